@@ -1,0 +1,1 @@
+//! The control API: wire types, error codes and the typed client.

@@ -1,0 +1,1 @@
+//! From a project folder to a build output: static files, function artifacts, routes.

@@ -1,0 +1,36 @@
+//! The vocabulary of ship: digests, names, paths, routes, manifests and limits, each parsed once into a type that cannot
+//! hold a wrong value.
+//!
+//! This crate never performs I/O, never reads a clock, an environment or a random source, and knows no async runtime.
+//! Everything here is a value or a pure function over values, so the host, the dev server, the builder and the tests
+//! mean the same thing when they say "route" or "deployment".
+
+mod cors;
+mod deployment;
+mod digest;
+mod function;
+mod label;
+mod limits;
+mod log;
+mod manifest;
+mod media_type;
+mod name;
+mod path;
+mod platform_error;
+mod request_id;
+pub mod route;
+mod text;
+
+pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
+pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};
+pub use digest::{Digest, DigestHasher, ParseDigestError};
+pub use function::{Function, FunctionRuntime, UnknownRuntime};
+pub use label::{HostLabel, ParseHostLabelError};
+pub use limits::{FunctionLimits, SiteLimits};
+pub use log::{LogRecord, LogSource, LogStream};
+pub use manifest::{Asset, AssetIndex, Found, FunctionIndex, Manifest, ManifestError, SiteIndex};
+pub use media_type::{MediaType, ParseMediaTypeError};
+pub use name::{BranchName, ParseBranchNameError, ParseProjectNameError, ProjectName};
+pub use path::{FunctionName, ParsePathError, SitePath, UrlPath, UrlPathError};
+pub use platform_error::PlatformError;
+pub use request_id::{ParseRequestIdError, RequestId};

@@ -1,0 +1,61 @@
+//! Limits on what comes from outside: one place where each bound stands with its reason.
+
+/// What a function may use. Each value can be set per function in `ship.toml`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FunctionLimits {
+    /// How long one request may take until its response has begun and, between its pieces, until the next one comes.
+    pub timeout_secs: u32,
+    /// How long an instance may take from its start until it answers, apart from the request's own time.
+    pub init_timeout_secs: u32,
+    /// Memory of one instance, in MiB.
+    pub memory_mb: u32,
+    /// How many requests one instance serves at once.
+    pub concurrency: u32,
+    /// How many instances are kept although nobody asks.
+    pub min_instances: u32,
+    /// How many instances there are at the most.
+    pub max_instances: u32,
+    /// How long an instance without a request is kept.
+    pub idle_secs: u32,
+}
+
+impl Default for FunctionLimits {
+    fn default() -> Self {
+        Self {
+            timeout_secs: 60,
+            init_timeout_secs: 10,
+            memory_mb: 512,
+            concurrency: 50,
+            min_instances: 0,
+            max_instances: 10,
+            idle_secs: 300,
+        }
+    }
+}
+
+/// What one deployment may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SiteLimits {
+    /// Assets in one deployment. Twice the 100,000 files of the largest sites seen in the wild.
+    pub assets: usize,
+    /// Functions in one deployment.
+    pub functions: usize,
+    /// Routes in one deployment: each is a pattern that a request may be matched against.
+    pub routes: usize,
+    /// Bytes of one blob.
+    pub blob_bytes: u64,
+    /// Bytes of a manifest as it travels.
+    pub manifest_bytes: usize,
+}
+
+impl SiteLimits {
+    /// The bounds of the host.
+    pub const DEFAULT: Self = Self {
+        assets: 200_000,
+        functions: 2_000,
+        routes: 10_000,
+        blob_bytes: 5 * 1024 * 1024 * 1024,
+        manifest_bytes: 64 * 1024 * 1024,
+    };
+}

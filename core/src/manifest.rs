@@ -1,0 +1,254 @@
+//! The manifest: all that a deployment is, in one value with one canonical encoding.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::cors::CorsRule;
+use crate::deployment::DeploymentId;
+use crate::digest::Digest;
+use crate::function::Function;
+use crate::limits::SiteLimits;
+use crate::media_type::MediaType;
+use crate::name::ProjectName;
+use crate::path::{FunctionName, SitePath};
+use crate::route::RouteTable;
+
+/// A static file of a deployment.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asset {
+    /// Where it stands in the site.
+    pub path: SitePath,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// What it is served as.
+    pub media_type: MediaType,
+}
+
+/// All that a deployment is: files, functions, routes and cross-origin rules.
+///
+/// Its canonical encoding is JSON without white space, fields in the order of this struct, assets sorted by path and functions
+/// by name. Equal manifests have equal bytes, so the id of a deployment can be computed by whoever has the manifest.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "ManifestFields")]
+pub struct Manifest {
+    version: u32,
+    assets: Vec<Asset>,
+    functions: Vec<Function>,
+    routes: RouteTable,
+    cors: Vec<CorsRule>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestFields {
+    version: u32,
+    assets: Vec<Asset>,
+    functions: Vec<Function>,
+    routes: RouteTable,
+    cors: Vec<CorsRule>,
+}
+
+impl Manifest {
+    /// The version of the encoding that this code writes.
+    pub const VERSION: u32 = 1;
+
+    /// A manifest of these parts, sorted and checked.
+    pub fn new(
+        mut assets: Vec<Asset>,
+        mut functions: Vec<Function>,
+        routes: RouteTable,
+        cors: Vec<CorsRule>,
+    ) -> Result<Self, ManifestError> {
+        assets.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+        functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        let limits = SiteLimits::DEFAULT;
+        for (what, found, most) in [
+            ("assets", assets.len(), limits.assets),
+            ("functions", functions.len(), limits.functions),
+            ("routes", routes.len(), limits.routes),
+            ("cors entries", cors.len(), limits.routes),
+        ] {
+            if found > most {
+                return Err(ManifestError::TooMany { what, found, most });
+            }
+        }
+        if let Some(pair) = assets.windows(2).find(|pair| pair[0].path == pair[1].path) {
+            return Err(ManifestError::AssetTwice { path: pair[0].path.clone() });
+        }
+        if let Some(pair) = functions.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(ManifestError::FunctionTwice { name: pair[0].name.clone() });
+        }
+        Ok(Self { version: Self::VERSION, assets, functions, routes, cors })
+    }
+
+    /// The static files, sorted by path.
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
+    }
+
+    /// The functions, sorted by name.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The routes.
+    pub fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+
+    /// The cross-origin rules, in the order in which they are tried.
+    pub fn cors(&self) -> &[CorsRule] {
+        &self.cors
+    }
+
+    /// Each blob that the deployment needs, once, with its size.
+    pub fn blobs(&self) -> Vec<(Digest, u64)> {
+        let assets = self.assets.iter().map(|asset| (asset.digest, asset.size_bytes));
+        let functions = self.functions.iter().map(|function| (function.digest, function.size_bytes));
+        let mut seen = HashSet::new();
+        assets.chain(functions).filter(|(digest, _)| seen.insert(*digest)).collect()
+    }
+
+    /// The canonical encoding.
+    pub fn to_canonical_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a manifest has only string keys and no fallible encoders")
+    }
+
+    /// Reads an encoding and checks what it holds.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// The id of this content as a deployment of `project`.
+    pub fn deployment_id(&self, project: &ProjectName) -> DeploymentId {
+        Self::deployment_id_of(project, &self.to_canonical_json())
+    }
+
+    /// The id of a canonical encoding as a deployment of `project`.
+    pub fn deployment_id_of(project: &ProjectName, canonical_json: &[u8]) -> DeploymentId {
+        let mut bytes = Vec::with_capacity(canonical_json.len() + 80);
+        bytes.extend_from_slice(b"ship deployment\0");
+        bytes.extend_from_slice(project.as_str().as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(canonical_json);
+        DeploymentId::of_bytes(&bytes)
+    }
+}
+
+impl TryFrom<ManifestFields> for Manifest {
+    type Error = ManifestError;
+
+    fn try_from(fields: ManifestFields) -> Result<Self, Self::Error> {
+        if fields.version != Self::VERSION {
+            return Err(ManifestError::Version { found: fields.version });
+        }
+        Self::new(fields.assets, fields.functions, fields.routes, fields.cors)
+    }
+}
+
+/// The parts do not make a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// It was written by another version of ship.
+    #[error("the manifest has version {found}; this ship knows version {}", Manifest::VERSION)]
+    Version {
+        /// The version it says.
+        found: u32,
+    },
+    /// There is more than a host takes.
+    #[error("{found} {what} are more than the {most} that one deployment may have")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// Two assets stand at one path.
+    #[error("two assets stand at `{path}`")]
+    AssetTwice {
+        /// The path.
+        path: SitePath,
+    },
+    /// Two functions have one name.
+    #[error("two functions are called `{name}`")]
+    FunctionTwice {
+        /// The name.
+        name: FunctionName,
+    },
+}
+
+/// The place of an asset in [`Manifest::assets`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct AssetIndex(pub u32);
+
+/// The place of a function in [`Manifest::functions`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct FunctionIndex(pub u32);
+
+/// What stands at a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Found {
+    /// A static file.
+    Asset(AssetIndex),
+    /// A function.
+    Function(FunctionIndex),
+}
+
+/// What stands where in a deployment: a lookup in a map, never a path joined to a folder.
+#[derive(Debug, Default)]
+pub struct SiteIndex {
+    files: HashMap<Box<str>, Found>,
+    folders: HashMap<Box<str>, Found>,
+}
+
+impl SiteIndex {
+    /// The index of a manifest. An asset goes before a function at the same path; `index.html` and a function `index` also
+    /// stand at their folder; a function answers with and without a trailing `/`.
+    pub fn new(manifest: &Manifest) -> Self {
+        let mut index = Self::default();
+        for (number, asset) in (0..).zip(&manifest.assets) {
+            let found = Found::Asset(AssetIndex(number));
+            index.files.insert(asset.path.as_str().into(), found);
+            if let Some(folder) = folder_of(asset.path.as_str(), "index.html") {
+                index.folders.insert(folder.into(), found);
+            }
+        }
+        for (number, function) in (0..).zip(&manifest.functions) {
+            let found = Found::Function(FunctionIndex(number));
+            let name = function.name.as_str();
+            index.files.entry(name.into()).or_insert(found);
+            index.folders.entry(name.into()).or_insert(found);
+            if let Some(folder) = folder_of(name, "index") {
+                index.folders.entry(folder.into()).or_insert(found);
+            }
+        }
+        index
+    }
+
+    /// What stands at a normalised URL path (see [`crate::UrlPath`]).
+    pub fn find(&self, url_path: &str) -> Option<Found> {
+        let path = url_path.trim_start_matches('/');
+        if path.contains('%') {
+            let site_path = crate::path::site_path_of(url_path)?;
+            return self.lookup(site_path.as_str(), path.ends_with('/'));
+        }
+        self.lookup(path.trim_end_matches('/'), path.is_empty() || path.ends_with('/'))
+    }
+
+    fn lookup(&self, path: &str, as_folder: bool) -> Option<Found> {
+        let file = if as_folder { None } else { self.files.get(path) };
+        file.or_else(|| self.folders.get(path)).copied()
+    }
+}
+
+/// The folder that `path` is the index of.
+fn folder_of<'p>(path: &'p str, index_name: &str) -> Option<&'p str> {
+    match path.strip_suffix(index_name)? {
+        "" => Some(""),
+        folder => folder.strip_suffix('/'),
+    }
+}

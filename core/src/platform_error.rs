@@ -1,0 +1,108 @@
+//! The platform's own errors towards visitors: stable codes that are never confused with a function's answer.
+
+/// What went wrong while a visitor's request was answered. The code stands in `x-ship-error` and in the body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum PlatformError {
+    /// The function did not answer in its time.
+    FunctionInvocationTimeout,
+    /// The function exited, crashed or could not be started before it answered.
+    FunctionInvocationFailed,
+    /// The function closed the connection without an answer.
+    NoResponseFromFunction,
+    /// The function's answer is not HTTP.
+    InvalidFunctionResponse,
+    /// All instances are busy and the queue is full.
+    FunctionThrottled,
+    /// The function used more memory than it may.
+    FunctionOutOfMemory,
+    /// No deployment answers at this host name.
+    DeploymentNotFound,
+    /// The site has nothing at this path.
+    NotFound,
+    /// The request's body is larger than allowed.
+    PayloadTooLarge,
+    /// The request line, the host or a header cannot be read.
+    MalformedRequest,
+    /// An asset does not take this method.
+    MethodNotAllowed,
+    /// A stored blob's bytes are not those of its digest.
+    BlobCorrupt,
+    /// The request passed this host too often.
+    InfiniteLoopDetected,
+    /// The disk is full.
+    StorageFull,
+    /// A route's pattern needed more steps than allowed.
+    RoutePatternExhausted,
+    /// A route points to another host that did not answer.
+    UpstreamUnreachable,
+    /// A fault of the host itself.
+    Internal,
+}
+
+impl PlatformError {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::FunctionInvocationTimeout => "FUNCTION_INVOCATION_TIMEOUT",
+            Self::FunctionInvocationFailed => "FUNCTION_INVOCATION_FAILED",
+            Self::NoResponseFromFunction => "NO_RESPONSE_FROM_FUNCTION",
+            Self::InvalidFunctionResponse => "INVALID_FUNCTION_RESPONSE",
+            Self::FunctionThrottled => "FUNCTION_THROTTLED",
+            Self::FunctionOutOfMemory => "FUNCTION_OUT_OF_MEMORY",
+            Self::DeploymentNotFound => "DEPLOYMENT_NOT_FOUND",
+            Self::NotFound => "NOT_FOUND",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::MalformedRequest => "MALFORMED_REQUEST",
+            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::BlobCorrupt => "BLOB_CORRUPT",
+            Self::InfiniteLoopDetected => "INFINITE_LOOP_DETECTED",
+            Self::StorageFull => "STORAGE_FULL",
+            Self::RoutePatternExhausted => "ROUTE_PATTERN_EXHAUSTED",
+            Self::UpstreamUnreachable => "UPSTREAM_UNREACHABLE",
+            Self::Internal => "INTERNAL_ERROR",
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::MalformedRequest => 400,
+            Self::DeploymentNotFound | Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::PayloadTooLarge => 413,
+            Self::FunctionInvocationFailed
+            | Self::FunctionOutOfMemory
+            | Self::BlobCorrupt
+            | Self::RoutePatternExhausted
+            | Self::Internal => 500,
+            Self::NoResponseFromFunction | Self::InvalidFunctionResponse | Self::UpstreamUnreachable => 502,
+            Self::FunctionThrottled => 503,
+            Self::FunctionInvocationTimeout => 504,
+            Self::StorageFull => 507,
+            Self::InfiniteLoopDetected => 508,
+        }
+    }
+
+    /// One sentence for the visitor, safe to show to anybody.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::FunctionInvocationTimeout => "The function did not answer in its time.",
+            Self::FunctionInvocationFailed => "The function crashed or could not be started.",
+            Self::NoResponseFromFunction => "The function closed the connection without an answer.",
+            Self::InvalidFunctionResponse => "The function's answer is not valid HTTP.",
+            Self::FunctionThrottled => "All instances of the function are busy.",
+            Self::FunctionOutOfMemory => "The function used more memory than it may.",
+            Self::DeploymentNotFound => "No deployment answers at this address.",
+            Self::NotFound => "This site has nothing at this path.",
+            Self::PayloadTooLarge => "The request's body is too large.",
+            Self::MalformedRequest => "The request cannot be read.",
+            Self::MethodNotAllowed => "This path does not take this method.",
+            Self::BlobCorrupt => "A stored file is damaged. Deploying it again repairs it.",
+            Self::InfiniteLoopDetected => "The request came back to this host too often.",
+            Self::StorageFull => "The host's disk is full.",
+            Self::RoutePatternExhausted => "A route's pattern took too long to match this path.",
+            Self::UpstreamUnreachable => "The address behind this route did not answer.",
+            Self::Internal => "The host could not answer this request.",
+        }
+    }
+}

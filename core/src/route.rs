@@ -1,0 +1,16 @@
+//! Routes: the model of the Build Output API v3, and the one function that decides what answers a request.
+//!
+//! The host and the dev server both call [`resolve`], so what works in development works in production.
+
+mod condition;
+mod pattern;
+mod resolve;
+mod source;
+mod substitution;
+mod table;
+
+pub use condition::{Condition, ConditionSubject, ConditionValue};
+pub use pattern::{CaseRule, Pattern, PatternError};
+pub use resolve::{Outcome, Resolution, RouteRequest, resolve};
+pub use source::{SourceError, SourcePattern};
+pub use table::{Phase, Route, RouteTable, RouteTableError};

@@ -1,0 +1,305 @@
+//! The decision: which asset, function, redirect or error answers a request.
+
+use super::pattern::PatternExhausted;
+use super::substitution::Groups;
+use super::table::{Phase, Route, RouteTable};
+use crate::manifest::{Found, SiteIndex};
+use crate::path::UrlPath;
+
+/// What of a request routing looks at.
+#[derive(Clone, Copy)]
+pub struct RouteRequest<'r> {
+    /// The method, in upper case.
+    pub method: &'r str,
+    /// The host name, in lower case and without a port.
+    pub host: &'r str,
+    /// The normalised path.
+    pub path: &'r UrlPath,
+    /// The query as it was sent, without the `?`.
+    pub query: Option<&'r str>,
+    /// The value of a request header by its lower-case name.
+    pub header: &'r dyn Fn(&str) -> Option<String>,
+}
+
+/// What answers, and what the routes on the way add to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Resolution {
+    /// What answers.
+    pub outcome: Outcome,
+    /// Response headers, names in lower case, a later value in place of an earlier one.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What answers a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// An asset or a function of the deployment.
+    Found {
+        /// Which.
+        found: Found,
+        /// The query it is asked with: the parameters that routes made of path segments, then those that were sent.
+        query: Option<String>,
+        /// The status, where a route sets one; otherwise the answer's own.
+        status: Option<u16>,
+    },
+    /// Another address, by a redirect.
+    Redirect {
+        /// The 3xx status.
+        status: u16,
+        /// The value of `location`.
+        location: String,
+    },
+    /// A URL of another host whose answer is passed on.
+    External {
+        /// The URL with its query.
+        url: String,
+    },
+    /// Only a status, without a page for it.
+    Status(u16),
+    /// Nothing, and no page for that.
+    NotFound,
+    /// A pattern took more steps than allowed.
+    Exhausted {
+        /// The pattern.
+        pattern: String,
+    },
+}
+
+/// Decides what answers `request`, by the phases of the Build Output API v3.
+///
+/// The phases: `null` routes, then what stands at the path (`filesystem`), then the `filesystem` routes, then `miss`, then
+/// `rewrite`, then an error. A route with `check` goes on with the routes behind it while its destination does not exist.
+/// When something is found the `hit` routes add headers; when nothing is, or a route says so with a status, the `error`
+/// routes may name a page for it.
+pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>) -> Resolution {
+    let mut walk = Walk {
+        table,
+        index,
+        request,
+        path: request.path.as_str().to_owned(),
+        query: Query::default(),
+        headers: Vec::new(),
+        status: None,
+    };
+    let outcome = walk.run().unwrap_or_else(|stop| match stop {
+        Stop::Outcome(outcome) => outcome,
+        Stop::Exhausted(pattern) => Outcome::Exhausted { pattern },
+    });
+    Resolution { outcome, headers: walk.headers }
+}
+
+/// One walk through the phases: the request as the routes have changed it so far.
+struct Walk<'w> {
+    table: &'w RouteTable,
+    index: &'w SiteIndex,
+    request: &'w RouteRequest<'w>,
+    path: String,
+    query: Query,
+    headers: Vec<(String, String)>,
+    status: Option<u16>,
+}
+
+/// Why a walk ends before its last phase.
+enum Stop {
+    Outcome(Outcome),
+    Exhausted(String),
+}
+
+/// What a phase came to.
+enum Passed {
+    Found(Found),
+    Nothing,
+}
+
+impl Walk<'_> {
+    fn run(&mut self) -> Result<Outcome, Stop> {
+        if let Passed::Found(found) = self.phase(Phase::Null)? {
+            return self.hit(found);
+        }
+        if let Some(found) = self.index.find(&self.path) {
+            return self.hit(found);
+        }
+        if let Passed::Found(found) = self.phase(Phase::Filesystem)? {
+            return self.hit(found);
+        }
+        if let Some(found) = self.index.find(&self.path) {
+            return self.hit(found);
+        }
+        match self.miss_and_rewrite()? {
+            Passed::Found(found) => self.hit(found),
+            Passed::Nothing => self.error(self.status.filter(|status| *status >= 400).unwrap_or(404)),
+        }
+    }
+
+    /// Tries the routes of one phase in order.
+    fn phase(&mut self, phase: Phase) -> Result<Passed, Stop> {
+        for route in self.table.phase(phase) {
+            let Some(groups) = self.matches(route)? else { continue };
+            self.add_headers(route, &groups);
+            if route.continues {
+                self.status = route.status.or(self.status);
+                if let Some(dest) = &route.dest {
+                    self.go_to(dest, &groups)?;
+                }
+                continue;
+            }
+            self.stop_for_status(route, &groups)?;
+            let Some(dest) = &route.dest else { return Ok(Passed::Nothing) };
+            self.go_to(dest, &groups)?;
+            if !route.check {
+                return Ok(self.index.find(&self.path).map_or(Passed::Nothing, Passed::Found));
+            }
+            if let Some(found) = self.index.find(&self.path) {
+                return Ok(Passed::Found(found));
+            }
+            if matches!(phase, Phase::Null | Phase::Filesystem)
+                && let Passed::Found(found) = self.miss_and_rewrite()?
+            {
+                return Ok(Passed::Found(found));
+            }
+        }
+        Ok(Passed::Nothing)
+    }
+
+    fn miss_and_rewrite(&mut self) -> Result<Passed, Stop> {
+        let path = self.path.clone();
+        if let Passed::Found(found) = self.phase(Phase::Miss)? {
+            return Ok(Passed::Found(found));
+        }
+        self.path = path;
+        self.phase(Phase::Rewrite)
+    }
+
+    /// The groups of a route that is about this request.
+    fn matches(&self, route: &Route) -> Result<Option<Groups>, Stop> {
+        let method = self.request.method;
+        if !route.methods.is_empty() && !route.methods.iter().any(|name| name.eq_ignore_ascii_case(method)) {
+            return Ok(None);
+        }
+        let mut groups = Groups::default();
+        let exhausted = |_: PatternExhausted| Stop::Exhausted(route.src.as_str().to_owned());
+        if !groups.capture(&route.src, &self.path).map_err(exhausted)? {
+            return Ok(None);
+        }
+        for condition in &route.has {
+            if !condition.holds(self.request, &mut groups).map_err(exhausted)? {
+                return Ok(None);
+            }
+        }
+        for condition in &route.missing {
+            if condition.holds(self.request, &mut Groups::default()).map_err(exhausted)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(groups))
+    }
+
+    fn add_headers(&mut self, route: &Route, groups: &Groups) {
+        for (name, value) in &route.headers {
+            let name = name.to_ascii_lowercase();
+            if name == "location" {
+                continue;
+            }
+            let value = groups.fill_header(value);
+            self.headers.retain(|(known, _)| *known != name);
+            self.headers.push((name, value));
+        }
+    }
+
+    /// A route with a status answers by itself: a redirect if it has a `location`, otherwise the status without more.
+    fn stop_for_status(&mut self, route: &Route, groups: &Groups) -> Result<(), Stop> {
+        let Some(status) = route.status else { return Ok(()) };
+        let location = route.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location"));
+        if let (300..400, Some((_, template))) = (status, location) {
+            let location = self.query.appended_to(&groups.fill_header(template), self.request.query);
+            return Err(Stop::Outcome(Outcome::Redirect { status, location }));
+        }
+        self.status = Some(status);
+        if route.dest.is_none() {
+            let outcome = if status >= 400 { self.error(status)? } else { Outcome::Status(status) };
+            return Err(Stop::Outcome(outcome));
+        }
+        Ok(())
+    }
+
+    /// Takes a destination: another path here, or another host, which ends the walk.
+    fn go_to(&mut self, dest: &str, groups: &Groups) -> Result<(), Stop> {
+        let (path, query) = dest.split_once('?').map_or((dest, None), |(path, query)| (path, Some(query)));
+        if let Some(query) = query {
+            self.query.add(&groups.fill_query(query));
+        }
+        if path.starts_with("http://") || path.starts_with("https://") {
+            let url = self.query.appended_to(&groups.fill_url(path), self.request.query);
+            return Err(Stop::Outcome(Outcome::External { url }));
+        }
+        let filled = groups.fill_path(path);
+        self.path = if filled.starts_with('/') { filled } else { format!("/{filled}") };
+        Ok(())
+    }
+
+    /// Something was found: the `hit` routes add headers to it.
+    fn hit(&mut self, found: Found) -> Result<Outcome, Stop> {
+        for route in self.table.phase(Phase::Hit) {
+            if let Some(groups) = self.matches(route)? {
+                self.add_headers(route, &groups);
+            }
+        }
+        Ok(Outcome::Found { found, query: self.query.merged(self.request.query), status: self.status })
+    }
+
+    /// An error: the first `error` route that is about the status and the path names the page.
+    fn error(&mut self, status: u16) -> Result<Outcome, Stop> {
+        for route in self.table.phase(Phase::Error) {
+            if route.status.is_some_and(|wanted| wanted != status) {
+                continue;
+            }
+            let Some(groups) = self.matches(route)? else { continue };
+            self.add_headers(route, &groups);
+            let page = route.dest.as_ref().and_then(|dest| self.index.find(&groups.fill_path(dest)));
+            if let Some(found) = page {
+                return Ok(Outcome::Found { found, query: None, status: Some(status) });
+            }
+        }
+        Ok(if status == 404 { Outcome::NotFound } else { Outcome::Status(status) })
+    }
+}
+
+/// The parameters that routes add to a request.
+#[derive(Default)]
+struct Query {
+    added: String,
+}
+
+impl Query {
+    fn add(&mut self, parameters: &str) {
+        if !self.added.is_empty() && !parameters.is_empty() {
+            self.added.push('&');
+        }
+        self.added.push_str(parameters);
+    }
+
+    /// What routes added, then what was sent and was not set by a route.
+    fn merged(&self, sent: Option<&str>) -> Option<String> {
+        if self.added.is_empty() {
+            return sent.map(str::to_owned);
+        }
+        let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+        let set: Vec<String> = self.added.split('&').map(key).collect();
+        let mut merged = self.added.clone();
+        for pair in sent.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !set.contains(&key(pair))) {
+            merged.push('&');
+            merged.push_str(pair);
+        }
+        Some(merged)
+    }
+
+    fn appended_to(&self, url: &str, sent: Option<&str>) -> String {
+        match self.merged(sent).filter(|query| !query.is_empty()) {
+            None => url.to_owned(),
+            Some(query) => format!("{url}{}{query}", if url.contains('?') { '&' } else { '?' }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Stories of routing: a table, a site, a request, and the whole decision.
+
+use super::*;
+use crate::digest::Digest;
+use crate::function::{Function, FunctionRuntime};
+use crate::limits::FunctionLimits;
+use crate::manifest::{Asset, Manifest};
+use crate::media_type::MediaType;
+
+/// A site of these assets and functions with these routes, in the JSON of the Build Output API.
+struct Site {
+    manifest: Manifest,
+    index: SiteIndex,
+}
+
+fn site(assets: &[&str], functions: &[&str], routes: &str) -> Site {
+    let digest = Digest::of(b"");
+    let assets = assets.iter().map(|path| Asset {
+        path: path.parse().unwrap(),
+        digest,
+        size_bytes: 0,
+        media_type: MediaType::octet_stream(),
+    });
+    let functions = functions.iter().map(|name| Function {
+        name: name.parse().unwrap(),
+        runtime: FunctionRuntime::Go,
+        digest,
+        size_bytes: 0,
+        limits: FunctionLimits::default(),
+    });
+    let routes = serde_json::from_str(routes).unwrap();
+    let manifest = Manifest::new(assets.collect(), functions.collect(), routes, Vec::new()).unwrap();
+    let index = SiteIndex::new(&manifest);
+    Site { manifest, index }
+}
+
+impl Site {
+    /// The decision for a GET, in one line.
+    fn get(&self, target: &str) -> String {
+        self.request("GET", target, &[])
+    }
+
+    fn request(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> String {
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let path = UrlPath::parse(path).unwrap();
+        let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let request = RouteRequest { method, host: "site.test", path: &path, query, header: &header };
+        let resolution = resolve(self.manifest.routes(), &self.index, &request);
+        let outcome = match resolution.outcome {
+            Outcome::Found { found, query, status } => {
+                let name = match found {
+                    Found::Asset(index) => format!("asset {}", self.manifest.assets()[index.0 as usize].path),
+                    Found::Function(index) => format!("function {}", self.manifest.functions()[index.0 as usize].name),
+                };
+                let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+                format!("{name}{query}{}", status.map(|status| format!(" {status}")).unwrap_or_default())
+            }
+            Outcome::Redirect { status, location } => format!("{status} to {location}"),
+            Outcome::External { url } => format!("external {url}"),
+            Outcome::Status(status) => format!("status {status}"),
+            Outcome::NotFound => "not found".to_owned(),
+            Outcome::Exhausted { pattern } => format!("exhausted {pattern}"),
+        };
+        resolution.headers.iter().fold(outcome, |line, (name, value)| format!("{line} [{name}: {value}]"))
+    }
+}
+
+/// Without any route, a site is its files and functions.
+#[test]
+fn files_and_functions() {
+    let site = site(&["index.html", "docs/index.html", "a b.txt", "100%.txt"], &["api/date", "api/index"], "[]");
+    assert_eq!(site.get("/"), "asset index.html");
+    assert_eq!(site.get("/docs"), "asset docs/index.html");
+    assert_eq!(site.get("/docs/"), "asset docs/index.html");
+    assert_eq!(site.get("/a%20b.txt"), "asset a b.txt");
+    assert_eq!(site.get("/100%25.txt"), "asset 100%.txt");
+    assert_eq!(site.get("/api/date?x=1"), "function api/date?x=1");
+    assert_eq!(site.get("/api/date/"), "function api/date");
+    assert_eq!(site.get("/api"), "function api/index");
+    assert_eq!(site.get("/index.html/"), "not found");
+    assert_eq!(site.get("/API/date"), "not found");
+}
+
+/// Dynamic functions get their segments as parameters, which a visitor cannot overwrite.
+#[test]
+fn dynamic_functions() {
+    let routes = r#"[{"handle":"miss"},{"src":"^/api/(.+)(?:\\.(?:go))$","dest":"/api/$1","check":true},
+        {"handle":"rewrite"},
+        {"src":"^/api/users/([^/]+)$","dest":"/api/users/[id]?id=$1","check":true},
+        {"src":"^/api/(.+)$","dest":"/api/[...path]?path=$1","check":true}]"#;
+    let site = site(&[], &["api/date", "api/users/[id]", "api/[...path]"], routes);
+    assert_eq!(site.get("/api/date.go"), "function api/date");
+    assert_eq!(site.get("/api/users/7"), "function api/users/[id]?id=7");
+    assert_eq!(site.get("/api/users/7?id=8&x=1"), "function api/users/[id]?id=7&x=1");
+    assert_eq!(site.get("/api/users/a%26id=2"), "function api/users/[id]?id=a%26id%3D2");
+    assert_eq!(site.get("/api/users/a%2Fb"), "function api/users/[id]?id=a%2Fb");
+    assert_eq!(site.get("/api/x/y"), "function api/[...path]?path=x%2Fy");
+}
+
+/// Redirects and headers come before files, rewrites after them.
+#[test]
+fn order_of_phases() {
+    let routes = r#"[{"src":"^/old/(.*)$","headers":{"Location":"/new/$1"},"status":308},
+        {"src":"^/(.*)$","headers":{"X-A":"1"},"continue":true},
+        {"src":"^/secret$","status":403},
+        {"handle":"filesystem"},
+        {"src":"^/file$","dest":"/other","check":true},
+        {"src":"^/(?!api/).*$","dest":"/index.html","check":true},
+        {"handle":"hit"},{"src":"^/assets/.*$","headers":{"cache-control":"immutable"},"continue":true},
+        {"handle":"error"},{"status":404,"src":"^/api.*$","dest":"/404.html"}]"#;
+    let site = site(&["index.html", "404.html", "file", "assets/a.js"], &["api/date"], routes);
+    assert_eq!(site.get("/old/a%20b?x=1"), "308 to /new/a%20b?x=1");
+    assert_eq!(site.get("/file"), "asset file [x-a: 1]");
+    assert_eq!(site.get("/deep/link"), "asset index.html [x-a: 1]");
+    assert_eq!(site.get("/assets/a.js"), "asset assets/a.js [x-a: 1] [cache-control: immutable]");
+    assert_eq!(site.get("/api/none"), "asset 404.html 404 [x-a: 1]");
+    assert_eq!(site.get("/secret"), "status 403 [x-a: 1]");
+}
+
+/// A line break that a path carries cannot become a header of its own.
+#[test]
+fn redirects_cannot_split_headers() {
+    let site = site(&[], &[], r#"[{"src":"^/go/(.*)$","headers":{"location":"https://example.com/$1"},"status":307}]"#);
+    assert!(UrlPath::parse("/go/%0d%0aset-cookie:x").is_err());
+    assert_eq!(site.get("/go/%22%3Cb%3E"), "307 to https://example.com/%22%3Cb%3E");
+}
+
+/// Conditions on the host, headers, cookies and the query; a named group feeds the destination.
+#[test]
+fn conditions() {
+    let routes = r#"[{"src":"^/$","dest":"/beta.html","has":[{"type":"cookie","key":"beta"}]},
+        {"src":"^/$","dest":"/lang/$lang.html","has":[{"type":"header","key":"X-Lang","value":"(?<lang>de|fr)"}]},
+        {"src":"^/$","dest":"/query.html","has":[{"type":"query","key":"q","value":"a b"}]},
+        {"src":"^/$","dest":"/other-host.html","missing":[{"type":"host","value":"site.test"}]}]"#;
+    let site = site(&["index.html", "beta.html", "lang/de.html", "query.html"], &[], routes);
+    assert_eq!(site.get("/"), "asset index.html");
+    assert_eq!(site.request("GET", "/", &[("cookie", "a=b; beta=1")]), "asset beta.html");
+    assert_eq!(site.request("GET", "/", &[("x-lang", "de")]), "asset lang/de.html");
+    assert_eq!(site.request("GET", "/", &[("x-lang", "es")]), "asset index.html");
+    assert_eq!(site.get("/?q=a+b"), "asset query.html?q=a+b");
+}
+
+/// Methods, other hosts, and a pattern that takes too long.
+#[test]
+fn methods_externals_and_exhaustion() {
+    let routes = r#"[{"src":"^/only-post$","methods":["POST"],"status":405},
+        {"src":"^/proxy/(.*)$","dest":"https://example.com/$1?a=1"},
+        {"src":"^(?=(a+)+$)/(a|a)*b$","status":404},
+        {"src":"^/(?=(x+)+$)(x|x)*b$","status":404}]"#;
+    let site = site(&["only-post"], &[], routes);
+    assert_eq!(site.get("/only-post"), "asset only-post");
+    assert_eq!(site.request("POST", "/only-post", &[]), "status 405");
+    assert_eq!(site.get("/proxy/x%20y?b=2"), "external https://example.com/x%20y?a=1&b=2");
+    assert_eq!(site.get(&format!("/{}", "x".repeat(64))), "exhausted ^/(?=(x+)+$)(x|x)*b$");
+}
+
+/// A table read and written again is the same table; what its phases do not allow is refused by its place.
+#[test]
+fn tables_round_trip() {
+    let routes = r#"[{"src":"^/a$","dest":"/b"},{"handle":"filesystem"},{"src":"^/c$","dest":"/d","check":true}]"#;
+    let table: RouteTable = serde_json::from_str(routes).unwrap();
+    assert_eq!(serde_json::to_string(&table).unwrap(), routes);
+    let error = |routes: &str| serde_json::from_str::<RouteTable>(routes).unwrap_err().to_string();
+    assert!(error(r#"[{"handle":"miss"},{"src":"/a","dest":"/b"}]"#).starts_with("routes[1]: after `handle: miss`"));
+    assert!(error(r#"[{"src":"/a("}]"#).starts_with("routes[0]: the pattern `/a(` does not compile"));
+    assert!(error(r#"[{"handle":"miss"},{"handle":"miss"}]"#).starts_with("routes[1]: this phase was opened before"));
+    assert!(error(r#"[{"src":"/a","destination":"/b"}]"#).contains("unknown field `destination`"));
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is asked of whatever table, there is a decision, it is the same each time, and what is found exists.
+        #[test]
+        fn total_and_pure(
+            path in "/[a-c/.%]{0,12}",
+            patterns in proptest::collection::vec(("[a-c]{0,3}(\\(\\.\\*\\))?", "/[a-c]{0,3}(\\$1)?", 0..4u8), 0..6),
+        ) {
+            let routes: Vec<String> = patterns.iter().map(|(src, dest, kind)| match kind {
+                0 => format!(r#"{{"src":"/{src}","dest":"{dest}"}}"#),
+                1 => format!(r#"{{"src":"/{src}","dest":"{dest}","check":true}}"#),
+                2 => format!(r#"{{"src":"/{src}","dest":"{dest}","continue":true}}"#),
+                _ => format!(r#"{{"src":"/{src}","status":404}}"#),
+            }).collect();
+            let site = site(&["a", "b/index.html", "c"], &["a/b"], &format!("[{}]", routes.join(",")));
+            if UrlPath::parse(&path).is_ok() {
+                prop_assert_eq!(site.get(&path), site.get(&path));
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a pattern caught, put into destinations, queries and headers: each in the encoding of its place.
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::pattern::{Pattern, PatternExhausted};
+
+/// What must be escaped when a normalised path is written into a URL. `%` stays: it only stands there as an escape.
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+
+/// The groups that a route's pattern and its conditions caught.
+#[derive(Default, Debug)]
+pub(super) struct Groups {
+    numbered: Vec<String>,
+    named: Vec<(String, String)>,
+}
+
+impl Groups {
+    /// Matches `text` as a whole and remembers the groups.
+    pub(super) fn capture(&mut self, pattern: &Pattern, text: &str) -> Result<bool, PatternExhausted> {
+        let Some(captures) = pattern.captures(text)? else { return Ok(false) };
+        for (index, name) in pattern.group_names().enumerate() {
+            let value = captures.get(index).map_or("", |group| group.as_str());
+            match name {
+                Some(name) => self.named.push((name.to_owned(), value.to_owned())),
+                None => {}
+            }
+            if self.numbered.len() <= index {
+                self.numbered.push(value.to_owned());
+            }
+        }
+        Ok(true)
+    }
+
+    /// `template` with `$1` and `$name` replaced by what was caught, each passed through `encode`.
+    fn fill(&self, template: &str, encode: impl Fn(&str) -> String) -> String {
+        let mut filled = String::with_capacity(template.len());
+        let mut rest = template;
+        while let Some(at) = rest.find('$') {
+            filled.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let word = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+            let end = if digits > 0 { digits } else { word };
+            match self.value(&rest[..end]) {
+                Some(value) => filled.push_str(&encode(value)),
+                None if end == 0 => filled.push('$'),
+                None => {}
+            }
+            rest = &rest[end..];
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        match name.parse::<usize>() {
+            Ok(index) => self.numbered.get(index).map(String::as_str),
+            Err(_) => self.named.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str()),
+        }
+    }
+
+    /// A destination's path: what was caught stays as it was matched.
+    pub(super) fn fill_path(&self, template: &str) -> String {
+        self.fill(template, str::to_owned)
+    }
+
+    /// A destination's query: what was caught becomes the value of a parameter.
+    pub(super) fn fill_query(&self, template: &str) -> String {
+        self.fill(template, |value| {
+            let plain = percent_decode_str(value).decode_utf8_lossy();
+            utf8_percent_encode(&plain, NON_ALPHANUMERIC).to_string()
+        })
+    }
+
+    /// A header, `location` among them: what was caught is escaped as a URL's path is.
+    pub(super) fn fill_header(&self, template: &str) -> String {
+        self.fill(template, |value| utf8_percent_encode(value, PATH).to_string())
+    }
+
+    /// A URL of another host.
+    pub(super) fn fill_url(&self, template: &str) -> String {
+        self.fill_header(template)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pattern::CaseRule;
+    use super::*;
+
+    fn groups(pattern: &str, text: &str) -> Groups {
+        let mut groups = Groups::default();
+        assert!(groups.capture(&Pattern::anchored(pattern, CaseRule::Sensitive).unwrap(), text).unwrap());
+        groups
+    }
+
+    /// Each place gets its own encoding, and a value cannot become a second parameter or a second header.
+    #[test]
+    fn encodings() {
+        let groups = groups("/blog/(?<slug>.*)", "/blog/a b&c=%2Fd");
+        assert_eq!(groups.fill_path("/p/$1"), "/p/a b&c=%2Fd");
+        assert_eq!(groups.fill_query("slug=$slug"), "slug=a%20b%26c%3D%2Fd".replace("%2Fd", "%2Fd"));
+        assert_eq!(groups.fill_header("/new/$1?x=1"), "/new/a%20b&c=%2Fd?x=1");
+    }
+
+    /// A dollar that names no group stays a dollar; a group that did not take part is empty.
+    #[test]
+    fn dollars() {
+        let groups = groups("/(a)?(b)", "/b");
+        assert_eq!(groups.fill_path("$1-$2-$9-$"), "-b--$");
+    }
+}

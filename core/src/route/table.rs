@@ -1,0 +1,264 @@
+//! The route table: what `config.json` of the Build Output API v3 holds under `routes`.
+
+use std::collections::BTreeMap;
+
+use super::condition::Condition;
+use super::pattern::{CaseRule, Pattern, PatternError};
+
+/// When a group of routes is tried.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Before anything is looked up. Written without a `handle`.
+    #[serde(skip)]
+    Null,
+    /// After no asset or function was found at the path.
+    Filesystem,
+    /// After something was found: headers only.
+    Hit,
+    /// After nothing was found in the filesystem phase either.
+    Miss,
+    /// After the miss phase: dynamic routes.
+    Rewrite,
+    /// When the answer is an error.
+    Error,
+}
+
+impl Phase {
+    /// All phases, in the order in which they are written.
+    pub const ALL: [Self; 6] = [Self::Null, Self::Filesystem, Self::Hit, Self::Miss, Self::Rewrite, Self::Error];
+}
+
+/// One route: a pattern, conditions, and what follows from a match.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Route {
+    /// Which paths it is about.
+    pub src: Pattern,
+    /// Where the request goes: a path, with `$1` and `$name` from the pattern, or the URL of another host.
+    pub dest: Option<String>,
+    /// Response headers to set; `location` with a 3xx status is a redirect.
+    pub headers: BTreeMap<String, String>,
+    /// The methods it is about, in upper case; all of them when empty.
+    pub methods: Vec<String>,
+    /// Whether the routes behind it are still tried.
+    pub continues: bool,
+    /// Whether the destination must exist: if it does not, the routes behind are tried with the new path.
+    pub check: bool,
+    /// The status of the response.
+    pub status: Option<u16>,
+    /// Conditions that must all hold.
+    pub has: Vec<Condition>,
+    /// Conditions of which none may hold.
+    pub missing: Vec<Condition>,
+}
+
+impl Route {
+    /// A route that matches `src` and, until more is said, does nothing.
+    pub fn new(src: Pattern) -> Self {
+        Self {
+            src,
+            dest: None,
+            headers: BTreeMap::new(),
+            methods: Vec::new(),
+            continues: false,
+            check: false,
+            status: None,
+            has: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+}
+
+/// The routes of a deployment by phase. On the wire it is the list of the Build Output API, `{"handle": …}` between phases.
+#[derive(Clone, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Vec<RouteEntry>", into = "Vec<RouteEntry>")]
+pub struct RouteTable {
+    phases: BTreeMap<Phase, Vec<Route>>,
+}
+
+impl RouteTable {
+    /// A table without routes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a route to a phase.
+    pub fn push(&mut self, phase: Phase, route: Route) {
+        self.phases.entry(phase).or_default().push(route);
+    }
+
+    /// The routes of a phase, in the order in which they are tried.
+    pub fn phase(&self, phase: Phase) -> &[Route] {
+        self.phases.get(&phase).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many routes there are.
+    pub fn len(&self) -> usize {
+        self.phases.values().map(Vec::len).sum()
+    }
+
+    /// Whether there is no route.
+    pub fn is_empty(&self) -> bool {
+        self.phases.values().all(Vec::is_empty)
+    }
+}
+
+/// One element of `routes` as it is written: a route, or the mark of a phase.
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct RouteEntry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<Phase>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    methods: Vec<String>,
+    #[serde(rename = "continue", skip_serializing_if = "std::ops::Not::not")]
+    continues: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    case_sensitive: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    check: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    has: Vec<Condition>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<Condition>,
+}
+
+/// The list is not a route table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteTableError {
+    /// An element is neither a route nor the mark of a phase.
+    #[error("routes[{index}]: a route needs `src`, or else `handle` and nothing beside it")]
+    NeitherRouteNorHandle {
+        /// Its place in the list.
+        index: usize,
+    },
+    /// A phase is opened twice.
+    #[error("routes[{index}]: this phase was opened before")]
+    PhaseTwice {
+        /// Its place in the list.
+        index: usize,
+    },
+    /// A route does what its phase does not allow.
+    #[error("routes[{index}]: {reason}")]
+    NotInThisPhase {
+        /// Its place in the list.
+        index: usize,
+        /// What the phase asks for.
+        reason: &'static str,
+    },
+    /// A status that HTTP does not have.
+    #[error("routes[{index}]: {status} is not an HTTP status")]
+    Status {
+        /// Its place in the list.
+        index: usize,
+        /// What was written.
+        status: u16,
+    },
+    /// A `src` is not a pattern.
+    #[error("routes[{index}]: {error}")]
+    Pattern {
+        /// Its place in the list.
+        index: usize,
+        /// Why.
+        #[source]
+        error: PatternError,
+    },
+}
+
+impl TryFrom<Vec<RouteEntry>> for RouteTable {
+    type Error = RouteTableError;
+
+    fn try_from(entries: Vec<RouteEntry>) -> Result<Self, Self::Error> {
+        let mut table = Self::new();
+        let mut phase = Phase::Null;
+        for (index, entry) in entries.into_iter().enumerate() {
+            match (entry.handle, &entry.src) {
+                (Some(next), None) => {
+                    if table.phases.contains_key(&next) {
+                        return Err(RouteTableError::PhaseTwice { index });
+                    }
+                    table.phases.insert(next, Vec::new());
+                    phase = next;
+                }
+                (None, Some(_)) => table.push(phase, entry.into_route(index, phase)?),
+                _ => return Err(RouteTableError::NeitherRouteNorHandle { index }),
+            }
+        }
+        Ok(table)
+    }
+}
+
+impl RouteEntry {
+    fn into_route(self, index: usize, phase: Phase) -> Result<Route, RouteTableError> {
+        let not_here = |reason| Err(RouteTableError::NotInThisPhase { index, reason });
+        match phase {
+            Phase::Hit if self.dest.is_some() || self.status.is_some() => {
+                return not_here("after `handle: hit` a route has neither `dest` nor `status`");
+            }
+            Phase::Hit if !self.continues => return not_here("after `handle: hit` a route says `continue`"),
+            Phase::Miss if self.dest.is_some() && !self.check => {
+                return not_here("after `handle: miss` a route with `dest` says `check`");
+            }
+            Phase::Miss if self.dest.is_none() && !self.continues => {
+                return not_here("after `handle: miss` a route without `dest` says `continue`");
+            }
+            _ => {}
+        }
+        if let Some(status) = self.status.filter(|status| !(100..600).contains(status)) {
+            return Err(RouteTableError::Status { index, status });
+        }
+        let case = if self.case_sensitive { CaseRule::Sensitive } else { CaseRule::Insensitive };
+        let src = Pattern::anchored(&self.src.unwrap_or_default(), case)
+            .map_err(|error| RouteTableError::Pattern { index, error })?;
+        Ok(Route {
+            src,
+            dest: self.dest,
+            headers: self.headers,
+            methods: self.methods,
+            continues: self.continues,
+            check: self.check,
+            status: self.status,
+            has: self.has,
+            missing: self.missing,
+        })
+    }
+}
+
+impl From<Route> for RouteEntry {
+    fn from(route: Route) -> Self {
+        Self {
+            handle: None,
+            src: Some(route.src.as_str().to_owned()),
+            dest: route.dest,
+            headers: route.headers,
+            methods: route.methods,
+            continues: route.continues,
+            case_sensitive: route.src.case() == CaseRule::Sensitive,
+            check: route.check,
+            status: route.status,
+            has: route.has,
+            missing: route.missing,
+        }
+    }
+}
+
+impl From<RouteTable> for Vec<RouteEntry> {
+    fn from(table: RouteTable) -> Self {
+        let mut entries = Self::new();
+        for (phase, routes) in table.phases {
+            if phase != Phase::Null {
+                entries.push(RouteEntry { handle: Some(phase), ..RouteEntry::default() });
+            }
+            entries.extend(routes.into_iter().map(RouteEntry::from));
+        }
+        entries
+    }
+}

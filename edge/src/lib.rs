@@ -1,0 +1,1 @@
+//! One visitor request to one response, for one deployment.

@@ -1,0 +1,1 @@
+//! The server: listeners, control API, tokens, the map from host names to deployments.

@@ -1,0 +1,1 @@
+//! Blobs by digest, deployments, the alias log. The only writer below the data directory.

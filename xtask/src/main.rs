@@ -1,0 +1,2 @@
+//! ship
+fn main() {}
