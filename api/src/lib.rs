@@ -1,1 +1,20 @@
-//! The control API: wire types, error codes and the typed client.
+//! The control API of a ship host: its wire types, its error codes, the format blobs travel in, and the typed client.
+//!
+//! `ship-host` serves these types and `ship` asks for them; nothing else of the two meets. The crate never prints, never
+//! reads an environment, and decides nothing about deployments.
+
+mod client;
+mod error;
+mod pack;
+mod reference;
+mod views;
+
+pub use client::{BlobSource, Client, ClientError, ClientOptions, LogQuery, LogStream, UploadBlob};
+pub use error::{ErrorBody, ErrorCode, ErrorDetail};
+pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
+pub use reference::{DeploymentReference, ParseReferenceError};
+pub use views::{
+    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, DeploymentView, FunctionView, HostStatus,
+    InstanceView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions,
+    PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView, UploadReport,
+};

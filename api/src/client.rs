@@ -1,0 +1,156 @@
+//! The typed client of the control API.
+
+mod transport;
+mod upload;
+
+use futures_util::{Stream, TryStreamExt};
+use reqwest::Method;
+use ship_core::{DeploymentId, Digest, LogRecord, ProjectName, RequestId};
+
+use self::transport::Transport;
+pub use self::transport::{ClientError, ClientOptions};
+pub use self::upload::{BlobSource, UploadBlob};
+use crate::reference::DeploymentReference;
+use crate::views::{
+    AliasMoveView, DeploymentDetail, DeploymentList, HostStatus, MissingBlobs, MissingBlobsRequest, ProjectList,
+    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest, UploadReport,
+};
+
+/// A connection to the control API of one host.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Transport,
+}
+
+/// Which log records are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct LogQuery {
+    /// Only those of one deployment.
+    pub deployment: Option<DeploymentId>,
+    /// Only those of one request.
+    pub request: Option<RequestId>,
+    /// How many of the newest to begin with.
+    pub limit: usize,
+    /// Whether to go on with new ones as they are written.
+    pub follow: bool,
+}
+
+/// Log records as they arrive.
+pub type LogStream = std::pin::Pin<Box<dyn Stream<Item = Result<LogRecord, ClientError>> + Send>>;
+
+impl Client {
+    /// A client for the host at `options.base_url`. Nothing is sent yet.
+    pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
+        Ok(Self { transport: Transport::new(options)? })
+    }
+
+    /// What the host says about itself.
+    pub async fn status(&self) -> Result<HostStatus, ClientError> {
+        self.transport.ask(Method::GET, "/v1/status", None::<&()>).await
+    }
+
+    /// Asks the host to finish what it does and to exit.
+    pub async fn shutdown(&self) -> Result<(), ClientError> {
+        self.transport.tell(Method::POST, "/v1/shutdown").await
+    }
+
+    /// Which of these blobs the host lacks.
+    pub async fn missing(&self, digests: Vec<Digest>) -> Result<Vec<Digest>, ClientError> {
+        let request = MissingBlobsRequest { digests };
+        let answer: MissingBlobs = self.transport.ask(Method::POST, "/v1/blobs/missing", Some(&request)).await?;
+        Ok(answer.missing)
+    }
+
+    /// Sends blobs in one stream. `sent` hears how many bytes of content went out, as they do.
+    pub async fn upload<F>(&self, blobs: Vec<UploadBlob>, sent: F) -> Result<UploadReport, ClientError>
+    where
+        F: Fn(u64) + Send + Sync + 'static,
+    {
+        upload::upload(&self.transport, blobs, sent).await
+    }
+
+    /// Publishes a deployment whose blobs the host has.
+    pub async fn publish(&self, project: &ProjectName, request: &PublishRequest) -> Result<PublishedView, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/deployments"), Some(request)).await
+    }
+
+    /// Publishes a deployment that the host knows already, `None` if it does not.
+    pub async fn publish_known(
+        &self,
+        project: &ProjectName,
+        id: &DeploymentId,
+        options: &PublishOptions,
+    ) -> Result<Option<PublishedView>, ClientError> {
+        let path = format!("/v1/projects/{project}/deployments/{id}/publish");
+        match self.transport.ask(Method::POST, &path, Some(options)).await {
+            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// The deployments of a project, or of all, newest first.
+    pub async fn deployments(
+        &self,
+        project: Option<&ProjectName>,
+        limit: usize,
+    ) -> Result<DeploymentList, ClientError> {
+        let project = project.map(|project| format!("&project={project}")).unwrap_or_default();
+        self.transport.ask(Method::GET, &format!("/v1/deployments?limit={limit}{project}"), None::<&()>).await
+    }
+
+    /// One deployment with what it holds.
+    pub async fn deployment(&self, reference: &DeploymentReference) -> Result<DeploymentDetail, ClientError> {
+        self.transport.ask(Method::GET, &format!("/v1/deployments/{reference}"), None::<&()>).await
+    }
+
+    /// Removes a deployment.
+    pub async fn remove(&self, reference: &DeploymentReference) -> Result<RemovedView, ClientError> {
+        self.transport.ask(Method::DELETE, &format!("/v1/deployments/{reference}"), None::<&()>).await
+    }
+
+    /// The projects of the host.
+    pub async fn projects(&self) -> Result<ProjectList, ClientError> {
+        self.transport.ask(Method::GET, "/v1/projects", None::<&()>).await
+    }
+
+    /// Removes a project with all its deployments.
+    pub async fn remove_project(&self, project: &ProjectName) -> Result<RemovedView, ClientError> {
+        self.transport.ask(Method::DELETE, &format!("/v1/projects/{project}"), None::<&()>).await
+    }
+
+    /// Moves a project's production to a deployment.
+    pub async fn promote(
+        &self,
+        project: &ProjectName,
+        reference: &DeploymentReference,
+    ) -> Result<AliasMoveView, ClientError> {
+        let request = PromoteRequest { deployment: reference.to_string() };
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/promote"), Some(&request)).await
+    }
+
+    /// Moves a project's production back: to the deployment before, or to the one named.
+    pub async fn rollback(
+        &self,
+        project: &ProjectName,
+        to: Option<&DeploymentReference>,
+    ) -> Result<AliasMoveView, ClientError> {
+        let request = RollbackRequest { deployment: to.map(ToString::to_string) };
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/rollback"), Some(&request)).await
+    }
+
+    /// The newest log records of a project, and with `follow` those that are yet to come.
+    pub async fn logs(&self, project: &ProjectName, query: &LogQuery) -> Result<LogStream, ClientError> {
+        let mut path = format!("/v1/projects/{project}/logs?limit={}&follow={}", query.limit, query.follow);
+        if let Some(deployment) = &query.deployment {
+            path.push_str(&format!("&deployment={deployment}"));
+        }
+        if let Some(request) = &query.request {
+            path.push_str(&format!("&request={request}"));
+        }
+        let lines = self.transport.lines(&path).await?;
+        let records = lines.and_then(|line| async move {
+            serde_json::from_str(&line).map_err(|source| ClientError::UnreadableAnswer { source })
+        });
+        Ok(Box::pin(records))
+    }
+}

@@ -1,0 +1,197 @@
+//! Requests and answers: addresses, the token, and what can go wrong on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, TryStreamExt};
+use reqwest::{Method, RequestBuilder, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_util::codec::{FramedRead, LinesCodec};
+use tokio_util::io::StreamReader;
+
+use crate::error::{ErrorBody, ErrorDetail};
+
+/// How long a host may take to accept a connection. On one's own machine it answers in microseconds or not at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest line of a log stream: a log message has at most 256 KiB, and JSON may write each byte in six.
+const MAX_LINE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Which host, and as whom.
+#[derive(Clone)]
+pub struct ClientOptions {
+    /// The address of the control API, `http://127.0.0.1:7701`.
+    pub base_url: String,
+    /// The token, if there is one.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientOptions").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+/// A question to a host failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address is not a URL.
+    #[error("`{url}` is not the address of a host: expected `http://` or `https://` and a name")]
+    BadAddress {
+        /// What was given.
+        url: String,
+    },
+    /// The host did not take the connection, or dropped it before it answered.
+    #[error("the host at {url} cannot be reached")]
+    Unreachable {
+        /// Its address.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The host answered with an error.
+    #[error("{}", detail.message)]
+    Refused {
+        /// The status of the answer.
+        status: u16,
+        /// What the host says about it.
+        detail: Box<ErrorDetail>,
+    },
+    /// The answer is not what this version of the API says.
+    #[error("the host's answer cannot be read")]
+    UnreadableAnswer {
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The answer broke off.
+    #[error("the host's answer broke off")]
+    BrokenAnswer {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file could not be read while it was sent.
+    #[error("{} cannot be read", path.display())]
+    UnreadableFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is not what it was when it was hashed.
+    #[error("{} changed while it was sent", path.display())]
+    FileChanged {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+}
+
+#[derive(Clone)]
+pub(super) struct Transport {
+    http: reqwest::Client,
+    base_url: Arc<str>,
+    token: Option<Arc<str>>,
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transport").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    pub(super) fn new(options: ClientOptions) -> Result<Self, ClientError> {
+        let base_url = options.base_url.trim_end_matches('/');
+        let bad_address = || ClientError::BadAddress { url: options.base_url.clone() };
+        let url: reqwest::Url = base_url.parse().map_err(|_| bad_address())?;
+        let http = http_client(&url).ok_or_else(bad_address)?;
+        Ok(Self { http, base_url: base_url.into(), token: options.token.map(Into::into) })
+    }
+
+    /// A request with the token, to be sent by [`Transport::send`].
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base_url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Sends a request and turns every answer that is no success into an error.
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let response = request.send().await.map_err(|source| self.unreachable(source))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let bytes = response.bytes().await.map_err(|source| self.unreachable(source))?;
+        let body: ErrorBody =
+            serde_json::from_slice(&bytes).map_err(|source| ClientError::UnreadableAnswer { source })?;
+        Err(ClientError::Refused { status: status.as_u16(), detail: Box::new(body.error) })
+    }
+
+    pub(super) async fn ask<Q, A>(&self, method: Method, path: &str, question: Option<&Q>) -> Result<A, ClientError>
+    where
+        Q: Serialize + ?Sized,
+        A: DeserializeOwned,
+    {
+        let request = self.request(method, path);
+        let request = match question {
+            Some(question) => request.json(question),
+            None => request,
+        };
+        self.read(self.send(request).await?).await
+    }
+
+    pub(super) async fn tell(&self, method: Method, path: &str) -> Result<(), ClientError> {
+        self.send(self.request(method, path)).await.map(drop)
+    }
+
+    pub(super) async fn read<A: DeserializeOwned>(&self, response: Response) -> Result<A, ClientError> {
+        let bytes = response.bytes().await.map_err(|source| self.unreachable(source))?;
+        serde_json::from_slice(&bytes).map_err(|source| ClientError::UnreadableAnswer { source })
+    }
+
+    /// The lines of an answer, as they arrive.
+    pub(super) async fn lines(
+        &self,
+        path: &str,
+    ) -> Result<impl Stream<Item = Result<String, ClientError>> + Send + use<>, ClientError> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        let reader = StreamReader::new(response.bytes_stream().map_err(std::io::Error::other));
+        let lines = FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_LINE_BYTES));
+        Ok(lines.map_err(|source| ClientError::BrokenAnswer { source: Box::new(source) }))
+    }
+
+    pub(super) fn unreachable(&self, source: reqwest::Error) -> ClientError {
+        ClientError::Unreachable { url: self.base_url.to_string(), source }
+    }
+}
+
+/// The HTTP client for an address. Reading the machine's root certificates takes longer than a whole deploy that changes
+/// nothing, so a plain `http` address, which never needs them, gets a client that trusts none.
+fn http_client(url: &reqwest::Url) -> Option<reqwest::Client> {
+    let builder =
+        reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    match url.scheme() {
+        "http" => {
+            let tls = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .ok()?
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth();
+            builder.tls_backend_preconfigured(tls).no_proxy().build().ok()
+        }
+        "https" => {
+            // Another provider may have been installed by an earlier client of this process: either will do.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            builder.build().ok()
+        }
+        _ => None,
+    }
+}

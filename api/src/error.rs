@@ -1,0 +1,113 @@
+//! Errors of the control API: a stable code, a sentence, and where it helps the next step.
+
+use ship_core::Digest;
+
+/// The body of every response of the control API that is not a success.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong with a request to the control API.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct ErrorDetail {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// One sentence that names the thing.
+    pub message: String,
+    /// What to do next, where there is something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The blobs that the host lacks, with `MISSING_BLOBS`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub missing: Vec<Digest>,
+    /// The last lines that a function printed, with `FUNCTION_START_FAILED`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
+}
+
+impl ErrorDetail {
+    /// An error with a code and a sentence.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, missing: Vec::new(), output: Vec::new() }
+    }
+
+    /// The same error with a next step.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The stable codes of the control API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ErrorCode {
+    /// The request has no token, or one that this host does not know.
+    Unauthorized,
+    /// No such route, project or deployment.
+    NotFound,
+    /// The request cannot be read.
+    BadRequest,
+    /// The method does not fit the route.
+    MethodNotAllowed,
+    /// The bytes are not those of the digest they were sent under. Nothing was kept.
+    DigestMismatch,
+    /// A deployment names blobs that the host does not have.
+    MissingBlobs,
+    /// A name in the deployment's URLs belongs to something else.
+    LabelTaken,
+    /// The prefix of an id fits several deployments.
+    AmbiguousReference,
+    /// The deployment is what production points to.
+    IsProduction,
+    /// There is no earlier production deployment.
+    NothingToRollBack,
+    /// A function of the deployment exited or stayed silent when it was started.
+    FunctionStartFailed,
+    /// The request's body is larger than allowed.
+    PayloadTooLarge,
+    /// The host's disk is full.
+    StorageFull,
+    /// A stored blob's bytes are not those of its digest.
+    BlobCorrupt,
+    /// A fault of the host itself.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The HTTP status that goes with the code.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest | Self::DigestMismatch => 400,
+            Self::Unauthorized => 401,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::MissingBlobs
+            | Self::LabelTaken
+            | Self::AmbiguousReference
+            | Self::IsProduction
+            | Self::NothingToRollBack => 409,
+            Self::PayloadTooLarge => 413,
+            Self::FunctionStartFailed => 422,
+            Self::BlobCorrupt | Self::Internal => 500,
+            Self::StorageFull => 507,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The wire form of an error holds only what there is to say.
+    #[test]
+    fn wire_form() {
+        let error = ErrorDetail::new(ErrorCode::DigestMismatch, "the bytes differ").with_hint("deploy again");
+        let json = serde_json::to_string(&ErrorBody { error }).unwrap();
+        assert_eq!(json, r#"{"error":{"code":"DIGEST_MISMATCH","message":"the bytes differ","hint":"deploy again"}}"#);
+    }
+}

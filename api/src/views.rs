@@ -1,0 +1,293 @@
+//! The wire types of the control API.
+
+use jiff::Timestamp;
+use ship_core::{
+    BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, ProjectName, Target,
+};
+use utoipa::ToSchema;
+
+/// What a host says about itself.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct HostStatus {
+    /// The version of ship that runs.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Where sites are served, as a URL.
+    pub sites: String,
+    /// Where this API is served, as a URL.
+    pub control: String,
+    /// The domain below which sites stand.
+    pub domain: String,
+    /// The data directory.
+    pub data: String,
+    /// When it started to serve.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// How many projects there are.
+    pub projects: u64,
+    /// How many deployments there are.
+    pub deployments: u64,
+    /// The function instances that run now.
+    pub instances: Vec<InstanceView>,
+}
+
+/// A function instance that runs.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct InstanceView {
+    /// The deployment it belongs to.
+    #[schema(value_type = String)]
+    pub deployment: DeploymentId,
+    /// The function it is an instance of.
+    #[schema(value_type = String)]
+    pub function: FunctionName,
+    /// Its process id.
+    pub pid: u32,
+    /// What it does: `starting`, `ready`, `draining`.
+    pub state: String,
+    /// How many requests it works on.
+    pub in_flight: u32,
+}
+
+/// The question which blobs a host lacks.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MissingBlobsRequest {
+    /// The digests asked about, at most 250,000.
+    #[schema(value_type = Vec<String>)]
+    pub digests: Vec<Digest>,
+}
+
+/// The blobs a host lacks, of those asked about.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct MissingBlobs {
+    /// Their digests, in the order of the question.
+    #[schema(value_type = Vec<String>)]
+    pub missing: Vec<Digest>,
+}
+
+/// What an upload came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct UploadReport {
+    /// Blobs that are stored now and were not before.
+    pub stored_blobs: u64,
+    /// Their bytes.
+    pub stored_bytes: u64,
+    /// Blobs that were there already.
+    pub reused_blobs: u64,
+}
+
+/// A deployment to publish: all that it is, and how to publish it.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishRequest {
+    /// Files, functions, routes and cross-origin rules. Every blob it names was uploaded before.
+    #[schema(value_type = Object)]
+    pub manifest: Manifest,
+    /// How to publish it.
+    pub publish: PublishOptions,
+}
+
+/// How a deployment is published.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PublishOptions {
+    /// Whether production moves to it. The first deployment of a project always becomes production.
+    #[schema(value_type = String, example = "preview")]
+    pub target: Target,
+    /// The branch whose URL moves to it.
+    #[schema(value_type = Option<String>)]
+    pub branch: Option<BranchName>,
+    /// The commit it was built from, as version control names it.
+    pub commit: Option<String>,
+    /// Whether to write history even if nothing moves.
+    pub republish: Republish,
+    /// Whether its functions must have started before anything points to it.
+    pub check: CheckFunctions,
+}
+
+/// Whether publishing what is already published is written into history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Republish {
+    /// Only if an alias moves.
+    #[default]
+    IfChanged,
+    /// In any case.
+    Always,
+}
+
+/// Whether functions are started before a deployment becomes visible.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckFunctions {
+    /// Each must start and answer, or nothing is published.
+    #[default]
+    Start,
+    /// They are started by their first request.
+    Skip,
+}
+
+/// A published deployment.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct PublishedView {
+    /// The deployment.
+    pub deployment: DeploymentView,
+    /// Its own URL, forever.
+    pub url: String,
+    /// The other URLs that lead to it now: its branch's, production's.
+    pub aliases: Vec<String>,
+    /// Whether this publish changed anything: a new deployment, or an alias that moved.
+    pub changed: bool,
+    /// Whether it is the project's first deployment, and so became production.
+    pub first_of_project: bool,
+}
+
+/// A deployment in short.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct DeploymentView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: DeploymentId,
+    /// Its project.
+    #[schema(value_type = String)]
+    pub project: ProjectName,
+    /// What it was published for.
+    #[schema(value_type = String, example = "preview")]
+    pub target: Target,
+    /// The branch it was published from.
+    #[schema(value_type = Option<String>)]
+    pub branch: Option<BranchName>,
+    /// The commit it was built from.
+    pub commit: Option<String>,
+    /// When it was first published.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A deployment in a list.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct DeploymentList {
+    /// The deployments, newest first.
+    pub deployments: Vec<PublishedView>,
+}
+
+/// A deployment with what it holds.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct DeploymentDetail {
+    /// The deployment.
+    pub deployment: DeploymentView,
+    /// Its own URL.
+    pub url: String,
+    /// The other URLs that lead to it now.
+    pub aliases: Vec<String>,
+    /// Whether production leads to it.
+    pub is_production: bool,
+    /// Its functions.
+    pub functions: Vec<FunctionView>,
+    /// Its files in sum.
+    pub r#static: StaticView,
+    /// Its routes, in the form of the Build Output API.
+    #[schema(value_type = Vec<Object>)]
+    pub routes: ship_core::route::RouteTable,
+}
+
+/// A function of a deployment.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct FunctionView {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: FunctionName,
+    /// The path it answers at.
+    pub route: String,
+    /// How it runs.
+    #[schema(value_type = String, example = "go")]
+    pub runtime: FunctionRuntime,
+    /// The digest of its artifact.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+    /// The size of its artifact in bytes.
+    pub size_bytes: u64,
+    /// What it may use.
+    #[schema(value_type = Object)]
+    pub limits: FunctionLimits,
+    /// Its instances that run now.
+    pub instances: Vec<InstanceView>,
+}
+
+/// The files of a deployment in sum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct StaticView {
+    /// How many there are.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The projects of a host.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct ProjectList {
+    /// The projects, by name.
+    pub projects: Vec<ProjectView>,
+}
+
+/// A project.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct ProjectView {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: ProjectName,
+    /// The URL of its production site.
+    pub url: String,
+    /// What production leads to.
+    #[schema(value_type = Option<String>)]
+    pub production: Option<DeploymentId>,
+    /// How many deployments it has.
+    pub deployments: u64,
+    /// When it was last published to.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// Which deployment production shall lead to.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromoteRequest {
+    /// An id, the beginning of one, or a URL.
+    pub deployment: String,
+}
+
+/// Which deployment production shall go back to.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RollbackRequest {
+    /// An id, the beginning of one, or a URL; the one before the current if absent.
+    pub deployment: Option<String>,
+}
+
+/// An alias that moved.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct AliasMoveView {
+    /// The URL that moved.
+    pub url: String,
+    /// Where it led before.
+    #[schema(value_type = Option<String>)]
+    pub from: Option<DeploymentId>,
+    /// Where it leads now.
+    #[schema(value_type = Option<String>)]
+    pub to: Option<DeploymentId>,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct RemovedView {
+    /// The project.
+    #[schema(value_type = String)]
+    pub project: ProjectName,
+    /// The deployments that are gone.
+    #[schema(value_type = Vec<String>)]
+    pub deployments: Vec<DeploymentId>,
+}
