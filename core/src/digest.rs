@@ -133,7 +133,9 @@ mod tests {
         assert_eq!(hasher.finish(), Digest::of(b"hello"));
         let fields = |parts: &[&[u8]]| {
             let mut hasher = DigestHasher::new();
-            parts.iter().for_each(|part| hasher.update_field(part));
+            for part in parts {
+                hasher.update_field(part);
+            }
             hasher.finish()
         };
         assert_ne!(fields(&[b"ab", b"c"]), fields(&[b"a", b"bc"]));

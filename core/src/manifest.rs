@@ -112,6 +112,7 @@ impl Manifest {
     }
 
     /// The canonical encoding.
+    #[expect(clippy::missing_panics_doc, reason = "it cannot panic: every field encodes")]
     pub fn to_canonical_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a manifest has only string keys and no fallible encoders")
     }

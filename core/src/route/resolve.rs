@@ -284,9 +284,9 @@ impl Query {
             return sent.map(str::to_owned);
         }
         let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-        let set: Vec<String> = self.added.split('&').map(key).collect();
+        let taken: Vec<String> = self.added.split('&').map(key).collect();
         let mut merged = self.added.clone();
-        for pair in sent.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !set.contains(&key(pair))) {
+        for pair in sent.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !taken.contains(&key(pair))) {
             merged.push('&');
             merged.push_str(pair);
         }

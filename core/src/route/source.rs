@@ -73,15 +73,12 @@ impl SourcePattern {
             let length = after.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
             let group = self.names.iter().position(|name| name == &after[..length]);
             translated.push_str(&rest[..at]);
-            match group {
-                Some(group) => {
-                    let _ = write!(translated, "${}", group + 1);
-                    rest = after[length..].strip_prefix(['*', '+']).unwrap_or(&after[length..]);
-                }
-                None => {
-                    translated.push(':');
-                    rest = after;
-                }
+            if let Some(group) = group {
+                let _ = write!(translated, "${}", group + 1);
+                rest = after[length..].strip_prefix(['*', '+']).unwrap_or(&after[length..]);
+            } else {
+                translated.push(':');
+                rest = after;
             }
         }
         translated.push_str(rest);

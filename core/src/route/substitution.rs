@@ -21,9 +21,8 @@ impl Groups {
         let Some(captures) = pattern.captures(text)? else { return Ok(false) };
         for (index, name) in pattern.group_names().enumerate() {
             let value = captures.get(index).map_or("", |group| group.as_str());
-            match name {
-                Some(name) => self.named.push((name.to_owned(), value.to_owned())),
-                None => {}
+            if let Some(name) = name {
+                self.named.push((name.to_owned(), value.to_owned()));
             }
             if self.numbered.len() <= index {
                 self.numbered.push(value.to_owned());
@@ -100,7 +99,7 @@ mod tests {
     fn encodings() {
         let groups = groups("/blog/(?<slug>.*)", "/blog/a b&c=%2Fd");
         assert_eq!(groups.fill_path("/p/$1"), "/p/a b&c=%2Fd");
-        assert_eq!(groups.fill_query("slug=$slug"), "slug=a%20b%26c%3D%2Fd".replace("%2Fd", "%2Fd"));
+        assert_eq!(groups.fill_query("slug=$slug"), "slug=a%20b%26c%3D%2Fd");
         assert_eq!(groups.fill_header("/new/$1?x=1"), "/new/a%20b&c=%2Fd?x=1");
     }
 
