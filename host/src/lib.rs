@@ -1,1 +1,23 @@
-//! The server: listeners, control API, tokens, the map from host names to deployments.
+//! The server: a listener for visitors, a listener for the control API, and the map from host names to deployments.
+//!
+//! It joins the parts: requests go to `ship-edge`, what is stored to `ship-store`, instances to `ship-runtime`. It never
+//! answers a visitor by itself, never writes below the data directory by itself, and reads no environment: whoever starts a
+//! host gives it everything in [`HostOptions`].
+
+mod blocking;
+mod control;
+mod error;
+mod journal;
+mod listen;
+mod options;
+mod publisher;
+mod server;
+mod site_map;
+mod sites;
+mod token;
+mod urls;
+
+pub use control::openapi_json;
+pub use error::HostError;
+pub use options::{HostOptions, PortChoice};
+pub use server::{Host, Ready};

@@ -1,0 +1,69 @@
+//! Blobs: which are missing, and how they arrive.
+
+mod receive;
+
+use axum::Json;
+use axum::body::Body as RawBody;
+use http::{HeaderMap, StatusCode};
+use ship_api::{ErrorBody, ErrorCode, MissingBlobs, MissingBlobsRequest, UploadReport};
+use ship_core::{Digest, SiteLimits};
+
+use super::extract::{Body, Path};
+use super::{ApiError, State};
+use crate::blocking::blocking;
+
+/// How many digests one question may hold: those of the largest deployment, functions and manifest included.
+const DIGESTS_ASKED: usize = 250_000;
+
+/// Which blobs the host lacks.
+#[utoipa::path(post, path = "/v1/blobs/missing", request_body = MissingBlobsRequest,
+    responses((status = 200, body = MissingBlobs), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+pub(super) async fn missing(
+    axum::extract::State(control): State,
+    Body(request): Body<MissingBlobsRequest>,
+) -> Result<Json<MissingBlobs>, ApiError> {
+    if request.digests.len() > DIGESTS_ASKED {
+        let message =
+            format!("{} digests are more than the {DIGESTS_ASKED} that one question may hold", request.digests.len());
+        return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
+    }
+    let store = control.store.clone();
+    let missing = blocking(move || store.blobs().missing(&request.digests)).await;
+    Ok(Json(MissingBlobs { missing }))
+}
+
+/// Takes many blobs in one stream (see the pack format). What arrived whole before a stream broke off is kept.
+#[utoipa::path(post, path = "/v1/blobs", request_body(content = Vec<u8>, content_type = "application/vnd.ship.pack"),
+    responses((status = 200, body = UploadReport), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 507, body = ErrorBody)))]
+pub(super) async fn upload(
+    axum::extract::State(control): State,
+    body: RawBody,
+) -> Result<Json<UploadReport>, ApiError> {
+    receive::pack(control.store.clone(), body).await.map(Json)
+}
+
+/// Takes one blob.
+#[utoipa::path(put, path = "/v1/blobs/{digest}", params(("digest" = String, Path)),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = UploadReport), (status = 201, body = UploadReport), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 507, body = ErrorBody)))]
+pub(super) async fn put(
+    axum::extract::State(control): State,
+    Path(digest): Path<Digest>,
+    headers: HeaderMap,
+    body: RawBody,
+) -> Result<(StatusCode, Json<UploadReport>), ApiError> {
+    let length = headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let Some(size_bytes) = length else {
+        return Err(ApiError::new(ErrorCode::BadRequest, "a blob is sent with its `content-length`"));
+    };
+    if size_bytes > SiteLimits::DEFAULT.blob_bytes {
+        let message =
+            format!("{size_bytes} bytes are more than the {} that a blob may have", SiteLimits::DEFAULT.blob_bytes);
+        return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
+    }
+    let report = receive::blob(control.store.clone(), digest, size_bytes, body).await?;
+    let status = if report.stored_blobs > 0 { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(report)))
+}

@@ -1,0 +1,161 @@
+//! From a request's body to stored blobs: the network on one side, the disk on the other, a short queue between them.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use ship_api::{ErrorCode, PackDecoder, PackError, PackEvent, UploadReport};
+use ship_core::{Digest, SiteLimits};
+use ship_store::{BatchReport, BlobBatch, Store};
+use tokio::sync::mpsc;
+
+use super::super::ApiError;
+use crate::blocking::blocking;
+
+/// How many pieces of a body wait for the disk.
+const PIECES_WAITING: usize = 8;
+
+/// After how many bytes, blobs or seconds what has arrived is made durable: if the host dies during an upload, this is the
+/// most that has to be sent again.
+const COMMIT_BYTES: u64 = 32 * 1024 * 1024;
+const COMMIT_BLOBS: u64 = 2_000;
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Receives a pack.
+pub(super) async fn pack(store: Store, body: Body) -> Result<UploadReport, ApiError> {
+    let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
+    let writer = blocking(move || Receiver::new(store, receiver).receive_pack());
+    let ((), report) = tokio::join!(forward(body, pieces), writer);
+    report
+}
+
+/// Receives one blob.
+pub(super) async fn blob(store: Store, digest: Digest, size_bytes: u64, body: Body) -> Result<UploadReport, ApiError> {
+    let (pieces, mut receiver) = mpsc::channel(PIECES_WAITING);
+    let writer = blocking(move || {
+        let mut batch = store.blobs().batch()?;
+        let mut blob = batch.begin(digest, size_bytes)?;
+        while let Some(piece) = receiver.blocking_recv() {
+            blob.write(&piece?)?;
+        }
+        blob.finish()?;
+        batch.commit().map(report_of).map_err(ApiError::from)
+    });
+    let ((), report) = tokio::join!(forward(body, pieces), writer);
+    report
+}
+
+/// Passes a body on, piece by piece, until it ends, breaks off, or nobody wants more.
+async fn forward(mut body: Body, pieces: mpsc::Sender<Result<Bytes, ApiError>>) {
+    while let Some(frame) = body.frame().await {
+        let piece = match frame {
+            Ok(frame) => frame.into_data().map_err(drop).unwrap_or_default(),
+            Err(error) => {
+                let broken = ApiError::new(ErrorCode::BadRequest, format!("the upload broke off: {error}"));
+                let _ = pieces.send(Err(broken)).await;
+                return;
+            }
+        };
+        if pieces.send(Ok(piece)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads a pack and stores its blobs, some at a time.
+struct Receiver {
+    store: Store,
+    pieces: mpsc::Receiver<Result<Bytes, ApiError>>,
+    decoder: PackDecoder,
+    report: UploadReport,
+}
+
+impl Receiver {
+    fn new(store: Store, pieces: mpsc::Receiver<Result<Bytes, ApiError>>) -> Self {
+        Self { store, pieces, decoder: PackDecoder::new(), report: UploadReport::default() }
+    }
+
+    fn receive_pack(mut self) -> Result<UploadReport, ApiError> {
+        loop {
+            let mut batch = self.store.clone().blobs().batch()?;
+            let more = self.fill(&mut batch);
+            // What is complete is kept even if the stream broke off, so that the next try sends only the rest.
+            let stored = report_of(batch.commit()?);
+            self.report.stored_blobs += stored.stored_blobs;
+            self.report.stored_bytes += stored.stored_bytes;
+            self.report.reused_blobs += stored.reused_blobs;
+            if let Filled::Ended = more? {
+                break;
+            }
+        }
+        self.decoder.finish()?;
+        Ok(self.report)
+    }
+
+    /// Takes blobs into a batch until it is time to commit, or the pack ends.
+    fn fill(&mut self, batch: &mut BlobBatch) -> Result<Filled, ApiError> {
+        let began = Instant::now();
+        let (mut blobs, mut bytes) = (0, 0);
+        while blobs < COMMIT_BLOBS && bytes < COMMIT_BYTES && began.elapsed() < COMMIT_INTERVAL {
+            match self.next_event()? {
+                None => return Ok(Filled::Ended),
+                Some(PackEvent::Begin { digest, size_bytes }) => {
+                    self.receive_blob(batch, digest, size_bytes)?;
+                    blobs += 1;
+                    bytes += size_bytes;
+                }
+                Some(PackEvent::Bytes(_) | PackEvent::Complete) => {}
+            }
+        }
+        Ok(Filled::Due)
+    }
+
+    fn receive_blob(&mut self, batch: &mut BlobBatch, digest: Digest, size_bytes: u64) -> Result<(), ApiError> {
+        if size_bytes > SiteLimits::DEFAULT.blob_bytes {
+            let message = format!("{digest} has {size_bytes} bytes, more than a blob may have");
+            return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
+        }
+        let mut blob = batch.begin(digest, size_bytes)?;
+        loop {
+            match self.next_event()? {
+                Some(PackEvent::Bytes(piece)) => blob.write(&piece)?,
+                Some(PackEvent::Complete) => return blob.finish().map_err(ApiError::from),
+                Some(PackEvent::Begin { .. }) | None => return Err(PackError::CutOff.into()),
+            }
+        }
+    }
+
+    /// The next event of the pack, waiting for the network; `None` at the end of the body.
+    fn next_event(&mut self) -> Result<Option<PackEvent>, ApiError> {
+        loop {
+            if let Some(event) = self.decoder.next_event()? {
+                return Ok(Some(event));
+            }
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.decoder.push(&piece?),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// Why a batch is full.
+enum Filled {
+    Due,
+    Ended,
+}
+
+impl From<PackError> for ApiError {
+    fn from(error: PackError) -> Self {
+        Self::new(ErrorCode::BadRequest, error.to_string())
+    }
+}
+
+fn report_of(report: BatchReport) -> UploadReport {
+    UploadReport {
+        stored_blobs: report.stored_blobs,
+        stored_bytes: report.stored_bytes,
+        reused_blobs: report.reused_blobs,
+    }
+}

@@ -1,0 +1,168 @@
+//! Deployments: published, listed, inspected, removed.
+
+use axum::Json;
+use http::StatusCode;
+use ship_api::{
+    DeploymentDetail, DeploymentList, DeploymentReference, ErrorBody, ErrorCode, ErrorDetail, FunctionView,
+    PublishOptions, PublishRequest, PublishedView, RemovedView, StaticView,
+};
+use ship_core::{DeploymentId, Manifest, ProjectName};
+use ship_store::{DeploymentRecord, Store};
+
+use super::extract::{Body, Path, Query};
+use super::{ApiError, Control, State, views};
+use crate::blocking::blocking;
+
+/// How many deployments one answer lists at the most.
+const LISTED: usize = 1_000;
+
+/// How many deployments an answer lists unless it is asked for more.
+const LISTED_BY_DEFAULT: usize = 20;
+
+/// Publishes a deployment whose blobs are on the host.
+#[utoipa::path(post, path = "/v1/projects/{project}/deployments", params(("project" = String, Path)),
+    request_body = PublishRequest,
+    responses((status = 201, body = PublishedView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(super) async fn publish(
+    axum::extract::State(control): State,
+    Path(project): Path<ProjectName>,
+    Body(request): Body<PublishRequest>,
+) -> Result<(StatusCode, Json<PublishedView>), ApiError> {
+    let published = control.publisher.publish(project, request.manifest, request.publish.clone()).await?;
+    let view = views::published(&published, &request.publish, &control.urls);
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Publishes a deployment that the host has, under other names or for another target.
+#[utoipa::path(post, path = "/v1/projects/{project}/deployments/{id}/publish",
+    params(("project" = String, Path), ("id" = String, Path)), request_body = PublishOptions,
+    responses((status = 200, body = PublishedView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody)))]
+pub(super) async fn publish_known(
+    axum::extract::State(control): State,
+    Path((project, id)): Path<(ProjectName, DeploymentId)>,
+    Body(options): Body<PublishOptions>,
+) -> Result<Json<PublishedView>, ApiError> {
+    match control.publisher.republish(project, id, options.clone()).await? {
+        Some(published) => Ok(Json(views::published(&published, &options, &control.urls))),
+        None => Err(ApiError::new(ErrorCode::NotFound, format!("the host has no deployment `{id}`"))),
+    }
+}
+
+/// Which deployments are listed.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only those of one project.
+    #[param(value_type = Option<String>)]
+    project: Option<ProjectName>,
+    /// How many at the most.
+    limit: Option<usize>,
+}
+
+/// The newest deployments, newest first.
+#[utoipa::path(get, path = "/v1/deployments", params(ListQuery),
+    responses((status = 200, body = DeploymentList), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
+pub(super) async fn list(
+    axum::extract::State(control): State,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<DeploymentList>, ApiError> {
+    let store = control.store.clone();
+    let limit = query.limit.unwrap_or(LISTED_BY_DEFAULT).min(LISTED);
+    let summaries = blocking(move || store.deployments().list(query.project.as_ref(), limit)).await?;
+    let deployments = summaries.iter().map(|summary| views::listed(summary, &control.urls)).collect();
+    Ok(Json(DeploymentList { deployments }))
+}
+
+/// One deployment with what it holds. It is named by its id, the beginning of its id, or the first label of its URL.
+#[utoipa::path(get, path = "/v1/deployments/{reference}", params(("reference" = String, Path)),
+    responses((status = 200, body = DeploymentDetail), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody)))]
+pub(super) async fn inspect(
+    axum::extract::State(control): State,
+    Path(reference): Path<String>,
+) -> Result<Json<DeploymentDetail>, ApiError> {
+    let record = find(&control, reference).await?;
+    let store = control.store.clone();
+    let (record, manifest, aliases) = blocking(move || {
+        let manifest = store.deployments().manifest(&record.id)?;
+        let aliases = store.deployments().aliases_of(&record.project)?;
+        Ok::<_, ApiError>((record, manifest, aliases))
+    })
+    .await?;
+    let (deployment, alias_urls, is_production) = views::inspected(&record, &aliases, &control.urls);
+    let files = manifest.assets().len() as u64;
+    let bytes = manifest.assets().iter().map(|asset| asset.size_bytes).sum();
+    Ok(Json(DeploymentDetail {
+        deployment,
+        url: control.urls.of(&record.own_label),
+        aliases: alias_urls,
+        is_production,
+        functions: functions(&control, &record, &manifest),
+        r#static: StaticView { files, bytes },
+        routes: manifest.routes().clone(),
+    }))
+}
+
+fn functions(control: &Control, record: &DeploymentRecord, manifest: &Manifest) -> Vec<FunctionView> {
+    let running = control.runtime.instances();
+    let view = |function: &ship_core::Function| FunctionView {
+        name: function.name.clone(),
+        route: format!("/{}", function.name),
+        runtime: function.runtime,
+        digest: function.digest,
+        size_bytes: function.size_bytes,
+        limits: function.limits,
+        instances: running
+            .iter()
+            .filter(|instance| instance.deployment == record.id && instance.function == function.name)
+            .cloned()
+            .map(views::instance)
+            .collect(),
+    };
+    manifest.functions().iter().map(view).collect()
+}
+
+/// Removes a deployment. What production leads to is not removed.
+#[utoipa::path(delete, path = "/v1/deployments/{reference}", params(("reference" = String, Path)),
+    responses((status = 200, body = RemovedView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody)))]
+pub(super) async fn remove(
+    axum::extract::State(control): State,
+    Path(reference): Path<String>,
+) -> Result<Json<RemovedView>, ApiError> {
+    let record = find(&control, reference).await?;
+    control.publisher.remove(&record.project, record.id).await?;
+    Ok(Json(RemovedView { project: record.project, deployments: vec![record.id] }))
+}
+
+/// The deployment that a reference means.
+pub(super) async fn find(control: &Control, reference: String) -> Result<DeploymentRecord, ApiError> {
+    let parsed: DeploymentReference =
+        reference.parse().map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("{error}")))?;
+    let store = control.store.clone();
+    blocking(move || find_in(&store, &parsed)).await
+}
+
+fn find_in(store: &Store, reference: &DeploymentReference) -> Result<DeploymentRecord, ApiError> {
+    let by_id =
+        reference.as_id_prefix().map(|prefix| store.deployments().find(&prefix)).transpose()?.unwrap_or_default();
+    match <[DeploymentRecord; 1]>::try_from(by_id) {
+        Ok([record]) => return Ok(record),
+        Err(several) if several.is_empty() => {}
+        Err(several) => {
+            let ids: Vec<String> = several.iter().map(|record| record.id.to_string()).collect();
+            let message = format!("`{reference}` is the beginning of several ids");
+            let detail = ErrorDetail::new(ErrorCode::AmbiguousReference, message);
+            return Err(detail.with_hint(format!("it may be {}", ids.join(", "))).into());
+        }
+    }
+    let alias = reference.as_label().map(|label| store.deployments().alias(&label)).transpose()?.flatten();
+    let record = alias.map(|alias| store.deployments().get(&alias.deployment)).transpose()?.flatten();
+    record.ok_or_else(|| {
+        ErrorDetail::new(ErrorCode::NotFound, format!("the host has no deployment `{reference}`"))
+            .with_hint("`ship ls` shows what is deployed")
+            .into()
+    })
+}

@@ -1,0 +1,145 @@
+//! Errors become answers here: domain errors know no status code, and what a client may learn is decided in one place.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use ship_api::{ErrorBody, ErrorCode, ErrorDetail};
+use ship_core::FunctionName;
+use ship_runtime::StartError;
+use ship_store::{BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError};
+
+/// An error of the control API.
+#[derive(Debug)]
+pub(crate) struct ApiError(Box<ErrorDetail>);
+
+impl ApiError {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        ErrorDetail::new(code, message).into()
+    }
+
+    /// What only the host's own log says in full.
+    fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            chain = format!("{chain}: {cause}");
+            source = cause.source();
+        }
+        tracing::error!(error = chain, "a control request failed");
+        ErrorDetail::new(ErrorCode::Internal, "the host could not do this").with_hint("the host's log says why").into()
+    }
+
+    pub(crate) fn function_start(function: &FunctionName, error: &StartError) -> Self {
+        let mut detail =
+            ErrorDetail::new(ErrorCode::FunctionStartFailed, format!("the function {function} did not start: {error}"))
+                .with_hint("nothing was published; `--no-check` publishes without starting the functions");
+        detail.output = error.last_lines().to_vec();
+        detail.into()
+    }
+}
+
+impl From<ErrorDetail> for ApiError {
+    fn from(detail: ErrorDetail) -> Self {
+        Self(Box::new(detail))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(ErrorBody { error: *self.0 })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<BlobError> for ApiError {
+    fn from(error: BlobError) -> Self {
+        let code = match &error {
+            BlobError::DigestMismatch { .. } => ErrorCode::DigestMismatch,
+            BlobError::TooLarge { .. } => ErrorCode::PayloadTooLarge,
+            BlobError::StorageFull { .. } => ErrorCode::StorageFull,
+            BlobError::Corrupt { .. } => ErrorCode::BlobCorrupt,
+            _ => return Self::internal(&error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<StageError> for ApiError {
+    fn from(error: StageError) -> Self {
+        match error {
+            StageError::MissingBlobs(missing) => {
+                let message = format!("{} blobs of the deployment are not on the host", missing.len());
+                let mut detail = ErrorDetail::new(ErrorCode::MissingBlobs, message)
+                    .with_hint("deploy again: only what is missing is sent");
+                detail.missing = missing;
+                detail.into()
+            }
+            StageError::Blob(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        match &error {
+            PublishError::LabelTaken { .. } => ErrorDetail::new(ErrorCode::LabelTaken, error.to_string())
+                .with_hint("choose another name in ship.toml")
+                .into(),
+            PublishError::UnknownDeployment { .. } => Self::new(ErrorCode::NotFound, error.to_string()),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RollbackError> for ApiError {
+    fn from(error: RollbackError) -> Self {
+        match error {
+            RollbackError::Publish(error) => error.into(),
+            error => Self::new(ErrorCode::NothingToRollBack, error.to_string()),
+        }
+    }
+}
+
+impl From<RemoveError> for ApiError {
+    fn from(error: RemoveError) -> Self {
+        match &error {
+            RemoveError::IsProduction { .. } => ErrorDetail::new(ErrorCode::IsProduction, error.to_string())
+                .with_hint("promote another deployment first, or remove the whole project")
+                .into(),
+            RemoveError::UnknownDeployment { .. } | RemoveError::UnknownProject { .. } => {
+                Self::new(ErrorCode::NotFound, error.to_string())
+            }
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<UnpackError> for ApiError {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Blob(error) => error.into(),
+            error => Self::new(ErrorCode::BadRequest, error.to_string()),
+        }
+    }
+}
+
+/// The answer at a path that the API does not have.
+pub(super) async fn no_such_route(uri: http::Uri) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, format!("the API has no route `{}`", uri.path()))
+}
+
+/// The answer to a method that a route does not have.
+pub(super) async fn method_not_allowed(method: http::Method, uri: http::Uri) -> ApiError {
+    ApiError::new(ErrorCode::MethodNotAllowed, format!("`{}` does not take {method}", uri.path()))
+}

@@ -1,0 +1,35 @@
+//! The control API behind the same accept loop as the sites, so that it has the same limits on connections and headers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use ship_edge::Answer;
+use tower::ServiceExt as _;
+
+use super::{Control, router};
+
+/// What answers at the control listener.
+pub(crate) struct ControlAnswer {
+    router: Router,
+}
+
+impl ControlAnswer {
+    pub(crate) fn new(control: Arc<Control>) -> Self {
+        Self { router: router(control) }
+    }
+}
+
+impl Answer for ControlAnswer {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<Incoming>, _: SocketAddr) -> Response<Body> {
+        match self.router.clone().oneshot(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! From what the store and the runtime know to what the API says.
+
+use ship_api::{AliasMoveView, DeploymentView, InstanceView, PublishedView};
+use ship_core::{HostLabel, Target};
+use ship_store::{Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSummary, Published};
+
+use crate::urls::Urls;
+
+pub(super) fn instance(instance: ship_runtime::InstanceView) -> InstanceView {
+    InstanceView {
+        deployment: instance.deployment,
+        function: instance.function,
+        pid: instance.pid,
+        state: instance.state.as_str().to_owned(),
+        in_flight: instance.in_flight,
+    }
+}
+
+fn deployment(record: &DeploymentRecord) -> DeploymentView {
+    DeploymentView {
+        id: record.id,
+        project: record.project.clone(),
+        target: record.target,
+        branch: record.source.branch.clone(),
+        commit: record.source.commit.clone(),
+        created_at: record.created_at,
+    }
+}
+
+/// A deployment as it was just published: target, branch and commit are those of this publish.
+pub(super) fn published(published: &Published, options: &ship_api::PublishOptions, urls: &Urls) -> PublishedView {
+    let mut view = deployment(&published.record);
+    view.branch.clone_from(&options.branch);
+    view.commit.clone_from(&options.commit);
+    view.target = match published.production_label {
+        Some(_) if options.target == Target::Production || published.first_of_project => Target::Production,
+        _ => Target::Preview,
+    };
+    let aliases = published.branch_label.iter().chain(&published.production_label).map(|label| urls.of(label));
+    PublishedView {
+        deployment: view,
+        url: urls.of(&published.own_label),
+        aliases: aliases.collect(),
+        changed: !published.moves.is_empty(),
+        first_of_project: published.first_of_project,
+    }
+}
+
+/// A deployment in a list.
+pub(super) fn listed(summary: &DeploymentSummary, urls: &Urls) -> PublishedView {
+    PublishedView {
+        deployment: deployment(&summary.record),
+        url: urls.of(&summary.record.own_label),
+        aliases: others(&summary.record.own_label, &summary.labels, urls),
+        changed: false,
+        first_of_project: false,
+    }
+}
+
+/// The parts of a deployment's own page.
+pub(super) fn inspected(
+    record: &DeploymentRecord,
+    aliases: &[Alias],
+    urls: &Urls,
+) -> (DeploymentView, Vec<String>, bool) {
+    let leading: Vec<&Alias> = aliases.iter().filter(|alias| alias.deployment == record.id).collect();
+    let labels: Vec<HostLabel> = leading.iter().map(|alias| alias.label.clone()).collect();
+    let is_production = leading.iter().any(|alias| alias.kind == AliasKind::Production);
+    (deployment(record), others(&record.own_label, &labels, urls), is_production)
+}
+
+fn others(own: &HostLabel, labels: &[HostLabel], urls: &Urls) -> Vec<String> {
+    labels.iter().filter(|label| *label != own).map(|label| urls.of(label)).collect()
+}
+
+pub(super) fn alias_move(moved: &AliasMove, urls: &Urls) -> AliasMoveView {
+    AliasMoveView { url: urls.of(&moved.label), from: moved.from, to: moved.to, at: moved.at }
+}

@@ -1,0 +1,52 @@
+//! Why a host does not start or stops.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a host does not start or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Another program listens at the address.
+    #[error("{address} is taken{}", holder.as_deref().map(|holder| format!(" by {holder}")).unwrap_or_default())]
+    PortTaken {
+        /// The address.
+        address: SocketAddr,
+        /// The flag that names it: `--listen` or `--control`.
+        flag: &'static str,
+        /// The program that holds it, if the system says.
+        holder: Option<String>,
+    },
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The data directory cannot be opened.
+    #[error(transparent)]
+    Open(#[from] ship_store::OpenError),
+    /// The state cannot be read.
+    #[error("the host's state cannot be read")]
+    State(#[from] ship_store::StateError),
+    /// The token file cannot be read or written.
+    #[error("the token file {} cannot be used", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No random bytes can be had for a token.
+    #[error("the system gives no random bytes: {reason}")]
+    Random {
+        /// Why.
+        reason: getrandom::Error,
+    },
+    /// Functions cannot be run.
+    #[error(transparent)]
+    Runtime(#[from] ship_runtime::RuntimeError),
+}

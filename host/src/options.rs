@@ -1,0 +1,33 @@
+//! What a host is told when it starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a host is told when it starts.
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    /// The data directory: created if absent, locked while the host runs.
+    pub data: PathBuf,
+    /// Where visitors are served.
+    pub sites: SocketAddr,
+    /// Where the control API is served.
+    pub control: SocketAddr,
+    /// The domain below which sites stand, in lower case: `localhost`.
+    pub domain: String,
+    /// The file that holds the admin token, readable by its owner only. Made at the first start.
+    pub token_file: PathBuf,
+    /// What to do when a port is taken.
+    pub ports: PortChoice,
+    /// How long requests in flight may take to finish when the host stops.
+    pub drain: Duration,
+}
+
+/// What to do when a port is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PortChoice {
+    /// Say so and stop: somebody asked for this very port.
+    Exact,
+    /// Take the next free one: nobody asked for a port.
+    NextFree,
+}

@@ -1,0 +1,164 @@
+//! A host from its start to its end: what is opened in which order, and how it stops without losing a request.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ship_edge::{ConnectionLimits, Edge, EdgeOptions};
+use ship_runtime::{LogSink, Runtime, RuntimeOptions};
+use ship_store::{Durability, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::blocking::blocking;
+use crate::control::{Authenticator, Control, ControlAnswer};
+use crate::error::HostError;
+use crate::journal::Journal;
+use crate::listen::listen;
+use crate::options::HostOptions;
+use crate::publisher::Publisher;
+use crate::site_map::SiteMap;
+use crate::sites::Sites;
+use crate::token::{PlainToken, read_token_file, write_token_file};
+use crate::urls::Urls;
+
+/// A host that listens and has read its state, but does not answer yet.
+pub struct Host {
+    ready: Ready,
+    options: HostOptions,
+    sites_listener: TcpListener,
+    control_listener: TcpListener,
+    sites: Arc<Sites>,
+    control: Arc<ControlAnswer>,
+    runtime: Runtime,
+    edge: Edge,
+    journal_writer: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+/// Where a host can be reached.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The address of the sites listener, as a URL.
+    pub sites: String,
+    /// The address of the control API, as a URL.
+    pub control: String,
+    /// The domain below which sites stand.
+    pub domain: String,
+    /// The file with the admin token.
+    pub token_file: PathBuf,
+    /// The process id.
+    pub pid: u32,
+    /// The data directory.
+    pub data: PathBuf,
+}
+
+impl Host {
+    /// Takes the data directory and the ports. When this returns, connections are accepted by the system and wait for
+    /// [`Host::serve`].
+    pub async fn start(options: HostOptions) -> Result<Self, HostError> {
+        let data = options.data.clone();
+        let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
+        let sites_listener = listen(options.sites, "--listen", options.ports).await?;
+        let control_listener = listen(options.control, "--control", options.ports).await?;
+        let sites_address = local_address(&sites_listener, options.sites)?;
+        let control_address = local_address(&control_listener, options.control)?;
+        admit_owner(&store, &options)?;
+
+        let (journal, journal_writer) = Journal::start(store.clone());
+        let runtime = Runtime::new(RuntimeOptions {
+            socket_dir: options.data.join("run"),
+            logs: Arc::clone(&journal) as Arc<dyn LogSink>,
+            drain_timeout: options.drain,
+        })?;
+        let sink = Arc::clone(&journal) as Arc<dyn LogSink>;
+        let edge = Edge::new(store.clone(), runtime.clone(), sink, EdgeOptions::default());
+        let urls = Urls::new(&options.domain, sites_address);
+        let map = SiteMap::load(store.clone(), urls.clone())?;
+        let stop = CancellationToken::new();
+        let publisher =
+            Publisher { store: store.clone(), runtime: runtime.clone(), edge: edge.clone(), map: map.clone() };
+        let control = Arc::new(Control {
+            authenticator: Authenticator::new(store.clone()),
+            store,
+            runtime: runtime.clone(),
+            publisher,
+            journal,
+            urls,
+            shutdown: stop.clone(),
+            started_at: Timestamp::now(),
+            sites: sites_address,
+            control: control_address,
+            data: options.data.clone(),
+        });
+        let ready = Ready {
+            sites: format!("http://{sites_address}"),
+            control: format!("http://{control_address}"),
+            domain: options.domain.clone(),
+            token_file: options.token_file.clone(),
+            pid: std::process::id(),
+            data: options.data.clone(),
+        };
+        Ok(Self {
+            ready,
+            sites: Arc::new(Sites { edge: edge.clone(), map, domain: options.domain.clone() }),
+            control: Arc::new(ControlAnswer::new(control)),
+            options,
+            sites_listener,
+            control_listener,
+            runtime,
+            edge,
+            journal_writer,
+            stop,
+        })
+    }
+
+    /// Where the host can be reached.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Answers until `shutdown` is cancelled or the control API is asked to stop. Then it takes no new connection, finishes
+    /// the requests in flight, stops the instances, and writes what is left of the log.
+    pub async fn serve(self, shutdown: CancellationToken) -> Result<(), HostError> {
+        let Self {
+            options, sites_listener, control_listener, sites, control, runtime, edge, journal_writer, stop, ..
+        } = self;
+        let limits = ConnectionLimits { drain: options.drain, ..ConnectionLimits::default() };
+        let sites = ship_edge::serve(sites_listener, sites, limits.clone(), stop.clone());
+        let control = ship_edge::serve(control_listener, control, limits, stop.clone());
+        let asked = async {
+            tokio::select! {
+                () = shutdown.cancelled() => stop.cancel(),
+                () = stop.cancelled() => {}
+            }
+        };
+        tokio::join!(sites, control, asked);
+        runtime.shutdown().await;
+        edge.shutdown().await;
+        // Everything that writes to the journal is gone with these, which ends its writer.
+        drop((runtime, edge));
+        if journal_writer.await.is_err() {
+            tracing::error!("the journal's writer panicked");
+        }
+        Ok(())
+    }
+}
+
+fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, HostError> {
+    listener.local_addr().map_err(|source| HostError::Listen { address: asked, source })
+}
+
+/// Makes sure that the owner of the token file may ask: a token is made at the first start, and again if its file is gone.
+fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
+    if let Some(token) = read_token_file(&options.token_file)?
+        && store.tokens().contains(&token.hash().0)?
+    {
+        return Ok(());
+    }
+    let token = PlainToken::generate()?;
+    store.tokens().add(token.hash().0, "admin", "owner", Timestamp::now())?;
+    write_token_file(&options.token_file, &token)
+}

@@ -1,0 +1,116 @@
+//! The map from host labels to deployments: what a publish changes and every request reads.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwapOption;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use ship_core::{DeploymentId, HostLabel, ProjectName};
+use ship_edge::{LiveDeployment, Site};
+use ship_store::Store;
+
+use crate::blocking::blocking;
+use crate::urls::Urls;
+
+/// How much memory deployments that are being served may use, in bytes. A deployment nobody asks for uses none of it.
+const LIVE_BYTES: u64 = 48 * 1024 * 1024;
+
+/// Where one label leads. Requests read it without a lock; a publish swaps what it points to.
+struct Slot {
+    project: ProjectName,
+    deployment: ArcSwapOption<DeploymentId>,
+    own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+/// All labels of a host, and the deployments that are being served.
+#[derive(Clone)]
+pub(crate) struct SiteMap {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    urls: Urls,
+    labels: Arc<RwLock<HashMap<HostLabel, Arc<Slot>>>>,
+    live: Cache<DeploymentId, Arc<LiveDeployment>, LiveWeight>,
+}
+
+/// Counts a deployment by what its manifest takes in memory.
+#[derive(Clone)]
+struct LiveWeight;
+
+impl Weighter<DeploymentId, Arc<LiveDeployment>> for LiveWeight {
+    fn weight(&self, _: &DeploymentId, deployment: &Arc<LiveDeployment>) -> u64 {
+        let manifest = deployment.manifest();
+        let parts = manifest.assets().len() + manifest.functions().len() + 4 * manifest.routes().len();
+        8 * 1024 + 512 * parts as u64
+    }
+}
+
+impl SiteMap {
+    /// The map as the alias log has it.
+    pub(crate) fn load(store: Store, urls: Urls) -> Result<Self, ship_store::StateError> {
+        let labels = Arc::new(RwLock::new(HashMap::new()));
+        let live = Cache::with_weighter(1024, LIVE_BYTES, LiveWeight);
+        let map = Self { inner: Arc::new(Inner { store, urls, labels, live }) };
+        for alias in map.inner.store.deployments().aliases()? {
+            map.point(&alias.label, &alias.project, Some(alias.deployment));
+        }
+        Ok(map)
+    }
+
+    /// Lets a label lead to a deployment, or nowhere.
+    pub(crate) fn point(&self, label: &HostLabel, project: &ProjectName, deployment: Option<DeploymentId>) {
+        let mut labels = self.inner.labels.write().unwrap_or_else(PoisonError::into_inner);
+        match (labels.get(label).filter(|slot| slot.project == *project), deployment) {
+            (Some(slot), Some(id)) => slot.deployment.store(Some(Arc::new(id))),
+            (None, Some(id)) => {
+                let slot = self.new_slot(project, id);
+                labels.insert(label.clone(), Arc::new(slot));
+            }
+            (_, None) => {
+                if let Some(slot) = labels.remove(label) {
+                    slot.deployment.store(None);
+                }
+            }
+        }
+    }
+
+    fn new_slot(&self, project: &ProjectName, deployment: DeploymentId) -> Slot {
+        let labels = Arc::downgrade(&self.inner.labels);
+        let urls = self.inner.urls.clone();
+        let own = project.clone();
+        let own_origins = move |origin: &str| {
+            let (Some(label), Some(labels)) = (urls.label_of_origin(origin), labels.upgrade()) else { return false };
+            let labels = labels.read().unwrap_or_else(PoisonError::into_inner);
+            labels.get(label).is_some_and(|slot| slot.project == own)
+        };
+        Slot {
+            project: project.clone(),
+            deployment: ArcSwapOption::from_pointee(deployment),
+            own_origins: Arc::new(own_origins),
+        }
+    }
+
+    /// The site at a label, read from disk if nobody asked for it lately.
+    pub(crate) async fn site(&self, label: &HostLabel) -> Option<Result<Site, ship_edge::LoadError>> {
+        let slot = self.inner.labels.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()?;
+        let id = **slot.deployment.load().as_ref()?;
+        Some(self.live(id).await.map(|deployment| Site { deployment, own_origins: Arc::clone(&slot.own_origins) }))
+    }
+
+    async fn live(&self, id: DeploymentId) -> Result<Arc<LiveDeployment>, ship_edge::LoadError> {
+        if let Some(deployment) = self.inner.live.get(&id) {
+            return Ok(deployment);
+        }
+        let store = self.inner.store.clone();
+        let load = async move { blocking(move || LiveDeployment::load(&store, &id)).await };
+        self.inner.live.get_or_insert_async(&id, load).await
+    }
+
+    /// Forgets a deployment that was removed.
+    pub(crate) fn forget(&self, id: &DeploymentId) {
+        self.inner.live.remove(id);
+    }
+}
