@@ -1,1 +1,35 @@
-//! Stories told against the real ship binary.
+//! The harness of the stories: the real `ship` binary, real sockets, a home of its own for every test.
+//!
+//! A story arranges with [`TestEnv`], [`TestProject`] and [`TestHost`], acts with one command or one request, and compares
+//! everything that a person would see. Nothing here waits by the clock: every wait is for a line, an answer or the end of a
+//! process, and is bounded by [`PATIENCE`]. When an environment is dropped, no process may be left that mentions it.
+//!
+//! This crate knows `ship` only from outside: the binary, its output, and HTTP. It never calls the crates it tests.
+
+#![expect(clippy::missing_panics_doc, reason = "a panic is how a story fails, whatever the function")]
+
+mod binary;
+mod chaos_proxy;
+mod command;
+pub mod documents;
+mod environment;
+mod filters;
+mod host;
+pub mod http;
+mod lines;
+mod processes;
+mod project;
+
+use std::time::Duration;
+
+pub use binary::{ship_binary, workspace_root};
+pub use chaos_proxy::ChaosProxy;
+pub use command::{CommandOutput, RunningShip, ShipCommand};
+pub use environment::{GoToolchain, TestEnv};
+pub use host::{HostAddresses, TestHost};
+pub use lines::Lines;
+pub use processes::{Process, processes_mentioning};
+pub use project::TestProject;
+
+/// How long a story waits for anything at all. Far more than anything takes, so that only a hang is ever cut off.
+pub const PATIENCE: Duration = Duration::from_mins(2);

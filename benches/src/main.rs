@@ -1,0 +1,2 @@
+//! ship-bench
+fn main() {}

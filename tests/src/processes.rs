@@ -1,0 +1,95 @@
+//! Processes of this machine, as `/proc` shows them: who is left, and waiting for one to end.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use crate::PATIENCE;
+
+/// A process, by its id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Process(i32);
+
+impl Process {
+    /// The process with this id.
+    pub fn with_id(id: u32) -> Self {
+        Self(i32::try_from(id).expect("process ids fit in 31 bits"))
+    }
+
+    /// The process id.
+    pub fn id(self) -> i32 {
+        self.0
+    }
+
+    /// The command line, arguments separated by spaces; empty once the process is gone.
+    pub fn command_line(self) -> String {
+        let bytes = fs::read(format!("/proc/{}/cmdline", self.0)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).trim_end_matches('\0').replace('\0', " ")
+    }
+
+    /// Whether it still runs. A process that ended and that nobody has waited for yet does not.
+    pub fn is_running(self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
+        let state = status.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        !matches!(state, None | Some('Z' | 'X'))
+    }
+
+    /// Resident memory in bytes, as the kernel counts it for this process alone.
+    pub fn resident_bytes(self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kibibytes.unwrap_or(0) * 1024
+    }
+
+    /// Processor time used so far by all its threads, in clock ticks of 10 ms.
+    pub fn processor_ticks(self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
+        let fields: Vec<&str> = status.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        // utime and stime are fields 14 and 15 of proc_pid_stat(5); the first two went with the name.
+        fields.get(11..13).unwrap_or_default().iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+    }
+
+    /// Sends a signal; a process that is gone already is fine.
+    pub fn signal(self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.0) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub fn wait_for_end(self) {
+        let Some(pid) = Pid::from_raw(self.0) else { return };
+        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+        let limit = Timespec::try_from(PATIENCE).expect("the patience of a test fits in a timespec");
+        let mut waiting = [PollFd::new(&descriptor, PollFlags::IN)];
+        let ended = poll(&mut waiting, Some(&limit)).expect("a process descriptor can be polled");
+        assert!(ended > 0, "process {} still runs: {}", self.0, self.command_line());
+    }
+}
+
+/// Every running process, this one aside, whose command line, executable, working folder or environment mentions `folder`.
+pub fn processes_mentioning(folder: &Path) -> Vec<Process> {
+    let needle = folder.as_os_str().as_bytes();
+    let mut found: Vec<Process> = fs::read_dir("/proc")
+        .expect("this machine has /proc")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Process))
+        .filter(|process| process.0.unsigned_abs() != std::process::id())
+        .filter(|process| process.is_running() && mentions(*process, needle))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn mentions(process: Process, needle: &[u8]) -> bool {
+    let at = |name: &str| format!("/proc/{}/{name}", process.0);
+    let links =
+        ["exe", "cwd"].map(|name| fs::read_link(at(name)).unwrap_or_default().into_os_string().into_encoded_bytes());
+    let texts = ["cmdline", "environ"].map(|name| fs::read(at(name)).unwrap_or_default());
+    links.iter().chain(&texts).any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
+}

@@ -1,0 +1,99 @@
+//! Projects as people keep them: folders of files, and what git writes beside them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A project folder.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TestProject {
+    folder: PathBuf,
+}
+
+impl TestProject {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        fs::create_dir_all(&folder).expect("the folder is writable");
+        Self { folder }
+    }
+
+    /// Where it stands.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// Writes a file, and the folders above it.
+    #[track_caller]
+    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.write(path, content);
+        self
+    }
+
+    /// Writes a file of a project that is in use.
+    #[track_caller]
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.folder.join(path);
+        fs::create_dir_all(path.parent().expect("a file stands in a folder")).expect("the folder is writable");
+        fs::write(&path, content).expect("the file is writable");
+    }
+
+    /// Replaces `from` by `to` in a file, once.
+    #[track_caller]
+    pub fn edit(&self, path: &str, from: &str, to: &str) {
+        let before = fs::read_to_string(self.folder.join(path)).expect("the file is there");
+        assert!(before.contains(from), "{path} does not hold {from:?}");
+        self.write(path, before.replacen(from, to, 1));
+    }
+
+    /// Removes a file.
+    #[track_caller]
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.folder.join(path)).expect("the file is there");
+    }
+
+    /// Writes what git writes when a branch is checked out that has one commit.
+    #[track_caller]
+    pub fn on_branch(self, branch: &str) -> Self {
+        self.check_out(branch);
+        self
+    }
+
+    /// Moves a project that is in use to a branch.
+    #[track_caller]
+    pub fn check_out(&self, branch: &str) {
+        self.write(".git/HEAD", format!("ref: refs/heads/{branch}\n"));
+        self.write(&format!(".git/refs/heads/{branch}"), "0123456789abcdef0123456789abcdef01234567\n");
+        self.write(".git/config", "[core]\n\trepositoryformatversion = 0\n\tbare = false\n");
+        fs::create_dir_all(self.folder.join(".git/objects")).expect("the folder is writable");
+    }
+
+    /// Copies a folder of files into the project.
+    #[track_caller]
+    pub fn copied_from(self, source: &Path) -> Self {
+        copy(source, &self.folder);
+        self
+    }
+}
+
+/// Copies files and folders, without what builds leave there.
+#[track_caller]
+fn copy(source: &Path, target: &Path) {
+    fs::create_dir_all(target).expect("the folder is writable");
+    for entry in
+        fs::read_dir(source).expect("the folder is readable").map(|entry| entry.expect("the folder is readable"))
+    {
+        let (from, to) = (entry.path(), target.join(entry.file_name()));
+        if entry.file_name() == ".ship" {
+            continue;
+        }
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).expect("the file can be copied");
+        }
+    }
+}
