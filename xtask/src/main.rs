@@ -1,2 +1,42 @@
-//! ship
-fn main() {}
+//! `cargo xtask`: what CI does, the benchmark and the generated documents, each one command.
+//!
+//! Only programs are started here, one after the other. Nothing of ship is built into it, so it compiles in a moment and can
+//! never be the reason why ship does not build.
+
+mod bench;
+mod checks;
+mod debian;
+mod step;
+
+use std::process::ExitCode;
+
+use step::StepError;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test            install what the tests need, then run every check that CI runs
+  bench [NAME…]   build for release, measure, print the table (--list names them, --json FILE keeps the figures)
+  docs            write the generated documents: docs/cli.md, docs/openapi.json
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["test"] => checks::test(),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["docs"] => checks::write_documents(),
+        _ => Err(StepError::Usage),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(StepError::Usage) => {
+            step::say(USAGE);
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            step::say(&format!("xtask: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

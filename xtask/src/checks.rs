@@ -1,0 +1,31 @@
+//! What CI runs: formatting, lints, documentation, unit tests, stories.
+
+use crate::debian::{self, Needed};
+use crate::step::{Step, StepError};
+
+/// What the page test drives. Everything else the tests need is either Rust or fetched by ship itself.
+const BROWSER: [Needed; 2] = [
+    Needed { program: "chromium", package: "chromium" },
+    Needed { program: "chromedriver", package: "chromium-driver" },
+];
+
+/// The variable that makes the document test write what it would compare.
+const WRITE_DOCUMENTS: &str = "SHIP_WRITE_DOCUMENTS";
+
+/// Installs what is missing and runs every check. Ordered so that the cheapest failure comes first.
+pub(crate) fn test() -> Result<(), StepError> {
+    debian::install(&BROWSER)?;
+    Step::cargo(["fmt", "--all", "--check"]).run()?;
+    // The stories run the release binary: it is what people run, and the README's first command needs it built anyway.
+    Step::cargo(["build", "--release", "--package", "ship"]).run()?;
+    Step::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
+    Step::cargo(["doc", "--workspace", "--no-deps", "--document-private-items"])
+        .with("RUSTDOCFLAGS", "-D warnings")
+        .run()?;
+    Step::cargo(["test", "--workspace", "--no-fail-fast"]).run()
+}
+
+/// Writes the generated documents. The test that compares them knows how to make them.
+pub(crate) fn write_documents() -> Result<(), StepError> {
+    Step::cargo(["test", "--package", "ship-tests", "--test", "documents"]).with(WRITE_DOCUMENTS, "1").run()
+}

@@ -1,0 +1,97 @@
+//! One program of a longer run: announced, timed, and the end of the run if it fails.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// A run ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    /// The command line is wrong.
+    #[error("unknown command")]
+    Usage,
+    /// A program could not be started.
+    #[error("`{program}` does not start")]
+    Start {
+        /// Its name.
+        program: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A program ended with a failure. It has said why itself.
+    #[error("`{command}` failed")]
+    Failed {
+        /// The command line.
+        command: String,
+    },
+    /// A package is needed that cannot be installed from here.
+    #[error("this needs Debian's packages {packages} (apt-get install {packages}), and only root can install them")]
+    NotRoot {
+        /// Their names.
+        packages: String,
+    },
+}
+
+/// The folder that holds the workspace.
+pub(crate) fn workspace_root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."))
+}
+
+/// Says something to the person who waits. Standard error, because a run's standard output is its programs' own.
+pub(crate) fn say(text: &str) {
+    // Whoever closed the stream does not want to hear it.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A program that is about to run in the workspace's folder.
+#[derive(Debug)]
+pub(crate) struct Step {
+    command: Command,
+}
+
+impl Step {
+    /// The cargo that runs this.
+    pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        Self::program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+    }
+
+    /// Any program, with its arguments as they are.
+    pub(crate) fn program<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(workspace_root());
+        Self { command }
+    }
+
+    /// Adds an environment variable.
+    pub(crate) fn with(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs it and says how long it took.
+    pub(crate) fn run(mut self) -> Result<(), StepError> {
+        let command = self.to_string();
+        say(&format!("\n==> {command}"));
+        let begun = Instant::now();
+        let status = self.command.status().map_err(|source| {
+            let program = self.command.get_program().to_string_lossy().into_owned();
+            StepError::Start { program, source }
+        })?;
+        if !status.success() {
+            return Err(StepError::Failed { command });
+        }
+        say(&format!("==> done in {:.1} s", begun.elapsed().as_secs_f64()));
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let program = PathBuf::from(self.command.get_program());
+        f.write_str(&program.file_name().unwrap_or_default().to_string_lossy())?;
+        self.command.get_args().try_for_each(|argument| write!(f, " {}", argument.to_string_lossy()))
+    }
+}
