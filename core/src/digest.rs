@@ -78,6 +78,12 @@ pub struct DigestHasher {
     length: u64,
 }
 
+impl fmt::Debug for DigestHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DigestHasher").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
 impl DigestHasher {
     /// A hasher that has seen no bytes.
     pub fn new() -> Self {
