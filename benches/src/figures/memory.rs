@@ -1,0 +1,60 @@
+//! Memory of the host while nobody asks for anything.
+
+use ship_tests::{TestEnv, TestHost, TestProject, http};
+
+use crate::figure::{Bound, Row};
+use crate::samples::{Samples, Unit};
+
+/// S4: 100 deployments with two functions each, started anew, each asked once for a file, all functions asleep.
+pub(crate) fn at_rest(_: usize) -> Vec<Row> {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let project = environment.example("date-weather");
+    let urls = deploy_many(&host, &project, 100);
+    let ask_all = || urls.iter().for_each(|url| drop(http::get(&format!("{url}/")).success()));
+    ask_all();
+    let after_deploys = host.process().resident_bytes();
+    host.kill();
+    host.start_again();
+    ask_all();
+    let after_start = host.process().resident_bytes();
+    let row =
+        |work: &str, bytes: u64| Row::alone(work, bytes_of(bytes), Some(Bound::AtMost { value: 30. * 1024. * 1024. }));
+    vec![
+        row("host at rest, 100 deployments, after a start", after_start),
+        row("host at rest, after it took 100 deployments", after_deploys),
+    ]
+}
+
+/// S5: what each of 400 deployments that nobody asks for adds.
+pub(crate) fn per_deployment(_: usize) -> Vec<Row> {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let project = environment.example("date-weather");
+    let mut resident_with = |count: usize| {
+        let _ = deploy_many(&host, &project, count);
+        host.kill();
+        host.start_again();
+        host.process().resident_bytes()
+    };
+    let few = resident_with(100);
+    let many = resident_with(400);
+    let each = many.saturating_sub(few) / 400;
+    let bound = Bound::AtMost { value: 10. * 1024. };
+    vec![Row::alone("memory per further deployment, asleep", bytes_of(each), Some(bound))]
+}
+
+/// Deploys a project `count` times, each time with another page.
+pub(crate) fn deploy_many(host: &TestHost<'_>, project: &TestProject, count: usize) -> Vec<String> {
+    let deploy = || host.ship(["deploy", "--no-check"]).within(project.folder()).run().success().url();
+    (0..count)
+        .map(|number| {
+            project.write("public/number.html", format!("{count}/{number}"));
+            deploy()
+        })
+        .collect()
+}
+
+fn bytes_of(bytes: u64) -> Samples {
+    Samples::new(Unit::Bytes, vec![bytes as f64])
+}
