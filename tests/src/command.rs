@@ -20,6 +20,7 @@ pub struct ShipCommand<'e> {
     folder: PathBuf,
     variables: Vec<(OsString, OsString)>,
     input: Vec<u8>,
+    wrapper: Vec<OsString>,
 }
 
 impl<'e> ShipCommand<'e> {
@@ -30,6 +31,7 @@ impl<'e> ShipCommand<'e> {
             folder: environment.folder().to_owned(),
             variables: Vec::new(),
             input: Vec::new(),
+            wrapper: Vec::new(),
         }
     }
 
@@ -51,6 +53,12 @@ impl<'e> ShipCommand<'e> {
         self
     }
 
+    /// Has it started by another program, which gets these arguments, then the path of `ship` and its arguments.
+    pub fn started_by<A: AsRef<OsStr>>(mut self, wrapper: impl IntoIterator<Item = A>) -> Self {
+        self.wrapper = wrapper.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        self
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub fn run(self) -> CommandOutput {
@@ -61,8 +69,10 @@ impl<'e> ShipCommand<'e> {
     /// Starts it and lets it run.
     #[track_caller]
     pub fn start(self) -> RunningShip<'e> {
-        let mut command = Command::new(crate::ship_binary());
-        command.args(&self.arguments).current_dir(&self.folder).env_clear().envs(self.environment.variables());
+        let ship = [crate::ship_binary().as_os_str().to_owned()];
+        let mut words = self.wrapper.iter().chain(&ship).chain(&self.arguments);
+        let mut command = Command::new(words.next().expect("there is at least ship itself"));
+        command.args(words).current_dir(&self.folder).env_clear().envs(self.environment.variables());
         command.envs(self.variables).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("ship starts");
         let mut input = child.stdin.take().expect("the input is a pipe");

@@ -1,6 +1,6 @@
 //! A `ship host` that a story starts, kills and starts again.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,7 @@ pub struct TestHost<'e> {
     environment: &'e TestEnv,
     data: PathBuf,
     addresses: HostAddresses,
+    wrapper: Vec<OsString>,
     ready: Value,
     running: Option<RunningShip<'e>>,
 }
@@ -48,10 +49,17 @@ impl<'e> TestHost<'e> {
     /// Starts a host on free ports with a data directory.
     #[track_caller]
     pub fn start_on(environment: &'e TestEnv, data: &Path) -> Self {
+        Self::start_by(environment, data, &[])
+    }
+
+    /// Starts a host on free ports with a data directory, by another program: see [`ShipCommand::started_by`].
+    #[track_caller]
+    pub fn start_by(environment: &'e TestEnv, data: &Path, wrapper: &[&OsStr]) -> Self {
         let mut host = Self {
             environment,
             data: data.to_owned(),
             addresses: HostAddresses::any(),
+            wrapper: wrapper.iter().map(|word| (*word).to_owned()).collect(),
             ready: Value::Null,
             running: None,
         };
@@ -76,7 +84,8 @@ impl<'e> TestHost<'e> {
 
     #[track_caller]
     fn begin(&mut self) {
-        let mut running = Self::command(self.environment, &self.data, &self.addresses).start();
+        let mut running =
+            Self::command(self.environment, &self.data, &self.addresses).started_by(&self.wrapper).start();
         let Some(line) = running.stdout().next_line() else {
             panic!("the host ended before it was ready:\n{}", running.finish().snapshot());
         };

@@ -9,11 +9,13 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a story fails, whatever the function")]
 
 mod binary;
+mod browser;
 mod chaos_proxy;
 mod command;
 pub mod documents;
 mod environment;
 mod filters;
+mod gate;
 mod host;
 pub mod http;
 mod lines;
@@ -23,9 +25,11 @@ mod project;
 use std::time::Duration;
 
 pub use binary::{ship_binary, workspace_root};
+pub use browser::{Browser, ColorScheme, ConsoleLine};
 pub use chaos_proxy::ChaosProxy;
 pub use command::{CommandOutput, RunningShip, ShipCommand};
 pub use environment::{GoToolchain, TestEnv};
+pub use gate::{GO_FUNCTION_AT_GATE, Gate, Waiting};
 pub use host::{HostAddresses, TestHost};
 pub use lines::Lines;
 pub use processes::{Process, processes_mentioning};
