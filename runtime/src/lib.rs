@@ -1,1 +1,37 @@
 //! Function instances: start, invoke, scale, stop, and the capture of what they print.
+//!
+//! An instance is a process that runs a function's artifact: an HTTP/1.1 server on a Unix socket that it inherits. The
+//! socket listens before the process exists, so the first request waits in the kernel and nobody polls for readiness.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `runtime` | the public handle: every function by deployment and name |
+//! | `invoke` | one request: clocks, second tries, what an answer may look like |
+//! | `pool` | the instances of one function: scaling, queueing, stopping |
+//! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
+//! | `connection`, `request`, `body` | one HTTP exchange |
+//! | `output`, `journal` | what functions print, as log records |
+//! | `linux` | everything that asks the operating system, and the only `unsafe` code of the project |
+//!
+//! This crate never reads the store, the network, a configuration or its own environment, knows no visitors and no routes,
+//! and never forks the host.
+
+mod body;
+mod connection;
+mod error;
+mod instance;
+mod invoke;
+mod journal;
+mod limits;
+mod linux;
+mod output;
+mod pool;
+mod request;
+mod runtime;
+mod spec;
+mod supervisor;
+
+pub use body::{BodyError, BoxError, FunctionBody};
+pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
+pub use runtime::Runtime;
+pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};

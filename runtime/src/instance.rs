@@ -1,0 +1,159 @@
+//! One instance: a process that runs a function, as everybody but its owner sees it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+use ship_core::RequestId;
+use tokio::sync::SetOnce;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{ExitStatus, Failure, FailureReason};
+use crate::limits::EXIT_STATUS_WAIT;
+use crate::linux::process::ProcessGroup;
+use crate::linux::socket::SocketAddress;
+use crate::output::{ActiveRequests, Pipes, Tail};
+
+/// Why the platform ended an instance that did not end by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum EndReason {
+    /// It was not ready in its time.
+    NotReady {
+        /// The time it had, in seconds.
+        init_timeout_secs: u32,
+    },
+    /// A request ran into its timeout.
+    Timeout,
+    /// It is not needed any more.
+    Stopped,
+}
+
+/// A process that runs a function. Its supervisor owns the process; requests and the pool hold this.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    /// Signals for the process.
+    pub(crate) group: ProcessGroup,
+    /// Where it listens.
+    pub(crate) address: SocketAddress,
+    /// When it was started, for people.
+    pub(crate) started_at: Timestamp,
+    /// The requests it is answering, for its log lines.
+    pub(crate) requests: Arc<ActiveRequests>,
+    /// Its output, read by its supervisor.
+    pub(crate) pipes: Arc<Pipes>,
+    /// The last lines it printed.
+    pub(crate) tail: Arc<Mutex<Tail>>,
+    /// When it was known to be ready.
+    ready: SetOnce<Instant>,
+    /// Why the platform ended it, if it did.
+    end: OnceLock<EndReason>,
+    /// Asks the supervisor to stop the process in order.
+    stop: CancellationToken,
+    /// How it ended; set when its output was read to the end.
+    exit: SetOnce<ExitStatus>,
+}
+
+impl Instance {
+    pub(crate) fn new(group: ProcessGroup, address: SocketAddress, pipes: Pipes) -> Self {
+        Self {
+            group,
+            address,
+            started_at: Timestamp::now(),
+            requests: Arc::default(),
+            pipes: Arc::new(pipes),
+            tail: Arc::default(),
+            ready: SetOnce::new(),
+            end: OnceLock::new(),
+            stop: CancellationToken::new(),
+            exit: SetOnce::new(),
+        }
+    }
+
+    /// A request is handed to it.
+    pub(crate) fn begin(&self, id: RequestId) {
+        self.requests.begin(id);
+    }
+
+    /// A request is over.
+    pub(crate) fn finish(&self, id: RequestId) {
+        self.requests.end(id, self.pipes.unread());
+    }
+
+    /// When it became ready, if it is.
+    pub(crate) fn ready_since(&self) -> Option<Instant> {
+        self.ready.get().copied()
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn became_ready(&self) -> Instant {
+        *self.ready.wait().await
+    }
+
+    /// Notes that it has answered. The first note counts.
+    pub(crate) fn set_ready(&self, now: Instant) {
+        // A second note loses the race or comes late, and says the same.
+        let _ = self.ready.set(now);
+    }
+
+    /// Stops it in order: SIGTERM, then SIGKILL after a grace.
+    pub(crate) fn stop(&self) {
+        let _ = self.end.set(EndReason::Stopped);
+        self.stop.cancel();
+    }
+
+    /// Kills its whole process group, now.
+    pub(crate) fn kill(&self, reason: EndReason) {
+        let _ = self.end.set(reason);
+        self.group.kill();
+    }
+
+    /// Waits for [`Self::stop`].
+    pub(crate) async fn stop_asked(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Why the platform ended it, if it did.
+    pub(crate) fn end_reason(&self) -> Option<EndReason> {
+        self.end.get().copied()
+    }
+
+    /// Notes how it ended.
+    pub(crate) fn set_exit(&self, status: ExitStatus) {
+        let _ = self.exit.set(status);
+    }
+
+    /// How it ended, if its end has been noted.
+    pub(crate) fn exit(&self) -> Option<ExitStatus> {
+        self.exit.get().copied()
+    }
+
+    /// Waits until its end has been noted.
+    pub(crate) async fn exited(&self) -> ExitStatus {
+        *self.exit.wait().await
+    }
+
+    /// Whether its process has begun to exit, or is gone.
+    pub(crate) fn is_exiting(&self) -> bool {
+        self.exit.get().is_some() || self.group.is_exiting()
+    }
+
+    /// Why it is gone; `None` if it is not. To be asked when a connection to it broke: a process that has begun to exit gets
+    /// a moment to finish, so that the answer has its status and its last words.
+    pub(crate) async fn failure(&self) -> Option<Failure> {
+        if !self.is_exiting() {
+            return None;
+        }
+        let status = tokio::time::timeout(EXIT_STATUS_WAIT, self.exited()).await.unwrap_or(ExitStatus::Unknown);
+        Some(self.failure_with(status))
+    }
+
+    /// The failure of a process that ended with `status`.
+    pub(crate) fn failure_with(&self, status: ExitStatus) -> Failure {
+        let reason = match self.end_reason() {
+            Some(EndReason::NotReady { init_timeout_secs }) => FailureReason::NotReady { init_timeout_secs },
+            Some(EndReason::Timeout | EndReason::Stopped) => FailureReason::Ended,
+            None => FailureReason::Exited { status },
+        };
+        Failure { reason, output: self.tail.lock().unwrap_or_else(PoisonError::into_inner).lines() }
+    }
+}

@@ -1,0 +1,38 @@
+//! Log records about one function.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ship_core::{LogRecord, LogSource, LogStream, RequestId};
+
+use crate::spec::{FunctionSpec, LogSink};
+
+/// Writes the records of one function.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    sink: Arc<dyn LogSink>,
+    spec: Arc<FunctionSpec>,
+}
+
+impl Journal {
+    pub(crate) const fn new(sink: Arc<dyn LogSink>, spec: Arc<FunctionSpec>) -> Self {
+        Self { sink, spec }
+    }
+
+    /// A line that the function printed.
+    pub(crate) fn line(&self, requests: Vec<RequestId>, stream: LogStream, message: String, truncated: bool) {
+        let function = self.spec.function.name.clone();
+        self.record(requests, LogSource::Function { function, stream, message, truncated });
+    }
+
+    /// Something that the platform says about the function.
+    pub(crate) fn remark(&self, requests: Vec<RequestId>, message: String) {
+        let function = self.spec.function.name.clone();
+        self.record(requests, LogSource::Platform { function, message });
+    }
+
+    fn record(&self, requests: Vec<RequestId>, source: LogSource) {
+        let record = LogRecord { at: Timestamp::now(), deployment: self.spec.deployment, requests, source };
+        self.sink.record(&self.spec.project, record);
+    }
+}

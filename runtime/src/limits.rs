@@ -1,0 +1,64 @@
+//! The bounds of the runtime, each with its reason. What a function's owner can choose is in [`ship_core::FunctionLimits`].
+
+use std::time::Duration;
+
+/// How many requests may wait for one function beyond what its instances can take at once. A burst of a thousand visitors
+/// on a sleeping function must pass; a waiting request is its head and a few pointers, some kilobytes.
+pub(crate) const QUEUE_BEYOND_CAPACITY: usize = 1024;
+
+/// What a visitor who was turned away is told to wait, in seconds: most bursts are over by then.
+pub(crate) const RETRY_AFTER_SECS: u32 = 1;
+
+/// When an instance that has not answered is asked whether it is there. Most have answered their first request by then and
+/// are never asked; for the others it tells a slow start from a slow request.
+pub(crate) const PROBE_AFTER: Duration = Duration::from_millis(50);
+
+/// How long an instance may take to exit after SIGTERM. It has no request at that time, so this is for its own cleaning up.
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// How long an answer about a broken connection waits for the exit status of a process that has begun to exit. A process
+/// writing its memory to disk may take long; the visitor should not.
+pub(crate) const EXIT_STATUS_WAIT: Duration = Duration::from_secs(1);
+
+/// The pause after the second start in a row that failed; it doubles with each further one. The first failure is tried
+/// again at once, since whatever it was may be over.
+pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+
+/// The longest pause between two starts: a function that was repaired from outside is back within it.
+pub(crate) const BACKOFF_MOST: Duration = Duration::from_secs(5);
+
+/// The shortest time an instance stays without a request, so that a value of zero does not start a process per request.
+pub(crate) const IDLE_LEAST: Duration = Duration::from_secs(1);
+
+/// The largest head of a response, in bytes: what browsers and proxies take. The count of headers is bounded to 100 by the
+/// parser.
+pub(crate) const MAX_RESPONSE_HEAD_BYTES: usize = 64 * 1024;
+
+/// The longest line of output that is kept, in bytes; the rest of the line is dropped and the record says so.
+pub(crate) const MAX_LINE_BYTES: usize = 256 * 1024;
+
+/// How much output one instance may log per second in the long run, in bytes: more than a person reads or a disk should
+/// take from one process. What is beyond is read, counted and dropped, so the function never waits for its log.
+pub(crate) const LOG_BYTES_PER_SEC: usize = 1024 * 1024;
+
+/// How much output one instance may log at once after having been quiet, in bytes: a stack trace of every goroutine.
+pub(crate) const LOG_BURST_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a line costs beside its bytes: the record around it. Without this, empty lines would be free.
+pub(crate) const LOG_LINE_OVERHEAD_BYTES: usize = 128;
+
+/// How many of the last lines are kept in memory to explain a failed start.
+pub(crate) const TAIL_LINES: usize = 20;
+
+/// How much of each of those lines is kept, in bytes.
+pub(crate) const TAIL_LINE_BYTES: usize = 2 * 1024;
+
+/// How much is read from a pipe at a time, in bytes: what a pipe holds.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+
+/// How many reads are done in a row before other work gets its turn.
+pub(crate) const READS_PER_TURN: usize = 16;
+
+/// How many requests that are over may wait for their last output to be read. Beyond it the oldest are no longer named in
+/// the lines that follow.
+pub(crate) const LINGERING_REQUESTS: usize = 64;

@@ -1,0 +1,103 @@
+//! A request's place in an instance.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ship_core::RequestId;
+use tokio_util::task::TaskTracker;
+
+use super::Pool;
+use super::roster::InstanceNumber;
+use crate::connection::Connection;
+use crate::instance::Instance;
+
+/// A request's place in an instance, and the connection it uses. Dropping it gives both back, whatever became of the
+/// request; the connection only if its last response was read to the end.
+pub(crate) struct Lease {
+    pool: Arc<Pool>,
+    number: InstanceNumber,
+    instance: Arc<Instance>,
+    id: Option<RequestId>,
+    connection: Option<Connection>,
+}
+
+impl Lease {
+    pub(super) const fn new(
+        pool: Arc<Pool>,
+        number: InstanceNumber,
+        instance: Arc<Instance>,
+        id: Option<RequestId>,
+        connection: Option<Connection>,
+    ) -> Self {
+        Self { pool, number, instance, id, connection }
+    }
+
+    /// The instance.
+    pub(crate) const fn instance(&self) -> &Arc<Instance> {
+        &self.instance
+    }
+
+    /// How long the request may take until its response begins, and until each next piece.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.pool.request_timeout()
+    }
+
+    /// The tasks of the runtime.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        self.pool.tasks()
+    }
+
+    /// The connection in use.
+    pub(crate) const fn connection(&mut self) -> Option<&mut Connection> {
+        self.connection.as_mut()
+    }
+
+    /// Takes the connection out; it is not given back then.
+    pub(crate) const fn take_connection(&mut self) -> Option<Connection> {
+        self.connection.take()
+    }
+
+    /// A connection to the instance: one that was kept, or a new one.
+    pub(crate) async fn connect(&mut self) -> io::Result<()> {
+        let connection = match self.connection.take() {
+            Some(kept) => kept,
+            None => Connection::open(self.instance.address.connect()?).await.map_err(io::Error::other)?,
+        };
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// The instance has answered, or has at least read the request.
+    pub(crate) fn note_ready(&self) {
+        if self.instance.ready_since().is_none() {
+            self.pool.note_ready(self.number, &self.instance);
+        }
+    }
+
+    /// The instance refuses connections: it gets no more requests.
+    pub(crate) fn note_unreachable(&self) {
+        self.pool.note_unreachable(self.number);
+    }
+
+    /// The request ran into its timeout. The connection is closed, which cancels the request in a function that listens for
+    /// it. If it was the instance's only request, the whole process group is killed; otherwise the instance gets no more
+    /// requests and ends when the others are over, so that one slow request does not end its neighbours.
+    pub(crate) fn time_out(mut self) {
+        self.connection = None;
+        let requests = self.id.into_iter().collect();
+        let seconds = self.pool.spec.function.limits.timeout_secs;
+        self.pool.journal.remark(requests, format!("The function did not answer in {seconds} s."));
+        self.pool.note_overtime(self.number);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.instance.finish(id);
+        }
+        let kept = self.connection.take().filter(Connection::is_idle);
+        self.pool.release(self.number, kept);
+    }
+}

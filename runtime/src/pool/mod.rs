@@ -1,0 +1,289 @@
+//! All instances of one function, and the requests that want them.
+//!
+//! The books ([`roster`]) are behind a lock that is held for a few lines and never across an await: a request on a warm
+//! function takes and gives back its instance without talking to anybody. Everything that takes time, starting and
+//! stopping, is done by one task per function ([`keeper`]), which is woken by events and deadlines.
+
+mod backoff;
+mod keeper;
+mod lease;
+mod roster;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ship_core::RequestId;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use lease::Lease;
+use roster::{Admission, InstanceNumber, Overtime, Phase, Roster, Slot};
+
+use crate::connection::Connection;
+use crate::error::{Failure, InvokeError};
+use crate::instance::{EndReason, Instance};
+use crate::journal::Journal;
+use crate::limits::RETRY_AFTER_SECS;
+use crate::linux::leftovers::RunFolder;
+use crate::spec::{FunctionSpec, InstanceState, InstanceView, LogSink};
+
+/// What all pools of a runtime share.
+pub(crate) struct Surroundings {
+    pub(crate) folder: Arc<RunFolder>,
+    pub(crate) logs: Arc<dyn LogSink>,
+    /// Owns every task of the runtime: keepers, supervisors, probes, and connections with an upload under way.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The instances of one function.
+pub(crate) struct Pool {
+    spec: Arc<FunctionSpec>,
+    surroundings: Arc<Surroundings>,
+    journal: Journal,
+    books: Mutex<Books>,
+    events: mpsc::UnboundedSender<Event>,
+    /// Set when the keeper has ended.
+    closed: CancellationToken,
+}
+
+struct Books {
+    roster: Roster<Member, Waiter>,
+    /// Why the last start failed.
+    last_failure: Option<Arc<Failure>>,
+}
+
+/// What the books hold of an instance.
+struct Member {
+    instance: Arc<Instance>,
+    /// Connections that no request uses.
+    idle: Vec<Connection>,
+}
+
+/// A request that waits for an instance.
+type Waiter = (Option<RequestId>, oneshot::Sender<Result<Lease, InvokeError>>);
+
+/// What the keeper is told.
+#[derive(Debug)]
+enum Event {
+    /// The books say that something is to be done.
+    Due,
+    /// The process of an instance is gone.
+    Gone(InstanceNumber),
+    /// Serve what waits, then stop everything.
+    Close,
+    /// Stop everything now.
+    Abandon,
+}
+
+/// No instance was given.
+pub(crate) enum AcquireError {
+    /// The pool has gone to sleep or was retired in this moment: ask the runtime for the function's pool again.
+    Closed,
+    /// The request gets this answer.
+    Refused(InvokeError),
+}
+
+impl Pool {
+    /// A pool for `spec`, and the task that keeps it.
+    pub(crate) fn open(
+        spec: Arc<FunctionSpec>,
+        surroundings: &Arc<Surroundings>,
+        on_close: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Arc<Self> {
+        let (events, inbox) = mpsc::unbounded_channel();
+        let roster = Roster::new(spec.function.limits);
+        let pool = Arc::new(Self {
+            journal: Journal::new(Arc::clone(&surroundings.logs), Arc::clone(&spec)),
+            spec,
+            surroundings: Arc::clone(surroundings),
+            books: Mutex::new(Books { roster, last_failure: None }),
+            events,
+            closed: CancellationToken::new(),
+        });
+        let kept = Arc::clone(&pool);
+        surroundings.tasks.spawn(async move {
+            keeper::keep(&kept, inbox).await;
+            on_close(&kept);
+            kept.closed.cancel();
+        });
+        pool
+    }
+
+    /// The function.
+    pub(crate) const fn spec(&self) -> &Arc<FunctionSpec> {
+        &self.spec
+    }
+
+    /// How long a request may take until its response begins, and until each next piece.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.spec.function.limits.timeout_secs))
+    }
+
+    /// The tasks of the runtime.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.surroundings.tasks
+    }
+
+    /// An instance for a request: one with room, or the first that gets room. A sleeping function is woken.
+    pub(crate) async fn acquire(self: &Arc<Self>, id: Option<RequestId>) -> Result<Lease, AcquireError> {
+        let place = match self.try_acquire(id)? {
+            Place::Served(lease) => return Ok(lease),
+            Place::Queued(place) => place,
+        };
+        let limits = &self.spec.function.limits;
+        let patience = Duration::from_secs(u64::from(limits.init_timeout_secs) + u64::from(limits.timeout_secs));
+        match tokio::time::timeout(patience, place).await {
+            Ok(Ok(outcome)) => outcome.map_err(AcquireError::Refused),
+            // The sender is dropped with the books of a pool that was abandoned.
+            Ok(Err(_)) | Err(_) => Err(AcquireError::Refused(throttled())),
+        }
+    }
+
+    fn try_acquire(self: &Arc<Self>, id: Option<RequestId>) -> Result<Place, AcquireError> {
+        let now = Instant::now();
+        let mut books = self.books();
+        match books.roster.admit(now) {
+            Admission::Serve(slot) => Ok(Place::Served(self.lease(slot, id))),
+            Admission::Wait => {
+                let (sender, place) = oneshot::channel();
+                books.roster.enqueue((id, sender));
+                drop(books);
+                self.tell(Event::Due);
+                Ok(Place::Queued(place))
+            }
+            Admission::QueueFull => Err(AcquireError::Refused(throttled())),
+            Admission::Failing => {
+                let failure = books.last_failure.clone();
+                Err(AcquireError::Refused(failure.map_or_else(throttled, InvokeError::Failed)))
+            }
+            Admission::Closed => Err(AcquireError::Closed),
+        }
+    }
+
+    /// A lease on an instance that has been counted for it already.
+    fn lease(self: &Arc<Self>, slot: &mut Slot<Member>, id: Option<RequestId>) -> Lease {
+        if let Some(id) = id {
+            slot.member.instance.begin(id);
+        }
+        Lease::new(Arc::clone(self), slot.number, Arc::clone(&slot.member.instance), id, slot.member.idle.pop())
+    }
+
+    /// Hands free instances to the requests that wait.
+    fn serve_waiting(self: &Arc<Self>) {
+        loop {
+            let mut books = self.books();
+            let Some(((id, sender), slot)) = books.roster.assign(|(_, sender)| sender.is_closed()) else { return };
+            let lease = self.lease(slot, id);
+            drop(books);
+            // If the request was given up in this moment, its lease is dropped here and goes to the next.
+            let _ = sender.send(Ok(lease));
+        }
+    }
+
+    /// A request is over. Called by its lease.
+    fn release(self: &Arc<Self>, number: InstanceNumber, connection: Option<Connection>) {
+        let mut books = self.books();
+        let Some(slot) = books.roster.release(number, Instant::now()) else { return };
+        let is_last_of_leaving = match slot.phase {
+            Phase::Booting | Phase::Ready => {
+                slot.member.idle.extend(connection);
+                false
+            }
+            Phase::Leaving | Phase::Stopping | Phase::Gone => slot.in_flight == 0,
+        };
+        let somebody_waits = books.roster.is_anybody_waiting();
+        drop(books);
+        if somebody_waits {
+            self.serve_waiting();
+        }
+        if is_last_of_leaving {
+            self.tell(Event::Due);
+        }
+    }
+
+    /// An instance has answered. Called by the lease of the request that it answered.
+    fn note_ready(&self, number: InstanceNumber, instance: &Instance) {
+        instance.set_ready(Instant::now());
+        self.books().roster.ready(number);
+    }
+
+    /// A request ran into its timeout. Called by its lease.
+    fn note_overtime(&self, number: InstanceNumber) {
+        let mut books = self.books();
+        if let Overtime::Kill(number) = books.roster.overtime(number)
+            && let Some(slot) = books.roster.slot_mut(number)
+        {
+            slot.member.instance.kill(EndReason::Timeout);
+        }
+    }
+
+    /// An instance refuses connections. Called by the lease of a request that could not reach it.
+    fn note_unreachable(&self, number: InstanceNumber) {
+        self.books().roster.leave(number);
+        self.tell(Event::Due);
+    }
+
+    /// Starts an instance if there is none.
+    pub(crate) fn prewarm(&self) {
+        self.books().roster.want_one();
+        self.tell(Event::Due);
+    }
+
+    /// Takes no new requests, serves those that wait, and stops everything.
+    pub(crate) fn close(&self) {
+        self.tell(Event::Close);
+    }
+
+    /// Waits until the pool is closed and all its processes are gone.
+    pub(crate) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Stops everything, requests or not: SIGTERM, then SIGKILL after a grace.
+    pub(crate) fn abandon(&self) {
+        self.tell(Event::Abandon);
+    }
+
+    /// The instances as they are now.
+    pub(crate) fn view(&self) -> Vec<InstanceView> {
+        let view = |slot: &Slot<Member>| {
+            let state = match slot.phase {
+                Phase::Booting => InstanceState::Starting,
+                Phase::Ready => InstanceState::Ready,
+                Phase::Leaving | Phase::Stopping => InstanceState::Stopping,
+                Phase::Gone => return None,
+            };
+            Some(InstanceView {
+                project: self.spec.project.clone(),
+                deployment: self.spec.deployment,
+                function: self.spec.function.name.clone(),
+                pid: slot.member.instance.group.id(),
+                state,
+                in_flight: slot.in_flight,
+                started_at: slot.member.instance.started_at,
+            })
+        };
+        self.books().roster.slots().iter().filter_map(view).collect()
+    }
+
+    fn tell(&self, event: Event) {
+        // The keeper only goes away when the books are closed and empty; then there is nothing to tell it.
+        let _ = self.events.send(event);
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a request is.
+enum Place {
+    Served(Lease),
+    Queued(oneshot::Receiver<Result<Lease, InvokeError>>),
+}
+
+fn throttled() -> InvokeError {
+    InvokeError::Throttled { retry_after_secs: RETRY_AFTER_SECS }
+}

@@ -1,0 +1,411 @@
+//! The books of one function: which instances there are, how busy they are, who waits, and what should be done.
+//!
+//! Nothing here performs I/O or reads a clock, and instances (`M`) and waiting requests (`W`) are whatever the caller says,
+//! so every rule of scaling and stopping is tested without a process.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ship_core::FunctionLimits;
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use crate::limits::{IDLE_LEAST, PROBE_AFTER, QUEUE_BEYOND_CAPACITY};
+
+/// Names an instance within its function.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub(crate) struct InstanceNumber(u64);
+
+/// Where an instance is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// The process exists and was not heard of yet. It is given requests: they wait in its socket.
+    Booting,
+    /// It has answered.
+    Ready,
+    /// It gets no more requests, and is to be stopped when it has none.
+    Leaving,
+    /// It was asked to stop.
+    Stopping,
+    /// Its process is gone; its last requests are being answered for it.
+    Gone,
+}
+
+/// One instance in the books.
+pub(crate) struct Slot<M> {
+    pub(crate) number: InstanceNumber,
+    pub(crate) phase: Phase,
+    pub(crate) in_flight: u32,
+    pub(crate) member: M,
+    spawned_at: Instant,
+    /// Since when it has had no request.
+    idle_since: Instant,
+    was_ready: bool,
+    is_probed: bool,
+}
+
+impl<M> Slot<M> {
+    const fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Booting | Phase::Ready)
+    }
+}
+
+/// What happens to a request.
+pub(crate) enum Admission<'r, M> {
+    /// This instance answers it.
+    Serve(&'r mut Slot<M>),
+    /// It waits; the caller puts it into the queue.
+    Wait,
+    /// The queue is full.
+    QueueFull,
+    /// Starts fail, and the pause before the next is not over.
+    Failing,
+    /// The books are closed: a new pool answers it.
+    Closed,
+}
+
+/// Whether the function takes new requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Door {
+    /// It does.
+    Open,
+    /// Those that wait are served, and then everything is stopped.
+    Closing,
+    /// Nothing is started any more.
+    Closed,
+}
+
+/// What is to be done with an instance one of whose requests ran into its timeout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Overtime {
+    /// It has nothing else to do: end it now.
+    Kill(InstanceNumber),
+    /// Others are being answered by it: it ends when they are over.
+    Retire,
+}
+
+/// The books.
+pub(crate) struct Roster<M, W> {
+    limits: FunctionLimits,
+    /// In the order of their starts.
+    slots: Vec<Slot<M>>,
+    queue: VecDeque<W>,
+    /// Starts that are being carried out.
+    reserved: u32,
+    /// How many instances are wanted although no request waits.
+    floor: u32,
+    backoff: Backoff,
+    door: Door,
+    next: u64,
+}
+
+impl<M, W> Roster<M, W> {
+    pub(crate) fn new(limits: FunctionLimits) -> Self {
+        // A zero would mean a function that can never answer.
+        let limits = FunctionLimits {
+            concurrency: limits.concurrency.max(1),
+            max_instances: limits.max_instances.max(1),
+            min_instances: limits.min_instances.min(limits.max_instances.max(1)),
+            ..limits
+        };
+        Self {
+            limits,
+            slots: Vec::new(),
+            queue: VecDeque::new(),
+            reserved: 0,
+            floor: limits.min_instances,
+            backoff: Backoff::default(),
+            door: Door::Open,
+            next: 0,
+        }
+    }
+
+    /// Decides about a request that has just come.
+    pub(crate) fn admit(&mut self, now: Instant) -> Admission<'_, M> {
+        if self.door != Door::Open {
+            return Admission::Closed;
+        }
+        if let Some(index) = self.free_slot() {
+            let slot = &mut self.slots[index];
+            slot.in_flight += 1;
+            return Admission::Serve(slot);
+        }
+        if self.live() == 0 && self.backoff.pause(now).is_some() {
+            return Admission::Failing;
+        }
+        let capacity = u64::from(self.limits.concurrency) * u64::from(self.limits.max_instances);
+        let most = usize::try_from(capacity).unwrap_or(usize::MAX).saturating_add(QUEUE_BEYOND_CAPACITY);
+        if self.queue.len() >= most { Admission::QueueFull } else { Admission::Wait }
+    }
+
+    /// Whether a request waits.
+    pub(crate) fn is_anybody_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Puts a request into the queue, after [`Admission::Wait`].
+    pub(crate) fn enqueue(&mut self, waiter: W) {
+        self.queue.push_back(waiter);
+    }
+
+    /// The oldest instance with room, those that have answered first. The younger ones so fall idle and are stopped.
+    fn free_slot(&self) -> Option<usize> {
+        let has_room =
+            |phase| self.slots.iter().position(|slot| slot.phase == phase && slot.in_flight < self.limits.concurrency);
+        has_room(Phase::Ready).or_else(|| has_room(Phase::Booting))
+    }
+
+    /// How many instances there are that take requests, or will.
+    fn live(&self) -> u32 {
+        self.reserved + self.count(Slot::is_open)
+    }
+
+    fn count(&self, which: impl Fn(&Slot<M>) -> bool) -> u32 {
+        u32::try_from(self.slots.iter().filter(|slot| which(slot)).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The next request that waits, and an instance that has room for it. Requests that `is_gone` are let go of.
+    pub(crate) fn assign(&mut self, is_gone: impl Fn(&W) -> bool) -> Option<(W, &mut Slot<M>)> {
+        let index = self.free_slot()?;
+        while let Some(waiter) = self.queue.pop_front() {
+            if !is_gone(&waiter) {
+                let slot = &mut self.slots[index];
+                slot.in_flight += 1;
+                return Some((waiter, slot));
+            }
+        }
+        None
+    }
+
+    /// Reserves a start if one more instance is wanted now.
+    pub(crate) fn reserve_start(&mut self, now: Instant) -> bool {
+        let wanted = self.wanted(now) > self.live();
+        self.reserved += u32::from(wanted);
+        wanted
+    }
+
+    /// How many instances there should be.
+    fn wanted(&self, now: Instant) -> u32 {
+        if self.door == Door::Closed || self.backoff.pause(now).is_some() {
+            return 0;
+        }
+        let unready = self.reserved + self.count(|slot| slot.phase == Phase::Booting);
+        if self.backoff.is_failing() && unready > 0 {
+            // While starts fail, one is tried at a time.
+            return 0;
+        }
+        let floor = if self.door == Door::Open { self.floor } else { 0 };
+        // While requests wait, no instance has room: what counts is what the coming ones will have.
+        let coming = u64::from(self.reserved) * u64::from(self.limits.concurrency);
+        let uncovered = (self.queue.len() as u64).saturating_sub(coming);
+        let for_queue = match uncovered.div_ceil(u64::from(self.limits.concurrency)) {
+            0 => 0,
+            more => self.live().saturating_add(u32::try_from(more).unwrap_or(u32::MAX)),
+        };
+        for_queue.max(floor).min(self.limits.max_instances)
+    }
+
+    /// Wants an instance although no request waits, if there is none.
+    pub(crate) fn want_one(&mut self) {
+        if self.live() == 0 {
+            self.floor = self.floor.max(1);
+        }
+    }
+
+    /// A reserved start has given a process.
+    pub(crate) fn spawned(&mut self, member: M, now: Instant) -> InstanceNumber {
+        let number = InstanceNumber(self.next);
+        self.next += 1;
+        self.reserved -= 1;
+        self.floor = self.limits.min_instances;
+        self.slots.push(Slot {
+            number,
+            phase: Phase::Booting,
+            in_flight: 0,
+            member,
+            spawned_at: now,
+            idle_since: now,
+            was_ready: false,
+            is_probed: false,
+        });
+        number
+    }
+
+    /// A reserved start has given nothing.
+    pub(crate) fn spawn_failed(&mut self, now: Instant) {
+        self.reserved -= 1;
+        self.floor = self.limits.min_instances;
+        self.backoff.failed(now);
+    }
+
+    /// An instance has answered.
+    pub(crate) fn ready(&mut self, number: InstanceNumber) {
+        let Some(slot) = self.slot_mut(number) else { return };
+        slot.was_ready = true;
+        if slot.phase == Phase::Booting {
+            slot.phase = Phase::Ready;
+        }
+        self.backoff.succeeded();
+    }
+
+    /// A request of an instance is over.
+    pub(crate) fn release(&mut self, number: InstanceNumber, now: Instant) -> Option<&mut Slot<M>> {
+        let slot = self.slot_mut(number)?;
+        slot.in_flight -= 1;
+        if slot.in_flight == 0 {
+            slot.idle_since = now;
+        }
+        Some(slot)
+    }
+
+    /// A request of an instance, not yet released, ran into its timeout.
+    pub(crate) fn overtime(&mut self, number: InstanceNumber) -> Overtime {
+        let Some(slot) = self.slot_mut(number) else { return Overtime::Retire };
+        if slot.is_open() {
+            slot.phase = Phase::Leaving;
+        }
+        if slot.in_flight <= 1 {
+            return Overtime::Kill(number);
+        }
+        // Leaving instances do not count against the most there may be, or a slow request would block its function. So
+        // they have their own bound.
+        let leaving = |slot: &Slot<M>| matches!(slot.phase, Phase::Leaving | Phase::Stopping);
+        match self.slots.iter().find(|slot| leaving(slot)).map(|slot| slot.number) {
+            Some(oldest) if self.count(leaving) > self.limits.max_instances => Overtime::Kill(oldest),
+            _ => Overtime::Retire,
+        }
+    }
+
+    /// An instance takes no more requests.
+    pub(crate) fn leave(&mut self, number: InstanceNumber) {
+        if let Some(slot) = self.slot_mut(number).filter(|slot| slot.is_open()) {
+            slot.phase = Phase::Leaving;
+        }
+    }
+
+    /// The process of an instance is gone.
+    pub(crate) fn gone(&mut self, number: InstanceNumber) {
+        if let Some(slot) = self.slot_mut(number) {
+            slot.phase = Phase::Gone;
+        }
+    }
+
+    /// Takes an instance out of the books whose process is gone and whose requests are all over. Only then it is known
+    /// whether it was ever ready: its requests tell. If it never was, a start has failed.
+    pub(crate) fn conclude(&mut self, now: Instant) -> Option<(Slot<M>, Conclusion)> {
+        let over = |slot: &Slot<M>| slot.phase == Phase::Gone && slot.in_flight == 0;
+        let slot = self.slots.remove(self.slots.iter().position(over)?);
+        if slot.was_ready {
+            return Some((slot, Conclusion::Ended));
+        }
+        self.backoff.failed(now);
+        Some((slot, Conclusion::NeverReady))
+    }
+
+    /// The requests that nobody will answer: they wait, starts fail, and no instance is there.
+    pub(crate) fn take_hopeless(&mut self) -> VecDeque<W> {
+        if self.backoff.is_failing() && self.live() == 0 { std::mem::take(&mut self.queue) } else { VecDeque::new() }
+    }
+
+    /// An instance that should be stopped: it is leaving and has no request; or it has been idle for long, and is not one of
+    /// those that are kept. The youngest go first. Each is given once.
+    pub(crate) fn next_to_stop(&mut self, now: Instant) -> Option<&mut Slot<M>> {
+        let kept = if self.door == Door::Open { self.limits.min_instances } else { 0 };
+        let spare = self.count(Slot::is_open) > kept;
+        let (idle, closing) = (self.idle_limit(), self.door != Door::Open && self.queue.is_empty());
+        let slot = self.slots.iter_mut().rev().find(|slot| {
+            slot.in_flight == 0
+                && match slot.phase {
+                    Phase::Ready => spare && (closing || slot.idle_since + idle <= now),
+                    Phase::Booting => closing,
+                    Phase::Leaving => true,
+                    Phase::Stopping | Phase::Gone => false,
+                }
+        })?;
+        slot.phase = Phase::Stopping;
+        Some(slot)
+    }
+
+    /// An instance that was not ready in its time. It is leaving from then on.
+    pub(crate) fn next_overdue(&mut self, now: Instant) -> Option<&mut Slot<M>> {
+        let limit = self.init_limit();
+        let slot = self.slots.iter_mut().find(|slot| slot.phase == Phase::Booting && slot.spawned_at + limit <= now)?;
+        slot.phase = Phase::Leaving;
+        Some(slot)
+    }
+
+    /// An instance that should be asked whether it is there. Each is given once.
+    pub(crate) fn next_to_probe(&mut self, now: Instant) -> Option<&mut Slot<M>> {
+        let is_due =
+            |slot: &Slot<M>| slot.phase == Phase::Booting && !slot.is_probed && slot.spawned_at + PROBE_AFTER <= now;
+        let slot = self.slots.iter_mut().find(|slot| is_due(slot))?;
+        slot.is_probed = true;
+        Some(slot)
+    }
+
+    /// When something may become due without an event. An instance that is busy now cannot become due before a whole idle
+    /// time has passed, so the end of a request needs to wake nobody.
+    pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
+        // A kept instance may be past its idle time for ever; looking at it once per idle time is enough.
+        let are_kept = self.count(Slot::is_open) <= self.limits.min_instances;
+        let due = |slot: &Slot<M>| match slot.phase {
+            Phase::Booting if !slot.is_probed => Some(slot.spawned_at + PROBE_AFTER),
+            Phase::Booting => Some(slot.spawned_at + self.init_limit()),
+            Phase::Ready if are_kept || slot.in_flight > 0 => Some(now + self.idle_limit()),
+            Phase::Ready => Some(slot.idle_since + self.idle_limit()),
+            Phase::Leaving | Phase::Stopping | Phase::Gone => None,
+        };
+        self.slots.iter().filter_map(due).chain(self.backoff.pause(now)).min()
+    }
+
+    fn idle_limit(&self) -> Duration {
+        Duration::from_secs(u64::from(self.limits.idle_secs)).max(IDLE_LEAST)
+    }
+
+    fn init_limit(&self) -> Duration {
+        Duration::from_secs(u64::from(self.limits.init_timeout_secs))
+    }
+
+    /// Closes the door: no new requests, and everything is stopped when what waits was served.
+    pub(crate) fn close_door(&mut self) {
+        if self.door == Door::Open {
+            self.door = Door::Closing;
+        }
+    }
+
+    /// Ends all waiting: nothing is started any more, and the requests that wait are given back.
+    pub(crate) fn give_up(&mut self) -> VecDeque<W> {
+        self.door = Door::Closed;
+        std::mem::take(&mut self.queue)
+    }
+
+    /// Closes the books for good if nothing is left in them and nothing has to be remembered. True if they are closed and
+    /// empty.
+    pub(crate) fn close_if_empty(&mut self, now: Instant) -> bool {
+        let is_empty = self.slots.is_empty() && self.queue.is_empty() && self.reserved == 0;
+        let must_remember = self.door == Door::Open && (self.floor > 0 || self.backoff.pause(now).is_some());
+        if is_empty && !must_remember {
+            self.door = Door::Closed;
+        }
+        is_empty && self.door == Door::Closed
+    }
+
+    /// All instances.
+    pub(crate) fn slots(&self) -> &[Slot<M>] {
+        &self.slots
+    }
+
+    /// The instance of this number, if it is still in the books.
+    pub(crate) fn slot_mut(&mut self, number: InstanceNumber) -> Option<&mut Slot<M>> {
+        self.slots.iter_mut().find(|slot| slot.number == number)
+    }
+}
+
+/// What is learned when an instance leaves the books.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Conclusion {
+    /// It had been ready.
+    Ended,
+    /// It never was: a start has failed.
+    NeverReady,
+}

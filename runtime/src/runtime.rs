@@ -1,0 +1,194 @@
+//! The runtime: every function of the host, by deployment and name.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use ship_core::{DeploymentId, FunctionName, RequestId};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::body::{BoxError, FunctionBody};
+use crate::error::{InvokeError, RuntimeError, StartError};
+use crate::invoke;
+use crate::limits::RETRY_AFTER_SECS;
+use crate::linux::leftovers::RunFolder;
+use crate::pool::{AcquireError, Lease, Pool, Surroundings};
+use crate::request::Outgoing;
+use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
+
+/// Runs functions. A cheap handle: clones are the same runtime.
+///
+/// Its tasks run on the tokio runtime in which it is used. [`Runtime::shutdown`] ends all processes and tasks in order; if
+/// the tokio runtime is dropped without it, the processes are killed.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    surroundings: Arc<Surroundings>,
+    registry: RwLock<Registry>,
+    drain_timeout: Duration,
+}
+
+/// The pools of the functions that are awake. A function that sleeps is not here at all.
+#[derive(Default)]
+struct Registry {
+    pools: HashMap<DeploymentId, HashMap<FunctionName, Arc<Pool>>>,
+    is_closed: bool,
+}
+
+impl Runtime {
+    /// A runtime on its own folder. Ends what an earlier runtime on the same folder left running.
+    pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
+        let surroundings = Surroundings {
+            folder: Arc::new(RunFolder::open(&options.socket_dir)?),
+            logs: options.logs,
+            tasks: TaskTracker::new(),
+        };
+        let inner = Inner {
+            surroundings: Arc::new(surroundings),
+            registry: RwLock::default(),
+            drain_timeout: options.drain_timeout,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Has a function answer a request. A sleeping function is started. Bodies stream in both directions; dropping the
+    /// future or the response's body cancels the request in the function.
+    ///
+    /// A response with status 101 carries the stream of the new protocol: [`hyper::upgrade::on`] gives it.
+    pub async fn invoke<B>(
+        &self,
+        spec: &Arc<FunctionSpec>,
+        id: RequestId,
+        request: Request<B>,
+    ) -> Result<Response<FunctionBody>, InvokeError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        invoke::invoke(self, spec, Some(id), Outgoing::new(request, id)).await
+    }
+
+    /// Waits until an instance of the function has answered that it is there, and starts one if there is none. Any
+    /// response counts: a program that does not know the question still shows that it listens.
+    pub async fn check(&self, spec: &Arc<FunctionSpec>) -> Result<(), StartError> {
+        match invoke::invoke(self, spec, None, Outgoing::check()).await {
+            Ok(_) | Err(InvokeError::InvalidResponse(_)) => Ok(()),
+            Err(source) => Err(StartError { function: spec.function.name.clone(), source }),
+        }
+    }
+
+    /// Starts an instance if there is none, without waiting for it.
+    pub fn prewarm(&self, spec: &Arc<FunctionSpec>) {
+        if let Some(pool) = self.pool(spec) {
+            pool.prewarm();
+        }
+    }
+
+    /// Stops all instances of a deployment after their requests are done, or when the drain timeout is over. Returns when they are gone. A request that comes later starts the function again.
+    pub async fn retire(&self, deployment: &DeploymentId) {
+        let pools = self.write().pools.remove(deployment).unwrap_or_default();
+        let pools: Vec<Arc<Pool>> = pools.into_values().collect();
+        self.drain(&pools).await;
+    }
+
+    /// The instances of all functions as they are now.
+    pub fn instances(&self) -> Vec<InstanceView> {
+        self.read().pools.values().flat_map(HashMap::values).flat_map(|pool| pool.view()).collect()
+    }
+
+    /// Stops everything: new requests are refused, those that are being answered get the drain timeout, then processes get
+    /// SIGTERM and, after a grace, SIGKILL. Returns when every process is collected and every task has ended.
+    pub async fn shutdown(&self) {
+        let pools: Vec<Arc<Pool>> = {
+            let mut registry = self.write();
+            registry.is_closed = true;
+            registry.pools.drain().flat_map(|(_, pools)| pools.into_values()).collect()
+        };
+        self.drain(&pools).await;
+        self.inner.surroundings.tasks.close();
+        self.inner.surroundings.tasks.wait().await;
+    }
+
+    /// A place in an instance of the function.
+    pub(crate) async fn lease(&self, spec: &Arc<FunctionSpec>, id: Option<RequestId>) -> Result<Lease, InvokeError> {
+        loop {
+            let Some(pool) = self.pool(spec) else {
+                return Err(InvokeError::Throttled { retry_after_secs: RETRY_AFTER_SECS });
+            };
+            match pool.acquire(id).await {
+                Ok(lease) => return Ok(lease),
+                Err(AcquireError::Refused(error)) => return Err(error),
+                // It went to sleep, or was retired, between the look-up and the request.
+                Err(AcquireError::Closed) => self.forget(&pool),
+            }
+        }
+    }
+
+    /// The pool of a function, opened if it is asleep; `None` if the runtime is stopping.
+    fn pool(&self, spec: &Arc<FunctionSpec>) -> Option<Arc<Pool>> {
+        let name = &spec.function.name;
+        if let Some(pool) = self.read().pools.get(&spec.deployment).and_then(|pools| pools.get(name)) {
+            return Some(Arc::clone(pool));
+        }
+        let mut registry = self.write();
+        if registry.is_closed {
+            return None;
+        }
+        let pools = registry.pools.entry(spec.deployment).or_default();
+        let pool = pools.entry(name.clone()).or_insert_with(|| self.open_pool(spec));
+        Some(Arc::clone(pool))
+    }
+
+    fn open_pool(&self, spec: &Arc<FunctionSpec>) -> Arc<Pool> {
+        let runtime = Arc::downgrade(&self.inner);
+        Pool::open(Arc::clone(spec), &self.inner.surroundings, move |pool| {
+            if let Some(inner) = runtime.upgrade() {
+                Self { inner }.forget(pool);
+            }
+        })
+    }
+
+    /// Takes a pool out that is closed. Another pool of the same function stays.
+    fn forget(&self, pool: &Arc<Pool>) {
+        let (deployment, name) = (pool.spec().deployment, &pool.spec().function.name);
+        let mut registry = self.write();
+        let Some(pools) = registry.pools.get_mut(&deployment) else { return };
+        if pools.get(name).is_some_and(|known| Arc::ptr_eq(known, pool)) {
+            pools.remove(name);
+        }
+        if pools.is_empty() {
+            registry.pools.remove(&deployment);
+        }
+    }
+
+    /// Closes pools, and stops what is not done in time whatever it is doing.
+    async fn drain(&self, pools: &[Arc<Pool>]) {
+        pools.iter().for_each(|pool| pool.close());
+        let all_closed = async {
+            for pool in pools {
+                pool.closed().await;
+            }
+        };
+        if timeout(self.inner.drain_timeout, all_closed).await.is_err() {
+            pools.iter().for_each(|pool| pool.abandon());
+            for pool in pools {
+                pool.closed().await;
+            }
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Registry> {
+        self.inner.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Registry> {
+        self.inner.registry.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,86 @@
+//! What the runtime is given and what it shows: functions to run, where logs go, the instances there are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ship_core::{DeploymentId, Function, FunctionName, LogRecord, ProjectName};
+
+/// Where log records go. The runtime calls it while it reads a function's output, so an implementation must not block: it
+/// queues the record and drops it if its queue is full.
+pub trait LogSink: Send + Sync + 'static {
+    /// Takes one record of `project`.
+    fn record(&self, project: &ProjectName, record: LogRecord);
+}
+
+/// One function of one deployment, and all that is needed to run it.
+///
+/// The runtime tells functions apart by deployment and name. The first spec it sees for a pair counts until the deployment
+/// is retired or the function has gone to sleep.
+#[derive(Clone, Debug)]
+pub struct FunctionSpec {
+    /// The project.
+    pub project: ProjectName,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// The function, with its limits.
+    pub function: Function,
+    /// The folder its artifact was unpacked to. It holds the executable `bootstrap` and is the working directory.
+    pub root: PathBuf,
+    /// The environment that the user gave it. Names that the platform sets itself are overridden.
+    pub env: Vec<(String, String)>,
+}
+
+/// What a [`crate::Runtime`] needs from its host.
+#[derive(Clone)]
+pub struct RuntimeOptions {
+    /// A folder that belongs to this runtime alone. It is created with mode 0700, and holds a small record of each running
+    /// process so that the next start can end what a killed host left behind.
+    pub socket_dir: PathBuf,
+    /// Where function output and the platform's remarks about functions go.
+    pub logs: Arc<dyn LogSink>,
+    /// How long [`crate::Runtime::retire`] and [`crate::Runtime::shutdown`] wait for requests that are being answered.
+    pub drain_timeout: Duration,
+}
+
+/// One instance, as it is at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InstanceView {
+    /// The project.
+    pub project: ProjectName,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// The function.
+    pub function: FunctionName,
+    /// The process id, which is also the id of its process group.
+    pub pid: u32,
+    /// What it is doing.
+    pub state: InstanceState,
+    /// How many requests it is answering.
+    pub in_flight: u32,
+    /// When it was started.
+    pub started_at: Timestamp,
+}
+
+/// What an instance is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InstanceState {
+    /// The process exists and has not answered yet.
+    Starting,
+    /// It answers requests or waits for them.
+    Ready,
+    /// It finishes what it has and gets nothing new.
+    Stopping,
+}
+
+impl InstanceState {
+    /// The word used in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Stopping => "stopping",
+        }
+    }
+}
