@@ -1,1 +1,44 @@
-//! Blobs by digest, deployments, the alias log. The only writer below the data directory.
+//! What a host keeps: blobs by digest, deployments, the alias log, tokens, logs and unpacked functions.
+//!
+//! This crate is the only writer below the data directory:
+//!
+//! ```text
+//! VERSION  lock          what layout this is; who has it open
+//! state.db               SQLite: deployments, aliases and their log, tokens, which variants a blob has
+//! blobs/ab/cdef…         content by SHA-256
+//! functions/<digest>/    artifacts, unpacked and read-only
+//! logs/<project>/        bounded segments of one JSON record per line
+//! quarantine/            damaged blobs, taken out of the way and kept for whoever wants to look
+//! tmp/                   what is being written; emptied whenever the directory is opened
+//! ```
+//!
+//! Three promises hold it together. A file under its final name in `blobs/` was durable before it got that name, so a
+//! power cut cannot leave half of one. A deployment becomes visible in one SQLite transaction, after all its blobs were
+//! seen in place. What was written is checked again when it is read, so damage is an error and never a wrong answer.
+//!
+//! The crate is blocking and knows no async runtime; it reads no clock, no environment and no network. Times come in as
+//! arguments, and what is deployed is never interpreted here beyond its manifest.
+
+mod blobs;
+mod data_dir;
+mod database;
+mod deployments;
+mod disk;
+mod functions;
+mod lock;
+mod logs;
+mod store;
+mod tokens;
+
+pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobWriter, Blobs, Variant, Variants};
+pub use database::StateError;
+pub use deployments::{
+    Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,
+    MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError, Removed, Republish, RollbackError,
+    StageError, StageRequest, StagedDeployment,
+};
+pub use disk::Durability;
+pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
+pub use logs::{LogFilter, Logs};
+pub use store::{OpenError, Store};
+pub use tokens::Tokens;

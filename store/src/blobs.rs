@@ -1,0 +1,225 @@
+//! Content by SHA-256: one door in, one door out, and both check the bytes.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use rustix::fs::{AtFlags, statat};
+use ship_core::{Digest, DigestHasher};
+
+use crate::data_dir::{DataDir, blob_name};
+use crate::database::Database;
+use crate::disk::FileSystem;
+
+mod batch;
+mod compress;
+mod error;
+mod variants;
+mod verified;
+
+pub use batch::{BatchReport, BlobBatch, BlobWriter};
+pub use error::BlobError;
+pub use variants::{Variant, Variants};
+use verified::{Fingerprint, Verified};
+
+/// How much of a file is read at once when it is hashed.
+const READ_BYTES: usize = 256 * 1024;
+
+/// The blobs of a store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    folder_path: PathBuf,
+    folder: File,
+    quarantine: PathBuf,
+    temporary: PathBuf,
+    disk: Arc<dyn FileSystem>,
+    database: Arc<Database>,
+    verified: Verified,
+    /// Held while blobs get their final names and until those names are durable. Whoever holds it knows that every
+    /// blob that can be seen would survive a power cut.
+    placing: Mutex<()>,
+    batches: AtomicU64,
+}
+
+/// Proof that no batch is between giving names and making them durable.
+pub(crate) struct Settled<'b> {
+    blobs: &'b Blobs,
+    _placing: MutexGuard<'b, ()>,
+}
+
+impl Blobs {
+    pub(crate) fn new(data_dir: &DataDir, disk: Arc<dyn FileSystem>, database: Arc<Database>) -> io::Result<Self> {
+        let inner = Inner {
+            folder_path: data_dir.blobs(),
+            folder: File::open(data_dir.blobs())?,
+            quarantine: data_dir.quarantine(),
+            temporary: data_dir.temporary(),
+            disk,
+            database,
+            verified: Verified::new(),
+            placing: Mutex::new(()),
+            batches: AtomicU64::new(0),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Which of `digests` are not here, in their order. One `stat` each: about a microsecond, and no memory is spent on
+    /// knowing millions of digests.
+    pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
+        digests.iter().filter(|digest| self.stored_size(digest).is_none()).copied().collect()
+    }
+
+    /// Begins an upload. Dropped without [`BlobBatch::commit`], nothing of it is kept.
+    pub fn batch(&self) -> Result<BlobBatch, BlobError> {
+        let number = self.inner.batches.fetch_add(1, Ordering::Relaxed);
+        BlobBatch::new(self.clone(), number)
+    }
+
+    /// Opens a blob whose bytes were checked: all of them the first time in this process and whenever the file is no
+    /// longer the one that was checked, nothing but the file's identity after that.
+    pub fn open(&self, digest: &Digest) -> Result<Blob, BlobError> {
+        let (mut file, size_bytes) = self.open_unverified(digest)?;
+        let fingerprint = Fingerprint::of(&file).map_err(|source| self.read_error(digest, source))?;
+        self.inner.verified.check(*digest, fingerprint, || {
+            let found = hash(&mut file).map_err(|source| self.read_error(digest, source))?;
+            file.rewind().map_err(|source| self.read_error(digest, source))?;
+            self.expect(digest, found, fingerprint)
+        })?;
+        Ok(Blob { digest: *digest, size_bytes, file })
+    }
+
+    /// Reads a whole blob into memory. Its bytes are checked each time.
+    pub fn read(&self, digest: &Digest) -> Result<Bytes, BlobError> {
+        let (mut file, size_bytes) = self.open_unverified(digest)?;
+        let fingerprint = Fingerprint::of(&file).map_err(|source| self.read_error(digest, source))?;
+        let mut content = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
+        file.read_to_end(&mut content).map_err(|source| self.read_error(digest, source))?;
+        self.expect(digest, Digest::of(&content), fingerprint)?;
+        Ok(content.into())
+    }
+
+    /// Waits until no batch is giving names, and keeps others from beginning to.
+    pub(crate) fn settle(&self) -> Settled<'_> {
+        Settled { blobs: self, _placing: self.lock_placing() }
+    }
+
+    fn lock_placing(&self) -> MutexGuard<'_, ()> {
+        self.inner.placing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_unverified(&self, digest: &Digest) -> Result<(File, u64), BlobError> {
+        let opened = File::open(self.path(digest)).and_then(|file| {
+            let size_bytes = file.metadata()?.len();
+            Ok((file, size_bytes))
+        });
+        opened.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                self.forget_variant(digest);
+                BlobError::Missing { digest: *digest }
+            }
+            _ => self.read_error(digest, error),
+        })
+    }
+
+    fn expect(&self, digest: &Digest, found: Digest, fingerprint: Fingerprint) -> Result<(), BlobError> {
+        if found == *digest {
+            return Ok(());
+        }
+        self.quarantine(digest, fingerprint);
+        Err(BlobError::Corrupt { digest: *digest })
+    }
+
+    /// Takes a damaged file out of the way, so that the blob counts as missing and the next upload of it heals it.
+    fn quarantine(&self, digest: &Digest, damaged: Fingerprint) {
+        let path = self.path(digest);
+        let settled = self.settle();
+        // Another upload may have replaced the file since it was read; the new one is not the damaged one.
+        let current = File::open(&path).and_then(|file| Fingerprint::of(&file));
+        if current.is_ok_and(|current| current == damaged) {
+            let moved = self.inner.disk.rename(&path, &self.inner.quarantine.join(digest.to_hex()));
+            let error = moved.err().map(tracing::field::display);
+            tracing::error!(%digest, error, "a blob is damaged and was set aside");
+        }
+        drop(settled);
+        self.forget_variant(digest);
+    }
+
+    /// The size of a blob's file, `None` if there is none that can be reached.
+    fn stored_size(&self, digest: &Digest) -> Option<u64> {
+        let stat = statat(&self.inner.folder, blob_name(digest), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        u64::try_from(stat.st_size).ok()
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.inner.folder_path.join(blob_name(digest))
+    }
+
+    fn read_error(&self, digest: &Digest, source: io::Error) -> BlobError {
+        BlobError::io("read", &self.path(digest), source)
+    }
+
+    fn database(&self) -> &Database {
+        &self.inner.database
+    }
+}
+
+impl Settled<'_> {
+    /// The size of a blob that would survive a power cut, `None` if it is not here.
+    pub(crate) fn size(&self, digest: &Digest) -> Option<u64> {
+        self.blobs.stored_size(digest)
+    }
+}
+
+/// A blob, open for reading, whose bytes were checked.
+#[derive(Debug)]
+pub struct Blob {
+    digest: Digest,
+    size_bytes: u64,
+    file: File,
+}
+
+impl Blob {
+    /// Its size in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// The digest of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The file, positioned at its beginning. It stays readable if the blob is removed meanwhile.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+}
+
+fn hash(file: &mut File) -> io::Result<Digest> {
+    let mut hasher = DigestHasher::new();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The folder that a blob's file is in.
+fn bucket_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Which files were hashed already: a bounded memory from a file's identity to "these bytes were right".
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+use quick_cache::sync::Cache;
+use ship_core::Digest;
+
+use super::BlobError;
+
+/// How many files are remembered: 88 bytes each, so at most some 2 MB. A blob beyond it is hashed again when next opened.
+const FILES_REMEMBERED: usize = 16_384;
+
+/// What changes when a file's content is changed by anything but a broken disk.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Fingerprint {
+    device: u64,
+    inode: u64,
+    size_bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Fingerprint {
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size_bytes: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// The files whose bytes were found to be right.
+#[derive(Debug)]
+pub(super) struct Verified {
+    files: Cache<(Digest, Fingerprint), ()>,
+}
+
+impl Verified {
+    pub(super) fn new() -> Self {
+        Self { files: Cache::new(FILES_REMEMBERED) }
+    }
+
+    /// Runs `hash` unless this very file was found right before. When many ask for one file at once, one hashes and the
+    /// others wait for it.
+    pub(super) fn check(
+        &self,
+        digest: Digest,
+        fingerprint: Fingerprint,
+        hash: impl FnOnce() -> Result<(), BlobError>,
+    ) -> Result<(), BlobError> {
+        self.files.get_or_insert_with(&(digest, fingerprint), hash)
+    }
+}

@@ -1,0 +1,182 @@
+//! The layout of a data directory: where everything is, and how an empty folder becomes one.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use ship_core::Digest;
+
+use crate::disk::FileSystem;
+use crate::lock::{DataDirLock, LockError};
+use crate::store::OpenError;
+
+/// The layout that this code writes. A directory with a higher number belongs to a newer ship and is not touched.
+const LAYOUT_VERSION: u32 = 1;
+
+/// What must not exist in a folder that becomes a data directory: opening empties `tmp`, and would adopt the rest.
+const OWN_NAMES: [&str; 6] = ["blobs", "functions", "logs", "quarantine", "state.db", "tmp"];
+
+/// The paths of a data directory.
+#[derive(Debug, Clone)]
+pub(crate) struct DataDir {
+    root: PathBuf,
+}
+
+impl DataDir {
+    /// Makes `root` a data directory if it is none yet, takes its lock, and removes what an earlier process left half
+    /// written.
+    pub(crate) fn prepare(root: &Path, disk: &dyn FileSystem) -> Result<(Self, DataDirLock), OpenError> {
+        let data_dir = Self { root: root.to_owned() };
+        let known_version = data_dir.check_version()?;
+        create_root(root).map_err(|source| OpenError::io("create", root, source))?;
+        let lock = data_dir.take_lock()?;
+        if known_version.is_none() {
+            data_dir.claim(disk)?;
+        }
+        data_dir.create_folders(disk)?;
+        data_dir.clear_temporary()?;
+        Ok((data_dir, lock))
+    }
+
+    fn take_lock(&self) -> Result<DataDirLock, OpenError> {
+        let path = self.root.join("lock");
+        DataDirLock::take(&path).map_err(|error| match error {
+            LockError::Held { pid } => OpenError::InUse { path: self.root.clone(), pid },
+            LockError::Io(source) => OpenError::io("lock", &path, source),
+        })
+    }
+
+    /// The layout version of the directory, `None` if it has none yet.
+    fn check_version(&self) -> Result<Option<u32>, OpenError> {
+        let path = self.root.join("VERSION");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(OpenError::io("read", &path, source)),
+        };
+        match text.trim().parse() {
+            Ok(version) if version <= LAYOUT_VERSION => Ok(Some(version)),
+            Ok(found) => Err(OpenError::NewerVersion { path: self.root.clone(), found, known: LAYOUT_VERSION }),
+            Err(_) => Err(OpenError::NotADataDirectory { path, reason: "its VERSION is not a number" }),
+        }
+    }
+
+    /// Writes VERSION before anything else, so that a directory with our folders in it always has one.
+    fn claim(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
+        if OWN_NAMES.iter().any(|name| self.root.join(name).exists()) {
+            let reason = "it has files under the store's names but no VERSION";
+            return Err(OpenError::NotADataDirectory { path: self.root.clone(), reason });
+        }
+        let (path, temporary) = (self.root.join("VERSION"), self.root.join("VERSION.new"));
+        let write = || -> io::Result<()> {
+            remove_if_there(&temporary)?;
+            let mut file = disk.create_file(&temporary)?;
+            disk.write(&mut file, format!("{LAYOUT_VERSION}\n").as_bytes())?;
+            disk.sync_file(&file)?;
+            disk.rename(&temporary, &path)?;
+            disk.sync_folder(&self.root)
+        };
+        write().map_err(|source| OpenError::io("write", &path, source))
+    }
+
+    /// All 256 blob folders exist from the start, so that no commit has to make one.
+    fn create_folders(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
+        let folders = [self.blobs(), self.functions(), self.logs(), self.quarantine(), self.temporary()];
+        let buckets = (0..=255_u8).map(|bucket| self.blobs().join(format!("{bucket:02x}")));
+        let mut is_new = false;
+        for folder in folders.into_iter().chain(buckets) {
+            match disk.create_folder(&folder) {
+                Ok(()) => is_new = true,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(OpenError::io("create", &folder, source)),
+            }
+        }
+        if is_new {
+            let sync = || disk.sync_folder(&self.blobs()).and_then(|()| disk.sync_folder(&self.root));
+            sync().map_err(|source| OpenError::io("sync", &self.root, source))?;
+        }
+        Ok(())
+    }
+
+    fn clear_temporary(&self) -> Result<(), OpenError> {
+        let folder = self.temporary();
+        let clear = || -> io::Result<()> {
+            for entry in fs::read_dir(&folder)? {
+                remove_all(&entry?.path())?;
+            }
+            Ok(())
+        };
+        clear().map_err(|source| OpenError::io("empty", &folder, source))
+    }
+
+    /// The directory itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The state database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.root.join("state.db")
+    }
+
+    /// The folder of the blobs.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    /// The folder of the unpacked artifacts.
+    pub(crate) fn functions(&self) -> PathBuf {
+        self.root.join("functions")
+    }
+
+    /// The folder of the logs, one folder per project in it.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// Where damaged blobs go.
+    pub(crate) fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
+    /// Where everything is written before it gets its name.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+}
+
+/// The place of a blob below the folder of the blobs: `ab/cdef…`.
+pub(crate) fn blob_name(digest: &Digest) -> String {
+    let mut name = digest.to_hex();
+    name.insert(2, '/');
+    name
+}
+
+fn create_root(root: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(root)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a file, or a folder with what is in it, unpacked artifacts included: their folders are read-only.
+pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
+    if !path.symlink_metadata()?.is_dir() {
+        return fs::remove_file(path);
+    }
+    make_writable(path)?;
+    for entry in fs::read_dir(path)? {
+        remove_all(&entry?.path())?;
+    }
+    fs::remove_dir(path)
+}
+
+fn make_writable(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    File::open(folder)?.set_permissions(fs::Permissions::from_mode(0o700))
+}

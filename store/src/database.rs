@@ -1,0 +1,173 @@
+//! The state database: SQLite in write-ahead mode, one connection that writes, a few that read, so that no reader waits
+//! for another's sync to disk.
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use ship_core::DeploymentId;
+
+use crate::blobs::BlobError;
+use crate::disk::Durability;
+use crate::store::OpenError;
+
+pub(crate) mod column;
+mod migrations;
+
+/// Reading connections that are kept when nobody reads: one more than a small machine has cores.
+const READERS_KEPT: usize = 3;
+
+/// How long to wait for a lock that somebody outside holds, an operator's `sqlite3` or a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Statements that a connection keeps prepared. There are about forty in this crate.
+const STATEMENTS_KEPT: usize = 64;
+
+/// The state database.
+#[derive(Debug)]
+pub(crate) struct Database {
+    path: PathBuf,
+    durability: Durability,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Database {
+    /// Opens the database, making it if need be, and brings its schema up to date.
+    pub(crate) fn open(path: &Path, durability: Durability) -> Result<Self, OpenError> {
+        // SQLite gives the files beside the database the mode of the database, which it would make readable for all.
+        let mut options = std::fs::OpenOptions::new();
+        options.append(true).create(true).mode(0o600);
+        options.open(path).map_err(|source| OpenError::io("create", path, source))?;
+        let open = || -> Result<Self, StateError> {
+            let mut writer = connect(path, durability)?;
+            migrations::run(&mut writer)?;
+            let readers = Mutex::new(Vec::new());
+            Ok(Self { path: path.to_owned(), durability, writer: Mutex::new(writer), readers })
+        };
+        open().map_err(|source| OpenError::Database { path: path.to_owned(), source })
+    }
+
+    /// Reads in one snapshot.
+    pub(crate) fn read<T, E: From<StateError>>(
+        &self,
+        query: impl FnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = self.take_reader()?;
+        let transaction = connection.transaction().map_err(StateError::from)?;
+        let result = query(&transaction);
+        drop(transaction);
+        let mut readers = locked(&self.readers);
+        if readers.len() < READERS_KEPT {
+            readers.push(connection);
+        }
+        result
+    }
+
+    /// Writes in one transaction, which began before anything was read. An error undoes it; `Ok` comes when it is on disk.
+    pub(crate) fn write<T, E: From<StateError>>(
+        &self,
+        change: impl FnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut writer = locked(&self.writer);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StateError::from)?;
+        let value = change(&transaction)?;
+        transaction.commit().map_err(StateError::from)?;
+        Ok(value)
+    }
+
+    fn take_reader(&self) -> Result<Connection, StateError> {
+        let kept = locked(&self.readers).pop();
+        kept.map_or_else(|| connect(&self.path, self.durability), Ok)
+    }
+}
+
+/// A panic while a connection was in use has rolled its transaction back, so the connection can be used further.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn connect(path: &Path, durability: Durability) -> Result<Connection, StateError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    let synchronous = match durability {
+        Durability::Durable => "full",
+        Durability::Relaxed => "off",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // In KiB when negative: the operating system caches the file anyway, and a host at rest should be small.
+    connection.pragma_update(None, "cache_size", -1024)?;
+    Ok(connection)
+}
+
+/// The state of the host cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// There is no room left on the disk. Nothing was changed.
+    #[error("no room is left for the state database")]
+    StorageFull(#[source] rusqlite::Error),
+    /// SQLite refused.
+    #[error("the state database cannot be used")]
+    Database(#[source] rusqlite::Error),
+    /// A newer ship changed the schema. Nothing was touched.
+    #[error("the schema has version {found}, newer than the {known} that this ship knows")]
+    NewerSchema {
+        /// Its version.
+        found: u32,
+        /// The highest version that this code knows.
+        known: u32,
+    },
+    /// There is no such deployment.
+    #[error("there is no deployment {id}")]
+    UnknownDeployment {
+        /// The id that was asked for.
+        id: DeploymentId,
+    },
+    /// The manifest of a deployment is not there or damaged.
+    #[error("the manifest of deployment {id} cannot be read")]
+    ManifestBlob {
+        /// The deployment.
+        id: DeploymentId,
+        /// Why not.
+        #[source]
+        source: BlobError,
+    },
+    /// The manifest of a deployment is not one that this version understands.
+    #[error("the manifest of deployment {id} is not understood")]
+    ManifestFormat {
+        /// The deployment.
+        id: DeploymentId,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The log of a project cannot be read or written.
+    #[error("cannot {action} the log {}", path.display())]
+    Log {
+        /// What was tried.
+        action: &'static str,
+        /// The folder of the log.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl From<rusqlite::Error> for StateError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::StorageFull(error),
+            _ => Self::Database(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

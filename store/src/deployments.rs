@@ -1,0 +1,112 @@
+//! Deployments, and the aliases that point to them.
+//!
+//! A deployment never changes. What changes is where an alias points, and each of its moves is a row in a log that only
+//! grows. A move names the version of the alias that it saw, so of two writers that saw the same one, one fails.
+//!
+//! **Labels.** A label belongs to one name: a project's production, one branch of a project, or one deployment. Whoever
+//! comes second to a label gets another: a deployment more characters of its id, a branch a digest of its name. Production
+//! has no second choice, so publishing is refused.
+//!
+//! **Rolling back.** Each move remembers the move that a rollback of it returns to. Publishing and promoting put a move on
+//! top of the trail; rolling back takes moves off it. So after A, B, C a rollback leads to B and a second one to A, and
+//! after D was published on B, a rollback leads to B again. Deployments that were removed are skipped.
+
+use std::sync::Arc;
+
+use ship_core::{DeploymentId, DeploymentIdPrefix, HostLabel, Manifest, ProjectName};
+
+use crate::blobs::Blobs;
+use crate::database::{Database, StateError};
+
+mod alias_log;
+mod error;
+mod labels;
+mod production;
+mod publish;
+mod record;
+mod remove;
+mod rows;
+mod stage;
+
+pub use alias_log::{Alias, AliasKind, AliasMove, LabelOwner, MoveCause};
+pub use error::{PublishError, RemoveError, RollbackError, StageError};
+pub use publish::{PublishOptions, Published, Republish};
+pub use record::{DeploymentRecord, DeploymentSource, DeploymentSummary, ProjectSummary};
+pub use remove::Removed;
+pub use stage::{StageRequest, StagedDeployment};
+
+/// How many deployments [`Deployments::find`] returns at the most: enough to show that a prefix is ambiguous.
+const FOUND_AT_MOST: usize = 10;
+
+/// The deployments of a store.
+#[derive(Debug, Clone)]
+pub struct Deployments {
+    database: Arc<Database>,
+    blobs: Blobs,
+}
+
+impl Deployments {
+    pub(crate) fn new(database: Arc<Database>, blobs: Blobs) -> Self {
+        Self { database, blobs }
+    }
+
+    /// The deployment with this id, if there is one.
+    pub fn get(&self, id: &DeploymentId) -> Result<Option<DeploymentRecord>, StateError> {
+        self.database.read(|transaction| rows::deployment(transaction, id))
+    }
+
+    /// The deployments whose ids begin like this, at most ten.
+    pub fn find(&self, prefix: &DeploymentIdPrefix) -> Result<Vec<DeploymentRecord>, StateError> {
+        self.database.read(|transaction| rows::deployments_from_prefix(transaction, prefix, FOUND_AT_MOST))
+    }
+
+    /// All that a deployment is, read from its blob and checked.
+    pub fn manifest(&self, id: &DeploymentId) -> Result<Manifest, StateError> {
+        let record = self.get(id)?.ok_or(StateError::UnknownDeployment { id: *id })?;
+        let json = self.blobs.read(&record.manifest).map_err(|source| StateError::ManifestBlob { id: *id, source })?;
+        Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id: *id, source })
+    }
+
+    /// The `limit` newest deployments, of one project or of all, newest first, each with the labels that lead to it.
+    /// Newest means published last, whatever the clock said.
+    pub fn list(&self, project: Option<&ProjectName>, limit: usize) -> Result<Vec<DeploymentSummary>, StateError> {
+        self.database.read(|transaction| {
+            let records = rows::newest_deployments(transaction, project, limit)?;
+            let summary = |record: DeploymentRecord| {
+                let labels = rows::labels_of(transaction, &record.id)?;
+                Ok(DeploymentSummary { record, labels })
+            };
+            records.into_iter().map(summary).collect()
+        })
+    }
+
+    /// Every alias, sorted by label.
+    pub fn aliases(&self) -> Result<Vec<Alias>, StateError> {
+        self.database.read(|transaction| rows::aliases(transaction))
+    }
+
+    /// The aliases of one project, sorted by label.
+    pub fn aliases_of(&self, project: &ProjectName) -> Result<Vec<Alias>, StateError> {
+        self.database.read(|transaction| rows::aliases_of_project(transaction, project))
+    }
+
+    /// Where one label points, if it points anywhere.
+    pub fn alias(&self, label: &HostLabel) -> Result<Option<Alias>, StateError> {
+        self.database.read(|transaction| rows::alias(transaction, label))
+    }
+
+    /// Every move of a label, oldest first.
+    pub fn history(&self, label: &HostLabel) -> Result<Vec<AliasMove>, StateError> {
+        self.database.read(|transaction| rows::moves_of_label(transaction, label))
+    }
+
+    /// Every project that has a deployment, sorted by name.
+    pub fn projects(&self) -> Result<Vec<ProjectSummary>, StateError> {
+        self.database.read(|transaction| rows::projects(transaction))
+    }
+}
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;

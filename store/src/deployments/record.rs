@@ -1,0 +1,57 @@
+//! What is known of a deployment besides its content.
+
+use jiff::Timestamp;
+use ship_core::{BranchName, DeploymentId, Digest, HostLabel, ProjectName, Target};
+
+/// Where the content of a deployment came from.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DeploymentSource {
+    /// The branch.
+    pub branch: Option<BranchName>,
+    /// The commit, as version control names it.
+    pub commit: Option<String>,
+}
+
+/// A deployment. Content that is published again, also from another branch, is the same deployment and keeps what was
+/// recorded first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeploymentRecord {
+    /// Its id.
+    pub id: DeploymentId,
+    /// The project.
+    pub project: ProjectName,
+    /// What it was first published for.
+    pub target: Target,
+    /// Where it first came from.
+    pub source: DeploymentSource,
+    /// When it was first published, in microseconds.
+    pub created_at: Timestamp,
+    /// The digest of its manifest.
+    pub manifest: Digest,
+    /// The bytes of all its blobs, each counted once.
+    pub size_bytes: u64,
+    /// The label of this very deployment.
+    pub own_label: HostLabel,
+}
+
+/// A deployment in a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeploymentSummary {
+    /// The deployment.
+    pub record: DeploymentRecord,
+    /// The labels that lead to it, its own included, sorted.
+    pub labels: Vec<HostLabel>,
+}
+
+/// A project that has deployments.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProjectSummary {
+    /// Its name.
+    pub name: ProjectName,
+    /// The deployment that production leads to.
+    pub production: Option<DeploymentId>,
+    /// How many deployments it has.
+    pub deployments: u64,
+    /// When its newest deployment was published.
+    pub updated_at: Timestamp,
+}

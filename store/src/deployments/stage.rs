@@ -1,0 +1,103 @@
+//! Staging: everything a deployment needs is in place and durable, and nothing of it is visible yet.
+
+use jiff::Timestamp;
+use ship_core::{DeploymentId, Digest, Manifest, ProjectName, Target};
+
+use super::error::StageError;
+use super::record::DeploymentSource;
+use super::{Deployments, rows};
+use crate::blobs::{BlobError, Blobs};
+use crate::database::column::kept;
+
+/// What is to become a deployment.
+#[derive(Debug)]
+pub struct StageRequest<'a> {
+    /// The project.
+    pub project: &'a ProjectName,
+    /// The content.
+    pub manifest: &'a Manifest,
+    /// The canonical encoding of `manifest`, which the id is made of.
+    pub canonical_json: &'a [u8],
+    /// Where it comes from.
+    pub source: DeploymentSource,
+    /// What it will be published for.
+    pub target: Target,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A deployment whose content is in place, to be made visible by [`Deployments::publish`]. Dropped, it leaves nothing but
+/// blobs that nothing needs.
+#[derive(Debug, Clone)]
+#[must_use = "a staged deployment is not visible until it is published"]
+pub struct StagedDeployment {
+    pub(super) id: DeploymentId,
+    pub(super) project: ProjectName,
+    pub(super) source: DeploymentSource,
+    pub(super) target: Target,
+    pub(super) created_at: Timestamp,
+    pub(super) manifest: Digest,
+    pub(super) size_bytes: u64,
+}
+
+impl StagedDeployment {
+    /// The id that the deployment has, or will have.
+    pub fn id(&self) -> &DeploymentId {
+        &self.id
+    }
+}
+
+impl Deployments {
+    /// Stores a manifest, after seeing that every blob it names is here with the size it says. The same content gives the
+    /// same id, however often it is staged.
+    pub fn stage(&self, request: StageRequest) -> Result<StagedDeployment, StageError> {
+        let blobs = request.manifest.blobs();
+        check_blobs(&self.blobs, &blobs)?;
+        let manifest = Digest::of(request.canonical_json);
+        let id = Manifest::deployment_id_of(request.project, request.canonical_json);
+        let is_known = self.database.read(|transaction| rows::deployment(transaction, &id))?.is_some();
+        if !is_known || self.blobs.missing(&[manifest]) == [manifest] {
+            store_manifest(&self.blobs, manifest, request.canonical_json)?;
+        }
+        Ok(StagedDeployment {
+            id,
+            project: request.project.clone(),
+            source: request.source,
+            target: request.target,
+            created_at: kept(request.at),
+            manifest,
+            size_bytes: blobs.iter().map(|(_, size_bytes)| size_bytes).sum(),
+        })
+    }
+}
+
+fn store_manifest(blobs: &Blobs, digest: Digest, json: &[u8]) -> Result<(), BlobError> {
+    let mut batch = blobs.batch()?;
+    let mut writer = batch.begin(digest, json.len() as u64)?;
+    writer.write(json)?;
+    writer.finish()?;
+    batch.commit()?;
+    Ok(())
+}
+
+/// Looks at each blob while no upload is between naming its files and making the names durable: what is seen here stays.
+fn check_blobs(blobs: &Blobs, needed: &[(Digest, u64)]) -> Result<(), StageError> {
+    let (mut missing, mut suspicious) = (Vec::new(), Vec::new());
+    let settled = blobs.settle();
+    for (digest, size_bytes) in needed {
+        match settled.size(digest) {
+            None => missing.push(*digest),
+            Some(stored_bytes) if stored_bytes != *size_bytes => suspicious.push((*digest, *size_bytes)),
+            Some(_) => {}
+        }
+    }
+    drop(settled);
+    for (digest, announced_bytes) in suspicious {
+        match blobs.open(&digest) {
+            Ok(blob) => return Err(StageError::WrongSize { digest, announced_bytes, stored_bytes: blob.size_bytes() }),
+            Err(BlobError::Corrupt { .. } | BlobError::Missing { .. }) => missing.push(digest),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(StageError::MissingBlobs(missing)) }
+}

@@ -1,0 +1,101 @@
+//! The file operations behind the durable door, as one trait: the tests replace the disk by one that breaks on purpose.
+
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+#[cfg(test)]
+pub(crate) mod faulty;
+
+/// Only the account of the host may read what is deployed to it: sites behind protection and sources of functions are here.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// Whether what was acknowledged must survive a power cut.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// It must: everything is synced to the disk before it is acknowledged.
+    Durable,
+    /// It need not: for a development server, whose state can be made again. Nothing is synced.
+    Relaxed,
+}
+
+/// The operations that change files, each of which may fail.
+pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
+    /// Makes a new file for writing; fails if something has that name.
+    fn create_file(&self, path: &Path) -> io::Result<File>;
+    /// Makes a new folder; fails if something has that name.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Writes all of `bytes` at the file's position.
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
+    /// Moves what is called `from` to `to`, replacing a file of that name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Returns when the content of a file would survive a power cut.
+    fn sync_file(&self, file: &File) -> io::Result<()>;
+    /// Returns when the names in a folder would survive a power cut.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// Returns when everything written so far on the file system of `folder` would survive a power cut. An error in
+    /// writing back any file since `folder` was opened is reported here.
+    fn sync_everything(&self, folder: &File) -> io::Result<()>;
+}
+
+/// The real disk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Disk {
+    pub(crate) durability: Durability,
+}
+
+impl Disk {
+    fn must_sync(self) -> bool {
+        self.durability == Durability::Durable
+    }
+}
+
+impl FileSystem for Disk {
+    fn create_file(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(FOLDER_MODE).create(path)
+    }
+
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_file(&self, file: &File) -> io::Result<()> {
+        if self.must_sync() { file.sync_all() } else { Ok(()) }
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        if self.must_sync() { File::open(path)?.sync_all() } else { Ok(()) }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sync_everything(&self, folder: &File) -> io::Result<()> {
+        if self.must_sync() { Ok(rustix::fs::syncfs(folder)?) } else { Ok(()) }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync_everything(&self, _folder: &File) -> io::Result<()> {
+        if self.must_sync() { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
+    }
+}
+
+/// Whether a failure means that there is no room left, by the disk's size or by a quota.
+pub(crate) fn is_storage_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

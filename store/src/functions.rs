@@ -1,0 +1,196 @@
+//! Artifacts of functions, unpacked once and read-only, ready to be started.
+//!
+//! An unpacked artifact is trusted for as long as the machine runs: beside each folder stands a note of the boot in which
+//! it was unpacked. After a power cut the folder may be incomplete, and unpacking again is cheaper than syncing every file
+//! of every artifact to the disk, so after each start of the machine the first use unpacks again.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use ship_core::Digest;
+
+use crate::blobs::{BlobError, Blobs};
+use crate::data_dir::{DataDir, remove_all};
+use crate::disk::FileSystem;
+
+mod archive;
+mod error;
+mod limits;
+
+use archive::{Archive, Entry};
+pub use error::{EntryFault, UnpackError};
+pub use limits::ArchiveLimits;
+
+/// Two artifacts are unpacked at the same time unless they share a turn; one artifact never is.
+const TURNS: usize = 16;
+
+/// Read-only for everybody: a function never changes its own code.
+const EXECUTABLE_MODE: u32 = 0o555;
+const DATA_MODE: u32 = 0o444;
+const FOLDER_MODE: u32 = 0o555;
+
+/// The unpacked artifacts of a store.
+#[derive(Debug)]
+pub struct Functions {
+    folder: PathBuf,
+    temporary: PathBuf,
+    disk: Arc<dyn FileSystem>,
+    blobs: Blobs,
+    limits: ArchiveLimits,
+    /// What the kernel calls this run of the machine, if it says so.
+    boot: Option<String>,
+    /// What this process has unpacked or seen to be from this boot.
+    trusted: RwLock<HashSet<Digest>>,
+    turns: [Mutex<()>; TURNS],
+    begun: AtomicU64,
+}
+
+impl Functions {
+    pub(crate) fn new(data_dir: &DataDir, disk: Arc<dyn FileSystem>, blobs: Blobs) -> Self {
+        Self {
+            folder: data_dir.functions(),
+            temporary: data_dir.temporary(),
+            disk,
+            blobs,
+            limits: ArchiveLimits::DEFAULT,
+            boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok(),
+            trusted: RwLock::default(),
+            turns: Default::default(),
+            begun: AtomicU64::new(0),
+        }
+    }
+
+    /// The folder of an artifact, unpacked now if it is not there. When many ask for one artifact, one unpacks it and the
+    /// others wait. What is there already costs one look at the folder.
+    pub fn unpack(&self, digest: &Digest) -> Result<PathBuf, UnpackError> {
+        let folder = self.folder.join(digest.to_hex());
+        if self.is_known(digest, &folder) {
+            return Ok(folder);
+        }
+        let _turn = self.take_turn(digest);
+        if !self.is_known(digest, &folder) && !self.is_from_this_boot(digest, &folder) {
+            self.unpack_to(digest, &folder)?;
+        }
+        self.trusted.write().unwrap_or_else(PoisonError::into_inner).insert(*digest);
+        Ok(folder)
+    }
+
+    fn take_turn(&self, digest: &Digest) -> MutexGuard<'_, ()> {
+        let turn = &self.turns[usize::from(digest.as_bytes()[0]) % TURNS];
+        turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_known(&self, digest: &Digest, folder: &Path) -> bool {
+        self.trusted.read().unwrap_or_else(PoisonError::into_inner).contains(digest) && folder.is_dir()
+    }
+
+    fn is_from_this_boot(&self, digest: &Digest, folder: &Path) -> bool {
+        let noted = fs::read_to_string(self.note(digest)).ok();
+        noted.is_some() && noted == self.boot && folder.is_dir()
+    }
+
+    /// Where the boot in which an artifact was unpacked is noted: beside its folder, which holds only what is in it.
+    fn note(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{}.boot", digest.to_hex()))
+    }
+
+    fn unpack_to(&self, digest: &Digest, folder: &Path) -> Result<(), UnpackError> {
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        let fresh = self.temporary.join(format!("function-{number}"));
+        let stale = self.temporary.join(format!("function-{number}-stale"));
+        let unpacked = self.write_entries(digest, &fresh).and_then(|()| {
+            self.replace(digest, folder, &fresh, &stale).map_err(|source| BlobError::io("place", folder, source).into())
+        });
+        for leftover in [fresh, stale] {
+            if let Err(error) = remove_all(&leftover)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::debug!(path = %leftover.display(), %error, "a temporary folder stays until the next start");
+            }
+        }
+        unpacked
+    }
+
+    /// Puts the folder in its place in one step, and then notes the boot.
+    fn replace(&self, digest: &Digest, folder: &Path, fresh: &Path, stale: &Path) -> io::Result<()> {
+        let note = self.note(digest);
+        match self.disk.remove_file(&note) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if folder.exists() {
+            // A folder can only be moved by an owner who may write to it.
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+            self.disk.rename(folder, stale)?;
+        }
+        self.disk.rename(fresh, folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(FOLDER_MODE))?;
+        if let Some(boot) = &self.boot {
+            self.disk.write(&mut self.disk.create_file(&note)?, boot.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is in an artifact into the new folder `root`. Every name was checked before the first file is made.
+    fn write_entries(&self, digest: &Digest, root: &Path) -> Result<(), UnpackError> {
+        let mut archive = Archive::open(self.blobs.open(digest)?, &self.limits)?;
+        let entries = archive.entries()?;
+        let mut folders = Folders::new(&*self.disk, root)?;
+        for entry in &entries {
+            let path = folders.path_for(entry)?;
+            let mut file = self.disk.create_file(&path).map_err(|source| BlobError::io("create", &path, source))?;
+            archive.read(entry, |bytes| {
+                self.disk.write(&mut file, bytes).map_err(|source| BlobError::io("write", &path, source).into())
+            })?;
+            let mode = if entry.is_executable { EXECUTABLE_MODE } else { DATA_MODE };
+            set_mode(&file, mode).map_err(|source| BlobError::io("protect", &path, source))?;
+        }
+        Ok(folders.protect()?)
+    }
+}
+
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+/// The folders below the root of an artifact, made as files need them.
+struct Folders<'f> {
+    disk: &'f dyn FileSystem,
+    root: &'f Path,
+    made: HashSet<PathBuf>,
+}
+
+impl<'f> Folders<'f> {
+    fn new(disk: &'f dyn FileSystem, root: &'f Path) -> Result<Self, BlobError> {
+        disk.create_folder(root).map_err(|source| BlobError::io("create", root, source))?;
+        Ok(Self { disk, root, made: HashSet::new() })
+    }
+
+    /// Where an entry goes. The name has no `..` and begins with no `/`, so it stays below the root.
+    fn path_for(&mut self, entry: &Entry) -> Result<PathBuf, BlobError> {
+        let path = self.root.join(entry.path.as_str());
+        let above = path.ancestors().skip(1).take_while(|folder| *folder != self.root);
+        let missing: Vec<&Path> = above.take_while(|folder| !self.made.contains(*folder)).collect();
+        for folder in missing.into_iter().rev() {
+            self.disk.create_folder(folder).map_err(|source| BlobError::io("create", folder, source))?;
+            self.made.insert(folder.to_owned());
+        }
+        Ok(path)
+    }
+
+    /// Makes the folders read-only, but for the root, which has to be moved first.
+    fn protect(&self) -> Result<(), BlobError> {
+        self.made.iter().try_for_each(|folder| {
+            let protected = fs::set_permissions(folder, fs::Permissions::from_mode(FOLDER_MODE));
+            protected.map_err(|source| BlobError::io("protect", folder, source))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Reading an artifact that may be hostile: every bound and every name is checked before anything is written, and what
+//! the archive says about sizes is not believed.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::os::unix::fs::FileExt as _;
+
+use ship_core::{Digest, SitePath};
+use unicode_normalization::UnicodeNormalization as _;
+use zip::ZipArchive;
+
+use super::error::{EntryFault, UnpackError};
+use super::limits::ArchiveLimits;
+use crate::blobs::{Blob, BlobError};
+
+/// The record at the end of a zip that tells where its list of names is.
+const END_BYTES: u64 = 22;
+const END_SIGNATURE: &[u8] = b"PK\x05\x06";
+
+/// The longest name of one file or folder on any file system that matters.
+const PART_BYTES: usize = 255;
+
+/// The kind of a file in its Unix mode, and the only kind that is accepted.
+const KIND_MASK: u32 = 0o170_000;
+const REGULAR_FILE: u32 = 0o100_000;
+
+/// How much is decompressed at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// An artifact, open for unpacking.
+pub(super) struct Archive {
+    digest: Digest,
+    zip: ZipArchive<BufReader<File>>,
+    /// How many more bytes may come out of it, and how many that were at first.
+    remaining_bytes: u64,
+    most_bytes: u64,
+}
+
+/// A file in an artifact whose name and kind were found acceptable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    index: usize,
+    pub(super) path: SitePath,
+    pub(super) is_executable: bool,
+}
+
+impl Archive {
+    pub(super) fn open(blob: Blob, limits: &ArchiveLimits) -> Result<Self, UnpackError> {
+        let (digest, archive_bytes) = (blob.digest(), blob.size_bytes());
+        if archive_bytes > limits.archive_bytes {
+            return Err(UnpackError::TooLarge { digest, what: "bytes", most: limits.archive_bytes });
+        }
+        let file = blob.into_file();
+        let entries = check_end(&file, digest, archive_bytes, limits)?;
+        let zip =
+            ZipArchive::new(BufReader::new(file)).map_err(|source| UnpackError::NotAnArchive { digest, source })?;
+        if zip.has_duplicate_names() || zip.len() as u64 != entries {
+            return Err(UnpackError::NotPlain { digest, reason: "it names an entry twice" });
+        }
+        let most_bytes = limits.bytes_from(archive_bytes);
+        Ok(Self { digest, zip, remaining_bytes: most_bytes, most_bytes })
+    }
+
+    /// The files in it, all of which can be unpacked next to each other.
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, UnpackError> {
+        let entries = (0..self.zip.len()).map(|index| self.entry(index)).collect::<Result<Vec<_>, _>>()?;
+        check_names(&entries).map_err(|(entry, fault)| self.refuse(entry.path.as_str().to_owned(), fault))?;
+        Ok(entries)
+    }
+
+    fn entry(&self, index: usize) -> Result<Entry, UnpackError> {
+        let data = self
+            .zip
+            .by_index_data(index)
+            .map_err(|source| UnpackError::NotAnArchive { digest: self.digest, source })?;
+        let mode = data.unix_mode().unwrap_or(REGULAR_FILE);
+        let raw_name = data.name_raw();
+        let is_file = data.is_file() && !data.is_symlink() && matches!(mode & KIND_MASK, 0 | REGULAR_FILE);
+        let path = if data.encrypted() {
+            Err(EntryFault::Encrypted)
+        } else if !is_file {
+            Err(EntryFault::NotAFile)
+        } else {
+            to_path(raw_name)
+        };
+        let path = path.map_err(|fault| self.refuse(String::from_utf8_lossy(raw_name).into_owned(), fault))?;
+        Ok(Entry { index, path, is_executable: mode & 0o111 != 0 })
+    }
+
+    /// Passes the bytes of an entry to `take`, piece by piece.
+    pub(super) fn read(
+        &mut self,
+        entry: &Entry,
+        mut take: impl FnMut(&[u8]) -> Result<(), UnpackError>,
+    ) -> Result<(), UnpackError> {
+        let (digest, most) = (self.digest, self.most_bytes);
+        let refuse = |fault| UnpackError::Entry { digest, name: entry.path.as_str().to_owned(), fault };
+        let mut file = self.zip.by_index(entry.index).map_err(|error| refuse(EntryFault::Unreadable(error.into())))?;
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let count = file.read(&mut buffer).map_err(|error| refuse(EntryFault::Unreadable(error)))?;
+            if count == 0 {
+                return Ok(());
+            }
+            let remaining = self.remaining_bytes.checked_sub(count as u64);
+            self.remaining_bytes = remaining.ok_or_else(|| refuse(EntryFault::TooManyBytes { most }))?;
+            take(&buffer[..count])?;
+        }
+    }
+
+    fn refuse(&self, name: String, fault: EntryFault) -> UnpackError {
+        UnpackError::Entry { digest: self.digest, name, fault }
+    }
+}
+
+/// Checks the record at the end before the reader believes it, and returns how many entries it announces. Builders write
+/// neither comments nor the 64-bit form, and both are ways to make two readers see two archives.
+fn check_end(file: &File, digest: Digest, archive_bytes: u64, limits: &ArchiveLimits) -> Result<u64, UnpackError> {
+    let not_plain = |reason| UnpackError::NotPlain { digest, reason };
+    let begin = archive_bytes.checked_sub(END_BYTES).ok_or(not_plain("it is too short"))?;
+    let mut end = [0; END_BYTES as usize];
+    let read = file.read_exact_at(&mut end, begin);
+    read.map_err(|source| BlobError::io("read the end of", std::path::Path::new(&digest.to_hex()), source))?;
+    let half = |at: usize| u64::from(u16::from_le_bytes([end[at], end[at + 1]]));
+    let word = |at: usize| half(at) | half(at + 2) << 16;
+    let (entries, directory_bytes, directory_begin) = (half(10), word(12), word(16));
+    if !end.starts_with(END_SIGNATURE) || half(20) != 0 {
+        return Err(not_plain("its last bytes are not the end of a zip without a comment"));
+    }
+    if half(4) != 0 || half(6) != 0 || half(8) != entries {
+        return Err(not_plain("it is one of several parts"));
+    }
+    if directory_begin + directory_bytes != begin {
+        return Err(not_plain("its list of names does not end where the archive does"));
+    }
+    for (what, found, most) in
+        [("entries", entries, limits.entries), ("bytes in its list of names", directory_bytes, limits.directory_bytes)]
+    {
+        if found > most {
+            return Err(UnpackError::TooLarge { digest, what, most });
+        }
+    }
+    Ok(entries)
+}
+
+fn to_path(raw_name: &[u8]) -> Result<SitePath, EntryFault> {
+    let name = std::str::from_utf8(raw_name).map_err(|_| EntryFault::NotText)?;
+    let path: SitePath = name.parse().map_err(EntryFault::Name)?;
+    if path.as_str().split('/').any(|part| part.len() > PART_BYTES) {
+        return Err(EntryFault::PartTooLong);
+    }
+    Ok(path)
+}
+
+/// Finds names that some file system takes for the same, and files that other files lie inside of.
+fn check_names(entries: &[Entry]) -> Result<(), (&Entry, EntryFault)> {
+    let mut seen: HashMap<String, &Entry> = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        if let Some(other) = seen.insert(folded(entry.path.as_str()), entry) {
+            return Err((entry, EntryFault::SameName { other: other.path.as_str().to_owned() }));
+        }
+    }
+    for (name, entry) in &seen {
+        let above = name.match_indices('/').map(|(end, _)| &name[..end]);
+        if let Some(other) = above.filter_map(|folder| seen.get(folder)).next() {
+            return Err((entry, EntryFault::InsideFile { other: other.path.as_str().to_owned() }));
+        }
+    }
+    Ok(())
+}
+
+/// The form in which names are compared: composed, and without case. Through upper case first, so that `ß` meets `SS`.
+fn folded(name: &str) -> String {
+    name.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
+}

@@ -1,0 +1,152 @@
+//! Logs of projects: one JSON record per line, in segments of bounded size and number, appended to and read from the end.
+//!
+//! Logs are not synced: after a power cut the last seconds may be gone, and the last line may be cut. Whoever reads skips
+//! what is no record, and whoever appends after a cut line begins a new one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+use ship_core::{DeploymentId, LogRecord, LogSource, ProjectName, RequestId};
+
+use crate::data_dir::remove_all;
+use crate::database::StateError;
+
+mod segment;
+mod tail;
+
+use segment::Writer;
+
+/// How many projects' segments are kept open for appending.
+const OPEN_PROJECTS: usize = 64;
+
+/// The longest message that is kept of one line, in bytes; what is longer is cut.
+const MESSAGE_BYTES: usize = 256 * 1024;
+
+/// The longest line: a message of nothing but control characters takes six bytes for each, and there is a head before it.
+const LINE_BYTES: usize = 7 * MESSAGE_BYTES;
+
+/// Which records of a log are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LogFilter {
+    /// Only those of this deployment.
+    pub deployment: Option<DeploymentId>,
+    /// Only those of this request.
+    pub request: Option<RequestId>,
+}
+
+impl LogFilter {
+    /// Whether `record` is wanted.
+    pub fn matches(&self, record: &LogRecord) -> bool {
+        self.deployment.is_none_or(|id| record.deployment == id)
+            && self.request.is_none_or(|id| record.requests.contains(&id))
+    }
+}
+
+/// The logs of a store.
+#[derive(Debug)]
+pub struct Logs {
+    folder: PathBuf,
+    writers: Cache<ProjectName, Arc<Mutex<Writer>>>,
+}
+
+impl Logs {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder, writers: Cache::new(OPEN_PROJECTS) }
+    }
+
+    /// Appends records to the log of a project.
+    pub fn append(&self, project: &ProjectName, records: &[LogRecord]) -> Result<(), StateError> {
+        let folder = self.folder_of(project);
+        let open = || Writer::open(&folder).map(|writer| Arc::new(Mutex::new(writer)));
+        let written = self.writers.get_or_insert_with(project, open).and_then(|writer| {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.append(records.iter().filter_map(to_line))
+        });
+        written.map_err(|source| error("append to", &folder, source))
+    }
+
+    /// The newest `limit` records of a project that `filter` wants, oldest first.
+    pub fn tail(&self, project: &ProjectName, filter: &LogFilter, limit: usize) -> Result<Vec<LogRecord>, StateError> {
+        let folder = self.folder_of(project);
+        tail::newest(&folder, filter, limit).map_err(|source| error("read", &folder, source))
+    }
+
+    /// Removes the log of a project.
+    pub fn remove(&self, project: &ProjectName) -> Result<(), StateError> {
+        self.writers.remove(project);
+        let folder = self.folder_of(project);
+        match remove_all(&folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(error("remove", &folder, source)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A project's name is a DNS label, so it can stand in a path.
+    fn folder_of(&self, project: &ProjectName) -> PathBuf {
+        self.folder.join(project.as_str())
+    }
+}
+
+fn error(action: &'static str, path: &Path, source: io::Error) -> StateError {
+    StateError::Log { action, path: path.to_owned(), source }
+}
+
+/// The line of a record, its end included. `None` for one that is too long in spite of a cut message.
+fn to_line(record: &LogRecord) -> Option<Vec<u8>> {
+    let mut line = match cut(record) {
+        Some(cut) => serde_json::to_vec(&cut),
+        None => serde_json::to_vec(record),
+    }
+    .ok()
+    .filter(|line| line.len() < LINE_BYTES)?;
+    line.push(b'\n');
+    Some(line)
+}
+
+/// The record with its message cut, if it is too long.
+fn cut(record: &LogRecord) -> Option<LogRecord> {
+    let (LogSource::Function { message, .. } | LogSource::Platform { message, .. }) = &record.source else {
+        return None;
+    };
+    if message.len() <= MESSAGE_BYTES {
+        return None;
+    }
+    let mut record = record.clone();
+    match &mut record.source {
+        LogSource::Function { message, truncated, .. } => {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+            *truncated = true;
+        }
+        LogSource::Platform { message, .. } => message.truncate(message.floor_char_boundary(MESSAGE_BYTES)),
+        LogSource::Request { .. } => {}
+    }
+    Some(record)
+}
+
+/// The numbers of the segments in a folder, oldest first. None if there is no such folder.
+fn segment_numbers(folder: &Path) -> io::Result<Vec<u64>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let number: Option<u64> =
+            name.to_str().and_then(|name| name.strip_suffix(".ndjson")).and_then(|stem| stem.parse().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+fn segment_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:08}.ndjson"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! The store: one handle on one data directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::blobs::Blobs;
+use crate::data_dir::DataDir;
+use crate::database::{Database, StateError};
+use crate::deployments::Deployments;
+use crate::disk::{Disk, Durability, FileSystem};
+use crate::functions::Functions;
+use crate::lock::DataDirLock;
+use crate::logs::Logs;
+use crate::tokens::Tokens;
+
+/// An open data directory. Cheap to clone; the last clone to go closes it and gives up its lock.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// The lock is the last field, and so the last to be dropped: the database is closed before another host may open it.
+#[derive(Debug)]
+struct Inner {
+    data_dir: DataDir,
+    blobs: Blobs,
+    deployments: Deployments,
+    tokens: Tokens,
+    logs: Logs,
+    functions: Functions,
+    _lock: DataDirLock,
+}
+
+impl Store {
+    /// Opens the data directory `data`, making it if it does not exist.
+    pub fn open(data: &Path, durability: Durability) -> Result<Self, OpenError> {
+        Self::open_on(data, durability, Arc::new(Disk { durability }))
+    }
+
+    pub(crate) fn open_on(data: &Path, durability: Durability, disk: Arc<dyn FileSystem>) -> Result<Self, OpenError> {
+        let (data_dir, lock) = DataDir::prepare(data, &*disk)?;
+        let database = Arc::new(Database::open(&data_dir.database(), durability)?);
+        let blobs = Blobs::new(&data_dir, Arc::clone(&disk), Arc::clone(&database))
+            .map_err(|source| OpenError::io("open", &data_dir.blobs(), source))?;
+        let inner = Inner {
+            deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
+            tokens: Tokens::new(database),
+            logs: Logs::new(data_dir.logs()),
+            functions: Functions::new(&data_dir, disk, blobs.clone()),
+            blobs,
+            data_dir,
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.inner.data_dir.root()
+    }
+
+    /// Content by digest.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
+    }
+
+    /// Deployments and the aliases that point to them.
+    pub fn deployments(&self) -> &Deployments {
+        &self.inner.deployments
+    }
+
+    /// Who may use the control API.
+    pub fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
+    }
+
+    /// What requests and functions said.
+    pub fn logs(&self) -> &Logs {
+        &self.inner.logs
+    }
+
+    /// Artifacts, unpacked and ready to be started.
+    pub fn functions(&self) -> &Functions {
+        &self.inner.functions
+    }
+}
+
+/// A data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error(
+        "the data directory {} is in use by {}",
+        path.display(),
+        pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// The process that has it open, if it said so.
+        pid: Option<u32>,
+    },
+    /// A newer ship wrote it. Nothing in it was touched.
+    #[error("the data directory {} was written by a newer ship: version {found}, this one knows {known}", path.display())]
+    NewerVersion {
+        /// The directory.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The highest version that this code knows.
+        known: u32,
+    },
+    /// The folder is something else, so the store keeps away from it.
+    #[error("{} is not a data directory of ship: {reason}", path.display())]
+    NotADataDirectory {
+        /// The folder or the file in it that says so.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A file or folder cannot be used.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The state database cannot be opened or brought up to date.
+    #[error("the state database {} cannot be opened", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: StateError,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests;
