@@ -1,0 +1,76 @@
+//! Static files: found, digested (without reading what was read before), and given their media types.
+
+mod hash;
+mod media;
+mod stat_cache;
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use rayon::prelude::*;
+use ship_core::Asset;
+
+use crate::detect::{IgnoreFile, SiteFolder, SiteFolderKind};
+use crate::tree::{self, TreeError, TreeFile};
+
+pub(crate) use media::media_type;
+use stat_cache::StatCache;
+
+/// The static files of a site as they were found.
+#[derive(Debug)]
+pub(crate) struct FoundFiles {
+    /// Sorted by path.
+    pub(crate) files: Vec<TreeFile>,
+    /// When the search began.
+    pub(crate) looked_at: SystemTime,
+}
+
+/// Finds the static files of `site`.
+pub(crate) fn find(site: &SiteFolder, ignore: &IgnoreFile) -> Result<FoundFiles, TreeError> {
+    let looked_at = SystemTime::now();
+    let files = match site.kind {
+        SiteFolderKind::Output => {
+            let selection = ignore.everywhere().without_ignored(&site.folder, site.selection());
+            tree::walk(&site.folder, &site.project, &selection)?
+        }
+        SiteFolderKind::ProjectFolder => {
+            let selection = ignore.in_project_folder().without_ignored(&site.folder, site.selection());
+            tree::walk(&site.folder, &site.project, &selection)?
+        }
+    };
+    Ok(FoundFiles { files, looked_at })
+}
+
+/// The digested static files of a site.
+pub(crate) struct Assets {
+    /// Sorted by path.
+    pub(crate) assets: Vec<Asset>,
+    /// How many files were read for it; the others were known.
+    pub(crate) read_files: usize,
+}
+
+/// Digests the static files of `site`.
+pub(crate) fn digest(found: FoundFiles, site: &SiteFolder, cache_dir: &Path) -> Result<Assets, TreeError> {
+    let FoundFiles { files, looked_at } = found;
+    let cache = StatCache::open(cache_dir, &site.folder, looked_at);
+    let known = cache.lookup(&files);
+    let read_files = known.iter().filter(|digest| digest.is_none()).count();
+    if read_files == 0 {
+        cache.write_if_shrunk(&files, &known);
+        let assets = files.into_par_iter().zip(known).filter_map(|(file, digest)| Some(asset(file, digest?, None)));
+        return Ok(Assets { assets: assets.collect(), read_files });
+    }
+    let digested = hash::digest_unknown(&files, &known, site)?;
+    cache.write(&files, &digested);
+    let assets = files.into_par_iter().zip(digested);
+    let assets = assets.map(|(file, found)| asset(file, found.digest, Some(found.size_bytes)));
+    Ok(Assets { assets: assets.collect(), read_files })
+}
+
+fn asset(file: TreeFile, digest: ship_core::Digest, read_bytes: Option<u64>) -> Asset {
+    let media_type = media_type(&file.path);
+    Asset { digest, size_bytes: read_bytes.unwrap_or(file.stat.size_bytes), media_type, path: file.path }
+}
+
+#[cfg(test)]
+mod tests;

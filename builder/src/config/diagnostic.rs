@@ -1,0 +1,128 @@
+//! A problem in `ship.toml`: its place, the line it stands in, and what is nearest to what was probably meant.
+
+use std::ops::Range;
+
+use super::CONFIG_FILE;
+
+/// How different a word may be from a key to be taken for a slip of the pen (1 is equal, 0 has nothing in common).
+const SIMILAR_ENOUGH: f64 = 0.7;
+
+/// `ship.toml` holds something that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{CONFIG_FILE}:{line}:{column}: {message}\n{excerpt}")]
+pub struct ConfigError {
+    line: usize,
+    column: usize,
+    message: String,
+    excerpt: String,
+}
+
+impl ConfigError {
+    /// The line, counted from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column, in characters counted from 1.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// What is wrong, without the place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// The text of a `ship.toml`, for pointing into it.
+#[derive(Clone, Copy)]
+pub(crate) struct ConfigText<'t>(pub(crate) &'t str);
+
+impl ConfigText<'_> {
+    /// An error at `span`, a range of bytes of the text.
+    pub(crate) fn error(self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+        let start = floor_boundary(self.0, span.start);
+        let line_start = self.0[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_text = self.0[line_start..].lines().next().unwrap_or_default();
+        let line = self.0[..line_start].matches('\n').count() + 1;
+        let column = self.0[line_start..start].chars().count() + 1;
+        let end = floor_boundary(self.0, span.end).clamp(start, (line_start + line_text.len()).max(start));
+        let width = self.0[start..end].chars().count().max(1);
+        let number = line.to_string();
+        let gutter = " ".repeat(number.len());
+        let indent: String = line_text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let excerpt = format!(" {number} | {line_text}\n {gutter} | {indent}{}", "^".repeat(width));
+        ConfigError { line, column, message: message.into(), excerpt }
+    }
+
+    /// What the TOML reader found, in the words of this file.
+    pub(crate) fn toml_error(self, error: &toml::de::Error) -> ConfigError {
+        self.error(error.span().unwrap_or(0..0), in_our_words(error.message()))
+    }
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+fn in_our_words(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let mut words = rest.split('`').skip(1).step_by(2);
+        let unknown = words.next().unwrap_or_default();
+        return unknown_key(unknown, &words.collect::<Vec<_>>());
+    }
+    if let Some(rest) = message.strip_prefix("missing field ") {
+        return format!("the key {rest} is missing");
+    }
+    let wrong = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    match wrong.and_then(|rest| rest.rsplit_once(", expected ")) {
+        Some((found, expected)) => format!("expected {}, found {}", kind(expected), found_kind(found)),
+        None => message.lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The words of serde for a type, in the words of TOML.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "i64" | "u16" | "u32" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        expected if expected.starts_with("struct ") => "a table",
+        other => other,
+    }
+}
+
+fn found_kind(found: &str) -> String {
+    match found {
+        "map" => "a table".to_owned(),
+        "sequence" => "a list".to_owned(),
+        other => other.replacen("integer ", "the number ", 1).replacen("floating point ", "the number ", 1).replacen(
+            "string ",
+            "the string ",
+            1,
+        ),
+    }
+}
+
+/// The message for a key that does not exist, with the nearest that does.
+fn unknown_key(unknown: &str, known: &[&str]) -> String {
+    match nearest(unknown, known) {
+        Some(near) => format!("unknown key `{unknown}`, did you mean `{near}`?"),
+        None => format!("unknown key `{unknown}`, expected one of {}", quoted(known)),
+    }
+}
+
+/// The known word that is nearest to `word`, if any is near.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let word = word.to_lowercase().replace('-', "_");
+    let score = |known: &str| {
+        let contained = known.starts_with(word.as_str()) || word.starts_with(known);
+        strsim::jaro_winkler(&word, known).max(if contained { SIMILAR_ENOUGH } else { 0.0 })
+    };
+    let best = known.iter().map(|known| (score(known), *known)).max_by(|left, right| left.0.total_cmp(&right.0))?;
+    (best.0 >= SIMILAR_ENOUGH).then_some(best.1)
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

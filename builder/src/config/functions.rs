@@ -1,0 +1,176 @@
+//! `[functions."glob"]`: which function may use what. For each key the most specific glob that sets it wins.
+
+use std::ops::Range;
+
+use globset::{GlobBuilder, GlobMatcher};
+use ship_core::FunctionLimits;
+use toml::Spanned;
+
+use super::diagnostic::{ConfigError, ConfigText};
+use super::file::{FunctionEntry, ShipToml};
+
+/// The longest glob, in bytes: what `vercel.json` accepts.
+const MAX_GLOB_BYTES: usize = 256;
+
+/// The entries of `[functions]`, from the least to the most specific.
+#[derive(Debug)]
+pub(crate) struct FunctionRules<'t> {
+    text: ConfigText<'t>,
+    rules: Vec<FunctionRule>,
+}
+
+#[derive(Debug)]
+struct FunctionRule {
+    glob: String,
+    matcher: GlobMatcher,
+    span: Range<usize>,
+    entry: FunctionEntry,
+    is_used: bool,
+}
+
+impl std::fmt::Debug for ConfigText<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ConfigText")
+    }
+}
+
+impl<'t> FunctionRules<'t> {
+    /// The entries of a file, ordered by how many literal characters their globs have; of two with as many, the later one in
+    /// the file counts as more specific.
+    pub(crate) fn new(text: ConfigText<'t>, file: &ShipToml) -> Result<Self, ConfigError> {
+        let rule = |(glob, entry): (&Spanned<String>, &FunctionEntry)| {
+            check_ranges(text, entry)?;
+            Ok(FunctionRule {
+                glob: glob.get_ref().clone(),
+                matcher: compile(text, glob)?,
+                span: glob.span(),
+                entry: entry.clone(),
+                is_used: false,
+            })
+        };
+        let mut rules = file.functions.iter().map(rule).collect::<Result<Vec<_>, ConfigError>>()?;
+        rules.sort_by_key(|rule| (literal_characters(&rule.glob), rule.span.start));
+        Ok(Self { text, rules })
+    }
+
+    /// What the function `name`, made of the file `file`, may use.
+    pub(crate) fn limits(&mut self, name: &str, file: &str) -> Result<FunctionLimits, ConfigError> {
+        let mut chosen = FunctionEntry::default();
+        for rule in &mut self.rules {
+            if rule.is_about(name) || rule.is_about(file) {
+                rule.is_used = true;
+                chosen.overlay(&rule.entry);
+            }
+        }
+        let limits = chosen.limits();
+        if limits.min_instances > limits.max_instances {
+            let place = chosen.min_instances.or(chosen.max_instances).map_or(0..0, |value| value.span());
+            let message = format!(
+                "`{name}` would have min_instances {} above max_instances {}",
+                limits.min_instances, limits.max_instances
+            );
+            return Err(self.text.error(place, message));
+        }
+        Ok(limits)
+    }
+
+    /// Refuses globs that are about no function: a slip in a glob would otherwise silently set nothing.
+    pub(crate) fn refuse_unused(&self) -> Result<(), ConfigError> {
+        match self.rules.iter().filter(|rule| !rule.is_used).min_by_key(|rule| rule.span.start) {
+            None => Ok(()),
+            Some(rule) => {
+                let message = format!("unused_function: the glob `{}` matches no function", rule.glob);
+                Err(self.text.error(rule.span.clone(), message))
+            }
+        }
+    }
+}
+
+impl FunctionRule {
+    /// A glob that is exactly a path means that path, although `[id]` in it would be a character class.
+    fn is_about(&self, path: &str) -> bool {
+        self.glob == path || self.matcher.is_match(path)
+    }
+}
+
+impl FunctionEntry {
+    fn overlay(&mut self, more_specific: &Self) {
+        let replace = |value: &mut Option<Spanned<i64>>, by: &Option<Spanned<i64>>| {
+            if by.is_some() {
+                value.clone_from(by);
+            }
+        };
+        replace(&mut self.timeout_secs, &more_specific.timeout_secs);
+        replace(&mut self.init_timeout_secs, &more_specific.init_timeout_secs);
+        replace(&mut self.memory_mb, &more_specific.memory_mb);
+        replace(&mut self.concurrency, &more_specific.concurrency);
+        replace(&mut self.min_instances, &more_specific.min_instances);
+        replace(&mut self.max_instances, &more_specific.max_instances);
+        replace(&mut self.idle_secs, &more_specific.idle_secs);
+    }
+
+    fn limits(&self) -> FunctionLimits {
+        let default = FunctionLimits::default();
+        let value = |written: &Option<Spanned<i64>>, default: u32| {
+            written.as_ref().and_then(|value| u32::try_from(*value.get_ref()).ok()).unwrap_or(default)
+        };
+        FunctionLimits {
+            timeout_secs: value(&self.timeout_secs, default.timeout_secs),
+            init_timeout_secs: value(&self.init_timeout_secs, default.init_timeout_secs),
+            memory_mb: value(&self.memory_mb, default.memory_mb),
+            concurrency: value(&self.concurrency, default.concurrency),
+            min_instances: value(&self.min_instances, default.min_instances),
+            max_instances: value(&self.max_instances, default.max_instances),
+            idle_secs: value(&self.idle_secs, default.idle_secs),
+        }
+    }
+}
+
+/// Each value must be one that a host can keep to: no request lasts over an hour, no Go program starts below 32 MiB, and no
+/// machine holds a thousand instances of one function.
+fn check_ranges(text: ConfigText<'_>, entry: &FunctionEntry) -> Result<(), ConfigError> {
+    for (key, value, least, most) in [
+        ("timeout_secs", &entry.timeout_secs, 1, 3_600),
+        ("init_timeout_secs", &entry.init_timeout_secs, 1, 600),
+        ("memory_mb", &entry.memory_mb, 32, 65_536),
+        ("concurrency", &entry.concurrency, 1, 10_000),
+        ("min_instances", &entry.min_instances, 0, 1_000),
+        ("max_instances", &entry.max_instances, 1, 1_000),
+        ("idle_secs", &entry.idle_secs, 0, 86_400),
+    ] {
+        if let Some(value) = value {
+            in_range(text, key, value, least, most)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a number is within its bounds.
+pub(super) fn in_range(
+    text: ConfigText<'_>,
+    key: &str,
+    value: &Spanned<i64>,
+    least: i64,
+    most: i64,
+) -> Result<(), ConfigError> {
+    if (least..=most).contains(value.get_ref()) {
+        return Ok(());
+    }
+    Err(text.error(value.span(), format!("`{key}` must be from {least} to {most}, found {}", value.get_ref())))
+}
+
+fn compile(text: ConfigText<'_>, glob: &Spanned<String>) -> Result<GlobMatcher, ConfigError> {
+    let wrong = |reason: &str| text.error(glob.span(), format!("the glob `{}` is wrong: {reason}", glob.get_ref()));
+    if glob.get_ref().len() > MAX_GLOB_BYTES {
+        return Err(wrong("it is longer than 256 bytes"));
+    }
+    if glob.get_ref().starts_with('/') {
+        return Err(wrong("it starts with `/`; globs are relative to the project, as in `api/*`"));
+    }
+    let compiled = GlobBuilder::new(glob.get_ref()).literal_separator(true).build();
+    compiled.map(|glob| glob.compile_matcher()).map_err(|error| wrong(&error.kind().to_string()))
+}
+
+fn literal_characters(glob: &str) -> usize {
+    glob.chars().filter(|character| !"*?[]{},!".contains(*character)).count()
+}

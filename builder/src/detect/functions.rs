@@ -1,0 +1,119 @@
+//! The functions below `api/`: each Go file with a handler is one; the files without are helpers of those beside them.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
+
+use super::{DetectError, IgnoreFile, ProjectWarning};
+use crate::config::FunctionRules;
+use crate::go::{self, GoFile};
+use crate::project::ProjectDir;
+use crate::tree::{self, Selection, TreeError};
+
+/// The endings of files that other versions of ship build and this one does not.
+const OTHER_LANGUAGES: [&str; 7] = [".js", ".mjs", ".ts", ".tsx", ".py", ".rs", ".rb"];
+
+/// A function that was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DetectedFunction {
+    /// Its name: its path without the extension.
+    pub name: FunctionName,
+    /// Its file, relative to the folder that `api/` stands in.
+    pub file: String,
+    /// How it is started.
+    pub runtime: FunctionRuntime,
+    /// What it may use.
+    pub limits: FunctionLimits,
+}
+
+/// A Go file below `api/`, read once: what is looked at here is what is compiled later.
+#[derive(Debug)]
+pub(crate) struct GoSource {
+    /// Its path relative to the folder that `api/` stands in.
+    pub(crate) file: String,
+    pub(crate) text: String,
+    pub(crate) scan: GoFile,
+}
+
+impl GoSource {
+    /// The folder it stands in, `api/users` for example.
+    pub(crate) fn folder(&self) -> &str {
+        self.file.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+}
+
+/// What stands below `api/`.
+pub(super) struct Found {
+    /// Sorted by name.
+    pub(super) functions: Vec<DetectedFunction>,
+    /// Sorted by file.
+    pub(super) sources: Vec<GoSource>,
+}
+
+/// Finds the functions below `base`.
+pub(super) fn find(
+    project: &ProjectDir,
+    base: &Path,
+    ignore: &IgnoreFile,
+    rules: &mut FunctionRules<'_>,
+    warnings: &mut Vec<ProjectWarning>,
+) -> Result<Found, DetectError> {
+    let folder = base.join("api");
+    if !folder.is_dir() {
+        return Ok(Found { functions: Vec::new(), sources: Vec::new() });
+    }
+    let selection = ignore.everywhere().without_ignored(&folder, ApiSelection);
+    let files: Vec<String> =
+        tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
+    let is_go = |file: &&String| go::is_go_source(file);
+    warnings.extend(
+        files.iter().filter(|file| !is_go(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
+    );
+    let files: Vec<&String> = files.iter().filter(is_go).collect();
+    let sources = files.par_iter().map(|file| read(project, base, file)).collect::<Result<Vec<_>, _>>()?;
+    let mut functions = Vec::new();
+    for source in &sources {
+        if source.scan.handler.is_some() {
+            functions.push(function(source, rules)?);
+        } else if let Some(near) = &source.scan.returning_handler {
+            let (file, name) = (source.file.clone(), near.name.clone());
+            warnings.push(ProjectWarning::HandlerReturns { file, line: near.line, name });
+        }
+    }
+    functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    Ok(Found { functions, sources })
+}
+
+fn read(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, DetectError> {
+    let location = base.join(file);
+    let shown = tree::shown_below(project.root(), &location);
+    let bytes = std::fs::read(&location).map_err(|source| TreeError::Unreadable { path: shown.clone(), source })?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| DetectError::GoSourceNotUtf8 { file: shown.display().to_string() })?;
+    let scan = go::scan(&text);
+    Ok(GoSource { file: file.to_owned(), text, scan })
+}
+
+fn function(source: &GoSource, rules: &mut FunctionRules<'_>) -> Result<DetectedFunction, DetectError> {
+    let name = source.file.strip_suffix(".go").unwrap_or(&source.file);
+    let limits = rules.limits(name, &source.file)?;
+    let name = name
+        .parse()
+        .map_err(|source_error| TreeError::Name { path: source.file.clone().into(), source: source_error })?;
+    Ok(DetectedFunction { name, file: source.file.clone(), runtime: FunctionRuntime::Go, limits })
+}
+
+/// What may be a function: no hidden files, none that begin with `_`, no tests and no installed packages.
+struct ApiSelection;
+
+impl Selection for ApiSelection {
+    fn enters(&self, _path: &str, name: &str) -> bool {
+        !name.starts_with(['.', '_']) && name != "node_modules" && name != "vendor" && name != "testdata"
+    }
+
+    fn takes(&self, _path: &str, name: &str) -> bool {
+        let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".d.ts");
+        !name.starts_with(['.', '_']) && (go::is_go_source(name) || is_other)
+    }
+}

@@ -1,0 +1,184 @@
+//! Routes of functions: `[id]`, `[...path]` and `[[...path]]` in a path become patterns whose values arrive in the query.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
+
+use super::{DetectError, DetectedFunction};
+
+/// One segment of a function's path, from the most to the least specific.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Segment {
+    /// `users`: itself.
+    Literal(String),
+    /// `[id]`: any one segment.
+    One(String),
+    /// `[...path]`: one segment or more.
+    Many(String),
+    /// `[[...path]]`: any number of segments, even none.
+    Any(String),
+}
+
+impl Segment {
+    fn parse(text: &str) -> Self {
+        let inside = |open: &str, close: &str| {
+            let name = text.strip_prefix(open)?.strip_suffix(close)?;
+            let is_name =
+                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+            is_name.then(|| name.to_owned())
+        };
+        inside("[[...", "]]")
+            .map(Self::Any)
+            .or_else(|| inside("[...", "]").map(Self::Many))
+            .or_else(|| inside("[", "]").map(Self::One))
+            .unwrap_or_else(|| Self::Literal(text.to_owned()))
+    }
+
+    fn placeholder(&self) -> Option<&str> {
+        match self {
+            Self::Literal(_) => None,
+            Self::One(name) | Self::Many(name) | Self::Any(name) => Some(name),
+        }
+    }
+
+    /// The segment with its placeholder's name left out: what two files must not share at one route.
+    fn shape(&self) -> &str {
+        match self {
+            Self::Literal(text) => text,
+            Self::One(_) => "[]",
+            Self::Many(_) => "[...]",
+            Self::Any(_) => "[[...]]",
+        }
+    }
+
+    fn regex(&self) -> String {
+        match self {
+            Self::Literal(text) => format!("/{}", escape(text)),
+            Self::One(_) => "/([^/]+)".to_owned(),
+            Self::Many(_) => "/(.+?)".to_owned(),
+            Self::Any(_) => "(?:/(.*?))?".to_owned(),
+        }
+    }
+}
+
+/// The path of a function, read.
+struct FunctionPath<'f> {
+    function: &'f DetectedFunction,
+    segments: Vec<Segment>,
+}
+
+impl<'f> FunctionPath<'f> {
+    fn new(function: &'f DetectedFunction) -> Self {
+        let name = function.name.as_str();
+        let route = name.strip_suffix("/index").unwrap_or(name);
+        Self { function, segments: route.split('/').map(Segment::parse).collect() }
+    }
+
+    fn is_dynamic(&self) -> bool {
+        self.segments.iter().any(|segment| segment.placeholder().is_some())
+    }
+
+    /// The more specific path first: segment by segment from the left, and of two that begin alike the longer.
+    fn compare(&self, other: &Self) -> Ordering {
+        for (left, right) in self.segments.iter().zip(&other.segments) {
+            let order = left.cmp(right);
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        other.segments.len().cmp(&self.segments.len())
+    }
+
+    fn route(&self) -> Result<Route, DetectError> {
+        let mut src = String::from("^");
+        let mut query = String::new();
+        let mut group = 0;
+        for segment in &self.segments {
+            src.push_str(&segment.regex());
+            if let Some(name) = segment.placeholder() {
+                group += 1;
+                let separator = if group == 1 { '?' } else { '&' };
+                let _ = write!(query, "{separator}{name}=${group}");
+            }
+        }
+        src.push_str("/?$");
+        let wrong = |source| DetectError::RoutePath { file: self.function.file.clone(), source };
+        let mut route = Route::new(Pattern::anchored(&src, CaseRule::Sensitive).map_err(wrong)?);
+        route.dest = Some(format!("/{}{query}", self.function.name));
+        route.check = true;
+        Ok(route)
+    }
+}
+
+/// Adds the routes of `functions`: those with placeholders behind everything that exists by its own path, and the rule that
+/// lets `/api/date.go` answer as `/api/date`.
+pub(super) fn push_function_routes(table: &mut RouteTable, functions: &[DetectedFunction]) -> Result<(), DetectError> {
+    if functions.is_empty() {
+        return Ok(());
+    }
+    let mut paths: Vec<FunctionPath<'_>> = functions.iter().map(FunctionPath::new).collect();
+    refuse_repeated_placeholders(&paths)?;
+    refuse_conflicts(&paths)?;
+    paths.retain(FunctionPath::is_dynamic);
+    paths.sort_by(FunctionPath::compare);
+    for path in &paths {
+        table.push(Phase::Rewrite, path.route()?);
+    }
+    let extension =
+        Pattern::anchored(r"^/api/(.+)\.go$", CaseRule::Sensitive).expect("a pattern of this file compiles");
+    let mut without_extension = Route::new(extension);
+    without_extension.dest = Some("/api/$1".to_owned());
+    without_extension.check = true;
+    table.push(Phase::Miss, without_extension);
+    Ok(())
+}
+
+fn refuse_repeated_placeholders(paths: &[FunctionPath<'_>]) -> Result<(), DetectError> {
+    for path in paths {
+        let mut seen = Vec::new();
+        for name in path.segments.iter().filter_map(Segment::placeholder) {
+            if seen.contains(&name) {
+                let file = path.function.file.clone();
+                return Err(DetectError::ConflictingPathSegment { file, placeholder: name.to_owned() });
+            }
+            seen.push(name);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses two files at one route, and two names for the placeholder at one place: which of them a request would see
+/// depended on chance. `date.go` beside `date/index.go` is allowed, as on Vercel; the former answers.
+fn refuse_conflicts(paths: &[FunctionPath<'_>]) -> Result<(), DetectError> {
+    let mut placeholders: HashMap<String, (&str, &FunctionPath<'_>)> = HashMap::new();
+    for path in paths {
+        let mut shape = String::new();
+        for segment in &path.segments {
+            shape.push('/');
+            shape.push_str(segment.shape());
+            let Some(name) = segment.placeholder() else { continue };
+            let (known, first) = *placeholders.entry(shape.clone()).or_insert((name, path));
+            if known != name {
+                let files = (first.function.file.clone(), path.function.file.clone());
+                return Err(DetectError::ConflictingFilePath { first: files.0, second: files.1, route: shape });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if ".+*?=^!:${}()[]|\\#&-~".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests;

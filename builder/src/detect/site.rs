@@ -1,0 +1,188 @@
+//! Where a project's static files are, and which of the files there belong to the site.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use crate::config::{BuildEntry, ConfigError, ConfigText};
+use crate::project::ProjectDir;
+use crate::tree::{self, Selection};
+
+use super::DetectError;
+
+/// Files in the root of a project that are about the project, not of its site.
+const PROJECT_FILES: [&str; 33] = [
+    "bun.lock",
+    "bun.lockb",
+    "cargo.lock",
+    "cargo.toml",
+    "compose.yaml",
+    "compose.yml",
+    "composer.json",
+    "composer.lock",
+    "deno.json",
+    "deno.lock",
+    "go.mod",
+    "go.sum",
+    "go.work",
+    "go.work.sum",
+    "jsconfig.json",
+    "justfile",
+    "lerna.json",
+    "makefile",
+    "npm-shrinkwrap.json",
+    "nx.json",
+    "package-lock.json",
+    "package.json",
+    "pipfile",
+    "pipfile.lock",
+    "pnpm-lock.yaml",
+    "pnpm-workspace.yaml",
+    "pyproject.toml",
+    "requirements.txt",
+    "ship.toml",
+    "turbo.json",
+    "uv.lock",
+    "vercel.json",
+    "yarn.lock",
+];
+
+/// How names of such files begin.
+const PROJECT_FILE_PREFIXES: [&str; 9] = [
+    "changelog",
+    "containerfile",
+    "contributing",
+    "docker-compose",
+    "dockerfile",
+    "licence",
+    "license",
+    "readme",
+    "tsconfig",
+];
+
+/// The folder that holds the static files.
+#[derive(Clone, Debug)]
+pub(crate) struct SiteFolder {
+    /// The project's root, which no symlink may leave.
+    pub(crate) project: PathBuf,
+    /// The folder that `api/` stands in.
+    pub(crate) base: PathBuf,
+    /// The folder of the static files.
+    pub(crate) folder: PathBuf,
+    pub(crate) kind: SiteFolderKind,
+}
+
+/// Why it is this folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SiteFolderKind {
+    /// It is `public/`, or `ship.toml` names it: everything in it is the site.
+    Output,
+    /// Nothing else was there: the project folder, without what is about the project.
+    ProjectFolder,
+}
+
+/// The folder that the site is built from: the project's, or `[build] root` below it.
+pub(super) fn base_folder(
+    text: ConfigText<'_>,
+    build: &BuildEntry,
+    project: &ProjectDir,
+) -> Result<PathBuf, DetectError> {
+    match &build.root {
+        None => Ok(project.root().to_owned()),
+        Some(root) => named_folder(text, "root", root, project.root(), project),
+    }
+}
+
+/// Finds the folder of the static files.
+pub(super) fn static_folder(
+    text: ConfigText<'_>,
+    build: &BuildEntry,
+    project: &ProjectDir,
+    base: PathBuf,
+) -> Result<SiteFolder, DetectError> {
+    let site =
+        |folder: PathBuf, base: PathBuf, kind| SiteFolder { project: project.root().to_owned(), base, folder, kind };
+    if let Some(output) = &build.output {
+        let folder = named_folder(text, "output", output, &base, project)?;
+        let kind = if folder == base { SiteFolderKind::ProjectFolder } else { SiteFolderKind::Output };
+        return Ok(site(folder, base, kind));
+    }
+    let public = base.join("public");
+    if public.is_dir() {
+        let folder = tree::follow(&public, project.root())?;
+        return Ok(site(folder, base, SiteFolderKind::Output));
+    }
+    Ok(site(base.clone(), base, SiteFolderKind::ProjectFolder))
+}
+
+fn named_folder(
+    text: ConfigText<'_>,
+    key: &str,
+    written: &Spanned<String>,
+    base: &Path,
+    project: &ProjectDir,
+) -> Result<PathBuf, DetectError> {
+    let wrong = |reason: &str| -> ConfigError {
+        text.error(written.span(), format!("`{key}` names `{}`, {reason}", written.get_ref()))
+    };
+    let location = base.join(written.get_ref());
+    if !location.is_dir() {
+        return Err(wrong("which is not a folder: was the frontend built?").into());
+    }
+    match tree::follow(&location, project.root()) {
+        Ok(folder) => Ok(folder),
+        Err(tree::TreeError::SymlinkLeavesProject { .. }) => Err(wrong("which is outside of the project").into()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+impl SiteFolder {
+    /// Which files of the folder belong to the site.
+    pub(crate) fn selection(&self) -> impl Selection {
+        let is_project_folder = self.kind == SiteFolderKind::ProjectFolder;
+        let has = |name: &str| is_project_folder && self.folder.join(name).exists();
+        SiteSelection { kind: self.kind, has_go_module: has("go.mod"), has_cargo_package: has("Cargo.toml") }
+    }
+}
+
+struct SiteSelection {
+    kind: SiteFolderKind,
+    has_go_module: bool,
+    has_cargo_package: bool,
+}
+
+impl Selection for SiteSelection {
+    fn enters(&self, path: &str, name: &str) -> bool {
+        if name.starts_with('.') && name != ".well-known" {
+            return false;
+        }
+        match self.kind {
+            SiteFolderKind::Output => true,
+            SiteFolderKind::ProjectFolder => {
+                let is_left_out = name == "node_modules"
+                    || name == "__pycache__"
+                    || path == "api"
+                    || (path == "vendor" && self.has_go_module)
+                    || (path == "target" && self.has_cargo_package);
+                !is_left_out
+            }
+        }
+    }
+
+    /// Hidden files are never static: `.env` and its kin are among them.
+    fn takes(&self, path: &str, name: &str) -> bool {
+        !name.starts_with('.') && (self.kind == SiteFolderKind::Output || !is_project_file(path, name))
+    }
+}
+
+fn is_project_file(path: &str, name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let is_in_root = !path.contains('/');
+    let is_source = [".go", ".pem", ".key"].iter().any(|extension| name.ends_with(extension));
+    let is_config = [".config.js", ".config.mjs", ".config.cjs", ".config.ts"].iter().any(|end| name.ends_with(end));
+    is_source
+        || (is_in_root
+            && (is_config
+                || PROJECT_FILES.binary_search(&name.as_str()).is_ok()
+                || PROJECT_FILE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))))
+}

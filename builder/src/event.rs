@@ -1,0 +1,33 @@
+//! What a build tells while it runs, for progress on a terminal or a line of JSON.
+
+use ship_core::FunctionName;
+
+/// One step of a build. Events arrive on the thread that called [`crate::build`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum BuildEvent {
+    /// The Go toolchain is being fetched, because there is none.
+    ToolchainFetching {
+        /// Which, `go1.26.10` for example.
+        version: &'static str,
+        /// Bytes received so far.
+        received_bytes: u64,
+        /// Bytes in all, if the proxy said so.
+        total_bytes: Option<u64>,
+    },
+    /// The Go toolchain has arrived and is being checked and unpacked.
+    ToolchainUnpacking {
+        /// Which.
+        version: &'static str,
+    },
+    /// These functions have changed and are compiled now.
+    Compiling {
+        /// Their names.
+        functions: Vec<FunctionName>,
+    },
+    /// The compiler has run, and what it made is in the build cache.
+    Compiled {
+        /// How many functions were compiled.
+        functions: usize,
+    },
+}

@@ -1,0 +1,21 @@
+//! Functions in Go: finding their handlers, knowing what each is made of, and compiling those that changed.
+
+mod closure;
+mod compile;
+mod fetch;
+mod gomod;
+mod lexer;
+mod message;
+mod scan;
+mod settings;
+mod stage;
+mod toolchain;
+mod unpack;
+
+pub use compile::CompileError;
+pub use toolchain::ToolchainError;
+
+pub(crate) use closure::{FunctionInputs, GoInputs, InputError};
+pub(crate) use compile::{Compiled, compile};
+pub(crate) use scan::{GoFile, is_go_source, scan};
+pub(crate) use toolchain::find_toolchain;

@@ -1,0 +1,95 @@
+//! The compiler's messages, with the paths that a person knows.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+
+/// The most lines that are passed on: who has more to mend mends these first.
+const MAX_LINES: usize = 60;
+
+/// Where the compiler ran and what its paths mean.
+pub(super) struct Places<'p> {
+    /// The folder it ran in.
+    pub(super) folder: &'p Path,
+    /// The project, which paths are shown relative to.
+    pub(super) project: &'p Path,
+    /// The user's file behind a path.
+    pub(super) origins: &'p HashMap<PathBuf, String>,
+}
+
+impl Places<'_> {
+    /// What the Go command wrote, without its headings and with every path a user's.
+    pub(super) fn translate(&self, output: &str) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        for line in output.lines().filter(|line| !line.starts_with("# ") && !line.starts_with("go: downloading ")) {
+            let line = self.line(line);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        if lines.len() > MAX_LINES {
+            let more = lines.len() - MAX_LINES;
+            lines.truncate(MAX_LINES);
+            lines.push(format!("… and {more} more lines"));
+        }
+        lines.join("\n")
+    }
+
+    /// A line that starts with `path:line`, or any other. A path can also stand behind words, as in `package x: path:1:2: …`.
+    fn line(&self, line: &str) -> String {
+        let words = line.split_inclusive([' ', '\t']);
+        words.map(|word| self.word(word)).collect()
+    }
+
+    fn word(&self, word: &str) -> String {
+        let Some((path, rest)) = word.split_once(".go:") else { return word.to_owned() };
+        if !rest.starts_with(|character: char| character.is_ascii_digit()) {
+            return word.to_owned();
+        }
+        format!("{}:{rest}", self.shown(&format!("{path}.go")))
+    }
+
+    fn shown(&self, path: &str) -> String {
+        let absolute = normalised(&self.folder.join(path));
+        match self.origins.get(&absolute) {
+            Some(origin) => origin.clone(),
+            None => absolute.strip_prefix(self.project).unwrap_or(Path::new(path)).display().to_string(),
+        }
+    }
+}
+
+/// A path without `.` and `..`, by its text alone.
+fn normalised(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the compiler names the file it read or the one it believes in, a person sees their own.
+    #[test]
+    fn paths_of_the_user() {
+        let origins = HashMap::from([
+            (PathBuf::from("/cache/b1/src/0/date.go"), "api/date.go".to_owned()),
+            (PathBuf::from("/p/api/date-1/date.go"), "api/date.go".to_owned()),
+        ]);
+        let places = Places { folder: Path::new("/p"), project: Path::new("/p"), origins: &origins };
+        let output = "# ship.site/api/date-1\n../cache/b1/src/0/date.go:12:5: undefined: x\n\
+                      api/date-1/date.go:4:2: package nostd is not in std (/go/src/nostd)\n\
+                      lib/a.go:1:1: expected 'package', found 'EOF'\ngo: downloading example.com/a v1.0.0\n";
+        let expected = "api/date.go:12:5: undefined: x\n\
+                        api/date.go:4:2: package nostd is not in std (/go/src/nostd)\n\
+                        lib/a.go:1:1: expected 'package', found 'EOF'";
+        assert_eq!(places.translate(output), expected);
+    }
+}

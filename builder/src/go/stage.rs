@@ -1,0 +1,193 @@
+//! The build folder: what the compiler is shown in place of what a person wrote.
+//!
+//! Each function becomes a `main` package of its own: its file and the helpers beside it, with the package clause changed, and
+//! a generated `main.go`. These packages stand only in an overlay, a table that tells the compiler which file to read for which
+//! path; nothing is written into the project, and imports work as if the function were compiled where it stands.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use minijinja::{Environment, context};
+use ship_core::{Digest, DigestHasher};
+use tempfile::TempDir;
+
+use super::closure::{FunctionInputs, OwnSource};
+use super::gomod::{Dependencies, Module};
+use super::scan::GoFile;
+use super::toolchain::language_version;
+
+/// The HTTP server around every handler.
+const LAUNCHER_TEMPLATE: &str = include_str!("templates/launcher.go.jinja");
+
+/// The program of one function.
+const MAIN_TEMPLATE: &str = include_str!("templates/main.go.jinja");
+
+/// The folder, below the module's, in which the launcher's package seems to stand.
+const LAUNCHER_PACKAGE: &str = "ship-launcher";
+
+/// The file that holds the generated program of a function.
+const MAIN_FILE: &str = "ship-main.go";
+
+/// The digest of what is generated: a new launcher means new artifacts.
+pub(super) fn templates_digest() -> Digest {
+    let mut hasher = DigestHasher::new();
+    hasher.update_field(LAUNCHER_TEMPLATE.as_bytes());
+    hasher.update_field(MAIN_TEMPLATE.as_bytes());
+    hasher.finish()
+}
+
+/// A build folder for some functions of one module. It goes when the value goes.
+pub(super) struct Stage {
+    folder: TempDir,
+    /// The user's file behind each path that the compiler may name: the path it believes in, or the file it really read.
+    pub(super) origins: HashMap<PathBuf, String>,
+}
+
+/// The table of a Go overlay.
+#[derive(serde::Serialize, Default)]
+struct Overlay {
+    #[serde(rename = "Replace")]
+    replace: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Stage {
+    /// Writes the build folder for `functions`, all of them of `module`. `site` is the folder that `api/` stands in, relative
+    /// to the project.
+    pub(super) fn write(
+        cache: &Path,
+        module: &Module,
+        functions: &[&FunctionInputs],
+        go_version: &str,
+        site: &Path,
+    ) -> io::Result<Self> {
+        std::fs::create_dir_all(cache)?;
+        let folder = tempfile::Builder::new().prefix("go-build-").tempdir_in(cache)?;
+        let mut stage = Self { folder, origins: HashMap::new() };
+        let mut overlay = Overlay::default();
+        let launcher = stage.file("launcher.go", &render(LAUNCHER_TEMPLATE, context! {}))?;
+        overlay.replace.insert(module.folder.join(LAUNCHER_PACKAGE).join("launcher.go"), launcher);
+        for (index, function) in functions.iter().enumerate() {
+            stage.function(index, module, function, site, &mut overlay)?;
+        }
+        stage.modules(module, go_version, &mut overlay)?;
+        stage.file("overlay.json", &serde_json::to_string(&overlay)?)?;
+        std::fs::create_dir(stage.output_folder())?;
+        Ok(stage)
+    }
+
+    /// Where the programs are written, each under the last part of its package's path.
+    pub(super) fn output_folder(&self) -> PathBuf {
+        self.path().join("out")
+    }
+
+    /// The overlay's file.
+    pub(super) fn overlay_file(&self) -> PathBuf {
+        self.path().join("overlay.json")
+    }
+
+    /// The copy of `go.mod` that Go may complete.
+    pub(super) fn module_file(&self) -> PathBuf {
+        self.path().join("module/go.mod")
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn file(&self, place: &str, text: &str) -> io::Result<PathBuf> {
+        let file = self.path().join(place);
+        std::fs::create_dir_all(file.parent().unwrap_or(self.path()))?;
+        std::fs::write(&file, text)?;
+        Ok(file)
+    }
+
+    fn function(
+        &mut self,
+        index: usize,
+        module: &Module,
+        function: &FunctionInputs,
+        site: &Path,
+        overlay: &mut Overlay,
+    ) -> io::Result<()> {
+        let package = module.folder.join(&function.package);
+        for source in &function.sources {
+            let name = file_name(source);
+            let copy = self.file(&format!("src/{index}/{name}"), &as_main_package(&source.text, &source.scan))?;
+            let shown = site.join(&source.file).display().to_string();
+            self.origins.insert(copy.clone(), shown.clone());
+            self.origins.insert(package.join(&name), shown);
+            overlay.replace.insert(package.join(&name), copy);
+        }
+        for (place, file) in &function.embedded {
+            overlay.replace.insert(package.join(place), file.clone());
+        }
+        let launcher = format!("{}/{LAUNCHER_PACKAGE}", module.path);
+        let handler = &function.handler;
+        let main =
+            self.file(&format!("src/{index}/{MAIN_FILE}"), &render(MAIN_TEMPLATE, context! { launcher, handler }))?;
+        overlay.replace.insert(package.join(MAIN_FILE), main);
+        Ok(())
+    }
+
+    fn modules(&self, module: &Module, go_version: &str, overlay: &mut Overlay) -> io::Result<()> {
+        match module.dependencies {
+            Dependencies::Nameless => {
+                let text = format!("module {}\n\ngo {}\n", module.path, language_version(go_version));
+                let shown = self.file("nameless/go.mod", &text)?;
+                self.file("module/go.mod", &text)?;
+                overlay.replace.insert(module.folder.join("go.mod"), shown);
+            }
+            Dependencies::ModuleFile => {
+                for (name, bytes) in
+                    module.manifests.iter().filter(|(name, _)| matches!(name.as_str(), "go.mod" | "go.sum"))
+                {
+                    self.file(&format!("module/{name}"), &String::from_utf8_lossy(bytes))?;
+                }
+            }
+            Dependencies::Vendored | Dependencies::Workspace(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// A name that the compiler takes: `[id].go` keeps its letters.
+fn file_name(source: &OwnSource) -> String {
+    let name = source.file.rsplit('/').next().unwrap_or_default();
+    let fits = |character: char| character.is_alphanumeric() || "._-".contains(character);
+    if name.chars().all(fits) {
+        return name.to_owned();
+    }
+    let plain: String = name.chars().map(|character| if fits(character) { character } else { '-' }).collect();
+    format!("fn{plain}")
+}
+
+/// A file's text as part of a `main` package. Only names change and no line moves, so messages and stack traces keep the
+/// lines that a person sees in an editor. A `main` of the file's own gives way, unnamed but still compiled.
+fn as_main_package(text: &str, scan: &GoFile) -> String {
+    let mut staged = text.to_owned();
+    if let Some(place) = scan.main_place.clone() {
+        staged.replace_range(place, "_");
+    }
+    if !scan.package_place.is_empty() {
+        staged.replace_range(scan.package_place.clone(), "main");
+    }
+    staged
+}
+
+fn render(template: &str, values: minijinja::Value) -> String {
+    Environment::new().render_str(template, values).expect("a template of this crate renders") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::scan;
+    use super::*;
+
+    /// The package becomes `main`, a `main` of its own becomes nameless, and every line stays where it was.
+    #[test]
+    fn staging_keeps_lines() {
+        let text = "// Package handler.\n/* a */ package handler\n\nfunc main() {}\n";
+        assert_eq!(as_main_package(text, &scan(text)), "// Package handler.\n/* a */ package main\n\nfunc _() {}\n");
+    }
+}

@@ -1,0 +1,139 @@
+//! What a build gives: a manifest, and where the bytes of each blob in it are.
+
+mod write;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ship_core::{Digest, Function, Manifest};
+
+use crate::detect::SiteFolder;
+use crate::environment::Architecture;
+
+pub use write::{WriteOutputError, write_output};
+
+/// A finished build.
+#[derive(Debug)]
+pub struct BuildOutput {
+    manifest: Manifest,
+    functions: Vec<BuiltFunction>,
+    site: SiteFolder,
+    arch: Architecture,
+    read_files: usize,
+    timings: BuildTimings,
+    canonical_json: OnceLock<Vec<u8>>,
+    sources: OnceLock<HashMap<Digest, PathBuf>>,
+}
+
+/// A function that was built.
+#[derive(Clone, Debug)]
+pub struct BuiltFunction {
+    /// As it stands in the manifest.
+    pub function: Function,
+    /// The path it answers at: `/api/date`.
+    pub route: String,
+    /// Its file, relative to the folder that `api/` stands in.
+    pub file: String,
+    /// Whether the build cache had it.
+    pub cached: bool,
+    artifact: PathBuf,
+}
+
+/// How long the parts of a build took. `build` and `hash` run at the same time.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct BuildTimings {
+    /// Reading the configuration and finding files and sources.
+    pub detect: Duration,
+    /// Compiling and packing functions, or finding them in the build cache.
+    pub build: Duration,
+    /// Digesting static files.
+    pub hash: Duration,
+}
+
+/// Where the bytes of a blob are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BlobSource {
+    /// In a file, which may have changed since: whoever reads it checks the digest.
+    File(PathBuf),
+    /// In memory.
+    Bytes(Arc<[u8]>),
+}
+
+impl BuildOutput {
+    pub(crate) fn new(
+        manifest: Manifest,
+        functions: Vec<BuiltFunction>,
+        site: SiteFolder,
+        arch: Architecture,
+        read_files: usize,
+        timings: BuildTimings,
+    ) -> Self {
+        let (canonical_json, sources) = (OnceLock::new(), OnceLock::new());
+        Self { manifest, functions, site, arch, read_files, timings, canonical_json, sources }
+    }
+
+    /// All that the deployment is.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The manifest's canonical encoding, computed once.
+    pub fn canonical_json(&self) -> &[u8] {
+        self.canonical_json.get_or_init(|| self.manifest.to_canonical_json())
+    }
+
+    /// The functions, sorted by name.
+    pub fn functions(&self) -> &[BuiltFunction] {
+        &self.functions
+    }
+
+    /// The processor that the functions were compiled for.
+    pub fn arch(&self) -> Architecture {
+        self.arch
+    }
+
+    /// How many static files there are.
+    pub fn static_files(&self) -> usize {
+        self.manifest.assets().len()
+    }
+
+    /// How many bytes the static files have.
+    pub fn static_bytes(&self) -> u64 {
+        self.manifest.assets().iter().map(|asset| asset.size_bytes).sum()
+    }
+
+    /// How many static files had to be read; the others were known from an earlier build.
+    pub fn read_files(&self) -> usize {
+        self.read_files
+    }
+
+    /// How long the parts took.
+    pub fn timings(&self) -> BuildTimings {
+        self.timings
+    }
+
+    /// Where the bytes of a blob of the manifest are.
+    pub fn blob_source(&self, digest: &Digest) -> Option<BlobSource> {
+        self.sources().get(digest).cloned().map(BlobSource::File)
+    }
+
+    /// The files behind the blobs. Few deployments miss any, so the table is made when the first is asked for.
+    fn sources(&self) -> &HashMap<Digest, PathBuf> {
+        self.sources.get_or_init(|| {
+            let assets = self.manifest.assets().iter();
+            let assets = assets.map(|asset| (asset.digest, self.site.folder.join(asset.path.as_str())));
+            let artifacts = self.functions.iter().map(|built| (built.function.digest, built.artifact.clone()));
+            assets.chain(artifacts).collect()
+        })
+    }
+}
+
+impl BuiltFunction {
+    pub(crate) fn new(function: Function, file: String, cached: bool, artifact: PathBuf) -> Self {
+        let name = function.name.as_str();
+        let route = format!("/{}", name.strip_suffix("/index").unwrap_or(name));
+        Self { function, route, file, cached, artifact }
+    }
+}

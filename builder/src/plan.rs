@@ -1,0 +1,154 @@
+//! From a configuration to what has to be done: the files of the site, and what each function is made of.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ship_core::CorsRule;
+use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
+
+use crate::assets::{self, FoundFiles};
+use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
+use crate::environment::BuildOptions;
+use crate::go::{GoInputs, InputError};
+use crate::project::ProjectDir;
+use crate::tree::{TreeError, shown_below};
+
+/// The page that stands for what is not found.
+const NOT_FOUND_PAGE: &str = "404.html";
+
+/// Everything that a build needs to know, read from the project: nothing is compiled or digested yet.
+#[derive(Debug)]
+pub struct BuildPlan {
+    pub(crate) site: SiteFolder,
+    pub(crate) files: FoundFiles,
+    pub(crate) functions: Vec<DetectedFunction>,
+    pub(crate) go: GoInputs,
+    pub(crate) routes: RouteTable,
+    pub(crate) cors: Vec<CorsRule>,
+    pub(crate) options: BuildOptions,
+    pub(crate) detect_took: Duration,
+}
+
+/// Plans the build of a project.
+pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
+    let started = Instant::now();
+    let (files, go) = rayon::join(
+        || assets::find(&config.site, &config.ignore),
+        || GoInputs::read(&config.functions, &config.sources, &config.site),
+    );
+    let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
+    if files.files.is_empty() && config.functions.is_empty() {
+        return Err(nothing_to_deploy(project, &config.site));
+    }
+    refuse_shadowed_functions(project, &config, &files)?;
+    let mut routes = config.routes;
+    if find(&files, NOT_FOUND_PAGE) {
+        routes.push(Phase::Error, not_found_route());
+    }
+    Ok(BuildPlan {
+        site: config.site,
+        files,
+        functions: config.functions,
+        go,
+        routes,
+        cors: config.cors,
+        options: *options,
+        detect_took: config.took + started.elapsed(),
+    })
+}
+
+fn find(files: &FoundFiles, path: &str) -> bool {
+    files.files.binary_search_by(|file| file.path.as_str().cmp(path)).is_ok()
+}
+
+/// A file of the site at the path of a function would answer in its place.
+fn refuse_shadowed_functions(
+    project: &ProjectDir,
+    config: &ProjectConfig,
+    files: &FoundFiles,
+) -> Result<(), PlanError> {
+    for function in &config.functions {
+        if find(files, function.name.as_str()) {
+            let file = config.site.folder.join(function.name.as_str());
+            return Err(PlanError::ConflictingFilePath {
+                first: function.file.clone(),
+                second: shown_below(project.root(), &file).display().to_string(),
+                route: format!("/{}", function.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A person sees the site's own page for what is not there; a program that calls the API does not.
+fn not_found_route() -> Route {
+    let src = Pattern::anchored(r"^(?!/api(?:/|$)).*$", CaseRule::Sensitive).expect("a pattern of this file compiles");
+    let mut route = Route::new(src);
+    route.status = Some(404);
+    route.dest = Some(format!("/{NOT_FOUND_PAGE}"));
+    route
+}
+
+fn unreadable(project: &ProjectDir, error: InputError) -> PlanError {
+    let InputError { path, source } = error;
+    PlanError::Source { path: shown_below(project.root(), &path), source }
+}
+
+fn nothing_to_deploy(project: &ProjectDir, site: &SiteFolder) -> PlanError {
+    let shown = shown_below(project.root(), &site.folder);
+    let looked_for = match site.kind {
+        SiteFolderKind::Output => format!("files in `{}/`, functions in `api/**/*.go`", shown.display()),
+        SiteFolderKind::ProjectFolder => {
+            "a folder `public/`, static files in the folder itself, functions in `api/**/*.go`".to_owned()
+        }
+    };
+    PlanError::NothingToDeploy { root: project.root().to_owned(), looked_for }
+}
+
+/// The project cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// There is neither a file nor a function.
+    #[error("there is nothing to deploy in `{}`: looked for {looked_for}", root.display())]
+    NothingToDeploy {
+        /// The project.
+        root: PathBuf,
+        /// Where it could have been.
+        looked_for: String,
+    },
+    /// A static file and a function answer at one path.
+    #[error("conflicting_file_path: `{first}` and `{second}` both answer at `{route}`: rename one of them")]
+    ConflictingFilePath {
+        /// The function's file.
+        first: String,
+        /// The static file.
+        second: String,
+        /// The path.
+        route: String,
+    },
+    /// A static file cannot be deployed.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// A source that a function is made of cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Source {
+        /// Which, relative to the project.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl PlanError {
+    /// The stable code of the problem, where it has one.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::NothingToDeploy { .. } => Some("nothing_to_deploy"),
+            Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
+            Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
+            Self::Tree(_) | Self::Source { .. } => None,
+        }
+    }
+}
