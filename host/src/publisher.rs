@@ -19,7 +19,7 @@ use crate::site_map::SiteMap;
 pub(crate) struct Publisher {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
-    pub(crate) edge: Edge,
+    pub(crate) edge: Arc<Edge>,
     pub(crate) map: SiteMap,
 }
 
@@ -50,7 +50,7 @@ impl Publisher {
             .await
         };
         let (staged, manifest) = staged?;
-        let live = Arc::new(LiveDeployment::from_parts(project, *staged.id(), manifest));
+        let live = LiveDeployment::from_parts(project, *staged.id(), manifest);
         if check == CheckFunctions::Start {
             self.start_functions(&live).await?;
         }
@@ -86,12 +86,9 @@ impl Publisher {
 
     /// Starts each function once, all at the same time. The instances stay, so the first visitor finds them awake.
     async fn start_functions(&self, live: &Arc<LiveDeployment>) -> Result<(), ApiError> {
-        let specs = {
-            let (store, live) = (self.store.clone(), Arc::clone(live));
-            blocking(move || live.function_specs(&store)).await?
-        };
+        let specs = live.function_specs(&self.store).await?;
         let checks = specs.iter().map(|spec| async move {
-            self.runtime.check(spec).await.map_err(|error| ApiError::function_start(&spec.function.name, &error))
+            self.runtime.check(spec).await.map_err(|error| ApiError::function_start(&error))
         });
         let results = futures_util::future::join_all(checks).await;
         let failed = results.into_iter().find_map(Result::err);

@@ -33,7 +33,7 @@ pub struct Host {
     sites: Arc<Sites>,
     control: Arc<ControlAnswer>,
     runtime: Runtime,
-    edge: Edge,
+    edge: Arc<Edge>,
     journal_writer: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -74,12 +74,12 @@ impl Host {
             drain_timeout: options.drain,
         })?;
         let sink = Arc::clone(&journal) as Arc<dyn LogSink>;
-        let edge = Edge::new(store.clone(), runtime.clone(), sink, EdgeOptions::default());
+        let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, EdgeOptions::default()));
         let urls = Urls::new(&options.domain, sites_address);
         let map = SiteMap::load(store.clone(), urls.clone())?;
         let stop = CancellationToken::new();
         let publisher =
-            Publisher { store: store.clone(), runtime: runtime.clone(), edge: edge.clone(), map: map.clone() };
+            Publisher { store: store.clone(), runtime: runtime.clone(), edge: Arc::clone(&edge), map: map.clone() };
         let control = Arc::new(Control {
             authenticator: Authenticator::new(store.clone()),
             store,
@@ -103,7 +103,7 @@ impl Host {
         };
         Ok(Self {
             ready,
-            sites: Arc::new(Sites { edge: edge.clone(), map, domain: options.domain.clone() }),
+            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, domain: options.domain.clone() }),
             control: Arc::new(ControlAnswer::new(control)),
             options,
             sites_listener,
@@ -126,8 +126,8 @@ impl Host {
         let Self {
             options, sites_listener, control_listener, sites, control, runtime, edge, journal_writer, stop, ..
         } = self;
-        let limits = ConnectionLimits { drain: options.drain, ..ConnectionLimits::default() };
-        let sites = ship_edge::serve(sites_listener, sites, limits.clone(), stop.clone());
+        let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
+        let sites = ship_edge::serve(sites_listener, sites, limits, stop.clone());
         let control = ship_edge::serve(control_listener, control, limits, stop.clone());
         let asked = async {
             tokio::select! {

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::body::{Ending, Feed, FunctionBody};
 use crate::connection::{Breakage, SendError};
 use crate::error::InvokeError;
+use crate::instance::Instance;
 use crate::pool::Lease;
 use crate::request::{Outgoing, RequestBody, Upload, UploadPhase, copy_without_body};
 use crate::runtime::Runtime;
@@ -86,7 +87,7 @@ async fn attempt(
         let is_kept = lease.connection().is_some();
         if lease.connect().await.is_err() {
             lease.note_unreachable();
-            let error = no_answer(lease).await;
+            let error = no_answer(Arc::clone(lease.instance())).await;
             return Err(Miss::Undelivered(Box::new(request), error));
         }
         match send(lease, request, asked).await {
@@ -98,7 +99,7 @@ async fn attempt(
                 request = *again;
             }
             Err(Stop::Send(SendError::Unsent(again))) => {
-                let error = no_answer(lease).await;
+                let error = no_answer(Arc::clone(lease.instance())).await;
                 return Err(Miss::Undelivered(again, error));
             }
             Err(Stop::Send(SendError::Broken(error))) => return Err(explain(lease, error, spare).await),
@@ -164,20 +165,20 @@ async fn explain(lease: &mut Lease, error: hyper::Error, spare: Option<Box<Reque
             Miss::Failed(InvokeError::InvalidResponse(Some(error.into())))
         }
         (Breakage::Unread, Some(request)) if lease.instance().ready_since().is_some() => {
-            Miss::Undelivered(request, no_answer(lease).await)
+            Miss::Undelivered(request, no_answer(Arc::clone(lease.instance())).await)
         }
-        (Breakage::Unread, _) => Miss::Failed(no_answer(lease).await),
+        (Breakage::Unread, _) => Miss::Failed(no_answer(Arc::clone(lease.instance())).await),
         (Breakage::Closed, _) => {
             // It has read the request, so it had started: what ended it is no failed start.
             lease.note_ready();
-            Miss::Failed(no_answer(lease).await)
+            Miss::Failed(no_answer(Arc::clone(lease.instance())).await)
         }
     }
 }
 
 /// What is said about an instance that gave no answer: that its process ended, or that it is there and keeps silent.
-async fn no_answer(lease: &Lease) -> InvokeError {
-    match lease.instance().failure().await {
+async fn no_answer(instance: Arc<Instance>) -> InvokeError {
+    match instance.failure().await {
         Some(failure) => InvokeError::Failed(Arc::new(failure)),
         None => InvokeError::NoResponse,
     }

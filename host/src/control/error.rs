@@ -4,8 +4,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use ship_api::{ErrorBody, ErrorCode, ErrorDetail};
-use ship_core::FunctionName;
-use ship_runtime::StartError;
+use ship_edge::FunctionSpecError;
+use ship_runtime::{InvokeError, StartError};
 use ship_store::{BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError};
 
 /// An error of the control API.
@@ -29,11 +29,16 @@ impl ApiError {
         ErrorDetail::new(ErrorCode::Internal, "the host could not do this").with_hint("the host's log says why").into()
     }
 
-    pub(crate) fn function_start(function: &FunctionName, error: &StartError) -> Self {
-        let mut detail =
-            ErrorDetail::new(ErrorCode::FunctionStartFailed, format!("the function {function} did not start: {error}"))
-                .with_hint("nothing was published; `--no-check` publishes without starting the functions");
-        detail.output = error.last_lines().to_vec();
+    pub(crate) fn function_start(error: &StartError) -> Self {
+        let failure = match &error.source {
+            InvokeError::Failed(failure) => Some(failure),
+            _ => None,
+        };
+        let cause = failure.map_or_else(|| error.source.to_string(), |failure| failure.to_string());
+        let message = format!("{error}: {cause}");
+        let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message)
+            .with_hint("nothing was published; `--no-check` publishes without starting the functions");
+        detail.output = failure.map(|failure| failure.output.clone()).unwrap_or_default();
         detail.into()
     }
 }
@@ -125,11 +130,12 @@ impl From<RemoveError> for ApiError {
     }
 }
 
-impl From<UnpackError> for ApiError {
-    fn from(error: UnpackError) -> Self {
+impl From<FunctionSpecError> for ApiError {
+    fn from(error: FunctionSpecError) -> Self {
         match error {
-            UnpackError::Blob(error) => error.into(),
-            error => Self::new(ErrorCode::BadRequest, error.to_string()),
+            FunctionSpecError::Unpack(UnpackError::Blob(error)) => error.into(),
+            FunctionSpecError::Unpack(error) => Self::new(ErrorCode::BadRequest, error.to_string()),
+            FunctionSpecError::Stopping => Self::internal(&error),
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use ship_edge::Answer;
+use ship_edge::{Answer, EdgeBody};
 use tower::ServiceExt as _;
 
 use super::{Control, router};
@@ -24,11 +24,9 @@ impl ControlAnswer {
 }
 
 impl Answer for ControlAnswer {
-    type Body = Body;
-
-    async fn answer(&self, request: Request<Incoming>, _: SocketAddr) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, _: SocketAddr) -> Response<EdgeBody> {
         match self.router.clone().oneshot(request.map(Body::new)).await {
-            Ok(response) => response,
+            Ok(response) => response.map(EdgeBody::other),
             Err(never) => match never {},
         }
     }

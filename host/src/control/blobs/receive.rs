@@ -37,7 +37,8 @@ pub(super) async fn blob(store: Store, digest: Digest, size_bytes: u64, body: Bo
         let mut batch = store.blobs().batch()?;
         let mut blob = batch.begin(digest, size_bytes)?;
         while let Some(piece) = receiver.blocking_recv() {
-            blob.write(&piece?)?;
+            let piece: Bytes = piece?;
+            blob.write(&piece)?;
         }
         blob.finish()?;
         batch.commit().map(report_of).map_err(ApiError::from)
