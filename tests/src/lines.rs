@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -10,7 +11,8 @@ use crate::PATIENCE;
 /// Lines that arrive from a stream. Reading goes on in a thread of its own, which ends with the stream.
 #[derive(Debug)]
 pub struct Lines {
-    receiver: Receiver<String>,
+    // The lock is never waited for: it only makes what holds these lines fit to be looked at by several threads.
+    receiver: Mutex<Receiver<String>>,
     reader: Option<JoinHandle<()>>,
     seen: Vec<String>,
 }
@@ -26,13 +28,13 @@ impl Lines {
                 }
             }
         });
-        Self { receiver, reader: Some(reader), seen: Vec::new() }
+        Self { receiver: Mutex::new(receiver), reader: Some(reader), seen: Vec::new() }
     }
 
     /// The next line, or `None` at the end.
     #[track_caller]
     pub fn next_line(&mut self) -> Option<String> {
-        match self.receiver.recv_timeout(PATIENCE) {
+        match self.receiver.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(PATIENCE) {
             Ok(line) => {
                 self.seen.push(line.clone());
                 Some(line)

@@ -1,0 +1,217 @@
+//! What is wrong is said clearly, with its place and the next thing to do, and nothing is lost by it.
+//!
+//! Each story compares everything that a person sees: exit code, standard output, standard error.
+
+use std::os::unix::fs::symlink;
+
+use ship_tests::{TestEnv, TestHost, TestProject, http};
+
+/// Deploys a project that cannot be deployed, and checks that the host has heard of nothing.
+fn refused(environment: &TestEnv, project: &TestProject) -> String {
+    let host = TestHost::start(environment);
+    let output = host.ship(["deploy"]).within(project.folder()).run().exits_with(1);
+    assert_eq!(output.stdout(), "", "nothing on standard output");
+    let projects = host.control("GET", "/v1/projects").send().success().json();
+    assert_eq!(projects["projects"], serde_json::json!([]), "no half deployment");
+    output.snapshot().to_owned()
+}
+
+/// A folder with nothing to deploy.
+#[test]
+fn nothing_to_deploy() {
+    let environment = TestEnv::new();
+    insta::assert_snapshot!(refused(&environment, &environment.project("empty")), @"");
+}
+
+/// A path that is not there, and one that is a file.
+#[test]
+fn not_a_folder() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "x");
+    insta::assert_snapshot!(environment.ship(["deploy", "nowhere"]).run().snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"");
+}
+
+/// A Go file that does not compile: the compiler's words, with the path and line that the user knows.
+#[test]
+fn go_does_not_compile() {
+    let environment = TestEnv::new();
+    let project = environment.example("date-weather");
+    project.edit("api/date.go", "time.Now()", "time.Never()");
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// A Go file that is not even Go.
+#[test]
+fn go_does_not_parse() {
+    let environment = TestEnv::new();
+    let project =
+        environment.project("site").file("api/broken.go", "package handler\n\nfunc Broken(w http.ResponseWriter {\n");
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// A broken deploy leaves what was live as it was.
+#[test]
+fn a_failed_build_changes_nothing() {
+    let environment = TestEnv::new();
+    let project = environment.example("date-weather");
+    let host = TestHost::start(&environment);
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    project.edit("api/date.go", "time.Now()", "time.Never()");
+    project.edit("public/index.html", "Two buttons", "No buttons");
+    let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().exits_with(1);
+    assert!(http::get(&host.site_url("date-weather")).success().text().contains("Two buttons"));
+    let list = host.ship(["ls", "--json"]).within(project.folder()).run().success().json();
+    assert_eq!(list["deployments"].as_array().map(Vec::len), Some(1));
+}
+
+/// Two files for one route.
+#[test]
+fn two_files_for_one_route() {
+    let environment = TestEnv::new();
+    let handler = "package handler\n\nimport \"net/http\"\n\nfunc Handler(w http.ResponseWriter, r *http.Request) {}\n";
+    let project = environment.project("site").file("api/date.go", handler).file("api/date/index.go", handler);
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// A project name that is no DNS label.
+#[test]
+fn name_is_no_label() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "x").file("ship.toml", "name = \"My_Site\"\n");
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(environment.ship(["deploy", "--project", "-x-"]).within(project.folder()).run().snapshot(), @"");
+}
+
+/// A key that ship does not know: where it is, and which one was meant.
+#[test]
+fn unknown_key() {
+    let environment = TestEnv::new();
+    let toml = "name = \"site\"\n\n[functions.\"api/*\"]\ntimeout_sec = 60\n";
+    let project = environment.project("site").file("index.html", "x").file("ship.toml", toml);
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// A value of the wrong type.
+#[test]
+fn wrong_type() {
+    let environment = TestEnv::new();
+    let toml = "name = \"site\"\n\n[[cors]]\nsource = \"/api/(.*)\"\norigins = \"https://app.example.com\"\n";
+    let project = environment.project("site").file("index.html", "x").file("ship.toml", toml);
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// A file that is not TOML.
+#[test]
+fn not_toml() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "x").file("ship.toml", "name = \"site\n");
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// Credentials for everybody would be a hole.
+#[test]
+fn cors_for_everybody_with_credentials() {
+    let environment = TestEnv::new();
+    let toml = "[[cors]]\nsource = \"/api/(.*)\"\norigins = [\"*\"]\ncredentials = true\n";
+    let project = environment.project("site").file("index.html", "x").file("ship.toml", toml);
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// A file that whoever deploys may not read.
+#[test]
+fn unreadable_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("public/index.html", "x").file("public/secret.txt", "x");
+    let locked = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(project.path("public/secret.txt"), locked).expect("the file is ours");
+    let host = TestHost::start(&environment);
+    // Root reads everything, so ship runs without that power.
+    let powerless = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--"];
+    let output = host.ship(["deploy"]).within(project.folder()).started_by(powerless).run();
+    insta::assert_snapshot!(output.snapshot(), @"");
+}
+
+/// A symbolic link that leads out of the project.
+#[test]
+fn link_that_leaves() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("public/index.html", "x");
+    symlink("/etc/passwd", project.path("public/passwd.txt")).expect("the folder is writable");
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+    std::fs::remove_file(project.path("public/passwd.txt")).expect("the link is ours");
+    symlink("../../..", project.path("public/up")).expect("the folder is writable");
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// Links that lead to each other, and a pipe that nobody writes to, are named and not followed.
+#[test]
+fn loops_and_pipes() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("public/index.html", "x");
+    symlink("loop", project.path("public/loop")).expect("the folder is writable");
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+    std::fs::remove_file(project.path("public/loop")).expect("the link is ours");
+    let pipe = project.path("public/pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o644), 0)
+        .expect("the folder is writable");
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// A function that ends as soon as it starts is never published, and what it said is shown.
+#[test]
+fn function_that_does_not_start() {
+    let environment = TestEnv::new();
+    let handler = "package handler
+
+import (
+	\"fmt\"
+	\"net/http\"
+	\"os\"
+)
+
+func init() {
+	fmt.Fprintln(os.Stderr, \"no database at all\")
+	os.Exit(3)
+}
+
+func Handler(w http.ResponseWriter, r *http.Request) {}
+";
+    let project = environment.project("site").file("api/doomed.go", handler);
+    insta::assert_snapshot!(refused(&environment, &project), @"");
+}
+
+/// A command line that cannot be understood.
+#[test]
+fn wrong_command_line() {
+    let environment = TestEnv::new();
+    insta::assert_snapshot!(environment.ship(["deploy", "--produciton"]).run().exits_with(2).snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["rollback", "--json", "--what"]).run().exits_with(2).snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["build", "--arch", "mips"]).run().exits_with(2).snapshot(), @"");
+}
+
+/// The disk of the host is full: the deploy says so, what is live goes on, and a smaller deploy succeeds.
+#[test]
+fn full_disk() {
+    let environment = TestEnv::new();
+    let data = environment.folder().join("small-disk");
+    std::fs::create_dir(&data).expect("the folder is writable");
+    // A disk of eight megabytes, in a mount namespace that ends with the host. The names are arguments of the script.
+    let script = "mount -t tmpfs -o size=8m,mode=700 small-disk \"$0\" && exec \"$@\"";
+    let words = ["unshare", "--map-root-user", "--mount", "sh", "-c", script];
+    let wrapper: Vec<&std::ffi::OsStr> = words.iter().map(AsRef::as_ref).chain([data.as_os_str()]).collect();
+    let host = TestHost::start_by(&environment, &data, &wrapper);
+    let project = environment.project("site").file("public/index.html", "small");
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+
+    project.write("public/large.bin", vec![7; 16 * 1024 * 1024]);
+    let output = host.ship(["deploy", "--prod"]).within(project.folder()).run();
+    insta::assert_snapshot!(output.exits_with(4).snapshot(), @"");
+    assert_eq!(http::get(&host.site_url("site")).success().text(), "small");
+
+    project.remove("public/large.bin");
+    project.write("public/index.html", "smaller");
+    let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().success();
+    assert_eq!(http::get(&host.site_url("site")).success().text(), "smaller");
+}

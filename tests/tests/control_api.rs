@@ -1,0 +1,151 @@
+//! The control API as a stranger, a careless client and a thief meet it.
+
+use serde_json::Value;
+use ship_api::{PACK_MEDIA_TYPE, pack_end, pack_entry};
+use ship_core::Digest;
+use ship_tests::{TestEnv, TestHost, http};
+
+/// Without a token, or with a wrong one, every route of the API says 401 and nothing else.
+#[test]
+fn every_route_asks_for_the_token() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let description = host.control("GET", "/v1/openapi.json").send().success().json();
+    let routes = routes_of(&description);
+    assert!(routes.len() >= 12, "{routes:?}");
+    let almost = format!("{}x", host.token());
+    for (method, path) in &routes {
+        let request = || http::request(method, &format!("{}{path}", host.control_url()));
+        let attempts = [request(), request().token("ship_wrong"), request().token(""), request().token(&almost)];
+        for attempt in attempts {
+            let answer = attempt.body("{}").send();
+            assert_eq!(
+                (answer.status, answer.json()["error"]["code"].as_str()),
+                (401, Some("UNAUTHORIZED")),
+                "{method} {path}"
+            );
+        }
+    }
+    assert_eq!(host.control("GET", "/v1/status").send().status, 200, "none of them ended the host");
+}
+
+/// A path that is no route gives no hint of whether it could be one.
+#[test]
+fn unknown_routes() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let stranger = http::get(&format!("{}/v1/secrets", host.control_url()));
+    assert_eq!(stranger.status, 401);
+    let known = host.control("GET", "/v1/secrets").send();
+    assert_eq!((known.status, known.json()["error"]["code"].as_str()), (404, Some("NOT_FOUND")));
+    let wrong_method = host.control("DELETE", "/v1/status").send();
+    assert_eq!((wrong_method.status, wrong_method.json()["error"]["code"].as_str()), (405, Some("METHOD_NOT_ALLOWED")));
+}
+
+/// A page in the owner's browser must not reach the API by another name or by a form.
+#[test]
+fn other_host_names() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let rebound = host.control("GET", "/v1/status").header("host", "evil.example").send();
+    let answer = host.control("GET", "/v1/status").header("origin", "https://evil.example").send();
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    assert!(rebound.status == 200 || (400..500).contains(&rebound.status), "with the token, or not at all");
+}
+
+/// Bytes that are not those of their digest: 400 `DIGEST_MISMATCH`, and nothing of them is kept.
+#[test]
+fn wrong_digest() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let promised = Digest::of(b"what was promised");
+    let pack = |body: &[u8], size: u64| [&pack_entry(&promised, size)[..], body, &pack_end(1)[..]].concat();
+    let upload =
+        |pack: Vec<u8>| host.control("POST", "/v1/blobs").header("content-type", PACK_MEDIA_TYPE).body(pack).send();
+
+    let answer = upload(pack(b"what came instead", 17));
+    insta::assert_snapshot!(environment.filtered(&answer.snapshot(&["content-type"])), @"");
+    assert_eq!(missing(&host, &promised), [promised.to_string()]);
+    let cut_off = upload(pack_entry(&promised, 17).to_vec());
+    assert_eq!((cut_off.status, cut_off.json()["error"]["code"].as_str()), (400, Some("BAD_REQUEST")));
+    assert_eq!(missing(&host, &promised), [promised.to_string()]);
+    assert!(!holds_file(host.data(), b"what came instead"), "the wrong bytes are kept somewhere");
+
+    assert_eq!(upload(pack(b"what was promised", 17)).status, 200);
+    assert_eq!(missing(&host, &promised), [] as [String; 0]);
+}
+
+/// One wrong blob among right ones: the upload fails as a whole, and says which.
+#[test]
+fn one_wrong_blob_among_right_ones() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let (right, wrong) = (Digest::of(b"right"), Digest::of(b"wrong"));
+    let entries =
+        [&pack_entry(&right, 5)[..], b"right", &pack_entry(&wrong, 5)[..], b"xxxxx", &pack_end(2)[..]].concat();
+    let answer = host.control("POST", "/v1/blobs").header("content-type", PACK_MEDIA_TYPE).body(entries).send();
+    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("DIGEST_MISMATCH")));
+    assert!(answer.text().contains(&wrong.to_hex()[..12]), "{}", answer.text());
+    assert_eq!(missing(&host, &wrong), [wrong.to_string()]);
+}
+
+/// A deployment that names what the host does not have, and bodies that are no such thing at all.
+#[test]
+fn wrong_publish_requests() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let digest = Digest::of(b"never uploaded");
+    let manifest = |path: &str| {
+        serde_json::json!({
+            "version": 1, "functions": [], "routes": [], "cors": [],
+            "assets": [{ "path": path, "digest": digest, "size_bytes": 14, "media_type": "text/html" }],
+        })
+    };
+    let publish = |manifest: &Value| {
+        let body = serde_json::json!({ "manifest": manifest, "publish": {} }).to_string();
+        let request = host.control("POST", "/v1/projects/site/deployments").header("content-type", "application/json");
+        request.body(body).send()
+    };
+    let lacking = publish(&manifest("index.html"));
+    assert_eq!((lacking.status, lacking.json()["error"]["code"].as_str()), (409, Some("MISSING_BLOBS")));
+    assert_eq!(lacking.json()["error"]["missing"], serde_json::json!([digest]));
+    for path in ["../index.html", "/etc/passwd", "a//b", "a/./b", "a\\b", "a\0b", "", "a/../b", &"x".repeat(5000)] {
+        let answer = publish(&manifest(path));
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("BAD_REQUEST")), "{path:?}");
+    }
+    let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for body in ["", "{", "null", "[]", "{\"manifest\":1}", nested.as_str()] {
+        let request = host.control("POST", "/v1/projects/site/deployments").header("content-type", "application/json");
+        assert_eq!(request.body(body).send().status, 400, "{}", &body[..body.len().min(40)]);
+    }
+    assert_eq!(host.control("GET", "/v1/projects").send().success().json()["projects"], serde_json::json!([]));
+}
+
+/// Each method and path of the API's description, with something in the place of every parameter.
+fn routes_of(description: &Value) -> Vec<(String, String)> {
+    let paths = description["paths"].as_object().expect("the description lists paths");
+    let routes = paths.iter().flat_map(|(path, methods)| {
+        let path = path.split('/').map(|part| if part.starts_with('{') { "something" } else { part });
+        let path = path.collect::<Vec<_>>().join("/");
+        let methods = methods.as_object().expect("a path lists its methods").keys();
+        methods.map(move |method| (method.to_uppercase(), path.clone())).collect::<Vec<_>>()
+    });
+    routes.collect()
+}
+
+fn missing(host: &TestHost<'_>, digest: &Digest) -> Vec<String> {
+    let question = serde_json::json!({ "digests": [digest] }).to_string();
+    let request = host.control("POST", "/v1/blobs/missing").header("content-type", "application/json");
+    let answer = request.body(question).send().success().json();
+    serde_json::from_value(answer["missing"].clone()).expect("the answer lists digests")
+}
+
+/// Whether any file below `folder` holds these bytes.
+fn holds_file(folder: &std::path::Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).expect("the folder is readable").flatten().any(|entry| {
+        if entry.path().is_dir() {
+            return holds_file(&entry.path(), bytes);
+        }
+        std::fs::read(entry.path()).is_ok_and(|content| content.windows(bytes.len()).any(|window| window == bytes))
+    })
+}

@@ -1,0 +1,162 @@
+//! Power cuts: whatever was acknowledged is there, whole; whatever was not is there whole or not at all.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use ship_tests::{ChaosProxy, TestEnv, TestHost, http};
+
+/// How often the host is killed. Each kill is at another moment of a deploy.
+const KILLS: u64 = 25;
+
+/// The seed of the moments. A failure can be repeated with it.
+const SEED: u64 = 0x5eed_0f5a_11ed_7ea5;
+
+/// Deploys go on while the host is killed again and again at random moments.
+#[test]
+fn killed_while_publishing() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let project = environment.project("site").file("public/index.html", "0");
+    let mut acknowledged = vec![(host.ship(["deploy"]).within(project.folder()).run().success().url(), "0".to_owned())];
+    let mut moments = Moments(SEED);
+    for number in 1..=KILLS {
+        let page = number.to_string();
+        project.write("public/index.html", &page);
+        let output = deploy_and_kill(&mut host, project.folder(), moments.next_delay());
+        let production = http::get(&host.site_url("site")).success().text();
+        if output.code() == Some(0) {
+            acknowledged.push((output.url(), page.clone()));
+            assert_eq!(production, page, "an acknowledged move is seen after the kill (seed {SEED:#x})");
+        } else {
+            assert_eq!(output.code(), Some(3), "the client says that it lost the host:\n{}", output.stderr());
+            let before = acknowledged.last().map(|(_, page)| page.as_str());
+            assert!(Some(production.as_str()) == before || production == page, "production shows {production:?}");
+            if production == page {
+                // It was published, and only the answer was lost: deploying it again is no change.
+                acknowledged
+                    .push((host.ship(["deploy", "--prod"]).within(project.folder()).run().success().url(), page));
+            }
+        }
+    }
+    for (url, page) in &acknowledged {
+        assert_eq!(&http::get(url).success().text(), page, "what was acknowledged is what is served (seed {SEED:#x})");
+    }
+    assert!(acknowledged.len() > 1, "some deploys were faster than the kill");
+}
+
+/// Starts a deploy, kills the host after `delay` or when the deploy is done, and starts it again.
+fn deploy_and_kill(host: &mut TestHost<'_>, folder: &std::path::Path, delay: Duration) -> ship_tests::CommandOutput {
+    let deploy = host.ship(["deploy", "--prod"]).within(folder);
+    let (done, is_done) = channel();
+    let output = thread::scope(|scope| {
+        let client = scope.spawn(move || {
+            let output = deploy.run();
+            // Nobody listens if the kill came first.
+            let _ = done.send(());
+            output
+        });
+        let waited = is_done.recv_timeout(delay);
+        assert_ne!(waited, Err(RecvTimeoutError::Disconnected), "the client ends by itself");
+        host.kill();
+        client.join().expect("the client ends by itself")
+    });
+    host.start_again();
+    output
+}
+
+/// Moments within a deploy, different and repeatable (xorshift64*, Vigna 2016).
+struct Moments(u64);
+
+impl Moments {
+    fn next_delay(&mut self) -> Duration {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        // A deploy of one page takes some ten milliseconds.
+        Duration::from_micros(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 49)
+    }
+}
+
+/// The host is killed in the middle of an upload: the live site is unharmed, and the next deploy sends only the rest.
+#[test]
+fn killed_during_an_upload() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let project = environment.project("site").file("public/index.html", "before");
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    for number in 0..64_u8 {
+        project.write(&format!("public/{number}.bin"), vec![number; 256 * 1024]);
+    }
+
+    let proxy = ChaosProxy::to(&host.addresses().control);
+    let token = host.token();
+    let through_proxy = |words: &[&str]| {
+        let command = environment.ship(words).within(project.folder());
+        command.with("SHIP_HOST", proxy.url()).with("SHIP_TOKEN", &token)
+    };
+    proxy.cut_after(12 * 1024 * 1024);
+    let broken = through_proxy(&["deploy", "--prod"]).start();
+    proxy.wait_for_cut();
+    host.kill();
+    let broken = broken.finish().exits_with(3);
+    insta::assert_snapshot!(broken.snapshot(), @"");
+
+    host.start_again();
+    assert_eq!(http::get(&host.site_url("site")).success().text(), "before");
+    proxy.mend();
+    let passed = proxy.bytes_passed();
+    let document = through_proxy(&["deploy", "--prod", "--json"]).run().success().json();
+    let sent = document["upload"]["sent_blobs"].as_u64().expect("a count");
+    assert!((1..64).contains(&sent), "only the rest is sent: {}", document["upload"]);
+    assert!(proxy.bytes_passed() - passed < 12 * 1024 * 1024, "and nothing else travels");
+    assert_eq!(http::get(&format!("{}/63.bin", host.site_url("site"))).success().body, vec![63; 256 * 1024]);
+}
+
+/// The connection breaks and the host lives: nothing half is ever seen, and deploying again mends it.
+#[test]
+fn connection_cut_during_an_upload() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment.project("site").file("public/index.html", "before");
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    project.write("public/large.bin", vec![7; 8 * 1024 * 1024]);
+    let proxy = ChaosProxy::to(&host.addresses().control);
+    let deploy = || {
+        let command = environment.ship(["deploy"]).within(project.folder());
+        command.with("SHIP_HOST", proxy.url()).with("SHIP_TOKEN", host.token())
+    };
+    proxy.cut_after(1024 * 1024);
+    let _ = deploy().run().exits_with(3);
+    let listed = host.ship(["ls", "--json"]).within(project.folder()).run().success().json();
+    assert_eq!(listed["deployments"].as_array().map(Vec::len), Some(1), "no half deployment");
+    proxy.mend();
+    let url = deploy().run().success().url();
+    assert_eq!(http::get(&format!("{url}/large.bin")).success().body.len(), 8 * 1024 * 1024);
+}
+
+/// A stored file is damaged: nobody gets the wrong bytes, the rest goes on, and deploying again repairs it.
+#[test]
+fn damaged_blob() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let project = environment.project("site").file("public/index.html", "fine").file("public/a.txt", "undamaged");
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let digest = ship_core::Digest::of(b"undamaged").to_hex();
+    let blob = host.data().join("blobs").join(&digest[..2]).join(&digest[2..]);
+    host.kill();
+    let mut permissions = std::fs::metadata(&blob).expect("the blob is where the design says").permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+    std::fs::set_permissions(&blob, permissions).expect("the blob is ours");
+    std::fs::write(&blob, "UNDAMAGED").expect("the blob is ours");
+    host.start_again();
+
+    let damaged = http::get(&format!("{url}/a.txt"));
+    assert_eq!((damaged.status, damaged.header("x-ship-error").as_deref()), (500, Some("BLOB_CORRUPT")));
+    assert!(!damaged.text().contains("UNDAMAGED"));
+    assert_eq!(http::get(&url).success().text(), "fine");
+
+    let document = host.ship(["deploy", "--force", "--json"]).within(project.folder()).run().success().json();
+    assert_eq!(document["upload"]["sent_blobs"], 1, "only the damaged file is sent: {document}");
+    assert_eq!(http::get(&format!("{url}/a.txt")).success().text(), "undamaged");
+}

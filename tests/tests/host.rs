@@ -1,0 +1,146 @@
+//! The server as whoever runs it sees it: starting, ending, two at once, a port that is taken.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+
+use ship_tests::{GO_FUNCTION_AT_GATE, Gate, HostAddresses, PATIENCE, TestEnv, TestHost, http};
+
+/// One line when it is ready, and the token in a file that only its owner can read.
+#[test]
+fn ready_line() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let ready = host.ready();
+    let names: Vec<&String> = ready.as_object().expect("the line is an object").keys().collect();
+    for name in ["event", "sites", "control", "domain", "token_file"] {
+        assert!(names.contains(&&name.to_owned()), "{ready}");
+    }
+    assert_eq!((&ready["event"], &ready["domain"]), (&"ready".into(), &"localhost".into()));
+    let token_file = ready["token_file"].as_str().expect("the line names the token's file");
+    let mode = fs::metadata(token_file).expect("the file is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // 256 bits are 64 hexadecimal digits or 43 of base64; the host itself keeps only a hash.
+    let token = host.token();
+    assert!(token.len() >= 43, "{} characters", token.len());
+    let kept = fs::read(host.data().join("state.db")).expect("the host keeps its state");
+    assert!(!kept.windows(token.len()).any(|window| window == token.as_bytes()), "the token is kept as it is");
+}
+
+/// A second host on the same data says whose they are and leaves them alone.
+#[test]
+fn second_host_on_the_same_data() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let second = TestHost::command(&environment, host.data(), &HostAddresses::any()).run().exits_with(1);
+    insta::assert_snapshot!(second.snapshot(), @"");
+    assert!(format!("{}{}", second.stdout(), second.stderr()).contains(&host.process().id().to_string()));
+    assert_eq!(host.control("GET", "/v1/status").send().status, 200);
+}
+
+/// A port that is taken is an error for a host that was told to use it…
+#[test]
+fn port_taken() {
+    let environment = TestEnv::new();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    let address = taken.local_addr().expect("a bound listener has an address").to_string();
+    let data = environment.folder().join("data");
+    let addresses = HostAddresses { sites: address.clone(), ..HostAddresses::any() };
+    let output = TestHost::command(&environment, &data, &addresses).run().exits_with(1);
+    insta::assert_snapshot!(output.snapshot(), @"");
+    assert!(format!("{}{}", output.stdout(), output.stderr()).contains(&address), "the address is named");
+}
+
+/// …and a reason to take the next for one that starts by itself.
+#[test]
+fn embedded_host_takes_the_next_port() {
+    let environment = TestEnv::new();
+    // Whoever has the usual port, it is not free now.
+    let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, 7700));
+    let project = environment.project("site").file("index.html", "elsewhere");
+    let url = environment.ship(["deploy"]).within(project.folder()).run().success().url();
+    assert_eq!(http::get(&url).success().text(), "elsewhere");
+    if usual.is_ok() {
+        assert!(!url.ends_with(":7700"), "{url}");
+    }
+}
+
+/// `SIGTERM`: no new visitors, but who is being answered gets the whole answer, and the host ends with 0.
+#[test]
+fn graceful_end() {
+    let environment = TestEnv::new();
+    let project = environment.project("slow").file("api/wait.go", GO_FUNCTION_AT_GATE);
+    let mut host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let gate = Gate::new();
+    let mut answer = http::request("GET", &format!("{url}/api/wait?{}", gate.query())).open();
+    let waiting = gate.wait_for_arrival();
+    assert_eq!(answer.body().next_line().as_deref(), Some("begun"));
+
+    host.ask_to_end();
+    wait_until_refused(&host.addresses().sites);
+    waiting.open();
+    let rest = answer.whole().success();
+    assert_eq!(rest.text(), "finished\n");
+    let ended = host.ended().success();
+    assert!(!ended.stderr().contains("panicked"), "{}", ended.stderr());
+}
+
+/// Waits until nobody takes connections at `address` any more.
+fn wait_until_refused(address: &str) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        match TcpStream::connect(address) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
+            _ => assert!(std::time::Instant::now() < deadline, "{address} still takes connections"),
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// A host that was killed starts again on the same data and ports, with everything it had acknowledged.
+#[test]
+fn starts_again_after_a_kill() {
+    let environment = TestEnv::new();
+    let project = environment.example("date-weather");
+    let mut host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let before = http::get(&format!("{url}/")).success();
+    let token = host.token();
+    let _ = http::get(&format!("{url}/api/date")).success();
+
+    host.kill();
+    host.start_again();
+    let after = http::get(&format!("{url}/")).success();
+    assert_eq!((before.body, before.status), (after.body, after.status));
+    assert!(http::get(&format!("{url}/api/date")).success().json()["now"].is_u64());
+    assert_eq!(host.token(), token, "the token is made once");
+}
+
+/// What is not a host's data is left alone.
+#[test]
+fn not_a_data_directory() {
+    let environment = TestEnv::new();
+    let data = environment.folder().join("precious");
+    fs::create_dir(&data).expect("the folder is writable");
+    fs::write(data.join("VERSION"), "999\n").expect("the folder is writable");
+    let output = TestHost::command(&environment, &data, &HostAddresses::any()).run().exits_with(1);
+    insta::assert_snapshot!(output.snapshot(), @"");
+    assert_eq!(fs::read_to_string(data.join("VERSION")).ok().as_deref(), Some("999\n"));
+}
+
+/// A host that cannot be reached, and one that refuses the token: exit code 3.
+#[test]
+fn unreachable_and_refused() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "x");
+    let host = TestHost::start(&environment);
+    let refused = host.ship(["deploy"]).within(project.folder()).with("SHIP_TOKEN", "ship_wrong").run();
+    insta::assert_snapshot!(refused.exits_with(3).snapshot(), @"");
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    let nobody = format!("http://{}", free.local_addr().expect("a bound listener has an address"));
+    drop(free);
+    let unreachable = environment.ship(["deploy", "--host", &nobody]).within(project.folder()).run();
+    insta::assert_snapshot!(unreachable.exits_with(3).snapshot(), @"");
+}

@@ -1,0 +1,70 @@
+//! A person in a browser: both buttons, on a desk and on a phone.
+
+use ship_tests::{Browser, ConsoleLine, TestEnv, TestHost};
+
+/// Presses both buttons as a visitor would, and reads the answers.
+fn press_both(browser: &Browser) {
+    browser.click("#date-button");
+    let date = browser.wait_for_text("#date-answer", "{\"now\":");
+    assert!(date.contains("20"), "a date has a year: {date}");
+    browser.fill("#city", "Reykjavík");
+    browser.click("#weather-button");
+    let weather = browser.wait_for_text("#weather-answer", "Reykjavík");
+    assert!(weather.contains('°') && weather.contains("Humidity"), "{weather}");
+}
+
+/// Nothing of the page is wider than the window it is shown in.
+fn fits(browser: &Browser) {
+    let wider = browser.run("return document.documentElement.scrollWidth - window.innerWidth");
+    assert!(wider.as_i64() <= Some(0), "the page is {wider} pixels wider than its window");
+}
+
+/// The page of the example, deployed: both answers arrive, at every width, and the console stays silent.
+#[test]
+fn both_buttons() {
+    let environment = TestEnv::new();
+    let project = environment.example("date-weather");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let browser = Browser::start();
+    for (width, height) in [(1280, 860), (390, 844)] {
+        browser.resize(width, height);
+        browser.open(&url);
+        fits(&browser);
+        press_both(&browser);
+        fits(&browser);
+        assert_eq!(browser.console(), [] as [ConsoleLine; 0], "at {width} pixels");
+    }
+}
+
+/// A city that is not in the table: the page says so and proposes others; the one that is pressed is answered.
+#[test]
+fn unknown_city() {
+    let environment = TestEnv::new();
+    let project = environment.example("date-weather");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let browser = Browser::start();
+    browser.open(&url);
+    browser.fill("#city", "Atlantis");
+    browser.click("#weather-button");
+    browser.wait_for_text("#weather-answer", "Atlantis");
+    browser.click("#weather-answer .chip");
+    browser.wait_for_text("#weather-answer", "Humidity");
+}
+
+/// Ship's own site fits every window and says nothing to the console.
+#[test]
+fn own_site() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let site = environment.project("site").copied_from(&ship_tests::workspace_root().join("site"));
+    let url = host.ship(["deploy"]).within(site.folder()).run().success().url();
+    let browser = Browser::start();
+    for (width, height) in [(1280, 860), (390, 844)] {
+        browser.resize(width, height);
+        browser.open(&url);
+        fits(&browser);
+        assert_eq!(browser.console(), [] as [ConsoleLine; 0], "at {width} pixels");
+    }
+}

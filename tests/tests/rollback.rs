@@ -1,0 +1,132 @@
+//! Production moves when somebody says so, at once, forth and back, and nobody who visits meanwhile notices.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use ship_tests::{TestEnv, TestHost, TestProject, http};
+
+/// Deploys a page to production and gives back the URL of that very deployment.
+fn publish(host: &TestHost<'_>, project: &TestProject, page: &str) -> String {
+    project.write("public/index.html", page);
+    host.ship(["deploy", "--prod"]).within(project.folder()).run().success().url()
+}
+
+/// There and back again: `--prod`, `rollback`, `promote`, each seen by the next request.
+#[test]
+fn production_moves() {
+    let environment = TestEnv::new();
+    let project = environment.project("site");
+    let host = TestHost::start(&environment);
+    let production = || http::get(&host.site_url("site")).success().text();
+    let command = |words: &[&str]| host.ship(words).within(project.folder()).run();
+
+    let urls = ["one", "two", "three"].map(|page| {
+        let url = publish(&host, &project, page);
+        assert_eq!(production(), page);
+        url
+    });
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"");
+    assert_eq!(production(), "two");
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"");
+    assert_eq!(production(), "one");
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"");
+    assert_eq!(production(), "one");
+    insta::assert_snapshot!(command(&["promote", &urls[2]]).snapshot(), @"");
+    assert_eq!(production(), "three");
+    insta::assert_snapshot!(command(&["rollback", &urls[0]]).snapshot(), @"");
+    assert_eq!(production(), "one");
+    for (url, page) in urls.iter().zip(["one", "two", "three"]) {
+        assert_eq!(http::get(url).success().text(), page, "what was published never changes");
+    }
+}
+
+/// A preview deployed after a rollback does not move production: a rollback holds until somebody moves production again.
+#[test]
+fn a_rollback_holds() {
+    let environment = TestEnv::new();
+    let project = environment.project("site");
+    let host = TestHost::start(&environment);
+    let _ = publish(&host, &project, "one");
+    let _ = publish(&host, &project, "two");
+    let _ = host.ship(["rollback"]).within(project.folder()).run().success();
+    project.write("public/index.html", "three");
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    assert_eq!(http::get(&host.site_url("site")).success().text(), "one");
+}
+
+/// Under a stream of visitors, production moves forth and back: each visitor sees one whole deployment or the other.
+#[test]
+fn visitors_never_notice() {
+    let environment = TestEnv::new();
+    let project = environment.project("site");
+    let host = TestHost::start(&environment);
+    let urls = ["left", "right"].map(|page| publish(&host, &project, page));
+    let done = AtomicBool::new(false);
+    let visits = thread::scope(|scope| {
+        let visitors = [(); 2].map(|()| {
+            scope.spawn(|| {
+                let mut visits = 0;
+                while !done.load(Ordering::SeqCst) {
+                    let page = http::get(&host.site_url("site")).success().text();
+                    assert!(["left", "right"].contains(&page.as_str()), "a visitor saw {page:?}");
+                    visits += 1;
+                }
+                visits
+            })
+        });
+        for number in 0..20 {
+            let _ = host.ship(["promote", &urls[number % 2]]).within(project.folder()).run().success();
+        }
+        done.store(true, Ordering::SeqCst);
+        visitors.map(|visitor| visitor.join().expect("no visit fails")).iter().sum::<u32>()
+    });
+    assert!(visits > 20, "there were visitors while production moved: {visits}");
+}
+
+/// What production shows cannot be removed; anything else can, and is gone with its URL.
+#[test]
+fn removing() {
+    let environment = TestEnv::new();
+    let project = environment.project("site");
+    let host = TestHost::start(&environment);
+    let command = |words: &[&str]| host.ship(words).within(project.folder()).run();
+    let one = publish(&host, &project, "one");
+    let two = publish(&host, &project, "two");
+
+    insta::assert_snapshot!(command(&["rm", &two, "--yes"]).snapshot(), @"");
+    assert_eq!(http::get(&two).success().text(), "two");
+    insta::assert_snapshot!(command(&["rm", &one, "--yes"]).snapshot(), @"");
+    let gone = http::get(&one);
+    assert_eq!((gone.status, gone.header("x-ship-error").as_deref()), (404, Some("DEPLOYMENT_NOT_FOUND")));
+    insta::assert_snapshot!(command(&["rm", &one, "--yes"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"");
+    assert_eq!(http::get(&host.site_url("site")).success().text(), "two");
+}
+
+/// `ship ls` shows what there is, newest first, and what production leads to.
+#[test]
+fn list() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").on_branch("main");
+    let host = TestHost::start(&environment);
+    insta::assert_snapshot!(host.ship(["ls"]).within(project.folder()).run().snapshot(), @"");
+    let _ = publish(&host, &project, "one");
+    project.check_out("topic");
+    project.write("public/index.html", "two");
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    insta::assert_snapshot!(host.ship(["ls"]).within(project.folder()).run().snapshot(), @"");
+}
+
+/// A name that fits nothing, and an id that fits several.
+#[test]
+fn unknown_deployments() {
+    let environment = TestEnv::new();
+    let project = environment.project("site");
+    let host = TestHost::start(&environment);
+    let _ = publish(&host, &project, "one");
+    let command = |words: &[&str]| host.ship(words).within(project.folder()).run();
+    insta::assert_snapshot!(command(&["inspect", "0000aaaa"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["promote", "http://no-such-site.localhost:1"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["inspect", "../../etc/passwd"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rollback", "--project", "nobody"]).snapshot(), @"");
+}
