@@ -5,12 +5,14 @@
 
 mod answer;
 mod body;
+mod events;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 pub use answer::{Answer, Ending};
 pub use body::Body;
+pub use events::Events;
 
 use crate::PATIENCE;
 
@@ -29,6 +31,14 @@ pub struct Request {
 #[track_caller]
 pub fn get(url: &str) -> Answer {
     request("GET", url).send()
+}
+
+/// Listens to the events at `url`.
+#[track_caller]
+pub fn get_events(url: &str) -> Events {
+    let opened = request("GET", url).header("accept", "text/event-stream").open();
+    assert_eq!(opened.status(), 200, "there are events at {url}");
+    Events::of(opened)
 }
 
 /// A request to `url`, whose host name leads to this machine whatever it is.

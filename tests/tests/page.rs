@@ -68,3 +68,28 @@ fn own_site() {
         assert_eq!(browser.console(), [] as [ConsoleLine; 0], "at {width} pixels");
     }
 }
+
+/// A page that is open while its folder is edited shows each edit by itself, and what keeps it from being built.
+#[test]
+fn reloads_itself() {
+    let environment = TestEnv::new();
+    let project = environment.example("date-weather");
+    let mut running = environment.ship(["dev", "--json", "--listen", "127.0.0.1:0"]).within(project.folder()).start();
+    let ready = running.stdout().wait_for(|line| line.contains("\"ready\""));
+    let ready: serde_json::Value = serde_json::from_str(&ready).expect("each line is one JSON document");
+    let browser = Browser::start();
+    browser.open(ready["url"].as_str().expect("the event names the URL"));
+    browser.wait_for_text("h1", "Two buttons");
+
+    project.edit("public/index.html", "Two buttons", "Three buttons");
+    browser.wait_for_text("h1", "Three buttons");
+    press_both(&browser);
+
+    project.edit("api/date.go", "time.Now()", "time.Never()");
+    browser.wait_for_text("#ship-dev-failure", "undefined: time.Never");
+    project.edit("api/date.go", "time.Never()", "time.Now()");
+    browser.wait_for_text("h1", "Three buttons");
+    let left = browser.run("return document.querySelectorAll('#ship-dev-failure').length");
+    assert_eq!(left.as_i64(), Some(0), "the failure is gone with its cause");
+    press_both(&browser);
+}
