@@ -1,1 +1,29 @@
 //! One visitor request to one response, for one deployment.
+//!
+//! [`serve`] takes visitors' connections under limits; a host decides from the `Host` header which [`Site`] is meant;
+//! [`Edge::respond`] finds what answers there (an asset, a function, a redirect, an error) and answers. The host and the dev
+//! server call the same edge, so development cannot differ from production.
+//!
+//! The edge never decides which deployment a host name means, never changes the store (but for compressed variants of what is
+//! there), and never trusts a path: what is served is looked up in the manifest, not in a folder.
+
+mod assets;
+mod body;
+mod cors;
+mod edge;
+mod error_page;
+mod failure;
+mod functions;
+mod live_deployment;
+mod protocol;
+mod request_id;
+mod request_log;
+mod serve;
+mod visitor;
+
+pub use body::{BodyError, EdgeBody};
+pub use edge::{Edge, EdgeOptions, Site};
+pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
+pub use protocol::authority::{host_label, request_authority};
+pub use serve::{Answer, ConnectionLimits, serve};
+pub use visitor::{Scheme, Visitor};

@@ -1,0 +1,265 @@
+//! The edge itself: what happens to a request from its head to its response, in order.
+
+mod decision;
+mod options;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use hyper::body::Incoming;
+use ship_core::route::{Outcome, Resolution};
+use ship_core::{AssetIndex, Found, FunctionIndex, PlatformError};
+use ship_runtime::{LogSink, Runtime};
+use ship_store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::assets::{AssetRequest, AssetServer, ContentCache, PageScript, REVALIDATE, VariantWorker};
+use crate::body::EdgeBody;
+use crate::cors::CorsVisit;
+use crate::error_page::ErrorPages;
+use crate::failure::Failure;
+use crate::functions::{FunctionRequest, FunctionServer};
+use crate::live_deployment::LiveDeployment;
+use crate::protocol::accept_page::ErrorForm;
+use crate::protocol::authority::request_authority;
+use crate::protocol::headers;
+use crate::request_log::{RequestLog, Visit};
+use crate::visitor::Visitor;
+use decision::{NormalPath, decide};
+
+pub use options::{EdgeOptions, Site};
+
+/// A site's own page for what it does not have.
+const NOT_FOUND_PAGE: &str = "/404.html";
+
+/// Below it paths are for programs: an error there is JSON unless a page is asked for.
+const API_PREFIX: &str = "/api/";
+
+/// Answers visitors' requests.
+pub struct Edge {
+    logs: Arc<dyn LogSink>,
+    assets: AssetServer,
+    functions: FunctionServer,
+    pages: ErrorPages,
+}
+
+/// A response on its way, and what the log will say of it.
+struct Reply {
+    response: Response<EdgeBody>,
+    function: Option<FunctionIndex>,
+    error: Option<PlatformError>,
+}
+
+/// A request, taken apart: its head, and its body as long as nobody took it.
+struct Asked<'r> {
+    visit: &'r Visit,
+    visitor: &'r Visitor,
+    parts: request::Parts,
+    body: Incoming,
+}
+
+impl Edge {
+    /// An edge over a store and a runtime.
+    pub fn new(store: Store, runtime: Runtime, logs: Arc<dyn LogSink>, options: EdgeOptions) -> Self {
+        let assets = AssetServer {
+            store: store.clone(),
+            cache: ContentCache::new(options.cache_bytes),
+            variants: VariantWorker::new(),
+            page_script: options.page_script.map(PageScript::new),
+        };
+        let functions = FunctionServer {
+            store,
+            runtime,
+            max_body_bytes: options.max_body_bytes,
+            websockets: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        Self { logs, assets, functions, pages: ErrorPages::new() }
+    }
+
+    /// Has the compressed variants of a deployment's assets made in the background. To be called after publish, and whenever
+    /// a deployment is loaded.
+    pub fn prepare(&self, deployment: &Arc<LiveDeployment>) {
+        self.assets.variants.prepare(&self.assets.store, deployment);
+    }
+
+    /// Ends what the edge does in the background: open WebSockets are closed, compression stops after the file it is at.
+    pub async fn shutdown(&self) {
+        self.functions.stop.cancel();
+        self.functions.websockets.close();
+        self.functions.websockets.wait().await;
+        self.assets.variants.stop().await;
+    }
+
+    /// Answers a request for `site`. Never fails: what goes wrong becomes an error response with a code. One log record is
+    /// written when the response has ended.
+    pub async fn respond(&self, site: &Site, request: Request<Incoming>, visitor: &Visitor) -> Response<EdgeBody> {
+        let visit = Visit::begin(&request);
+        let (mut parts, body) = request.into_parts();
+        headers::drop_forged(&mut parts.headers);
+        let reply = self.reply(site, Asked { visit: &visit, visitor, parts, body }).await;
+        let Reply { mut response, function, error } = reply;
+        response.headers_mut().insert(headers::SHIP_ID, visit.id_header());
+        let (deployment, sink) = (Arc::clone(&site.deployment), Arc::clone(&self.logs));
+        let log = RequestLog { visit, deployment, sink, status: response.status(), function, error };
+        response.body_mut().log_at_end(log);
+        response
+    }
+
+    /// The answer where no deployment stands at a host name.
+    pub fn not_found_site<B>(&self, request: &Request<B>) -> Response<EdgeBody> {
+        self.platform_error(PlatformError::DeploymentNotFound, request)
+    }
+
+    /// The answer for an error outside of any deployment. It is not logged: there is no project whose log it would belong to.
+    pub fn platform_error<B>(&self, error: PlatformError, request: &Request<B>) -> Response<EdgeBody> {
+        let visit = Visit::begin(request);
+        let form = error_form(request.uri().path(), request.headers());
+        let mut response = self.pages.respond(error.into(), visit.id, form, self.assets.page_script.as_ref());
+        response.headers_mut().insert(headers::SHIP_ID, visit.id_header());
+        response
+    }
+
+    async fn reply(&self, site: &Site, asked: Asked<'_>) -> Reply {
+        let deployment = &*site.deployment;
+        let (uri, request_headers) = (&asked.parts.uri, &asked.parts.headers);
+        let path = request_authority(uri, request_headers).and_then(|_| NormalPath::parse(uri.path()).ok());
+        let Some(path) = path else { return self.fail(PlatformError::MalformedRequest.into(), &asked) };
+        let rules = deployment.manifest().cors();
+        let cors = CorsVisit::begin(rules, path.as_str(), request_headers, &*site.own_origins);
+        if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(&asked.parts.method, request_headers)) {
+            return Reply { response: preflight, function: None, error: None };
+        }
+        let Resolution { outcome, headers } = decide(deployment, path, &asked.parts);
+        let mut reply = self.perform(deployment, outcome, asked).await;
+        if reply.error.is_none() {
+            set_route_headers(&mut reply.response, headers);
+        }
+        if let Some(cors) = cors {
+            cors.finish(reply.response.headers_mut());
+        }
+        reply
+    }
+
+    async fn perform(&self, deployment: &LiveDeployment, outcome: Outcome, asked: Asked<'_>) -> Reply {
+        let made = match outcome {
+            Outcome::Found { found: Found::Asset(asset), status, .. } => {
+                self.asset(deployment, asset, status, &asked).await
+            }
+            Outcome::Found { found: Found::Function(function), query, status } => {
+                // Boxed, because its future is large and most requests are for assets.
+                return Box::pin(self.function(deployment, function, query, status, asked)).await;
+            }
+            Outcome::Redirect { status, location } => redirect(status, &location),
+            Outcome::Status(status) => status_only(status),
+            Outcome::NotFound => match deployment.index().find(NOT_FOUND_PAGE) {
+                Some(Found::Asset(page)) => self.asset(deployment, page, Some(404), &asked).await,
+                _ => Err(PlatformError::NotFound.into()),
+            },
+            Outcome::External { .. } => Err(PlatformError::UpstreamUnreachable.into()),
+            Outcome::Exhausted { pattern } => {
+                tracing::warn!(deployment = %deployment.id(), %pattern, "a route's pattern took too many steps");
+                Err(PlatformError::RoutePatternExhausted.into())
+            }
+        };
+        match made {
+            Ok(response) => Reply { response, function: None, error: None },
+            Err(failure) => self.fail(failure, &asked),
+        }
+    }
+
+    async fn asset(
+        &self,
+        deployment: &LiveDeployment,
+        index: AssetIndex,
+        status: Option<u16>,
+        asked: &Asked<'_>,
+    ) -> Result<Response<EdgeBody>, Failure> {
+        let status = status.map(status_code).transpose()?;
+        let method = &asked.parts.method;
+        let reads = *method == Method::GET || *method == Method::HEAD;
+        match status {
+            Some(status) if status.as_u16() >= 400 && !reads => return Err(Failure::from_route(status)),
+            _ if !reads => return Err(PlatformError::MethodNotAllowed.into()),
+            _ => {}
+        }
+        let request = AssetRequest { is_head: *method == Method::HEAD, headers: &asked.parts.headers, status };
+        Ok(self.assets.serve(deployment.asset(index), &request).await?)
+    }
+
+    async fn function(
+        &self,
+        deployment: &LiveDeployment,
+        function: FunctionIndex,
+        query: Option<String>,
+        status: Option<u16>,
+        asked: Asked<'_>,
+    ) -> Reply {
+        let Asked { visit, visitor, parts, body } = asked;
+        let form = ErrorForm::of(&parts.headers, ErrorForm::Json);
+        let request = FunctionRequest { id: visit.id, parts, body, query, visitor };
+        let invoked = self.functions.invoke(deployment, function, request).await;
+        let (mut response, error) = match invoked {
+            Ok(response) => (response, None),
+            Err(failure) => {
+                let page = self.pages.respond(failure, visit.id, form, self.assets.page_script.as_ref());
+                (page, failure.error)
+            }
+        };
+        if let (Some(Ok(status)), None) = (status.map(status_code), error) {
+            *response.status_mut() = status;
+        }
+        Reply { response, function: Some(function), error }
+    }
+
+    fn fail(&self, failure: Failure, asked: &Asked<'_>) -> Reply {
+        let form = error_form(asked.parts.uri.path(), &asked.parts.headers);
+        let response = self.pages.respond(failure, asked.visit.id, form, self.assets.page_script.as_ref());
+        Reply { response, function: None, error: failure.error }
+    }
+}
+
+fn error_form(path: &str, headers: &HeaderMap) -> ErrorForm {
+    let otherwise = if path.starts_with(API_PREFIX) { ErrorForm::Json } else { ErrorForm::Text };
+    ErrorForm::of(headers, otherwise)
+}
+
+fn status_code(status: u16) -> Result<StatusCode, Failure> {
+    StatusCode::from_u16(status).map_err(|_| PlatformError::Internal.into())
+}
+
+fn status_only(status: u16) -> Result<Response<EdgeBody>, Failure> {
+    let status = status_code(status)?;
+    if status.as_u16() >= 400 {
+        return Err(Failure::from_route(status));
+    }
+    let mut response = Response::new(EdgeBody::empty());
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+fn redirect(status: u16, location: &str) -> Result<Response<EdgeBody>, Failure> {
+    let mut response = status_only(status)?;
+    let location = HeaderValue::from_str(location).map_err(|_| PlatformError::MalformedRequest)?;
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CACHE_CONTROL, REVALIDATE);
+    Ok(response)
+}
+
+/// Sets the headers that routes ask for. They replace the edge's own, except for what frames the message, and what would have
+/// an error kept.
+fn set_route_headers(response: &mut Response<EdgeBody>, route_headers: Vec<(String, String)>) {
+    let is_error = response.status().as_u16() >= 400;
+    for (name, value) in route_headers {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else { continue };
+        match name {
+            header::CACHE_CONTROL if is_error => {}
+            header::VARY => headers::add_vary(response.headers_mut(), &[value.to_str().unwrap_or_default()]),
+            name if headers::belongs_to_platform(&name) => {}
+            name => {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+}

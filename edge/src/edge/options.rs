@@ -1,0 +1,37 @@
+//! What an edge is told when it is made, and with each request.
+
+use std::sync::Arc;
+
+use crate::live_deployment::LiveDeployment;
+
+/// What an edge does differently from host to host.
+#[derive(Clone, Debug)]
+pub struct EdgeOptions {
+    /// A script element that is added to pages, which are then never kept: for development only.
+    pub page_script: Option<String>,
+    /// The largest request body that is passed to a function, in bytes.
+    pub max_body_bytes: u64,
+    /// How many bytes of assets are kept in memory.
+    pub cache_bytes: usize,
+}
+
+impl Default for EdgeOptions {
+    fn default() -> Self {
+        Self {
+            page_script: None,
+            // Uploads of photos and short videos pass; a function that wants more takes them in parts.
+            max_body_bytes: 100 * 1024 * 1024,
+            // The host at rest fits into 30 MiB with it.
+            cache_bytes: 8 * 1024 * 1024,
+        }
+    }
+}
+
+/// A deployment as a visitor reaches it.
+#[derive(Clone)]
+pub struct Site {
+    /// What answers.
+    pub deployment: Arc<LiveDeployment>,
+    /// Whether an origin is one of the project's own URLs: what `self` means in a cross-origin rule.
+    pub own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}

@@ -1,0 +1,7 @@
+//! Functions: a visitor's request on its way to an instance, and the answer on its way back.
+
+mod inbound_body;
+mod invoke;
+mod upgrade;
+
+pub(crate) use invoke::{FunctionRequest, FunctionServer};

@@ -1,0 +1,138 @@
+//! One invocation: the request is made fit for the function, and its response for the visitor.
+
+use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, request};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use ship_core::{FunctionIndex, PlatformError, RequestId};
+use ship_runtime::{FunctionBody, InvokeError, Runtime};
+use ship_store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::inbound_body::InboundBody;
+use super::upgrade;
+use crate::body::EdgeBody;
+use crate::failure::Failure;
+use crate::live_deployment::LiveDeployment;
+use crate::protocol::headers;
+use crate::visitor::Visitor;
+
+/// This platform's name in `cdn-loop`.
+const PLATFORM: &str = "ship";
+
+/// How often a request may come through this platform: functions may call functions, but not in circles.
+const MAX_TIMES_THROUGH: usize = 10;
+
+/// Invokes functions.
+pub(crate) struct FunctionServer {
+    pub(crate) store: Store,
+    pub(crate) runtime: Runtime,
+    pub(crate) max_body_bytes: u64,
+    /// The WebSockets that are open.
+    pub(crate) websockets: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// A request for a function.
+pub(crate) struct FunctionRequest<'r> {
+    pub(crate) id: RequestId,
+    pub(crate) parts: request::Parts,
+    pub(crate) body: Incoming,
+    /// The query that the function sees: the visitor's, and what routes made of the path.
+    pub(crate) query: Option<String>,
+    pub(crate) visitor: &'r Visitor,
+}
+
+impl FunctionServer {
+    /// Asks a function.
+    pub(crate) async fn invoke(
+        &self,
+        deployment: &LiveDeployment,
+        function: FunctionIndex,
+        mut request: FunctionRequest<'_>,
+    ) -> Result<Response<EdgeBody>, Failure> {
+        self.check(&request.parts.headers)?;
+        let visitor_upgrade = prepare(&mut request);
+        let spec = deployment.function_spec(&self.store, function).await.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "a function cannot be made ready");
+            PlatformError::FunctionInvocationFailed
+        })?;
+        let (body, verdict) = InboundBody::new(request.body, self.max_body_bytes);
+        let outbound = Request::from_parts(request.parts, body);
+        match self.runtime.invoke(&spec, request.id, outbound).await {
+            Ok(response) => Ok(self.finish(response, visitor_upgrade)?),
+            Err(_) if verdict.is_too_large() => Err(PlatformError::PayloadTooLarge.into()),
+            Err(error) => Err(blame(&error)),
+        }
+    }
+
+    /// Refuses what need not be tried.
+    fn check(&self, headers: &HeaderMap) -> Result<(), PlatformError> {
+        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > self.max_body_bytes) {
+            return Err(PlatformError::PayloadTooLarge);
+        }
+        if headers::times_through(headers, PLATFORM) >= MAX_TIMES_THROUGH {
+            return Err(PlatformError::InfiniteLoopDetected);
+        }
+        Ok(())
+    }
+
+    /// The function's response as the visitor gets it.
+    fn finish(
+        &self,
+        mut response: Response<FunctionBody>,
+        visitor_upgrade: Option<OnUpgrade>,
+    ) -> Result<Response<EdgeBody>, PlatformError> {
+        headers::drop_hop_by_hop(response.headers_mut());
+        headers::drop_platform(response.headers_mut());
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response.map(EdgeBody::function));
+        }
+        let Some(visitor_upgrade) = visitor_upgrade else { return Err(PlatformError::InvalidFunctionResponse) };
+        let function_upgrade = hyper::upgrade::on(&mut response);
+        upgrade::join(visitor_upgrade, function_upgrade, &self.websockets, self.stop.clone());
+        upgrade::announce(response.headers_mut());
+        Ok(response.map(|_| EdgeBody::empty()))
+    }
+}
+
+/// Makes a request's head fit for the function: the visitor's path with the query of the routes, no headers of this hop, and
+/// where the request came from. Gives the visitor's connection if it is to become a WebSocket.
+fn prepare(request: &mut FunctionRequest<'_>) -> Option<OnUpgrade> {
+    let parts = &mut request.parts;
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let upgrade = upgrade.filter(|_| upgrade::asks_for_websocket(&parts.method, &parts.headers));
+    parts.uri = function_uri(&parts.uri, request.query.as_deref());
+    headers::drop_hop_by_hop(&mut parts.headers);
+    if upgrade.is_some() {
+        upgrade::announce(&mut parts.headers);
+    }
+    headers::set_forwarded(&mut parts.headers, request.visitor.peer.ip(), request.visitor.scheme.as_str());
+    parts.headers.append(headers::CDN_LOOP, HeaderValue::from_static(PLATFORM));
+    debug_assert!(parts.headers.contains_key(HOST));
+    upgrade
+}
+
+/// The path as the visitor sent it, with the query of the routes.
+fn function_uri(asked: &Uri, query: Option<&str>) -> Uri {
+    let same = || asked.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let path_and_query = if asked.query() == query {
+        same()
+    } else {
+        let written = query.map_or_else(|| asked.path().to_owned(), |query| format!("{}?{query}", asked.path()));
+        // What routes add is escaped, so this fails only for a path and query that are together longer than a URI may be.
+        written.parse().unwrap_or_else(|_| same())
+    };
+    Uri::from(path_and_query)
+}
+
+fn blame(error: &InvokeError) -> Failure {
+    let retry_after_secs = match error {
+        InvokeError::Throttled { retry_after_secs } => Some(*retry_after_secs),
+        _ => None,
+    };
+    Failure { retry_after_secs, ..error.platform_error().into() }
+}

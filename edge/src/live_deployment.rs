@@ -1,0 +1,139 @@
+//! A deployment that visitors ask for: its manifest, and what is derived from it once, when first needed.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use ship_core::route::Phase;
+use ship_core::{AssetIndex, DeploymentId, FunctionIndex, FunctionName, Manifest, ProjectName, SiteIndex};
+use ship_runtime::FunctionSpec;
+use ship_store::{StateError, Store, UnpackError};
+use tokio::sync::OnceCell;
+
+use crate::assets::PreparedAsset;
+
+/// A deployment in memory. A host keeps it while it is visited and drops it when it sleeps.
+pub struct LiveDeployment {
+    id: DeploymentId,
+    project: ProjectName,
+    manifest: Manifest,
+    index: SiteIndex,
+    has_direct_paths: bool,
+    assets: Box<[OnceLock<PreparedAsset>]>,
+    functions: Box<[OnceCell<Arc<FunctionSpec>>]>,
+}
+
+/// A deployment cannot be brought into memory.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no deployment with this id.
+    #[error("there is no deployment {id}")]
+    Unknown {
+        /// The id.
+        id: DeploymentId,
+    },
+    /// Its record or manifest cannot be read.
+    #[error("deployment {id} cannot be read")]
+    State {
+        /// The id.
+        id: DeploymentId,
+        /// Why.
+        #[source]
+        source: StateError,
+    },
+}
+
+/// A function's artifact cannot be brought into place.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionSpecError {
+    /// It cannot be unpacked.
+    #[error("the artifact of a function cannot be unpacked")]
+    Unpack(#[from] UnpackError),
+    /// The host stops while it is unpacked.
+    #[error("the host stops")]
+    Stopping,
+}
+
+impl LiveDeployment {
+    /// Reads a deployment from the store. Blocks.
+    pub fn load(store: &Store, id: &DeploymentId) -> Result<Arc<Self>, LoadError> {
+        let state = |source| LoadError::State { id: *id, source };
+        let record = store.deployments().get(id).map_err(state)?.ok_or(LoadError::Unknown { id: *id })?;
+        let manifest = store.deployments().manifest(id).map_err(state)?;
+        Ok(Self::from_parts(record.project, *id, manifest))
+    }
+
+    /// A deployment from its parts.
+    pub fn from_parts(project: ProjectName, id: DeploymentId, manifest: Manifest) -> Arc<Self> {
+        let index = SiteIndex::new(&manifest);
+        let has_direct_paths = [Phase::Null, Phase::Hit].iter().all(|phase| manifest.routes().phase(*phase).is_empty());
+        let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
+        let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
+        Arc::new(Self { id, project, manifest, index, has_direct_paths, assets, functions })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &DeploymentId {
+        &self.id
+    }
+
+    /// The project it belongs to.
+    pub fn project(&self) -> &ProjectName {
+        &self.project
+    }
+
+    /// All that it is.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What stands at which path.
+    pub(crate) fn index(&self) -> &SiteIndex {
+        &self.index
+    }
+
+    /// Whether what stands at a path answers there, because no route is tried before or after it is found.
+    pub(crate) fn has_direct_paths(&self) -> bool {
+        self.has_direct_paths
+    }
+
+    /// What is sent for an asset.
+    pub(crate) fn asset(&self, AssetIndex(number): AssetIndex) -> &PreparedAsset {
+        let number = number as usize;
+        self.assets[number].get_or_init(|| PreparedAsset::new(&self.manifest.assets()[number]))
+    }
+
+    /// The name of a function.
+    pub(crate) fn function_name(&self, FunctionIndex(number): FunctionIndex) -> &FunctionName {
+        &self.manifest.functions()[number as usize].name
+    }
+
+    /// The functions, each with its artifact unpacked and ready to be started.
+    pub async fn function_specs(&self, store: &Store) -> Result<Vec<Arc<FunctionSpec>>, FunctionSpecError> {
+        let mut specs = Vec::with_capacity(self.functions.len());
+        for (number, _) in (0..).zip(&self.functions) {
+            specs.push(self.function_spec(store, FunctionIndex(number)).await?);
+        }
+        Ok(specs)
+    }
+
+    /// One function, its artifact unpacked when it is first asked for.
+    pub(crate) async fn function_spec(
+        &self,
+        store: &Store,
+        FunctionIndex(number): FunctionIndex,
+    ) -> Result<Arc<FunctionSpec>, FunctionSpecError> {
+        let number = number as usize;
+        let spec = self.functions[number].get_or_try_init(async || {
+            let function = self.manifest.functions()[number].clone();
+            let root = unpack(store.clone(), function.digest).await?;
+            let (project, deployment) = (self.project.clone(), self.id);
+            Ok::<_, FunctionSpecError>(Arc::new(FunctionSpec { project, deployment, function, root, env: Vec::new() }))
+        });
+        spec.await.cloned()
+    }
+}
+
+async fn unpack(store: Store, digest: ship_core::Digest) -> Result<PathBuf, FunctionSpecError> {
+    let unpacked = tokio::task::spawn_blocking(move || store.functions().unpack(&digest)).await;
+    Ok(unpacked.map_err(|_| FunctionSpecError::Stopping)??)
+}

@@ -1,0 +1,80 @@
+//! `If-None-Match` and `If-Range`: whether a visitor already has what would be sent.
+
+use http::{HeaderMap, HeaderValue, header};
+
+/// Whether an `If-None-Match` header names `etag`, so that a 304 is enough. Weak tags match, as they do for reading.
+pub(crate) fn is_unchanged(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let mut values = headers.get_all(header::IF_NONE_MATCH).iter();
+    values.any(|value| value == "*" || names_etag(value.as_bytes(), etag.as_bytes()))
+}
+
+/// Whether a `Range` header still applies: there is no `If-Range`, or it names `etag` strongly.
+pub(crate) fn range_applies(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    headers.get(header::IF_RANGE).is_none_or(|value| value == etag)
+}
+
+/// Walks a list of entity tags. A tag may hold commas, so it ends at its second quote; a list that is not one ends the walk.
+fn names_etag(list: &[u8], etag: &[u8]) -> bool {
+    let mut rest = list;
+    loop {
+        rest = rest.trim_ascii_start();
+        rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
+        let opaque = rest.strip_prefix(b"W/").unwrap_or(rest);
+        if opaque.first() != Some(&b'"') {
+            return false;
+        }
+        let Some(length) = opaque[1..].iter().position(|byte| *byte == b'"') else { return false };
+        let (tag, behind) = opaque.split_at(length + 2);
+        if tag == etag {
+            return true;
+        }
+        rest = behind;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unchanged(values: &[&str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::IF_NONE_MATCH, value.parse().unwrap());
+        }
+        is_unchanged(&headers, &HeaderValue::from_static("\"abc\""))
+    }
+
+    /// Lists, weak tags, tags with commas and the star, and what only looks like them.
+    #[test]
+    fn if_none_match() {
+        for values in [
+            &["\"abc\""][..],
+            &["W/\"abc\""],
+            &["\"x\", \"abc\""],
+            &["\"x,y\" ,W/\"abc\", \"z\""],
+            &["\"x\"", "\"abc\""],
+            &["*"],
+        ] {
+            assert!(unchanged(values), "{values:?}");
+        }
+        for values in [&[][..], &[""], &["abc"], &["\"abc"], &["\"abcd\""], &["\"x\" garbage \"abc\""], &["w/\"abc\""]]
+        {
+            assert!(!unchanged(values), "{values:?}");
+        }
+    }
+
+    /// A range of a file that has changed since would join two files: only the very same tag lets it through.
+    #[test]
+    fn if_range() {
+        let etag = HeaderValue::from_static("\"abc\"");
+        let applies = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(header::IF_RANGE, HeaderValue::from_static(value))]);
+            range_applies(&headers, &etag)
+        };
+        assert!(range_applies(&HeaderMap::new(), &etag));
+        assert!(applies("\"abc\""));
+        assert!(!applies("W/\"abc\""));
+        assert!(!applies("\"other\""));
+        assert!(!applies("Wed, 21 Oct 2015 07:28:00 GMT"));
+    }
+}

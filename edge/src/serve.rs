@@ -1,0 +1,152 @@
+//! The data path's listener: raw HTTP/1.1 connections, each in a task of its own, under limits that hold whatever visitors do.
+//!
+//! A connection costs one task, one timer and one entry in a queue. While requests flow none of them is touched: time limits
+//! are notes in atomics that the one timer reads when it fires.
+
+mod connection;
+mod head_guard;
+mod queue;
+mod state;
+mod stream;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::body::EdgeBody;
+use queue::ConnectionQueue;
+use state::ConnectionState;
+use stream::VisitorStream;
+
+/// What answers the requests of a listener.
+pub trait Answer: Send + Sync + 'static {
+    /// Answers one request. `peer` is the other end of the connection.
+    fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<EdgeBody>> + Send;
+}
+
+/// What a visitor's connection may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConnectionLimits {
+    /// From the first byte of a request (for the first request: from the connection) to the end of its headers. Who sends
+    /// one byte now and then is closed after it.
+    pub header_read_timeout: Duration,
+    /// How long a connection is kept between two requests.
+    pub idle_timeout: Duration,
+    /// How long a visitor may take no byte of a response that is waiting for it.
+    pub write_timeout: Duration,
+    /// How many connections there are at once. A further one takes the place of the oldest that waits for a request; where
+    /// all are busy it waits in the kernel's queue.
+    pub max_connections: usize,
+    /// How many bytes the request line and headers may have, and with them the read buffer of a connection. At least 8 KiB.
+    pub max_header_bytes: usize,
+    /// How long requests in flight may still take once the listener stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(60),
+            max_connections: 8192,
+            max_header_bytes: 64 * 1024,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The shortest and the longest pause after `accept` failed, for want of file descriptors for example.
+const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Serves a listener until `shutdown`, then closes it, lets the requests in flight end and returns.
+///
+/// Several calls on clones of one listener share its visitors, so a host can run one single-threaded runtime per processor.
+pub async fn serve<A: Answer>(
+    listener: TcpListener,
+    answer: Arc<A>,
+    limits: ConnectionLimits,
+    shutdown: CancellationToken,
+) {
+    let mut queue = ConnectionQueue::new(limits.max_connections);
+    let tasks = TaskTracker::new();
+    let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            next = door.next(&mut queue) => next,
+        };
+        let (stream, peer, place) = next;
+        let state = Arc::new(ConnectionState::new(limits));
+        queue.push(&state);
+        let stream = VisitorStream::new(stream, Arc::clone(&state), place);
+        tasks.spawn(connection::run(stream, peer, state, Arc::clone(&answer), limits));
+    }
+    drop(door);
+    queue.drain_all();
+    tasks.close();
+    if tokio::time::timeout(limits.drain_timeout, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "requests were still in flight after the drain timeout");
+        queue.close_all();
+        tasks.wait().await;
+    }
+}
+
+/// Where visitors come in: the listener, and as many places as there may be connections.
+struct Door {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+}
+
+impl Door {
+    /// The next visitor, with a place.
+    async fn next(&mut self, queue: &mut ConnectionQueue) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        let (stream, peer) = self.accept().await;
+        let place = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => self.make_place(queue).await,
+        };
+        // Responses are written whole: waiting for more to send (Nagle) could only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        (stream, peer, place)
+    }
+
+    /// Closes a connection that only waits, if there is one, and waits for a place.
+    async fn make_place(&self, queue: &mut ConnectionQueue) -> OwnedSemaphorePermit {
+        queue.close_oldest_waiting();
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        place.expect("the semaphore is never closed")
+    }
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        let mut pause = ACCEPT_PAUSE.0;
+        loop {
+            match self.listener.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) if is_the_visitors(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                }
+            }
+        }
+    }
+}
+
+/// Whether an error of `accept` is about the connection that was to be accepted, and not about this host.
+fn is_the_visitors(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

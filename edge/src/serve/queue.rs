@@ -1,0 +1,58 @@
+//! The open connections, the oldest first.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use super::state::{ConnectionState, Order};
+
+/// How many connections are looked at for one that waits. Busy ones go to the back, so further looks find others.
+const MAX_LOOKS: usize = 64;
+
+/// The open connections, the oldest first, as far as the listener must reach them: to drain them, and to make place.
+pub(super) struct ConnectionQueue {
+    connections: VecDeque<Weak<ConnectionState>>,
+    sweep_at: usize,
+}
+
+impl ConnectionQueue {
+    pub(super) fn new(max_connections: usize) -> Self {
+        Self { connections: VecDeque::new(), sweep_at: max_connections.saturating_mul(2).max(64) }
+    }
+
+    pub(super) fn push(&mut self, state: &Arc<ConnectionState>) {
+        while self.connections.front().is_some_and(|oldest| oldest.strong_count() == 0) {
+            self.connections.pop_front();
+        }
+        // Closed connections behind an open one; swept so seldom that each costs little.
+        if self.connections.len() >= self.sweep_at {
+            self.connections.retain(|connection| connection.strong_count() > 0);
+        }
+        self.connections.push_back(Arc::downgrade(state));
+    }
+
+    /// Closes the oldest connection that waits for a request, so that silent visitors cannot keep others out.
+    pub(super) fn close_oldest_waiting(&mut self) {
+        for _ in 0..MAX_LOOKS.min(self.connections.len()) {
+            let Some(oldest) = self.connections.pop_front() else { return };
+            let Some(state) = oldest.upgrade() else { continue };
+            if state.waits_for_request() {
+                return state.tell(Order::Close);
+            }
+            self.connections.push_back(oldest);
+        }
+    }
+
+    /// Asks all connections to end after the request in flight.
+    pub(super) fn drain_all(&self) {
+        self.tell_all(Order::Drain);
+    }
+
+    /// Ends all connections.
+    pub(super) fn close_all(&self) {
+        self.tell_all(Order::Close);
+    }
+
+    fn tell_all(&self, order: Order) {
+        self.connections.iter().filter_map(Weak::upgrade).for_each(|state| state.tell(order));
+    }
+}

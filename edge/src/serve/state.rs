@@ -1,0 +1,169 @@
+//! What is known of a connection: what it waits for, since when, and what it was told.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
+
+use super::ConnectionLimits;
+
+/// How long a closing connection is read from, so that a visitor who still sends sees the answer and not a reset.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The state of a connection, shared between its task, its stream and the listener. Times are milliseconds since the
+/// connection began, plus one, so that 0 means "no".
+pub(super) struct ConnectionState {
+    began: Instant,
+    limits: ConnectionLimits,
+    waiting_since: AtomicU32,
+    head_since: AtomicU32,
+    stalled_since: AtomicU32,
+    lingering_since: AtomicU32,
+    order: AtomicU8,
+    waker: AtomicWaker,
+}
+
+/// What the listener tells a connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub(super) enum Order {
+    /// Go on.
+    Serve,
+    /// End after the request in flight.
+    Drain,
+    /// End now.
+    Close,
+}
+
+impl ConnectionState {
+    pub(super) fn new(limits: ConnectionLimits) -> Self {
+        let never = || AtomicU32::new(0);
+        // A visitor who connects is expected to speak: the first head's time runs from here.
+        let head_since = AtomicU32::new(1);
+        Self {
+            began: Instant::now(),
+            limits,
+            waiting_since: never(),
+            head_since,
+            stalled_since: never(),
+            lingering_since: never(),
+            order: AtomicU8::new(Order::Serve as u8),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Whether the connection waits for a request, so that closing it harms nothing that has begun.
+    pub(super) fn waits_for_request(&self) -> bool {
+        self.waiting_since.load(Relaxed) != 0
+    }
+
+    /// Whether the bytes that arrive are those of a request's head.
+    pub(super) fn expects_head(&self) -> bool {
+        self.waits_for_request()
+    }
+
+    /// Notes that bytes of a head arrived.
+    pub(super) fn head_arrives(&self) {
+        self.note(&self.head_since);
+    }
+
+    /// Notes that the visitor does not take what is sent.
+    pub(super) fn write_stalls(&self) {
+        self.note(&self.stalled_since);
+    }
+
+    /// Notes that the visitor took something.
+    pub(super) fn write_proceeds(&self) {
+        if self.stalled_since.load(Relaxed) != 0 {
+            self.stalled_since.store(0, Relaxed);
+        }
+    }
+
+    /// Notes that the connection is closed for writing, and only read from until the visitor closes it too.
+    pub(super) fn lingers(&self) {
+        self.note(&self.lingering_since);
+    }
+
+    fn note(&self, since: &AtomicU32) {
+        if since.load(Relaxed) == 0 {
+            since.store(self.now(), Relaxed);
+        }
+    }
+
+    fn now(&self) -> u32 {
+        u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// When the connection has waited long enough for what it waits for. `None` while it waits for nothing of the visitor.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let limits = &self.limits;
+        let waits = [
+            (&self.lingering_since, LINGER_TIMEOUT),
+            (&self.stalled_since, limits.write_timeout),
+            (&self.head_since, limits.header_read_timeout),
+            (&self.waiting_since, limits.idle_timeout),
+        ];
+        let (since, timeout) =
+            waits.into_iter().map(|(since, timeout)| (since.load(Relaxed), timeout)).find(|(since, _)| *since != 0)?;
+        Some(self.began + Duration::from_millis(u64::from(since - 1)) + timeout)
+    }
+
+    /// Tells the connection something. A stricter order is never taken back.
+    pub(super) fn tell(&self, order: Order) {
+        self.order.fetch_max(order as u8, Relaxed);
+        self.waker.wake();
+    }
+
+    /// What the connection was told; its task is woken when that changes.
+    pub(super) fn order(&self, context: &Context<'_>) -> Order {
+        self.waker.register(context.waker());
+        match self.order.load(Relaxed) {
+            0 => Order::Serve,
+            1 => Order::Drain,
+            _ => Order::Close,
+        }
+    }
+}
+
+/// The timer that hyper is given: it begins a wait when it expects a head, and drops it when the head is complete.
+///
+/// A timer of the runtime per request would cost more than all else that the edge does for a static file; this one only notes
+/// the time, and the connection's own timer does the waking.
+pub(super) struct HeadTimer(pub(super) Arc<ConnectionState>);
+
+impl hyper::rt::Timer for HeadTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.0.note(&self.0.waiting_since);
+        Box::pin(HeadWait { state: Arc::clone(&self.0), deadline })
+    }
+}
+
+/// A wait for a head.
+struct HeadWait {
+    state: Arc<ConnectionState>,
+    deadline: Instant,
+}
+
+impl Future for HeadWait {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if Instant::now() >= self.deadline { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl hyper::rt::Sleep for HeadWait {}
+
+impl Drop for HeadWait {
+    fn drop(&mut self) {
+        self.state.waiting_since.store(0, Relaxed);
+        self.state.head_since.store(0, Relaxed);
+    }
+}

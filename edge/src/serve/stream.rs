@@ -1,0 +1,107 @@
+//! A visitor's socket, which notes what it is waiting for.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::head_guard::HeadGuard;
+use super::state::ConnectionState;
+
+/// How much of what a visitor still sends is read after the response has ended. Beyond it the connection is reset.
+const MAX_LINGERING_BYTES: usize = 1024 * 1024;
+
+/// A visitor's socket. It holds its place among the connections for as long as it is open, also behind an upgrade.
+pub(super) struct VisitorStream {
+    socket: TcpStream,
+    state: Arc<ConnectionState>,
+    guard: HeadGuard,
+    lingered_bytes: Option<usize>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl VisitorStream {
+    pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+        Self { socket, state, guard: HeadGuard::default(), lingered_bytes: None, _place: place }
+    }
+
+    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+        if written.is_pending() {
+            self.state.write_stalls();
+        } else {
+            self.state.write_proceeds();
+        }
+    }
+}
+
+impl AsyncRead for VisitorStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        if self.state.expects_head() {
+            let arrived = &mut buffer.filled_mut()[before..];
+            if !arrived.is_empty() {
+                self.state.head_arrives();
+                self.guard.check(arrived);
+            }
+        } else {
+            self.guard.reset();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for VisitorStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.note_write(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write_vectored(context, buffers);
+        self.note_write(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    /// Closes for writing, then reads on for a moment: a socket that is closed with unread bytes is reset, and a reset can
+    /// overtake the response.
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingered_bytes.is_none() {
+            ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
+            self.state.lingers();
+        }
+        let mut lingered = self.lingered_bytes.unwrap_or(0);
+        let mut scratch = [0; 8192];
+        while lingered < MAX_LINGERING_BYTES {
+            self.lingered_bytes = Some(lingered);
+            let mut buffer = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
+            match buffer.filled().len() {
+                0 => break,
+                more => lingered += more,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
