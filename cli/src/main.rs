@@ -1,2 +1,34 @@
-//! ship
-fn main() {}
+//! `ship`: one command takes a folder to a live URL.
+//!
+//! This crate is the program: the command line, the settings, the output, the dev server. It is the only one that knows a
+//! terminal and an environment; what a command does it leaves to the other crates, and it speaks to a host only through
+//! the control API.
+
+mod args;
+mod building;
+mod commands;
+mod connection;
+mod dev;
+mod diagnostics;
+mod embedded;
+mod error;
+mod home;
+mod output;
+mod project;
+mod settings;
+mod source;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::settings::Surroundings;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let surroundings = Surroundings::of_process();
+    let code = match args::parse(words.iter().cloned()) {
+        Ok(arguments) => commands::run(arguments, surroundings),
+        Err(error) => args::report(&error, &words, surroundings.environment()),
+    };
+    ExitCode::from(code)
+}

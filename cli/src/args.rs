@@ -1,0 +1,181 @@
+//! The command line: what all commands share, and how `ship PATH` comes to mean `ship deploy PATH`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser};
+use ship_core::ProjectName;
+
+use crate::commands::{Command, deploy::DeployArgs};
+use crate::error::{CommandError, EXIT_CODES};
+use crate::output::Output;
+use crate::settings::environment::{self, Environment};
+
+/// The heading of the options that every command takes.
+const GLOBAL: &str = "Global options";
+
+/// Deploy a folder of static files and functions to a machine you own.
+///
+/// Without a command, ship deploys PATH or the current folder.
+#[derive(Debug, Parser)]
+#[command(name = "ship", version, about, long_about = None, disable_help_subcommand = true)]
+#[command(override_usage = "ship [OPTIONS] [PATH]\n       ship [OPTIONS] <COMMAND>")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    deploy: DeployArgs,
+    #[command(flatten)]
+    global: GlobalArgs,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct GlobalArgs {
+    /// Write JSON on standard output
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(crate) json: bool,
+    /// Say nothing but warnings and errors
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
+    pub(crate) quiet: bool,
+    /// Say how things are done
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
+    pub(crate) verbose: bool,
+    /// Use no colours
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(crate) no_color: bool,
+    /// Work as if started in this folder
+    #[arg(long, value_name = "DIR", global = true, help_heading = GLOBAL)]
+    pub(crate) cwd: Option<PathBuf>,
+    /// The project (default: the name in ship.toml, else the folder's)
+    #[arg(long, value_name = "NAME", global = true, help_heading = GLOBAL)]
+    pub(crate) project: Option<ProjectName>,
+    /// The control address of the host (default: one on this machine)
+    #[arg(long, value_name = "URL", global = true, help_heading = GLOBAL)]
+    pub(crate) host: Option<String>,
+    /// The token for the host
+    #[arg(long, value_name = "T", global = true, help_heading = GLOBAL, hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Answer every question with yes
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(crate) yes: bool,
+}
+
+/// A command line that was understood.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    /// What to do.
+    pub(crate) command: Command,
+    /// What every command takes.
+    pub(crate) global: GlobalArgs,
+}
+
+/// Reads a command line, its first element the program.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut definition = definition();
+    let matches = definition.try_get_matches_from_mut(words)?;
+    let CommandLine { command, deploy, global } = CommandLine::from_arg_matches(&matches)?;
+    let command = match command {
+        Some(_) if deploy != DeployArgs::default() => {
+            let message = "a path or an option of `ship deploy` stands before another command";
+            return Err(definition.error(ErrorKind::ArgumentConflict, message));
+        }
+        Some(command) => command,
+        None => Command::Deploy(deploy),
+    };
+    Ok(Arguments { command, global })
+}
+
+/// The definition of the command line, for reading it, for its help and for completions.
+pub(crate) fn definition() -> clap::Command {
+    let own: Vec<String> = DeployArgs::augment_args(clap::Command::new("deploy"))
+        .get_arguments()
+        .map(|arg| arg.get_id().to_string())
+        .collect();
+    CommandLine::command()
+        .mut_args(|arg| if own.iter().any(|id| arg.get_id() == id.as_str()) { arg.hide(true) } else { arg })
+        .after_help(after_help())
+}
+
+/// The environment variables that people set, and the exit codes.
+fn after_help() -> String {
+    let shown = [environment::SHIP_HOST, environment::SHIP_TOKEN, environment::SHIP_HOME, environment::NO_COLOR];
+    let variables = shown.map(|variable| format!("  {:<10}  {}\n", variable.name, variable.meaning)).concat();
+    let codes = EXIT_CODES.map(|(code, meaning)| format!("  {code:<10}  {meaning}\n")).concat();
+    format!("Environment:\n{variables}\nExit codes:\n{codes}")
+}
+
+/// Says what was wrong with the command line, or what was asked about it, and gives the exit code.
+pub(crate) fn report(error: &clap::Error, words: &[OsString], environment: &Environment) -> u8 {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let json = words.iter().any(|word| word == "--json");
+    let output = Output::new(&GlobalArgs { json, ..GlobalArgs::default() }, environment);
+    let rendered = error.render();
+    if asked {
+        return match output.text(&rendered.ansi().to_string()) {
+            Ok(()) => 0,
+            Err(error) => error.kind().exit_code(),
+        };
+    }
+    let usage = CommandError::usage(rendered.to_string().trim_start_matches("error: ").trim_end().to_owned());
+    if json {
+        usage.report(&output);
+    } else {
+        output.error(rendered.ansi().to_string().trim_end());
+    }
+    usage.kind().exit_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Arguments, clap::Error> {
+        parse(std::iter::once("ship").chain(words.iter().copied()).map(OsString::from))
+    }
+
+    /// `ship`, `ship PATH` and `ship deploy PATH` are one command.
+    #[test]
+    fn deploy_is_the_default() {
+        for words in [&["site", "--prod"][..], &["deploy", "site", "--prod"], &["--prod", "--json", "site"]] {
+            let Command::Deploy(deploy) = parsed(words).unwrap().command else { panic!("{words:?} is no deploy") };
+            assert_eq!(deploy, DeployArgs { path: Some("site".into()), prod: true, ..DeployArgs::default() });
+        }
+        assert!(matches!(parsed(&[]).unwrap().command, Command::Deploy(_)));
+        assert!(matches!(parsed(&["--json", "ls"]).unwrap().command, Command::Ls(_)));
+    }
+
+    /// What belongs to `ship deploy` is refused in front of another command, rather than ignored.
+    #[test]
+    fn options_of_deploy_before_another_command() {
+        let error = parsed(&["--prod", "ls"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    /// The definition is consistent in itself.
+    #[test]
+    fn definition_holds() {
+        definition().debug_assert();
+    }
+
+    /// The overview.
+    #[test]
+    fn help() {
+        insta::assert_snapshot!(definition().term_width(100).render_help());
+    }
+
+    /// The help of each command fits on a screen.
+    #[test]
+    fn help_of_commands() {
+        let mut definition = definition().term_width(100);
+        definition.build();
+        for command in definition.get_subcommands_mut() {
+            let help = command.render_help().to_string();
+            assert!(help.lines().count() <= 40, "{help}");
+            insta::assert_snapshot!(format!("help_{}", command.get_name()), help);
+        }
+    }
+}

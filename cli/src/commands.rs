@@ -1,0 +1,94 @@
+//! The commands, one module each: its arguments, whose documentation is its help, and one function that does it.
+
+pub(crate) mod build;
+pub(crate) mod completions;
+pub(crate) mod deploy;
+pub(crate) mod dev;
+pub(crate) mod host;
+pub(crate) mod inspect;
+pub(crate) mod logs;
+pub(crate) mod ls;
+pub(crate) mod open;
+pub(crate) mod promote;
+pub(crate) mod rm;
+pub(crate) mod rollback;
+
+use std::future::Future;
+
+use clap::Subcommand;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::Arguments;
+use crate::error::{CommandError, ErrorKind};
+use crate::output::Output;
+use crate::settings::{Settings, Surroundings};
+
+/// What ship can be told to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Deploy(deploy::DeployArgs),
+    Dev(dev::DevArgs),
+    Build(build::BuildArgs),
+    Host(host::HostArgs),
+    Ls(ls::LsArgs),
+    Inspect(inspect::InspectArgs),
+    Open(open::OpenArgs),
+    Logs(logs::LogsArgs),
+    Promote(promote::PromoteArgs),
+    Rollback(rollback::RollbackArgs),
+    Rm(rm::RmArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Does what the command line says, and gives the exit code.
+pub(crate) fn run(arguments: Arguments, surroundings: Surroundings) -> u8 {
+    let output = Output::new(&arguments.global, surroundings.environment());
+    let settings = Settings::resolve(&arguments.global, surroundings).map_err(CommandError::from);
+    match settings.and_then(|settings| dispatch(arguments.command, &settings, &output)) {
+        Ok(()) => 0,
+        Err(error) => {
+            error.report(&output);
+            error.kind().exit_code()
+        }
+    }
+}
+
+fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    // The servers write diagnostics of their own accord, and know where to.
+    if output.is_verbose() && !matches!(command, Command::Host(_)) {
+        let _ = crate::diagnostics::install(settings, output, "warn", &crate::diagnostics::Destination::StandardError);
+    }
+    match command {
+        Command::Deploy(arguments) => interruptible(deploy::run(arguments, settings, output)),
+        Command::Dev(arguments) => dev::run(arguments, settings, output),
+        Command::Build(arguments) => interruptible(build::run(arguments, settings, output)),
+        Command::Host(arguments) => host::run(arguments, settings, output),
+        Command::Ls(arguments) => interruptible(ls::run(arguments, settings, output)),
+        Command::Inspect(arguments) => interruptible(inspect::run(arguments, settings, output)),
+        Command::Open(arguments) => interruptible(open::run(arguments, settings, output)),
+        Command::Logs(arguments) => interruptible(logs::run(arguments, settings, output)),
+        Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output)),
+        Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output)),
+        Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output)),
+        Command::Completions(arguments) => completions::run(&arguments, output),
+    }
+}
+
+/// Runs a command to its end or until Ctrl-C. One thread is enough for a client, and quicker to start than many.
+fn interruptible(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    let runtime = runtime(&mut Builder::new_current_thread())?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = command => result,
+            _ = tokio::signal::ctrl_c() => Err(CommandError::interrupted()),
+        }
+    });
+    // A compiler that was interrupted as well may need a moment to notice; nobody waits for it.
+    runtime.shutdown_background();
+    result
+}
+
+/// A runtime with everything switched on.
+fn runtime(builder: &mut Builder) -> Result<Runtime, CommandError> {
+    builder.enable_all().build().map_err(|error| CommandError::new(ErrorKind::Host, error))
+}

@@ -1,0 +1,42 @@
+//! `ship build`: only the build, into a folder that can be looked at.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use ship_builder::{Architecture, BuildOptions, write_output};
+
+use crate::building;
+use crate::commands::deploy::FunctionLine;
+use crate::error::CommandError;
+use crate::output::Output;
+use crate::settings::Settings;
+
+/// Where the output stands, below the project.
+const OUTPUT_FOLDER: &str = ".ship/output";
+
+/// Build a project into .ship/output, and deploy nothing
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct BuildArgs {
+    /// The project's folder (default: the current one)
+    path: Option<PathBuf>,
+    /// The processor to compile for: amd64 or arm64 (default: this machine's)
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Architecture>,
+}
+
+pub(crate) async fn run(arguments: BuildArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let options = BuildOptions { arch: arguments.arch.unwrap_or_default() };
+    let built = building::build(&arguments.path.unwrap_or_else(|| ".".into()), options, settings, output).await?;
+    building::say(&built, output);
+    let folder = built.root.join(OUTPUT_FOLDER);
+    write_output(&built.output, &folder)?;
+    let functions: Vec<_> = built.output.functions().iter().map(FunctionLine::of).collect();
+    let document = json!({
+        "project": built.name,
+        "arch": options.arch.as_str(),
+        "output": folder,
+        "functions": functions,
+        "static": { "files": built.output.static_files(), "bytes": built.output.static_bytes() },
+    });
+    output.data(&document, |_| folder.display().to_string())
+}

@@ -1,0 +1,149 @@
+//! `ship deploy`: from a folder to a live URL.
+
+mod document;
+mod send;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use ship_api::{CheckFunctions, ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
+use ship_builder::BuildOptions;
+use ship_core::{BranchName, Target};
+
+use self::document::DeployDocument;
+use self::send::{Delivery, deliver};
+use crate::building::{self, Built};
+use crate::connection::connect;
+use crate::embedded::StartPolicy;
+use crate::error::CommandError;
+use crate::output::{Output, count, duration};
+use crate::settings::Settings;
+use crate::source::Source;
+
+pub(crate) use self::document::FunctionLine;
+
+/// Build a project, send what the host lacks, and publish it
+#[derive(Clone, PartialEq, Eq, Debug, Default, clap::Args)]
+pub(crate) struct DeployArgs {
+    /// The project's folder (default: the current one)
+    pub(crate) path: Option<PathBuf>,
+    /// Move production to this deployment
+    #[arg(long)]
+    pub(crate) prod: bool,
+    /// Publish even if nothing changed
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do not wait for the functions to start
+    #[arg(long)]
+    pub(crate) no_check: bool,
+    /// The branch whose URL leads here (default: what CI or git says)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<BranchName>,
+}
+
+impl DeployArgs {
+    fn publish_options(&self, source: Source) -> PublishOptions {
+        PublishOptions {
+            target: if self.prod { Target::Production } else { Target::Preview },
+            branch: source.branch,
+            commit: source.commit,
+            republish: if self.force { Republish::Always } else { Republish::IfChanged },
+            check: if self.no_check { CheckFunctions::Skip } else { CheckFunctions::Start },
+        }
+    }
+}
+
+pub(crate) async fn run(arguments: DeployArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let started = Instant::now();
+    let (built, delivery) = match build_and_deliver(&arguments, settings, output).await {
+        Err(Failure::FileChanged(reason)) => {
+            output.warning(format_args!("{reason}; building again"));
+            build_and_deliver(&arguments, settings, output).await?
+        }
+        once => once?,
+    };
+    say(&delivery, started, output);
+    let document = DeployDocument::new(&built, &delivery, started.elapsed());
+    output.data(&document, |_| delivery.published.url.clone())
+}
+
+/// Why a project was not deployed.
+enum Failure {
+    /// A file changed between being hashed and being sent. What it is now can be deployed.
+    FileChanged(ClientError),
+    Other(CommandError),
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::FileChanged(error) => error.into(),
+            Failure::Other(error) => error,
+        }
+    }
+}
+
+async fn build_and_deliver(
+    arguments: &DeployArgs,
+    settings: &Settings,
+    output: &Output,
+) -> Result<(Built, Delivery), Failure> {
+    let path = arguments.path.clone().unwrap_or_else(|| ".".into());
+    let built = building::build(&path, BuildOptions::default(), settings, output).await?;
+    building::say(&built, output);
+    let source = Source::detect(&built.root, arguments.branch.clone(), &settings.environment);
+    let options = arguments.publish_options(source.map_err(CommandError::from)?);
+    let host = connect(settings, output, StartPolicy::Always).await?;
+    match deliver(&host.client, &built, &options, output).await {
+        Ok(delivery) => Ok((built, delivery)),
+        Err(error) if is_changed_file(&error) => Err(Failure::FileChanged(error)),
+        Err(error) => Err(Failure::Other(cut_off(error))),
+    }
+}
+
+/// Whether a file is not what it was when it was hashed. The host notices too, where the length stayed the same.
+fn is_changed_file(error: &ClientError) -> bool {
+    match error {
+        ClientError::FileChanged { .. } => true,
+        ClientError::Refused { detail, .. } => detail.code == ErrorCode::DigestMismatch,
+        _ => false,
+    }
+}
+
+/// What the host has received stays there, so the same command goes on where it was cut off.
+fn cut_off(error: ClientError) -> CommandError {
+    let is_cut_off = matches!(error, ClientError::Unreachable { .. } | ClientError::BrokenAnswer { .. });
+    let error = CommandError::from(error);
+    if is_cut_off { error.hint("run the same command again: only what the host still lacks is sent") } else { error }
+}
+
+/// Says what was sent, what leads to the deployment, and how long it all took.
+fn say(delivery: &Delivery, started: Instant, output: &Output) {
+    let published = &delivery.published;
+    let there = delivery.reused_blobs;
+    if delivery.new_blobs == 0 {
+        output.status(format_args!("Nothing to send, {} already there", count(there, "file")));
+    } else {
+        output.status(format_args!("{} sent, {there} already there", count(delivery.new_blobs, "file")));
+    }
+    let what = format!("{} as {}", published.deployment.project, published.deployment.target);
+    let changed = if published.changed { "Published" } else { "Already published:" };
+    let time = duration(started.elapsed());
+    output.status(format_args!("{} {what} in {time}", output.styles().good(changed)));
+    if published.first_of_project {
+        output.status("It is the first deployment of this project, so it is production");
+    }
+    say_aliases(published, output);
+}
+
+fn say_aliases(published: &PublishedView, output: &Output) {
+    for alias in &published.aliases {
+        output.status(format_args!("  {}", output.styles().place(alias)));
+    }
+}

@@ -1,0 +1,60 @@
+//! `ship host`: the server, and looking after the one in the background.
+
+mod run;
+mod status;
+mod stop;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::error::CommandError;
+use crate::output::Output;
+use crate::settings::Settings;
+
+/// Serve deployments from this machine until Ctrl-C
+#[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub(crate) struct HostArgs {
+    #[command(subcommand)]
+    command: Option<HostCommand>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// How the server runs.
+#[derive(Clone, Debug, clap::Args)]
+struct RunArgs {
+    /// Where visitors are served (default: 127.0.0.1:7700); port 0 means any
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where the control API is served (default: 127.0.0.1:7701)
+    #[arg(long, value_name = "ADDR")]
+    control: Option<SocketAddr>,
+    /// The data directory (default: `host` in ship's own folder)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The domain below which sites stand
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    domain: String,
+    /// Started in the background by another command
+    #[arg(long, hide = true)]
+    embedded: bool,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum HostCommand {
+    /// Show the host that runs
+    Status,
+    /// End the host in the background, or the one that --host names
+    Stop,
+}
+
+pub(crate) fn run(arguments: HostArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    match arguments.command {
+        None => run::run(&arguments.run, settings, output),
+        Some(HostCommand::Status) => super::interruptible(status::run(settings, output)),
+        Some(HostCommand::Stop) => super::interruptible(stop::run(settings, output)),
+    }
+}

@@ -1,0 +1,146 @@
+//! `ship host`: the server in this process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use ship_core::HostLabel;
+use ship_host::{Host, HostOptions, PortChoice, Ready};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::RunArgs;
+use super::status::port;
+use crate::connection::VERSION;
+use crate::diagnostics::{self, Destination};
+use crate::embedded::{Endpoint, Presence, announce};
+use crate::error::{CommandError, ErrorKind};
+use crate::home::HostFolder;
+use crate::output::Output;
+use crate::settings::Settings;
+
+/// Where visitors are served if nothing is said.
+const DEFAULT_SITES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7700);
+
+/// Where the control API is served if nothing is said.
+const DEFAULT_CONTROL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7701);
+
+/// How long requests in flight may take to finish when the host stops: less than what service managers wait before they kill.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Whether the host belongs to a terminal or runs by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mode {
+    Foreground,
+    Embedded,
+}
+
+pub(super) fn run(arguments: &RunArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let mode = if arguments.embedded { Mode::Embedded } else { Mode::Foreground };
+    let data = data_folder(arguments.data.as_deref(), settings)?;
+    let folder = settings.home.host(&data);
+    let files = |error: std::io::Error| CommandError::new(ErrorKind::Host, error);
+    let destination = match mode {
+        Mode::Foreground => Destination::StandardError,
+        Mode::Embedded => {
+            // A session of its own: no terminal that closes takes the host with it.
+            rustix::process::setsid().map_err(|error| files(error.into()))?;
+            Destination::File(folder.log_file())
+        }
+    };
+    crate::embedded::create_private(folder.folder()).map_err(files)?;
+    diagnostics::install(settings, output, "info", &destination).map_err(files)?;
+    let options = host_options(arguments, mode, data, &folder)?;
+    let runtime = super::super::runtime(&mut Builder::new_multi_thread())?;
+    runtime.block_on(serve(options, &folder, output))
+}
+
+/// The data directory, made if it is absent: absolute and free of symbolic links, so that it has one name.
+fn data_folder(given: Option<&Path>, settings: &Settings) -> Result<PathBuf, CommandError> {
+    let data = given.map_or_else(|| settings.home.host_data(), |path| settings.absolute(path));
+    let canonical = crate::embedded::create_private(&data).and_then(|()| data.canonicalize());
+    canonical.map_err(|error| {
+        CommandError::project(format!("the data directory {} cannot be used: {error}", data.display()))
+    })
+}
+
+fn host_options(
+    arguments: &RunArgs,
+    mode: Mode,
+    data: PathBuf,
+    folder: &HostFolder,
+) -> Result<HostOptions, CommandError> {
+    let domain = arguments.domain.to_ascii_lowercase();
+    if let Some(label) = domain.split('.').find(|label| label.parse::<HostLabel>().is_err()) {
+        return Err(CommandError::usage(format!("`--domain {domain}` is no domain: `{label}` is not a DNS label")));
+    }
+    // The ports of last time come first, so that the URLs of deployments outlive a restart.
+    let last = match (mode, Presence::of(folder)) {
+        (Mode::Embedded, Ok(Presence::Stopped(endpoint))) => Some(endpoint),
+        _ => None,
+    };
+    let last_address = |url: fn(&Endpoint) -> &str| {
+        last.as_ref().and_then(|endpoint| url(endpoint).strip_prefix("http://")?.parse().ok())
+    };
+    Ok(HostOptions {
+        data,
+        sites: arguments.listen.or_else(|| last_address(|endpoint| &endpoint.sites)).unwrap_or(DEFAULT_SITES),
+        control: arguments.control.or_else(|| last_address(|endpoint| &endpoint.control)).unwrap_or(DEFAULT_CONTROL),
+        domain,
+        token_file: folder.token_file(),
+        ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
+        drain: DRAIN,
+    })
+}
+
+async fn serve(options: HostOptions, folder: &HostFolder, output: &Output) -> Result<(), CommandError> {
+    let signals = |kind| signal(kind).map_err(|error| CommandError::new(ErrorKind::Host, error));
+    let (mut interrupt, mut terminate) = (signals(SignalKind::interrupt())?, signals(SignalKind::terminate())?);
+    let host = Host::start(options).await?;
+    let ready = host.ready().clone();
+    announce(folder, &endpoint(&ready)).map_err(|error| CommandError::new(ErrorKind::Host, error))?;
+    say_ready(&ready, output)?;
+    let shutdown = CancellationToken::new();
+    let asked = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        output.status("Finishing the requests in flight");
+        shutdown.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        result = host.serve(shutdown.clone()) => Ok(result?),
+        () = asked => Ok(()),
+    }
+}
+
+fn endpoint(ready: &Ready) -> Endpoint {
+    Endpoint {
+        pid: ready.pid,
+        sites: ready.sites.clone(),
+        control: ready.control.clone(),
+        domain: ready.domain.clone(),
+        data: ready.data.display().to_string(),
+        version: VERSION.to_owned(),
+    }
+}
+
+fn say_ready(ready: &Ready, output: &Output) -> Result<(), CommandError> {
+    let line = json!({
+        "event": "ready",
+        "sites": ready.sites,
+        "control": ready.control,
+        "domain": ready.domain,
+        "token_file": ready.token_file,
+    });
+    output.data(&line, |styles| {
+        let (sites, control) = (styles.place(&ready.sites), styles.place(&ready.control));
+        let example = format!("http://<project>.{}{}", ready.domain, port(&ready.sites));
+        let token = ready.token_file.display();
+        format!("sites    {sites}  ({example})\ncontrol  {control}\ntoken    {token}\n")
+    })
+}

@@ -1,0 +1,57 @@
+//! `ship host status`: the host that runs, and what runs in it.
+
+use std::fmt::Write as _;
+
+use ship_api::HostStatus;
+
+use crate::connection;
+use crate::embedded::StartPolicy;
+use crate::error::{CommandError, ErrorKind};
+use crate::output::{Output, Styles, Table, count, short_time};
+use crate::settings::Settings;
+
+pub(super) async fn run(settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let Some(host) = connection::find(settings, output, StartPolicy::Never).await? else {
+        return Err(CommandError::new(ErrorKind::Unreachable, "no host runs here")
+            .hint("`ship deploy` starts one in the background, `ship host` in this terminal"));
+    };
+    let status = host.client.status().await?;
+    output.data(&status, |styles| render(&status, styles))
+}
+
+fn render(status: &HostStatus, styles: Styles) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let name = styles.dim(format_args!("{name:<9}"));
+        let _ = writeln!(text, "{name} {value}");
+    };
+    line("host", &format!("ship {}, pid {}, since {} UTC", status.version, status.pid, short_time(status.started_at)));
+    line(
+        "sites",
+        &format!("{}  (http://<project>.{}{})", styles.place(&status.sites), status.domain, port(&status.sites)),
+    );
+    line("control", &styles.place(&status.control));
+    line("data", &status.data);
+    line("holds", &format!("{}, {}", count(status.projects, "project"), count(status.deployments, "deployment")));
+    line("running", &count(status.instances.len() as u64, "function instance"));
+    if !status.instances.is_empty() {
+        let mut table = Table::new(["DEPLOYMENT", "FUNCTION", "PID", "STATE", "REQUESTS"]);
+        for instance in &status.instances {
+            table.row([
+                instance.deployment.short().to_owned(),
+                instance.function.to_string(),
+                instance.pid.to_string(),
+                instance.state.clone(),
+                instance.in_flight.to_string(),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table.render(styles));
+    }
+    text
+}
+
+/// `:7700`, as it stands behind the domain of a site's URL.
+pub(super) fn port(sites: &str) -> String {
+    sites.rsplit_once(':').map(|(_, port)| format!(":{port}")).filter(|port| port != ":80").unwrap_or_default()
+}

@@ -1,0 +1,66 @@
+//! `ship inspect`: what a deployment holds, and what leads to it.
+
+use std::fmt::Write as _;
+
+use ship_api::{DeploymentDetail, DeploymentReference, FunctionView};
+
+use crate::connection::connect;
+use crate::embedded::StartPolicy;
+use crate::error::CommandError;
+use crate::output::{Output, Styles, Table, count, short_time, size};
+use crate::settings::Settings;
+
+/// Show what a deployment holds and what leads to it
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    /// An id, the first characters of one, or a URL
+    #[arg(value_name = "ID|URL")]
+    deployment: DeploymentReference,
+}
+
+pub(crate) async fn run(arguments: InspectArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
+    let detail = host.client.deployment(&arguments.deployment).await?;
+    output.data(&detail, |styles| render(&detail, styles))
+}
+
+fn render(detail: &DeploymentDetail, styles: Styles) -> String {
+    let deployment = &detail.deployment;
+    let mut text = format!("{}  {}\n", styles.strong(&deployment.project), deployment.id);
+    let mut line = |name: &str, value: &str| {
+        let name = styles.dim(format_args!("{name:<9}"));
+        let _ = writeln!(text, "  {name} {value}");
+    };
+    line("target", if detail.is_production { "production, live" } else { deployment.target.as_str() });
+    line("branch", deployment.branch.as_ref().map_or("-", |branch| branch.as_str()));
+    line("commit", deployment.commit.as_deref().unwrap_or("-"));
+    line("created", &format!("{} UTC", short_time(deployment.created_at)));
+    line("url", &styles.place(&detail.url));
+    for alias in &detail.aliases {
+        line("alias", &styles.place(alias));
+    }
+    let files = &detail.r#static;
+    line("static", &format!("{}, {}", count(files.files, "file"), size(files.bytes)));
+    line("functions", &detail.functions.len().to_string());
+    if !detail.functions.is_empty() {
+        text.push('\n');
+        text.push_str(&functions(&detail.functions, styles));
+    }
+    text
+}
+
+fn functions(functions: &[FunctionView], styles: Styles) -> String {
+    let mut table = Table::new(["FUNCTION", "RUNTIME", "SIZE", "TIMEOUT", "MEMORY", "RUNNING", "DIGEST"]);
+    for function in functions {
+        table.row([
+            function.route.clone(),
+            function.runtime.to_string(),
+            size(function.size_bytes),
+            format!("{} s", function.limits.timeout_secs),
+            format!("{} MB", function.limits.memory_mb),
+            function.instances.len().to_string(),
+            function.digest.to_string(),
+        ]);
+    }
+    table.render(styles)
+}

@@ -1,0 +1,124 @@
+//! `ship logs`: what visitors asked for and what functions printed.
+
+use futures_util::TryStreamExt as _;
+use ship_api::{DeploymentReference, LogQuery};
+use ship_core::{LogRecord, LogSource, LogStream, ProjectName, RequestId};
+
+use crate::connection::{Connection, connect};
+use crate::embedded::StartPolicy;
+use crate::error::CommandError;
+use crate::output::{Output, Styles, clock_time, duration, plain};
+use crate::project;
+use crate::settings::Settings;
+
+/// Show request and function logs, oldest first; times are in UTC
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct LogsArgs {
+    /// A deployment: an id, the first characters of one, or a URL (default: the project of the current folder)
+    #[arg(value_name = "ID|URL")]
+    deployment: Option<DeploymentReference>,
+    /// Go on with new lines until Ctrl-C
+    #[arg(long, short)]
+    follow: bool,
+    /// How many of the newest lines to begin with
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
+    limit: usize,
+    /// Only the lines of one request, by its x-ship-id
+    #[arg(long, value_name = "ID")]
+    request: Option<RequestId>,
+}
+
+pub(crate) async fn run(arguments: LogsArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
+    let (project, deployment) = subject(&host, &arguments, settings).await?;
+    let query = LogQuery { deployment, request: arguments.request, limit: arguments.limit, follow: arguments.follow };
+    let mut records = host.client.logs(&project, &query).await?;
+    while let Some(record) = records.try_next().await? {
+        output.data(&record, |styles| render(&record, styles))?;
+    }
+    Ok(())
+}
+
+/// Whose logs are meant: those of a deployment, or those of a project.
+async fn subject(
+    host: &Connection,
+    arguments: &LogsArgs,
+    settings: &Settings,
+) -> Result<(ProjectName, Option<ship_core::DeploymentId>), CommandError> {
+    match &arguments.deployment {
+        Some(reference) => {
+            let deployment = host.client.deployment(reference).await?.deployment;
+            Ok((deployment.project, Some(deployment.id)))
+        }
+        None => Ok((project::name_here(settings)?, None)),
+    }
+}
+
+/// One record in one line: a request from the margin, what belongs to functions indented.
+pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
+    let at = styles.dim(clock_time(record.at));
+    match &record.source {
+        LogSource::Request { method, path, status, duration_micros, error, .. } => {
+            let time = duration(std::time::Duration::from_micros(*duration_micros));
+            let code = error.as_deref().map(|error| format!(" {error}")).unwrap_or_default();
+            let request = record.requests.first().map(|id| format!("  {id}")).unwrap_or_default();
+            let status = colored_status(*status, styles);
+            format!("{at} {} {} {status} {time}{code}{}", plain(method), plain(path), styles.dim(request))
+        }
+        LogSource::Function { function, stream, message, truncated } => {
+            let stream = match stream {
+                LogStream::Stdout => "stdout",
+                LogStream::Stderr => "stderr",
+            };
+            let cut = if *truncated { " …" } else { "" };
+            format!("{at}   {} {}{cut}", styles.dim(format_args!("{function} {stream}:")), plain(message))
+        }
+        LogSource::Platform { function, message } => {
+            format!("{at}   {} {}", styles.warning(format_args!("{function}:")), plain(message))
+        }
+    }
+}
+
+fn colored_status(status: u16, styles: Styles) -> String {
+    match status {
+        500.. => styles.error(status),
+        400..500 => styles.warning(status),
+        _ => styles.good(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(record: &str) -> String {
+        render(&serde_json::from_str(record).unwrap(), Output::for_tests().data_styles())
+    }
+
+    /// A request, what its function printed meanwhile, and what the platform says.
+    #[test]
+    fn lines() {
+        let deployment = "0123456789abcdefghijklmnopqrstuv";
+        let request = "01hzy3v7k2m4n6p8r0s2t4v6w8";
+        let records = [
+            format!(
+                r#"{{"at":"2026-04-14T12:03:04.123456Z","deployment":"{deployment}","requests":["{request}"],"source":"request","method":"GET","host":"a.localhost","path":"/api/date?x=1","status":200,"duration_micros":3100,"function":"api/date"}}"#
+            ),
+            format!(
+                r#"{{"at":"2026-04-14T12:03:04.5Z","deployment":"{deployment}","requests":["{request}"],"source":"request","method":"GET","host":"a.localhost","path":"/api/slow","status":504,"duration_micros":60000000,"error":"FUNCTION_INVOCATION_TIMEOUT"}}"#
+            ),
+            format!(
+                r#"{{"at":"2026-04-14T12:03:04Z","deployment":"{deployment}","source":"function","function":"api/date","stream":"stderr","message":"hello \u001b[2J","truncated":true}}"#
+            ),
+            format!(
+                r#"{{"at":"2026-04-14T12:03:05Z","deployment":"{deployment}","source":"platform","function":"api/date","message":"it exited with status 2"}}"#
+            ),
+        ];
+        insta::assert_snapshot!(records.map(|record| line(&record)).join("\n"), @r"
+        12:03:04.123 GET /api/date?x=1 200 3.1 ms  01hzy3v7k2m4n6p8r0s2t4v6w8
+        12:03:04.500 GET /api/slow 504 60.0 s FUNCTION_INVOCATION_TIMEOUT  01hzy3v7k2m4n6p8r0s2t4v6w8
+        12:03:04.000   api/date stderr: hello \u{1b}[2J …
+        12:03:05.000   api/date: it exited with status 2
+        ");
+    }
+}

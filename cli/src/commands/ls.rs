@@ -1,0 +1,83 @@
+//! `ship ls`: what is deployed.
+
+use ship_api::{DeploymentList, PublishedView};
+
+use crate::connection;
+use crate::embedded::StartPolicy;
+use crate::error::CommandError;
+use crate::output::{Output, Styles, Table, short_time};
+use crate::settings::Settings;
+
+/// List deployments, newest first
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct LsArgs {
+    /// How many to list
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    limit: usize,
+}
+
+pub(crate) async fn run(arguments: LsArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let list = match connection::find(settings, output, StartPolicy::IfOneRanBefore).await? {
+        Some(host) => host.client.deployments(settings.project.as_ref(), arguments.limit).await?,
+        None => DeploymentList { deployments: Vec::new() },
+    };
+    if list.deployments.is_empty() {
+        output.status("Nothing is deployed yet");
+        output.hint("`ship deploy` deploys the current folder");
+    }
+    output.data(&list, |styles| render(&list, styles))
+}
+
+fn render(list: &DeploymentList, styles: Styles) -> String {
+    if list.deployments.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(["PROJECT", "ID", "TARGET", "BRANCH", "CREATED (UTC)", "URL"]);
+    for published in &list.deployments {
+        let deployment = &published.deployment;
+        table.row([
+            deployment.project.to_string(),
+            deployment.id.short().to_owned(),
+            target(published),
+            deployment.branch.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            short_time(deployment.created_at),
+            published.url.clone(),
+        ]);
+    }
+    table.render(styles)
+}
+
+/// What leads to a deployment now: production, or only its own and its branch's URL.
+fn target(published: &PublishedView) -> String {
+    let project = published.deployment.project.as_str();
+    let is_production =
+        |url: &String| url.split("//").nth(1).and_then(|rest| rest.split(['.', ':']).next()) == Some(project);
+    if published.aliases.iter().any(is_production) {
+        "production *".into()
+    } else {
+        published.deployment.target.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The deployment that production leads to is marked, whatever it was published for.
+    #[test]
+    fn table() {
+        let list: DeploymentList = serde_json::from_str(
+            r#"{"deployments":[
+                {"deployment":{"id":"0123456789abcdefghijklmnopqrstuv","project":"date-weather","target":"preview","branch":"feature/new-map","commit":null,"created_at":"2026-04-14T12:03:04Z"},
+                 "url":"http://date-weather-01234567.localhost:7700","aliases":["http://date-weather-git-feature-new-map.localhost:7700"],"changed":true,"first_of_project":false},
+                {"deployment":{"id":"vvvv456789abcdefghijklmnopqrstuv","project":"date-weather","target":"production","branch":null,"commit":null,"created_at":"2026-04-13T00:00:00Z"},
+                 "url":"http://date-weather-vvvv4567.localhost:7700","aliases":["http://date-weather.localhost:7700"],"changed":true,"first_of_project":true}]}"#,
+        )
+        .unwrap();
+        insta::assert_snapshot!(render(&list, Output::for_tests().data_styles()), @r"
+        PROJECT       ID        TARGET        BRANCH           CREATED (UTC)        URL
+        date-weather  01234567  preview       feature/new-map  2026-04-14 12:03:04  http://date-weather-01234567.localhost:7700
+        date-weather  vvvv4567  production *  -                2026-04-13 00:00:00  http://date-weather-vvvv4567.localhost:7700
+        ");
+    }
+}

@@ -1,0 +1,39 @@
+//! `ship promote`: production moves to a deployment that exists.
+
+use ship_api::{AliasMoveView, DeploymentReference};
+
+use crate::connection::connect;
+use crate::embedded::StartPolicy;
+use crate::error::CommandError;
+use crate::output::Output;
+use crate::settings::Settings;
+
+/// Move production to a deployment
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct PromoteArgs {
+    /// An id, the first characters of one, or a URL
+    #[arg(value_name = "ID|URL")]
+    deployment: DeploymentReference,
+}
+
+pub(crate) async fn run(arguments: PromoteArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
+    let project = match &settings.project {
+        Some(project) => project.clone(),
+        None => host.client.deployment(&arguments.deployment).await?.deployment.project,
+    };
+    let moved = host.client.promote(&project, &arguments.deployment).await?;
+    report(&moved, output)
+}
+
+/// Says where production leads now and where it led before. The URL is the data.
+pub(super) fn report(moved: &AliasMoveView, output: &Output) -> Result<(), CommandError> {
+    let short =
+        |id: &Option<ship_core::DeploymentId>| id.map_or_else(|| "nothing".to_owned(), |id| id.short().to_owned());
+    if moved.from == moved.to {
+        output.status(format_args!("Production led to {} already", short(&moved.to)));
+    } else {
+        output.status(format_args!("Production moved from {} to {}", short(&moved.from), short(&moved.to)));
+    }
+    output.data(moved, |_| moved.url.clone())
+}

@@ -1,0 +1,29 @@
+//! `ship rollback`: production goes back to what it led to before.
+
+use ship_api::DeploymentReference;
+
+use crate::commands::promote::report;
+use crate::connection::connect;
+use crate::embedded::StartPolicy;
+use crate::error::CommandError;
+use crate::output::Output;
+use crate::project;
+use crate::settings::Settings;
+
+/// Move production back to the deployment before, or to a given one
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RollbackArgs {
+    /// An id, the first characters of one, or a URL (default: what production led to before)
+    #[arg(value_name = "ID|URL")]
+    deployment: Option<DeploymentReference>,
+}
+
+pub(crate) async fn run(arguments: RollbackArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
+    let project = match (&settings.project, &arguments.deployment) {
+        (None, Some(reference)) => host.client.deployment(reference).await?.deployment.project,
+        _ => project::name_here(settings)?,
+    };
+    let moved = host.client.rollback(&project, arguments.deployment.as_ref()).await?;
+    report(&moved, output)
+}

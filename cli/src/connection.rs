@@ -1,0 +1,115 @@
+//! Which host a command talks to, and as whom.
+
+use ship_api::{Client, ClientOptions};
+
+use crate::embedded::{self, Endpoint, StartPolicy, running_hosts};
+use crate::error::{CommandError, ErrorKind};
+use crate::home::HostFolder;
+use crate::output::Output;
+use crate::settings::{HostChoice, Origin, Settings};
+
+/// The version of this program. A host of another version may not know what it is asked.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A host to talk to.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// The client of its control API.
+    pub(crate) client: Client,
+    /// Where it listens, if it runs on this machine and this account knows it.
+    pub(crate) endpoint: Option<Endpoint>,
+}
+
+/// The host that the settings name, started if it is the embedded one and the policy allows that.
+pub(crate) async fn connect(
+    settings: &Settings,
+    output: &Output,
+    policy: StartPolicy,
+) -> Result<Connection, CommandError> {
+    match find(settings, output, policy).await? {
+        Some(connection) => Ok(connection),
+        None => Err(CommandError::new(ErrorKind::Unreachable, "no host runs here, and none ever did")
+            .hint("`ship deploy` starts one, `--host URL` names another")),
+    }
+}
+
+/// The same, and `None` if no host runs and none may be started.
+pub(crate) async fn find(
+    settings: &Settings,
+    output: &Output,
+    policy: StartPolicy,
+) -> Result<Option<Connection>, CommandError> {
+    match &settings.host {
+        HostChoice::At { url, origin } => {
+            let from = if *origin == Origin::Flag { "--host" } else { "SHIP_HOST" };
+            output.detail(format_args!("host {url}, from {from}"));
+            named(settings, url).map(Some)
+        }
+        HostChoice::Embedded => {
+            let Some(endpoint) = embedded::find_or_start(settings, output, policy).await? else { return Ok(None) };
+            warn_of_another_version(output, &endpoint);
+            let folder = settings.home.host(std::path::Path::new(&endpoint.data));
+            let token = token(settings, Some(&folder))?;
+            let client = Client::new(ClientOptions { base_url: endpoint.control.clone(), token })?;
+            Ok(Some(Connection { client, endpoint: Some(endpoint) }))
+        }
+    }
+}
+
+/// The host at a URL. If it is one of this account, its own token opens it.
+fn named(settings: &Settings, url: &str) -> Result<Connection, CommandError> {
+    let known = running_hosts(&settings.home).into_iter().find(|(_, endpoint)| same_address(&endpoint.control, url));
+    let token = token(settings, known.as_ref().map(|(folder, _)| folder))?;
+    let client = Client::new(ClientOptions { base_url: url.to_owned(), token })?;
+    Ok(Connection { client, endpoint: known.map(|(_, endpoint)| endpoint) })
+}
+
+/// The token: the one on the command line, else that of a host of this account, else the one in the environment, which
+/// may well be meant for another host.
+fn token(settings: &Settings, folder: Option<&HostFolder>) -> Result<Option<String>, CommandError> {
+    let given = settings.token.as_ref();
+    if let Some(token) = given.filter(|token| token.origin() == Origin::Flag) {
+        return Ok(Some(token.expose_secret().to_owned()));
+    }
+    let Some(folder) = folder else { return Ok(given.map(|token| token.expose_secret().to_owned())) };
+    let path = folder.token_file();
+    let text = fs_err::read_to_string(&path).map_err(|error| {
+        CommandError::new(ErrorKind::Unreachable, error).hint("`--token T` gives the token of the host")
+    })?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+/// Whether two URLs name one address. `localhost` is this machine, whichever of its loopback addresses is meant.
+fn same_address(left: &str, right: &str) -> bool {
+    let address = |url: &str| {
+        let url: reqwest::Url = url.parse().ok()?;
+        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+        let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let host = if loopback { "localhost".to_owned() } else { host.to_owned() };
+        Some((url.scheme().to_owned(), host, url.port_or_known_default()?))
+    };
+    address(left).is_some_and(|left| Some(left) == address(right))
+}
+
+fn warn_of_another_version(output: &Output, endpoint: &Endpoint) {
+    if endpoint.version != VERSION {
+        output.warning(format_args!("the host in the background is ship {}, this is ship {VERSION}", endpoint.version));
+        output.hint("`ship host stop`, and the next command starts one of this version");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An address is the same with and without a trailing slash, and by either name of this machine.
+    #[test]
+    fn addresses() {
+        assert!(same_address("http://127.0.0.1:7701", "http://localhost:7701/"));
+        assert!(same_address("https://ship.example.com", "https://SHIP.example.com:443"));
+        assert!(!same_address("http://127.0.0.1:7701", "http://127.0.0.1:7703"));
+        assert!(!same_address("http://127.0.0.1:7701", "https://127.0.0.1:7701"));
+        assert!(!same_address("http://[::1]:1", "http://192.0.2.1:1"));
+        assert!(!same_address("nonsense", "nonsense"));
+    }
+}

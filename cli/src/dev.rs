@@ -1,0 +1,27 @@
+//! The dev server: the site of a folder, served by the same edge as on a host, and always as the folder is now.
+//!
+//! ```text
+//!   edits ──▶ watch ──▶ rebuild ──▶ shown ──▶ reload (pages that are open)
+//!                ▲                    │
+//!   request ──▶ answer ◀──────────────┘
+//! ```
+//!
+//! [`watch`] hears of every edit, [`rebuild`] alone builds, and what it made is [`shown`] until the next. [`answer`] lets no
+//! request overtake an edit: it first makes sure that the watch has heard of everything that happened before the request,
+//! and then waits for the build that contains it.
+
+mod answer;
+mod console;
+mod failure_page;
+mod folder;
+mod keep;
+mod rebuild;
+mod reload;
+mod serve;
+mod shown;
+mod watch;
+
+pub(crate) use self::console::Console;
+pub(crate) use self::keep::KeepError;
+pub(crate) use self::serve::{DevOptions, serve};
+pub(crate) use self::watch::WatchError;

@@ -1,0 +1,51 @@
+//! What is answered while the site does not build: the same lines as in the terminal, as a page or as JSON.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+use ship_edge::EdgeBody;
+
+use super::reload;
+
+/// The stable code of this failure. It exists only in development.
+const CODE: &str = "BUILD_FAILED";
+
+/// Answers a request that the site cannot.
+pub(super) fn respond(headers: &HeaderMap, failure: &[String]) -> Response<EdgeBody> {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (media_type, body) = if accepted.contains("text/html") {
+        ("text/html; charset=utf-8", page(failure))
+    } else {
+        ("application/json", json!({ "error": { "code": CODE, "message": failure.join("\n") } }).to_string())
+    };
+    let mut response = Response::new(EdgeBody::full(body));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-ship-error", HeaderValue::from_static(CODE));
+    response
+}
+
+fn page(failure: &[String]) -> String {
+    include_str!("failure_page.html")
+        .replace("{script}", &reload::script_of_no_version())
+        .replace("{failure}", &escape(&failure.join("\n")))
+}
+
+/// Text as it stands in HTML. Compilers quote what people wrote.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page shows what the compiler said, and nothing of it becomes markup.
+    #[test]
+    fn quoted() {
+        let page = page(&["api/date.go:3:1: <script> & {script}".to_owned()]);
+        assert!(page.contains("api/date.go:3:1: &lt;script&gt; &amp; {script}"), "{page}");
+        assert_eq!(page.matches("<script").count(), 1);
+    }
+}

@@ -1,0 +1,192 @@
+//! Rebuilding: the only task that builds, one build at a time, each of everything that was edited until it began.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ship_builder::{BuildOptions, BuildOutput};
+use ship_core::{DeploymentId, Manifest};
+use ship_edge::{Edge, EdgeOptions, LiveDeployment, Site};
+use ship_runtime::{LogSink, Runtime};
+use ship_store::Store;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::shown::{Live, Shown, View, only_styles_differ};
+use super::watch::Edits;
+use super::{Console, keep, reload};
+use crate::building::{self, Built};
+use crate::error::CommandError;
+use crate::output::{Output, count, duration};
+use crate::settings::Settings;
+
+/// How long nothing must be edited before a build begins: editors write one change as several operations.
+const QUIET: Duration = Duration::from_millis(10);
+
+/// How long a build is put off at most, however much is being edited.
+const MAX_DELAY: Duration = Duration::from_millis(50);
+
+/// Assets that one version of the site keeps in memory. A dev server has one visitor.
+const CACHE_BYTES: usize = 1024 * 1024;
+
+/// All that a build needs, and what it changes.
+pub(super) struct Rebuilder {
+    /// The project's folder.
+    pub(super) path: PathBuf,
+    /// What every command knows.
+    pub(super) settings: Settings,
+    /// How things are said.
+    pub(super) output: Output,
+    /// Where they are said.
+    pub(super) console: Console,
+    /// The URL of the server.
+    pub(super) url: String,
+    /// What was edited.
+    pub(super) edits: Edits,
+    /// What is shown, changed here and nowhere else.
+    pub(super) shown: watch::Sender<Shown>,
+    /// Where artifacts and files go.
+    pub(super) store: Store,
+    /// What runs the functions.
+    pub(super) runtime: Runtime,
+    /// Whether an origin is the server's own.
+    pub(super) own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+impl Rebuilder {
+    /// Builds whenever something was edited, until `stop`.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut edits = self.edits.subscribe();
+        loop {
+            let contained = self.shown.borrow().edits;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                newer = edits.wait_for(|count| *count > contained) => if newer.is_err() { break },
+            }
+            if contained > 0 {
+                settle(&mut edits).await;
+            }
+            let count = self.edits.count();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.rebuild(count, contained == 0) => {}
+            }
+        }
+        let last = self.shown.borrow().view.clone();
+        if let View::Live(live) = last {
+            live.edge.shutdown().await;
+        }
+    }
+
+    async fn rebuild(&self, edits: u64, is_first: bool) {
+        let changed = self.edits.take_paths();
+        if !is_first {
+            self.console.rebuilding(&changed);
+        }
+        let started = Instant::now();
+        match self.build().await {
+            Ok(built) => self.show(&built, edits, is_first, &changed, started).await,
+            Err(error) => self.show_failure(&error, edits),
+        }
+    }
+
+    /// Builds the project and puts what was made into the store.
+    async fn build(&self) -> Result<Built, CommandError> {
+        let built = building::build(&self.path, BuildOptions::default(), &self.settings, &self.output).await?;
+        let store = self.store.clone();
+        let kept = tokio::task::spawn_blocking(move || keep::keep(&store, &built.output).map(|()| built)).await;
+        Ok(kept.map_err(CommandError::project)??)
+    }
+
+    async fn show(&self, built: &Built, edits: u64, is_first: bool, changed: &[PathBuf], started: Instant) {
+        let before = self.live();
+        let live = self.bring_to_life(built, before.as_ref());
+        let functions = *live.site.deployment.id();
+        self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Live(live) });
+        let took = duration(started.elapsed());
+        if is_first {
+            self.console.url(&self.url);
+            self.console.ready(&self.url, format!("{}: {}, ready in {took}", built.name, contents(&built.output)));
+        } else {
+            self.console.ready(&self.url, format!("Rebuilt in {took}{}", because_of(changed)));
+        }
+        if let Some(before) = before {
+            before.edge.shutdown().await;
+            if *before.site.deployment.id() != functions {
+                self.runtime.retire(before.site.deployment.id()).await;
+            }
+        }
+    }
+
+    fn show_failure(&self, error: &CommandError, edits: u64) {
+        let lines: Arc<[String]> = error.to_lines().into();
+        let is_first = self.shown.borrow().edits == 0;
+        self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Failed(lines) });
+        if is_first {
+            self.console.url(&self.url);
+            self.console.ready(&self.url, "The site is shown once it builds".to_owned());
+        }
+        self.console.failed(error, &self.output);
+    }
+
+    fn live(&self) -> Option<Live> {
+        match &self.shown.borrow().view {
+            View::Live(live) => Some(live.clone()),
+            View::Nothing | View::Failed(_) => None,
+        }
+    }
+
+    /// A site of what was built. Its functions go on running where they did not change.
+    fn bring_to_life(&self, built: &Built, before: Option<&Live>) -> Live {
+        let manifest = Manifest::clone(built.output.manifest());
+        let version = manifest.deployment_id(&built.name);
+        let styles_since = before
+            .filter(|before| only_styles_differ(before.site.deployment.manifest(), &manifest))
+            .map(|before| before.version);
+        let id = id_of_functions(&manifest);
+        let options = EdgeOptions {
+            page_script: Some(reload::page_script(&version)),
+            cache_bytes: CACHE_BYTES,
+            ..EdgeOptions::default()
+        };
+        let logs = Arc::new(self.console.clone()) as Arc<dyn LogSink>;
+        let edge = Arc::new(Edge::new(self.store.clone(), self.runtime.clone(), logs, options));
+        let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest);
+        let site = Site { deployment, own_origins: Arc::clone(&self.own_origins) };
+        Live { version, styles_since, site, edge }
+    }
+}
+
+/// The id under which functions run: the same as long as none of them changes, whatever happens to files beside them.
+fn id_of_functions(manifest: &Manifest) -> DeploymentId {
+    let functions = serde_json::to_vec(manifest.functions()).expect("functions have no fallible encoders");
+    DeploymentId::of_bytes(&functions)
+}
+
+/// Waits until nothing more is edited, but not for long.
+async fn settle(edits: &mut watch::Receiver<u64>) {
+    let deadline = tokio::time::Instant::now() + MAX_DELAY;
+    loop {
+        let _ = edits.borrow_and_update();
+        let quiet = (tokio::time::Instant::now() + QUIET).min(deadline);
+        match tokio::time::timeout_at(quiet, edits.changed()).await {
+            Ok(Ok(())) if tokio::time::Instant::now() < deadline => {}
+            _ => return,
+        }
+    }
+}
+
+fn contents(output: &BuildOutput) -> String {
+    let functions = count(output.functions().len() as u64, "function");
+    format!("{functions}, {}", count(output.static_files() as u64, "file"))
+}
+
+/// What a build was made for, at most two of it by name.
+fn because_of(changed: &[PathBuf]) -> String {
+    let names: Vec<String> = changed.iter().take(2).map(|path| path.display().to_string()).collect();
+    match (names.len(), changed.len() - names.len()) {
+        (0, _) => String::new(),
+        (_, 0) => format!(": {}", names.join(", ")),
+        (_, more) => format!(": {} and {more} more", names.join(", ")),
+    }
+}

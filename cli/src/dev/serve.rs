@@ -1,0 +1,140 @@
+//! The dev server from its start to its end: its parts, and how they stop.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ship_builder::ProjectDir;
+use ship_edge::ConnectionLimits;
+use ship_runtime::{LogSink, Runtime, RuntimeOptions};
+use ship_store::{Durability, Store};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Console;
+use super::answer::{DevAnswer, HostNames, is_this_machine};
+use super::folder::DevFolder;
+use super::rebuild::Rebuilder;
+use super::shown::{Shown, View};
+use super::watch::Watch;
+use crate::error::{CommandError, ErrorKind as CommandErrorKind};
+use crate::output::Output;
+use crate::settings::Settings;
+
+/// Where the dev server listens if nothing is said.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+
+/// How many ports are tried if nothing is said and the first is taken.
+const PORTS_TRIED: u16 = 50;
+
+/// How long requests may take to finish when the dev server ends. Whoever pressed Ctrl-C waits for it.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// How a dev server runs.
+#[derive(Clone, Debug)]
+pub(crate) struct DevOptions {
+    /// The project's folder.
+    pub(crate) path: PathBuf,
+    /// Where to listen, if somebody said so.
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// Serves a folder until `stop`.
+pub(crate) async fn serve(
+    options: DevOptions,
+    settings: &Settings,
+    output: &Output,
+    stop: CancellationToken,
+) -> Result<(), CommandError> {
+    let project = ProjectDir::open(&settings.absolute(&options.path))?;
+    let listener = listen(options.listen).await?;
+    let address = listener.local_addr().map_err(CommandError::project)?;
+    let folder = DevFolder::create(&settings.home.dev(project.root())).map_err(CommandError::project)?;
+    let (console, console_writer) = Console::start(output.clone());
+    let logs = Arc::new(console.clone()) as Arc<dyn LogSink>;
+    let runtime = Runtime::new(RuntimeOptions { socket_dir: folder.run(), logs, drain_timeout: DRAIN })?;
+    let (watch, ears) = Watch::start(project.root(), &folder.cookies())?;
+    let (shown_sender, shown) = watch::channel(Shown { edits: 0, view: View::Nothing });
+    let rebuilder = Rebuilder {
+        path: options.path,
+        settings: settings.clone(),
+        output: output.clone(),
+        console: console.clone(),
+        url: format!("http://{address}"),
+        edits: watch.edits.clone(),
+        shown: shown_sender,
+        store: Store::open(&folder.store(), Durability::Relaxed)?,
+        runtime: runtime.clone(),
+        own_origins: Arc::new(move |origin| is_own_origin(origin, address)),
+    };
+    let names = if address.ip().is_loopback() { HostNames::ThisMachine } else { HostNames::Any };
+    let answer = Arc::new(DevAnswer { watch, shown, names, stop: stop.clone() });
+    let limits = ConnectionLimits { drain_timeout: DRAIN, ..ConnectionLimits::default() };
+
+    let tasks = TaskTracker::new();
+    tasks.spawn(ears.listen(console, stop.clone()));
+    tasks.spawn(rebuilder.run(stop.clone()));
+    ship_edge::serve(listener, answer, limits, stop).await;
+    tasks.close();
+    tasks.wait().await;
+    runtime.shutdown().await;
+    // Everything that speaks through the console is gone with these, which ends its writer.
+    drop(runtime);
+    console_writer.await.map_err(|error| CommandError::new(CommandErrorKind::Host, error))
+}
+
+/// Listens where somebody said, exactly, or at the first free port from 3000 on.
+async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, CommandError> {
+    let first = asked.unwrap_or(DEFAULT_LISTEN);
+    let tries = if asked.is_some() { 1 } else { PORTS_TRIED };
+    for port in (first.port()..=u16::MAX).take(usize::from(tries)) {
+        let address = SocketAddr::new(first.ip(), port);
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(CommandError::project(format!("cannot listen at {address}: {error}"))),
+        }
+    }
+    let hint = "`ship dev --listen 127.0.0.1:0` takes any free port";
+    Err(CommandError::project(format!("{first} is taken by another program")).hint(hint))
+}
+
+/// Whether an origin is one under which the dev server itself is reached.
+fn is_own_origin(origin: &str, address: SocketAddr) -> bool {
+    let Some(authority) = origin.strip_prefix("http://") else { return false };
+    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80);
+    port == address.port() && is_this_machine(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page of this server, by any name of this machine, is its own; the same name at another port is not.
+    #[test]
+    fn own_origins() {
+        let address: SocketAddr = "127.0.0.1:3000".parse().unwrap();
+        for origin in ["http://127.0.0.1:3000", "http://localhost:3000", "http://[::1]:3000"] {
+            assert!(is_own_origin(origin, address), "{origin}");
+        }
+        for origin in
+            ["http://localhost:3001", "https://localhost:3000", "http://localhost", "null", "http://a.test:3000"]
+        {
+            assert!(!is_own_origin(origin, address), "{origin}");
+        }
+    }
+
+    /// A taken port is passed over unless somebody asked for it.
+    #[tokio::test]
+    async fn taken_ports() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = listen(Some(address)).await.unwrap_err();
+        assert_eq!(error.to_lines(), [format!("{address} is taken by another program")]);
+        assert!(listen(None).await.is_ok());
+    }
+}

@@ -1,0 +1,49 @@
+//! Edits, counted as the watch hears of them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+/// How many paths of edits are remembered until the next build, for a line that says what changed.
+const MAX_PATHS: usize = 16;
+
+/// The number of edits so far, and the paths of those since the last build.
+#[derive(Clone, Debug)]
+pub(crate) struct Edits {
+    count: Arc<watch::Sender<u64>>,
+    paths: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl Edits {
+    /// As if everything had just been edited: a first build is due.
+    pub(super) fn new() -> Self {
+        Self { count: Arc::new(watch::Sender::new(1)), paths: Arc::default() }
+    }
+
+    /// Counts an edit.
+    pub(super) fn note(&self, path: Option<PathBuf>) {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = path.filter(|_| paths.len() < MAX_PATHS) {
+            paths.insert(path);
+        }
+        self.count.send_modify(|count| *count += 1);
+    }
+
+    /// How many there were.
+    pub(crate) fn count(&self) -> u64 {
+        *self.count.borrow()
+    }
+
+    /// Hears of each further one.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.count.subscribe()
+    }
+
+    /// The paths since this was last asked, relative to the project.
+    pub(crate) fn take_paths(&self) -> Vec<PathBuf> {
+        let taken = std::mem::take(&mut *self.paths.lock().unwrap_or_else(PoisonError::into_inner));
+        taken.into_iter().collect()
+    }
+}

@@ -1,0 +1,77 @@
+//! What goes wrong in a command: the error, its kind, and what to do next. Libraries' errors become user language in
+//! [`convert`], and are written for people or programs in [`render`].
+
+mod convert;
+mod kind;
+mod render;
+
+use std::error::Error;
+
+pub(crate) use self::kind::{EXIT_CODES, ErrorKind};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    kind: ErrorKind,
+    code: Option<String>,
+    error: Box<dyn Error + Send + Sync>,
+    details: Vec<String>,
+    hints: Vec<String>,
+}
+
+impl CommandError {
+    /// An error of a kind: a sentence without a full stop, or an error with its causes.
+    pub(crate) fn new(kind: ErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, code: None, error: error.into(), details: Vec::new(), hints: Vec::new() }
+    }
+
+    /// The project or the request is wrong.
+    pub(crate) fn project(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Project, error)
+    }
+
+    /// The command line is wrong.
+    pub(crate) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Usage, error)
+    }
+
+    /// Somebody pressed Ctrl-C.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(ErrorKind::Interrupted, "interrupted")
+    }
+
+    /// The same error with a next step.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The same error with lines to be shown as they are, such as what a compiler said.
+    #[must_use]
+    pub(crate) fn details(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(lines);
+        self
+    }
+
+    /// The same error with the stable code that the host gave it.
+    #[must_use]
+    pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// What kind it is of.
+    pub(crate) const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The sentences from the error down to its last cause.
+    fn chain(&self) -> Vec<String> {
+        let first: &(dyn Error + 'static) = self.error.as_ref();
+        let mut sentences: Vec<String> =
+            std::iter::successors(Some(first), |error| (**error).source()).map(ToString::to_string).collect();
+        sentences.dedup();
+        sentences
+    }
+}

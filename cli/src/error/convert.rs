@@ -1,0 +1,191 @@
+//! Libraries' errors in the language of people: which kind each is of, and what to do about it.
+
+use std::error::Error;
+
+use ship_api::{ClientError, ErrorCode, ErrorDetail, ParseReferenceError};
+use ship_builder::{BuildError, CompileError, DetectError, PlanError, ProjectError, WriteOutputError};
+use ship_core::ParseBranchNameError;
+use ship_host::HostError;
+use ship_runtime::RuntimeError;
+use ship_store::OpenError;
+
+use super::{CommandError, ErrorKind};
+use crate::dev::{KeepError, WatchError};
+use crate::embedded::EmbeddedError;
+use crate::settings::SettingsError;
+
+impl From<SettingsError> for CommandError {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::NoHome => Self::usage(error).hint("`export SHIP_HOME=/a/folder/of/yours`"),
+            SettingsError::NotAFolder { .. } => Self::usage(error),
+            SettingsError::NoCurrentFolder { .. } => Self::project(error),
+        }
+    }
+}
+
+impl From<EmbeddedError> for CommandError {
+    fn from(error: EmbeddedError) -> Self {
+        match error {
+            EmbeddedError::Refused { ref hints, .. } => {
+                let hints = hints.clone();
+                hints.into_iter().fold(Self::new(ErrorKind::Host, error), Self::hint)
+            }
+            EmbeddedError::Silent { ref last_lines, .. } => {
+                let lines = last_lines.clone();
+                Self::new(ErrorKind::Host, error).details(lines).hint("`ship host` starts one in this terminal")
+            }
+            EmbeddedError::Files { .. } | EmbeddedError::Spawn { .. } => Self::new(ErrorKind::Host, error),
+        }
+    }
+}
+
+impl From<ParseBranchNameError> for CommandError {
+    fn from(error: ParseBranchNameError) -> Self {
+        Self::project(error).hint("`--branch NAME` names the branch")
+    }
+}
+
+impl From<ParseReferenceError> for CommandError {
+    fn from(error: ParseReferenceError) -> Self {
+        Self::usage(error).hint("`ship ls` shows what is deployed")
+    }
+}
+
+impl From<ProjectError> for CommandError {
+    fn from(error: ProjectError) -> Self {
+        match error {
+            ProjectError::NoName { .. } => Self::project(error).hint("`--project NAME` names it for once"),
+            _ => Self::project(error),
+        }
+    }
+}
+
+impl From<DetectError> for CommandError {
+    fn from(error: DetectError) -> Self {
+        match error.code() {
+            Some(code) => Self::project(error).code(code),
+            None => Self::project(error),
+        }
+    }
+}
+
+impl From<PlanError> for CommandError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::NothingToDeploy { .. } => {
+                Self::project(error).code("nothing_to_deploy").hint("`ship deploy PATH` deploys another folder")
+            }
+            PlanError::ConflictingFilePath { .. } => Self::project(error).code("conflicting_file_path"),
+            _ => Self::project(error),
+        }
+    }
+}
+
+impl From<BuildError> for CommandError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Compile(CompileError::Refused { .. }) => Self::project(error).code("compile_failed"),
+            BuildError::Compile(CompileError::Toolchain(_)) => Self::project(error).code("no_toolchain"),
+            _ => Self::project(error),
+        }
+    }
+}
+
+impl From<WriteOutputError> for CommandError {
+    fn from(error: WriteOutputError) -> Self {
+        Self::project(error)
+    }
+}
+
+impl From<HostError> for CommandError {
+    fn from(error: HostError) -> Self {
+        let hint = match &error {
+            HostError::PortTaken { flag, .. } => Some(format!("`ship host {flag} 127.0.0.1:0` takes any free port")),
+            HostError::Open(OpenError::InUse { .. }) => {
+                Some("`ship host status` shows the host that has it open, `ship host stop` ends it".to_owned())
+            }
+            _ => None,
+        };
+        let error = match error {
+            HostError::PortTaken { .. } | HostError::Listen { .. } | HostError::Open(_) => Self::project(error),
+            _ => Self::new(ErrorKind::Host, error),
+        };
+        hint.into_iter().fold(error, Self::hint)
+    }
+}
+
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> Self {
+        Self::new(ErrorKind::Host, error)
+    }
+}
+
+impl From<RuntimeError> for CommandError {
+    fn from(error: RuntimeError) -> Self {
+        Self::new(ErrorKind::Host, error)
+    }
+}
+
+impl From<KeepError> for CommandError {
+    fn from(error: KeepError) -> Self {
+        Self::project(error)
+    }
+}
+
+impl From<WatchError> for CommandError {
+    fn from(error: WatchError) -> Self {
+        let is_limit = error.is_limit();
+        let error = Self::project(error);
+        if is_limit {
+            error.hint("`sysctl fs.inotify.max_user_watches=524288` lets more folders be watched")
+        } else {
+            error
+        }
+    }
+}
+
+impl From<ClientError> for CommandError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::BadAddress { .. } => Self::usage(error).hint("`--host http://127.0.0.1:7701`, or `SHIP_HOST`"),
+            ClientError::Unreachable { url, source } => unreachable(&url, &source),
+            ClientError::Refused { detail, .. } => refused(*detail),
+            ClientError::UnreadableAnswer { .. } => {
+                Self::new(ErrorKind::Host, error).hint("is this the control address of a ship host of this version?")
+            }
+            ClientError::BrokenAnswer { .. } => Self::new(ErrorKind::Unreachable, error).hint("`ship host status`"),
+            ClientError::UnreadableFile { .. } => Self::project(error),
+            ClientError::FileChanged { .. } => Self::project(error).hint("run the command again"),
+        }
+    }
+}
+
+/// The layers of an HTTP client between its error and the system's say nothing to the user.
+fn unreachable(url: &str, source: &(dyn Error + 'static)) -> CommandError {
+    let root = std::iter::successors(Some(source), |error| (**error).source()).last().map(ToString::to_string);
+    let message = format!("the host at {url} cannot be reached: {}", root.unwrap_or_default());
+    CommandError::new(ErrorKind::Unreachable, message).hint("`ship host status` shows whether a host runs here")
+}
+
+fn refused(detail: ErrorDetail) -> CommandError {
+    let kind = match detail.code {
+        ErrorCode::Unauthorized => ErrorKind::Unreachable,
+        ErrorCode::Internal | ErrorCode::BlobCorrupt | ErrorCode::StorageFull => ErrorKind::Host,
+        _ => ErrorKind::Project,
+    };
+    let own_hint = match detail.code {
+        ErrorCode::Unauthorized => Some("give the host's token with `--token` or `SHIP_TOKEN`"),
+        ErrorCode::NotFound | ErrorCode::AmbiguousReference => Some("`ship ls` shows what is deployed"),
+        ErrorCode::IsProduction => Some("`ship rollback`, or `ship promote` another deployment first"),
+        ErrorCode::FunctionStartFailed => Some("`ship deploy --no-check` publishes without starting the functions"),
+        _ => None,
+    };
+    let code = serde_json::to_value(detail.code).ok().and_then(|code| code.as_str().map(str::to_owned));
+    let mut error = CommandError::new(kind, detail.message).details(detail.output);
+    error.code = code;
+    match detail.hint.or(own_hint.map(str::to_owned)) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}

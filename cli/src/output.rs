@@ -1,0 +1,206 @@
+//! The one place that prints. Standard output is data, standard error is talk; how much of which, in which form and in
+//! which colours is decided once, here.
+
+mod progress;
+mod styles;
+mod table;
+mod text;
+
+use std::fmt::Display;
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use indicatif::MultiProgress;
+use serde::Serialize;
+
+pub(crate) use self::progress::Progress;
+pub(crate) use self::styles::Styles;
+pub(crate) use self::table::Table;
+pub(crate) use self::text::{clock_time, count, duration, plain, short_time, size};
+use crate::args::GlobalArgs;
+use crate::error::CommandError;
+use crate::settings::environment::{Environment, NO_COLOR, TERM};
+
+/// What everything that a command says goes through.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    form: Form,
+    talk: Talk,
+    data_colors: ColorChoice,
+    talk_colors: ColorChoice,
+    /// Bars that stand below the talk, on a terminal that can move its cursor.
+    bars: Option<MultiProgress>,
+}
+
+/// The form of data on standard output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Human,
+    Json,
+}
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Talk {
+    /// Warnings and errors.
+    Quiet,
+    /// What happens, too.
+    Normal,
+    /// And how.
+    Verbose,
+}
+
+impl Output {
+    /// The output of this process, as the command line and the terminal want it.
+    pub(crate) fn new(arguments: &GlobalArgs, environment: &Environment) -> Self {
+        let can_move = environment.text(TERM).is_none_or(|terminal| terminal != "dumb");
+        let no_color = arguments.no_color || environment.raw(NO_COLOR).is_some() || !can_move;
+        let colors = |terminal: bool| if terminal && !no_color { ColorChoice::Always } else { ColorChoice::Never };
+        let talk = match (arguments.quiet, arguments.verbose) {
+            (true, _) => Talk::Quiet,
+            (false, false) => Talk::Normal,
+            (false, true) => Talk::Verbose,
+        };
+        let talk_on_terminal = io::stderr().is_terminal();
+        Self {
+            form: if arguments.json { Form::Json } else { Form::Human },
+            talk,
+            data_colors: colors(io::stdout().is_terminal()),
+            talk_colors: colors(talk_on_terminal),
+            bars: (talk_on_terminal && can_move && talk > Talk::Quiet).then(MultiProgress::new),
+        }
+    }
+
+    /// An output without colours and bars.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let (data_colors, talk_colors) = (ColorChoice::Never, ColorChoice::Never);
+        Self { form: Form::Human, talk: Talk::Normal, data_colors, talk_colors, bars: None }
+    }
+
+    /// Whether data is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.form == Form::Json
+    }
+
+    /// Whether details are wanted.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.talk == Talk::Verbose
+    }
+
+    /// The styles of talk.
+    pub(crate) fn styles(&self) -> Styles {
+        Styles::new(self.talk_colors)
+    }
+
+    /// The styles of data for people.
+    pub(crate) fn data_styles(&self) -> Styles {
+        Styles::new(self.data_colors)
+    }
+
+    /// Writes the result of a command: `document` as JSON, or what `human` says of it.
+    pub(crate) fn data<D: Serialize>(
+        &self,
+        document: &D,
+        human: impl FnOnce(Styles) -> String,
+    ) -> Result<(), CommandError> {
+        match self.form {
+            Form::Json => self.json(document),
+            Form::Human => self.text(&human(self.data_styles())),
+        }
+    }
+
+    /// Writes one line of JSON.
+    pub(crate) fn json<D: Serialize>(&self, document: &D) -> Result<(), CommandError> {
+        let mut line = serde_json::to_vec(document).map_err(CommandError::project)?;
+        line.push(b'\n');
+        self.write_data(&line)
+    }
+
+    /// Writes text for people as it is, with a line end behind it if it has none.
+    pub(crate) fn text(&self, text: &str) -> Result<(), CommandError> {
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        self.write_data(format!("{text}{end}").as_bytes())
+    }
+
+    fn write_data(&self, bytes: &[u8]) -> Result<(), CommandError> {
+        let write = || {
+            let mut stdout = AutoStream::new(io::stdout().lock(), self.data_colors);
+            stdout.write_all(bytes)?;
+            stdout.flush()
+        };
+        match self.beside_bars(write) {
+            // Whoever read the output has seen enough, as `head` does.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(CommandError::project(format!("standard output cannot be written: {error}"))),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Says what happens.
+    pub(crate) fn status(&self, text: impl Display) {
+        if self.talk > Talk::Quiet {
+            self.say(&text);
+        }
+    }
+
+    /// Says how something happens, if details are wanted.
+    pub(crate) fn detail(&self, text: impl Display) {
+        if self.talk == Talk::Verbose {
+            self.say(&self.styles().dim(text));
+        }
+    }
+
+    /// Says what could be typed next.
+    pub(crate) fn hint(&self, text: impl Display) {
+        self.status(format_args!("{} {text}", self.styles().hint("hint:")));
+    }
+
+    /// Says what may not be as expected.
+    pub(crate) fn warning(&self, text: impl Display) {
+        self.say(&format_args!("{} {text}", self.styles().warning("warning:")));
+    }
+
+    /// Says an error that was rendered before.
+    pub(crate) fn error(&self, rendered: &str) {
+        self.say(&rendered);
+    }
+
+    fn say(&self, text: &dyn Display) {
+        let write = || {
+            let mut stderr = AutoStream::new(io::stderr().lock(), self.talk_colors);
+            // There is nobody left to tell that telling failed.
+            let _ = writeln!(stderr, "{text}");
+        };
+        self.beside_bars(write);
+    }
+
+    fn beside_bars<R>(&self, write: impl FnOnce() -> R) -> R {
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Shows that something of `total` bytes is under way, on a terminal.
+    pub(crate) fn bytes_progress(&self, what: &str, total: u64) -> Progress {
+        Progress::bytes(self.bars.as_ref(), what, total)
+    }
+
+    /// Shows that something is under way, on a terminal.
+    pub(crate) fn progress(&self, what: &str) -> Progress {
+        Progress::spinner(self.bars.as_ref(), what)
+    }
+
+    /// Asks a question that only `yes` answers with yes. `None` if nobody is there to answer.
+    pub(crate) fn confirm(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        let mut stderr = AutoStream::new(io::stderr().lock(), self.talk_colors);
+        write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).ok()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+}

@@ -1,0 +1,254 @@
+//! Settings: what flags and environment variables come down to, resolved once.
+//!
+//! This module and [`environment`] are the only ones that look at the process they run in. Everything below them is given
+//! a [`Settings`], so a command behaves the same in a test as in a shell.
+
+pub(crate) mod environment;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use ship_core::ProjectName;
+
+use self::environment::Environment;
+use crate::args::GlobalArgs;
+use crate::home::ShipHome;
+
+/// What every command knows besides its own arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where ship keeps things.
+    pub(crate) home: ShipHome,
+    /// The folder that relative paths start from.
+    pub(crate) folder: PathBuf,
+    /// The host to talk to.
+    pub(crate) host: HostChoice,
+    /// The token for it, where one was given.
+    pub(crate) token: Option<Token>,
+    /// The project, where one was given.
+    pub(crate) project: Option<ProjectName>,
+    /// Whether to ask before something is lost.
+    pub(crate) confirmation: Confirmation,
+    /// The program that runs.
+    pub(crate) executable: PathBuf,
+    /// The registered environment variables.
+    pub(crate) environment: Environment,
+}
+
+/// The host to talk to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum HostChoice {
+    /// The one on this machine, started when it is needed.
+    Embedded,
+    /// The one whose control API is at this URL.
+    At {
+        /// The URL, as it was given.
+        url: String,
+        /// Where it was given.
+        origin: Origin,
+    },
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// The command line.
+    Flag,
+    /// An environment variable.
+    Environment,
+}
+
+/// A token for a host. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Token {
+    secret: String,
+    origin: Origin,
+}
+
+impl Token {
+    /// The token itself, for a request header.
+    pub(crate) fn expose_secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// Where it was given.
+    pub(crate) const fn origin(&self) -> Origin {
+        self.origin
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token(…, {:?})", self.origin)
+    }
+}
+
+/// Whether to ask before something is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Confirmation {
+    /// Ask.
+    Ask,
+    /// The answer is yes.
+    Given,
+}
+
+/// The settings cannot be resolved.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// There is no folder to keep things in.
+    #[error("there is no folder to keep deployments in: neither `SHIP_HOME` nor `XDG_DATA_HOME` nor `HOME` is set")]
+    NoHome,
+    /// The current folder is gone.
+    #[error("the current folder cannot be read")]
+    NoCurrentFolder {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `--cwd` names no folder.
+    #[error("`--cwd {}` is not a folder", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+/// What a process is, as the operating system says.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// Its folder, unless that was removed.
+    folder: std::io::Result<PathBuf>,
+    /// Its program.
+    executable: PathBuf,
+    /// Its environment.
+    environment: Environment,
+}
+
+impl Surroundings {
+    /// The surroundings of this process.
+    pub(crate) fn of_process() -> Self {
+        let folder = std::env::current_dir();
+        // Only starting an embedded host needs the program, and that says so if the name does not lead to one.
+        let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("ship"));
+        Self { folder, executable, environment: Environment::of_process() }
+    }
+
+    /// The environment.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+impl Settings {
+    /// Settings from the command line first, the environment second, and defaults last.
+    pub(crate) fn resolve(arguments: &GlobalArgs, surroundings: Surroundings) -> Result<Self, SettingsError> {
+        let Surroundings { folder, executable, environment } = surroundings;
+        let folder = folder.map_err(|source| SettingsError::NoCurrentFolder { source })?;
+        Ok(Self {
+            home: ship_home(&folder, &environment)?,
+            host: host(arguments, &environment),
+            token: token(arguments, &environment),
+            project: arguments.project.clone(),
+            confirmation: if arguments.yes { Confirmation::Given } else { Confirmation::Ask },
+            folder: working_folder(folder, arguments.cwd.as_deref())?,
+            executable,
+            environment,
+        })
+    }
+
+    /// A path from the command line, seen from where the command works.
+    pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
+        if path == Path::new(".") { self.folder.clone() } else { self.folder.join(path) }
+    }
+}
+
+fn working_folder(folder: PathBuf, given: Option<&Path>) -> Result<PathBuf, SettingsError> {
+    let Some(given) = given else { return Ok(folder) };
+    let folder = folder.join(given);
+    if folder.is_dir() { Ok(folder) } else { Err(SettingsError::NotAFolder { path: given.to_owned() }) }
+}
+
+fn ship_home(folder: &Path, environment: &Environment) -> Result<ShipHome, SettingsError> {
+    let own = environment.path(environment::SHIP_HOME);
+    let data = || environment.path(environment::XDG_DATA_HOME).map(|data| data.join("ship"));
+    let home = || environment.path(environment::HOME).map(|home| home.join(".local/share/ship"));
+    let chosen = own.or_else(data).or_else(home).ok_or(SettingsError::NoHome)?;
+    // A host outlives the folder it was started from, so the path must not depend on it.
+    Ok(ShipHome::new(folder.join(chosen)))
+}
+
+fn host(arguments: &GlobalArgs, environment: &Environment) -> HostChoice {
+    let flag = arguments.host.clone().map(|url| (url, Origin::Flag));
+    let variable = || Some((environment.text(environment::SHIP_HOST)?.to_owned(), Origin::Environment));
+    match flag.or_else(variable) {
+        Some((url, origin)) => HostChoice::At { url, origin },
+        None => HostChoice::Embedded,
+    }
+}
+
+fn token(arguments: &GlobalArgs, environment: &Environment) -> Option<Token> {
+    let flag = arguments.token.as_deref().map(|secret| (secret, Origin::Flag));
+    let variable = || Some((environment.text(environment::SHIP_TOKEN)?, Origin::Environment));
+    let (secret, origin) = flag.or_else(variable)?;
+    Some(Token { secret: secret.trim().to_owned(), origin })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::environment::{HOME, SHIP_HOME, SHIP_HOST, SHIP_TOKEN, Variable, XDG_DATA_HOME};
+    use super::*;
+
+    fn resolve<const N: usize>(arguments: &GlobalArgs, variables: [(Variable, &str); N]) -> Settings {
+        let surroundings = Surroundings {
+            folder: Ok(PathBuf::from("/")),
+            executable: PathBuf::from("/usr/bin/ship"),
+            environment: Environment::from(variables),
+        };
+        Settings::resolve(arguments, surroundings).unwrap()
+    }
+
+    /// A flag goes before a variable, a variable before the default, and each remembers where it came from.
+    #[test]
+    fn precedence_of_host_and_token() {
+        let variables = [(HOME, "/home/ann"), (SHIP_HOST, "http://variable"), (SHIP_TOKEN, "ship_variable\n")];
+        let flags =
+            GlobalArgs { host: Some("http://flag".into()), token: Some("ship_flag".into()), ..GlobalArgs::default() };
+        let both = resolve(&flags, variables);
+        assert_eq!(both.host, HostChoice::At { url: "http://flag".into(), origin: Origin::Flag });
+        assert_eq!(both.token, Some(Token { secret: "ship_flag".into(), origin: Origin::Flag }));
+        let variables_only = resolve(&GlobalArgs::default(), variables);
+        assert_eq!(variables_only.host, HostChoice::At { url: "http://variable".into(), origin: Origin::Environment });
+        assert_eq!(variables_only.token, Some(Token { secret: "ship_variable".into(), origin: Origin::Environment }));
+        let neither = resolve(&GlobalArgs::default(), [(HOME, "/home/ann")]);
+        assert_eq!((neither.host, neither.token), (HostChoice::Embedded, None));
+    }
+
+    /// `SHIP_HOME` goes before `XDG_DATA_HOME`, which goes before `HOME`; a relative one is seen from the current folder.
+    #[test]
+    fn precedence_of_the_home() {
+        let all = [(HOME, "/home/ann"), (XDG_DATA_HOME, "/data"), (SHIP_HOME, "ship")];
+        let home = |settings: Settings| settings.home.folder().to_owned();
+        assert_eq!(home(resolve(&GlobalArgs::default(), all)), Path::new("/ship"));
+        assert_eq!(home(resolve(&GlobalArgs::default(), [all[0], all[1]])), Path::new("/data/ship"));
+        assert_eq!(home(resolve(&GlobalArgs::default(), [all[0]])), Path::new("/home/ann/.local/share/ship"));
+        assert!(matches!(ship_home(Path::new("/"), &Environment::default()), Err(SettingsError::NoHome)));
+    }
+
+    /// `--cwd` moves where relative paths start, and must be a folder.
+    #[test]
+    fn working_folder() {
+        let there = GlobalArgs { cwd: Some("/tmp".into()), ..GlobalArgs::default() };
+        let settings = resolve(&there, [(SHIP_HOME, "/ship")]);
+        assert_eq!(settings.absolute(Path::new("site")), Path::new("/tmp/site"));
+        assert_eq!(settings.absolute(Path::new(".")), Path::new("/tmp"));
+        let error = super::working_folder(PathBuf::from("/"), Some(Path::new("no/such"))).unwrap_err();
+        assert_eq!(error.to_string(), "`--cwd no/such` is not a folder");
+    }
+
+    /// A token never reaches a log by way of `Debug`.
+    #[test]
+    fn tokens_stay_hidden() {
+        let settings = resolve(&GlobalArgs::default(), [(SHIP_HOME, "/ship"), (SHIP_TOKEN, "ship_secret")]);
+        assert_eq!(format!("{:?}", settings.token), "Some(Token(…, Environment))");
+    }
+}

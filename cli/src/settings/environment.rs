@@ -1,0 +1,231 @@
+//! The environment variables that ship reads: one documented registry, and the one place that reads them.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// An environment variable that ship reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Variable {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it means, in one line.
+    pub(crate) meaning: &'static str,
+}
+
+/// Declares the variables, each with the sentence that documents it, and the list of all of them.
+macro_rules! variables {
+    ($(#[doc = $meaning:literal] $constant:ident = $name:literal;)+) => {
+        $(#[doc = $meaning] pub(crate) const $constant: Variable = Variable { name: $name, meaning: $meaning };)+
+
+        /// Every variable that ship reads. What is not in this list is never looked at.
+        pub(crate) const REGISTRY: &[Variable] = &[$($constant),+];
+    };
+}
+
+variables! {
+    /// The folder that holds everything ship keeps (default: `$XDG_DATA_HOME/ship`)
+    SHIP_HOME = "SHIP_HOME";
+    /// The control address of the host to talk to, as `--host`
+    SHIP_HOST = "SHIP_HOST";
+    /// The token for that host, as `--token`
+    SHIP_TOKEN = "SHIP_TOKEN";
+    /// Which diagnostics are written, as in `ship_host=debug,info`
+    SHIP_LOG = "SHIP_LOG";
+    /// Where programs keep a user's data (default: `~/.local/share`)
+    XDG_DATA_HOME = "XDG_DATA_HOME";
+    /// The user's home folder
+    HOME = "HOME";
+    /// The folders in which `go`, `git` and `xdg-open` are looked for
+    PATH = "PATH";
+    /// The folder for temporary files
+    TMPDIR = "TMPDIR";
+    /// No colours if it is set to anything
+    NO_COLOR = "NO_COLOR";
+    /// What the terminal can do; `dumb` means no colours and no bars
+    TERM = "TERM";
+    /// The X display: without a display, `ship open` only prints
+    DISPLAY = "DISPLAY";
+    /// The Wayland display
+    WAYLAND_DISPLAY = "WAYLAND_DISPLAY";
+    /// The system's language settings, passed on to an embedded host
+    LANG = "LANG";
+    /// Where Go modules and Go toolchains are fetched from
+    GOPROXY = "GOPROXY";
+    /// The folder of Go's compiler cache
+    GOCACHE = "GOCACHE";
+    /// The folder of Go's downloaded modules
+    GOMODCACHE = "GOMODCACHE";
+    /// The folder below which Go keeps what it downloads
+    GOPATH = "GOPATH";
+    /// Which Go modules are private
+    GOPRIVATE = "GOPRIVATE";
+    /// Which Go modules are fetched without a proxy
+    GONOPROXY = "GONOPROXY";
+    /// Which Go modules are not looked up in the checksum database
+    GONOSUMDB = "GONOSUMDB";
+    /// The checksum database of Go modules
+    GOSUMDB = "GOSUMDB";
+    /// How Go authenticates to module servers
+    GOAUTH = "GOAUTH";
+    /// Which Go modules are fetched without encryption
+    GOINSECURE = "GOINSECURE";
+    /// The folder of Go's temporary files
+    GOTMPDIR = "GOTMPDIR";
+    /// Which Go toolchain is used
+    GOTOOLCHAIN = "GOTOOLCHAIN";
+    /// Which version control systems Go may use for modules
+    GOVCS = "GOVCS";
+    /// The file of passwords for module servers
+    NETRC = "NETRC";
+    /// The file of git's settings
+    GIT_CONFIG_GLOBAL = "GIT_CONFIG_GLOBAL";
+    /// The program git reaches SSH servers with
+    GIT_SSH = "GIT_SSH";
+    /// The same, with its arguments
+    GIT_SSH_COMMAND = "GIT_SSH_COMMAND";
+    /// The socket of the user's SSH agent
+    SSH_AUTH_SOCK = "SSH_AUTH_SOCK";
+    /// Where programs keep what they can make again
+    XDG_CACHE_HOME = "XDG_CACHE_HOME";
+    /// Where programs keep a user's settings
+    XDG_CONFIG_HOME = "XDG_CONFIG_HOME";
+    /// The proxy for all addresses
+    ALL_PROXY = "ALL_PROXY";
+    /// The proxy for `http` addresses
+    HTTP_PROXY = "HTTP_PROXY";
+    /// The proxy for `https` addresses
+    HTTPS_PROXY = "HTTPS_PROXY";
+    /// The addresses that are reached without a proxy
+    NO_PROXY = "NO_PROXY";
+    /// The proxy for `http` addresses
+    HTTP_PROXY_LOWER = "http_proxy";
+    /// The proxy for `https` addresses
+    HTTPS_PROXY_LOWER = "https_proxy";
+    /// The addresses that are reached without a proxy
+    NO_PROXY_LOWER = "no_proxy";
+    /// A file of trusted certificates
+    SSL_CERT_FILE = "SSL_CERT_FILE";
+    /// A folder of trusted certificates
+    SSL_CERT_DIR = "SSL_CERT_DIR";
+    /// GitHub Actions: the branch a pull request comes from
+    GITHUB_HEAD_REF = "GITHUB_HEAD_REF";
+    /// GitHub Actions: the branch or tag that is built
+    GITHUB_REF_NAME = "GITHUB_REF_NAME";
+    /// GitHub Actions: whether that is a branch or a tag
+    GITHUB_REF_TYPE = "GITHUB_REF_TYPE";
+    /// GitHub Actions: the commit that is built
+    GITHUB_SHA = "GITHUB_SHA";
+    /// GitLab CI: the branch a merge request comes from
+    CI_MERGE_REQUEST_SOURCE_BRANCH_NAME = "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME";
+    /// GitLab CI and Woodpecker: the branch that is built
+    CI_COMMIT_BRANCH = "CI_COMMIT_BRANCH";
+    /// GitLab CI: the branch or tag that is built
+    CI_COMMIT_REF_NAME = "CI_COMMIT_REF_NAME";
+    /// GitLab CI: the tag that is built, if it is one
+    CI_COMMIT_TAG = "CI_COMMIT_TAG";
+    /// GitLab CI and Woodpecker: the commit that is built
+    CI_COMMIT_SHA = "CI_COMMIT_SHA";
+    /// Vercel: the branch that is built
+    VERCEL_GIT_COMMIT_REF = "VERCEL_GIT_COMMIT_REF";
+    /// Vercel: the commit that is built
+    VERCEL_GIT_COMMIT_SHA = "VERCEL_GIT_COMMIT_SHA";
+    /// Cloudflare Pages: the branch that is built
+    CF_PAGES_BRANCH = "CF_PAGES_BRANCH";
+    /// Cloudflare Pages: the commit that is built
+    CF_PAGES_COMMIT_SHA = "CF_PAGES_COMMIT_SHA";
+    /// Circle CI: the branch that is built
+    CIRCLE_BRANCH = "CIRCLE_BRANCH";
+    /// Circle CI: the commit that is built
+    CIRCLE_SHA1 = "CIRCLE_SHA1";
+    /// Buildkite: the branch that is built
+    BUILDKITE_BRANCH = "BUILDKITE_BRANCH";
+    /// Buildkite: the commit that is built
+    BUILDKITE_COMMIT = "BUILDKITE_COMMIT";
+    /// Bitbucket Pipelines: the branch that is built
+    BITBUCKET_BRANCH = "BITBUCKET_BRANCH";
+    /// Bitbucket Pipelines: the commit that is built
+    BITBUCKET_COMMIT = "BITBUCKET_COMMIT";
+    /// Drone: the branch that is built
+    DRONE_BRANCH = "DRONE_BRANCH";
+    /// Drone: the commit that is built
+    DRONE_COMMIT_SHA = "DRONE_COMMIT_SHA";
+    /// Jenkins: the branch a pull request comes from
+    CHANGE_BRANCH = "CHANGE_BRANCH";
+    /// Jenkins and others: the branch that is built
+    BRANCH_NAME = "BRANCH_NAME";
+    /// Jenkins: the commit that is built
+    GIT_COMMIT = "GIT_COMMIT";
+}
+
+/// The values of the registered variables, read once. An empty value counts as none, as POSIX tools have it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    values: HashMap<&'static str, OsString>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub(crate) fn of_process() -> Self {
+        Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let value =
+            |variable: &Variable| Some((variable.name, lookup(variable.name).filter(|value| !value.is_empty())?));
+        Self { values: REGISTRY.iter().filter_map(value).collect() }
+    }
+
+    /// The value, whatever its bytes.
+    pub(crate) fn raw(&self, variable: Variable) -> Option<&OsStr> {
+        self.values.get(variable.name).map(OsString::as_os_str)
+    }
+
+    /// The value, if it is text.
+    pub(crate) fn text(&self, variable: Variable) -> Option<&str> {
+        self.raw(variable)?.to_str()
+    }
+
+    /// The value as a path.
+    pub(crate) fn path(&self, variable: Variable) -> Option<PathBuf> {
+        self.raw(variable).map(PathBuf::from)
+    }
+
+    /// All that are set, with their values.
+    pub(crate) fn all_pairs(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.values.iter().map(|(name, value)| ((*name).into(), value.clone()))
+    }
+
+    /// Those of `variables` that are set, with their values.
+    pub(crate) fn pairs(&self, variables: &[Variable]) -> Vec<(OsString, OsString)> {
+        let pair = |variable: &Variable| Some((variable.name.into(), self.raw(*variable)?.to_owned()));
+        variables.iter().filter_map(pair).collect()
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[(Variable, &str); N]> for Environment {
+    fn from(pairs: [(Variable, &str); N]) -> Self {
+        let value =
+            |name: &str| pairs.iter().find(|(variable, _)| variable.name == name).map(|(_, value)| value.into());
+        Self::from_lookup(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each variable is registered once, and an empty one is as good as none.
+    #[test]
+    fn registry() {
+        let mut names: Vec<&str> = REGISTRY.iter().map(|variable| variable.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), REGISTRY.len());
+        assert!(REGISTRY.iter().all(|variable| !variable.meaning.is_empty()));
+        let environment = Environment::from([(SHIP_HOST, ""), (SHIP_HOME, "/srv/ship")]);
+        assert_eq!(environment.text(SHIP_HOST), None);
+        assert_eq!(environment.path(SHIP_HOME), Some(PathBuf::from("/srv/ship")));
+    }
+}
