@@ -27,15 +27,13 @@ fn deployment(record: &DeploymentRecord) -> DeploymentView {
     }
 }
 
-/// A deployment as it was just published: target, branch and commit are those of this publish.
+/// A deployment as it was just published: branch and commit are those of this publish, and it is a production deployment if
+/// production leads to it now.
 pub(super) fn published(published: &Published, options: &ship_api::PublishOptions, urls: &Urls) -> PublishedView {
     let mut view = deployment(&published.record);
     view.branch.clone_from(&options.branch);
     view.commit.clone_from(&options.commit);
-    view.target = match published.production_label {
-        Some(_) if options.target == Target::Production || published.first_of_project => Target::Production,
-        _ => Target::Preview,
-    };
+    view.target = if published.production_label.is_some() { Target::Production } else { Target::Preview };
     let aliases = published.branch_label.iter().chain(&published.production_label).map(|label| urls.of(label));
     PublishedView {
         deployment: view,
