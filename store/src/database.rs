@@ -1,4 +1,4 @@
-//! The state database: SQLite in write-ahead mode, one connection that writes, a few that read, so that no reader waits
+//! The state database: `SQLite` in write-ahead mode, one connection that writes, a few that read, so that no reader waits
 //! for another's sync to disk.
 
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -112,7 +112,7 @@ pub enum StateError {
     /// There is no room left on the disk. Nothing was changed.
     #[error("no room is left for the state database")]
     StorageFull(#[source] rusqlite::Error),
-    /// SQLite refused.
+    /// `SQLite` refused.
     #[error("the state database cannot be used")]
     Database(#[source] rusqlite::Error),
     /// A newer ship changed the schema. Nothing was touched.
@@ -136,7 +136,7 @@ pub enum StateError {
         id: DeploymentId,
         /// Why not.
         #[source]
-        source: BlobError,
+        source: Box<BlobError>,
     },
     /// The manifest of a deployment is not one that this version understands.
     #[error("the manifest of deployment {id} is not understood")]

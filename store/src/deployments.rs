@@ -63,7 +63,10 @@ impl Deployments {
     /// All that a deployment is, read from its blob and checked.
     pub fn manifest(&self, id: &DeploymentId) -> Result<Manifest, StateError> {
         let record = self.get(id)?.ok_or(StateError::UnknownDeployment { id: *id })?;
-        let json = self.blobs.read(&record.manifest).map_err(|source| StateError::ManifestBlob { id: *id, source })?;
+        let json = self
+            .blobs
+            .read(&record.manifest)
+            .map_err(|source| StateError::ManifestBlob { id: *id, source: Box::new(source) })?;
         Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id: *id, source })
     }
 

@@ -89,6 +89,7 @@ impl FileSystem for Disk {
         if self.must_sync() { Ok(rustix::fs::syncfs(folder)?) } else { Ok(()) }
     }
 
+    /// Elsewhere than on Linux no call does this, so there a store can only be opened as [`Durability::Relaxed`].
     #[cfg(not(target_os = "linux"))]
     fn sync_everything(&self, _folder: &File) -> io::Result<()> {
         if self.must_sync() { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Three promises hold it together. A file under its final name in `blobs/` was durable before it got that name, so a
-//! power cut cannot leave half of one. A deployment becomes visible in one SQLite transaction, after all its blobs were
-//! seen in place. What was written is checked again when it is read, so damage is an error and never a wrong answer.
+//! power cut cannot leave half of one. A deployment becomes visible in one database transaction, after all its blobs
+//! were seen in place. What was written is checked again when it is read, so damage is an error and never a wrong answer.
 //!
 //! The crate is blocking and knows no async runtime; it reads no clock, no environment and no network. Times come in as
 //! arguments, and what is deployed is never interpreted here beyond its manifest.

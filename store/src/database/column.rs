@@ -43,7 +43,7 @@ pub(crate) fn kept(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
-/// A size or a count, which SQLite keeps as a signed number. None that a disk can hold is cut by this.
+/// A size or a count, which `SQLite` keeps as a signed number. None that a disk can hold is cut by this.
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

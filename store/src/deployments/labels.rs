@@ -51,7 +51,7 @@ fn first_free(transaction: &Transaction, candidates: &[HostLabel]) -> Result<Pla
         match rows::pointer(transaction, label)? {
             None => return Ok(Place { label: label.clone(), seen: None }),
             Some(pointer) => {
-                taken = Some(PublishError::LabelTaken { label: label.clone(), owner: LabelOwner::of(&pointer.alias) })
+                taken = Some(PublishError::LabelTaken { label: label.clone(), owner: LabelOwner::of(&pointer.alias) });
             }
         }
     }

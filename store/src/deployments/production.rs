@@ -52,7 +52,7 @@ impl Deployments {
             if let Some(stayed) = to.and_then(|id| stay(&seen, id, MoveCause::Rollback)) {
                 return Ok(stayed);
             }
-            let stop = match to {
+            let target = match to {
                 Some(id) => stop_at(transaction, project, &seen, id)?,
                 None => find_stop(transaction, &seen, |earlier| earlier != current)?
                     .ok_or_else(|| RollbackError::NothingBefore { project: project.clone(), current })?,
@@ -61,8 +61,8 @@ impl Deployments {
                 label: &seen.alias.label,
                 name: &name,
                 seen: Some(&seen),
-                to: Some(stop.deployment),
-                previous: stop.previous,
+                to: Some(target.deployment),
+                previous: target.previous,
                 cause: MoveCause::Rollback,
                 at,
             };

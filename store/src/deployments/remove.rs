@@ -62,12 +62,12 @@ impl Deployments {
 fn lead_away(
     transaction: &Transaction,
     pointer: &Pointer,
-    stop: Option<TrailStop>,
+    earlier: Option<TrailStop>,
     at: Timestamp,
 ) -> Result<AliasMove, PublishError> {
     let alias = &pointer.alias;
     let name = Name { project: &alias.project, kind: alias.kind.clone() };
-    let (to, previous) = stop.map_or((None, None), |stop| (Some(stop.deployment), stop.previous));
+    let (to, previous) = earlier.map_or((None, None), |stop| (Some(stop.deployment), stop.previous));
     let step =
         Step { label: &alias.label, name: &name, seen: Some(pointer), to, previous, cause: MoveCause::Remove, at };
     alias_log::take(transaction, &step)
