@@ -67,6 +67,11 @@ pub(crate) fn say(built: &Built, output: &Output) {
     let (functions, files) =
         (count(functions.len() as u64, "function"), count(built.output.static_files() as u64, "file"));
     output.status(format_args!("Built {functions}{known} and {files} in {}", duration(time)));
+    let timings = built.output.timings();
+    let phases = [("finding", timings.detect), ("functions", timings.build), ("files", timings.hash)];
+    for (phase, time) in phases {
+        output.detail(format_args!("{phase} took {}", duration(time)));
+    }
 }
 
 /// Tells the events of a build: as a moving line on a terminal, and where something takes long, as a line that stays.

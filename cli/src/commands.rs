@@ -62,7 +62,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Deploy(arguments) => interruptible(deploy::run(arguments, settings, output)),
         Command::Dev(arguments) => dev::run(arguments, settings, output),
         Command::Build(arguments) => interruptible(build::run(arguments, settings, output)),
-        Command::Host(arguments) => host::run(arguments, settings, output),
+        Command::Host(arguments) => host::run(&arguments, settings, output),
         Command::Ls(arguments) => interruptible(ls::run(arguments, settings, output)),
         Command::Inspect(arguments) => interruptible(inspect::run(arguments, settings, output)),
         Command::Open(arguments) => interruptible(open::run(arguments, settings, output)),

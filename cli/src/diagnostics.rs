@@ -14,6 +14,10 @@ use crate::settings::environment::SHIP_LOG;
 /// The size at which the log of an embedded host begins anew. The file before is kept once, so twice this is the most.
 const MAX_LOG_BYTES: u64 = 4 * 1024 * 1024;
 
+/// What is written with `--verbose`: everything of ship itself, and of others what may be wrong.
+const VERBOSE: &str = "warn,ship=debug,ship_api=debug,ship_builder=debug,ship_edge=debug,ship_host=debug,\
+                       ship_runtime=debug,ship_store=debug";
+
 /// Where diagnostics go.
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
@@ -30,9 +34,8 @@ pub(crate) fn install(
     default: &str,
     destination: &Destination,
 ) -> io::Result<()> {
-    let chosen =
-        settings.environment.text(SHIP_LOG).unwrap_or(if output.is_verbose() { "debug,hyper=info" } else { default });
-    let filter = EnvFilter::builder().parse_lossy(chosen);
+    let own = if output.is_verbose() { VERBOSE } else { default };
+    let filter = EnvFilter::builder().parse_lossy(settings.environment.text(SHIP_LOG).unwrap_or(own));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
     // A second subscriber can only be asked for by a mistake in this program, and changes nothing.
     let _ = match destination {

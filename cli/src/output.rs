@@ -193,7 +193,13 @@ impl Output {
     }
 
     /// Asks a question that only `yes` answers with yes. `None` if nobody is there to answer.
-    pub(crate) fn confirm(&self, question: &str) -> Option<bool> {
+    pub(crate) async fn confirm(&self, question: String) -> Option<bool> {
+        let output = self.clone();
+        // On a thread of its own: whoever is asked may as well press Ctrl-C.
+        tokio::task::spawn_blocking(move || output.ask(&question)).await.ok()?
+    }
+
+    fn ask(&self, question: &str) -> Option<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }

@@ -3,7 +3,7 @@
 mod document;
 mod send;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ship_api::{CheckFunctions, ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
@@ -21,6 +21,9 @@ use crate::settings::Settings;
 use crate::source::Source;
 
 pub(crate) use self::document::FunctionLine;
+
+/// How like a command a word must be to be taken for it (1 is equal, 0 has nothing in common).
+const SIMILAR_ENOUGH: f64 = 0.8;
 
 /// Build a project, send what the host lacks, and publish it
 #[derive(Clone, PartialEq, Eq, Debug, Default, clap::Args)]
@@ -95,7 +98,9 @@ async fn build_and_deliver(
     output: &Output,
 ) -> Result<(Built, Delivery), Failure> {
     let path = arguments.path.clone().unwrap_or_else(|| ".".into());
-    let built = building::build(&path, BuildOptions::default(), settings, output).await?;
+    let built = building::build(&path, BuildOptions::default(), settings, output).await;
+    let built =
+        built.map_err(|error| if settings.absolute(&path).exists() { error } else { mistyped(error, &path) })?;
     building::say(&built, output);
     let source = Source::detect(&built.root, arguments.branch.clone(), &settings.environment);
     let options = arguments.publish_options(source.map_err(CommandError::from)?);
@@ -104,6 +109,19 @@ async fn build_and_deliver(
         Ok(delivery) => Ok((built, delivery)),
         Err(error) if is_changed_file(&error) => Err(Failure::FileChanged(error)),
         Err(error) => Err(Failure::Other(cut_off(error))),
+    }
+}
+
+/// A folder that is not there may be a command that was mistyped.
+fn mistyped(error: CommandError, path: &Path) -> CommandError {
+    let word = path.to_string_lossy();
+    let definition = crate::args::definition();
+    let names = definition.get_subcommands().map(clap::Command::get_name);
+    let nearest =
+        names.map(|name| (strsim::jaro_winkler(name, &word), name)).max_by(|left, right| left.0.total_cmp(&right.0));
+    match nearest {
+        Some((likeness, name)) if likeness > SIMILAR_ENOUGH => error.hint(format!("did you mean `ship {name}`?")),
+        _ => error,
     }
 }
 
@@ -140,6 +158,8 @@ fn say(delivery: &Delivery, started: Instant, output: &Output) {
         output.status("It is the first deployment of this project, so it is production");
     }
     say_aliases(published, output);
+    let (sending, publishing) = (duration(delivery.upload_time), duration(delivery.publish_time));
+    output.detail(format_args!("sending took {sending}, publishing {publishing}"));
 }
 
 fn say_aliases(published: &PublishedView, output: &Output) {

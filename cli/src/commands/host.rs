@@ -51,7 +51,7 @@ enum HostCommand {
     Stop,
 }
 
-pub(crate) fn run(arguments: HostArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &HostArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     match arguments.command {
         None => run::run(&arguments.run, settings, output),
         Some(HostCommand::Status) => super::interruptible(status::run(settings, output)),

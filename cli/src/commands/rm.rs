@@ -74,7 +74,7 @@ async fn confirm(
             .hint("`ship ls` shows those there are"));
     };
     let number = count(known.deployments, "deployment");
-    match output.confirm(&format!("Remove the project {project} with {number}, for good?")) {
+    match output.confirm(format!("Remove the project {project} with {number}, for good?")).await {
         Some(true) => Ok(()),
         Some(false) => Err(CommandError::project(format!("`{project}` was not removed"))),
         None => Err(CommandError::usage(format!("removing `{project}` with {number} needs a confirmation"))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use ship_core::{LogRecord, ProjectName};
 use ship_runtime::LogSink;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -22,13 +22,31 @@ pub(crate) struct Console {
     dropped: Arc<AtomicU64>,
 }
 
+/// An event as programs read it, one to a line.
+#[derive(Debug, Serialize)]
+struct Event<B> {
+    event: &'static str,
+    #[serde(flatten)]
+    body: B,
+}
+
+#[derive(Debug, Serialize)]
+struct Ready<'e> {
+    url: &'e str,
+}
+
+#[derive(Debug, Serialize)]
+struct Rebuilding<'e> {
+    changed: &'e [String],
+}
+
 /// Something to be said.
 #[derive(Debug)]
 enum Line {
     Record(Box<LogRecord>),
     Status(String),
     Warning(String),
-    Event(Value),
+    Event(Box<str>),
     Text(String),
     Error(String),
 }
@@ -47,7 +65,7 @@ impl Console {
 
     /// Says that the server answers at `url` again, or for the first time.
     pub(super) fn ready(&self, url: &str, text: String) {
-        self.say(Line::Event(json!({ "event": "ready", "url": url })));
+        self.event(&Event { event: "ready", body: Ready { url } });
         self.say(Line::Status(text));
     }
 
@@ -57,21 +75,24 @@ impl Console {
     }
 
     /// Says that a build has begun, and because of what.
-    pub(super) fn rebuilding(&self, changed: &[std::path::PathBuf]) {
-        self.say(Line::Event(json!({ "event": "rebuilding", "changed": changed })));
+    pub(super) fn rebuilding(&self, changed: &[String]) {
+        self.event(&Event { event: "rebuilding", body: Rebuilding { changed } });
     }
 
     /// Says that a build failed.
     pub(super) fn failed(&self, error: &crate::error::CommandError, output: &Output) {
-        let mut event = error.to_json();
-        event["event"] = json!("error");
-        self.say(Line::Event(event));
+        self.event(&Event { event: "error", body: error.document() });
         self.say(Line::Error(error.to_text(output)));
     }
 
     /// Says what may not be as expected.
     pub(super) fn warning(&self, text: &str) {
         self.say(Line::Warning(text.to_owned()));
+    }
+
+    fn event<B: Serialize>(&self, event: &Event<B>) {
+        let json = serde_json::to_string(event).expect("events hold only text");
+        self.say(Line::Event(json.into()));
     }
 
     fn say(&self, line: Line) {
@@ -104,7 +125,7 @@ fn write(line: Line, output: &Output) {
         Line::Status(text) => output.status(text),
         Line::Warning(text) => output.warning(text),
         Line::Error(text) if !output.is_json() => output.error(&text),
-        Line::Event(event) if output.is_json() => drop(output.json(&event)),
+        Line::Event(event) if output.is_json() => drop(output.text(&event)),
         Line::Text(text) if !output.is_json() => drop(output.text(&text)),
         Line::Error(_) | Line::Event(_) | Line::Text(_) => {}
     }

@@ -98,7 +98,7 @@ impl Rebuilder {
         Ok(kept.map_err(CommandError::project)??)
     }
 
-    async fn show(&self, built: &Built, edits: u64, is_first: bool, changed: &[PathBuf], started: Instant) {
+    async fn show(&self, built: &Built, edits: u64, is_first: bool, changed: &[String], started: Instant) {
         let before = self.live();
         let live = self.bring_to_life(built, before.as_ref());
         let functions = *live.site.deployment.id();
@@ -182,11 +182,10 @@ fn contents(output: &BuildOutput) -> String {
 }
 
 /// What a build was made for, at most two of it by name.
-fn because_of(changed: &[PathBuf]) -> String {
-    let names: Vec<String> = changed.iter().take(2).map(|path| path.display().to_string()).collect();
-    match (names.len(), changed.len() - names.len()) {
-        (0, _) => String::new(),
-        (_, 0) => format!(": {}", names.join(", ")),
-        (_, more) => format!(": {} and {more} more", names.join(", ")),
+fn because_of(changed: &[String]) -> String {
+    match changed {
+        [] => String::new(),
+        [_] | [_, _] => format!(": {}", changed.join(", ")),
+        [first, second, more @ ..] => format!(": {first}, {second} and {} more", more.len()),
     }
 }

@@ -100,7 +100,7 @@ pub(crate) async fn find_or_start(
     create_private(&data).map_err(|source| EmbeddedError::Files { path: data.clone(), source })?;
     let data = data.canonicalize().map_err(|source| EmbeddedError::Files { path: data.clone(), source })?;
     let folder = settings.home.host(&data);
-    let _turn = wait_for_turn(&folder)?;
+    let _turn = turn(folder.clone()).await?;
     // Somebody else may have started it while this process waited for its turn.
     if let Presence::Running(endpoint) = presence(&folder)? {
         return Ok(Some(endpoint));
@@ -119,6 +119,13 @@ pub(crate) async fn find_or_start(
 
 fn presence(folder: &HostFolder) -> Result<Presence, EmbeddedError> {
     Presence::of(folder).map_err(|source| EmbeddedError::Files { path: folder.endpoint_file(), source })
+}
+
+/// Waits until nobody else starts this host, on a thread of its own: Ctrl-C must be heard meanwhile.
+async fn turn(folder: HostFolder) -> Result<File, EmbeddedError> {
+    let path = folder.start_lock();
+    let turn = tokio::task::spawn_blocking(move || wait_for_turn(&folder)).await;
+    turn.map_err(|error| EmbeddedError::Files { path, source: io::Error::other(error) })?
 }
 
 /// Waits until nobody else starts this host. The turn ends when the file is closed.

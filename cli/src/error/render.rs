@@ -1,16 +1,35 @@
 //! How an error is written: for people as a few lines, for programs as one JSON document.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::CommandError;
+use super::{CommandError, ErrorKind};
 use crate::output::{Output, plain};
+
+/// An error as a program reads it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorDocument<'e> {
+    error: ErrorFields<'e>,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorFields<'e> {
+    kind: ErrorKind,
+    exit_code: u8,
+    code: Option<&'e str>,
+    message: String,
+    details: &'e [String],
+    causes: Vec<String>,
+    hints: &'e [String],
+}
 
 impl CommandError {
     /// Says the error on standard error, or writes it as the one JSON document of the command.
     pub(crate) fn report(&self, output: &Output) {
-        if output.is_json() {
+        if self.kind == ErrorKind::Interrupted {
+            // Whoever pressed Ctrl-C knows.
+        } else if output.is_json() {
             // The command has failed already; that its error cannot be written changes nothing.
-            let _ = output.json(&self.to_json());
+            let _ = output.json(&self.document());
         } else {
             output.error(&self.to_text(output));
         }
@@ -29,19 +48,18 @@ impl CommandError {
     }
 
     /// `{"error":{…}}`.
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn document(&self) -> ErrorDocument<'_> {
         let mut chain = self.chain().into_iter();
-        json!({
-            "error": {
-                "kind": self.kind,
-                "code": self.code,
-                "exit_code": self.kind.exit_code(),
-                "message": chain.next().unwrap_or_default(),
-                "details": self.details,
-                "causes": chain.collect::<Vec<_>>(),
-                "hints": self.hints,
-            }
-        })
+        let error = ErrorFields {
+            kind: self.kind,
+            exit_code: self.kind.exit_code(),
+            code: self.code.as_deref(),
+            message: chain.next().unwrap_or_default(),
+            details: &self.details,
+            causes: chain.collect(),
+            hints: &self.hints,
+        };
+        ErrorDocument { error }
     }
 
     /// The error with what a tool said and its causes, in lines without hints and colours: for a page or a log.
@@ -56,7 +74,6 @@ impl CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     #[derive(Debug, thiserror::Error)]
     #[error("`public/index.html` cannot be read")]
@@ -85,6 +102,7 @@ mod tests {
     #[test]
     fn json() {
         let error = CommandError::new(ErrorKind::Unreachable, "no host runs").code("UNAUTHORIZED").hint("`ship host`");
-        insta::assert_snapshot!(error.to_json(), @r#"{"error":{"causes":[],"code":"UNAUTHORIZED","details":[],"exit_code":3,"hints":["`ship host`"],"kind":"unreachable","message":"no host runs"}}"#);
+        let json = serde_json::to_string(&error.document()).unwrap();
+        insta::assert_snapshot!(json, @r#"{"error":{"kind":"unreachable","exit_code":3,"code":"UNAUTHORIZED","message":"no host runs","details":[],"causes":[],"hints":["`ship host`"]}}"#);
     }
 }

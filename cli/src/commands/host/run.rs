@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
+use serde::Serialize;
 use ship_core::HostLabel;
 use ship_host::{Host, HostOptions, PortChoice, Ready};
 use tokio::runtime::Builder;
@@ -129,14 +129,24 @@ fn endpoint(ready: &Ready) -> Endpoint {
     }
 }
 
+/// The line that says where a host serves. Its form is a promise to scripts.
+#[derive(Debug, Serialize)]
+struct ReadyLine<'r> {
+    event: &'static str,
+    sites: &'r str,
+    control: &'r str,
+    domain: &'r str,
+    token_file: &'r Path,
+}
+
 fn say_ready(ready: &Ready, output: &Output) -> Result<(), CommandError> {
-    let line = json!({
-        "event": "ready",
-        "sites": ready.sites,
-        "control": ready.control,
-        "domain": ready.domain,
-        "token_file": ready.token_file,
-    });
+    let line = ReadyLine {
+        event: "ready",
+        sites: &ready.sites,
+        control: &ready.control,
+        domain: &ready.domain,
+        token_file: &ready.token_file,
+    };
     output.data(&line, |styles| {
         let (sites, control) = (styles.place(&ready.sites), styles.place(&ready.control));
         let example = format!("http://<project>.{}{}", ready.domain, port(&ready.sites));

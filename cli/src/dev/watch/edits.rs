@@ -1,7 +1,6 @@
 //! Edits, counted as the watch hears of them.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -13,7 +12,7 @@ const MAX_PATHS: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Edits {
     count: Arc<watch::Sender<u64>>,
-    paths: Arc<Mutex<BTreeSet<PathBuf>>>,
+    paths: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Edits {
@@ -23,7 +22,7 @@ impl Edits {
     }
 
     /// Counts an edit.
-    pub(super) fn note(&self, path: Option<PathBuf>) {
+    pub(super) fn note(&self, path: Option<String>) {
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = path.filter(|_| paths.len() < MAX_PATHS) {
             paths.insert(path);
@@ -41,8 +40,8 @@ impl Edits {
         self.count.subscribe()
     }
 
-    /// The paths since this was last asked, relative to the project.
-    pub(crate) fn take_paths(&self) -> Vec<PathBuf> {
+    /// The paths since this was last asked, relative to the project, as people write them.
+    pub(crate) fn take_paths(&self) -> Vec<String> {
         let taken = std::mem::take(&mut *self.paths.lock().unwrap_or_else(PoisonError::into_inner));
         taken.into_iter().collect()
     }

@@ -62,8 +62,8 @@ impl Folders {
     }
 
     /// A path below the project folder, as people write it.
-    pub(super) fn relative(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    pub(super) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 }
 

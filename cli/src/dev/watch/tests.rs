@@ -29,7 +29,7 @@ impl Watched {
     /// What was edited, as the watch knows it once it has caught up.
     async fn edited(&self) -> Vec<String> {
         self.watch.catch_up().await;
-        self.watch.edits.take_paths().into_iter().map(|path| path.display().to_string()).collect()
+        self.watch.edits.take_paths()
     }
 
     fn write(&self, path: &str) {
