@@ -27,7 +27,7 @@ impl DataDir {
     /// Makes `root` a data directory if it is none yet, takes its lock, and removes what an earlier process left half
     /// written.
     pub(crate) fn prepare(root: &Path, disk: &dyn FileSystem) -> Result<(Self, DataDirLock), OpenError> {
-        let data_dir = Self { root: root.to_owned() };
+        let data_dir = Self::at(root);
         let known_version = data_dir.check_version()?;
         create_root(root).map_err(|source| OpenError::io("create", root, source))?;
         let lock = data_dir.take_lock()?;
@@ -37,6 +37,11 @@ impl DataDir {
         data_dir.create_folders(disk)?;
         data_dir.clear_temporary()?;
         Ok((data_dir, lock))
+    }
+
+    /// The layout below `root`, without looking at it.
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
     }
 
     fn take_lock(&self) -> Result<DataDirLock, OpenError> {

@@ -83,8 +83,8 @@ pub(super) fn ids_of_project(
 }
 
 pub(super) fn projects(transaction: &Transaction) -> Result<Vec<ProjectSummary>, StateError> {
-    let sql = "SELECT project, count(*), max(sequence),
-                      (SELECT created_at FROM deployments AS newest WHERE newest.sequence = max(deployments.sequence)),
+    // Beside `max`, a column without an aggregate is that of the row which has the maximum: the newest deployment's.
+    let sql = "SELECT project, count(*), max(sequence), created_at,
                       (SELECT deployment FROM aliases
                        WHERE aliases.project = deployments.project AND kind = 'production')
                FROM deployments GROUP BY project ORDER BY project";
