@@ -85,7 +85,7 @@ impl<'e> ShipCommand<'e> {
     }
 }
 
-/// A `ship` that runs. It is killed when it is dropped.
+/// A `ship` that runs. It is asked to end when it is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct RunningShip<'e> {
@@ -142,11 +142,16 @@ impl RunningShip<'_> {
 
 impl Drop for RunningShip<'_> {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended by itself meanwhile.
+        let Some(mut child) = self.child.take() else { return };
+        let process = Process::with_id(child.id());
+        if std::thread::panicking() {
+            // The story has failed already, perhaps because this does not end.
             let _ = child.kill();
-            let _ = child.wait();
+        } else {
+            process.signal(Signal::TERM);
+            process.wait_for_end();
         }
+        let _ = child.wait();
     }
 }
 

@@ -13,6 +13,8 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9a-f]{64}\b", "[HEX]"),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[AT]"),
         (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[AT]"),
+        (r"\b\d\d:\d\d:\d\d\.\d+", "[AT]"),
+        (r"taken by \S+ \(pid", "taken by [WHO] (pid"),
         (r"\b(just now|\d+ ?(s|m|min|seconds?|minutes?) ago)", "[AGO]"),
         (r"\b01[0-9a-hjkmnp-tv-z]{24}\b", "[REQUEST]"),
         (r"\bpid \d+", "pid [PID]"),
@@ -56,8 +58,7 @@ impl Filters {
         found.sort_unstable();
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, id) in found {
-            // A branch label such as `-git-somename` looks like an id; a real one practically always holds a digit.
-            if id.contains(|character: char| character.is_ascii_digit()) && !ids.iter().any(|known| known == id) {
+            if !ids.iter().any(|known| known == id) {
                 ids.push(id.to_owned());
             }
         }

@@ -36,4 +36,4 @@ pub use processes::{Process, processes_mentioning};
 pub use project::TestProject;
 
 /// How long a story waits for anything at all. Far more than anything takes, so that only a hang is ever cut off.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(5);

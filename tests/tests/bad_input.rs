@@ -28,8 +28,18 @@ fn nothing_to_deploy() {
 fn not_a_folder() {
     let environment = TestEnv::new();
     let project = environment.project("site").file("index.html", "x");
-    insta::assert_snapshot!(environment.ship(["deploy", "nowhere"]).run().snapshot(), @"");
-    insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["deploy", "nowhere"]).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the folder `[ENV]/nowhere` does not exist
+    ");
+    insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `[ENV]/projects/site/index.html` is not a folder
+    ");
 }
 
 /// A Go file that does not compile: the compiler's words, with the path and line that the user knows.
@@ -130,7 +140,13 @@ fn unreadable_file() {
     // Root reads everything, so ship runs without that power.
     let powerless = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--"];
     let output = host.ship(["deploy"]).within(project.folder()).started_by(powerless).run();
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `public/secret.txt` cannot be read
+    caused by: Permission denied (os error 13)
+    ");
 }
 
 /// A symbolic link that leads out of the project.
@@ -186,9 +202,32 @@ func Handler(w http.ResponseWriter, r *http.Request) {}
 #[test]
 fn wrong_command_line() {
     let environment = TestEnv::new();
-    insta::assert_snapshot!(environment.ship(["deploy", "--produciton"]).run().exits_with(2).snapshot(), @"");
-    insta::assert_snapshot!(environment.ship(["rollback", "--json", "--what"]).run().exits_with(2).snapshot(), @"");
-    insta::assert_snapshot!(environment.ship(["build", "--arch", "mips"]).run().exits_with(2).snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["deploy", "--produciton"]).run().exits_with(2).snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: unexpected argument '--produciton' found
+
+      tip: a similar argument exists: '--prod'
+
+    Usage: ship deploy --prod [PATH]
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(environment.ship(["rollback", "--json", "--what"]).run().exits_with(2).snapshot(), @r#"
+    exit code: 2
+    ----- stdout -----
+    {"error":{"causes":[],"code":null,"details":[],"exit_code":2,"hints":[],"kind":"usage","message":"unexpected argument '--what' found\n\n  tip: to pass '--what' as a value, use '-- --what'\n\nUsage: ship rollback --json [ID|URL]\n\nFor more information, try '--help'."}}
+    ----- stderr -----
+    "#);
+    insta::assert_snapshot!(environment.ship(["build", "--arch", "mips"]).run().exits_with(2).snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid value 'mips' for '--arch <ARCH>': `mips` is not an architecture: expected `amd64` or `arm64`
+
+    For more information, try '--help'.
+    ");
 }
 
 /// The disk of the host is full: the deploy says so, what is live goes on, and a smaller deploy succeeds.
@@ -207,7 +246,13 @@ fn full_disk() {
 
     project.write("public/large.bin", vec![7; 16 * 1024 * 1024]);
     let output = host.ship(["deploy", "--prod"]).within(project.folder()).run();
-    insta::assert_snapshot!(output.exits_with(4).snapshot(), @"");
+    insta::assert_snapshot!(output.exits_with(4).snapshot(), @"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    Built 0 functions and 2 files in [TIME]
+    error: no room is left to write [ENV]/small-disk/tmp/blob-2-0
+    ");
     assert_eq!(http::get(&host.site_url("site")).success().text(), "small");
 
     project.remove("public/large.bin");

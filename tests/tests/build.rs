@@ -32,12 +32,41 @@ fn layout() {
     let environment = TestEnv::new();
     let project = environment.example("date-weather");
     let output = environment.ship(["build"]).within(project.folder()).run();
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    [ENV]/projects/date-weather/.ship/output
+    ----- stderr -----
+    Built 2 functions and 4 files in [TIME]
+    ");
     let files: Vec<String> =
         tree(&project.path(".ship/output")).keys().map(|path| path.display().to_string()).collect();
-    insta::assert_snapshot!(files.join("\n"), @"");
+    insta::assert_snapshot!(files.join("\n"), @"
+    config.json
+    functions/api/date.func/.vc-config.json
+    functions/api/date.func/bootstrap
+    functions/api/date.zip
+    functions/api/weather.func/.vc-config.json
+    functions/api/weather.func/bootstrap
+    functions/api/weather.zip
+    static/app.js
+    static/favicon.svg
+    static/index.html
+    static/style.css
+    ");
     let config = fs::read_to_string(project.path(".ship/output/functions/api/date.func/.vc-config.json"));
-    insta::assert_snapshot!(config.expect("the function has a configuration"), @"");
+    insta::assert_snapshot!(config.expect("the function has a configuration"), @r#"
+    {
+      "architecture": "x86_64",
+      "handler": "bootstrap",
+      "maxConcurrency": 50,
+      "maxDuration": 60,
+      "memory": 512,
+      "runtime": "executable",
+      "runtimeLanguage": "go",
+      "supportsResponseStreaming": true
+    }
+    "#);
 }
 
 /// The same tree in another folder, for another umask, in another time zone and with other times gives the same bytes.

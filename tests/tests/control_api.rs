@@ -64,7 +64,12 @@ fn wrong_digest() {
         |pack: Vec<u8>| host.control("POST", "/v1/blobs").header("content-type", PACK_MEDIA_TYPE).body(pack).send();
 
     let answer = upload(pack(b"what came instead", 17));
-    insta::assert_snapshot!(environment.filtered(&answer.snapshot(&["content-type"])), @"");
+    insta::assert_snapshot!(environment.filtered(&answer.snapshot(&["content-type"])), @r#"
+    400
+    content-type: application/json
+
+    {"error":{"code":"DIGEST_MISMATCH","message":"announced were 17 bytes with sha256:[DIGEST], what arrived are 17 bytes with sha256:[DIGEST]"}}
+    "#);
     assert_eq!(missing(&host, &promised), [promised.to_string()]);
     let cut_off = upload(pack_entry(&promised, 17).to_vec());
     assert_eq!((cut_off.status, cut_off.json()["error"]["code"].as_str()), (400, Some("BAD_REQUEST")));

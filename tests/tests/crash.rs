@@ -100,7 +100,15 @@ fn killed_during_an_upload() {
     proxy.wait_for_cut();
     host.kill();
     let broken = broken.finish().exits_with(3);
-    insta::assert_snapshot!(broken.snapshot(), @"");
+    insta::assert_snapshot!(broken.snapshot(), @"
+    exit code: 3
+    ----- stdout -----
+    ----- stderr -----
+    Built 0 functions and 65 files in [TIME]
+    error: the host at http://127.0.0.1:[PORT] cannot be reached: connection closed before message completed
+    hint: `ship host status` shows whether a host runs here
+    hint: run the same command again: only what the host still lacks is sent
+    ");
 
     host.start_again();
     assert_eq!(http::get(&host.site_url("site")).success().text(), "before");

@@ -12,7 +12,17 @@ fn the_example_goes_live() {
     let host = TestHost::start(&environment);
 
     let output = host.ship(["deploy"]).within(project.folder()).run();
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://date-weather-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    Built 2 functions and 4 files in [TIME]
+    6 files sent, 0 already there
+    Published date-weather as production in [TIME]
+    It is the first deployment of this project, so it is production
+      http://date-weather.localhost:[PORT]
+    ");
 
     let url = output.url();
     let page = http::get(&format!("{url}/")).success();
@@ -39,7 +49,58 @@ fn json_document() {
     let output = host.ship(["deploy", "--json"]).within(project.folder()).run().success();
     let document = output.json();
     let pretty = serde_json::to_string_pretty(&document).expect("what was read as JSON can be written as JSON");
-    insta::assert_snapshot!(environment.filtered(&pretty), @"");
+    insta::assert_snapshot!(environment.filtered(&pretty), @r#"
+    {
+      "aliases": [
+        "http://date-weather-git-feature-new-map.localhost:[PORT]",
+        "http://date-weather.localhost:[PORT]"
+      ],
+      "deployment": {
+        "branch": "feature/new-map",
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "created_at": "[AT]",
+        "id": "[ID-1]",
+        "project": "date-weather",
+        "target": "production"
+      },
+      "functions": [
+        {
+          "cached": false,
+          "digest": "sha256:[DIGEST]",
+          "name": "api/date",
+          "route": "/api/date",
+          "runtime": "go",
+          "size_bytes": [SIZE]
+        },
+        {
+          "cached": false,
+          "digest": "sha256:[DIGEST]",
+          "name": "api/weather",
+          "route": "/api/weather",
+          "runtime": "go",
+          "size_bytes": [SIZE]
+        }
+      ],
+      "static": {
+        "bytes": [SIZE],
+        "files": 4
+      },
+      "timings_ms": {
+        "build": [TIME],
+        "detect": [TIME],
+        "hash": [TIME],
+        "publish": [TIME],
+        "total": [TIME],
+        "upload": [TIME]
+      },
+      "upload": {
+        "reused_blobs": 0,
+        "sent_blobs": 6,
+        "sent_bytes": [SIZE]
+      },
+      "url": "http://date-weather-[ID-1].localhost:[PORT]"
+    }
+    "#);
     let id = document["deployment"]["id"].as_str().expect("the document names the deployment");
     assert_eq!(document["url"], host.site_url(&format!("date-weather-{}", &id[..8])));
 }
@@ -162,7 +223,13 @@ fn embedded_host_starts_once() {
     let hosts = processes_mentioning(environment.folder());
     assert_eq!(hosts.len(), 1, "{:?}", hosts.iter().map(|host| host.command_line()).collect::<Vec<_>>());
 
-    insta::assert_snapshot!(environment.ship(["host", "status"]).run().snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["host", "status"]).run().snapshot(), @"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: the host could not do this
+    hint: the host's log says why
+    ");
     insta::assert_snapshot!(environment.ship(["host", "stop"]).run().snapshot(), @"");
     assert_eq!(processes_mentioning(environment.folder()), []);
     insta::assert_snapshot!(environment.ship(["host", "stop"]).run().snapshot(), @"");
@@ -178,7 +245,17 @@ fn embedded_host_starts_again() {
     assert!(http::request("GET", &first).try_open().is_err(), "nobody answers while it is stopped");
 
     let output = environment.ship(["deploy"]).within(project.folder()).run().success();
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    Built 0 functions and 1 file in [TIME]
+    Started a host in the background in [TIME]; `ship host stop` ends it
+    Nothing to send, 1 file already there
+    Already published: site as preview in [TIME]
+      http://site.localhost:[PORT]
+    ");
     let label = |url: &str| url.split('.').next().map(str::to_owned);
     assert_eq!(label(&first), label(&output.url()));
     assert_eq!(http::get(&output.url()).success().text(), "still here");
@@ -218,6 +295,12 @@ fn open_names_the_site() {
     let project = environment.project("site").file("public/index.html", "a page");
     let host = TestHost::start(&environment);
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
-    insta::assert_snapshot!(host.ship(["open"]).within(project.folder()).run().snapshot(), @"");
+    insta::assert_snapshot!(host.ship(["open"]).within(project.folder()).run().snapshot(), @"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: the host could not do this
+    hint: the host's log says why
+    ");
     insta::assert_snapshot!(host.ship(["open", "--json"]).within(project.folder()).run().snapshot(), @"");
 }

@@ -164,5 +164,13 @@ fn what_a_person_sees() {
     let url = running.stdout().next_line().expect("the URL is on standard output");
     let _ = http::get(&url).success();
     let ended = running.terminate();
-    insta::assert_snapshot!(ended.snapshot(), @"");
+    insta::assert_snapshot!(ended.snapshot(), @"
+    exit code: 130
+    ----- stdout -----
+    http://127.0.0.1:[PORT]
+    ----- stderr -----
+    site: 0 functions, 1 file, ready in [TIME]
+    00:35:54.097 GET / 200 [TIME]  [REQUEST]
+    error: interrupted
+    ");
 }

@@ -34,7 +34,12 @@ fn second_host_on_the_same_data() {
     let environment = TestEnv::new();
     let host = TestHost::start(&environment);
     let second = TestHost::command(&environment, host.data(), &HostAddresses::any()).run().exits_with(1);
-    insta::assert_snapshot!(second.snapshot(), @"");
+    insta::assert_snapshot!(second.snapshot(), @r#"
+    exit code: 1
+    ----- stdout -----
+    {"error":{"causes":[],"code":null,"details":[],"exit_code":1,"hints":["`ship host status` shows the host that has it open, `ship host stop` ends it"],"kind":"project","message":"the data directory [ENV]/data is in use by process [PID]"}}
+    ----- stderr -----
+    "#);
     assert!(format!("{}{}", second.stdout(), second.stderr()).contains(&host.process().id().to_string()));
     assert_eq!(host.control("GET", "/v1/status").send().status, 200);
 }
@@ -48,7 +53,12 @@ fn port_taken() {
     let data = environment.folder().join("data");
     let addresses = HostAddresses { sites: address.clone(), ..HostAddresses::any() };
     let output = TestHost::command(&environment, &data, &addresses).run().exits_with(1);
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @r#"
+    exit code: 1
+    ----- stdout -----
+    {"error":{"causes":[],"code":null,"details":[],"exit_code":1,"hints":["`ship host --listen 127.0.0.1:[PORT]` takes any free port"],"kind":"project","message":"127.0.0.1:[PORT] is taken by host-696749443a (pid [PID])"}}
+    ----- stderr -----
+    "#);
     assert!(format!("{}{}", output.stdout(), output.stderr()).contains(&address), "the address is named");
 }
 
@@ -126,7 +136,12 @@ fn not_a_data_directory() {
     fs::create_dir(&data).expect("the folder is writable");
     fs::write(data.join("VERSION"), "999\n").expect("the folder is writable");
     let output = TestHost::command(&environment, &data, &HostAddresses::any()).run().exits_with(1);
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @r#"
+    exit code: 1
+    ----- stdout -----
+    {"error":{"causes":[],"code":null,"details":[],"exit_code":1,"hints":[],"kind":"project","message":"the data directory [ENV]/precious was written by a newer ship: version 999, this one knows 1"}}
+    ----- stderr -----
+    "#);
     assert_eq!(fs::read_to_string(data.join("VERSION")).ok().as_deref(), Some("999\n"));
 }
 
@@ -136,7 +151,7 @@ fn unreachable_and_refused() {
     let environment = TestEnv::new();
     let project = environment.project("site").file("index.html", "x");
     let host = TestHost::start(&environment);
-    let refused = host.ship(["deploy"]).within(project.folder()).with("SHIP_TOKEN", "ship_wrong").run();
+    let refused = host.ship(["deploy", "--token", "ship_wrong"]).within(project.folder()).run();
     insta::assert_snapshot!(refused.exits_with(3).snapshot(), @"");
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
     let nobody = format!("http://{}", free.local_addr().expect("a bound listener has an address"));

@@ -16,7 +16,16 @@ fn a_branch_gets_its_url() {
     project.check_out("feature/new-map");
     project.write("public/index.html", "new map");
     let output = host.ship(["deploy"]).within(project.folder()).run();
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://date-weather-[ID-2].localhost:[PORT]
+    ----- stderr -----
+    Built 0 functions and 1 file in [TIME]
+    1 file sent, 0 already there
+    Published date-weather as preview in [TIME]
+      http://date-weather-git-feature-new-map.localhost:[PORT]
+    ");
     let branch = host.site_url("date-weather-git-feature-new-map");
     let seen = |url: &str| http::get(url).success().text();
     assert_eq!([seen(&branch), seen(&output.url())], ["new map", "new map"]);
@@ -38,7 +47,21 @@ fn inspect_says_where_it_came_from() {
     let detail = host.ship(["inspect", &url, "--json"]).run().success().json();
     let deployment = &detail["deployment"];
     assert_eq!((&deployment["branch"], &deployment["commit"]), (&"topic".into(), &COMMIT.into()));
-    insta::assert_snapshot!(host.ship(["inspect", &url]).run().snapshot(), @"");
+    insta::assert_snapshot!(host.ship(["inspect", &url]).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    site  bfhoribrdmsulac5alm46p1i602hd41j
+      target    production, live
+      branch    topic
+      commit    0123456789abcdef0123456789abcdef01234567
+      created   [AT] UTC
+      url       http://site-bfhoribr.localhost:[PORT]
+      alias     http://site.localhost:[PORT]
+      alias     http://site-git-topic.localhost:[PORT]
+      static    1 file, 4 B
+      functions 0
+    ----- stderr -----
+    ");
 }
 
 /// `--branch` goes before the CI's variable, which goes before git's.

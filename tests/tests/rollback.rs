@@ -25,15 +25,44 @@ fn production_moves() {
         assert_eq!(production(), page);
         url
     });
-    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site.localhost:[PORT]
+    ----- stderr -----
+    Production moved from [ID-3] to [ID-2]
+    ");
     assert_eq!(production(), "two");
-    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site.localhost:[PORT]
+    ----- stderr -----
+    Production moved from [ID-2] to [ID-1]
+    ");
     assert_eq!(production(), "one");
-    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: project `site` had no production deployment before [ID-1] that still exists
+    ");
     assert_eq!(production(), "one");
-    insta::assert_snapshot!(command(&["promote", &urls[2]]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["promote", &urls[2]]).snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site.localhost:[PORT]
+    ----- stderr -----
+    Production moved from [ID-1] to [ID-3]
+    ");
     assert_eq!(production(), "three");
-    insta::assert_snapshot!(command(&["rollback", &urls[0]]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rollback", &urls[0]]).snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site.localhost:[PORT]
+    ----- stderr -----
+    Production moved from [ID-3] to [ID-1]
+    ");
     assert_eq!(production(), "one");
     for (url, page) in urls.iter().zip(["one", "two", "three"]) {
         assert_eq!(http::get(url).success().text(), page, "what was published never changes");
@@ -93,13 +122,36 @@ fn removing() {
     let one = publish(&host, &project, "one");
     let two = publish(&host, &project, "two");
 
-    insta::assert_snapshot!(command(&["rm", &two, "--yes"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rm", &two, "--yes"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: deployment [ID-2] is the production of project `site`
+    hint: promote another deployment first, or remove the whole project
+    ");
     assert_eq!(http::get(&two).success().text(), "two");
-    insta::assert_snapshot!(command(&["rm", &one, "--yes"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rm", &one, "--yes"]).snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    [ID-1]
+    ----- stderr -----
+    Removed 1 deployment of site
+    ");
     let gone = http::get(&one);
     assert_eq!((gone.status, gone.header("x-ship-error").as_deref()), (404, Some("DEPLOYMENT_NOT_FOUND")));
-    insta::assert_snapshot!(command(&["rm", &one, "--yes"]).snapshot(), @"");
-    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["rm", &one, "--yes"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the host has no deployment `site-[ID-1]`
+    hint: `ship ls` shows what is deployed
+    ");
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: project `site` had no production deployment before [ID-2] that still exists
+    ");
     assert_eq!(http::get(&host.site_url("site")).success().text(), "two");
 }
 
@@ -109,12 +161,25 @@ fn list() {
     let environment = TestEnv::new();
     let project = environment.project("site").on_branch("main");
     let host = TestHost::start(&environment);
-    insta::assert_snapshot!(host.ship(["ls"]).within(project.folder()).run().snapshot(), @"");
+    insta::assert_snapshot!(host.ship(["ls"]).within(project.folder()).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Nothing is deployed yet
+    hint: `ship deploy` deploys the current folder
+    ");
     let _ = publish(&host, &project, "one");
     project.check_out("topic");
     project.write("public/index.html", "two");
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
-    insta::assert_snapshot!(host.ship(["ls"]).within(project.folder()).run().snapshot(), @"");
+    insta::assert_snapshot!(host.ship(["ls"]).within(project.folder()).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    PROJECT  ID        TARGET        BRANCH  CREATED (UTC)        URL
+    site     [ID-2]  preview       topic   [AT]  http://site-[ID-2].localhost:[PORT]
+    site     [ID-1]  production *  main    [AT]  http://site-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    ");
 }
 
 /// A name that fits nothing, and an id that fits several.
@@ -125,8 +190,32 @@ fn unknown_deployments() {
     let host = TestHost::start(&environment);
     let _ = publish(&host, &project, "one");
     let command = |words: &[&str]| host.ship(words).within(project.folder()).run();
-    insta::assert_snapshot!(command(&["inspect", "0000aaaa"]).snapshot(), @"");
-    insta::assert_snapshot!(command(&["promote", "http://no-such-site.localhost:1"]).snapshot(), @"");
-    insta::assert_snapshot!(command(&["inspect", "../../etc/passwd"]).snapshot(), @"");
-    insta::assert_snapshot!(command(&["rollback", "--project", "nobody"]).snapshot(), @"");
+    insta::assert_snapshot!(command(&["inspect", "0000aaaa"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the host has no deployment `0000aaaa`
+    hint: `ship ls` shows what is deployed
+    ");
+    insta::assert_snapshot!(command(&["promote", "http://no-such-site.localhost:1"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the host has no deployment `no-such-site`
+    hint: `ship ls` shows what is deployed
+    ");
+    insta::assert_snapshot!(command(&["inspect", "../../etc/passwd"]).snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid value '../../etc/passwd' for '<ID|URL>': `../../etc/passwd` names no deployment: expected an id, the first characters of one, or a URL
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(command(&["rollback", "--project", "nobody"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: project `nobody` has no production deployment
+    ");
 }

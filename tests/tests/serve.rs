@@ -20,8 +20,26 @@ fn files() {
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let shown = ["content-type", "content-length", "cache-control", "accept-ranges", "x-content-type-options"];
     let seen = |path: &str| http::get(&format!("{url}{path}")).snapshot(&shown);
-    insta::assert_snapshot!(seen("/"), @"");
-    insta::assert_snapshot!(seen("/ten.txt"), @"");
+    insta::assert_snapshot!(seen("/"), @"
+    200
+    content-type: text/html; charset=utf-8
+    content-length: 22
+    cache-control: public, max-age=0, must-revalidate
+    accept-ranges: bytes
+    x-content-type-options: -
+
+    <!doctype html><p>home
+    ");
+    insta::assert_snapshot!(seen("/ten.txt"), @"
+    200
+    content-type: text/plain; charset=utf-8
+    content-length: 10
+    cache-control: public, max-age=0, must-revalidate
+    accept-ranges: bytes
+    x-content-type-options: -
+
+    0123456789
+    ");
     assert!(seen("/assets/app-3f9a1c2b7d.js").contains("immutable"), "a hashed name never changes");
 
     let whole = http::get(&format!("{url}/ten.txt")).success();
@@ -87,7 +105,14 @@ fn not_found() {
 
     let shown = ["content-type", "x-ship-error", "cache-control"];
     let missing = http::get(&format!("{own}/nothing/here"));
-    insta::assert_snapshot!(missing.snapshot(&shown), @"");
+    insta::assert_snapshot!(missing.snapshot(&shown), @"
+    404
+    content-type: text/html; charset=utf-8
+    x-ship-error: -
+    cache-control: public, max-age=0, must-revalidate
+
+    <!doctype html><p>our own
+    ");
     let missing = http::get(&format!("{plain}/nothing/here"));
     assert_eq!((missing.status, missing.header("x-ship-error").as_deref()), (404, Some("NOT_FOUND")));
     assert!(missing.text().contains("NOT_FOUND"), "the page carries the code");
@@ -121,10 +146,42 @@ fn cors() {
         let headers = answer.snapshot(&shown);
         headers.split("\n\n").next().unwrap_or_default().to_owned()
     };
-    insta::assert_snapshot!(from("OPTIONS", "https://app.example.com"), @"");
-    insta::assert_snapshot!(from("GET", "https://app.example.com"), @"");
-    insta::assert_snapshot!(from("GET", "https://app.example.com.evil.test"), @"");
-    insta::assert_snapshot!(from("GET", "null"), @"");
+    insta::assert_snapshot!(from("OPTIONS", "https://app.example.com"), @"
+    204
+    access-control-allow-origin: https://app.example.com
+    access-control-allow-methods: GET
+    access-control-allow-headers: -
+    access-control-allow-credentials: -
+    access-control-max-age: 7200
+    vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers
+    ");
+    insta::assert_snapshot!(from("GET", "https://app.example.com"), @"
+    404
+    access-control-allow-origin: https://app.example.com
+    access-control-allow-methods: -
+    access-control-allow-headers: -
+    access-control-allow-credentials: -
+    access-control-max-age: -
+    vary: Origin
+    ");
+    insta::assert_snapshot!(from("GET", "https://app.example.com.evil.test"), @"
+    404
+    access-control-allow-origin: -
+    access-control-allow-methods: -
+    access-control-allow-headers: -
+    access-control-allow-credentials: -
+    access-control-max-age: -
+    vary: Origin
+    ");
+    insta::assert_snapshot!(from("GET", "null"), @"
+    404
+    access-control-allow-origin: -
+    access-control-allow-methods: -
+    access-control-allow-headers: -
+    access-control-allow-credentials: -
+    access-control-max-age: -
+    vary: Origin
+    ");
     let production = host.site_url("date-weather");
     assert!(
         from("GET", &production).contains(&format!("access-control-allow-origin: {production}\n")),
