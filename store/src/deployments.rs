@@ -85,7 +85,7 @@ impl Deployments {
 
     /// Every alias, sorted by label.
     pub fn aliases(&self) -> Result<Vec<Alias>, StateError> {
-        self.database.read(|transaction| rows::aliases(transaction))
+        self.database.read(rows::aliases)
     }
 
     /// The aliases of one project, sorted by label.
@@ -105,7 +105,7 @@ impl Deployments {
 
     /// Every project that has a deployment, sorted by name.
     pub fn projects(&self) -> Result<Vec<ProjectSummary>, StateError> {
-        self.database.read(|transaction| rows::projects(transaction))
+        self.database.read(rows::projects)
     }
 }
 

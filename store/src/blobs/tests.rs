@@ -1,10 +1,12 @@
 //! The durable door: what goes in comes out, or nothing does.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use rustix::io::Errno;
 use ship_core::Digest;
 
@@ -150,14 +152,20 @@ fn same_blob_twice_at_once() {
     let mut wrong = test.blobs().batch().unwrap();
     let mut writers = [first.begin(digest, 6).unwrap(), second.begin(digest, 6).unwrap()];
     let mut wrong_writer = wrong.begin(digest, 6).unwrap();
-    writers.iter_mut().for_each(|writer| writer.write(b"shared").unwrap());
+    for writer in &mut writers {
+        writer.write(b"shared").unwrap();
+    }
     wrong_writer.write(b"SHARED").unwrap();
     assert!(wrong_writer.finish().is_err());
-    writers.into_iter().for_each(|writer| writer.finish().unwrap());
+    for writer in writers {
+        writer.finish().unwrap();
+    }
     let reports = [second.commit().unwrap(), wrong.commit().unwrap(), first.commit().unwrap()];
     assert_eq!(reports.map(|report| (report.stored_blobs, report.reused_blobs)), [(1, 0), (0, 0), (0, 1)]);
     assert_eq!(test.blobs().read(&digest).unwrap(), &b"shared"[..]);
 }
+
+type Read = fn(&Blobs, &Digest) -> Result<Vec<u8>, BlobError>;
 
 /// Damage on the disk is an error and never a wrong answer; the blob counts as missing from then on, and storing it again
 /// heals it. The damaged file is kept aside.
@@ -171,22 +179,21 @@ fn damage_is_found_and_healed() {
         |path| fs::write(path, b"").unwrap(),
         |path| fs::write(path, b"precious and more").unwrap(),
     ];
-    let ways: [fn(&Blobs, &Digest) -> Result<Vec<u8>, BlobError>; 2] =
-        [read_through_file, |blobs, digest| blobs.read(digest).map(|bytes| bytes.to_vec())];
+    let ways: [Read; 2] = [read_through_file, |blobs, digest| blobs.read(digest).map(|bytes| bytes.to_vec())];
     for damage in damages {
         for read in ways {
             let test = TestStore::new();
             put(test.blobs(), &[content]).unwrap();
             read(test.blobs(), &digest).unwrap();
             damage(&test.path_of(&digest));
-            let damaged = fs::read(test.path_of(&digest)).unwrap();
+            let left = fs::read(test.path_of(&digest)).unwrap();
             let error = read(test.blobs(), &digest).unwrap_err();
             assert!(matches!(error, BlobError::Corrupt { .. }), "{error}");
             assert_eq!(test.blobs().missing(&[digest]), [digest]);
             assert!(matches!(read(test.blobs(), &digest), Err(BlobError::Missing { .. })));
             put(test.blobs(), &[content]).unwrap();
             assert_eq!(read(test.blobs(), &digest).unwrap(), content);
-            assert_eq!(fs::read(test.folder.path().join("quarantine").join(digest.to_hex())).unwrap(), damaged);
+            assert_eq!(fs::read(test.folder.path().join("quarantine").join(digest.to_hex())).unwrap(), left);
         }
     }
 }
@@ -235,12 +242,9 @@ fn visible(blobs: &Blobs, contents: &[Vec<u8>]) -> usize {
     contents.len() - missing.len()
 }
 
-/// Opening a directory that exists tries to make its 5 folders and 256 buckets: operations that the rounds below skip.
-const OPERATIONS_TO_OPEN: u64 = 261;
-
 /// Opens the directory on a disk whose `nth` operation after opening fails.
 fn open_faulty(folder: &Path, nth: u64, fault: Fault) -> (Store, Arc<FaultyDisk>) {
-    let disk = Arc::new(FaultyDisk::new(OPERATIONS_TO_OPEN + nth, fault));
+    let disk = Arc::new(FaultyDisk::new(nth, fault));
     let store = Store::open_on(folder, Durability::Relaxed, Arc::clone(&disk) as Arc<dyn FileSystem>).unwrap();
     assert!(!disk.has_failed());
     (store, disk)
@@ -297,6 +301,46 @@ fn power_may_be_cut_anywhere() {
                 assert!(is_acknowledged);
                 break;
             }
+        }
+    }
+}
+
+/// One upload of a random sequence: which of twelve contents, and what breaks where.
+fn rounds() -> impl Strategy<Value = Vec<(Vec<usize>, u64, Fault)>> {
+    let fault = prop_oneof![Just(Fault::Once(Errno::NOSPC)), Just(Fault::Once(Errno::IO)), Just(Fault::Dead),];
+    let picked = proptest::collection::vec(0..12_usize, 1..24);
+    proptest::collection::vec((picked, 1..80_u64, fault), 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// Over any sequence of uploads on a disk that breaks here and there: what was acknowledged stays, what is visible is
+    /// right, and an upload that failed while the host lived has made nothing visible.
+    #[test]
+    fn random_uploads_with_random_faults(rounds in rounds()) {
+        let TestStore { folder, store } = TestStore::new();
+        drop(store);
+        let all = contents(0, 12);
+        let mut acknowledged = HashSet::new();
+        for (picked, nth, fault) in rounds {
+            let uploaded: Vec<Vec<u8>> = picked.iter().map(|number| all[*number].clone()).collect();
+            let (store, disk) = open_faulty(folder.path(), nth, fault);
+            let visible_before = visible(store.blobs(), &all);
+            let result = put_all(store.blobs(), &uploaded);
+            if result.is_ok() {
+                acknowledged.extend(picked);
+            } else if fault != Fault::Dead {
+                prop_assert_eq!(visible(store.blobs(), &all), visible_before);
+            }
+            drop(store);
+            if fault == Fault::Dead {
+                disk.cut_power(Lost::ContentAndNames);
+            }
+            let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
+            visible(store.blobs(), &all);
+            let kept: Vec<Vec<u8>> = acknowledged.iter().map(|number| all[*number].clone()).collect();
+            prop_assert_eq!(visible(store.blobs(), &kept), kept.len());
         }
     }
 }

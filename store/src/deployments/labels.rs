@@ -1,9 +1,9 @@
 //! Which label a name gets, when labels are first come, first served.
 
 use rusqlite::Transaction;
-use ship_core::{BranchName, DeploymentId, HostLabel, ProjectName};
+use ship_core::{DeploymentId, HostLabel, ProjectName};
 
-use super::alias_log::{AliasKind, LabelOwner, Name, Pointer};
+use super::alias_log::{LabelOwner, Name, Pointer};
 use super::error::PublishError;
 use super::rows;
 
@@ -32,8 +32,8 @@ pub(super) fn production(transaction: &Transaction, name: &Name) -> Result<Place
 }
 
 /// The label of a branch. A branch keeps the one that it has, also if a shorter one became free.
-pub(super) fn branch(transaction: &Transaction, name: &Name, branch: &BranchName) -> Result<Place, PublishError> {
-    debug_assert_eq!(name.kind, AliasKind::Branch(branch.clone()));
+pub(super) fn branch(transaction: &Transaction, name: &Name) -> Result<Place, PublishError> {
+    let branch = name.kind.branch().expect("only the name of a branch is placed here");
     let project = name.project;
     place(transaction, name, &[HostLabel::branch(project, branch), HostLabel::branch_with_digest(project, branch)])
 }

@@ -61,7 +61,7 @@ impl Deployments {
                 Some(record) => record,
                 None => insert(transaction, staged)?,
             };
-            move_aliases(transaction, record, &options)
+            move_aliases(transaction, record, options)
         })
     }
 
@@ -69,7 +69,7 @@ impl Deployments {
     pub fn republish(&self, id: &DeploymentId, options: PublishOptions) -> Result<Option<Published>, PublishError> {
         self.database.write(|transaction| {
             let record = rows::deployment(transaction, id)?;
-            record.map(|record| move_aliases(transaction, record, &options)).transpose()
+            record.map(|record| move_aliases(transaction, record, options)).transpose()
         })
     }
 }
@@ -93,62 +93,80 @@ fn insert(transaction: &Transaction, staged: StagedDeployment) -> Result<Deploym
 fn move_aliases(
     transaction: &Transaction,
     record: DeploymentRecord,
-    options: &PublishOptions,
+    options: PublishOptions,
 ) -> Result<Published, PublishError> {
-    let name = |kind| Name { project: &record.project, kind };
-    let mut moves = Vec::new();
-    let mut point = |name: &Name, place: &Place| -> Result<(), PublishError> {
-        moves.extend(point_to(transaction, name, place, record.id, options)?);
-        Ok(())
-    };
-
-    let own = rows::pointer(transaction, &record.own_label)?;
-    point(&name(AliasKind::Deployment), &Place { label: record.own_label.clone(), seen: own })?;
-
-    let mut branch_label = None;
-    if let Some(branch) = &options.branch {
-        let name = name(AliasKind::Branch(branch.clone()));
-        let place = labels::branch(transaction, &name, branch)?;
-        point(&name, &place)?;
-        branch_label = Some(place.label);
-    }
-
-    let production_name = name(AliasKind::Production);
-    let production = rows::pointer_of_name(transaction, &production_name)?;
+    let PublishOptions { target, branch, republish, at } = options;
+    let mut moving = Moving { transaction, record: &record, republish, at, moves: Vec::new() };
+    moving.point_own_label()?;
+    let branch_label = branch.map(|branch| moving.point_branch(branch)).transpose()?;
+    let production = rows::pointer_of_name(transaction, &moving.name(AliasKind::Production))?;
     let first_of_project = production.is_none();
-    let mut leads_here = production.is_some_and(|pointer| pointer.alias.deployment == record.id);
-    if options.target == Target::Production || first_of_project {
-        point(&production_name, &labels::production(transaction, &production_name)?)?;
-        leads_here = true;
-    }
-
-    Ok(Published {
-        own_label: record.own_label.clone(),
-        branch_label,
-        production_label: leads_here.then(|| HostLabel::production(&record.project)),
-        first_of_project,
-        moves,
-        record,
-    })
+    let production_label = if target == Target::Production || first_of_project {
+        Some(moving.point_production()?)
+    } else {
+        production.filter(|pointer| pointer.alias.deployment == record.id).map(|pointer| pointer.alias.label)
+    };
+    let moves = moving.moves;
+    let own_label = record.own_label.clone();
+    Ok(Published { record, moves, own_label, branch_label, production_label, first_of_project })
 }
 
-/// Points a label to a deployment, unless it points there already and need not be moved again.
-fn point_to(
-    transaction: &Transaction,
-    name: &Name,
-    place: &Place,
-    to: DeploymentId,
-    options: &PublishOptions,
-) -> Result<Option<AliasMove>, PublishError> {
-    let seen = place.seen.as_ref();
-    let is_there = seen.is_some_and(|pointer| pointer.alias.deployment == to);
-    if is_there && options.republish == Republish::IfChanged {
-        return Ok(None);
+/// The aliases of one publish on their way to a deployment.
+struct Moving<'m> {
+    transaction: &'m Transaction<'m>,
+    record: &'m DeploymentRecord,
+    republish: Republish,
+    at: Timestamp,
+    moves: Vec<AliasMove>,
+}
+
+impl<'m> Moving<'m> {
+    fn name(&self, kind: AliasKind) -> Name<'m> {
+        Name { project: &self.record.project, kind }
     }
-    let previous = seen.map(|pointer| previous_of_move(transaction, pointer, to)).transpose()?.flatten();
-    let step =
-        Step { label: &place.label, name, seen, to: Some(to), previous, cause: MoveCause::Publish, at: options.at };
-    alias_log::take(transaction, &step).map(Some)
+
+    fn point_own_label(&mut self) -> Result<(), PublishError> {
+        let label = self.record.own_label.clone();
+        let seen = rows::pointer(self.transaction, &label)?;
+        self.point(&self.name(AliasKind::Deployment), Place { label, seen }).map(drop)
+    }
+
+    fn point_branch(&mut self, branch: BranchName) -> Result<HostLabel, PublishError> {
+        let name = self.name(AliasKind::Branch(branch));
+        let place = labels::branch(self.transaction, &name)?;
+        self.point(&name, place)
+    }
+
+    fn point_production(&mut self) -> Result<HostLabel, PublishError> {
+        let name = self.name(AliasKind::Production);
+        let place = labels::production(self.transaction, &name)?;
+        self.point(&name, place)
+    }
+
+    /// Points a label to the deployment, unless it points there already and need not be moved again. Returns the label.
+    fn point(&mut self, name: &Name, place: Place) -> Result<HostLabel, PublishError> {
+        let Place { label, seen } = place;
+        let to = self.record.id;
+        let is_there = seen.as_ref().is_some_and(|pointer| pointer.alias.deployment == to);
+        if is_there && self.republish == Republish::IfChanged {
+            return Ok(label);
+        }
+        let previous = match &seen {
+            Some(pointer) => previous_of_move(self.transaction, pointer, to)?,
+            None => None,
+        };
+        let step = Step {
+            label: &label,
+            name,
+            seen: seen.as_ref(),
+            to: Some(to),
+            previous,
+            cause: MoveCause::Publish,
+            at: self.at,
+        };
+        self.moves.push(alias_log::take(self.transaction, &step)?);
+        Ok(label)
+    }
 }
 
 /// What a rollback of a move away from `seen` returns to: the move that led there. A move to where the alias is already

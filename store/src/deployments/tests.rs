@@ -8,6 +8,9 @@ use ship_core::route::RouteTable;
 use ship_core::{Asset, BranchName, Digest, Target};
 
 use super::*;
+use crate::blobs::BlobError;
+use crate::disk::FileSystem;
+use crate::disk::faulty::{Fault, FaultyDisk, Lost};
 use crate::{Durability, Store};
 
 /// A store with short words for what the stories do. Time stands still unless it is set.
@@ -64,12 +67,31 @@ impl TestStore {
         self.store = Some(Store::open(self.folder.path(), Durability::Relaxed).unwrap());
     }
 
+    /// Opens the store on a disk whose operations count from the first after opening.
+    fn reopen_on(&mut self, disk: &Arc<FaultyDisk>) {
+        self.store = None;
+        let opened = Store::open_on(self.folder.path(), Durability::Relaxed, Arc::clone(disk) as Arc<dyn FileSystem>);
+        self.store = Some(opened.unwrap());
+    }
+
+    fn try_upload(&self, content: &str) -> Result<(), BlobError> {
+        let mut batch = self.store().blobs().batch()?;
+        let mut writer = batch.begin(Digest::of(content.as_bytes()), content.len() as u64)?;
+        writer.write(content.as_bytes())?;
+        writer.finish()?;
+        batch.commit().map(drop)
+    }
+
     pub(super) fn upload(&self, content: &str) {
-        let mut batch = self.store().blobs().batch().unwrap();
-        let mut writer = batch.begin(Digest::of(content.as_bytes()), content.len() as u64).unwrap();
-        writer.write(content.as_bytes()).unwrap();
-        writer.finish().unwrap();
-        batch.commit().unwrap();
+        self.try_upload(content).unwrap();
+    }
+
+    /// Uploads, stages and publishes. Whether all of it was acknowledged.
+    fn try_deploy(&self, name: &str, content: &str) -> bool {
+        self.try_upload(content).is_ok()
+            && self
+                .stage(name, content)
+                .is_ok_and(|staged| self.deployments().publish(staged, self.options(Target::Preview, None)).is_ok())
     }
 
     pub(super) fn stage(&self, name: &str, content: &str) -> Result<StagedDeployment, StageError> {
@@ -265,6 +287,34 @@ fn reopened() {
     let causes: Vec<_> = history.iter().map(|moved| moved.cause).collect();
     assert_eq!(causes, [MoveCause::Publish, MoveCause::Publish, MoveCause::Rollback]);
     assert_eq!(test.deployments().get(&first.record.id).unwrap(), Some(first.record));
+}
+
+/// A host that dies at any operation of a deploy, with the power: what was acknowledged is complete, what is visible is
+/// complete, and the same deploy succeeds afterwards.
+#[test]
+fn deploying_may_die_anywhere() {
+    let mut test = TestStore::new();
+    for nth in 1.. {
+        let content = format!("round {nth}");
+        let disk = Arc::new(FaultyDisk::new(nth, Fault::Dead));
+        test.reopen_on(&disk);
+        let published = test.try_deploy("site", &content);
+        test.store = None;
+        disk.cut_power(Lost::ContentAndNames);
+        test.reopen();
+        let id = id_of("site", &content);
+        let record = test.deployments().get(&id).unwrap();
+        assert!(record.is_some() || !published, "operation {nth}: lost");
+        if record.is_some() {
+            assert_eq!(test.deployments().manifest(&id).unwrap(), site(&content));
+            assert_eq!(test.store().blobs().read(&Digest::of(content.as_bytes())).unwrap(), content.as_bytes());
+        }
+        assert_eq!(test.preview("site", &content, None).record.id, id);
+        if !disk.has_failed() {
+            assert!(published);
+            break;
+        }
+    }
 }
 
 /// A damaged manifest is an error, not a wrong site.
@@ -473,7 +523,7 @@ fn finding() {
     let a = test.preview("site", "a", None).record;
     let b = test.preview("site", "b", None).record;
     let find = |prefix: &str| test.deployments().find(&prefix.parse().unwrap()).unwrap();
-    assert_eq!(find(a.id.short()), [a.clone()]);
+    assert_eq!(find(a.id.short()), std::slice::from_ref(&a));
     assert_eq!(find(a.id.as_str()), [a]);
     assert_eq!(find(b.id.prefix(4)), [b]);
     assert_eq!(find("vvvv"), []);

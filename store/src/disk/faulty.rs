@@ -20,7 +20,8 @@ pub(crate) enum Fault {
     Dead,
 }
 
-/// A disk on which the `nth` operation, counted from 1, fails.
+/// A disk on which the `nth` operation, counted from 1, fails. Looking whether folders exist, as every opening of a store
+/// does by trying to make them, is not counted.
 #[derive(Debug)]
 pub(crate) struct FaultyDisk {
     disk: Disk,
@@ -95,6 +96,9 @@ impl FileSystem for FaultyDisk {
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
+        if path.exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         drop(self.step()?);
         self.disk.create_folder(path)
     }

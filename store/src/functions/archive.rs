@@ -15,7 +15,7 @@ use super::limits::ArchiveLimits;
 use crate::blobs::{Blob, BlobError};
 
 /// The record at the end of a zip that tells where its list of names is.
-const END_BYTES: u64 = 22;
+const END_BYTES: usize = 22;
 const END_SIGNATURE: &[u8] = b"PK\x05\x06";
 
 /// The longest name of one file or folder on any file system that matters.
@@ -118,8 +118,8 @@ impl Archive {
 /// neither comments nor the 64-bit form, and both are ways to make two readers see two archives.
 fn check_end(file: &File, digest: Digest, archive_bytes: u64, limits: &ArchiveLimits) -> Result<u64, UnpackError> {
     let not_plain = |reason| UnpackError::NotPlain { digest, reason };
-    let begin = archive_bytes.checked_sub(END_BYTES).ok_or(not_plain("it is too short"))?;
-    let mut end = [0; END_BYTES as usize];
+    let begin = archive_bytes.checked_sub(END_BYTES as u64).ok_or(not_plain("it is too short"))?;
+    let mut end = [0; END_BYTES];
     let read = file.read_exact_at(&mut end, begin);
     read.map_err(|source| BlobError::io("read the end of", std::path::Path::new(&digest.to_hex()), source))?;
     let half = |at: usize| u64::from(u16::from_le_bytes([end[at], end[at + 1]]));
@@ -162,8 +162,8 @@ fn check_names(entries: &[Entry]) -> Result<(), (&Entry, EntryFault)> {
         }
     }
     for (name, entry) in &seen {
-        let above = name.match_indices('/').map(|(end, _)| &name[..end]);
-        if let Some(other) = above.filter_map(|folder| seen.get(folder)).next() {
+        let mut above = name.match_indices('/').map(|(end, _)| &name[..end]);
+        if let Some(other) = above.find_map(|folder| seen.get(folder)) {
             return Err((entry, EntryFault::InsideFile { other: other.path.as_str().to_owned() }));
         }
     }

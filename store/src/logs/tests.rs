@@ -137,7 +137,9 @@ fn many_projects() {
     let projects: Vec<ProjectName> =
         (0..3 * OPEN_PROJECTS).map(|number| format!("p{number}").parse().unwrap()).collect();
     for round in 0..2 {
-        projects.iter().for_each(|project| test.logs.append(project, &[record(round, "line")]).unwrap());
+        for project in &projects {
+            test.logs.append(project, &[record(round, "line")]).unwrap();
+        }
     }
     for project in &projects {
         let records = test.logs.tail(project, &LogFilter::default(), 10).unwrap();
