@@ -140,13 +140,10 @@ impl Client {
 
     /// The newest log records of a project, and with `follow` those that are yet to come.
     pub async fn logs(&self, project: &ProjectName, query: &LogQuery) -> Result<LogStream, ClientError> {
-        let mut path = format!("/v1/projects/{project}/logs?limit={}&follow={}", query.limit, query.follow);
-        if let Some(deployment) = &query.deployment {
-            path.push_str(&format!("&deployment={deployment}"));
-        }
-        if let Some(request) = &query.request {
-            path.push_str(&format!("&request={request}"));
-        }
+        let deployment = query.deployment.map(|deployment| format!("&deployment={deployment}")).unwrap_or_default();
+        let request = query.request.map(|request| format!("&request={request}")).unwrap_or_default();
+        let (limit, follow) = (query.limit, query.follow);
+        let path = format!("/v1/projects/{project}/logs?limit={limit}&follow={follow}{deployment}{request}");
         let lines = self.transport.lines(&path).await?;
         let records = lines.and_then(|line| async move {
             serde_json::from_str(&line).map_err(|source| ClientError::UnreadableAnswer { source })

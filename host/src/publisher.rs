@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ship_api::{CheckFunctions, PublishOptions, Republish};
-use ship_core::{DeploymentId, Manifest, ProjectName};
-use ship_edge::{Edge, LiveDeployment};
+use ship_core::{DeploymentId, Digest, Manifest, ProjectName};
+use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
-use ship_store::{AliasMove, DeploymentSource, Published, StageRequest, Store};
+use ship_store::{AliasMove, DeploymentSource, Published, StageError, StageRequest, Store};
 
 use crate::blocking::blocking;
 use crate::control::ApiError;
@@ -61,21 +61,30 @@ impl Publisher {
         Ok(published)
     }
 
-    /// Publishes a deployment that is stored already, `None` if it is not.
+    /// Publishes a deployment that is stored already, `None` if it is not. One that has lost a blob counts as incomplete, so
+    /// that deploying it again heals it.
     pub(crate) async fn republish(
         &self,
         project: ProjectName,
         id: DeploymentId,
         options: PublishOptions,
     ) -> Result<Option<Published>, ApiError> {
+        let live = match self.map.live(id).await {
+            Ok(live) if *live.project() == project => live,
+            Ok(_) | Err(LoadError::Unknown { .. }) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(%id, %error, "a deployment cannot be read; deploying it again writes it anew");
+                return Ok(None);
+            }
+        };
         let store = self.store.clone();
         let published = blocking(move || {
-            let known = store.deployments().get(&id)?.is_some_and(|record| record.project == project);
-            if known {
-                store.deployments().republish(&id, publish_options(&options)).map_err(ApiError::from)
-            } else {
-                Ok(None)
+            let digests: Vec<Digest> = live.manifest().blobs().into_iter().map(|(digest, _)| digest).collect();
+            let missing = store.blobs().missing(&digests);
+            if !missing.is_empty() {
+                return Err(ApiError::from(StageError::MissingBlobs(missing)));
             }
+            Ok(store.deployments().republish(&id, publish_options(&options))?)
         })
         .await?;
         if let Some(published) = &published {

@@ -100,7 +100,8 @@ impl SiteMap {
         Some(self.live(id).await.map(|deployment| Site { deployment, own_origins: Arc::clone(&slot.own_origins) }))
     }
 
-    async fn live(&self, id: DeploymentId) -> Result<Arc<LiveDeployment>, ship_edge::LoadError> {
+    /// A deployment, read from disk if nobody asked for it lately.
+    pub(crate) async fn live(&self, id: DeploymentId) -> Result<Arc<LiveDeployment>, ship_edge::LoadError> {
         if let Some(deployment) = self.inner.live.get(&id) {
             return Ok(deployment);
         }
