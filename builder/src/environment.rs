@@ -43,9 +43,9 @@ const PASSED_ON: [&str; 29] = [
 #[derive(Clone, Debug)]
 pub struct BuildEnvironment {
     /// Where caches live: build cache, stat cache. Everything below it can be deleted at any time.
-    pub cache_dir: PathBuf,
+    pub(crate) cache_dir: PathBuf,
     /// Where toolchains that ship fetched itself live.
-    pub toolchains_dir: PathBuf,
+    pub(crate) toolchains_dir: PathBuf,
     variables: BTreeMap<String, OsString>,
 }
 
@@ -63,7 +63,9 @@ impl BuildEnvironment {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .filter(|(name, value)| !value.is_empty() && PASSED_ON.contains(&name.to_ascii_uppercase().as_str()))
             .collect();
-        Self { cache_dir, toolchains_dir, variables }
+        // The compiler runs in another folder, where a relative path would mean another place.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Self { cache_dir: absolute(cache_dir), toolchains_dir: absolute(toolchains_dir), variables }
     }
 
     /// The variables that the compiler sees.

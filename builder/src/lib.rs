@@ -19,6 +19,8 @@ mod go;
 mod output;
 mod plan;
 mod project;
+#[cfg(test)]
+mod testing;
 mod tree;
 
 pub use artifact::ArtifactError;

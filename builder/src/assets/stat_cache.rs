@@ -168,6 +168,3 @@ fn take_entry(bytes: &[u8]) -> Option<(Known<'_>, &[u8])> {
     let (path, behind) = rest.split_at_checked(length)?;
     Some((Known { path, stat, digest }, behind))
 }
-
-#[cfg(test)]
-mod tests;

@@ -66,10 +66,12 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 }
 
 fn in_our_words(message: &str) -> String {
-    if let Some(rest) = message.strip_prefix("unknown field ") {
-        let mut words = rest.split('`').skip(1).step_by(2);
-        let unknown = words.next().unwrap_or_default();
-        return unknown_key(unknown, &words.collect::<Vec<_>>());
+    for (start, what) in [("unknown field ", "key"), ("unknown variant ", "value")] {
+        if let Some(rest) = message.strip_prefix(start) {
+            let mut words = rest.split('`').skip(1).step_by(2);
+            let unknown = words.next().unwrap_or_default();
+            return unknown_word(what, unknown, &words.collect::<Vec<_>>());
+        }
     }
     if let Some(rest) = message.strip_prefix("missing field ") {
         return format!("the key {rest} is missing");
@@ -104,16 +106,16 @@ fn found_kind(found: &str) -> String {
     }
 }
 
-/// The message for a key that does not exist, with the nearest that does.
-fn unknown_key(unknown: &str, known: &[&str]) -> String {
+/// The message for a key or value that does not exist, with the nearest that does.
+fn unknown_word(what: &str, unknown: &str, known: &[&str]) -> String {
     match nearest(unknown, known) {
-        Some(near) => format!("unknown key `{unknown}`, did you mean `{near}`?"),
-        None => format!("unknown key `{unknown}`, expected one of {}", quoted(known)),
+        Some(near) => format!("unknown {what} `{unknown}`, did you mean `{near}`?"),
+        None => format!("unknown {what} `{unknown}`, expected one of {}", quoted(known)),
     }
 }
 
 /// The known word that is nearest to `word`, if any is near.
-pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_lowercase().replace('-', "_");
     let score = |known: &str| {
         let contained = known.starts_with(word.as_str()) || word.starts_with(known);

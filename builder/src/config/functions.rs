@@ -87,9 +87,8 @@ impl<'t> FunctionRules<'t> {
 }
 
 impl FunctionRule {
-    /// A glob that is exactly a path means that path, although `[id]` in it would be a character class.
     fn is_about(&self, path: &str) -> bool {
-        self.glob == path || self.matcher.is_match(path)
+        self.matcher.is_match(path)
     }
 }
 
@@ -167,10 +166,20 @@ fn compile(text: ConfigText<'_>, glob: &Spanned<String>) -> Result<GlobMatcher, 
     if glob.get_ref().starts_with('/') {
         return Err(wrong("it starts with `/`; globs are relative to the project, as in `api/*`"));
     }
-    let compiled = GlobBuilder::new(glob.get_ref()).literal_separator(true).build();
+    let compiled = GlobBuilder::new(&literal_brackets(glob.get_ref())).literal_separator(true).build();
     compiled.map(|glob| glob.compile_matcher()).map_err(|error| wrong(&error.kind().to_string()))
 }
 
+/// Brackets mean themselves: in a path of a function `[id]` is a placeholder, not a choice of characters.
+fn literal_brackets(glob: &str) -> String {
+    let escape = |character: char| match character {
+        '[' => "[[]".to_owned(),
+        ']' => "[]]".to_owned(),
+        other => other.to_string(),
+    };
+    glob.chars().map(escape).collect()
+}
+
 fn literal_characters(glob: &str) -> usize {
-    glob.chars().filter(|character| !"*?[]{},!".contains(*character)).count()
+    glob.chars().filter(|character| !"*?{},".contains(*character)).count()
 }

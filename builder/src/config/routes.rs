@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable, SourcePattern};
-use ship_core::{CorsRule, Credentials, OriginPattern};
+use ship_core::{CorsRule, CorsRuleError, Credentials, OriginPattern};
 use toml::Spanned;
 
 use super::diagnostic::{ConfigError, ConfigText};
@@ -143,8 +143,16 @@ fn cors_rule(text: ConfigText<'_>, entry: &CorsEntry) -> Result<CorsRule, Config
         Some(written) if *written.get_ref() => (Credentials::Allowed, written.span()),
         _ => (Credentials::Omitted, entry.source.span()),
     };
-    CorsRule::new(source.regex(), origins, methods, headers, credentials, u32::try_from(max_age).unwrap_or(0))
-        .map_err(|error| text.error(place, error.to_string()))
+    CorsRule::new(source.regex(), origins, methods, headers, credentials, u32::try_from(max_age).unwrap_or(0)).map_err(
+        |error| match error {
+            CorsRuleError::AnyOriginWithCredentials { .. } => text.error(
+                place,
+                "`*` among the origins allows every page to read answers, which cannot go with credentials: name the \
+                 origins, or drop `credentials`",
+            ),
+            other => text.error(place, other.to_string()),
+        },
+    )
 }
 
 /// Method or header names, in the case in which they are compared.

@@ -1,1 +1,229 @@
-//! Tests.
+//! The real compiler, on what people write.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::testing::{TestProject, environment, handler};
+use crate::{BuildError, BuildOutput};
+
+/// Which functions were compiled, in a cache that other tests do not share.
+fn build(project: &TestProject) -> (BuildOutput, Vec<String>) {
+    let compiled = RefCell::new(Vec::new());
+    let output = project.build_in(&project.environment(), &|event| {
+        if let BuildEvent::Compiling { functions } = event {
+            compiled.borrow_mut().extend(functions.iter().map(ToString::to_string));
+        }
+    });
+    (output.unwrap(), compiled.into_inner())
+}
+
+fn digests(output: &BuildOutput) -> BTreeMap<String, Digest> {
+    output.functions().iter().map(|built| (built.function.name.to_string(), built.function.digest)).collect()
+}
+
+fn refusal(project: &TestProject) -> String {
+    match project.build() {
+        Err(BuildError::Compile(CompileError::Refused { message })) => message,
+        other => panic!("expected the compiler to refuse, got {other:?}"),
+    }
+}
+
+/// The first build compiles everything, the next nothing, and after a changed line only the function that has it. The same
+/// project in another folder gives the same artifacts.
+#[test]
+fn only_what_changed() {
+    let files = [("api/date.go", handler("Date", "one")), ("api/weather.go", handler("Weather", "sun"))];
+    let project = TestProject::new(files.iter().map(|(path, text)| (*path, text.as_str())));
+    let (first, compiled) = build(&project);
+    assert_eq!(compiled, ["api/date", "api/weather"]);
+    assert!(first.functions().iter().all(|built| !built.cached));
+
+    let (again, compiled) = build(&project);
+    assert_eq!(compiled, Vec::<String>::new());
+    assert!(again.functions().iter().all(|built| built.cached));
+    assert_eq!(digests(&again), digests(&first));
+
+    project.write("api/date.go", &handler("Date", "two"));
+    let (changed, compiled) = build(&project);
+    assert_eq!(compiled, ["api/date"]);
+    assert_eq!(digests(&changed)["api/weather"], digests(&first)["api/weather"]);
+    assert_ne!(digests(&changed)["api/date"], digests(&first)["api/date"]);
+
+    let elsewhere = TestProject::new(files.iter().map(|(path, text)| (*path, text.as_str())));
+    let (other, compiled) = build(&elsewhere);
+    assert_eq!(compiled, ["api/date", "api/weather"], "its cache knows nothing");
+    assert_eq!(digests(&other), digests(&first));
+}
+
+/// A mistake is shown with the user's path, line and column, and no trace of the build folder.
+#[test]
+fn mistakes() {
+    let broken = "package handler\n\nimport \"net/http\"\n\nfunc Date(w http.ResponseWriter, r *http.Request) {\n\tw.Write(undefinedThing)\n}\n";
+    let project = TestProject::new([("api/date.go", broken)]);
+    assert_eq!(refusal(&project), "api/date.go:6:10: undefined: undefinedThing");
+
+    project.write("api/date.go", &broken.replace("undefinedThing)", "nil"));
+    assert!(refusal(&project).starts_with("api/date.go:6:13: syntax error: "), "{}", refusal(&project));
+
+    project.write(
+        "api/date.go",
+        &broken.replace("undefinedThing", "nil").replace("import ", "import _ \"nosuchstd\"\nimport "),
+    );
+    assert!(refusal(&project).starts_with("api/date.go:3:8: package nosuchstd is not in std"), "{}", refusal(&project));
+}
+
+/// With a module: packages of it, internal ones too, embedded files, helpers, and files whose names no package could have.
+#[test]
+fn a_module_with_everything() {
+    let source = "package handler\n\nimport (\n\t_ \"embed\"\n\t\"net/http\"\n\n\t\"example.com/site/api/internal/deep\"\n\t\"example.com/site/lib\"\n)\n\n\
+                  //go:embed texts/*.txt\nvar files embedFS\n\nfunc Show(w http.ResponseWriter, r *http.Request) {\n\tw.Write([]byte(lib.Name + deep.Name + helper()))\n}\n\n\
+                  func main() {}\n";
+    let source = source.replace("_ \"embed\"", "\"embed\"").replace("embedFS", "embed.FS");
+    let project = TestProject::new([
+        ("go.mod", "module example.com/site\n\ngo 1.21\n"),
+        ("api/users/[id].go", source.as_str()),
+        ("api/users/texts/a.txt", "a"),
+        ("api/users/help.go", "package handler\n\nfunc helper() string { return \"h\" }\n"),
+        ("api/internal/deep/deep.go", "package deep\n\nconst Name = \"deep\"\n"),
+        ("lib/lib.go", "package lib\n\nconst Name = \"lib\"\n"),
+    ]);
+    let (output, compiled) = build(&project);
+    assert_eq!(compiled, ["api/users/[id]"]);
+    assert_eq!(output.functions()[0].route, "/api/users/[id]");
+    let left = std::fs::read_dir(project.environment().cache_dir.join("builds")).unwrap().count();
+    assert_eq!(left, 0, "the build folder is gone");
+    assert!(!project.root().join("go.sum").exists() && !project.root().join("ship-launcher").exists());
+}
+
+/// A module below `api/`, beside a function of another module and one of none.
+#[test]
+fn several_modules() {
+    let project = TestProject::new([
+        ("api/a/go.mod", "module example.com/a\n\ngo 1.21\n"),
+        ("api/a/a.go", &handler("A", "a")),
+        ("api/b/go.mod", "module example.com/b\n\ngo 1.21\n"),
+        ("api/b/b.go", &handler("B", "b")),
+        ("api/c.go", &handler("C", "c").replace("package handler", "package main")),
+    ]);
+    let (output, _) = build(&project);
+    assert_eq!(digests(&output).keys().collect::<Vec<_>>(), ["api/a/a", "api/b/b", "api/c"]);
+}
+
+/// Two builds of one project at once, into one cache: both succeed with the same result.
+#[test]
+fn builds_at_once() {
+    let project = TestProject::new([("api/date.go", handler("Date", "one").as_str()), ("public/a.txt", "a")]);
+    let environment = environment(&project.environment().cache_dir);
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let builds: Vec<_> = (0..3).map(|_| scope.spawn(|| project.build_in(&environment, &|_| {}).unwrap())).collect();
+        builds.into_iter().map(|build| digests(&build.join().unwrap())).collect()
+    });
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(digests(&project.build().unwrap()), results[0]);
+}
+
+/// A compiler that cannot be started is named.
+#[test]
+fn no_compiler() {
+    let project = TestProject::new([("api/date.go", handler("Date", "one").as_str())]);
+    let variables = [("PATH".into(), "".into()), ("GOPROXY".into(), "off".into())];
+    let empty = tempfile::tempdir().unwrap();
+    let environment = BuildEnvironment::new(empty.path().join("cache"), empty.path().join("toolchains"), variables);
+    let error = project.build_in(&environment, &|_| {}).unwrap_err();
+    assert!(matches!(error, BuildError::Compile(CompileError::Toolchain(ToolchainError::Forbidden { .. }))), "{error}");
+}
+
+/// The launcher, run as a host runs it: on an inherited socket.
+#[cfg(target_os = "linux")]
+mod launcher {
+    use std::io::{Read, Write};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::process::{Child, Command, Stdio};
+
+    use crate::testing::TestProject;
+
+    const STREAMING: &str = r#"package handler
+
+import (
+	"io"
+	"net/http"
+)
+
+func Echo(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/panic" {
+		panic("on purpose")
+	}
+	w.Header().Set("X-Saw-Check", r.Header.Get("X-Ship-Check"))
+	io.WriteString(w, "begun ")
+	w.(http.Flusher).Flush()
+	io.Copy(w, r.Body)
+}
+"#;
+
+    struct Instance {
+        program: Child,
+        socket: std::path::PathBuf,
+        _folder: tempfile::TempDir,
+    }
+
+    fn start() -> Instance {
+        let project = TestProject::new([("api/echo.go", STREAMING)]);
+        let output = project.build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        crate::write_output(&output, &folder.path().join("out/output")).unwrap();
+        let socket = folder.path().join("s");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let program = Command::new(folder.path().join("out/output/functions/api/echo.func/bootstrap"))
+            .env_clear()
+            .env("SHIP_LISTEN_FD", "0")
+            .stdin(Stdio::from(OwnedFd::from(listener)))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Instance { program, socket, _folder: folder }
+    }
+
+    impl Instance {
+        fn ask(&self, request: &str) -> String {
+            let mut stream = UnixStream::connect(&self.socket).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        }
+    }
+
+    /// It answers checks by itself, hides them from the handler, streams, survives a panic without ending that response
+    /// cleanly, and on SIGTERM finishes the request in flight before it exits.
+    #[test]
+    fn life_of_an_instance() {
+        let mut instance = start();
+        let close = "Host: a\r\nConnection: close\r\n";
+        let checked = instance.ask(&format!("GET / HTTP/1.1\r\n{close}X-Ship-Check: 1\r\n\r\n"));
+        assert!(checked.starts_with("HTTP/1.1 204 "), "{checked}");
+        let hidden = instance.ask(&format!("POST / HTTP/1.1\r\n{close}X-Ship-Check: 2\r\nContent-Length: 2\r\n\r\nhi"));
+        assert!(hidden.starts_with("HTTP/1.1 200 ") && hidden.contains("X-Saw-Check: \r\n"), "{hidden}");
+        assert_eq!(instance.ask(&format!("GET /panic HTTP/1.1\r\n{close}\r\n")), "");
+
+        let mut stream = UnixStream::connect(&instance.socket).unwrap();
+        write!(stream, "POST / HTTP/1.1\r\n{close}Content-Length: 3\r\n\r\n").unwrap();
+        let mut begun = Vec::new();
+        while !begun.ends_with(b"begun \r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            begun.push(byte[0]);
+        }
+        let pid = instance.program.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        stream.write_all(b"end").unwrap();
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "3\r\nend\r\n0\r\n\r\n");
+        assert_eq!(instance.program.wait().unwrap().code(), Some(0));
+        let mut log = String::new();
+        instance.program.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(log.contains("on purpose") && log.contains("ship.site/api/echo"), "{log}");
+    }
+}
