@@ -9,6 +9,7 @@ use ship_api::{ErrorCode, PackDecoder, PackError, PackEvent, UploadReport};
 use ship_core::{Digest, SiteLimits};
 use ship_store::{BatchReport, BlobBatch, Store};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 
 use super::super::ApiError;
 use crate::blocking::blocking;
@@ -16,11 +17,15 @@ use crate::blocking::blocking;
 /// How many pieces of a body wait for the disk.
 const PIECES_WAITING: usize = 8;
 
-/// After how many bytes, blobs or seconds what has arrived is made durable: if the host dies during an upload, this is the
-/// most that has to be sent again.
+/// After how many bytes, blobs or seconds what has arrived is made durable although more is at hand.
 const COMMIT_BYTES: u64 = 32 * 1024 * 1024;
 const COMMIT_BLOBS: u64 = 2_000;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// After how many bytes or how long it is made durable while the network lets the disk wait. If the host dies during an
+/// upload from afar, this is about what has to be sent again.
+const IDLE_COMMIT_BYTES: u64 = 4 * 1024 * 1024;
+const IDLE_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Receives a pack.
 pub(super) async fn pack(store: Store, body: Body) -> Result<UploadReport, ApiError> {
@@ -99,6 +104,10 @@ impl Receiver {
         let began = Instant::now();
         let (mut blobs, mut bytes) = (0, 0);
         while blobs < COMMIT_BLOBS && bytes < COMMIT_BYTES && began.elapsed() < COMMIT_INTERVAL {
+            let is_worth_it = bytes >= IDLE_COMMIT_BYTES || (blobs > 0 && began.elapsed() >= IDLE_COMMIT_INTERVAL);
+            if is_worth_it && self.is_waiting_for_the_network()? {
+                return Ok(Filled::Due);
+            }
             match self.next_event()? {
                 None => return Ok(Filled::Ended),
                 Some(PackEvent::Begin { digest, size_bytes }) => {
@@ -110,6 +119,18 @@ impl Receiver {
             }
         }
         Ok(Filled::Due)
+    }
+
+    /// Whether nothing has arrived that was not read.
+    fn is_waiting_for_the_network(&mut self) -> Result<bool, ApiError> {
+        match self.pieces.try_recv() {
+            Ok(piece) => {
+                self.decoder.push(&piece?);
+                Ok(false)
+            }
+            Err(TryRecvError::Empty) => Ok(true),
+            Err(TryRecvError::Disconnected) => Ok(false),
+        }
     }
 
     fn receive_blob(&mut self, batch: &mut BlobBatch, digest: Digest, size_bytes: u64) -> Result<(), ApiError> {
