@@ -56,21 +56,33 @@ fn build_blocking(
 
 /// Says in a line what was built and how long that took.
 pub(crate) fn say(built: &Built, output: &Output) {
-    let functions = built.output.functions();
-    let cached = functions.iter().filter(|function| function.cached).count();
-    let known = match cached {
-        0 => String::new(),
-        some if some == functions.len() => " (unchanged)".to_owned(),
-        some => format!(" ({some} unchanged)"),
-    };
-    let time = built.output.timings().detect + built.output.timings().build + built.output.timings().hash;
-    let (functions, files) =
-        (count(functions.len() as u64, "function"), count(built.output.static_files() as u64, "file"));
-    output.status(format_args!("Built {functions}{known} and {files} in {}", duration(time)));
     let timings = built.output.timings();
-    let phases = [("finding", timings.detect), ("functions", timings.build), ("files", timings.hash)];
-    for (phase, time) in phases {
+    // Functions and files are worked on at the same time.
+    let time = timings.detect + timings.build.max(timings.hash);
+    output.status(format_args!("Built {}{} in {}", contents(&built.output), known(&built.output), duration(time)));
+    for (phase, time) in [("finding", timings.detect), ("functions", timings.build), ("files", timings.hash)] {
         output.detail(format_args!("{phase} took {}", duration(time)));
+    }
+}
+
+/// What a build consists of: `2 functions and 4 files`.
+pub(crate) fn contents(build: &BuildOutput) -> String {
+    let functions = count(build.functions().len() as u64, "function");
+    let files = count(build.static_files() as u64, "file");
+    match (build.functions().len(), build.static_files()) {
+        (0, _) => files,
+        (_, 0) => functions,
+        _ => format!("{functions} and {files}"),
+    }
+}
+
+/// How much of the functions was known from earlier builds.
+fn known(build: &BuildOutput) -> String {
+    let known = build.functions().iter().filter(|function| function.cached).count();
+    match known {
+        0 => String::new(),
+        all if all == build.functions().len() => ", functions unchanged".to_owned(),
+        some => format!(", {} unchanged", count(some as u64, "function")),
     }
 }
 

@@ -14,14 +14,14 @@ mod answer;
 mod console;
 mod failure_page;
 mod folder;
-mod keep;
 mod rebuild;
 mod reload;
 mod serve;
 mod shown;
+mod store;
 mod watch;
 
 pub(crate) use self::console::Console;
-pub(crate) use self::keep::KeepError;
 pub(crate) use self::serve::{DevOptions, serve};
+pub(crate) use self::store::KeepError;
 pub(crate) use self::watch::WatchError;

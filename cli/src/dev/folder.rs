@@ -1,61 +1,81 @@
-//! The folder that a dev server keeps its things in while it runs.
+//! The folder that a dev server keeps its things in, from one run to the next.
 
-use std::fs::File;
-use std::io;
+use std::fs::{File, TryLockError};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-
-use tempfile::TempDir;
 
 use crate::embedded::create_private;
 
-/// The file that is locked for as long as the dev server lives.
+/// How many dev servers of one project can run at once. Each has a folder of its own.
+const MAX_SLOTS: usize = 16;
+
+/// The file that is locked while a dev server lives, and holds something unless that ended by itself.
 const LOCK_FILE: &str = "dev.lock";
 
-/// A folder of this dev server alone. It is removed when the value is dropped; what a killed dev server left behind is
-/// removed by the next one of the same project.
+/// A folder that belongs to this dev server alone while the value lives.
 #[derive(Debug)]
 pub(super) struct DevFolder {
-    folder: TempDir,
-    _lock: File,
+    folder: PathBuf,
+    lock: File,
 }
 
 impl DevFolder {
-    /// Makes a folder below `parent`.
-    pub(super) fn create(parent: &Path) -> io::Result<Self> {
-        create_private(parent)?;
-        let folder = tempfile::Builder::new().prefix("").tempdir_in(parent)?;
-        let lock = fs_err::File::create(folder.path().join(LOCK_FILE))?.into_file();
-        lock.lock()?;
-        sweep(parent);
-        fs_err::create_dir(folder.path().join("cookies"))?;
-        Ok(Self { folder, _lock: lock })
+    /// Takes the first folder below `parent` that no other dev server has.
+    pub(super) fn take(parent: &Path) -> io::Result<Self> {
+        for slot in 0..MAX_SLOTS {
+            let folder = parent.join(slot.to_string());
+            create_private(&folder)?;
+            let path = folder.join(LOCK_FILE);
+            let lock =
+                fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?.into_file();
+            match lock.try_lock() {
+                Ok(()) => return Self { folder, lock }.prepare(),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Err(io::Error::other(format!("{MAX_SLOTS} dev servers of this project run already")))
     }
 
-    /// The data directory of the store.
-    pub(super) fn store(&self) -> PathBuf {
-        self.folder.path().join("store")
+    /// Throws away what a dev server that was killed may have left half written, and what only concerned its run.
+    fn prepare(mut self) -> io::Result<Self> {
+        if self.lock.metadata()?.len() > 0 {
+            remove(&self.stores())?;
+        }
+        remove(&self.cookies())?;
+        fs_err::create_dir(self.cookies())?;
+        self.lock.write_all(b"in use\n")?;
+        Ok(self)
+    }
+
+    /// Where the stores are.
+    pub(super) fn stores(&self) -> PathBuf {
+        self.folder.join("stores")
     }
 
     /// Where the watch's cookies are written.
     pub(super) fn cookies(&self) -> PathBuf {
-        self.folder.path().join("cookies")
+        self.folder.join("cookies")
     }
 
-    /// What belongs to the running instances.
+    /// What belongs to the running instances. It stays after a kill, so that the next run can end them.
     pub(super) fn run(&self) -> PathBuf {
-        self.folder.path().join("run")
+        self.folder.join("run")
     }
 }
 
-/// Removes what dev servers left behind that did not end by themselves.
-fn sweep(parent: &Path) {
-    let Ok(entries) = fs_err::read_dir(parent) else { return };
-    for entry in entries.filter_map(Result::ok) {
-        let left_behind = File::open(entry.path().join(LOCK_FILE)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if left_behind {
-            // It is only disk space: the next dev server tries again.
-            let _ = fs_err::remove_dir_all(entry.path());
-        }
+impl Drop for DevFolder {
+    fn drop(&mut self) {
+        // If that fails, the next run only builds its store anew.
+        let _ = self.lock.set_len(0);
+    }
+}
+
+/// Removes a folder with what is in it; one that is not there is fine.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match fs_err::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -63,17 +83,27 @@ fn sweep(parent: &Path) {
 mod tests {
     use super::*;
 
-    /// A living dev server keeps its folder; that of a dead one goes when the next one starts.
+    /// Two dev servers at once have two folders; a folder is used again, and its stores with it.
     #[test]
-    fn folders() {
+    fn slots() {
         let parent = tempfile::tempdir().unwrap();
-        let dead = parent.path().join("dead");
-        fs_err::create_dir_all(dead.join("store/blobs")).unwrap();
-        fs_err::write(dead.join(LOCK_FILE), "").unwrap();
-        let first = DevFolder::create(parent.path()).unwrap();
-        let second = DevFolder::create(parent.path()).unwrap();
-        assert!(!dead.exists() && first.cookies().exists() && second.cookies().exists());
+        let first = DevFolder::take(parent.path()).unwrap();
+        let second = DevFolder::take(parent.path()).unwrap();
+        assert_ne!(first.stores(), second.stores());
+        fs_err::create_dir(first.stores()).unwrap();
         drop((first, second));
-        assert_eq!(fs_err::read_dir(parent.path()).unwrap().count(), 0);
+        assert!(DevFolder::take(parent.path()).unwrap().stores().exists());
+    }
+
+    /// What a killed dev server left is not trusted.
+    #[test]
+    fn unclean_end() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = DevFolder::take(parent.path()).unwrap();
+        fs_err::create_dir(first.stores()).unwrap();
+        let lock = first.folder.join(LOCK_FILE);
+        drop(first);
+        fs_err::write(lock, "in use\n").unwrap();
+        assert!(!DevFolder::take(parent.path()).unwrap().stores().exists());
     }
 }

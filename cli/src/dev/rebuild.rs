@@ -1,23 +1,23 @@
 //! Rebuilding: the only task that builds, one build at a time, each of everything that was edited until it began.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ship_builder::{BuildOptions, BuildOutput};
+use ship_builder::BuildOptions;
 use ship_core::{DeploymentId, Manifest};
 use ship_edge::{Edge, EdgeOptions, LiveDeployment, Site};
 use ship_runtime::{LogSink, Runtime};
-use ship_store::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::shown::{Live, Shown, View, only_styles_differ};
+use super::store::DevStore;
 use super::watch::Edits;
-use super::{Console, keep, reload};
+use super::{Console, reload};
 use crate::building::{self, Built};
 use crate::error::CommandError;
-use crate::output::{Output, count, duration};
+use crate::output::{Output, duration};
 use crate::settings::Settings;
 
 /// How long nothing must be edited before a build begins: editors write one change as several operations.
@@ -46,7 +46,7 @@ pub(super) struct Rebuilder {
     /// What is shown, changed here and nowhere else.
     pub(super) shown: watch::Sender<Shown>,
     /// Where artifacts and files go.
-    pub(super) store: Store,
+    pub(super) store: Arc<Mutex<DevStore>>,
     /// What runs the functions.
     pub(super) runtime: Runtime,
     /// Whether an origin is the server's own.
@@ -93,8 +93,8 @@ impl Rebuilder {
     /// Builds the project and puts what was made into the store.
     async fn build(&self) -> Result<Built, CommandError> {
         let built = building::build(&self.path, BuildOptions::default(), &self.settings, &self.output).await?;
-        let store = self.store.clone();
-        let kept = tokio::task::spawn_blocking(move || keep::keep(&store, &built.output).map(|()| built)).await;
+        let store = Arc::clone(&self.store);
+        let kept = tokio::task::spawn_blocking(move || lock(&store).keep(&built.output).map(|()| built)).await;
         Ok(kept.map_err(CommandError::project)??)
     }
 
@@ -106,7 +106,8 @@ impl Rebuilder {
         let took = duration(started.elapsed());
         if is_first {
             self.console.url(&self.url);
-            self.console.ready(&self.url, format!("{}: {}, ready in {took}", built.name, contents(&built.output)));
+            self.console
+                .ready(&self.url, format!("{}: {}, ready in {took}", built.name, building::contents(&built.output)));
         } else {
             self.console.ready(&self.url, format!("Rebuilt in {took}{}", because_of(changed)));
         }
@@ -150,7 +151,7 @@ impl Rebuilder {
             ..EdgeOptions::default()
         };
         let logs = Arc::new(self.console.clone()) as Arc<dyn LogSink>;
-        let edge = Arc::new(Edge::new(self.store.clone(), self.runtime.clone(), logs, options));
+        let edge = Arc::new(Edge::new(lock(&self.store).current(), self.runtime.clone(), logs, options));
         let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest);
         let site = Site { deployment, own_origins: Arc::clone(&self.own_origins) };
         Live { version, styles_since, site, edge }
@@ -161,6 +162,10 @@ impl Rebuilder {
 fn id_of_functions(manifest: &Manifest) -> DeploymentId {
     let functions = serde_json::to_vec(manifest.functions()).expect("functions have no fallible encoders");
     DeploymentId::of_bytes(&functions)
+}
+
+fn lock(store: &Mutex<DevStore>) -> MutexGuard<'_, DevStore> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits until nothing more is edited, but not for long.
@@ -174,11 +179,6 @@ async fn settle(edits: &mut watch::Receiver<u64>) {
             _ => return,
         }
     }
-}
-
-fn contents(output: &BuildOutput) -> String {
-    let functions = count(output.functions().len() as u64, "function");
-    format!("{functions}, {}", count(output.static_files() as u64, "file"))
 }
 
 /// What a build was made for, at most two of it by name.

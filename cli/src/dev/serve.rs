@@ -3,13 +3,12 @@
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ship_builder::ProjectDir;
 use ship_edge::ConnectionLimits;
 use ship_runtime::{LogSink, Runtime, RuntimeOptions};
-use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +19,7 @@ use super::answer::{DevAnswer, HostNames, is_this_machine};
 use super::folder::DevFolder;
 use super::rebuild::Rebuilder;
 use super::shown::{Shown, View};
+use super::store::DevStore;
 use super::watch::Watch;
 use crate::error::{CommandError, ErrorKind as CommandErrorKind};
 use crate::output::Output;
@@ -53,7 +53,7 @@ pub(crate) async fn serve(
     let project = ProjectDir::open(&settings.absolute(&options.path))?;
     let listener = listen(options.listen).await?;
     let address = listener.local_addr().map_err(CommandError::project)?;
-    let folder = DevFolder::create(&settings.home.dev(project.root())).map_err(CommandError::project)?;
+    let folder = DevFolder::take(&settings.home.dev(project.root())).map_err(CommandError::project)?;
     let (console, console_writer) = Console::start(output.clone());
     let logs = Arc::new(console.clone()) as Arc<dyn LogSink>;
     let runtime = Runtime::new(RuntimeOptions { socket_dir: folder.run(), logs, drain_timeout: DRAIN })?;
@@ -67,7 +67,7 @@ pub(crate) async fn serve(
         url: format!("http://{address}"),
         edits: watch.edits.clone(),
         shown: shown_sender,
-        store: Store::open(&folder.store(), Durability::Relaxed)?,
+        store: Arc::new(Mutex::new(DevStore::open(folder.stores())?)),
         runtime: runtime.clone(),
         own_origins: Arc::new(move |origin| is_own_origin(origin, address)),
     };
