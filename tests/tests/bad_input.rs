@@ -20,7 +20,13 @@ fn refused(environment: &TestEnv, project: &TestProject) -> String {
 #[test]
 fn nothing_to_deploy() {
     let environment = TestEnv::new();
-    insta::assert_snapshot!(refused(&environment, &environment.project("empty")), @"");
+    insta::assert_snapshot!(refused(&environment, &environment.project("empty")), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: there is nothing to deploy in `[ENV]/projects/empty`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.go`
+    hint: `ship deploy PATH` deploys another folder
+    ");
 }
 
 /// A path that is not there, and one that is a file.
@@ -48,7 +54,13 @@ fn go_does_not_compile() {
     let environment = TestEnv::new();
     let project = environment.example("date-weather");
     project.edit("api/date.go", "time.Now()", "time.Never()");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the Go compiler refuses the functions:
+    api/date.go:20:40: undefined: time.Never
+    ");
 }
 
 /// A Go file that is not even Go.
@@ -57,7 +69,13 @@ fn go_does_not_parse() {
     let environment = TestEnv::new();
     let project =
         environment.project("site").file("api/broken.go", "package handler\n\nfunc Broken(w http.ResponseWriter {\n");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: there is nothing to deploy in `[ENV]/projects/site`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.go`
+    hint: `ship deploy PATH` deploys another folder
+    ");
 }
 
 /// A broken deploy leaves what was live as it was.
@@ -89,8 +107,26 @@ fn two_files_for_one_route() {
 fn name_is_no_label() {
     let environment = TestEnv::new();
     let project = environment.project("site").file("index.html", "x").file("ship.toml", "name = \"My_Site\"\n");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
-    insta::assert_snapshot!(environment.ship(["deploy", "--project", "-x-"]).within(project.folder()).run().snapshot(), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: ship.toml:1:8: `My_Site` cannot name a project: only a to z, 0 to 9 and `-` may stand in it; `my-site` would do
+     1 | name = "My_Site"
+       |        ^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(environment.ship(["deploy", "--project", "-x-"]).within(project.folder()).run().snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: unexpected argument '-x' found
+
+      tip: to pass '-x' as a value, use '-- -x'
+
+    Usage: ship deploy [OPTIONS] [PATH]
+
+    For more information, try '--help'.
+    ");
 }
 
 /// A key that ship does not know: where it is, and which one was meant.
@@ -99,7 +135,14 @@ fn unknown_key() {
     let environment = TestEnv::new();
     let toml = "name = \"site\"\n\n[functions.\"api/*\"]\ntimeout_sec = 60\n";
     let project = environment.project("site").file("index.html", "x").file("ship.toml", toml);
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: ship.toml:4:1: unknown key `timeout_sec`, did you mean `timeout_secs`?
+     4 | timeout_sec = 60
+       | ^^^^^^^^^^^
+    ");
 }
 
 /// A value of the wrong type.
@@ -108,7 +151,14 @@ fn wrong_type() {
     let environment = TestEnv::new();
     let toml = "name = \"site\"\n\n[[cors]]\nsource = \"/api/(.*)\"\norigins = \"https://app.example.com\"\n";
     let project = environment.project("site").file("index.html", "x").file("ship.toml", toml);
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: ship.toml:5:11: expected a list, found the string "https://app.example.com"
+     5 | origins = "https://app.example.com"
+       |           ^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
 }
 
 /// A file that is not TOML.
@@ -116,7 +166,14 @@ fn wrong_type() {
 fn not_toml() {
     let environment = TestEnv::new();
     let project = environment.project("site").file("index.html", "x").file("ship.toml", "name = \"site\n");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: ship.toml:1:13: invalid basic string, expected `"`
+     1 | name = "site
+       |             ^
+    "#);
 }
 
 /// Credentials for everybody would be a hole.
@@ -125,7 +182,14 @@ fn cors_for_everybody_with_credentials() {
     let environment = TestEnv::new();
     let toml = "[[cors]]\nsource = \"/api/(.*)\"\norigins = [\"*\"]\ncredentials = true\n";
     let project = environment.project("site").file("index.html", "x").file("ship.toml", toml);
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: ship.toml:4:15: the cors entry for `^/api(?:/(.*))$` allows every origin and credentials: name the origins, or drop credentials
+     4 | credentials = true
+       |               ^^^^
+    ");
 }
 
 /// A file that whoever deploys may not read.
@@ -155,10 +219,20 @@ fn link_that_leaves() {
     let environment = TestEnv::new();
     let project = environment.project("site").file("public/index.html", "x");
     symlink("/etc/passwd", project.path("public/passwd.txt")).expect("the folder is writable");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: symlink_leaves_project: the symlink `public/passwd.txt` leads to `/etc/passwd`, which is outside of the project
+    ");
     std::fs::remove_file(project.path("public/passwd.txt")).expect("the link is ours");
     symlink("../../..", project.path("public/up")).expect("the folder is writable");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: symlink_leaves_project: the symlink `public/up` leads to `[ENV]`, which is outside of the project
+    ");
 }
 
 /// Links that lead to each other, and a pipe that nobody writes to, are named and not followed.
@@ -167,12 +241,22 @@ fn loops_and_pipes() {
     let environment = TestEnv::new();
     let project = environment.project("site").file("public/index.html", "x");
     symlink("loop", project.path("public/loop")).expect("the folder is writable");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the symlink `public/loop` leads back to `loop`, so it never ends
+    ");
     std::fs::remove_file(project.path("public/loop")).expect("the link is ours");
     let pipe = project.path("public/pipe");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o644), 0)
         .expect("the folder is writable");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `public/pipe` is a named pipe, and only files can be deployed
+    ");
 }
 
 /// A function that ends as soon as it starts is never published, and what it said is shown.
@@ -195,7 +279,15 @@ func init() {
 func Handler(w http.ResponseWriter, r *http.Request) {}
 ";
     let project = environment.project("site").file("api/doomed.go", handler);
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    Built 1 function and 0 files in [TIME]
+    error: function `api/doomed` does not start: its process ended with exit code 3
+      no database at all
+    hint: nothing was published; `--no-check` publishes without starting the functions
+    ");
 }
 
 /// A command line that cannot be understood.
@@ -217,7 +309,7 @@ fn wrong_command_line() {
     insta::assert_snapshot!(environment.ship(["rollback", "--json", "--what"]).run().exits_with(2).snapshot(), @r#"
     exit code: 2
     ----- stdout -----
-    {"error":{"causes":[],"code":null,"details":[],"exit_code":2,"hints":[],"kind":"usage","message":"unexpected argument '--what' found\n\n  tip: to pass '--what' as a value, use '-- --what'\n\nUsage: ship rollback --json [ID|URL]\n\nFor more information, try '--help'."}}
+    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found\n\n  tip: to pass '--what' as a value, use '-- --what'\n\nUsage: ship rollback --json [ID|URL]\n\nFor more information, try '--help'.","details":[],"causes":[],"hints":[]}}
     ----- stderr -----
     "#);
     insta::assert_snapshot!(environment.ship(["build", "--arch", "mips"]).run().exits_with(2).snapshot(), @"

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ship_tests::{ChaosProxy, TestEnv, TestHost, http};
 
@@ -18,8 +18,12 @@ fn killed_while_publishing() {
     let environment = TestEnv::new();
     let mut host = TestHost::start(&environment);
     let project = environment.project("site").file("public/index.html", "0");
-    let mut acknowledged = vec![(host.ship(["deploy"]).within(project.folder()).run().success().url(), "0".to_owned())];
-    let mut moments = Moments(SEED);
+    let first = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut acknowledged = vec![(first, "0".to_owned())];
+    project.write("public/index.html", "how long it takes");
+    let begun = Instant::now();
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    let mut moments = Moments { state: SEED, longest: begun.elapsed() * 3 / 2 };
     for number in 1..=KILLS {
         let page = number.to_string();
         project.write("public/index.html", &page);
@@ -65,18 +69,27 @@ fn deploy_and_kill(host: &mut TestHost<'_>, folder: &std::path::Path, delay: Dur
     output
 }
 
-/// Moments within a deploy, different and repeatable (xorshift64*, Vigna 2016).
-struct Moments(u64);
+/// Moments within a deploy and a little after it, different and repeatable (xorshift64*, Vigna 2016).
+struct Moments {
+    state: u64,
+    longest: Duration,
+}
 
 impl Moments {
     fn next_delay(&mut self) -> Duration {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        // A deploy of one page takes some ten milliseconds.
-        Duration::from_micros(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 49)
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        // The upper 16 bits, as a share of the longest delay.
+        let share = u32::try_from(self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 48).unwrap_or(0);
+        self.longest * share / (1 << 16)
     }
 }
+
+/// How many files of a megabyte the interrupted upload has.
+const FILES: u64 = 96;
+
+const MEGABYTE: usize = 1024 * 1024;
 
 /// The host is killed in the middle of an upload: the live site is unharmed, and the next deploy sends only the rest.
 #[test]
@@ -85,8 +98,8 @@ fn killed_during_an_upload() {
     let mut host = TestHost::start(&environment);
     let project = environment.project("site").file("public/index.html", "before");
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
-    for number in 0..64_u8 {
-        project.write(&format!("public/{number}.bin"), vec![number; 256 * 1024]);
+    for number in 0..u8::try_from(FILES).expect("each file is filled with its number") {
+        project.write(&format!("public/{number}.bin"), vec![number; MEGABYTE]);
     }
 
     let proxy = ChaosProxy::to(&host.addresses().control);
@@ -95,7 +108,7 @@ fn killed_during_an_upload() {
         let command = environment.ship(words).within(project.folder());
         command.with("SHIP_HOST", proxy.url()).with("SHIP_TOKEN", &token)
     };
-    proxy.cut_after(12 * 1024 * 1024);
+    proxy.cut_after(72 * MEGABYTE as u64);
     let broken = through_proxy(&["deploy", "--prod"]).start();
     proxy.wait_for_cut();
     host.kill();
@@ -104,7 +117,7 @@ fn killed_during_an_upload() {
     exit code: 3
     ----- stdout -----
     ----- stderr -----
-    Built 0 functions and 65 files in [TIME]
+    Built 97 files in [TIME]
     error: the host at http://127.0.0.1:[PORT] cannot be reached: connection closed before message completed
     hint: `ship host status` shows whether a host runs here
     hint: run the same command again: only what the host still lacks is sent
@@ -116,9 +129,12 @@ fn killed_during_an_upload() {
     let passed = proxy.bytes_passed();
     let document = through_proxy(&["deploy", "--prod", "--json"]).run().success().json();
     let sent = document["upload"]["sent_blobs"].as_u64().expect("a count");
-    assert!((1..64).contains(&sent), "only the rest is sent: {}", document["upload"]);
-    assert!(proxy.bytes_passed() - passed < 12 * 1024 * 1024, "and nothing else travels");
-    assert_eq!(http::get(&format!("{}/63.bin", host.site_url("site"))).success().body, vec![63; 256 * 1024]);
+    // A host writes through to the disk every so many megabytes: what it wrote before it died is not sent again.
+    assert!((1..=FILES * 2 / 3).contains(&sent), "only the rest is sent: {}", document["upload"]);
+    let travelled = proxy.bytes_passed() - passed;
+    assert!(travelled < (sent + 1) * MEGABYTE as u64, "and nothing else travels: {travelled} bytes");
+    let last = http::get(&format!("{}/{}.bin", host.site_url("site"), FILES - 1)).success();
+    assert!(last.body.iter().all(|byte| u64::from(*byte) == FILES - 1) && last.body.len() == MEGABYTE);
 }
 
 /// The connection breaks and the host lives: nothing half is ever seen, and deploying again mends it.

@@ -119,7 +119,16 @@ fn nothing_changed() {
     }
     assert_eq!((&second["upload"]["sent_blobs"], &second["upload"]["sent_bytes"]), (&0.into(), &0.into()));
     assert_eq!(second["functions"][0]["cached"], true);
-    insta::assert_snapshot!(host.ship(["deploy"]).within(project.folder()).run().snapshot(), @"");
+    insta::assert_snapshot!(host.ship(["deploy"]).within(project.folder()).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://date-weather-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    Built 2 functions (unchanged) and 4 files in [TIME]
+    Nothing to send, 6 files already there
+    Already published: date-weather as production in [TIME]
+      http://date-weather.localhost:[PORT]
+    ");
     let list = host.ship(["ls", "--json"]).within(project.folder()).run().success().json();
     assert_eq!(list["deployments"].as_array().map(Vec::len), Some(1));
 }
@@ -224,15 +233,29 @@ fn embedded_host_starts_once() {
     assert_eq!(hosts.len(), 1, "{:?}", hosts.iter().map(|host| host.command_line()).collect::<Vec<_>>());
 
     insta::assert_snapshot!(environment.ship(["host", "status"]).run().snapshot(), @"
-    exit code: 4
+    exit code: 0
+    ----- stdout -----
+    host      ship 0.1.0, pid [PID], since [AT] UTC
+    sites     http://127.0.0.1:[PORT]  (http://<project>.localhost:[PORT])
+    control   http://127.0.0.1:[PORT]
+    data      [ENV]/ship/host
+    holds     2 projects, 2 deployments
+    running   0 function instances
+    ----- stderr -----
+    ");
+    insta::assert_snapshot!(environment.ship(["host", "stop"]).run().snapshot(), @"
+    exit code: 0
     ----- stdout -----
     ----- stderr -----
-    error: the host could not do this
-    hint: the host's log says why
+    The host (pid [PID]) has ended
     ");
-    insta::assert_snapshot!(environment.ship(["host", "stop"]).run().snapshot(), @"");
     assert_eq!(processes_mentioning(environment.folder()), []);
-    insta::assert_snapshot!(environment.ship(["host", "stop"]).run().snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["host", "stop"]).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    No host runs here
+    ");
 }
 
 /// The embedded host comes back with everything it had.
@@ -253,7 +276,7 @@ fn embedded_host_starts_again() {
     Built 0 functions and 1 file in [TIME]
     Started a host in the background in [TIME]; `ship host stop` ends it
     Nothing to send, 1 file already there
-    Already published: site as preview in [TIME]
+    Already published: site as production in [TIME]
       http://site.localhost:[PORT]
     ");
     let label = |url: &str| url.split('.').next().map(str::to_owned);
@@ -268,7 +291,17 @@ fn fetches_go() {
     let project = environment.example("date-weather");
     let host = TestHost::start(&environment);
     let output = host.ship(["deploy"]).within(project.folder()).run().success();
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://date-weather-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    Built 2 functions and 4 files in [TIME]
+    6 files sent, 0 already there
+    Published date-weather as production in [TIME]
+    It is the first deployment of this project, so it is production
+      http://date-weather.localhost:[PORT]
+    ");
     assert!(http::get(&format!("{}/api/date", output.url())).success().json()["now"].is_u64());
     let toolchains = std::fs::read_dir(environment.ship_home().join("toolchains")).expect("there is a toolchain now");
     assert_eq!(toolchains.flatten().filter(|entry| entry.path().join("bin/go").is_file()).count(), 1);
@@ -296,11 +329,15 @@ fn open_names_the_site() {
     let host = TestHost::start(&environment);
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
     insta::assert_snapshot!(host.ship(["open"]).within(project.folder()).run().snapshot(), @"
-    exit code: 4
+    exit code: 0
     ----- stdout -----
+    http://site.localhost:[PORT]
     ----- stderr -----
-    error: the host could not do this
-    hint: the host's log says why
     ");
-    insta::assert_snapshot!(host.ship(["open", "--json"]).within(project.folder()).run().snapshot(), @"");
+    insta::assert_snapshot!(host.ship(["open", "--json"]).within(project.folder()).run().snapshot(), @r#"
+    exit code: 0
+    ----- stdout -----
+    {"url":"http://site.localhost:[PORT]"}
+    ----- stderr -----
+    "#);
 }

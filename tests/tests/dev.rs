@@ -169,8 +169,7 @@ fn what_a_person_sees() {
     ----- stdout -----
     http://127.0.0.1:[PORT]
     ----- stderr -----
-    site: 0 functions, 1 file, ready in [TIME]
-    00:35:54.097 GET / 200 [TIME]  [REQUEST]
-    error: interrupted
+    site: 1 file, ready in [TIME]
+    [AT] GET / 200 [TIME]  [REQUEST]
     ");
 }

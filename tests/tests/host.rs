@@ -37,7 +37,7 @@ fn second_host_on_the_same_data() {
     insta::assert_snapshot!(second.snapshot(), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"causes":[],"code":null,"details":[],"exit_code":1,"hints":["`ship host status` shows the host that has it open, `ship host stop` ends it"],"kind":"project","message":"the data directory [ENV]/data is in use by process [PID]"}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"the data directory [ENV]/data is in use by process [PID]","details":[],"causes":[],"hints":["`ship host status` shows the host that has it open, `ship host stop` ends it"]}}
     ----- stderr -----
     "#);
     assert!(format!("{}{}", second.stdout(), second.stderr()).contains(&host.process().id().to_string()));
@@ -56,7 +56,7 @@ fn port_taken() {
     insta::assert_snapshot!(output.snapshot(), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"causes":[],"code":null,"details":[],"exit_code":1,"hints":["`ship host --listen 127.0.0.1:[PORT]` takes any free port"],"kind":"project","message":"127.0.0.1:[PORT] is taken by host-696749443a (pid [PID])"}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"127.0.0.1:[PORT] is taken by [WHO] (pid [PID])","details":[],"causes":[],"hints":["`ship host --listen 127.0.0.1:[PORT]` takes any free port"]}}
     ----- stderr -----
     "#);
     assert!(format!("{}{}", output.stdout(), output.stderr()).contains(&address), "the address is named");
@@ -139,7 +139,7 @@ fn not_a_data_directory() {
     insta::assert_snapshot!(output.snapshot(), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"causes":[],"code":null,"details":[],"exit_code":1,"hints":[],"kind":"project","message":"the data directory [ENV]/precious was written by a newer ship: version 999, this one knows 1"}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"the data directory [ENV]/precious was written by a newer ship: version 999, this one knows 1","details":[],"causes":[],"hints":[]}}
     ----- stderr -----
     "#);
     assert_eq!(fs::read_to_string(data.join("VERSION")).ok().as_deref(), Some("999\n"));
@@ -152,10 +152,25 @@ fn unreachable_and_refused() {
     let project = environment.project("site").file("index.html", "x");
     let host = TestHost::start(&environment);
     let refused = host.ship(["deploy", "--token", "ship_wrong"]).within(project.folder()).run();
-    insta::assert_snapshot!(refused.exits_with(3).snapshot(), @"");
+    insta::assert_snapshot!(refused.exits_with(3).snapshot(), @"
+    exit code: 3
+    ----- stdout -----
+    ----- stderr -----
+    Built 0 functions and 1 file in [TIME]
+    error: the request has no token
+    hint: give the host's token with `--token` or SHIP_TOKEN; the host's ready line names the file that holds it
+    ");
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
     let nobody = format!("http://{}", free.local_addr().expect("a bound listener has an address"));
     drop(free);
     let unreachable = environment.ship(["deploy", "--host", &nobody]).within(project.folder()).run();
-    insta::assert_snapshot!(unreachable.exits_with(3).snapshot(), @"");
+    insta::assert_snapshot!(unreachable.exits_with(3).snapshot(), @"
+    exit code: 3
+    ----- stdout -----
+    ----- stderr -----
+    Built 0 functions and 1 file in [TIME]
+    error: the host at http://127.0.0.1:[PORT] cannot be reached: Connection refused (os error 111)
+    hint: `ship host status` shows whether a host runs here
+    hint: run the same command again: only what the host still lacks is sent
+    ");
 }

@@ -121,8 +121,8 @@ fn function_that_hangs() {
     let host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let gate = Gate::new();
-    let at_gate =
-        || http::request("GET", &format!("{url}/api/hang?{}", gate.query())).header("accept", "application/json");
+    let hang = format!("{url}/api/hang?{}", gate.query());
+    let at_gate = || http::request("GET", &hang).header("accept", "application/json");
     let answer = at_gate().send();
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (504, Some("FUNCTION_INVOCATION_TIMEOUT")));
     gate.wait_for_arrival().wait_until_gone();
@@ -177,7 +177,6 @@ fn paths_that_would_leave() {
         "/%00",
         "/index.html%00.txt",
         "/ship.toml",
-        "/api/do.go",
         "/.git/config",
         "/%c0%ae%c0%ae/etc/passwd",
         "/..;/etc/passwd",
@@ -213,7 +212,8 @@ fn smuggled_requests() {
         ("a folded header", "x-folded: a\r\n b\r\n"),
     ];
     for (what, head) in heads {
-        let request = format!("POST /api/do HTTP/1.1\r\nhost: {authority}\r\n{head}\r\n0\r\n\r\n{smuggled}");
+        let request =
+            format!("POST /api/do HTTP/1.1\r\nhost: {authority}\r\n{head}connection: close\r\n\r\n0\r\n\r\n{smuggled}");
         let answer = String::from_utf8_lossy(&http::exchange_raw(authority, request.as_bytes())).into_owned();
         assert!(answer.starts_with("HTTP/1.1 400 "), "{what}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{what}: {answer}");
@@ -235,9 +235,9 @@ fn requests_that_are_none() {
         ("a long path", format!("GET /{} HTTP/1.1\r\nhost: {authority}\r\n\r\n", "a".repeat(100_000))),
         ("a long header", format!("GET / HTTP/1.1\r\nhost: {authority}\r\nx: {}\r\n\r\n", "a".repeat(1_000_000))),
         ("many headers", format!("GET / HTTP/1.1\r\nhost: {authority}\r\n{many}\r\n")),
-        ("no host", "GET / HTTP/1.1\r\n\r\n".to_owned()),
+        ("no host", "GET / HTTP/1.1\r\nconnection: close\r\n\r\n".to_owned()),
         ("two hosts", format!("GET / HTTP/1.1\r\nhost: {authority}\r\nhost: other.localhost\r\n\r\n")),
-        ("a host that is none", "GET / HTTP/1.1\r\nhost: a b/c@d\r\n\r\n".to_owned()),
+        ("a host that is none", "GET / HTTP/1.1\r\nhost: a b/c@d\r\nconnection: close\r\n\r\n".to_owned()),
         ("nonsense", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\r\n\r\n".to_owned()),
         ("another protocol", "SSH-2.0-OpenSSH_9.9\r\n\r\n".to_owned()),
     ];
