@@ -10,7 +10,7 @@ use crate::assets::{self, Assets};
 use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
-use crate::go::{self, CompileError, Compiled, FunctionInputs, GoInputs};
+use crate::go::{self, CompileError, Compiled, Compiler, FunctionInputs, GoInputs};
 use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::BuildPlan;
 use crate::tree::TreeError;
@@ -87,8 +87,9 @@ impl GoBuild<'_> {
             .collect();
         if !changed.is_empty() {
             let pack = |compiled: &[Compiled<'_>]| self.pack(compiled, &keys);
-            let target = (&toolchain, self.arch);
-            let packed = go::compile(self.inputs, &changed, self.site, target, self.environment, events, pack)?;
+            let (arch, site, environment) = (self.arch, self.site, self.environment);
+            let compiler = Compiler { toolchain: &toolchain, arch, site, environment };
+            let packed = compiler.compile(self.inputs, &changed, events, pack)?;
             for (index, artifact) in packed {
                 found[index] = Some(FoundArtifact { artifact, is_cached: false });
             }

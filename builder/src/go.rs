@@ -16,6 +16,6 @@ pub use compile::CompileError;
 pub use toolchain::ToolchainError;
 
 pub(crate) use closure::{FunctionInputs, GoInputs, InputError};
-pub(crate) use compile::{Compiled, compile};
+pub(crate) use compile::{Compiled, Compiler};
 pub(crate) use scan::{GoFile, is_go_source, scan};
 pub(crate) use toolchain::find_toolchain;

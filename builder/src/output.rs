@@ -132,8 +132,7 @@ impl BuildOutput {
 
 impl BuiltFunction {
     pub(crate) fn new(function: Function, file: String, cached: bool, artifact: PathBuf) -> Self {
-        let name = function.name.as_str();
-        let route = format!("/{}", name.strip_suffix("/index").unwrap_or(name));
+        let route = function.name.route();
         Self { function, route, file, cached, artifact }
     }
 }

@@ -129,7 +129,7 @@ impl<S: Selection> Walk<'_, S> {
         let Some(name) = name.to_str() else {
             return Err(TreeError::NotUtf8 { path: self.shown(&entry.path()) });
         };
-        let path = if folder.path.is_empty() { name.to_owned() } else { format!("{}/{name}", folder.path) };
+        let path = joined(folder.path, name);
         let kind = entry.file_type().map_err(|source| self.unreadable(&entry.path(), source))?;
         let takes = || self.selection.takes(&path, name);
         if kind.is_dir() {
@@ -140,7 +140,7 @@ impl<S: Selection> Walk<'_, S> {
         }
         match entry.metadata() {
             _ if !takes() => Ok(Entry::Nothing),
-            Ok(metadata) => self.file(&path, &entry.path(), &metadata),
+            Ok(metadata) => self.file(&path, &metadata, || entry.path()),
             // An editor's temporary file that is gone again.
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(Entry::Nothing),
             Err(source) => Err(self.unreadable(&entry.path(), source)),
@@ -151,7 +151,8 @@ impl<S: Selection> Walk<'_, S> {
         if self.selection.enters(&path, name) { Entry::Folder { location, path, followed } } else { Entry::Nothing }
     }
 
-    fn file(&self, path: &str, location: &Path, metadata: &Metadata) -> Result<Entry, TreeError> {
+    /// A file; `location` is only asked for when something is wrong with it.
+    fn file(&self, path: &str, metadata: &Metadata, location: impl Fn() -> PathBuf) -> Result<Entry, TreeError> {
         let kind = metadata.file_type();
         if !kind.is_file() {
             let kind = match () {
@@ -159,9 +160,9 @@ impl<S: Selection> Walk<'_, S> {
                 () if kind.is_socket() => "a socket",
                 () => "a device",
             };
-            return Err(TreeError::SpecialFile { path: self.shown(location), kind });
+            return Err(TreeError::SpecialFile { path: self.shown(&location()), kind });
         }
-        let path = path.parse().map_err(|source| TreeError::Name { path: self.shown(location), source })?;
+        let path = path.parse().map_err(|source| TreeError::Name { path: self.shown(&location()), source })?;
         Ok(Entry::File(TreeFile { path, stat: FileStat::of(metadata) }))
     }
 
@@ -177,7 +178,7 @@ impl<S: Selection> Walk<'_, S> {
         }
         if !metadata.is_dir() {
             let takes = self.selection.takes(&path, name);
-            return if takes { self.file(&path, &location, &metadata) } else { Ok(Entry::Nothing) };
+            return if takes { self.file(&path, &metadata, || location.clone()) } else { Ok(Entry::Nothing) };
         }
         let stands_in = folder.location.canonicalize().map_err(|source| self.unreadable(folder.location, source))?;
         let chain = std::iter::successors(folder.through, |link| link.before).map(|link| &link.stands_in);
@@ -201,6 +202,17 @@ impl<S: Selection> Walk<'_, S> {
     fn shown(&self, location: &Path) -> PathBuf {
         shown_below(self.boundary, location)
     }
+}
+
+/// The path of `name` in `folder`, which is empty for the top.
+fn joined(folder: &str, name: &str) -> String {
+    let mut path = String::with_capacity(folder.len() + 1 + name.len());
+    if !folder.is_empty() {
+        path.push_str(folder);
+        path.push('/');
+    }
+    path.push_str(name);
+    path
 }
 
 /// How a path is named in messages: relative to the project.

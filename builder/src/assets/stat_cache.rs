@@ -168,3 +168,41 @@ fn take_entry(bytes: &[u8]) -> Option<(Known<'_>, &[u8])> {
     let (path, behind) = rest.split_at_checked(length)?;
     Some((Known { path, stat, digest }, behind))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LOOKED_SECS: i64 = 1_700_000_000;
+
+    /// Whether a file that was changed so long before it was looked at, on a file system that keeps times so exactly, is
+    /// remembered.
+    fn is_remembered(nanos_before: i64, clock_step_nanos: i64) -> bool {
+        let cache_dir = tempfile::tempdir().unwrap();
+        let looked_nanos = LOOKED_SECS * 1_000_000_000 + 500_000_000;
+        let looked_at = SystemTime::UNIX_EPOCH + Duration::from_nanos(looked_nanos.unsigned_abs());
+        let changed_nanos = (looked_nanos - nanos_before) / clock_step_nanos * clock_step_nanos;
+        let stat = FileStat { device: 1, inode: 2, size_bytes: 3, modified_nanos: changed_nanos - 7, changed_nanos };
+        let stat = FileStat { modified_nanos: stat.modified_nanos / clock_step_nanos * clock_step_nanos, ..stat };
+        let files = [TreeFile { path: "a.txt".parse().unwrap(), stat }];
+        let digest = Digest::of(b"abc");
+        let open = || StatCache::open(cache_dir.path(), Path::new("/site"), looked_at);
+        open().write(&files, &[Digested { digest, size_bytes: 3, is_settled: true }]);
+        open().lookup(&files) == [Some(digest)]
+    }
+
+    /// A file may change twice within one step of its file system's clock, and the second change leaves no trace in its
+    /// times. So one that changed within the last step before the look is not remembered.
+    #[test]
+    fn racily_clean_files() {
+        let (nano, millisecond, second) = (1, 1_000_000, 1_000_000_000);
+        assert!(!is_remembered(0, nano));
+        assert!(!is_remembered(10 * millisecond, 4 * millisecond));
+        assert!(is_remembered(30 * millisecond, 4 * millisecond));
+        assert!(!is_remembered(second, second), "a clock of whole seconds");
+        assert!(is_remembered(4 * second, second));
+        assert!(!is_remembered(-5 * second, nano), "a change in the future");
+    }
+}

@@ -136,19 +136,6 @@ fn read_once() {
     assert_eq!((after, read), (vec![("a.txt".into(), Digest::of(b"uno")), ("c.txt".into(), Digest::of(b"three"))], 0));
 }
 
-/// A file that was written right before it was read may be written again within the same tick of the clock: it is not trusted.
-#[test]
-fn racily_clean_files() {
-    let project = TestProject::new([]);
-    let cache = tempfile::tempdir().unwrap();
-    for round in 0..50 {
-        let text = format!("{round:03}");
-        project.write("public/a.txt", &text);
-        let (assets, _) = digested(&project, cache.path());
-        assert_eq!(assets, [("a.txt".to_owned(), Digest::of(text.as_bytes()))]);
-    }
-}
-
 /// A cache that is damaged, or cannot be written, costs time and nothing else.
 #[test]
 fn damaged_cache() {

@@ -65,7 +65,7 @@ fn unreadable_file() {
     use std::os::unix::fs::PermissionsExt;
     let project = TestProject::new([("public/a.txt", "a"), ("public/locked.txt", "b")]);
     let locked = project.root().join("public/locked.txt");
-    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o000)).unwrap();
     let built = project.build();
     if std::fs::read(&locked).is_ok() {
         assert!(built.is_ok());

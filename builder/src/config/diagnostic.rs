@@ -35,7 +35,7 @@ impl ConfigError {
 }
 
 /// The text of a `ship.toml`, for pointing into it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ConfigText<'t>(pub(crate) &'t str);
 
 impl ConfigText<'_> {

@@ -28,12 +28,6 @@ struct FunctionRule {
     is_used: bool,
 }
 
-impl std::fmt::Debug for ConfigText<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ConfigText")
-    }
-}
-
 impl<'t> FunctionRules<'t> {
     /// The entries of a file, ordered by how many literal characters their globs have; of two with as many, the later one in
     /// the file counts as more specific.

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable, SourcePattern};
+use ship_core::route::{CaseRule, Condition, Pattern, Phase, Route, RouteTable, SourcePattern};
 use ship_core::{CorsRule, CorsRuleError, Credentials, OriginPattern};
 use toml::Spanned;
 
@@ -51,6 +51,7 @@ pub(crate) fn cors_rules(text: ConfigText<'_>, file: &ShipToml) -> Result<Vec<Co
 fn redirect(text: ConfigText<'_>, entry: &RedirectEntry) -> Result<Route, ConfigError> {
     let (source, src) = source_pattern(text, &entry.source)?;
     check_destination(text, &entry.destination)?;
+    let location = destination(text, &source, &entry.destination, &entry.has)?;
     let status = match (&entry.status, &entry.permanent) {
         (Some(status), Some(_)) => {
             return Err(text.error(status.span(), "a redirect says `status` or `permanent`, not both"));
@@ -63,7 +64,7 @@ fn redirect(text: ConfigText<'_>, entry: &RedirectEntry) -> Result<Route, Config
         (None, _) => 308,
     };
     let mut route = Route::new(src);
-    route.headers.insert("location".to_owned(), source.destination(entry.destination.get_ref()));
+    route.headers.insert("location".to_owned(), location);
     route.status = Some(status);
     route.has.clone_from(&entry.has);
     route.missing.clone_from(&entry.missing);
@@ -81,7 +82,11 @@ fn headers(text: ConfigText<'_>, entry: &HeadersEntry) -> Result<Route, ConfigEr
         if header.value.get_ref().chars().any(char::is_control) {
             return Err(text.error(header.value.span(), "a header's value holds no line break or control character"));
         }
-        route.headers.insert(header.key.get_ref().clone(), source.destination(header.value.get_ref()));
+        let caught = names_caught(&entry.has);
+        // `{"include_subdomains":true}` is a value like any other: a colon names a parameter only where there is one.
+        let value =
+            source.destination(header.value.get_ref(), &caught).unwrap_or_else(|_| header.value.get_ref().clone());
+        route.headers.insert(header.key.get_ref().clone(), value);
     }
     route.continues = true;
     route.has.clone_from(&entry.has);
@@ -92,17 +97,39 @@ fn headers(text: ConfigText<'_>, entry: &HeadersEntry) -> Result<Route, ConfigEr
 fn rewrite(text: ConfigText<'_>, entry: &RewriteEntry) -> Result<Route, ConfigError> {
     let (source, src) = source_pattern(text, &entry.source)?;
     check_destination(text, &entry.destination)?;
+    if !entry.destination.get_ref().starts_with('/') {
+        let message = "this version of ship rewrites to paths of the site itself, not to other hosts: use a redirect, or a \
+                       function that asks the other host";
+        return Err(text.error(entry.destination.span(), message));
+    }
+    let translated = destination(text, &source, &entry.destination, &entry.has)?;
     let mut route = Route::new(src);
-    route.dest = Some(with_unused_parameters(&source, entry.destination.get_ref()));
+    route.dest = Some(with_unused_parameters(&source, entry.destination.get_ref(), translated));
     route.check = true;
     route.has.clone_from(&entry.has);
     route.missing.clone_from(&entry.missing);
     Ok(route)
 }
 
+/// What was written with `:name`, in the groups of the route.
+fn destination(
+    text: ConfigText<'_>,
+    source: &SourcePattern,
+    written: &Spanned<String>,
+    has: &[Condition],
+) -> Result<String, ConfigError> {
+    source
+        .destination(written.get_ref(), &names_caught(has))
+        .map_err(|error| text.error(written.span(), error.to_string()))
+}
+
+/// The names of the groups that conditions catch.
+fn names_caught(has: &[Condition]) -> Vec<String> {
+    has.iter().flat_map(Condition::group_names).collect()
+}
+
 /// Parameters of the source that the destination does not use arrive in its query.
-fn with_unused_parameters(source: &SourcePattern, destination: &str) -> String {
-    let translated = source.destination(destination);
+fn with_unused_parameters(source: &SourcePattern, destination: &str, translated: String) -> String {
     let named =
         || source.names().iter().enumerate().filter(|(_, name)| !name.starts_with(|c: char| c.is_ascii_digit()));
     let path = destination.split('?').next().unwrap_or(destination);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ship_core::route::{Outcome, RouteRequest, RouteTable, resolve};
+use ship_core::route::{Outcome, Phase, RouteRequest, RouteTable, resolve};
 use ship_core::{SiteIndex, UrlPath};
 
 use crate::testing::{TestProject, handler};
@@ -21,7 +21,7 @@ fn wrong_files() {
         insta::assert_snapshot!(name, error.to_string());
         seen += 1;
     }
-    assert_eq!(seen, 30, "files were added or lost");
+    assert_eq!(seen, 32, "files were added or lost");
 }
 
 fn outcome(routes: &RouteTable, path: &str) -> Outcome {
@@ -61,15 +61,34 @@ fn rewrites() {
         "ship.toml",
         r#"
         rewrites = [
-            { source = "/u/:id/:tab", destination = "https://up.test/users" },
-            { source = "/v/:id/:tab", destination = "https://up.test/users/:id" },
+            { source = "/u/:id/:tab", destination = "/users" },
+            { source = "/v/:id/:tab", destination = "/users/:id?x=1" },
+            { source = "/w/:id", destination = "/:lang/:id", has = [{ type = "header", key = "x-lang", value = "(?<lang>..)" }] },
         ]
         "#,
     )]);
     let routes = project.detect().unwrap().routes;
-    let external = |url: &str| Outcome::External { url: url.to_owned() };
-    assert_eq!(outcome(&routes, "/u/7/posts"), external("https://up.test/users?id=7&tab=posts"));
-    assert_eq!(outcome(&routes, "/v/7/posts"), external("https://up.test/users/7"));
+    let destinations: Vec<_> =
+        routes.phase(Phase::Filesystem).iter().map(|route| route.dest.as_deref().unwrap()).collect();
+    assert_eq!(destinations, ["/users?id=$1&tab=$2", "/users/$1?x=1", "/$lang/$1"]);
+}
+
+/// Header values take parameters of their source, and keep colons that name none.
+#[test]
+fn header_values() {
+    let project = TestProject::new([(
+        "ship.toml",
+        r#"
+        [[headers]]
+        source = "/docs/:page"
+        headers = [{ key = "x-page", value = "p-:page" }, { key = "nel", value = '{"include_subdomains":true}' }]
+        "#,
+    )]);
+    let routes = project.detect().unwrap().routes;
+    let [route] = routes.phase(Phase::Null) else { panic!("one route") };
+    let headers: Vec<_> = route.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(headers, [("nel", r#"{"include_subdomains":true}"#), ("x-page", "p-$1")]);
+    assert!(route.continues);
 }
 
 /// Clean URLs and trailing slashes redirect to one address, and never to another host.

@@ -149,9 +149,14 @@ fn refuse_repeated_placeholders(paths: &[FunctionPath<'_>]) -> Result<(), Detect
     Ok(())
 }
 
-/// Refuses two files at one route, and two names for the placeholder at one place: which of them a request would see
-/// depended on chance. `date.go` beside `date/index.go` is allowed, as on Vercel; the former answers.
+/// Refuses two files at one route, of which one would never be asked, and two names for the placeholder at one place, which
+/// would leave it to chance under which name a value arrives.
 fn refuse_conflicts(paths: &[FunctionPath<'_>]) -> Result<(), DetectError> {
+    let conflict = |first: &FunctionPath<'_>, second: &FunctionPath<'_>, route| {
+        let (first, second) = (first.function.file.clone(), second.function.file.clone());
+        Err(DetectError::ConflictingFilePath { first, second, route })
+    };
+    let mut routes: HashMap<String, &FunctionPath<'_>> = HashMap::new();
     let mut placeholders: HashMap<String, (&str, &FunctionPath<'_>)> = HashMap::new();
     for path in paths {
         let mut shape = String::new();
@@ -161,9 +166,11 @@ fn refuse_conflicts(paths: &[FunctionPath<'_>]) -> Result<(), DetectError> {
             let Some(name) = segment.placeholder() else { continue };
             let (known, first) = *placeholders.entry(shape.clone()).or_insert((name, path));
             if known != name {
-                let files = (first.function.file.clone(), path.function.file.clone());
-                return Err(DetectError::ConflictingFilePath { first: files.0, second: files.1, route: shape });
+                return conflict(first, path, path.function.name.route());
             }
+        }
+        if let Some(first) = routes.insert(shape, path) {
+            return conflict(first, path, path.function.name.route());
         }
     }
     Ok(())

@@ -32,6 +32,11 @@ pub(crate) struct Compiled<'i> {
 }
 
 impl FunctionInputs {
+    /// What `go build` calls the program.
+    fn program_name(&self) -> &str {
+        self.package.rsplit('/').next().unwrap_or(&self.package)
+    }
+
     /// The digest of everything that decides how the compiled program looks.
     pub(crate) fn key(&self, toolchain: &Toolchain, arch: Architecture, environment: &BuildEnvironment) -> Digest {
         let mut hasher = DigestHasher::new();
@@ -46,80 +51,94 @@ impl FunctionInputs {
     }
 }
 
-/// Compiles `functions` and hands each program to `done` before the build folder goes.
-pub(crate) fn compile<T, E: From<CompileError>>(
-    inputs: &GoInputs,
-    functions: &[&FunctionInputs],
-    site: &SiteFolder,
-    (toolchain, arch): (&Toolchain, Architecture),
-    environment: &BuildEnvironment,
-    events: &dyn Fn(BuildEvent),
-    done: impl Fn(&[Compiled<'_>]) -> Result<Vec<T>, E>,
-) -> Result<Vec<T>, E> {
-    let go = toolchain.program(environment, events).map_err(CompileError::from)?;
-    events(BuildEvent::Compiling { functions: functions.iter().map(|function| function.name.clone()).collect() });
-    let mut results = Vec::with_capacity(functions.len());
-    for (index, module) in inputs.modules.iter().enumerate() {
-        let of_module: Vec<&FunctionInputs> =
-            functions.iter().filter(|function| function.module == index).copied().collect();
-        if of_module.is_empty() {
-            continue;
-        }
-        let shown = site.base.strip_prefix(&site.project).unwrap_or(Path::new(""));
-        let stage = Stage::write(&environment.cache_dir.join("builds"), module, &of_module, &toolchain.version, shown)
-            .map_err(|source| CompileError::Stage { folder: environment.cache_dir.clone(), source })?;
-        run(&go, &stage, module, &of_module, site, arch, environment)?;
-        let program = |function: &&'_ FunctionInputs| {
-            let name = function.package.rsplit('/').next().unwrap_or_default();
-            stage.output_folder().join(name)
-        };
-        let compiled: Vec<Compiled<'_>> =
-            of_module.iter().map(|inputs| Compiled { inputs, program: program(inputs) }).collect();
-        results.extend(done(&compiled)?);
-    }
-    events(BuildEvent::Compiled { functions: functions.len() });
-    Ok(results)
+/// How functions are compiled in one build.
+pub(crate) struct Compiler<'c> {
+    pub(crate) toolchain: &'c Toolchain,
+    pub(crate) arch: Architecture,
+    pub(crate) site: &'c SiteFolder,
+    pub(crate) environment: &'c BuildEnvironment,
 }
 
-fn run(
-    go: &Path,
-    stage: &Stage,
-    module: &Module,
-    functions: &[&FunctionInputs],
-    site: &SiteFolder,
-    arch: Architecture,
-    environment: &BuildEnvironment,
-) -> Result<(), CompileError> {
-    let workspace = match &module.dependencies {
-        Dependencies::Workspace(file) => Some(file.as_path()),
-        _ => None,
-    };
-    let mut command = Command::new(go);
-    command.current_dir(&module.folder).env_clear().envs(settings::variables(environment, arch, workspace));
-    command.arg("build").args(FLAGS).arg("-overlay").arg(stage.overlay_file());
-    match module.dependencies {
-        Dependencies::Nameless | Dependencies::ModuleFile => {
-            command.arg("-mod=mod").arg("-modfile").arg(stage.module_file());
+impl Compiler<'_> {
+    /// Compiles `functions`, all of them of `inputs`, and hands the programs of each module to `done` before its build folder
+    /// goes.
+    pub(crate) fn compile<T, E: From<CompileError>>(
+        &self,
+        inputs: &GoInputs,
+        functions: &[&FunctionInputs],
+        events: &dyn Fn(BuildEvent),
+        done: impl Fn(&[Compiled<'_>]) -> Result<Vec<T>, E>,
+    ) -> Result<Vec<T>, E> {
+        let go = self.toolchain.program(self.environment, events).map_err(CompileError::from)?;
+        events(BuildEvent::Compiling { functions: functions.iter().map(|function| function.name.clone()).collect() });
+        let mut results = Vec::with_capacity(functions.len());
+        for (index, module) in inputs.modules.iter().enumerate() {
+            let of_module: Vec<&FunctionInputs> =
+                functions.iter().filter(|function| function.module == index).copied().collect();
+            if of_module.is_empty() {
+                continue;
+            }
+            let stage = self.stage(module, &of_module)?;
+            self.run(&go, &stage, module, &of_module)?;
+            let compiled: Vec<Compiled<'_>> = of_module
+                .iter()
+                .map(|inputs| Compiled { inputs, program: stage.output_folder().join(inputs.program_name()) })
+                .collect();
+            results.extend(done(&compiled)?);
         }
-        Dependencies::Vendored => {
-            command.arg("-mod=vendor");
+        events(BuildEvent::Compiled { functions: functions.len() });
+        Ok(results)
+    }
+
+    fn stage(&self, module: &Module, functions: &[&FunctionInputs]) -> Result<Stage, CompileError> {
+        let folder = self.environment.cache_dir.join("builds");
+        let site = self.site.base.strip_prefix(&self.site.project).unwrap_or(Path::new(""));
+        Stage::write(&folder, module, functions, &self.toolchain.version, site)
+            .map_err(|source| CompileError::Stage { folder, source })
+    }
+
+    fn run(
+        &self,
+        go: &Path,
+        stage: &Stage,
+        module: &Module,
+        functions: &[&FunctionInputs],
+    ) -> Result<(), CompileError> {
+        let mut command = self.command(go, stage, module);
+        command.args(functions.iter().map(|function| format!("./{}", function.package)));
+        tracing::debug!(?command, "compiling");
+        let output = command.output().map_err(|source| CompileError::NotStarted { program: go.to_owned(), source })?;
+        if output.status.success() {
+            return Ok(());
         }
-        Dependencies::Workspace(_) => {}
+        let places = Places { folder: &module.folder, project: &self.site.project, origins: &stage.origins };
+        let message = places.translate(&String::from_utf8_lossy(&output.stderr));
+        Err(CompileError::Refused { message: if message.is_empty() { output.status.to_string() } else { message } })
     }
-    // A trailing slash says that the name is a folder's, also for a single package.
-    command.arg("-o").arg(stage.output_folder().join(""));
-    command.args(functions.iter().map(|function| format!("./{}", function.package)));
-    tracing::debug!(?command, "compiling");
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| CompileError::NotStarted { program: go.to_owned(), source })?;
-    if output.status.success() {
-        return Ok(());
+
+    /// `go build` with everything but the packages.
+    fn command(&self, go: &Path, stage: &Stage, module: &Module) -> Command {
+        let workspace = match &module.dependencies {
+            Dependencies::Workspace(file) => Some(file.as_path()),
+            _ => None,
+        };
+        let mut command = Command::new(go);
+        command.current_dir(&module.folder).stdin(Stdio::null());
+        command.env_clear().envs(settings::variables(self.environment, self.arch, workspace));
+        command.arg("build").args(FLAGS).arg("-overlay").arg(stage.overlay_file());
+        match module.dependencies {
+            Dependencies::Nameless | Dependencies::ModuleFile => {
+                command.arg("-mod=mod").arg("-modfile").arg(stage.module_file());
+            }
+            Dependencies::Vendored => {
+                command.arg("-mod=vendor");
+            }
+            Dependencies::Workspace(_) => {}
+        }
+        // A trailing slash says that the name is a folder's, also for a single package.
+        command.arg("-o").arg(stage.output_folder().join(""));
+        command
     }
-    let places = Places { folder: &module.folder, project: &site.project, origins: &stage.origins };
-    let message = places.translate(&String::from_utf8_lossy(&output.stderr));
-    Err(CompileError::Refused { message: if message.is_empty() { output.status.to_string() } else { message } })
 }
 
 /// Functions could not be compiled.

@@ -6,6 +6,9 @@ use std::path::{Component, Path, PathBuf};
 /// The most lines that are passed on: who has more to mend mends these first.
 const MAX_LINES: usize = 60;
 
+/// How lines begin that say what Go does, not what is wrong.
+const NOISE: [&str; 4] = ["# ", "go: downloading ", "go: finding ", "go: found "];
+
 /// Where the compiler ran and what its paths mean.
 pub(super) struct Places<'p> {
     /// The folder it ran in.
@@ -20,7 +23,7 @@ impl Places<'_> {
     /// What the Go command wrote, without its headings and with every path a user's.
     pub(super) fn translate(&self, output: &str) -> String {
         let mut lines: Vec<String> = Vec::new();
-        for line in output.lines().filter(|line| !line.starts_with("# ") && !line.starts_with("go: downloading ")) {
+        for line in output.lines().filter(|line| !NOISE.iter().any(|start| line.starts_with(start))) {
             let line = self.line(line);
             if !lines.contains(&line) {
                 lines.push(line);

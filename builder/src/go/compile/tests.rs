@@ -123,6 +123,28 @@ fn builds_at_once() {
     assert_eq!(digests(&project.build().unwrap()), results[0]);
 }
 
+/// Files that change while the compiler runs are in no build that is remembered: the next one compiles again, from what is there.
+#[test]
+fn changes_meanwhile() {
+    let text = |name: &str| format!("package lib\n\nconst Name = \"{name}\"\n");
+    let function = handler("Show", "x").replace("\"net/http\"", "(\n\t\"net/http\"\n\t\"example.com/site/lib\"\n)");
+    let function = function.replace("\"x\"", "lib.Name");
+    let project = TestProject::new([
+        ("go.mod", "module example.com/site\n\ngo 1.21\n"),
+        ("api/show.go", function.as_str()),
+        ("lib/lib.go", &text("one")),
+    ]);
+    let changed = project.build_in(&project.environment(), &|event| {
+        if matches!(event, BuildEvent::Compiling { .. }) {
+            project.write("lib/lib.go", &text("two"));
+        }
+    });
+    project.write("lib/lib.go", &text("one"));
+    let (output, compiled) = build(&project);
+    assert_eq!(compiled, ["api/show"]);
+    assert_ne!(digests(&output), digests(&changed.unwrap()));
+}
+
 /// A compiler that cannot be started is named.
 #[test]
 fn no_compiler() {

@@ -10,9 +10,9 @@ fn tree(folder: &Path, below: &str, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder.join(below)).unwrap().flatten() {
         let path = format!("{below}{}", entry.file_name().to_str().unwrap());
         if entry.path().is_dir() {
-            tree(folder, &format!("{path}/"), found)
+            tree(folder, &format!("{path}/"), found);
         } else {
-            found.insert(path).then_some(()).unwrap()
+            found.insert(path);
         }
     }
 }
