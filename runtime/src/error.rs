@@ -64,7 +64,7 @@ pub enum InvokeError {
     Timeout,
     /// The process was there and did not become ready within its `init_timeout_secs`.
     #[error("the function did not become ready in its time")]
-    InitTimeout,
+    InitTimeout(#[source] Arc<Failure>),
     /// The process ended before it answered, or could not be started.
     #[error("the function failed")]
     Failed(#[source] Arc<Failure>),
@@ -85,11 +85,20 @@ pub enum InvokeError {
     RequestBody(#[source] Option<BoxError>),
 }
 
+impl From<Arc<Failure>> for InvokeError {
+    fn from(failure: Arc<Failure>) -> Self {
+        match failure.reason {
+            FailureReason::NotReady { .. } => Self::InitTimeout(failure),
+            _ => Self::Failed(failure),
+        }
+    }
+}
+
 impl InvokeError {
     /// The platform's error for the visitor.
     pub const fn platform_error(&self) -> PlatformError {
         match self {
-            Self::Timeout | Self::InitTimeout => PlatformError::FunctionInvocationTimeout,
+            Self::Timeout | Self::InitTimeout(_) => PlatformError::FunctionInvocationTimeout,
             Self::Failed(_) => PlatformError::FunctionInvocationFailed,
             Self::NoResponse => PlatformError::NoResponseFromFunction,
             Self::InvalidResponse(_) => PlatformError::InvalidFunctionResponse,
@@ -194,7 +203,7 @@ impl StartError {
     /// The last lines that the function printed, oldest first.
     pub fn output(&self) -> &[String] {
         match &self.source {
-            InvokeError::Failed(failure) => &failure.output,
+            InvokeError::Failed(failure) | InvokeError::InitTimeout(failure) => &failure.output,
             _ => &[],
         }
     }
@@ -203,7 +212,10 @@ impl StartError {
 /// The runtime cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
-    /// Its folder cannot be made, read or cleaned.
+    /// The descriptors that the host inherited cannot be kept from functions.
+    #[error("cannot mark the inherited descriptors as close-on-exec")]
+    Descriptors(#[source] io::Error),
+    /// Its folder cannot be made, locked, read or cleaned.
     #[error("cannot {action} {}", path.display())]
     Folder {
         /// What was tried.

@@ -1,18 +1,16 @@
 //! One instance: a process that runs a function, as everybody but its owner sees it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use ship_core::RequestId;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::error::{ExitStatus, Failure, FailureReason};
-use crate::limits::EXIT_STATUS_WAIT;
+use crate::limits::{EXIT_STATUS_WAIT, STOP_GRACE};
 use crate::linux::process::ProcessGroup;
 use crate::linux::socket::SocketAddress;
-use crate::output::{ActiveRequests, Pipes, Tail};
+use crate::output::Output;
 
 /// Why the platform ended an instance that did not end by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,46 +35,30 @@ pub(crate) struct Instance {
     pub(crate) address: SocketAddress,
     /// When it was started, for people.
     pub(crate) started_at: Timestamp,
-    /// The requests it is answering, for its log lines.
-    pub(crate) requests: Arc<ActiveRequests>,
-    /// Its output, read by its supervisor.
-    pub(crate) pipes: Arc<Pipes>,
-    /// The last lines it printed.
-    pub(crate) tail: Arc<Mutex<Tail>>,
+    /// What it prints, and the requests it is answering.
+    pub(crate) output: Output,
     /// When it was known to be ready.
     ready: SetOnce<Instant>,
     /// Why the platform ended it, if it did.
     end: OnceLock<EndReason>,
-    /// Asks the supervisor to stop the process in order.
-    stop: CancellationToken,
+    /// When the process is killed that was asked to stop. Set to ask it.
+    kill_at: SetOnce<Instant>,
     /// How it ended; set when its output was read to the end.
     exit: SetOnce<ExitStatus>,
 }
 
 impl Instance {
-    pub(crate) fn new(group: ProcessGroup, address: SocketAddress, pipes: Pipes) -> Self {
+    pub(crate) fn new(group: ProcessGroup, address: SocketAddress, output: Output) -> Self {
         Self {
             group,
             address,
             started_at: Timestamp::now(),
-            requests: Arc::default(),
-            pipes: Arc::new(pipes),
-            tail: Arc::default(),
+            output,
             ready: SetOnce::new(),
             end: OnceLock::new(),
-            stop: CancellationToken::new(),
+            kill_at: SetOnce::new(),
             exit: SetOnce::new(),
         }
-    }
-
-    /// A request is handed to it.
-    pub(crate) fn begin(&self, id: RequestId) {
-        self.requests.begin(id);
-    }
-
-    /// A request is over.
-    pub(crate) fn finish(&self, id: RequestId) {
-        self.requests.end(id, self.pipes.unread());
     }
 
     /// When it became ready, if it is.
@@ -98,7 +80,8 @@ impl Instance {
     /// Stops it in order: SIGTERM, then SIGKILL after a grace.
     pub(crate) fn stop(&self) {
         let _ = self.end.set(EndReason::Stopped);
-        self.stop.cancel();
+        // Asking again changes nothing.
+        let _ = self.kill_at.set(Instant::now() + STOP_GRACE);
     }
 
     /// Kills its whole process group, now.
@@ -107,9 +90,9 @@ impl Instance {
         self.group.kill();
     }
 
-    /// Waits for [`Self::stop`].
-    pub(crate) async fn stop_asked(&self) {
-        self.stop.cancelled().await;
+    /// Waits for [`Self::stop`], and says when the process is to be killed.
+    pub(crate) async fn stop_asked(&self) -> Instant {
+        *self.kill_at.wait().await
     }
 
     /// Why the platform ended it, if it did.
@@ -154,6 +137,6 @@ impl Instance {
             Some(EndReason::Timeout | EndReason::Stopped) => FailureReason::Ended,
             None => FailureReason::Exited { status },
         };
-        Failure { reason, output: self.tail.lock().unwrap_or_else(PoisonError::into_inner).lines() }
+        Failure { reason, output: self.output.tail() }
     }
 }

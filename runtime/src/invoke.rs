@@ -30,7 +30,6 @@ use tokio_util::sync::CancellationToken;
 use crate::body::{Ending, Feed, FunctionBody};
 use crate::connection::{Breakage, SendError};
 use crate::error::InvokeError;
-use crate::instance::Instance;
 use crate::pool::Lease;
 use crate::request::{Outgoing, RequestBody, Upload, UploadPhase, copy_without_body};
 use crate::runtime::Runtime;
@@ -87,8 +86,7 @@ async fn attempt(
         let is_kept = lease.connection().is_some();
         if lease.connect().await.is_err() {
             lease.note_unreachable();
-            let error = no_answer(Arc::clone(lease.instance())).await;
-            return Err(Miss::Undelivered(Box::new(request), error));
+            return Err(undelivered(lease, Box::new(request)).await);
         }
         match send(lease, request, asked).await {
             Ok(response) => return Ok(response),
@@ -98,10 +96,7 @@ async fn attempt(
                 lease.take_connection();
                 request = *again;
             }
-            Err(Stop::Send(SendError::Unsent(again))) => {
-                let error = no_answer(Arc::clone(lease.instance())).await;
-                return Err(Miss::Undelivered(again, error));
-            }
+            Err(Stop::Send(SendError::Unsent(again))) => return Err(undelivered(lease, again).await),
             Err(Stop::Send(SendError::Broken(error))) => return Err(explain(lease, error, spare).await),
         }
     }
@@ -164,22 +159,32 @@ async fn explain(lease: &mut Lease, error: hyper::Error, spare: Option<Box<Reque
             lease.note_ready();
             Miss::Failed(InvokeError::InvalidResponse(Some(error.into())))
         }
-        (Breakage::Unread, Some(request)) if lease.instance().ready_since().is_some() => {
-            Miss::Undelivered(request, no_answer(Arc::clone(lease.instance())).await)
-        }
-        (Breakage::Unread, _) => Miss::Failed(no_answer(Arc::clone(lease.instance())).await),
+        (Breakage::Unread, Some(request)) => undelivered(lease, request).await,
+        (Breakage::Unread, None) => Miss::Failed(no_answer(lease).await),
         (Breakage::Closed, _) => {
             // It has read the request, so it had started: what ended it is no failed start.
             lease.note_ready();
-            Miss::Failed(no_answer(Arc::clone(lease.instance())).await)
+            Miss::Failed(no_answer(lease).await)
         }
     }
 }
 
+/// A request that certainly was not seen. An instance that had been ready has just ended, and another may answer; one that
+/// never was could not start, and the next would not either.
+async fn undelivered(lease: &mut Lease, request: Box<Request<RequestBody>>) -> Miss {
+    let error = no_answer(lease).await;
+    match lease.instance().ready_since() {
+        Some(_) => Miss::Undelivered(request, error),
+        None => Miss::Failed(error),
+    }
+}
+
 /// What is said about an instance that gave no answer: that its process ended, or that it is there and keeps silent.
-async fn no_answer(instance: Arc<Instance>) -> InvokeError {
-    match instance.failure().await {
-        Some(failure) => InvokeError::Failed(Arc::new(failure)),
+///
+/// The lease is borrowed mutably only because its connection cannot be shared between threads.
+async fn no_answer(lease: &mut Lease) -> InvokeError {
+    match lease.instance().failure().await {
+        Some(failure) => Arc::new(failure).into(),
         None => InvokeError::NoResponse,
     }
 }

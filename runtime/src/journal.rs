@@ -1,5 +1,6 @@
 //! Log records about one function.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -34,5 +35,11 @@ impl Journal {
     fn record(&self, requests: Vec<RequestId>, source: LogSource) {
         let record = LogRecord { at: Timestamp::now(), deployment: self.spec.deployment, requests, source };
         self.sink.record(&self.spec.project, record);
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("function", &self.spec.function.name).finish_non_exhaustive()
     }
 }

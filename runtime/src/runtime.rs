@@ -16,6 +16,7 @@ use crate::error::{InvokeError, RuntimeError, StartError};
 use crate::invoke;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::leftovers::RunFolder;
+use crate::linux::spawn;
 use crate::pool::{AcquireError, Lease, Pool, Surroundings};
 use crate::request::Outgoing;
 use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
@@ -39,12 +40,16 @@ struct Inner {
 #[derive(Default)]
 struct Registry {
     pools: HashMap<DeploymentId, HashMap<FunctionName, Arc<Pool>>>,
+    /// Pools that finish what they have.
+    closing: Vec<Arc<Pool>>,
     is_closed: bool,
 }
 
 impl Runtime {
-    /// A runtime on its own folder. Ends what an earlier runtime on the same folder left running.
+    /// A runtime on its own folder. Ends what an earlier runtime on the same folder left running, and marks the descriptors
+    /// that this process has inherited as close-on-exec, so that functions do not inherit them.
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
+        spawn::keep_inherited_descriptors().map_err(RuntimeError::Descriptors)?;
         let surroundings = Surroundings {
             folder: Arc::new(RunFolder::open(&options.socket_dir)?),
             logs: options.logs,
@@ -93,14 +98,25 @@ impl Runtime {
 
     /// Stops all instances of a deployment after their requests are done, or when the drain timeout is over. Returns when they are gone. A request that comes later starts the function again.
     pub async fn retire(&self, deployment: &DeploymentId) {
-        let pools = self.write().pools.remove(deployment).unwrap_or_default();
-        let pools: Vec<Arc<Pool>> = pools.into_values().collect();
+        let pools: Vec<Arc<Pool>> = {
+            let mut registry = self.write();
+            let pools: Vec<_> = registry.pools.remove(deployment).unwrap_or_default().into_values().collect();
+            registry.closing.extend(pools.iter().cloned());
+            pools
+        };
         self.drain(&pools).await;
     }
 
     /// The instances of all functions as they are now.
     pub fn instances(&self) -> Vec<InstanceView> {
-        self.read().pools.values().flat_map(HashMap::values).flat_map(|pool| pool.view()).collect()
+        let registry = self.read();
+        registry
+            .pools
+            .values()
+            .flat_map(HashMap::values)
+            .chain(&registry.closing)
+            .flat_map(|pool| pool.view())
+            .collect()
     }
 
     /// Stops everything: new requests are refused, those that are being answered get the drain timeout, then processes get
@@ -109,7 +125,9 @@ impl Runtime {
         let pools: Vec<Arc<Pool>> = {
             let mut registry = self.write();
             registry.is_closed = true;
-            registry.pools.drain().flat_map(|(_, pools)| pools.into_values()).collect()
+            let pools: Vec<_> = registry.pools.drain().flat_map(|(_, pools)| pools.into_values()).collect();
+            registry.closing.extend(pools);
+            registry.closing.clone()
         };
         self.drain(&pools).await;
         self.inner.surroundings.tasks.close();
@@ -159,6 +177,7 @@ impl Runtime {
     fn forget(&self, pool: &Arc<Pool>) {
         let (deployment, name) = (pool.spec().deployment, &pool.spec().function.name);
         let mut registry = self.write();
+        registry.closing.retain(|closing| !Arc::ptr_eq(closing, pool));
         let Some(pools) = registry.pools.get_mut(&deployment) else { return };
         if pools.get(name).is_some_and(|known| Arc::ptr_eq(known, pool)) {
             pools.remove(name);

@@ -10,12 +10,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
 use crate::journal::Journal;
-use crate::limits::STOP_GRACE;
 use crate::linux::leftovers::RunFolder;
 use crate::linux::process::{ExitWatch, ProcessGroup};
 use crate::linux::socket;
 use crate::linux::spawn::{self, LISTEN_FD, Launch};
-use crate::output::{Capture, Pipes};
+use crate::output::Output;
 use crate::spec::FunctionSpec;
 
 /// Numbers the passing names of sockets.
@@ -28,7 +27,6 @@ const FUNCTION_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 pub(crate) struct Child {
     instance: Arc<Instance>,
     exit: ExitWatch,
-    capture: Capture,
     journal: Journal,
     folder: Arc<RunFolder>,
 }
@@ -43,19 +41,13 @@ pub(crate) fn start(spec: &FunctionSpec, folder: &Arc<RunFolder>, journal: Journ
     // From here on the process exists: a failure ends it again when the guard is dropped.
     let group = KillOnDrop(Some(ProcessGroup::new(spawned.pid)));
     let exit = ExitWatch::open(group.get())?;
-    let pipes = Pipes::new(spawned.stdout, spawned.stderr)
+    let output = Output::new(spawned.stdout, spawned.stderr, journal.clone())
         .map_err(|source| SpawnError::Io { action: "watch the output of the process", source })?;
     if let Err(error) = folder.remember(group.get().id()) {
         tracing::warn!(%error, pid = group.get().id(), "a function's process could not be recorded");
     }
-    let instance = Arc::new(Instance::new(group.release(), address, pipes));
-    let capture = Capture::new(
-        Arc::clone(&instance.pipes),
-        journal.clone(),
-        Arc::clone(&instance.requests),
-        Arc::clone(&instance.tail),
-    );
-    Ok(Child { instance, exit, capture, journal, folder: Arc::clone(folder) })
+    let instance = Arc::new(Instance::new(group.release(), address, output));
+    Ok(Child { instance, exit, journal, folder: Arc::clone(folder) })
 }
 
 /// The whole environment of a function: what its owner set, and over it what the platform promises.
@@ -101,29 +93,29 @@ impl Child {
     }
 
     /// Looks after the process until it is gone, collected, and its last output read.
-    pub(crate) async fn supervise(mut self) {
+    pub(crate) async fn supervise(self) {
         self.run_until_exit().await;
         let status = self.exit.reap(&self.instance.group);
         self.folder.forget(self.instance.group.id());
-        let requests = self.instance.requests.current();
-        self.capture.finish();
+        let requests = self.instance.output.current_requests();
+        self.instance.output.finish();
         self.remark_exit(status, requests);
         self.instance.set_exit(status);
     }
 
-    async fn run_until_exit(&mut self) {
+    async fn run_until_exit(&self) {
         let mut kill_at: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = self.exit.exited() => return,
-                () = self.capture.readable() => {
-                    self.capture.read();
+                () = self.instance.output.readable() => {
+                    self.instance.output.read();
                     // Others get their turn even if the function prints without pause.
                     tokio::task::yield_now().await;
                 }
-                () = self.instance.stop_asked(), if kill_at.is_none() => {
+                deadline = self.instance.stop_asked(), if kill_at.is_none() => {
                     self.instance.group.terminate();
-                    kill_at = Some(Instant::now() + STOP_GRACE);
+                    kill_at = Some(deadline);
                 }
                 () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
                     self.instance.group.kill();

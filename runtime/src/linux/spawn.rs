@@ -52,6 +52,17 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> Result<Spawned, SpawnError> {
     Ok(Spawned { pid, stdout, stderr })
 }
 
+/// Marks every descriptor that is open now as close-on-exec. The host opens its own that way; what it inherited from
+/// whatever started it is not, and would be open in every function.
+pub(crate) fn keep_inherited_descriptors() -> io::Result<()> {
+    let first_after_stdio: libc::c_uint = 3;
+    // SAFETY: the call takes three integers and changes nothing but a flag of open descriptors.
+    let code = unsafe {
+        libc::syscall(libc::SYS_close_range, first_after_stdio, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The variables as `NAME=value`.
 fn environment_block(env: &[(String, String)]) -> Result<Vec<CString>, SpawnError> {
     env.iter()

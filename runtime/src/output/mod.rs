@@ -1,11 +1,100 @@
-//! What functions print: read as it comes, cut into lines, bounded in rate and length, and handed on as log records.
+//! What an instance prints: read as it comes, cut into lines, bounded in rate and length, and handed on as log records.
+//!
+//! A process does not say for which request it prints, so a line belongs to all requests that were being answered when it
+//! was printed. It is read a moment after that, when its request may be over already and the next one begun. So a request
+//! that ends reads what is unread first, while it still counts. If somebody else is just reading, or there is more than one
+//! turn's worth, the request lingers until all was read that was there at its end.
 
 mod capture;
 mod lines;
+mod pipes;
 mod rate;
 mod requests;
 mod tail;
 
-pub(crate) use capture::{Capture, Pipes};
-pub(crate) use requests::ActiveRequests;
-pub(crate) use tail::Tail;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use capture::{Capture, Turn};
+use pipes::Pipes;
+use requests::{ActiveRequests, Unread};
+use ship_core::RequestId;
+
+use crate::journal::Journal;
+use crate::limits::READS_PER_TURN;
+
+/// The output of one instance, and the requests that it may belong to.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pipes: Pipes,
+    requests: Mutex<ActiveRequests>,
+    capture: Mutex<Capture>,
+}
+
+impl Output {
+    /// Takes the reading ends of an instance's standard output and error. Reading them must not block.
+    pub(crate) fn new(stdout: OwnedFd, stderr: OwnedFd, journal: Journal) -> io::Result<Self> {
+        let capture = Mutex::new(Capture::new(journal));
+        Ok(Self { pipes: Pipes::new(stdout, stderr)?, requests: Mutex::default(), capture })
+    }
+
+    /// A request is handed to the instance.
+    pub(crate) fn begin(&self, id: RequestId) {
+        self.requests().begin(id);
+    }
+
+    /// A request is over.
+    pub(crate) fn end(&self, id: RequestId) {
+        let unread = match self.pipes.unread() {
+            Unread::Nothing => Unread::Nothing,
+            Unread::Some => self.read_before_the_end(),
+        };
+        self.requests().end(id, unread);
+    }
+
+    fn read_before_the_end(&self) -> Unread {
+        let mut capture = match self.capture.try_lock() {
+            Ok(capture) => capture,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Unread::Some,
+        };
+        match capture.read(&self.pipes, &self.requests, 2) {
+            Turn::Drained => Unread::Nothing,
+            Turn::More => Unread::Some,
+        }
+    }
+
+    /// The requests that are being answered.
+    pub(crate) fn current_requests(&self) -> Vec<RequestId> {
+        self.requests().current()
+    }
+
+    /// Waits until there is something to read. Never returns once both streams have ended.
+    pub(crate) async fn readable(&self) {
+        self.pipes.readable().await;
+    }
+
+    /// Reads what there is, within the bound of one turn.
+    pub(crate) fn read(&self) {
+        self.capture().read(&self.pipes, &self.requests, READS_PER_TURN);
+    }
+
+    /// Reads what a process left that is gone, and gives out what is unfinished.
+    pub(crate) fn finish(&self) {
+        self.capture().finish(&self.pipes, &self.requests);
+    }
+
+    /// The last lines, oldest first.
+    pub(crate) fn tail(&self) -> Vec<String> {
+        self.capture().tail()
+    }
+
+    fn requests(&self) -> MutexGuard<'_, ActiveRequests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn capture(&self) -> MutexGuard<'_, Capture> {
+        self.capture.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

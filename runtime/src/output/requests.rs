@@ -1,23 +1,12 @@
-//! Which requests a line of output belongs to.
-//!
-//! A process does not say for which request it prints, so a line belongs to all requests that were being answered when it
-//! was printed. It is read a moment after that, and its request may be over by then: a request that ends while output is
-//! still unread lingers until that output was read.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! The requests that an instance is answering.
 
 use ship_core::RequestId;
 
 use crate::limits::LINGERING_REQUESTS;
 
-/// The requests of one instance.
+/// The requests that a line of output may belong to.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveRequests {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
     /// Being answered.
     active: Vec<RequestId>,
     /// Over, with output that may be theirs still unread.
@@ -35,45 +24,37 @@ pub(crate) enum Unread {
 
 impl ActiveRequests {
     /// A request is handed to the instance.
-    pub(crate) fn begin(&self, id: RequestId) {
-        self.lock().active.push(id);
+    pub(crate) fn begin(&mut self, id: RequestId) {
+        self.active.push(id);
     }
 
     /// A request is over.
-    pub(crate) fn end(&self, id: RequestId, unread: Unread) {
-        let mut state = self.lock();
-        let Some(position) = state.active.iter().position(|active| *active == id) else { return };
-        state.active.swap_remove(position);
+    pub(crate) fn end(&mut self, id: RequestId, unread: Unread) {
+        let Some(position) = self.active.iter().position(|active| *active == id) else { return };
+        self.active.swap_remove(position);
         if unread == Unread::Some {
-            if state.lingering.len() == LINGERING_REQUESTS {
-                state.lingering.remove(0);
+            if self.lingering.len() == LINGERING_REQUESTS {
+                self.lingering.remove(0);
             }
-            state.lingering.push(id);
+            self.lingering.push(id);
         }
     }
 
     /// The requests that output read now belongs to.
     pub(crate) fn current(&self) -> Vec<RequestId> {
-        let state = self.lock();
-        let mut ids: Vec<RequestId> = state.lingering.iter().chain(&state.active).copied().collect();
+        let mut ids: Vec<RequestId> = self.lingering.iter().chain(&self.active).copied().collect();
         ids.sort_unstable();
         ids
     }
 
     /// How many requests linger. Taken before a round of reading and given to [`Self::settle`] after it.
-    pub(crate) fn lingering(&self) -> usize {
-        self.lock().lingering.len()
+    pub(crate) const fn lingering(&self) -> usize {
+        self.lingering.len()
     }
 
     /// All output was read that was there when `lingering` requests lingered: they linger no longer.
-    pub(crate) fn settle(&self, lingering: usize) {
-        let mut state = self.lock();
-        let settled = lingering.min(state.lingering.len());
-        state.lingering.drain(..settled);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn settle(&mut self, lingering: usize) {
+        self.lingering.drain(..lingering.min(self.lingering.len()));
     }
 }
 
@@ -88,7 +69,7 @@ mod tests {
     /// A request that ends with output unread still owns that output, and only that.
     #[test]
     fn lingering() {
-        let requests = ActiveRequests::default();
+        let mut requests = ActiveRequests::default();
         requests.begin(id(1));
         requests.begin(id(2));
         requests.end(id(1), Unread::Some);
@@ -102,7 +83,7 @@ mod tests {
     /// A request whose output was all read when it ended is gone at once.
     #[test]
     fn nothing_unread() {
-        let requests = ActiveRequests::default();
+        let mut requests = ActiveRequests::default();
         requests.begin(id(1));
         requests.end(id(1), Unread::Nothing);
         assert_eq!(requests.current(), []);
@@ -111,7 +92,7 @@ mod tests {
     /// A function that never stops printing does not make the list grow.
     #[test]
     fn bounded() {
-        let requests = ActiveRequests::default();
+        let mut requests = ActiveRequests::default();
         for number in 0..1_000 {
             requests.begin(id(number));
             requests.end(id(number), Unread::Some);

@@ -106,7 +106,7 @@ impl Pool {
     fn end_overdue(&self, now: Instant) {
         let init_timeout_secs = self.spec.function.limits.init_timeout_secs;
         while let Some(slot) = self.books().roster.next_overdue(now) {
-            let requests = slot.member.instance.requests.current();
+            let requests = slot.member.instance.output.current_requests();
             self.journal.remark(requests, format!("The function was not ready in {init_timeout_secs} s."));
             slot.member.instance.kill(EndReason::NotReady { init_timeout_secs });
         }
@@ -120,7 +120,7 @@ impl Pool {
         drop(books);
         for (_, sender) in hopeless {
             // A request that was given up needs no answer.
-            let _ = sender.send(Err(failure.clone().map_or_else(throttled, InvokeError::Failed)));
+            let _ = sender.send(Err(failure.clone().map_or_else(throttled, InvokeError::from)));
         }
     }
 

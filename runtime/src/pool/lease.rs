@@ -95,7 +95,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.instance.finish(id);
+            self.instance.output.end(id);
         }
         let kept = self.connection.take().filter(Connection::is_idle);
         self.pool.release(self.number, kept);

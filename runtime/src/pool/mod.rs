@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use lease::Lease;
-use roster::{Admission, InstanceNumber, Overtime, Phase, Roster, Slot};
+use roster::{Admission, InstanceNumber, Overtime, Phase, Released, Roster, Slot};
 
 use crate::connection::Connection;
 use crate::error::{Failure, InvokeError};
@@ -156,7 +156,7 @@ impl Pool {
             Admission::QueueFull => Err(AcquireError::Refused(throttled())),
             Admission::Failing => {
                 let failure = books.last_failure.clone();
-                Err(AcquireError::Refused(failure.map_or_else(throttled, InvokeError::Failed)))
+                Err(AcquireError::Refused(failure.map_or_else(throttled, InvokeError::from)))
             }
             Admission::Closed => Err(AcquireError::Closed),
         }
@@ -165,7 +165,7 @@ impl Pool {
     /// A lease on an instance that has been counted for it already.
     fn lease(self: &Arc<Self>, slot: &mut Slot<Member>, id: Option<RequestId>) -> Lease {
         if let Some(id) = id {
-            slot.member.instance.begin(id);
+            slot.member.instance.output.begin(id);
         }
         Lease::new(Arc::clone(self), slot.number, Arc::clone(&slot.member.instance), id, slot.member.idle.pop())
     }
@@ -185,20 +185,20 @@ impl Pool {
     /// A request is over. Called by its lease.
     fn release(self: &Arc<Self>, number: InstanceNumber, connection: Option<Connection>) {
         let mut books = self.books();
-        let Some(slot) = books.roster.release(number, Instant::now()) else { return };
-        let is_last_of_leaving = match slot.phase {
-            Phase::Booting | Phase::Ready => {
+        let is_something_due = match books.roster.release(number, Instant::now()) {
+            Released::Reusable(slot) => {
                 slot.member.idle.extend(connection);
                 false
             }
-            Phase::Leaving | Phase::Stopping | Phase::Gone => slot.in_flight == 0,
+            Released::LastOfLeaving => true,
+            Released::Nothing => false,
         };
-        let somebody_waits = books.roster.is_anybody_waiting();
+        let is_anybody_waiting = books.roster.is_anybody_waiting();
         drop(books);
-        if somebody_waits {
+        if is_anybody_waiting {
             self.serve_waiting();
         }
-        if is_last_of_leaving {
+        if is_something_due {
             self.tell(Event::Due);
         }
     }

@@ -75,6 +75,16 @@ enum Door {
     Closed,
 }
 
+/// What the end of a request means for its instance.
+pub(crate) enum Released<'r, M> {
+    /// It gets more requests, and may use the connection again.
+    Reusable(&'r mut Slot<M>),
+    /// It was to end after this request: something is due.
+    LastOfLeaving,
+    /// It gets no more requests, and has others to finish.
+    Nothing,
+}
+
 /// What is to be done with an instance one of whose requests ran into its timeout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Overtime {
@@ -189,20 +199,29 @@ impl<M, W> Roster<M, W> {
         if self.door == Door::Closed || self.backoff.pause(now).is_some() {
             return 0;
         }
+        if self.count(|slot| !slot.is_open() && !slot.was_ready) > 0 {
+            // Whether its start has failed is known in a moment.
+            return 0;
+        }
         let unready = self.reserved + self.count(|slot| slot.phase == Phase::Booting);
         if self.backoff.is_failing() && unready > 0 {
             // While starts fail, one is tried at a time.
             return 0;
         }
         let floor = if self.door == Door::Open { self.floor } else { 0 };
-        // While requests wait, no instance has room: what counts is what the coming ones will have.
-        let coming = u64::from(self.reserved) * u64::from(self.limits.concurrency);
-        let uncovered = (self.queue.len() as u64).saturating_sub(coming);
+        let uncovered = (self.queue.len() as u64).saturating_sub(self.room());
         let for_queue = match uncovered.div_ceil(u64::from(self.limits.concurrency)) {
             0 => 0,
             more => self.live().saturating_add(u32::try_from(more).unwrap_or(u32::MAX)),
         };
         for_queue.max(floor).min(self.limits.max_instances)
+    }
+
+    /// How many requests the instances can take, with those that are being started.
+    fn room(&self) -> u64 {
+        let most = u64::from(self.limits.concurrency);
+        let free = |slot: &Slot<M>| if slot.is_open() { most - u64::from(slot.in_flight) } else { 0 };
+        u64::from(self.reserved) * most + self.slots.iter().map(free).sum::<u64>()
     }
 
     /// Wants an instance although no request waits, if there is none.
@@ -248,14 +267,18 @@ impl<M, W> Roster<M, W> {
         self.backoff.succeeded();
     }
 
-    /// A request of an instance is over.
-    pub(crate) fn release(&mut self, number: InstanceNumber, now: Instant) -> Option<&mut Slot<M>> {
-        let slot = self.slot_mut(number)?;
+    /// A request of an instance is over. Gives the instance if it may keep the request's connection.
+    pub(crate) fn release(&mut self, number: InstanceNumber, now: Instant) -> Released<'_, M> {
+        let is_closing = self.door != Door::Open;
+        let Some(slot) = self.slot_mut(number) else { return Released::Nothing };
         slot.in_flight -= 1;
         if slot.in_flight == 0 {
             slot.idle_since = now;
+            if is_closing || !slot.is_open() {
+                return Released::LastOfLeaving;
+            }
         }
-        Some(slot)
+        if slot.is_open() { Released::Reusable(slot) } else { Released::Nothing }
     }
 
     /// A request of an instance, not yet released, ran into its timeout.
@@ -293,8 +316,10 @@ impl<M, W> Roster<M, W> {
     /// Takes an instance out of the books whose process is gone and whose requests are all over. Only then it is known
     /// whether it was ever ready: its requests tell. If it never was, a start has failed.
     pub(crate) fn conclude(&mut self, now: Instant) -> Option<(Slot<M>, Conclusion)> {
-        let over = |slot: &Slot<M>| slot.phase == Phase::Gone && slot.in_flight == 0;
-        let slot = self.slots.remove(self.slots.iter().position(over)?);
+        // Once everything is given up, nobody waits for the holders of responses that broke off.
+        let is_given_up = self.door == Door::Closed;
+        let is_over = |slot: &Slot<M>| slot.phase == Phase::Gone && (slot.in_flight == 0 || is_given_up);
+        let slot = self.slots.remove(self.slots.iter().position(is_over)?);
         if slot.was_ready {
             return Some((slot, Conclusion::Ended));
         }
@@ -373,9 +398,13 @@ impl<M, W> Roster<M, W> {
         }
     }
 
-    /// Ends all waiting: nothing is started any more, and the requests that wait are given back.
+    /// Ends all waiting: nothing is started any more, all instances are to be stopped by the caller, and the requests that
+    /// wait are given back.
     pub(crate) fn give_up(&mut self) -> VecDeque<W> {
         self.door = Door::Closed;
+        for slot in self.slots.iter_mut().filter(|slot| slot.phase != Phase::Gone) {
+            slot.phase = Phase::Stopping;
+        }
         std::mem::take(&mut self.queue)
     }
 

@@ -1,0 +1,158 @@
+//! A function that behaves as the tests ask it to: well, badly, or not at all. The path of a request chooses; the
+//! environment chooses how it boots. It speaks HTTP/1.1 by hand, so that it can break every rule of it.
+#![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "a function prints and exits")]
+#![expect(unsafe_code, reason = "an inherited descriptor can only be taken on trust")]
+
+mod http;
+
+use std::env;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::FromRawFd;
+use std::os::unix::net::UnixListener;
+use std::process::{self, Command};
+use std::thread;
+
+use http::{Exchange, Request};
+
+fn main() -> io::Result<()> {
+    if env::var_os("LINGER").is_some() {
+        park();
+    }
+    if env::var_os("IGNORE_SIGTERM").is_some() {
+        // SAFETY: ignoring a signal installs no code.
+        unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+    }
+    if let Some(gate) = env::var_os("BOOT_GATE") {
+        // Opening a named pipe waits until the test opens its other end.
+        fs::read(gate)?;
+    }
+    if let Ok(code) = env::var("BOOT_EXIT") {
+        eprintln!("cannot read the configuration");
+        process::exit(code.parse().unwrap_or(1));
+    }
+    println!("booted");
+    // SAFETY: the runtime promises a listening socket on this descriptor, and nothing else here uses it.
+    let listener = unsafe { UnixListener::from_raw_fd(3) };
+    for (number, stream) in listener.incoming().enumerate() {
+        let stream = stream?;
+        thread::spawn(move || serve(Exchange::new(number, stream)));
+    }
+    Ok(())
+}
+
+/// Answers the requests of one connection.
+fn serve(mut exchange: Exchange) {
+    while let Ok(Some(request)) = exchange.next_request() {
+        if answer(&request, &mut exchange).is_err() || request.wants_close() {
+            return;
+        }
+    }
+}
+
+fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
+    if request.header("x-ship-check").is_some() {
+        return exchange.raw("HTTP/1.1 204 No Content\r\n\r\n");
+    }
+    match request.path() {
+        "/ok" => exchange.text("ok"),
+        "/connection" => exchange.text(&exchange.number.to_string()),
+        "/pid" => exchange.text(&process::id().to_string()),
+        "/about" => exchange.text(&about()),
+        "/head" => exchange.text(&request.head),
+        "/echo" => exchange.echo(request),
+        "/ignore-body" => exchange.text("not interested"),
+        "/log" => {
+            for line in request.query().split('+') {
+                println!("{line}");
+            }
+            exchange.text("logged")
+        }
+        "/print-raw" => {
+            io::stdout().write_all(b"half \xe2\x82\nbinary \x00\xff\nwithout end")?;
+            io::stdout().flush()?;
+            exchange.text("printed")
+        }
+        "/flood-logs" => flood(request.query().parse().unwrap_or(0)).and_then(|()| exchange.text("flooded")),
+        "/child" => exchange.text(&start_child()?.to_string()),
+        "/upgrade" => exchange.upgrade(),
+        path if path.starts_with("/hang") => hang(path, exchange),
+        path if path.starts_with("/exit") => exit(path, exchange),
+        path => exchange.break_rules(path),
+    }
+}
+
+/// Arguments, working directory, environment, descriptors, and process group, one per line.
+fn about() -> String {
+    let mut lines = vec![
+        format!("argv {:?}", env::args().collect::<Vec<_>>()),
+        format!("cwd {}", env::current_dir().unwrap_or_default().display()),
+    ];
+    lines.extend(env::vars().map(|(name, value)| format!("env {name}={value}")));
+    for entry in fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
+        if let Ok(target) = fs::read_link(entry.path()) {
+            lines.push(format!("fd {} {}", entry.file_name().display(), target.display()));
+        }
+    }
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    lines.extend(status.lines().filter(|line| line.starts_with("Sig")).map(str::to_owned));
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    lines.push(format!("group {}", stat.split(' ').nth(4).unwrap_or_default()));
+    lines.sort();
+    lines.join("\n")
+}
+
+fn flood(bytes: usize) -> io::Result<()> {
+    let piece = [b'x'; 64 * 1024];
+    let mut stdout = io::stdout();
+    for _ in 0..bytes / piece.len() {
+        stdout.write_all(&piece)?;
+        stdout.write_all(b"\n")?;
+    }
+    stdout.flush()
+}
+
+/// A child process in the same group that never ends by itself.
+fn start_child() -> io::Result<u32> {
+    Command::new("/proc/self/exe").env("LINGER", "1").spawn().map(|child| child.id())
+}
+
+/// Ways of not answering. Each says that it has begun, and says so when the other side has closed the connection.
+fn hang(path: &str, exchange: &mut Exchange) -> io::Result<()> {
+    match path {
+        "/hang/mid-body" => exchange.raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")?,
+        "/hang/unread" => {
+            println!("hanging");
+            park();
+        }
+        _ => {}
+    }
+    println!("hanging");
+    let mut rest = Vec::new();
+    exchange.stream.read_to_end(&mut rest)?;
+    println!("cancelled");
+    Err(io::ErrorKind::ConnectionAborted.into())
+}
+
+/// Ways of dying.
+fn exit(path: &str, exchange: &mut Exchange) -> io::Result<()> {
+    match path {
+        "/exit/abort" => process::abort(),
+        "/exit/after" => exchange.text("goodbye")?,
+        "/exit/mid-chunked" => exchange.raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")?,
+        "/exit/mid-length" => exchange.raw("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nfirst")?,
+        "/exit/mid-close" => exchange.raw("HTTP/1.1 200 OK\r\n\r\nfirst")?,
+        "/exit/end-of-close" => {
+            exchange.raw("HTTP/1.1 200 OK\r\n\r\nall of it")?;
+            process::exit(0);
+        }
+        _ => eprintln!("something is wrong"),
+    }
+    process::exit(3);
+}
+
+fn park() -> ! {
+    loop {
+        thread::park();
+    }
+}

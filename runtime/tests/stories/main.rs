@@ -1,0 +1,11 @@
+//! Stories about real processes: each starts a runtime on a folder of its own, runs `tests/function` as its function, and
+//! says what a visitor, an operator or a reader of the log sees.
+
+mod bodies;
+mod failures;
+mod lifecycle;
+mod logs;
+mod requests;
+mod scaling;
+mod support;
+mod timeouts;
