@@ -15,6 +15,6 @@ pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pac
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{
     AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, DeploymentView, FunctionView, HostStatus,
-    InstanceView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions,
-    PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView, UploadReport,
+    InstanceView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest,
+    PublishOptions, PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView, UploadReport,
 };

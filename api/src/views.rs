@@ -165,11 +165,24 @@ pub struct DeploymentView {
     pub created_at: Timestamp,
 }
 
-/// A deployment in a list.
+/// A list of deployments.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct DeploymentList {
     /// The deployments, newest first.
-    pub deployments: Vec<PublishedView>,
+    pub deployments: Vec<ListedView>,
+}
+
+/// A deployment of a list, with what leads to it.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct ListedView {
+    /// The deployment.
+    pub deployment: DeploymentView,
+    /// Its own URL.
+    pub url: String,
+    /// The other URLs that lead to it now.
+    pub aliases: Vec<String>,
+    /// Whether production leads to it now.
+    pub is_production: bool,
 }
 
 /// A deployment with what it holds.

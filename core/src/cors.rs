@@ -47,6 +47,11 @@ impl CorsRule {
         self.pattern.is_match(path).unwrap_or(false)
     }
 
+    /// Says whether the pattern compiles within its bounds.
+    pub fn check_size(&self) -> Result<(), PatternError> {
+        self.pattern.check_size()
+    }
+
     /// The pattern as it was written.
     pub fn src(&self) -> &str {
         &self.fields.src

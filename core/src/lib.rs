@@ -26,7 +26,7 @@ pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, T
 pub use digest::{Digest, DigestHasher, ParseDigestError};
 pub use function::{Function, FunctionRuntime, UnknownRuntime};
 pub use label::{HostLabel, ParseHostLabelError};
-pub use limits::{FunctionLimits, SiteLimits};
+pub use limits::{FunctionLimits, FunctionLimitsError, SiteLimits};
 pub use log::{LogRecord, LogSource, LogStream};
 pub use manifest::{Asset, AssetIndex, Found, FunctionIndex, Manifest, ManifestError, SiteIndex};
 pub use media_type::{MediaType, ParseMediaTypeError};

@@ -1,8 +1,7 @@
 //! Limits on what comes from outside: one place where each bound stands with its reason.
 
 /// What a function may use. Each value can be set per function in `ship.toml`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct FunctionLimits {
     /// How long one request may take until its response has begun and, between its pieces, until the next one comes.
     pub timeout_secs: u32,
@@ -32,6 +31,77 @@ impl Default for FunctionLimits {
             idle_secs: 300,
         }
     }
+}
+
+/// The limits as they arrive, before they are known to make sense together.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitFields {
+    timeout_secs: u32,
+    init_timeout_secs: u32,
+    memory_mb: u32,
+    concurrency: u32,
+    min_instances: u32,
+    max_instances: u32,
+    idle_secs: u32,
+}
+
+impl<'de> serde::Deserialize<'de> for FunctionLimits {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let LimitFields {
+            timeout_secs,
+            init_timeout_secs,
+            memory_mb,
+            concurrency,
+            min_instances,
+            max_instances,
+            idle_secs,
+        } = LimitFields::deserialize(deserializer)?;
+        let limits =
+            Self { timeout_secs, init_timeout_secs, memory_mb, concurrency, min_instances, max_instances, idle_secs };
+        limits.check().map_err(serde::de::Error::custom)?;
+        Ok(limits)
+    }
+}
+
+impl FunctionLimits {
+    /// Says whether a function could ever answer under these limits.
+    pub fn check(&self) -> Result<(), FunctionLimitsError> {
+        let at_least_one = [
+            ("timeout_secs", self.timeout_secs),
+            ("init_timeout_secs", self.init_timeout_secs),
+            ("memory_mb", self.memory_mb),
+            ("concurrency", self.concurrency),
+            ("max_instances", self.max_instances),
+            ("idle_secs", self.idle_secs),
+        ];
+        if let Some((name, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
+            return Err(FunctionLimitsError::Zero { name });
+        }
+        if self.min_instances > self.max_instances {
+            return Err(FunctionLimitsError::MoreKeptThanAllowed { min: self.min_instances, max: self.max_instances });
+        }
+        Ok(())
+    }
+}
+
+/// No function could answer under these limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FunctionLimitsError {
+    /// A limit of nothing.
+    #[error("`{name}` is 0; it must be at least 1")]
+    Zero {
+        /// The limit.
+        name: &'static str,
+    },
+    /// More instances are to be kept than there may be.
+    #[error("`min_instances` is {min}, more than `max_instances`, which is {max}")]
+    MoreKeptThanAllowed {
+        /// What is to be kept.
+        min: u32,
+        /// What there may be.
+        max: u32,
+    },
 }
 
 /// What one deployment may hold.

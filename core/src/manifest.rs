@@ -10,7 +10,7 @@ use crate::limits::SiteLimits;
 use crate::media_type::MediaType;
 use crate::name::ProjectName;
 use crate::path::{FunctionName, SitePath};
-use crate::route::RouteTable;
+use crate::route::{PatternError, RouteTable};
 
 /// A static file of a deployment.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -80,7 +80,26 @@ impl Manifest {
         if let Some(pair) = functions.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Err(ManifestError::FunctionTwice { name: pair[0].name.clone() });
         }
-        Ok(Self { version: Self::VERSION, assets, functions, routes, cors })
+        let manifest = Self { version: Self::VERSION, assets, functions, routes, cors };
+        manifest.check_sizes_agree()?;
+        Ok(manifest)
+    }
+
+    /// One digest, one size: otherwise one of the two is wrong.
+    fn check_sizes_agree(&self) -> Result<(), ManifestError> {
+        let mut sizes = HashMap::with_capacity(self.assets.len() + self.functions.len());
+        for (digest, size_bytes) in self.sized_digests() {
+            if sizes.insert(digest, size_bytes).is_some_and(|known| known != size_bytes) {
+                return Err(ManifestError::TwoSizes { digest });
+            }
+        }
+        Ok(())
+    }
+
+    fn sized_digests(&self) -> impl Iterator<Item = (Digest, u64)> {
+        let assets = self.assets.iter().map(|asset| (asset.digest, asset.size_bytes));
+        let functions = self.functions.iter().map(|function| (function.digest, function.size_bytes));
+        assets.chain(functions)
     }
 
     /// The static files, sorted by path.
@@ -91,6 +110,12 @@ impl Manifest {
     /// The functions, sorted by name.
     pub fn functions(&self) -> &[Function] {
         &self.functions
+    }
+
+    /// Says whether every pattern in it compiles within its bounds. To be asked once, where a manifest enters the system.
+    pub fn check_patterns(&self) -> Result<(), PatternError> {
+        self.routes.check_sizes()?;
+        self.cors.iter().try_for_each(CorsRule::check_size)
     }
 
     /// The routes.
@@ -105,10 +130,8 @@ impl Manifest {
 
     /// Each blob that the deployment needs, once, with its size.
     pub fn blobs(&self) -> Vec<(Digest, u64)> {
-        let assets = self.assets.iter().map(|asset| (asset.digest, asset.size_bytes));
-        let functions = self.functions.iter().map(|function| (function.digest, function.size_bytes));
         let mut seen = HashSet::new();
-        assets.chain(functions).filter(|(digest, _)| seen.insert(*digest)).collect()
+        self.sized_digests().filter(|(digest, _)| seen.insert(*digest)).collect()
     }
 
     /// The canonical encoding.
@@ -173,6 +196,12 @@ pub enum ManifestError {
     AssetTwice {
         /// The path.
         path: SitePath,
+    },
+    /// One blob is given two sizes.
+    #[error("two sizes are given for the blob {digest}")]
+    TwoSizes {
+        /// The blob.
+        digest: Digest,
     },
     /// Two functions have one name.
     #[error("two functions are called `{name}`")]

@@ -95,6 +95,13 @@ impl FunctionName {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// The path it answers at: `/api/date` for `api/date`, `/api` for `api/index`.
+    pub fn route(&self) -> String {
+        let name = self.as_str();
+        let folder = if name == "index" { Some("") } else { name.strip_suffix("/index") };
+        format!("/{}", folder.unwrap_or(name))
+    }
 }
 
 impl FromStr for FunctionName {

@@ -12,5 +12,5 @@ mod table;
 pub use condition::{Condition, ConditionSubject, ConditionValue};
 pub use pattern::{CaseRule, Pattern, PatternError};
 pub use resolve::{Outcome, Resolution, RouteRequest, resolve};
-pub use source::{SourceError, SourcePattern};
+pub use source::{DestinationError, SourceError, SourcePattern};
 pub use table::{Phase, Route, RouteTable, RouteTableError};

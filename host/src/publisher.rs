@@ -36,6 +36,7 @@ impl Publisher {
             let (store, project) = (self.store.clone(), project.clone());
             let (source, target) = (source_of(&options), options.target);
             blocking(move || {
+                manifest.check_patterns()?;
                 let canonical_json = manifest.to_canonical_json();
                 let request = StageRequest {
                     project: &project,
@@ -45,7 +46,8 @@ impl Publisher {
                     target,
                     at: Timestamp::now(),
                 };
-                store.deployments().stage(request).map(|staged| (staged, manifest))
+                let staged = store.deployments().stage(request)?;
+                Ok::<_, ApiError>((staged, manifest))
             })
             .await
         };

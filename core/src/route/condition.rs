@@ -78,6 +78,11 @@ impl From<Condition> for ConditionFields {
 }
 
 impl Condition {
+    /// The names of the groups that its value catches.
+    pub fn group_names(&self) -> Vec<String> {
+        self.value.iter().flat_map(Pattern::group_names).flatten().map(str::to_owned).collect()
+    }
+
     /// Whether the condition holds; what its named groups caught is added to `groups`.
     pub(super) fn holds(&self, request: &RouteRequest<'_>, groups: &mut Groups) -> Result<bool, PatternExhausted> {
         let Some(found) = self.subject.find(request) else { return Ok(false) };

@@ -1,6 +1,7 @@
 //! Patterns over paths: regular expressions with lookaheads, bounded in the steps they may take.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use fancy_regex::{Captures, Regex, RegexBuilder};
 
@@ -14,8 +15,11 @@ const MAX_PATTERN_BYTES: usize = 4096;
 /// The largest compiled program, in bytes: `(a{1000}){1000}` is short to write and enormous to hold.
 const MAX_PROGRAM_BYTES: usize = 1 << 20;
 
+/// What only a backtracking matcher can decide. The first two characters of each are enough to tell.
+const HARD_PARTS: [&str; 8] = ["(?=", "(?!", "(?<=", "(?<!", "(?>", "\\k", "++", "*+"];
+
 /// Whether upper and lower case differ.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum CaseRule {
     /// They differ.
     Sensitive,
@@ -23,76 +27,162 @@ pub enum CaseRule {
     Insensitive,
 }
 
-/// A compiled pattern, anchored at both ends.
+/// A pattern, anchored at both ends.
+///
+/// Its program is compiled when a text first gets past its literal beginning, so a table of ten thousand routes costs what its
+/// text takes until somebody asks for them.
 #[derive(Clone)]
 pub struct Pattern {
-    regex: Regex,
-    case: CaseRule,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     written: Box<str>,
+    case: CaseRule,
+    /// What every matching text begins with, in lower case where case does not matter.
+    beginning: Box<str>,
+    is_hard: bool,
+    program: OnceLock<Option<Regex>>,
 }
 
 impl Pattern {
-    /// Compiles `written`, adding `^` and `$` where they are missing.
+    /// Reads `written`, adding `^` and `$` where they are missing. Its syntax is checked, its size is not: see
+    /// [`Pattern::check_size`].
     pub fn anchored(written: &str, case: CaseRule) -> Result<Self, PatternError> {
-        let error = |reason: String| PatternError { pattern: written.chars().take(200).collect(), reason };
         if written.len() > MAX_PATTERN_BYTES {
-            return Err(error(format!("it is longer than {MAX_PATTERN_BYTES} bytes")));
+            return Err(PatternError::new(written, format!("it is longer than {MAX_PATTERN_BYTES} bytes")));
         }
-        let inner = written.strip_prefix('^').unwrap_or(written);
-        let inner = if inner.ends_with("\\$") { inner } else { inner.strip_suffix('$').unwrap_or(inner) };
-        let flags = if case == CaseRule::Insensitive { "(?i)" } else { "" };
-        let regex = RegexBuilder::new(&format!("{flags}^(?:{inner})$"))
-            .backtrack_limit(BACKTRACK_LIMIT)
-            .delegate_size_limit(MAX_PROGRAM_BYTES)
-            .build()
-            .map_err(|cause| error(cause.to_string()))?;
-        Ok(Self { regex, case, written: written.into() })
+        fancy_regex::Expr::parse_tree(inner(written)).map_err(|cause| PatternError::new(written, cause.to_string()))?;
+        let shared = Shared {
+            written: written.into(),
+            case,
+            beginning: literal_beginning(inner(written), case).into(),
+            is_hard: is_hard(written),
+            program: OnceLock::new(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Says whether the pattern compiles within its bounds, and keeps nothing of it. To be asked once, where a pattern enters
+    /// the system.
+    pub fn check_size(&self) -> Result<(), PatternError> {
+        self.shared.compile().map(drop).map_err(|cause| PatternError::new(self.as_str(), cause.to_string()))
     }
 
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
-        &self.written
+        &self.shared.written
     }
 
     /// Whether upper and lower case differ.
     pub fn case(&self) -> CaseRule {
-        self.case
+        self.shared.case
+    }
+
+    /// Whether the pattern may take many steps on a short text.
+    pub(crate) fn is_hard(&self) -> bool {
+        self.shared.is_hard
     }
 
     /// Whether `text` matches as a whole.
     pub fn is_match(&self, text: &str) -> Result<bool, PatternExhausted> {
-        self.regex.is_match(text).map_err(|_| PatternExhausted)
+        Ok(self.captures(text)?.is_some())
     }
 
     /// The groups of `text`, if it matches as a whole.
     pub(crate) fn captures<'t>(&self, text: &'t str) -> Result<Option<Captures<'t, str>>, PatternExhausted> {
-        self.regex.captures(text).map_err(|_| PatternExhausted)
+        if !self.may_match(text) {
+            return Ok(None);
+        }
+        let program = self.shared.program().ok_or(PatternExhausted)?;
+        program.captures(text).map_err(|_| PatternExhausted)
+    }
+
+    /// Whether `text` begins as every match does.
+    pub(crate) fn may_match(&self, text: &str) -> bool {
+        let beginning = self.shared.beginning.as_bytes();
+        text.as_bytes().get(..beginning.len()).is_some_and(|start| match self.shared.case {
+            CaseRule::Sensitive => start == beginning,
+            CaseRule::Insensitive => start.eq_ignore_ascii_case(beginning),
+        })
     }
 
     /// The names of the pattern's groups, in order, `None` for one without a name.
     pub(crate) fn group_names(&self) -> impl Iterator<Item = Option<&str>> {
-        self.regex.capture_names()
+        self.shared.program().into_iter().flat_map(Regex::capture_names)
     }
+}
+
+impl Shared {
+    fn program(&self) -> Option<&Regex> {
+        self.program.get_or_init(|| self.compile().ok()).as_ref()
+    }
+
+    fn compile(&self) -> Result<Regex, fancy_regex::Error> {
+        let flags = if self.case == CaseRule::Insensitive { "(?i)" } else { "" };
+        RegexBuilder::new(&format!("{flags}^(?:{})$", inner(&self.written)))
+            .backtrack_limit(BACKTRACK_LIMIT)
+            .delegate_size_limit(MAX_PROGRAM_BYTES)
+            .build()
+    }
+}
+
+/// The pattern without the anchors at its ends.
+fn inner(written: &str) -> &str {
+    let inner = written.strip_prefix('^').unwrap_or(written);
+    if inner.ends_with("\\$") { inner } else { inner.strip_suffix('$').unwrap_or(inner) }
+}
+
+/// The literal text that every match of `pattern` begins with; nothing where the pattern has alternatives or is unclear.
+fn literal_beginning(pattern: &str, case: CaseRule) -> String {
+    if pattern.contains('|') || (case == CaseRule::Insensitive && !pattern.is_ascii()) {
+        return String::new();
+    }
+    let is_literal =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'%' | b'~' | b',');
+    let mut length = pattern.bytes().take_while(|byte| is_literal(byte)).count();
+    // What follows the last character may make it optional or repeat it.
+    if matches!(pattern.as_bytes().get(length), Some(b'*' | b'+' | b'?' | b'{')) {
+        length = length.saturating_sub(1);
+    }
+    // `k` and `s` have relatives outside of ASCII that match them where case does not matter.
+    let kept = &pattern[..length];
+    match kept.find(|character| case == CaseRule::Insensitive && matches!(character, 'k' | 'K' | 's' | 'S')) {
+        Some(at) => kept[..at].to_owned(),
+        None => kept.to_owned(),
+    }
+}
+
+fn is_hard(pattern: &str) -> bool {
+    let has_backreference =
+        pattern.as_bytes().windows(2).any(|pair| pair[0] == b'\\' && matches!(pair[1], b'1'..=b'9'));
+    has_backreference || HARD_PARTS.iter().any(|part| pattern.contains(part))
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.written == other.written && self.case == other.case
+        self.shared.written == other.shared.written && self.shared.case == other.shared.case
     }
 }
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pattern({})", self.written)
+        write!(f, "Pattern({})", self.as_str())
     }
 }
 
-/// The text is not a pattern.
+/// The text is not a pattern, or is one that takes too much to match.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern `{pattern}` does not compile: {reason}")]
 pub struct PatternError {
     pattern: String,
     reason: String,
+}
+
+impl PatternError {
+    fn new(written: &str, reason: String) -> Self {
+        Self { pattern: written.chars().take(200).collect(), reason }
+    }
 }
 
 /// The pattern took more steps than allowed.
@@ -102,13 +192,18 @@ pub struct PatternExhausted;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn pattern(written: &str) -> Pattern {
+        Pattern::anchored(written, CaseRule::Sensitive).unwrap()
+    }
 
     /// Anchors are added once, and an escaped dollar stays a dollar.
     #[test]
     fn anchors() {
-        let matches =
-            |pattern: &str, text: &str| Pattern::anchored(pattern, CaseRule::Sensitive).unwrap().is_match(text);
+        let matches = |written: &str, text: &str| pattern(written).is_match(text);
         assert_eq!(matches("/a", "/ab"), Ok(false));
         assert_eq!(matches("^/a$", "/a"), Ok(true));
         assert_eq!(matches("/a|/b", "/bc"), Ok(false));
@@ -117,16 +212,42 @@ mod tests {
         assert_eq!(matches("^(?!/api).*$", "/x"), Ok(true));
     }
 
-    /// A pattern that explodes on a path is stopped, not waited for.
+    /// A pattern that explodes on a path is stopped, not waited for, and known as one that might.
     #[test]
     fn exhaustion() {
-        let pattern = Pattern::anchored("(?=(a+)+$)(a|a)*b", CaseRule::Sensitive).unwrap();
+        let pattern = pattern("(?=(a+)+$)(a|a)*b");
+        assert!(pattern.is_hard());
         assert_eq!(pattern.is_match(&"a".repeat(64)), Err(PatternExhausted));
     }
 
-    /// A pattern that is short to write and enormous to hold does not compile.
+    /// A pattern that is short to write and enormous to hold is refused where it enters, and matches nothing if it did not.
     #[test]
     fn enormous_program() {
-        assert!(Pattern::anchored("((a{500}){500}){500}", CaseRule::Sensitive).is_err());
+        let pattern = pattern("((a{500}){500}){500}");
+        assert!(pattern.check_size().is_err());
+        assert_eq!(pattern.is_match("a"), Err(PatternExhausted));
+    }
+
+    /// What a pattern surely begins with is never more than that.
+    #[test]
+    fn beginnings() {
+        let beginning = |written: &str, case| literal_beginning(inner(written), case);
+        assert_eq!(beginning("^/api/users/([^/]+)$", CaseRule::Sensitive), "/api/users/");
+        assert_eq!(beginning("/docs?", CaseRule::Sensitive), "/doc");
+        assert_eq!(beginning("/a|/b", CaseRule::Sensitive), "");
+        assert_eq!(beginning("/tasks", CaseRule::Insensitive), "/ta");
+        assert_eq!(beginning("(?:/a)?", CaseRule::Sensitive), "");
+    }
+
+    proptest! {
+        /// The literal beginning never turns a match into none.
+        #[test]
+        fn beginnings_lose_nothing(written in "(/|[a-ck]|[a-ck]\\*|b\\?|\\(a\\)|\\.|K){1,8}", text in "[/a-cKk\u{212a}]{0,8}") {
+            for case in [CaseRule::Sensitive, CaseRule::Insensitive] {
+                let Ok(pattern) = Pattern::anchored(&written, case) else { continue };
+                let plain = pattern.shared.compile().unwrap().is_match(&text).unwrap();
+                prop_assert_eq!(pattern.is_match(&text), Ok(plain), "{} on {}", written, text);
+            }
+        }
     }
 }

@@ -80,6 +80,7 @@ pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>
         query: Query::default(),
         headers: Vec::new(),
         status: None,
+        hard_patterns: 0,
     };
     let outcome = walk.run().unwrap_or_else(|stop| match stop {
         Stop::Outcome(outcome) => outcome,
@@ -87,6 +88,9 @@ pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>
     });
     Resolution { outcome, headers: walk.headers }
 }
+
+/// How many patterns that may backtrack are tried for one request. Each is bounded by itself; together they must be too.
+const HARD_PATTERNS_TRIED: u32 = 256;
 
 /// One walk through the phases: the request as the routes have changed it so far.
 struct Walk<'w> {
@@ -97,6 +101,7 @@ struct Walk<'w> {
     query: Query,
     headers: Vec<(String, String)>,
     status: Option<u16>,
+    hard_patterns: u32,
 }
 
 /// Why a walk ends before its last phase.
@@ -171,10 +176,17 @@ impl Walk<'_> {
     }
 
     /// The groups of a route that is about this request.
-    fn matches(&self, route: &Route) -> Result<Option<Groups>, Stop> {
+    fn matches(&mut self, route: &Route) -> Result<Option<Groups>, Stop> {
         let method = self.request.method;
         if !route.methods.is_empty() && !route.methods.iter().any(|name| name.eq_ignore_ascii_case(method)) {
             return Ok(None);
+        }
+        if !route.src.may_match(&self.path) {
+            return Ok(None);
+        }
+        self.hard_patterns += u32::from(route.src.is_hard());
+        if self.hard_patterns > HARD_PATTERNS_TRIED {
+            return Err(Stop::Exhausted(route.src.as_str().to_owned()));
         }
         let mut groups = Groups::default();
         let exhausted = |_: PatternExhausted| Stop::Exhausted(route.src.as_str().to_owned());

@@ -19,6 +19,14 @@ pub struct SourceError {
     reason: &'static str,
 }
 
+/// A destination names a parameter that its source does not have.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the destination `{destination}` uses `:{name}`, which neither its source nor a `has` condition catches")]
+pub struct DestinationError {
+    destination: String,
+    name: String,
+}
+
 /// What a source consists of.
 enum Token {
     Literal(String),
@@ -64,26 +72,41 @@ impl SourcePattern {
         &self.names
     }
 
-    /// A destination written with `:name` and `:name*`, as the numbered groups of this pattern: `/p/:slug` becomes `/p/$1`.
-    pub fn destination(&self, destination: &str) -> String {
+    /// A destination written with `:name` and `:name*`, as the groups of this pattern: `/p/:slug` becomes `/p/$1`. A name in
+    /// `named`, caught by a condition of the route, becomes `$name`.
+    pub fn destination(&self, destination: &str, named: &[String]) -> Result<String, DestinationError> {
         let mut translated = String::with_capacity(destination.len());
         let mut rest = destination;
         while let Some(at) = rest.find(':') {
             let after = &rest[at + 1..];
-            let length = after.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
-            let group = self.names.iter().position(|name| name == &after[..length]);
             translated.push_str(&rest[..at]);
-            if let Some(group) = group {
-                let _ = write!(translated, "${}", group + 1);
-                rest = after[length..].strip_prefix(['*', '+']).unwrap_or(&after[length..]);
-            } else {
+            let name = parameter_name(after);
+            if name.is_empty() {
                 translated.push(':');
                 rest = after;
+                continue;
             }
+            match self.names.iter().position(|known| known == name) {
+                Some(group) => {
+                    let _ = write!(translated, "${}", group + 1);
+                }
+                None if named.iter().any(|known| known == name) => {
+                    let _ = write!(translated, "${name}");
+                }
+                None => return Err(DestinationError { destination: destination.to_owned(), name: name.to_owned() }),
+            }
+            rest = after[name.len()..].strip_prefix(['*', '+']).unwrap_or(&after[name.len()..]);
         }
         translated.push_str(rest);
-        translated
+        Ok(translated)
     }
+}
+
+/// The name of the parameter that `text`, which follows a `:`, begins with. A port and the `//` of a URL are none.
+fn parameter_name(text: &str) -> &str {
+    let length = text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+    let name = &text[..length];
+    if name.starts_with(|first: char| first.is_ascii_digit()) { "" } else { name }
 }
 
 fn push_group(regex: &mut String, prefix: &str, pattern: &str, suffix: &str, modifier: Option<char>) {
@@ -291,12 +314,17 @@ mod tests {
         }
     }
 
-    /// Destinations name the groups by their numbers.
+    /// Destinations name the groups by their numbers, those of conditions by their names, and nothing else.
     #[test]
     fn destinations() {
         let source = SourcePattern::parse("/blog/:slug/:rest*").unwrap();
-        assert_eq!(source.destination("/p/:slug/x/:rest*?a=:slug"), "/p/$1/x/$2?a=$1");
-        assert_eq!(source.destination("https://example.com:8080/:slug"), "https://example.com:8080/$1");
+        let destination =
+            |text: &str| source.destination(text, &["lang".to_owned()]).map_err(|error| error.to_string());
+        assert_eq!(destination("/p/:slug/x/:rest*?a=:slug").as_deref(), Ok("/p/$1/x/$2?a=$1"));
+        assert_eq!(destination("https://example.com:8080/:slug").as_deref(), Ok("https://example.com:8080/$1"));
+        assert_eq!(destination("/:lang/x").as_deref(), Ok("/$lang/x"));
+        let error = "the destination `/:y` uses `:y`, which neither its source nor a `has` condition catches";
+        assert_eq!(destination("/:y"), Err(error.to_owned()));
     }
 
     /// A wrong source says where and why.

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use super::condition::Condition;
 use super::pattern::{CaseRule, Pattern, PatternError};
+use crate::limits::SiteLimits;
+
+/// How many elements a list may have: the routes of a deployment, and the marks of the phases.
+const MAX_ENTRIES: usize = SiteLimits::DEFAULT.routes + Phase::ALL.len();
 
 /// When a group of routes is tried.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -71,7 +75,7 @@ impl Route {
 
 /// The routes of a deployment by phase. On the wire it is the list of the Build Output API, `{"handle": …}` between phases.
 #[derive(Clone, PartialEq, Debug, Default, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "Vec<RouteEntry>", into = "Vec<RouteEntry>")]
+#[serde(try_from = "BoundedEntries", into = "Vec<RouteEntry>")]
 pub struct RouteTable {
     phases: BTreeMap<Phase, Vec<Route>>,
 }
@@ -90,6 +94,11 @@ impl RouteTable {
     /// The routes of a phase, in the order in which they are tried.
     pub fn phase(&self, phase: Phase) -> &[Route] {
         self.phases.get(&phase).map_or(&[], Vec::as_slice)
+    }
+
+    /// Says whether every pattern compiles within its bounds. To be asked once, where a table enters the system.
+    pub fn check_sizes(&self) -> Result<(), PatternError> {
+        self.phases.values().flatten().try_for_each(|route| route.src.check_size())
     }
 
     /// How many routes there are.
@@ -131,6 +140,37 @@ struct RouteEntry {
     missing: Vec<Condition>,
 }
 
+/// The list as it is read: no longer than a deployment's routes may be, so that a list of millions is refused at its first
+/// element too many.
+struct BoundedEntries(Vec<RouteEntry>);
+
+impl<'de> serde::Deserialize<'de> for BoundedEntries {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> serde::de::Visitor<'de> for Entries {
+            type Value = BoundedEntries;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "a list of at most {MAX_ENTRIES} routes")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<BoundedEntries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = list.next_element()? {
+                    if entries.len() == MAX_ENTRIES {
+                        return Err(serde::de::Error::custom(format!("more than {MAX_ENTRIES} routes")));
+                    }
+                    entries.push(entry);
+                }
+                Ok(BoundedEntries(entries))
+            }
+        }
+
+        deserializer.deserialize_seq(Entries)
+    }
+}
+
 /// The list is not a route table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteTableError {
@@ -154,13 +194,21 @@ pub enum RouteTableError {
         /// What the phase asks for.
         reason: &'static str,
     },
-    /// A status that HTTP does not have.
-    #[error("routes[{index}]: {status} is not an HTTP status")]
+    /// A status that no response ends with: 1xx announce one, and beyond 599 there are none.
+    #[error("routes[{index}]: {status} is not the status of a response")]
     Status {
         /// Its place in the list.
         index: usize,
         /// What was written.
         status: u16,
+    },
+    /// A header that cannot be sent.
+    #[error("routes[{index}]: the header {name:?} has a name or value that cannot stand in a response")]
+    Header {
+        /// Its place in the list.
+        index: usize,
+        /// Its name.
+        name: String,
     },
     /// A `src` is not a pattern.
     #[error("routes[{index}]: {error}")]
@@ -173,10 +221,10 @@ pub enum RouteTableError {
     },
 }
 
-impl TryFrom<Vec<RouteEntry>> for RouteTable {
+impl TryFrom<BoundedEntries> for RouteTable {
     type Error = RouteTableError;
 
-    fn try_from(entries: Vec<RouteEntry>) -> Result<Self, Self::Error> {
+    fn try_from(BoundedEntries(entries): BoundedEntries) -> Result<Self, Self::Error> {
         let mut table = Self::new();
         let mut phase = Phase::Null;
         for (index, entry) in entries.into_iter().enumerate() {
@@ -212,8 +260,11 @@ impl RouteEntry {
             }
             _ => {}
         }
-        if let Some(status) = self.status.filter(|status| !(100..600).contains(status)) {
+        if let Some(status) = self.status.filter(|status| !(200..600).contains(status)) {
             return Err(RouteTableError::Status { index, status });
+        }
+        if let Some((name, _)) = self.headers.iter().find(|(name, value)| !is_header(name, value)) {
+            return Err(RouteTableError::Header { index, name: name.clone() });
         }
         let case = if self.case_sensitive { CaseRule::Sensitive } else { CaseRule::Insensitive };
         let src = Pattern::anchored(&self.src.unwrap_or_default(), case)
@@ -230,6 +281,12 @@ impl RouteEntry {
             missing: self.missing,
         })
     }
+}
+
+/// Whether a name and a value can stand in a response's head (RFC 9110, section 5).
+fn is_header(name: &str, value: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token) && !value.chars().any(char::is_control)
 }
 
 impl From<Route> for RouteEntry {

@@ -41,14 +41,12 @@ pub(super) async fn require_token(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let presented = request
-        .headers()
-        .get(http::header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .and_then(|text| PlainToken::parse(text.trim()));
-    let Some(token) = presented else {
+    let authorization = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(presented) = authorization.and_then(|value| value.strip_prefix("Bearer ")) else {
         return Err(unauthorized("the request has no token"));
+    };
+    let Some(token) = PlainToken::parse(presented.trim()) else {
+        return Err(unauthorized("what was given as the token is none: it is mistyped or cut off"));
     };
     if !control.authenticator.knows(token.hash())? {
         return Err(unauthorized("this host does not know the token"));

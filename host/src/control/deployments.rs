@@ -109,7 +109,7 @@ fn functions(control: &Control, record: &DeploymentRecord, manifest: &Manifest) 
     let running = control.runtime.instances();
     let view = |function: &ship_core::Function| FunctionView {
         name: function.name.clone(),
-        route: format!("/{}", function.name),
+        route: function.name.route(),
         runtime: function.runtime,
         digest: function.digest,
         size_bytes: function.size_bytes,

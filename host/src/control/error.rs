@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use ship_api::{ErrorBody, ErrorCode, ErrorDetail};
+use ship_core::route::PatternError;
 use ship_edge::FunctionSpecError;
 use ship_runtime::{InvokeError, StartError};
 use ship_store::{BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError};
@@ -62,7 +63,16 @@ impl IntoResponse for ApiError {
 
 impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
-        Self::internal(&error)
+        match error {
+            StateError::StorageFull(_) => Self::new(ErrorCode::StorageFull, "the host's disk is full"),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PatternError> for ApiError {
+    fn from(error: PatternError) -> Self {
+        Self::new(ErrorCode::BadRequest, error.to_string())
     }
 }
 
@@ -89,14 +99,18 @@ impl From<StageError> for ApiError {
                 detail.missing = missing;
                 detail.into()
             }
+            StageError::WrongSize { .. } => Self::new(ErrorCode::BadRequest, error.to_string()),
             StageError::Blob(error) => error.into(),
-            error => Self::internal(&error),
+            StageError::State(error) => error.into(),
         }
     }
 }
 
 impl From<PublishError> for ApiError {
     fn from(error: PublishError) -> Self {
+        if let PublishError::State(error) = error {
+            return error.into();
+        }
         match &error {
             PublishError::LabelTaken { .. } => ErrorDetail::new(ErrorCode::LabelTaken, error.to_string())
                 .with_hint("choose another name in ship.toml")
@@ -118,6 +132,9 @@ impl From<RollbackError> for ApiError {
 
 impl From<RemoveError> for ApiError {
     fn from(error: RemoveError) -> Self {
+        if let RemoveError::Publish(error) = error {
+            return error.into();
+        }
         match &error {
             RemoveError::IsProduction { .. } => ErrorDetail::new(ErrorCode::IsProduction, error.to_string())
                 .with_hint("promote another deployment first, or remove the whole project")

@@ -8,11 +8,15 @@ use ship_api::ErrorCode;
 use ship_core::SiteLimits;
 
 use super::ApiError;
+use crate::blocking::blocking;
+
+/// From which size on a body is parsed on a thread of its own: the threads that answer visitors have better things to do.
+const LARGE_BODY_BYTES: usize = 64 * 1024;
 
 /// A JSON body, of any declared type, up to the size of the largest manifest.
 pub(super) struct Body<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
@@ -20,10 +24,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| {
             ApiError::new(ErrorCode::PayloadTooLarge, format!("the body broke off or is larger than {limit} bytes"))
         })?;
-        let value = serde_json::from_slice(&bytes)
-            .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("the body cannot be read: {error}")))?;
-        Ok(Self(value))
+        let value = if bytes.len() < LARGE_BODY_BYTES { parse(&bytes) } else { blocking(move || parse(&bytes)).await };
+        value.map(Self)
     }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("the body cannot be read: {error}")))
 }
 
 /// The parameters in a path.

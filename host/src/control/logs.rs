@@ -26,6 +26,9 @@ const RECORDS: usize = 10_000;
 /// How many records an answer begins with unless it is asked for more.
 const RECORDS_BY_DEFAULT: usize = 100;
 
+/// How many of the newest records may also come through following, because they were written while the past was read.
+const OVERLAP_RECORDS: usize = 256;
+
 /// Which records are wanted.
 #[derive(serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -57,13 +60,15 @@ pub(super) async fn logs(
     let filter = LogFilter { deployment: query.deployment, request: query.request };
     let limit = query.limit.unwrap_or(RECORDS_BY_DEFAULT).min(RECORDS);
     let (store, name, past_filter) = (control.store.clone(), project.clone(), filter.clone());
-    let past = blocking(move || store.logs().tail(&name, &past_filter, limit)).await.map_err(ApiError::from)?;
-    let last = past.last().map(|record| record.at);
+    let mut past = blocking(move || store.logs().tail(&name, &past_filter, limit)).await.map_err(ApiError::from)?;
+    let known: Vec<LogRecord> = past.iter().rev().take(OVERLAP_RECORDS).cloned().collect();
     let future = following.map(|receiver| follow(receiver, project, filter, control.shutdown.clone()));
     let future = stream::iter(future).flatten().filter(move |record| {
-        let is_new = last.is_none_or(|last| record.at > last);
+        let is_new = !known.contains(record);
         async move { is_new }
     });
+    // A request is written when it has ended and dated when it began; what it printed meanwhile was written before it.
+    past.sort_by_key(|record| record.at);
     let lines =
         stream::iter(past.into_iter().map(Arc::new)).chain(future).map(|record| Ok::<_, Infallible>(line(&record)));
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())

@@ -1,6 +1,6 @@
 //! From what the store and the runtime know to what the API says.
 
-use ship_api::{AliasMoveView, DeploymentView, InstanceView, PublishedView};
+use ship_api::{AliasMoveView, DeploymentView, InstanceView, ListedView, PublishedView};
 use ship_core::{HostLabel, Target};
 use ship_store::{Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSummary, Published};
 
@@ -33,7 +33,9 @@ pub(super) fn published(published: &Published, options: &ship_api::PublishOption
     let mut view = deployment(&published.record);
     view.branch.clone_from(&options.branch);
     view.commit.clone_from(&options.commit);
-    view.target = if published.production_label.is_some() { Target::Production } else { Target::Preview };
+    if published.production_label.is_some() {
+        view.target = Target::Production;
+    }
     let aliases = published.branch_label.iter().chain(&published.production_label).map(|label| urls.of(label));
     PublishedView {
         deployment: view,
@@ -45,13 +47,13 @@ pub(super) fn published(published: &Published, options: &ship_api::PublishOption
 }
 
 /// A deployment in a list.
-pub(super) fn listed(summary: &DeploymentSummary, urls: &Urls) -> PublishedView {
-    PublishedView {
+pub(super) fn listed(summary: &DeploymentSummary, urls: &Urls) -> ListedView {
+    let production = HostLabel::production(&summary.record.project);
+    ListedView {
         deployment: deployment(&summary.record),
         url: urls.of(&summary.record.own_label),
         aliases: others(&summary.record.own_label, &summary.labels, urls),
-        changed: false,
-        first_of_project: false,
+        is_production: summary.labels.contains(&production),
     }
 }
 

@@ -167,6 +167,29 @@ fn tables_round_trip() {
     assert!(error(r#"[{"src":"/a","destination":"/b"}]"#).contains("unknown field `destination`"));
 }
 
+/// A list too long is refused at its first element too many, before anything in it is compiled; so is what no response holds.
+#[test]
+fn hostile_tables() {
+    let error = |routes: &str| serde_json::from_str::<RouteTable>(routes).unwrap_err().to_string();
+    let endless = format!("[{}", r#"{"src":"/a"},"#.repeat(20_000));
+    assert!(error(&endless).starts_with("more than 10006 routes"), "{}", error(&endless));
+    assert!(error(r#"[{"src":"/a","status":101}]"#).starts_with("routes[0]: 101 is not the status of a response"));
+    assert!(
+        error(r#"[{"src":"/a","headers":{"x":"a\r\nb"},"continue":true}]"#).starts_with("routes[0]: the header \"x\"")
+    );
+}
+
+/// However many patterns may backtrack, one request tries a bounded number of them; literal beginnings cost nothing.
+#[test]
+fn many_hard_patterns() {
+    let routes = |beginning: &str| {
+        let route = |number| format!(r#"{{"src":"^{beginning}/(a*)*\\1y{number}$","status":404}}"#);
+        format!("[{}]", (0..1_000).map(route).collect::<Vec<_>>().join(","))
+    };
+    assert!(site(&["x"], &[], &routes("")).get("/x").starts_with("exhausted "));
+    assert_eq!(site(&["x"], &[], &routes("/other")).get("/x"), "asset x");
+}
+
 mod properties {
     use proptest::prelude::*;
 

@@ -27,6 +27,10 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 const IDLE_COMMIT_BYTES: u64 = 4 * 1024 * 1024;
 const IDLE_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How much of a refused upload is still read, and for how long.
+const DRAINED_BYTES: u64 = 1024 * 1024 * 1024;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Receives a pack.
 pub(super) async fn pack(store: Store, body: Body) -> Result<UploadReport, ApiError> {
     let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
@@ -64,9 +68,24 @@ async fn forward(mut body: Body, pieces: mpsc::Sender<Result<Bytes, ApiError>>) 
             }
         };
         if pieces.send(Ok(piece)).await.is_err() {
-            return;
+            return drain(body).await;
         }
     }
+}
+
+/// Reads on what nobody wants, up to a bound: a client that is still sending hears of a refusal only when it has finished.
+async fn drain(mut body: Body) {
+    let mut rest = DRAINED_BYTES;
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            rest = rest.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+            if rest == 0 {
+                return;
+            }
+        }
+    };
+    // Whatever is left after this time is cut off with the connection.
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, read).await;
 }
 
 /// Reads a pack and stores its blobs, some at a time.
