@@ -81,6 +81,19 @@ fn round_trip() {
     assert_eq!(test.temporary_files(), 0);
 }
 
+/// Asked about so many that threads share the work, the answer is the same and in order.
+#[test]
+fn missing_among_many() {
+    let test = TestStore::new();
+    let all = contents(0, 3 * LOOKED_UP_ALONE);
+    let kept: Vec<Vec<u8>> = all.iter().step_by(7).cloned().collect();
+    put_all(test.blobs(), &kept).unwrap();
+    let digests: Vec<Digest> = all.iter().map(|content| Digest::of(content)).collect();
+    let expected: Vec<Digest> =
+        digests.iter().enumerate().filter(|(number, _)| number % 7 != 0).map(|(_, digest)| *digest).collect();
+    assert_eq!(test.blobs().missing(&digests), expected);
+}
+
 /// Wrong, missing and surplus bytes are refused with both digests, nothing of them is kept, and the rest of the batch
 /// stays good.
 #[test]

@@ -176,21 +176,23 @@ pub(super) fn take(transaction: &Transaction, step: &Step) -> Result<AliasMove, 
         at: kept(step.at),
         cause: step.cause,
     };
-    let number = append(transaction, step, &made)?;
+    let moved_meanwhile = || PublishError::MovedMeanwhile { label: step.label.clone() };
+    let number = append(transaction, step, &made)?.ok_or_else(moved_meanwhile)?;
     let changed_rows = match (step.seen, step.to) {
         (None, None) => 1,
         (None, Some(to)) => insert(transaction, step, &made, to, number)?,
         (Some(seen), Some(to)) => update(transaction, seen, &made, to, number)?,
         (Some(seen), None) => delete(transaction, seen)?,
     };
-    if changed_rows == 1 { Ok(made) } else { Err(PublishError::MovedMeanwhile { label: step.label.clone() }) }
+    if changed_rows == 1 { Ok(made) } else { Err(moved_meanwhile()) }
 }
 
-fn append(transaction: &Transaction, step: &Step, made: &AliasMove) -> Result<MoveNumber, StateError> {
+/// `None` if the log has a move with this version already.
+fn append(transaction: &Transaction, step: &Step, made: &AliasMove) -> Result<Option<MoveNumber>, StateError> {
     let sql = "INSERT INTO alias_log (label, project, kind, branch, from_deployment, to_deployment, version, cause,
                                       moved_at, previous)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    transaction.prepare_cached(sql)?.execute((
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (label, version) DO NOTHING";
+    let appended_rows = transaction.prepare_cached(sql)?.execute((
         Text(&made.label),
         Text(step.name.project),
         made.kind.word(),
@@ -202,7 +204,7 @@ fn append(transaction: &Transaction, step: &Step, made: &AliasMove) -> Result<Mo
         Micros(made.at),
         step.previous.map(|MoveNumber(number)| number),
     ))?;
-    Ok(MoveNumber(transaction.last_insert_rowid()))
+    Ok((appended_rows == 1).then(|| MoveNumber(transaction.last_insert_rowid())))
 }
 
 fn insert(

@@ -76,10 +76,12 @@ impl Deployments {
 
 fn insert(transaction: &Transaction, staged: StagedDeployment) -> Result<DeploymentRecord, PublishError> {
     let own_label = labels::own(transaction, &staged.project, &staged.id)?;
+    let production = Name { project: &staged.project, kind: AliasKind::Production };
+    let is_first = rows::pointer_of_name(transaction, &production)?.is_none();
     let record = DeploymentRecord {
         id: staged.id,
+        target: if is_first { Target::Production } else { staged.target },
         project: staged.project,
-        target: staged.target,
         source: staged.source,
         created_at: staged.created_at,
         manifest: staged.manifest,

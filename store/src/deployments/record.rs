@@ -20,7 +20,7 @@ pub struct DeploymentRecord {
     pub id: DeploymentId,
     /// The project.
     pub project: ProjectName,
-    /// What it was first published for.
+    /// What it was first published for: production if it was the first of its project.
     pub target: Target,
     /// Where it first came from.
     pub source: DeploymentSource,

@@ -82,16 +82,16 @@ fn store_manifest(blobs: &Blobs, digest: Digest, json: &[u8]) -> Result<(), Blob
 
 /// Looks at each blob while no upload is between naming its files and making the names durable: what is seen here stays.
 fn check_blobs(blobs: &Blobs, needed: &[(Digest, u64)]) -> Result<(), StageError> {
+    let digests: Vec<Digest> = needed.iter().map(|(digest, _)| *digest).collect();
+    let stored = blobs.settle().sizes(&digests);
     let (mut missing, mut suspicious) = (Vec::new(), Vec::new());
-    let settled = blobs.settle();
-    for (digest, size_bytes) in needed {
-        match settled.size(digest) {
+    for ((digest, size_bytes), stored_bytes) in needed.iter().zip(stored) {
+        match stored_bytes {
             None => missing.push(*digest),
             Some(stored_bytes) if stored_bytes != *size_bytes => suspicious.push((*digest, *size_bytes)),
             Some(_) => {}
         }
     }
-    drop(settled);
     for (digest, announced_bytes) in suspicious {
         match blobs.open(&digest) {
             Ok(blob) => return Err(StageError::WrongSize { digest, announced_bytes, stored_bytes: blob.size_bytes() }),

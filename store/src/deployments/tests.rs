@@ -156,7 +156,7 @@ fn first_deployment_becomes_production() {
             record: DeploymentRecord {
                 id: id_of("site", "one"),
                 project: project("site"),
-                target: Target::Preview,
+                target: Target::Production,
                 source: DeploymentSource { branch: Some(branch("first")), commit: Some("c0ffee".to_owned()) },
                 created_at: test.now,
                 manifest: Digest::of(&site("one").to_canonical_json()),
@@ -583,7 +583,8 @@ fn stale_writers_fail() {
     };
     database.write(|transaction| alias_log::take(transaction, &step)).unwrap();
     let log_length = test.log_length("site");
-    database.write(|transaction| alias_log::take(transaction, &step)).unwrap_err();
+    let error = database.write(|transaction| alias_log::take(transaction, &step)).unwrap_err();
+    assert_eq!(error.to_string(), "`site` was moved by somebody else at the same time");
     assert_eq!(test.log_length("site"), log_length);
     assert_eq!(test.deployments().history(&label("site")).unwrap()[0].to, Some(a));
 }
