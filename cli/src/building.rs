@@ -59,7 +59,7 @@ pub(crate) fn say(built: &Built, output: &Output) {
     let timings = built.output.timings();
     // Functions and files are worked on at the same time.
     let time = timings.detect + timings.build.max(timings.hash);
-    output.status(format_args!("Built {}{} in {}", contents(&built.output), known(&built.output), duration(time)));
+    output.status(format_args!("Built {} in {}{}", contents(&built.output), duration(time), known(&built.output)));
     for (phase, time) in [("finding", timings.detect), ("functions", timings.build), ("files", timings.hash)] {
         output.detail(format_args!("{phase} took {}", duration(time)));
     }
@@ -81,8 +81,8 @@ fn known(build: &BuildOutput) -> String {
     let known = build.functions().iter().filter(|function| function.cached).count();
     match known {
         0 => String::new(),
-        all if all == build.functions().len() => ", functions unchanged".to_owned(),
-        some => format!(", {} unchanged", count(some as u64, "function")),
+        all if all == build.functions().len() => " (functions unchanged)".to_owned(),
+        some => format!(" ({} unchanged)", count(some as u64, "function")),
     }
 }
 

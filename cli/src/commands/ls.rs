@@ -1,6 +1,6 @@
 //! `ship ls`: what is deployed.
 
-use ship_api::{DeploymentList, PublishedView};
+use ship_api::DeploymentList;
 
 use crate::connection;
 use crate::embedded::StartPolicy;
@@ -33,30 +33,18 @@ fn render(list: &DeploymentList, styles: Styles) -> String {
         return String::new();
     }
     let mut table = Table::new(["PROJECT", "ID", "TARGET", "BRANCH", "CREATED (UTC)", "URL"]);
-    for published in &list.deployments {
-        let deployment = &published.deployment;
+    for listed in &list.deployments {
+        let deployment = &listed.deployment;
         table.row([
             deployment.project.to_string(),
             deployment.id.short().to_owned(),
-            target(published),
+            if listed.is_production { "production *".to_owned() } else { deployment.target.to_string() },
             deployment.branch.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
             short_time(deployment.created_at),
-            published.url.clone(),
+            listed.url.clone(),
         ]);
     }
     table.render(styles)
-}
-
-/// What leads to a deployment now: production, or only its own and its branch's URL.
-fn target(published: &PublishedView) -> String {
-    let project = published.deployment.project.as_str();
-    let is_production =
-        |url: &String| url.split("//").nth(1).and_then(|rest| rest.split(['.', ':']).next()) == Some(project);
-    if published.aliases.iter().any(is_production) {
-        "production *".into()
-    } else {
-        published.deployment.target.to_string()
-    }
 }
 
 #[cfg(test)]
@@ -69,9 +57,9 @@ mod tests {
         let list: DeploymentList = serde_json::from_str(
             r#"{"deployments":[
                 {"deployment":{"id":"0123456789abcdefghijklmnopqrstuv","project":"date-weather","target":"preview","branch":"feature/new-map","commit":null,"created_at":"2026-04-14T12:03:04Z"},
-                 "url":"http://date-weather-01234567.localhost:7700","aliases":["http://date-weather-git-feature-new-map.localhost:7700"],"changed":true,"first_of_project":false},
+                 "url":"http://date-weather-01234567.localhost:7700","aliases":["http://date-weather-git-feature-new-map.localhost:7700"],"is_production":false},
                 {"deployment":{"id":"vvvv456789abcdefghijklmnopqrstuv","project":"date-weather","target":"production","branch":null,"commit":null,"created_at":"2026-04-13T00:00:00Z"},
-                 "url":"http://date-weather-vvvv4567.localhost:7700","aliases":["http://date-weather.localhost:7700"],"changed":true,"first_of_project":true}]}"#,
+                 "url":"http://date-weather-vvvv4567.localhost:7700","aliases":["http://date-weather.localhost:7700"],"is_production":true}]}"#,
         )
         .unwrap();
         insta::assert_snapshot!(render(&list, Output::for_tests().data_styles()), @r"

@@ -10,6 +10,7 @@ use ship_edge::{Edge, EdgeOptions, LiveDeployment, Site};
 use ship_runtime::{LogSink, Runtime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::shown::{Live, Shown, View, only_styles_differ};
 use super::store::DevStore;
@@ -25,6 +26,9 @@ const QUIET: Duration = Duration::from_millis(10);
 
 /// How long a build is put off at most, however much is being edited.
 const MAX_DELAY: Duration = Duration::from_millis(50);
+
+/// How often a build is tried whose files change while it runs. Each change is an edit, so a last word follows anyway.
+const MAX_TRIES: u32 = 3;
 
 /// Assets that one version of the site keeps in memory. A dev server has one visitor.
 const CACHE_BYTES: usize = 1024 * 1024;
@@ -49,8 +53,19 @@ pub(super) struct Rebuilder {
     pub(super) store: Arc<Mutex<DevStore>>,
     /// What runs the functions.
     pub(super) runtime: Runtime,
+    /// What ends in the background.
+    pub(super) retirements: TaskTracker,
     /// Whether an origin is the server's own.
     pub(super) own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+/// Why something is built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Occasion {
+    /// The dev server starts.
+    Start,
+    /// Something was edited.
+    Edit,
 }
 
 impl Rebuilder {
@@ -63,71 +78,85 @@ impl Rebuilder {
                 () = stop.cancelled() => break,
                 newer = edits.wait_for(|count| *count > contained) => if newer.is_err() { break },
             }
-            if contained > 0 {
+            let occasion = if contained == 0 { Occasion::Start } else { Occasion::Edit };
+            if occasion == Occasion::Edit {
                 settle(&mut edits).await;
             }
             let count = self.edits.count();
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.rebuild(count, contained == 0) => {}
+                () = self.rebuild(count, occasion) => {}
             }
         }
-        let last = self.shown.borrow().view.clone();
-        if let View::Live(live) = last {
-            live.edge.shutdown().await;
-        }
+        self.retire(self.live(), None);
+        self.retirements.close();
+        self.retirements.wait().await;
     }
 
-    async fn rebuild(&self, edits: u64, is_first: bool) {
+    async fn rebuild(&self, edits: u64, occasion: Occasion) {
         let changed = self.edits.take_paths();
-        if !is_first {
+        if occasion == Occasion::Edit {
             self.console.rebuilding(&changed);
         }
         let started = Instant::now();
         match self.build().await {
-            Ok(built) => self.show(&built, edits, is_first, &changed, started).await,
-            Err(error) => self.show_failure(&error, edits),
-        }
-    }
-
-    /// Builds the project and puts what was made into the store.
-    async fn build(&self) -> Result<Built, CommandError> {
-        let built = building::build(&self.path, BuildOptions::default(), &self.settings, &self.output).await?;
-        let store = Arc::clone(&self.store);
-        let kept = tokio::task::spawn_blocking(move || lock(&store).keep(&built.output).map(|()| built)).await;
-        Ok(kept.map_err(CommandError::project)??)
-    }
-
-    async fn show(&self, built: &Built, edits: u64, is_first: bool, changed: &[String], started: Instant) {
-        let before = self.live();
-        let live = self.bring_to_life(built, before.as_ref());
-        let functions = *live.site.deployment.id();
-        self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Live(live) });
-        let took = duration(started.elapsed());
-        if is_first {
-            self.console.url(&self.url);
-            self.console
-                .ready(&self.url, format!("{}: {}, ready in {took}", built.name, building::contents(&built.output)));
-        } else {
-            self.console.ready(&self.url, format!("Rebuilt in {took}{}", because_of(changed)));
-        }
-        if let Some(before) = before {
-            before.edge.shutdown().await;
-            if *before.site.deployment.id() != functions {
-                self.runtime.retire(before.site.deployment.id()).await;
+            Ok(built) => {
+                self.show(&built, edits);
+                let took = duration(started.elapsed());
+                match occasion {
+                    Occasion::Start => {
+                        let contents = building::contents(&built.output);
+                        self.greet(format!("{}: {contents}, ready in {took}", built.name));
+                    }
+                    Occasion::Edit => {
+                        self.console.ready(&self.url, format!("Rebuilt in {took}{}", because_of(&changed)));
+                    }
+                }
+            }
+            Err(error) => {
+                self.show_failure(&error, edits);
+                if occasion == Occasion::Start {
+                    self.greet("The site is shown once it builds".to_owned());
+                }
+                self.console.failed(&error, &self.output);
             }
         }
     }
 
-    fn show_failure(&self, error: &CommandError, edits: u64) {
-        let lines: Arc<[String]> = error.to_lines().into();
-        let is_first = self.shown.borrow().edits == 0;
-        self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Failed(lines) });
-        if is_first {
-            self.console.url(&self.url);
-            self.console.ready(&self.url, "The site is shown once it builds".to_owned());
+    /// Says for the first time where the site is.
+    fn greet(&self, text: String) {
+        self.console.url(&self.url);
+        self.console.ready(&self.url, text);
+    }
+
+    /// Builds the project and puts what was made into the store.
+    async fn build(&self) -> Result<Built, CommandError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let built = building::build(&self.path, BuildOptions::default(), &self.settings, &self.output).await?;
+            let store = Arc::clone(&self.store);
+            let kept = tokio::task::spawn_blocking(move || lock(&store).keep(&built.output).map(|()| built)).await;
+            match kept.map_err(CommandError::project)? {
+                Err(error) if error.is_changed_file() && tries < MAX_TRIES => {}
+                kept => return Ok(kept?),
+            }
         }
-        self.console.failed(error, &self.output);
+    }
+
+    fn show(&self, built: &Built, edits: u64) {
+        let before = self.live();
+        let live = self.bring_to_life(built, before.as_ref());
+        let functions = *live.site.deployment.id();
+        self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Live(live) });
+        self.retire(before, Some(functions));
+    }
+
+    fn show_failure(&self, error: &CommandError, edits: u64) {
+        let before = self.live();
+        let lines = error.to_lines().into();
+        self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Failed(lines) });
+        self.retire(before, None);
     }
 
     fn live(&self) -> Option<Live> {
@@ -137,6 +166,19 @@ impl Rebuilder {
         }
     }
 
+    /// Ends what ran for a site that is shown no more, its functions only if it is not `kept` that run now. That waits for
+    /// requests that are being answered, and the next build does not wait for it.
+    fn retire(&self, before: Option<Live>, kept: Option<DeploymentId>) {
+        let Some(Live { site, edge, .. }) = before else { return };
+        let (id, runtime) = (*site.deployment.id(), self.runtime.clone());
+        self.retirements.spawn(async move {
+            edge.shutdown().await;
+            if kept != Some(id) {
+                runtime.retire(&id).await;
+            }
+        });
+    }
+
     /// A site of what was built. Its functions go on running where they did not change.
     fn bring_to_life(&self, built: &Built, before: Option<&Live>) -> Live {
         let manifest = Manifest::clone(built.output.manifest());
@@ -144,24 +186,29 @@ impl Rebuilder {
         let styles_since = before
             .filter(|before| only_styles_differ(before.site.deployment.manifest(), &manifest))
             .map(|before| before.version);
-        let id = id_of_functions(&manifest);
+        let (store, generation) = {
+            let store = lock(&self.store);
+            (store.current(), store.generation())
+        };
+        let id = id_of_functions(&manifest, generation);
         let options = EdgeOptions {
             page_script: Some(reload::page_script(&version)),
             cache_bytes: CACHE_BYTES,
             ..EdgeOptions::default()
         };
         let logs = Arc::new(self.console.clone()) as Arc<dyn LogSink>;
-        let edge = Arc::new(Edge::new(lock(&self.store).current(), self.runtime.clone(), logs, options));
+        let edge = Arc::new(Edge::new(store, self.runtime.clone(), logs, options));
         let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest);
         let site = Site { deployment, own_origins: Arc::clone(&self.own_origins) };
         Live { version, styles_since, site, edge }
     }
 }
 
-/// The id under which functions run: the same as long as none of them changes, whatever happens to files beside them.
-fn id_of_functions(manifest: &Manifest) -> DeploymentId {
+/// The id under which functions run: the same as long as none of them changes, whatever happens to files beside them, and
+/// as long as the store stays that they were unpacked in.
+fn id_of_functions(manifest: &Manifest, generation: u32) -> DeploymentId {
     let functions = serde_json::to_vec(manifest.functions()).expect("functions have no fallible encoders");
-    DeploymentId::of_bytes(&functions)
+    DeploymentId::of_bytes(&[generation.to_le_bytes().as_slice(), &functions].concat())
 }
 
 fn lock(store: &Mutex<DevStore>) -> MutexGuard<'_, DevStore> {

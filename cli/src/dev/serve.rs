@@ -69,6 +69,7 @@ pub(crate) async fn serve(
         shown: shown_sender,
         store: Arc::new(Mutex::new(DevStore::open(folder.stores())?)),
         runtime: runtime.clone(),
+        retirements: TaskTracker::new(),
         own_origins: Arc::new(move |origin| is_own_origin(origin, address)),
     };
     let names = if address.ip().is_loopback() { HostNames::ThisMachine } else { HostNames::Any };

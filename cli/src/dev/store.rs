@@ -39,6 +39,13 @@ pub(crate) enum KeepError {
     Open(#[from] OpenError),
 }
 
+impl KeepError {
+    /// Whether a file is not any more what it was when it was built.
+    pub(super) const fn is_changed_file(&self) -> bool {
+        matches!(self, Self::Blob(BlobError::DigestMismatch { .. }))
+    }
+}
+
 /// The store that builds go into now.
 #[derive(Debug)]
 pub(super) struct DevStore {
@@ -57,6 +64,11 @@ impl DevStore {
         let dev_store = Self { folder, store, generation, builds: BUILDS_PER_STORE / 2 };
         dev_store.remove_older_than(generation);
         Ok(dev_store)
+    }
+
+    /// Which store builds go into. Functions that run were unpacked in the store of their time.
+    pub(super) const fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// A handle to the store as it is now.
