@@ -63,6 +63,8 @@ pub(super) fn find(
     if !folder.is_dir() {
         return Ok(Found { functions: Vec::new(), sources: Vec::new() });
     }
+    // The folder itself may be a symlink, which must not leave the project either.
+    let folder = tree::follow(&folder, project.root())?;
     let selection = ignore.everywhere().without_ignored(&folder, ApiSelection);
     let files: Vec<String> =
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();

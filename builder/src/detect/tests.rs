@@ -58,6 +58,17 @@ fn warnings() {
     assert_eq!(project.detect().unwrap().warnings[0], ProjectWarning::BothConfigFiles);
 }
 
+/// Neither `api/` nor `public/` may be a symlink out of the project.
+#[test]
+fn folders_outside() {
+    let elsewhere = TestProject::new([("date.go", handler("Date", "now").as_str())]);
+    for folder in ["api", "public"] {
+        let project = TestProject::new([("index.html", "")]);
+        project.symlink(elsewhere.root(), folder);
+        assert_eq!(project.detect().unwrap_err().code(), Some("symlink_leaves_project"), "{folder}");
+    }
+}
+
 /// A name comes from `ship.toml`, or else the nearest one to the folder's.
 #[test]
 fn names_of_projects() {
