@@ -1,7 +1,7 @@
 //! The body of a response: one type for all that the edge sends, without a box for what is in memory.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -27,8 +27,17 @@ enum Content {
     Empty,
     Bytes(Bytes),
     File(FileBody),
-    Function(Pin<Box<FunctionBody>>),
+    Function(Box<FunctionBody>),
     Other(UnsyncBoxBody<Bytes, BodyError>),
+    /// It failed, and says so the next time it is asked.
+    Failed(Option<Broken>),
+}
+
+/// Why a body ended too early.
+struct Broken {
+    error: BodyError,
+    /// What the log calls it.
+    blame: PlatformError,
 }
 
 impl EdgeBody {
@@ -56,7 +65,7 @@ impl EdgeBody {
     }
 
     pub(crate) fn function(body: FunctionBody) -> Self {
-        Self { content: Content::Function(Box::pin(body)), log: None }
+        Self { content: Content::Function(Box::new(body)), log: None }
     }
 
     /// Writes `log` when the response has ended.
@@ -64,10 +73,36 @@ impl EdgeBody {
         self.log = Some(log);
     }
 
-    fn note_failure(&mut self, error: PlatformError) {
-        if let Some(log) = &mut self.log {
-            log.error = Some(error);
+    /// The next frame, or what went wrong and what the log calls it.
+    fn poll_content(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut self.content {
+            Content::Empty => Poll::Ready(None),
+            Content::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.content = Content::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Content::File(file) => {
+                let broken = |error| Broken { error, blame: PlatformError::BlobCorrupt };
+                Pin::new(file).poll_frame(context).map_err(broken)
+            }
+            Content::Function(body) => {
+                let broken = |error| Broken { blame: blame(&error), error: error.into() };
+                Pin::new(&mut **body).poll_frame(context).map_err(broken)
+            }
+            Content::Other(body) => {
+                let broken = |error| Broken { error, blame: PlatformError::Internal };
+                Pin::new(body).poll_frame(context).map_err(broken)
+            }
+            Content::Failed(error) => Poll::Ready(error.take().map(Err)),
         }
+    }
+}
+
+fn blame(error: &ship_runtime::BodyError) -> PlatformError {
+    match error {
+        ship_runtime::BodyError::Timeout(_) => PlatformError::FunctionInvocationTimeout,
+        _ => PlatformError::FunctionInvocationFailed,
     }
 }
 
@@ -79,30 +114,28 @@ impl Body for EdgeBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        let (polled, blame) = match &mut this.content {
-            Content::Empty => return Poll::Ready(None),
-            Content::Bytes(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.content = Content::Empty;
-                return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
-            }
-            Content::File(file) => (Pin::new(file).poll_frame(context), PlatformError::BlobCorrupt),
-            Content::Function(body) => {
-                (body.as_mut().poll_frame(context).map_err(Into::into), PlatformError::FunctionInvocationFailed)
-            }
-            Content::Other(body) => (Pin::new(body).poll_frame(context), PlatformError::Internal),
+        let was_told = matches!(self.content, Content::Failed(_));
+        let broken = match ready!(self.poll_content(context)) {
+            None => return Poll::Ready(None),
+            Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
+            Some(Err(broken)) if was_told => return Poll::Ready(Some(Err(broken.error))),
+            Some(Err(broken)) => broken,
         };
-        if let Poll::Ready(Some(Err(error))) = &polled {
-            tracing::debug!(%error, "a response ends before it is complete");
-            this.note_failure(blame);
+        tracing::debug!(error = %broken.error, "a response ends before it is complete");
+        if let Some(log) = &mut self.log {
+            log.error = Some(broken.blame);
         }
-        polled
+        // hyper drops what it has not yet written when a body fails. It writes while a body is pending, so what was received
+        // goes out first, and a visitor sees a response that breaks off, not a connection that was closed without one.
+        self.content = Content::Failed(Some(broken));
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Empty => true,
+            Content::Failed(_) => false,
             Content::Bytes(bytes) => bytes.is_empty(),
             Content::File(file) => file.is_end_stream(),
             Content::Function(body) => body.is_end_stream(),
@@ -113,6 +146,7 @@ impl Body for EdgeBody {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
+            Content::Failed(_) => SizeHint::default(),
             Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::File(file) => file.size_hint(),
             Content::Function(body) => body.size_hint(),

@@ -65,7 +65,7 @@ impl Edge {
         let assets = AssetServer {
             store: store.clone(),
             cache: ContentCache::new(options.cache_bytes),
-            variants: VariantWorker::new(),
+            variants: VariantWorker::new(store.clone()),
             page_script: options.page_script.map(PageScript::new),
         };
         let functions = FunctionServer {
@@ -81,10 +81,10 @@ impl Edge {
     /// Has the compressed variants of a deployment's assets made in the background. To be called after publish, and whenever
     /// a deployment is loaded.
     pub fn prepare(&self, deployment: &Arc<LiveDeployment>) {
-        self.assets.variants.prepare(&self.assets.store, deployment);
+        self.assets.variants.prepare(deployment);
     }
 
-    /// Ends what the edge does in the background: open WebSockets are closed, compression stops after the file it is at.
+    /// Ends what the edge does in the background: open WebSocket connections are closed, compression stops after the file it is at.
     pub async fn shutdown(&self) {
         self.functions.stop.cancel();
         self.functions.websockets.close();

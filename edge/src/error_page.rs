@@ -12,6 +12,19 @@ use crate::protocol::accept_page::ErrorForm;
 
 const PAGE: &str = "page.html";
 
+/// What a program reads.
+#[derive(serde::Serialize)]
+struct ErrorDocument<'e> {
+    error: ErrorFields<'e>,
+}
+
+#[derive(serde::Serialize)]
+struct ErrorFields<'e> {
+    code: &'e str,
+    message: &'e str,
+    id: &'e str,
+}
+
 /// Writes the bodies of errors.
 pub(crate) struct ErrorPages {
     templates: Environment<'static>,
@@ -70,7 +83,8 @@ impl ErrorPages {
 
 fn json(failure: Failure, id: RequestId) -> String {
     let code = failure.code().unwrap_or_else(|| failure.message());
-    serde_json::json!({"error": {"code": code, "message": failure.message(), "id": id.as_str()}}).to_string()
+    let error = ErrorFields { code, message: failure.message(), id: id.as_str() };
+    serde_json::to_string(&ErrorDocument { error }).expect("text is always JSON")
 }
 
 fn text(failure: Failure, id: RequestId) -> String {
@@ -97,7 +111,7 @@ mod tests {
         assert!(page.contains("FUNCTION_INVOCATION_TIMEOUT") && page.contains(id.as_str()), "{page}");
         assert_eq!(
             json(failure, id),
-            r#"{"error":{"code":"FUNCTION_INVOCATION_TIMEOUT","id":"00000000000000000000000000","message":"The function did not answer in its time."}}"#
+            r#"{"error":{"code":"FUNCTION_INVOCATION_TIMEOUT","message":"The function did not answer in its time.","id":"00000000000000000000000000"}}"#
         );
         assert_eq!(
             text(Failure::from_route(StatusCode::FORBIDDEN), id),

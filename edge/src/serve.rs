@@ -56,7 +56,7 @@ impl Default for ConnectionLimits {
         Self {
             header_read_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
-            write_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_mins(1),
             max_connections: 8192,
             max_header_bytes: 64 * 1024,
             drain_timeout: Duration::from_secs(30),

@@ -88,3 +88,33 @@ impl Body for FileBody {
         SizeHint::with_exact(self.end - self.next)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> File {
+        use std::io::Write as _;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    /// A part of a file, over several pieces, is that part.
+    #[tokio::test]
+    async fn part() {
+        let bytes: Vec<u8> = (0..600_000_u32).map(|number| (number % 251) as u8).collect();
+        let body = FileBody::new(file(&bytes), 1000, 500_000);
+        assert_eq!(body.size_hint().exact(), Some(500_000));
+        assert!(body.collect().await.unwrap().to_bytes() == bytes[1000..501_000]);
+    }
+
+    /// A file that is shorter than it was is an error, not a short answer.
+    #[tokio::test]
+    async fn shortened() {
+        let body = FileBody::new(file(&[1; 200_000]), 0, 300_000);
+        assert!(body.collect().await.is_err());
+    }
+}

@@ -47,7 +47,7 @@ fn is_short_hash(text: &str, is_code: bool, in_build_folder: bool) -> bool {
     }
     let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
     let is_base32 = text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'));
-    if is_base32 && has_digit && !text.starts_with(|first: char| first.is_ascii_digit() && text.len() < 2) {
+    if is_base32 && has_digit {
         return changes_of_kind(text) >= 2;
     }
     changes_of_kind(text) >= if in_build_folder { 3 } else { 4 }

@@ -54,8 +54,17 @@ impl AssetServer {
             return self.send(&asset.identity, request).await;
         }
         let variants = asset.variants(self.variants.generation(), |digest| self.store.blobs().variants(digest));
-        let best = variants.as_ref().and_then(|variants| variants.best(accepted));
-        self.send(best.unwrap_or(&asset.identity), request).await
+        let Some(best) = variants.as_ref().and_then(|variants| variants.best(accepted)) else {
+            return self.send(&asset.identity, request).await;
+        };
+        match self.send(best, request).await {
+            Err(PlatformError::BlobCorrupt) => {
+                // A variant is made anew from the asset; a visitor need not wait for that.
+                self.variants.look_again();
+                self.send(&asset.identity, request).await
+            }
+            sent => sent,
+        }
     }
 
     async fn send(

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use ship_core::Digest;
 use ship_store::Store;
 
 use crate::live_deployment::LiveDeployment;
@@ -12,6 +13,10 @@ use crate::live_deployment::LiveDeployment;
 /// How many deployments may wait. Beyond it a deployment is served uncompressed until it is prepared again, which a host does
 /// each time it loads one.
 const MAX_WAITING: usize = 1024;
+
+/// How many blobs are compressed and stored together: few enough that a stop does not wait long, and enough that the disk is
+/// not asked to make each durable by itself.
+const AT_ONCE: usize = 16;
 
 /// The least favoured priority: a visitor never waits for a compression.
 const NICE: i32 = 19;
@@ -26,30 +31,36 @@ pub(crate) struct VariantWorker {
 type Thread = (SyncSender<Arc<LiveDeployment>>, JoinHandle<()>);
 
 struct Shared {
+    store: Store,
     generation: AtomicU64,
     is_stopping: AtomicBool,
 }
 
 impl VariantWorker {
     /// A worker on a store; its thread starts with the first deployment.
-    pub(crate) fn new() -> Self {
-        let shared = Shared { generation: AtomicU64::new(1), is_stopping: AtomicBool::new(false) };
+    pub(crate) fn new(store: Store) -> Self {
+        let shared = Shared { store, generation: AtomicU64::new(1), is_stopping: AtomicBool::new(false) };
         Self { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
 
-    /// Counts the blobs that variants were made of, from 1.
+    /// Notes that what the store said of variants does not hold any more: one was found damaged.
+    pub(crate) fn look_again(&self) {
+        self.shared.count_change();
+    }
+
+    /// Counts, from 1, how often what the store says of variants has changed.
     pub(crate) fn generation(&self) -> u64 {
         self.shared.generation.load(Ordering::Acquire)
     }
 
     /// Makes the variants that a deployment lacks, in time.
-    pub(crate) fn prepare(&self, store: &Store, deployment: &Arc<LiveDeployment>) {
-        if self.shared.is_stopping.load(Ordering::Acquire) {
+    pub(crate) fn prepare(&self, deployment: &Arc<LiveDeployment>) {
+        if self.shared.is_stopping() {
             return;
         }
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
-            *thread = self.start(store.clone());
+            *thread = self.start();
         }
         let Some((deployments, _)) = thread.as_ref() else { return };
         match deployments.try_send(Arc::clone(deployment)) {
@@ -60,11 +71,11 @@ impl VariantWorker {
         }
     }
 
-    fn start(&self, store: Store) -> Option<Thread> {
+    fn start(&self) -> Option<Thread> {
         let (sender, receiver) = sync_channel(MAX_WAITING);
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("ship-variants".to_owned());
-        match thread.spawn(move || work(&store, &shared, &receiver)) {
+        match thread.spawn(move || shared.work(&receiver)) {
             Ok(handle) => Some((sender, handle)),
             Err(error) => {
                 tracing::warn!(%error, "cannot start the compression thread");
@@ -79,9 +90,8 @@ impl VariantWorker {
         let taken = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((sender, handle)) = taken else { return };
         drop(sender);
-        match tokio::task::spawn_blocking(move || handle.join()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => tracing::error!("the compression thread panicked"),
+        if !matches!(tokio::task::spawn_blocking(move || handle.join()).await, Ok(Ok(()))) {
+            tracing::error!("the compression thread panicked");
         }
     }
 }
@@ -93,27 +103,39 @@ impl Drop for VariantWorker {
     }
 }
 
-fn work(store: &Store, shared: &Shared, deployments: &Receiver<Arc<LiveDeployment>>) {
-    // On Linux the priority is the calling thread's alone.
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "cannot lower the priority of the compression thread");
+impl Shared {
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
     }
-    while let Ok(deployment) = deployments.recv() {
-        for asset in deployment.manifest().assets().iter().filter(|asset| asset.media_type.is_compressible()) {
-            if shared.is_stopping.load(Ordering::Acquire) {
+
+    fn count_change(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn work(&self, deployments: &Receiver<Arc<LiveDeployment>>) {
+        // On Linux the priority is the calling thread's alone.
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            tracing::debug!(%error, "cannot lower the priority of the compression thread");
+        }
+        while let Ok(deployment) = deployments.recv() {
+            self.compress(&deployment);
+        }
+    }
+
+    fn compress(&self, deployment: &LiveDeployment) {
+        let assets = deployment.manifest().assets().iter().filter(|asset| asset.media_type.is_compressible());
+        let digests: Vec<Digest> = assets.map(|asset| asset.digest).collect();
+        let lacking: Vec<Digest> =
+            digests.into_iter().filter(|digest| self.store.blobs().needs_variants(digest)).collect();
+        for some in lacking.chunks(AT_ONCE) {
+            if self.is_stopping() {
                 return;
             }
-            if !store.blobs().needs_variants(&asset.digest) {
-                continue;
+            if let Err(error) = self.store.blobs().make_all_variants(some) {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(deployment = %deployment.id(), error, "assets cannot be compressed");
             }
-            match store.blobs().make_variants(&asset.digest) {
-                Ok(_) => {
-                    shared.generation.fetch_add(1, Ordering::AcqRel);
-                }
-                Err(error) => {
-                    tracing::warn!(path = %asset.path, error = &error as &dyn std::error::Error, "cannot compress an asset");
-                }
-            }
+            self.count_change();
         }
     }
 }

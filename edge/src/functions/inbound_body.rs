@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 /// How long a visitor may send no byte of a body that is waited for.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The body of a visitor's request. It fails when it grows over its limit or when the visitor stops sending.
 pub(super) struct InboundBody {

@@ -30,7 +30,7 @@ pub(crate) struct FunctionServer {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
     pub(crate) max_body_bytes: u64,
-    /// The WebSockets that are open.
+    /// The WebSocket connections that are open.
     pub(crate) websockets: TaskTracker,
     pub(crate) stop: CancellationToken,
 }

@@ -1,4 +1,4 @@
-//! WebSockets: two connections that have left HTTP, joined until either ends.
+//! WebSocket connections: two connections that have left HTTP, joined until either ends.
 
 use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method};

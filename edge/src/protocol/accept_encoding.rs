@@ -56,7 +56,7 @@ impl AcceptedCodings {
             brotli: brotli.or(others).unwrap_or(0),
             gzip: gzip.or(others).unwrap_or(0),
             // Unless it is named, identity is acceptable and less welcome than any coding that is.
-            identity: identity.unwrap_or(if others == Some(0) { 0 } else { 1 }),
+            identity: identity.unwrap_or(u16::from(others != Some(0))),
         }
     }
 

@@ -33,6 +33,7 @@ pub(super) async fn run<A: Answer>(
     let http = http1::Builder::new()
         .timer(HeadTimer(Arc::clone(&state)))
         .header_read_timeout(limits.idle_timeout)
+        .max_header_size(limits.max_header_bytes)
         .max_buf_size(limits.max_header_bytes)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

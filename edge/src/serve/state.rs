@@ -41,13 +41,13 @@ pub(super) enum Order {
 impl ConnectionState {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
         let never = || AtomicU32::new(0);
-        // A visitor who connects is expected to speak: the first head's time runs from here.
-        let head_since = AtomicU32::new(1);
+        let from_the_start = || AtomicU32::new(1);
         Self {
             began: Instant::now(),
             limits,
-            waiting_since: never(),
-            head_since,
+            waiting_since: from_the_start(),
+            // A visitor who connects is expected to speak: the first head's time runs from here.
+            head_since: from_the_start(),
             stalled_since: never(),
             lingering_since: never(),
             order: AtomicU8::new(Order::Serve as u8),

@@ -85,10 +85,13 @@ impl AsyncWrite for VisitorStream {
     }
 
     /// Closes for writing, then reads on for a moment: a socket that is closed with unread bytes is reset, and a reset can
-    /// overtake the response.
+    /// overtake the response. A connection that only waits for a request has no response on its way.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingered_bytes.is_none() {
             ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
+            if self.state.waits_for_request() {
+                return Poll::Ready(Ok(()));
+            }
             self.state.lingers();
         }
         let mut lingered = self.lingered_bytes.unwrap_or(0);

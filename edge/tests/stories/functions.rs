@@ -1,0 +1,117 @@
+//! Functions: what they are asked, and what becomes of their answers.
+
+use insta::assert_snapshot;
+use ship_core::LogSource;
+
+use crate::stage::{SiteBuilder, request};
+
+/// The function sees the visitor's path and query, where the request came from, and nothing that was forged or belongs to the
+/// hop.
+#[tokio::test]
+async fn what_a_function_sees() {
+    let routes = r#"[{"handle": "rewrite"}, {"src": "^/(head)$", "dest": "/api/users/[id]?id=$1"}]"#;
+    let stage = SiteBuilder::new().routes(routes).function("api/users/[id]").start().await;
+    let headers = [
+        "X-Ship-Id: forged",
+        "X-Forwarded-For: 192.0.2.1",
+        "Forwarded: for=192.0.2.1",
+        "TE: trailers",
+        "Connection: X-Hop",
+        "X-Hop: 1",
+        "Cookie: a=b",
+    ];
+    let received = stage.get("/head?x=1", &headers).await;
+    assert_eq!(received.status(), 200);
+    let mut lines: Vec<String> = String::from_utf8_lossy(received.body()).lines().map(str::to_owned).collect();
+    lines[1..].sort();
+    let id = received.header("x-ship-id").unwrap();
+    assert_snapshot!("what_a_function_sees", lines.join("\n").replace(&id, "[id]"));
+    stage.stop().await;
+}
+
+/// Bodies stream through in both directions, and the record names the function.
+#[tokio::test]
+async fn bodies() {
+    let stage = SiteBuilder::new().function("echo").start().await;
+    let body = "x".repeat(300_000);
+    let length = format!("Content-Length: {}", body.len());
+    let received = stage.send(request("POST", "/echo", &[&length], &body)).await;
+    assert_eq!((received.status(), received.body().len()), (200, body.len()));
+    let mut connection = stage.connect().await;
+    connection.send(request("POST", "/echo", &["Transfer-Encoding: chunked"], "")).await;
+    connection.send("5\r\nfirst\r\n").await;
+    connection.until("5\r\nfirst\r\n").await;
+    connection.send("4\r\nlast\r\n0\r\n\r\n").await;
+    assert_eq!(connection.rest().await.bytes, b"4\r\nlast\r\n0\r\n\r\n");
+    let records = stage.logs.requests(2).await;
+    let LogSource::Request { function, status, .. } = &records[0].source else { panic!("{records:?}") };
+    assert_eq!((function.as_ref().map(ToString::to_string).as_deref(), *status), (Some("echo"), 200));
+    stage.stop().await;
+}
+
+/// A body that is too large is refused before it is sent where its length is known, and as soon as it is where it is not.
+#[tokio::test]
+async fn too_large() {
+    let stage = SiteBuilder::new().function("echo").options(|options| options.max_body_bytes = 1000).start().await;
+    let declared = stage.send(request("POST", "/echo", &["Content-Length: 1001", "Expect: 100-continue"], "")).await;
+    assert_snapshot!("payload_too_large", declared.shown());
+    assert_eq!(stage.instances(), 0);
+    let chunk = format!("3e9\r\n{}\r\n", "x".repeat(1001));
+    let grown = stage.send(request("POST", "/echo", &["Transfer-Encoding: chunked"], &chunk)).await;
+    assert_eq!(stage.logs.requests(2).await.len(), 2);
+    // The echo may have begun by then: then the answer breaks off, and is never a whole one.
+    assert!(grown.status() == 413 || !grown.bytes.ends_with(b"0\r\n\r\n"), "{}", grown.shown());
+    stage.stop().await;
+}
+
+/// A function that dies in the middle of its answer never gives a whole answer, and the record says so.
+#[tokio::test]
+async fn broken_answers() {
+    let stage = SiteBuilder::new().function("exit/mid-chunked").function("exit/now").start().await;
+    let broken = stage.get("/exit/mid-chunked", &[]).await;
+    assert!(broken.bytes.ends_with(b"5\r\nfirst\r\n"), "{}", broken.shown());
+    let failed = stage.get("/exit/now", &["Accept: */*"]).await;
+    assert_snapshot!("function_failed", failed.shown());
+    let errors: Vec<Option<String>> = stage
+        .logs
+        .requests(2)
+        .await
+        .into_iter()
+        .map(|record| match record.source {
+            LogSource::Request { error, .. } => error,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(errors, vec![Some("FUNCTION_INVOCATION_FAILED".to_owned()); 2]);
+    stage.stop().await;
+}
+
+/// A WebSocket goes through in both directions; another protocol does not, and nobody is switched who did not ask.
+#[tokio::test]
+async fn upgrades() {
+    let stage = SiteBuilder::new().function("upgrade").function("surprise-upgrade").function("ok").start().await;
+    let mut connection = stage.connect().await;
+    let head = "GET /upgrade HTTP/1.1\r\nHost: site.localhost\r\n";
+    connection.send(format!("{head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n")).await;
+    let switched = connection.until("\r\n\r\n").await;
+    assert!(switched.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{switched}");
+    assert!(switched.contains("upgrade: websocket\r\n") && switched.contains("x-ship-id: "), "{switched}");
+    connection.send("ping").await;
+    assert_eq!(connection.until("ping").await, "ping");
+    let h2c = ["Connection: close, Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x"];
+    assert_eq!(stage.get("/ok", &h2c).await.body(), b"ok");
+    let surprise = stage.get("/surprise-upgrade", &[]).await;
+    assert_eq!(surprise.header("x-ship-error").as_deref(), Some("INVALID_FUNCTION_RESPONSE"));
+    stage.stop().await;
+}
+
+/// A request that has come through here again and again is going in circles.
+#[tokio::test]
+async fn circles() {
+    let stage = SiteBuilder::new().function("ok").start().await;
+    let times = |count: usize| format!("CDN-Loop: {}", vec!["ship"; count].join(", "));
+    assert_eq!(stage.get("/ok", &[&times(9)]).await.status(), 200);
+    let stopped = stage.get("/ok", &[&times(10)]).await;
+    assert_eq!((stopped.status(), stopped.header("x-ship-error").as_deref()), (508, Some("INFINITE_LOOP_DETECTED")));
+    stage.stop().await;
+}

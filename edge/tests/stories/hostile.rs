@@ -1,0 +1,123 @@
+//! Visitors who mean ill: requests within requests, endless heads, silence.
+
+use std::time::Duration;
+
+use crate::stage::{SiteBuilder, Stage, request};
+
+async fn site() -> Stage {
+    SiteBuilder::new().file("a.txt", "text/plain", "a").function("echo").start().await
+}
+
+/// A message that two programs could take for different requests is refused, and nothing behind it is read as a request.
+#[tokio::test]
+async fn smuggling() {
+    let stage = site().await;
+    let host = "Host: site.localhost\r\n";
+    let hidden = "GET /a.txt HTTP/1.1\r\nHost: site.localhost\r\n\r\n";
+    let length = hidden.len() + 5;
+    for attack in [
+        format!(
+            "POST /echo HTTP/1.1\r\n{host}Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+        ),
+        format!(
+            "POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n{hidden}"
+        ),
+        format!("POST /echo HTTP/1.1\r\n{host}Content-Length: 0\r\nContent-Length: {length}\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}Content-Length: 0, {length}\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}Content-Length: +0\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.0\r\n{host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}Content-Length : 0\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}X: y\r\n Transfer-Encoding: chunked\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}X: y\nContent-Length: 0\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\n{}\n{hidden}", host.replace('\r', "")),
+        format!("POST /echo HTTP/1.1\r\n{host}X: a\0b\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}X: a\rb\r\n\r\n{hidden}"),
+    ] {
+        let received = stage.send(&attack).await;
+        assert_eq!((received.status(), received.responses()), (400, 1), "{attack:?} gave {}", received.shown());
+    }
+    assert_eq!(stage.instances(), 0);
+    stage.stop().await;
+}
+
+/// A body that nobody reads is not taken for the next request: it is passed over, or the connection ends.
+#[tokio::test]
+async fn unread_bodies() {
+    let stage = site().await;
+    let hidden = "GET /a.txt HTTP/1.1\r\nHost: site.localhost\r\n\r\n";
+    let head =
+        |length: usize| format!("POST /a.txt HTTP/1.1\r\nHost: site.localhost\r\nContent-Length: {length}\r\n\r\n");
+    let next = request("GET", "/a.txt", &[], "");
+    let small = stage.send(format!("{}{hidden}{next}", head(hidden.len()))).await;
+    assert_eq!((small.status(), small.responses()), (405, 2), "{}", small.shown());
+    let large = hidden.repeat(20_000);
+    let cut = stage.send(format!("{}{large}{next}", head(large.len()))).await;
+    assert_eq!((cut.status(), cut.responses(), cut.was_reset), (405, 1, false));
+    stage.stop().await;
+}
+
+/// What is over the limits is refused with a status and not held in memory.
+#[tokio::test]
+async fn oversize_heads() {
+    let stage = site().await;
+    let long = stage.get("/a.txt", &[&format!("X: {}", "x".repeat(100_000))]).await;
+    assert_eq!(long.status(), 431);
+    let many: Vec<String> = (0..10_000).map(|number| format!("X-{number}: y")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(stage.get("/a.txt", &many).await.status(), 431);
+    let path = stage.get(&format!("/{}", "x".repeat(70_000)), &[]).await;
+    assert!(matches!(path.status(), 414 | 431), "{}", path.shown());
+    stage.stop().await;
+}
+
+/// Who does not finish a head in time is closed, whatever trickles in; who finishes is served.
+#[tokio::test]
+async fn slow_heads() {
+    let short = Duration::from_millis(200);
+    let stage = SiteBuilder::new()
+        .file("a.txt", "text/plain", "a")
+        .limits(|limits| limits.header_read_timeout = short)
+        .start()
+        .await;
+    let silent = stage.connect().await;
+    let mut begun = stage.connect().await;
+    begun.send("GET /a.txt HTTP/1.1\r\nHost: site.").await;
+    let mut second = stage.connect().await;
+    second.send("GET /a.txt HTTP/1.1\r\nHost: site.localhost\r\n\r\n").await;
+    second.until("\r\n\r\na").await;
+    second.send("GET /a.txt HTTP/1.1\r\nHo").await;
+    assert_eq!(silent.rest().await.bytes, b"");
+    assert_eq!(begun.rest().await.bytes, b"");
+    assert_eq!(second.rest().await.bytes, b"");
+    stage.stop().await;
+}
+
+/// A connection that is kept for nothing is closed after a while.
+#[tokio::test]
+async fn idle_connections() {
+    let stage = SiteBuilder::new()
+        .file("a.txt", "text/plain", "a")
+        .limits(|limits| limits.idle_timeout = Duration::from_millis(200))
+        .start()
+        .await;
+    let received = stage.send("GET /a.txt HTTP/1.1\r\nHost: site.localhost\r\n\r\n").await;
+    assert_eq!((received.status(), received.responses()), (200, 1));
+    stage.stop().await;
+}
+
+/// Who takes nothing of a response is closed after a while, and holds no more than a few pieces of the file until then.
+#[tokio::test]
+async fn slow_readers() {
+    let stage = SiteBuilder::new()
+        .file("film.mp4", "video/mp4", vec![1_u8; 64 * 1024 * 1024])
+        .limits(|limits| limits.write_timeout = Duration::from_millis(200))
+        .start()
+        .await;
+    let mut connection = stage.connect().await;
+    connection.send(request("GET", "/film.mp4", &[], "")).await;
+    stage.logs.requests(1).await;
+    assert!(connection.rest().await.bytes.len() < 64 * 1024 * 1024);
+    stage.stop().await;
+}

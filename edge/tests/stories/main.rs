@@ -1,0 +1,12 @@
+//! Stories about the edge, told over real sockets: what a visitor sends, and every byte of what comes back.
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on ends where it stands")]
+
+mod assets;
+mod connections;
+mod cors;
+mod errors;
+mod functions;
+mod hostile;
+mod routes;
+mod stage;
+mod visitor;
