@@ -189,14 +189,18 @@ impl Runtime {
 
     /// Closes pools, and stops what is not done in time whatever it is doing.
     async fn drain(&self, pools: &[Arc<Pool>]) {
-        pools.iter().for_each(|pool| pool.close());
+        for pool in pools {
+            pool.close();
+        }
         let all_closed = async {
             for pool in pools {
                 pool.closed().await;
             }
         };
         if timeout(self.inner.drain_timeout, all_closed).await.is_err() {
-            pools.iter().for_each(|pool| pool.abandon());
+            for pool in pools {
+                pool.abandon();
+            }
             for pool in pools {
                 pool.closed().await;
             }

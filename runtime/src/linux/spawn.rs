@@ -115,7 +115,7 @@ fn spawn_with(root: &Path, environment: &[CString], descriptors: &Descriptors<'_
     Pid::from_raw(pid).ok_or_else(|| io::Error::other("posix_spawn gave no process id"))
 }
 
-/// The posix_spawn functions return the error instead of setting `errno`.
+/// The functions of `posix_spawn` return the error instead of setting `errno`.
 fn check(code: i32) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }

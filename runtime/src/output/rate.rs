@@ -54,7 +54,7 @@ impl LogRate {
     }
 
     fn fill(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.filled_at).min(Duration::from_secs(60));
+        let elapsed = now.saturating_duration_since(self.filled_at).min(Duration::from_mins(1));
         let earned =
             usize::try_from(elapsed.as_micros()).unwrap_or(usize::MAX).saturating_mul(LOG_BYTES_PER_SEC) / 1_000_000;
         if earned > 0 {

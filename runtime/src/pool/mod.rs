@@ -65,7 +65,7 @@ struct Member {
 type Waiter = (Option<RequestId>, oneshot::Sender<Result<Lease, InvokeError>>);
 
 /// What the keeper is told.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Event {
     /// The books say that something is to be done.
     Due,

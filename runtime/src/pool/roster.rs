@@ -3,66 +3,22 @@
 //! Nothing here performs I/O or reads a clock, and instances (`M`) and waiting requests (`W`) are whatever the caller says,
 //! so every rule of scaling and stopping is tested without a process.
 
+mod slot;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use ship_core::FunctionLimits;
 use tokio::time::Instant;
 
+pub(crate) use slot::{InstanceNumber, Phase, Slot};
+pub(crate) use verdict::{Admission, Conclusion, Overtime, Released};
+
 use super::backoff::Backoff;
 use crate::limits::{IDLE_LEAST, PROBE_AFTER, QUEUE_BEYOND_CAPACITY};
-
-/// Names an instance within its function.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
-pub(crate) struct InstanceNumber(u64);
-
-/// Where an instance is in its life.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
-    /// The process exists and was not heard of yet. It is given requests: they wait in its socket.
-    Booting,
-    /// It has answered.
-    Ready,
-    /// It gets no more requests, and is to be stopped when it has none.
-    Leaving,
-    /// It was asked to stop.
-    Stopping,
-    /// Its process is gone; its last requests are being answered for it.
-    Gone,
-}
-
-/// One instance in the books.
-pub(crate) struct Slot<M> {
-    pub(crate) number: InstanceNumber,
-    pub(crate) phase: Phase,
-    pub(crate) in_flight: u32,
-    pub(crate) member: M,
-    spawned_at: Instant,
-    /// Since when it has had no request.
-    idle_since: Instant,
-    was_ready: bool,
-    is_probed: bool,
-}
-
-impl<M> Slot<M> {
-    const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Booting | Phase::Ready)
-    }
-}
-
-/// What happens to a request.
-pub(crate) enum Admission<'r, M> {
-    /// This instance answers it.
-    Serve(&'r mut Slot<M>),
-    /// It waits; the caller puts it into the queue.
-    Wait,
-    /// The queue is full.
-    QueueFull,
-    /// Starts fail, and the pause before the next is not over.
-    Failing,
-    /// The books are closed: a new pool answers it.
-    Closed,
-}
 
 /// Whether the function takes new requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,25 +29,6 @@ enum Door {
     Closing,
     /// Nothing is started any more.
     Closed,
-}
-
-/// What the end of a request means for its instance.
-pub(crate) enum Released<'r, M> {
-    /// It gets more requests, and may use the connection again.
-    Reusable(&'r mut Slot<M>),
-    /// It was to end after this request: something is due.
-    LastOfLeaving,
-    /// It gets no more requests, and has others to finish.
-    Nothing,
-}
-
-/// What is to be done with an instance one of whose requests ran into its timeout.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Overtime {
-    /// It has nothing else to do: end it now.
-    Kill(InstanceNumber),
-    /// Others are being answered by it: it ends when they are over.
-    Retire,
 }
 
 /// The books.
@@ -428,13 +365,4 @@ impl<M, W> Roster<M, W> {
     pub(crate) fn slot_mut(&mut self, number: InstanceNumber) -> Option<&mut Slot<M>> {
         self.slots.iter_mut().find(|slot| slot.number == number)
     }
-}
-
-/// What is learned when an instance leaves the books.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Conclusion {
-    /// It had been ready.
-    Ended,
-    /// It never was: a start has failed.
-    NeverReady,
 }

@@ -103,7 +103,7 @@ fn about() -> String {
 }
 
 fn flood(bytes: usize) -> io::Result<()> {
-    let piece = [b'x'; 64 * 1024];
+    let piece = vec![b'x'; 64 * 1024];
     let mut stdout = io::stdout();
     for _ in 0..bytes / piece.len() {
         stdout.write_all(&piece)?;

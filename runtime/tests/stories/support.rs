@@ -146,7 +146,6 @@ impl StoppedClock {
     }
 
     /// Lets time pass, and a millisecond more: timers are that coarse, and round up.
-    #[expect(clippy::unused_self, reason = "only a stopped clock can be moved")]
     pub(crate) async fn advance(&self, seconds: u64) {
         tokio::time::advance(Duration::from_secs(seconds) + Duration::from_millis(1)).await;
     }

@@ -163,7 +163,7 @@ async fn upload_that_nobody_reads() {
         tokio::spawn(async move {
             let endless = futures_util::stream::repeat_with(move || {
                 taken.fetch_add(64 * 1024, Ordering::Relaxed);
-                Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(&[0; 64 * 1024])))
+                Ok::<_, std::io::Error>(Frame::data(Bytes::from(vec![0; 64 * 1024])))
             });
             let request = Request::post("/hang/unread").body(StreamBody::new(endless)).unwrap();
             stage.runtime.invoke(&spec, fresh_id(), request).await
