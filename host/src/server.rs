@@ -151,7 +151,8 @@ fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr
     listener.local_addr().map_err(|source| HostError::Listen { address: asked, source })
 }
 
-/// Makes sure that the owner of the token file may ask: a token is made at the first start, and again if its file is gone.
+/// Makes sure that the owner of the token file may ask: a token is made at the first start. If its file is gone another is made,
+/// and the lost one opens nothing any more.
 fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
     if let Some(token) = read_token_file(&options.token_file)?
         && store.tokens().contains(&token.hash().0)?
@@ -159,6 +160,6 @@ fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
         return Ok(());
     }
     let token = PlainToken::generate()?;
-    store.tokens().add(token.hash().0, "admin", "owner", Timestamp::now())?;
+    store.tokens().replace_named("owner", token.hash().0, "admin", Timestamp::now())?;
     write_token_file(&options.token_file, &token)
 }

@@ -1,8 +1,7 @@
 //! The layout of a data directory: where everything is, and how an empty folder becomes one.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use ship_core::Digest;
@@ -27,9 +26,10 @@ impl DataDir {
     /// Makes `root` a data directory if it is none yet, takes its lock, and removes what an earlier process left half
     /// written.
     pub(crate) fn prepare(root: &Path, disk: &dyn FileSystem) -> Result<(Self, DataDirLock), OpenError> {
+        let root = &std::path::absolute(root).map_err(|source| OpenError::io("find", root, source))?;
         let data_dir = Self::at(root);
         let known_version = data_dir.check_version()?;
-        create_root(root).map_err(|source| OpenError::io("create", root, source))?;
+        create_root(root, disk).map_err(|source| OpenError::io("create", root, source))?;
         let lock = data_dir.take_lock()?;
         if known_version.is_none() {
             data_dir.claim(disk)?;
@@ -85,23 +85,12 @@ impl DataDir {
         write().map_err(|source| OpenError::io("write", &path, source))
     }
 
-    /// All 256 blob folders exist from the start, so that no commit has to make one.
     fn create_folders(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
-        let folders = [self.blobs(), self.functions(), self.logs(), self.quarantine(), self.temporary()];
-        let buckets = (0..=255_u8).map(|bucket| self.blobs().join(format!("{bucket:02x}")));
-        let mut is_new = false;
-        for folder in folders.into_iter().chain(buckets) {
-            match disk.create_folder(&folder) {
-                Ok(()) => is_new = true,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(OpenError::io("create", &folder, source)),
-            }
+        for folder in [self.blobs(), self.functions(), self.logs(), self.quarantine(), self.temporary()] {
+            create_if_missing(&folder, disk).map_err(|source| OpenError::io("create", &folder, source))?;
         }
-        if is_new {
-            let sync = || disk.sync_folder(&self.blobs()).and_then(|()| disk.sync_folder(&self.root));
-            sync().map_err(|source| OpenError::io("sync", &self.root, source))?;
-        }
-        Ok(())
+        // Also when they were there: an earlier start may have died between making and syncing them.
+        disk.sync_folder(&self.root).map_err(|source| OpenError::io("sync", &self.root, source))
     }
 
     fn clear_temporary(&self) -> Result<(), OpenError> {
@@ -158,8 +147,21 @@ pub(crate) fn blob_name(digest: &Digest) -> String {
     name
 }
 
-fn create_root(root: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(root)
+/// Makes the directory and those above it that do not exist, so that a power cut takes none of them away.
+fn create_root(root: &Path, disk: &dyn FileSystem) -> io::Result<()> {
+    let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        create_if_missing(folder, disk)?;
+        folder.parent().map_or(Ok(()), |parent| disk.sync_folder(parent))?;
+    }
+    Ok(())
+}
+
+fn create_if_missing(folder: &Path, disk: &dyn FileSystem) -> io::Result<()> {
+    match disk.create_folder(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -40,6 +40,9 @@ impl Store {
 
     pub(crate) fn open_on(data: &Path, durability: Durability, disk: Arc<dyn FileSystem>) -> Result<Self, OpenError> {
         let (data_dir, lock) = DataDir::prepare(data, &*disk)?;
+        if !data_dir.database().exists() && holds_blobs(&data_dir.blobs()) {
+            return Err(OpenError::StateLost { path: data_dir.database() });
+        }
         let database = Arc::new(Database::open(&data_dir.database(), durability)?);
         let blobs = Blobs::new(&data_dir, Arc::clone(&disk), Arc::clone(&database))
             .map_err(|source| OpenError::io("open", &data_dir.blobs(), source))?;
@@ -86,6 +89,12 @@ impl Store {
     }
 }
 
+/// Whether any blob is stored. Without the state that names it, nobody could find it again.
+fn holds_blobs(folder: &Path) -> bool {
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries(folder).any(|shard| entries(&shard.path()).next().is_some())
+}
+
 /// A data directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -110,6 +119,12 @@ pub enum OpenError {
         found: u32,
         /// The highest version that this code knows.
         known: u32,
+    },
+    /// The state database is gone although blobs are there. An empty one in its place would forget every deployment.
+    #[error("{} is missing although deployments were stored beside it", path.display())]
+    StateLost {
+        /// Where the database should be.
+        path: PathBuf,
     },
     /// The folder is something else, so the store keeps away from it.
     #[error("{} is not a data directory of ship: {reason}", path.display())]

@@ -29,6 +29,17 @@ impl Tokens {
         })
     }
 
+    /// Remembers the SHA-256 of a token under a name and forgets every other token of that name, in one step: whoever lost a
+    /// token and got another must not be opened to whoever found it.
+    pub fn replace_named(&self, name: &str, hash: [u8; 32], role: &str, at: Timestamp) -> Result<(), StateError> {
+        self.database.write(|transaction| {
+            transaction.prepare_cached("DELETE FROM tokens WHERE name = ?1")?.execute([name])?;
+            let sql = "INSERT INTO tokens (hash, role, name, created_at) VALUES (?1, ?2, ?3, ?4)";
+            transaction.prepare_cached(sql)?.execute((hash, role, name, Micros(at)))?;
+            Ok(())
+        })
+    }
+
     /// Whether a token with this SHA-256 is known. The lookup is by a hash that nobody can choose without the token, so
     /// how long it takes tells nothing.
     pub fn contains(&self, hash: &[u8; 32]) -> Result<bool, StateError> {
@@ -52,6 +63,19 @@ mod tests {
     use crate::{Durability, Store};
 
     use super::*;
+
+    /// A token that takes the place of another leaves nothing of it, and others alone.
+    #[test]
+    fn replaced_tokens_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Durability::Durable).unwrap();
+        let at = Timestamp::UNIX_EPOCH;
+        store.tokens().add([1; 32], "admin", "owner", at).unwrap();
+        store.tokens().add([2; 32], "viewer", "colleague", at).unwrap();
+        store.tokens().replace_named("owner", [3; 32], "admin", at).unwrap();
+        let known = [1, 2, 3].map(|byte| store.tokens().contains(&[byte; 32]).unwrap());
+        assert_eq!(known, [false, true, true]);
+    }
 
     /// A token that was added is known, also after the store was closed and opened again; no other is.
     #[test]

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ship_core::{Digest, DigestHasher, SiteLimits};
@@ -127,7 +128,8 @@ impl BlobBatch {
         named: &mut Vec<PathBuf>,
         report: &mut BatchReport,
     ) -> Result<BTreeSet<PathBuf>, BlobError> {
-        let mut buckets = BTreeSet::new();
+        // The folder of the folders always belongs to it: an earlier batch may have failed after making one in it.
+        let mut buckets = BTreeSet::from([self.blobs.inner.folder_path.clone()]);
         // In the order of the names, so that each folder is visited once.
         self.complete.sort_unstable_by_key(|temporary| Reverse(temporary.digest));
         while let Some(temporary) = self.complete.last() {
@@ -136,8 +138,7 @@ impl BlobBatch {
                 report.reused_blobs += 1;
                 self.remove_temporary(&temporary.path);
             } else {
-                let renamed = self.blobs.inner.disk.rename(&temporary.path, &path);
-                renamed.map_err(|source| BlobError::io("name", &path, source))?;
+                self.name(&temporary.path, &path).map_err(|source| BlobError::io("name", &path, source))?;
                 report.stored_blobs += 1;
                 report.stored_bytes += temporary.size_bytes;
                 named.push(path.clone());
@@ -146,6 +147,18 @@ impl BlobBatch {
             self.complete.pop();
         }
         Ok(buckets)
+    }
+
+    /// Moves a file to its final name, making the folder that it goes to if it is the first there.
+    fn name(&self, temporary: &Path, path: &Path) -> io::Result<()> {
+        let disk = &self.blobs.inner.disk;
+        match disk.rename(temporary, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                disk.create_folder(bucket_of(path))?;
+                disk.rename(temporary, path)
+            }
+            result => result,
+        }
     }
 
     fn sync_names(&self, buckets: &BTreeSet<PathBuf>) -> Result<(), BlobError> {

@@ -20,8 +20,7 @@ pub(crate) enum Fault {
     Dead,
 }
 
-/// A disk on which the `nth` operation, counted from 1, fails. Looking whether folders exist, as every opening of a store
-/// does by trying to make them, is not counted.
+/// A disk on which the `nth` operation, counted from 1, fails. Trying to make folders that exist is not counted.
 #[derive(Debug)]
 pub(crate) struct FaultyDisk {
     disk: Disk,
@@ -37,6 +36,12 @@ struct State {
     unsynced_files: HashMap<u64, PathBuf>,
     /// Names that would not survive one, by the folder that they are in.
     unsynced_names: HashMap<PathBuf, Vec<PathBuf>>,
+}
+
+impl State {
+    fn note_name(&mut self, path: &Path) {
+        self.unsynced_names.entry(path.parent().unwrap().to_owned()).or_default().push(path.to_owned());
+    }
 }
 
 impl FaultyDisk {
@@ -59,7 +64,7 @@ impl FaultyDisk {
         }
         if lost == Lost::ContentAndNames {
             for name in state.unsynced_names.values().flatten().filter(|name| name.exists()) {
-                std::fs::remove_file(name).unwrap();
+                crate::data_dir::remove_all(name).unwrap();
             }
         }
     }
@@ -99,8 +104,10 @@ impl FileSystem for FaultyDisk {
         if path.exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        drop(self.step()?);
-        self.disk.create_folder(path)
+        let mut state = self.step()?;
+        self.disk.create_folder(path)?;
+        state.note_name(path);
+        Ok(())
     }
 
     /// A failing write has written half, as a full disk does.
@@ -118,7 +125,7 @@ impl FileSystem for FaultyDisk {
         if let Some(path) = state.unsynced_files.get_mut(&to.metadata()?.ino()) {
             to.clone_into(path);
         }
-        state.unsynced_names.entry(to.parent().unwrap().to_owned()).or_default().push(to.to_owned());
+        state.note_name(to);
         Ok(())
     }
 

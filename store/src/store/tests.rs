@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use ship_core::Digest;
+
 use super::*;
 
 fn open(path: &Path) -> Result<Store, OpenError> {
@@ -40,7 +42,6 @@ fn layout() {
     ];
     assert_eq!(names(&data), expected);
     assert_eq!(fs::read_to_string(data.join("VERSION")).unwrap(), "1\n");
-    assert_eq!(names(&data.join("blobs")).len(), 256);
     assert_eq!(mode(&data), 0o700);
     for name in expected {
         let path = data.join(name);
@@ -110,17 +111,37 @@ fn unfinished_work_is_cleared() {
 /// A start that dies anywhere leaves a directory that the next start can use.
 #[test]
 fn first_start_may_die_anywhere() {
-    use crate::disk::faulty::{Fault, FaultyDisk};
-    // The 256 blob folders are made one like the other: of those, some are enough.
-    for nth in (1..16).chain((16..).step_by(50)) {
-        let data = tempfile::tempdir().unwrap();
+    use crate::disk::faulty::{Fault, FaultyDisk, Lost};
+    for nth in 1.. {
+        let parent = tempfile::tempdir().unwrap();
+        let data = parent.path().join("deep/data");
         let disk = Arc::new(FaultyDisk::new(nth, Fault::Dead));
-        let opened = Store::open_on(data.path(), Durability::Relaxed, Arc::clone(&disk) as Arc<dyn FileSystem>);
+        let opened = Store::open_on(&data, Durability::Relaxed, Arc::clone(&disk) as Arc<dyn FileSystem>);
         assert_eq!(opened.is_err(), disk.has_failed());
         drop(opened);
-        drop(Store::open(data.path(), Durability::Relaxed).unwrap());
+        disk.cut_power(Lost::Content);
+        drop(Store::open(&data, Durability::Relaxed).unwrap());
         if !disk.has_failed() {
             break;
         }
     }
+}
+
+/// A store whose database was taken away does not start as an empty one, which would forget what was acknowledged.
+#[test]
+fn lost_state_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), Durability::Durable).unwrap();
+    let mut batch = store.blobs().batch().unwrap();
+    let mut blob = batch.begin(Digest::of(b"content"), 7).unwrap();
+    blob.write(b"content").unwrap();
+    blob.finish().unwrap();
+    batch.commit().unwrap();
+    drop(store);
+    for name in ["state.db", "state.db-wal", "state.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(name));
+    }
+    let error = Store::open(folder.path(), Durability::Durable).unwrap_err();
+    assert!(matches!(error, OpenError::StateLost { .. }), "{error}");
+    assert!(!folder.path().join("state.db").exists());
 }
