@@ -48,12 +48,20 @@ pub(super) async fn deliver(
         });
     }
     let missing = client.missing(blobs.iter().map(|(digest, _)| *digest).collect()).await?;
-    let new_blobs = missing.len() as u64;
-    let new_bytes = upload(client, &built.output, &blobs, &missing, output).await?;
+    let mut new_blobs = missing.len() as u64;
+    let mut new_bytes = upload(client, &built.output, &blobs, &missing, output).await?;
     let upload_time = started.elapsed();
     let request = PublishRequest { manifest: Manifest::clone(manifest), publish: options.clone() };
     let publishing = Instant::now();
-    let published = client.publish(&built.name, &request).await?;
+    let published = match client.publish(&built.name, &request).await {
+        // Only now did the host look closer at what it had, and found it damaged.
+        Err(ClientError::Refused { detail, .. }) if detail.code == ErrorCode::MissingBlobs => {
+            new_blobs += detail.missing.len() as u64;
+            new_bytes += upload(client, &built.output, &blobs, &detail.missing, output).await?;
+            client.publish(&built.name, &request).await?
+        }
+        published => published?,
+    };
     let publish_time = publishing.elapsed();
     let reused_blobs = blobs.len() as u64 - new_blobs;
     Ok(Delivery { published, new_blobs, new_bytes, reused_blobs, upload_time, publish_time })
