@@ -49,6 +49,8 @@ impl Outgoing {
             // The connection to the instance has a life of its own.
             head.headers.remove(CONNECTION);
         }
+        // Only the runtime may ask this: its answer is not the function's.
+        head.headers.remove(CHECK);
         // The body is sent without waiting, so there is nothing to expect.
         head.headers.remove(EXPECT);
         frame(&mut head.headers, &body);
@@ -216,12 +218,13 @@ mod tests {
             .header("expect", "100-continue")
             .header("transfer-encoding", "gzip")
             .header("x-ship-id", "forged")
+            .header("x-ship-check", "1")
             .body(Full::new(Bytes::new()))
             .unwrap();
         let outgoing = Outgoing::new(request, id());
         assert_eq!(outgoing.request.uri(), "/a?b=c");
         assert_eq!(outgoing.request.version(), Version::HTTP_11);
-        for gone in ["connection", "expect", "transfer-encoding"] {
+        for gone in ["connection", "expect", "transfer-encoding", "x-ship-check"] {
             assert_eq!(header(&outgoing, gone), None, "{gone}");
         }
         assert_eq!(header(&outgoing, "x-ship-id"), Some(id().as_str()));

@@ -217,6 +217,9 @@ impl Pool {
         {
             slot.member.instance.kill(EndReason::Timeout);
         }
+        drop(books);
+        // Another instance may be wanted for those that wait.
+        self.tell(Event::Due);
     }
 
     /// An instance refuses connections. Called by the lease of a request that could not reach it.

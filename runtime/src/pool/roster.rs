@@ -3,9 +3,9 @@
 //! Nothing here performs I/O or reads a clock, and instances (`M`) and waiting requests (`W`) are whatever the caller says,
 //! so every rule of scaling and stopping is tested without a process.
 
-mod slot;
 #[cfg(test)]
-mod tests;
+mod book_tests;
+mod slot;
 mod verdict;
 
 use std::collections::VecDeque;

@@ -110,7 +110,8 @@ impl Exchange {
             "/nul-in-header" => "HTTP/1.1 200 OK\r\nx: a\0b\r\ncontent-length: 0\r\n\r\n".to_owned(),
             "/surprise-upgrade" => "HTTP/1.1 101 Switching Protocols\r\nupgrade: echo\r\n\r\n".to_owned(),
             "/huge-head" => format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(80 * 1024)),
-            "/endless-head" => return self.endless_head(),
+            "/endless-head" => return self.endless("HTTP/1.1 200 OK\r\nx: ", &"x".repeat(64 * 1024)),
+            "/endless-interim" => return self.endless("", &"HTTP/1.1 102 Processing\r\n\r\n".repeat(1024)),
             "/many-headers" => format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", "x: y\r\n".repeat(10_000)),
             "/old-and-closing" => "HTTP/1.0 200 OK\r\n\r\nall of it".to_owned(),
             _ => String::new(),
@@ -119,11 +120,10 @@ impl Exchange {
         Err(io::ErrorKind::ConnectionAborted.into())
     }
 
-    fn endless_head(&mut self) -> io::Result<()> {
-        self.raw("HTTP/1.1 200 OK\r\nx: ")?;
-        let piece = "x".repeat(64 * 1024);
+    fn endless(&mut self, beginning: &str, piece: &str) -> io::Result<()> {
+        self.raw(beginning)?;
         loop {
-            self.raw(&piece)?;
+            self.raw(piece)?;
         }
     }
 }

@@ -42,6 +42,40 @@ async fn never_answers() {
     assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
 }
 
+/// A function that says without end that it is working on it is given up all the same, and others are served meanwhile.
+#[tokio::test]
+async fn endless_interim_answers() {
+    let clock = StoppedClock::new();
+    let stage = Arc::new(Stage::new());
+    let spec = stage.function_with(|limits| limits.timeout_secs = 5);
+    stage.get(&spec, "/ok").await.unwrap();
+    let request = asking(&stage, &spec, "/endless-interim");
+    tokio::task::yield_now().await;
+    assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
+    clock.advance(5).await;
+    assert!(matches!(request.await.unwrap(), Err(InvokeError::Timeout)));
+}
+
+/// Requests that wait behind one that never ends get another instance when its time is over.
+#[tokio::test]
+async fn waiting_behind_a_slow_one() {
+    let clock = StoppedClock::new();
+    let stage = Arc::new(Stage::new());
+    let spec = stage.function_with(|limits| {
+        limits.timeout_secs = 5;
+        limits.concurrency = 2;
+        limits.max_instances = 1;
+    });
+    let neighbour = stage.open(&spec, "/hang/mid-body").await.unwrap();
+    let slow = asking(&stage, &spec, "/hang");
+    stage.logs.until_said_times("hanging", 2).await;
+    let waiting = asking(&stage, &spec, "/ok");
+    clock.advance(5).await;
+    assert!(matches!(slow.await.unwrap(), Err(InvokeError::Timeout)));
+    assert_eq!(waiting.await.unwrap().unwrap(), "ok");
+    drop(neighbour);
+}
+
 /// A function whose first request never ends is not mistaken for one that starts slowly: its time runs from the moment it
 /// was ready.
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! The rules of the books, one by one, and then any history of events.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -136,7 +138,7 @@ fn idle_instances() {
         books.release(*number, now);
     }
     let later = books.next_due(now).unwrap();
-    assert_eq!(later, now + Duration::from_secs(300));
+    assert_eq!(later, now + Duration::from_mins(5));
     assert!(books.next_to_stop(now).is_none());
     let stopped: Vec<_> = std::iter::from_fn(|| books.next_to_stop(later).map(|slot| slot.number)).collect();
     assert_eq!(stopped, [numbers[4], numbers[2]]);
@@ -276,7 +278,9 @@ impl Play {
             self.keep();
             let ended: Vec<_> =
                 self.books.slots().iter().filter(|slot| !slot.is_open()).map(|slot| slot.number).collect();
-            ended.into_iter().for_each(|number| self.books.gone(number));
+            for number in ended {
+                self.books.gone(number);
+            }
             self.now += BACKOFF_MOST;
             self.keep();
         }
