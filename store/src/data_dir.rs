@@ -89,7 +89,12 @@ impl DataDir {
         for folder in [self.blobs(), self.functions(), self.logs(), self.quarantine(), self.temporary()] {
             create_if_missing(&folder, disk).map_err(|source| OpenError::io("create", &folder, source))?;
         }
-        // Also when they were there: an earlier start may have died between making and syncing them.
+        Ok(())
+    }
+
+    /// Makes the names in the directory durable. Called at each start, also when nothing was made: an earlier start may
+    /// have died between making and syncing.
+    pub(crate) fn sync(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
         disk.sync_folder(&self.root).map_err(|source| OpenError::io("sync", &self.root, source))
     }
 

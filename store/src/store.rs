@@ -44,6 +44,7 @@ impl Store {
             return Err(OpenError::StateLost { path: data_dir.database() });
         }
         let database = Arc::new(Database::open(&data_dir.database(), durability)?);
+        data_dir.sync(&*disk)?;
         let blobs = Blobs::new(&data_dir, Arc::clone(&disk), Arc::clone(&database))
             .map_err(|source| OpenError::io("open", &data_dir.blobs(), source))?;
         let inner = Inner {

@@ -18,13 +18,14 @@ use crate::{Durability, Store};
 struct TestStore {
     folder: tempfile::TempDir,
     store: Store,
+    rounds: AtomicU64,
 }
 
 impl TestStore {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
-        Self { folder, store }
+        Self { folder, store, rounds: AtomicU64::new(1) }
     }
 
     fn blobs(&self) -> &Blobs {
@@ -33,6 +34,23 @@ impl TestStore {
 
     fn path_of(&self, digest: &Digest) -> PathBuf {
         self.folder.path().join("blobs").join(blob_name(digest))
+    }
+
+    /// Contents that no other round has: few enough to be synced one by one, or enough to be synced together.
+    fn new_contents(&self, count: usize) -> Vec<Vec<u8>> {
+        contents(self.rounds.fetch_add(1, Ordering::Relaxed), count)
+    }
+
+    /// The blobs as a process sees them whose `nth` operation on the disk fails. It finds no temporary files, as after
+    /// a start.
+    fn on_faulty_disk(&self, nth: u64, fault: Fault) -> (Blobs, Arc<FaultyDisk>) {
+        for file in fs::read_dir(self.folder.path().join("tmp")).unwrap() {
+            fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        let disk = Arc::new(FaultyDisk::new(nth, fault));
+        let database = Arc::clone(&self.blobs().inner.database);
+        let data_dir = DataDir::at(self.folder.path());
+        (Blobs::new(&data_dir, Arc::clone(&disk) as Arc<dyn FileSystem>, database).unwrap(), disk)
     }
 
     fn temporary_files(&self) -> usize {
@@ -85,7 +103,7 @@ fn round_trip() {
 #[test]
 fn missing_among_many() {
     let test = TestStore::new();
-    let all = contents(0, 3 * LOOKED_UP_ALONE);
+    let all = test.new_contents(3 * LOOKED_UP_ALONE);
     let kept: Vec<Vec<u8>> = all.iter().step_by(7).cloned().collect();
     put_all(test.blobs(), &kept).unwrap();
     let digests: Vec<Digest> = all.iter().map(|content| Digest::of(content)).collect();
@@ -236,7 +254,6 @@ fn cut_file_is_replaced() {
     assert_eq!(test.blobs().read(&digest).unwrap(), &b"precious"[..]);
 }
 
-/// Contents that no other round has: few enough to be synced one by one, or enough to be synced together.
 fn contents(round: u64, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| format!("content {number} of round {round}").into_bytes()).collect()
 }
@@ -255,25 +272,16 @@ fn visible(blobs: &Blobs, contents: &[Vec<u8>]) -> usize {
     contents.len() - missing.len()
 }
 
-/// Opens the directory on a disk whose `nth` operation after opening fails.
-fn open_faulty(folder: &Path, nth: u64, fault: Fault) -> (Store, Arc<FaultyDisk>) {
-    let disk = Arc::new(FaultyDisk::new(nth, fault));
-    let store = Store::open_on(folder, Durability::Relaxed, Arc::clone(&disk) as Arc<dyn FileSystem>).unwrap();
-    assert!(!disk.has_failed());
-    (store, disk)
-}
-
 /// Whichever operation fails, with a full disk or a broken one: the upload fails as a whole, nothing of it is visible, and
 /// the next try succeeds in the same process.
 #[test]
 fn any_operation_may_fail() {
+    let test = TestStore::new();
     for (error, count) in [(Errno::NOSPC, 3), (Errno::NOSPC, 20), (Errno::DQUOT, 3), (Errno::IO, 3), (Errno::IO, 20)] {
-        let TestStore { folder, store } = TestStore::new();
-        drop(store);
         for nth in 1.. {
-            let contents = contents(nth, count);
-            let (store, disk) = open_faulty(folder.path(), nth, Fault::Once(error));
-            let result = put_all(store.blobs(), &contents);
+            let contents = test.new_contents(count);
+            let (blobs, disk) = test.on_faulty_disk(nth, Fault::Once(error));
+            let result = put_all(&blobs, &contents);
             if !disk.has_failed() {
                 result.unwrap();
                 break;
@@ -283,10 +291,10 @@ fn any_operation_may_fail() {
                 BlobError::Io { .. } => assert_eq!(error, Errno::IO),
                 other => panic!("{other}"),
             }
-            assert_eq!(visible(store.blobs(), &contents), 0, "operation {nth}");
-            assert_eq!(fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0, "operation {nth}");
-            put_all(store.blobs(), &contents).unwrap();
-            assert_eq!(visible(store.blobs(), &contents), count);
+            assert_eq!(visible(&blobs, &contents), 0, "operation {nth}");
+            assert_eq!(test.temporary_files(), 0, "operation {nth}");
+            put_all(&blobs, &contents).unwrap();
+            assert_eq!(visible(&blobs, &contents), count);
         }
     }
 }
@@ -295,21 +303,17 @@ fn any_operation_may_fail() {
 /// is right, and the upload can be repeated.
 #[test]
 fn power_may_be_cut_anywhere() {
+    let test = TestStore::new();
     for (lost, count) in [Lost::Content, Lost::ContentAndNames].into_iter().flat_map(|lost| [(lost, 3), (lost, 20)]) {
-        let TestStore { folder, store } = TestStore::new();
-        drop(store);
         for nth in 1.. {
-            let contents = contents(nth, count);
-            let (store, disk) = open_faulty(folder.path(), nth, Fault::Dead);
-            let is_acknowledged = put_all(store.blobs(), &contents).is_ok();
-            drop(store);
+            let contents = test.new_contents(count);
+            let (blobs, disk) = test.on_faulty_disk(nth, Fault::Dead);
+            let is_acknowledged = put_all(&blobs, &contents).is_ok();
             disk.cut_power(lost);
-            let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
-            let visible_blobs = visible(store.blobs(), &contents);
+            let visible_blobs = visible(test.blobs(), &contents);
             assert!(!is_acknowledged || visible_blobs == count, "operation {nth}: {visible_blobs} of {count}");
-            assert_eq!(fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
-            put_all(store.blobs(), &contents).unwrap();
-            assert_eq!(visible(store.blobs(), &contents), count);
+            put_all(test.blobs(), &contents).unwrap();
+            assert_eq!(visible(test.blobs(), &contents), count);
             if !disk.has_failed() {
                 assert!(is_acknowledged);
                 break;
@@ -332,28 +336,25 @@ proptest! {
     /// right, and an upload that failed while the host lived has made nothing visible.
     #[test]
     fn random_uploads_with_random_faults(rounds in rounds()) {
-        let TestStore { folder, store } = TestStore::new();
-        drop(store);
-        let all = contents(0, 12);
+        let test = TestStore::new();
+        let all = test.new_contents(12);
         let mut acknowledged = HashSet::new();
         for (picked, nth, fault) in rounds {
             let uploaded: Vec<Vec<u8>> = picked.iter().map(|number| all[*number].clone()).collect();
-            let (store, disk) = open_faulty(folder.path(), nth, fault);
-            let visible_before = visible(store.blobs(), &all);
-            let result = put_all(store.blobs(), &uploaded);
+            let (blobs, disk) = test.on_faulty_disk(nth, fault);
+            let visible_before = visible(&blobs, &all);
+            let result = put_all(&blobs, &uploaded);
             if result.is_ok() {
                 acknowledged.extend(picked);
             } else if fault != Fault::Dead {
-                prop_assert_eq!(visible(store.blobs(), &all), visible_before);
+                prop_assert_eq!(visible(&blobs, &all), visible_before);
             }
-            drop(store);
             if fault == Fault::Dead {
                 disk.cut_power(Lost::ContentAndNames);
             }
-            let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
-            visible(store.blobs(), &all);
+            visible(test.blobs(), &all);
             let kept: Vec<Vec<u8>> = acknowledged.iter().map(|number| all[*number].clone()).collect();
-            prop_assert_eq!(visible(store.blobs(), &kept), kept.len());
+            prop_assert_eq!(visible(test.blobs(), &kept), kept.len());
         }
     }
 }
@@ -378,7 +379,7 @@ fn variants_are_made_once() {
     let packed = read_through_file(test.blobs(), &gzip.digest).unwrap();
     flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).unwrap();
     assert_eq!((unpacked, packed.len() as u64), (content, gzip.size_bytes));
-    let TestStore { folder, store } = test;
+    let TestStore { folder, store, .. } = test;
     drop(store);
     let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
     assert_eq!(store.blobs().variants(&digest), made);

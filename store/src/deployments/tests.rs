@@ -72,6 +72,7 @@ impl TestStore {
         self.store = None;
         let opened = Store::open_on(self.folder.path(), Durability::Relaxed, Arc::clone(disk) as Arc<dyn FileSystem>);
         self.store = Some(opened.unwrap());
+        disk.arm();
     }
 
     fn try_upload(&self, content: &str) -> Result<(), BlobError> {
@@ -296,7 +297,7 @@ fn deploying_may_die_anywhere() {
     let mut test = TestStore::new();
     for nth in 1.. {
         let content = format!("round {nth}");
-        let disk = Arc::new(FaultyDisk::new(nth, Fault::Dead));
+        let disk = Arc::new(FaultyDisk::working(nth, Fault::Dead));
         test.reopen_on(&disk);
         let published = test.try_deploy("site", &content);
         test.store = None;

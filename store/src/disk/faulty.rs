@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use rustix::io::Errno;
@@ -20,12 +21,13 @@ pub(crate) enum Fault {
     Dead,
 }
 
-/// A disk on which the `nth` operation, counted from 1, fails. Trying to make folders that exist is not counted.
+/// A disk on which the `nth` operation, counted from 1, fails.
 #[derive(Debug)]
 pub(crate) struct FaultyDisk {
     disk: Disk,
     nth: u64,
     fault: Fault,
+    is_armed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -46,7 +48,18 @@ impl State {
 
 impl FaultyDisk {
     pub(crate) fn new(nth: u64, fault: Fault) -> Self {
-        Self { disk: Disk { durability: Durability::Durable }, nth, fault, state: Mutex::default() }
+        let disk = Disk { durability: Durability::Durable };
+        Self { disk, nth, fault, is_armed: AtomicBool::new(true), state: Mutex::default() }
+    }
+
+    /// One that works until it is told to break.
+    pub(crate) fn working(nth: u64, fault: Fault) -> Self {
+        Self { is_armed: AtomicBool::new(false), ..Self::new(nth, fault) }
+    }
+
+    /// Begins to count operations.
+    pub(crate) fn arm(&self) {
+        self.is_armed.store(true, Ordering::Relaxed);
     }
 
     /// Whether the chosen operation was reached.
@@ -76,7 +89,7 @@ impl FaultyDisk {
     /// Counts an operation, and says whether it fails.
     fn step(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
-        state.operations += 1;
+        state.operations += u64::from(self.is_armed.load(Ordering::Relaxed));
         match self.fault {
             Fault::Once(error) if state.operations == self.nth => Err(error.into()),
             Fault::Dead if state.operations >= self.nth => Err(Errno::IO.into()),
@@ -101,9 +114,6 @@ impl FileSystem for FaultyDisk {
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        if path.exists() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
         let mut state = self.step()?;
         self.disk.create_folder(path)?;
         state.note_name(path);
