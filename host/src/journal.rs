@@ -61,10 +61,8 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Entry>, followers: bro
     let mut batch = Vec::with_capacity(BATCH_RECORDS);
     while receiver.recv_many(&mut batch, BATCH_RECORDS).await > 0 {
         let mut by_project: BTreeMap<ProjectName, Vec<LogRecord>> = BTreeMap::new();
-        for (project, record) in batch.drain(..) {
-            by_project.entry(project.clone()).or_default().push(LogRecord::clone(&record));
-            // Nobody may be following, which is no error.
-            let _ = followers.send((project, record));
+        for (project, record) in &batch {
+            by_project.entry(project.clone()).or_default().push(LogRecord::clone(record));
         }
         let store = store.clone();
         blocking(move || {
@@ -75,5 +73,10 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Entry>, followers: bro
             }
         })
         .await;
+        // Only once they are written: whoever begins to follow now and then reads the past must find them in one of the two.
+        for entry in batch.drain(..) {
+            // Nobody may be following, which is no error.
+            let _ = followers.send(entry);
+        }
     }
 }
