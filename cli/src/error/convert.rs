@@ -106,7 +106,8 @@ impl From<HostError> for CommandError {
                 Some("`ship host status` shows the host that has it open, `ship host stop` ends it".to_owned())
             }
             HostError::Open(OpenError::StateLost { .. }) => Some(
-                "put `state.db` back from a backup; to begin anew with nothing, move the data directory away".to_owned(),
+                "put `state.db` back from a backup; to begin anew with nothing, move the data directory away"
+                    .to_owned(),
             ),
             _ => None,
         };
