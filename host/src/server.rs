@@ -136,8 +136,9 @@ impl Host {
             }
         };
         tokio::join!(sites, control, asked);
-        runtime.shutdown().await;
+        // The edge closes the WebSockets that are still open; the runtime would wait for their instances.
         edge.shutdown().await;
+        runtime.shutdown().await;
         // Everything that writes to the journal is gone with these, which ends its writer.
         drop((runtime, edge));
         if journal_writer.await.is_err() {
