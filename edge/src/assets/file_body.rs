@@ -114,7 +114,7 @@ mod tests {
     /// A file that is shorter than it was is an error, not a short answer.
     #[tokio::test]
     async fn shortened() {
-        let body = FileBody::new(file(&[1; 200_000]), 0, 300_000);
+        let body = FileBody::new(file(&vec![1; 200_000]), 0, 300_000);
         assert!(body.collect().await.is_err());
     }
 }

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use hyper::body::Incoming;
 use ship_edge::{Answer, ConnectionLimits, EdgeBody};
 use tokio::net::TcpListener;
@@ -83,6 +86,31 @@ async fn drain() {
     let received = busy.rest().await;
     assert_eq!((received.status(), received.body()), (200, &b"done"[..]));
     assert_eq!(received.header("connection").as_deref(), Some("close"));
+    serving.await.unwrap();
+}
+
+/// Answers with a body that breaks off.
+struct Broken;
+
+impl Answer for Broken {
+    async fn answer(&self, _: Request<Incoming>, _: SocketAddr) -> Response<EdgeBody> {
+        let frames = [Ok(Frame::data(Bytes::from("first"))), Err("and no more")];
+        Response::new(EdgeBody::other(StreamBody::new(futures_util::stream::iter(frames))))
+    }
+}
+
+/// A response that breaks off is seen as far as it came, and never as a whole one.
+#[tokio::test]
+async fn broken_body() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(ship_edge::serve(listener, Arc::new(Broken), ConnectionLimits::default(), stop.clone()));
+    let mut visitor = Connection::open(address).await;
+    visitor.send(ASK).await;
+    let received = visitor.rest().await;
+    assert_eq!((received.status(), received.body()), (200, &b"5\r\nfirst\r\n"[..]));
+    stop.cancel();
     serving.await.unwrap();
 }
 

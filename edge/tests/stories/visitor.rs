@@ -21,15 +21,21 @@ impl Connection {
 
     /// Sends these bytes. A host that has closed the connection already is none of the visitor's failures.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref()).await;
+        self.try_send(bytes).await;
+    }
+
+    /// Sends these bytes; whether the host's end of the connection still takes them.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
     /// All that arrives until the host closes the connection.
     pub(crate) async fn rest(mut self) -> Received {
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut bytes)).await;
-        let ending = read.expect("the host neither answers nor closes the connection");
-        Received { bytes, was_reset: ending.is_err() }
+        // A connection that is reset has ended as well; what arrived before counts.
+        let _ = read.expect("the host neither answers nor closes the connection");
+        Received { bytes }
     }
 
     /// What arrives until `end` is the end of it.
@@ -46,7 +52,6 @@ impl Connection {
 /// All that a connection gave.
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) was_reset: bool,
 }
 
 impl Received {
