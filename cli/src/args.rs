@@ -19,7 +19,7 @@ const GLOBAL: &str = "Global options";
 ///
 /// Without a command, ship deploys PATH or the current folder.
 #[derive(Debug, Parser)]
-#[command(name = "ship", version, about, long_about = None, disable_help_subcommand = true)]
+#[command(name = "ship", bin_name = "ship", version, about, long_about = None, disable_help_subcommand = true)]
 #[command(override_usage = "ship [OPTIONS] [PATH]\n       ship [OPTIONS] <COMMAND>")]
 struct CommandLine {
     #[command(subcommand)]

@@ -181,6 +181,9 @@ fn refused(detail: ErrorDetail) -> CommandError {
     let own_hint = match detail.code {
         ErrorCode::Unauthorized => Some("give the host's token with `--token` or `SHIP_TOKEN`"),
         ErrorCode::NotFound | ErrorCode::AmbiguousReference => Some("`ship ls` shows what is deployed"),
+        ErrorCode::StorageFull => {
+            Some("make room on the host's disk and run the command again: what it has stays there")
+        }
         ErrorCode::IsProduction => Some("`ship rollback`, or `ship promote` another deployment first"),
         ErrorCode::FunctionStartFailed => Some("`ship deploy --no-check` publishes without starting the functions"),
         _ => None,
