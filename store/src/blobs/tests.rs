@@ -62,7 +62,7 @@ fn put(blobs: &Blobs, contents: &[&[u8]]) -> Result<BatchReport, BlobError> {
     let mut batch = blobs.batch()?;
     for content in contents {
         let mut writer = batch.begin(Digest::of(content), content.len() as u64)?;
-        for piece in content.chunks(16) {
+        for piece in content.chunks(64) {
             writer.write(piece)?;
         }
         writer.finish()?;
@@ -277,7 +277,7 @@ fn visible(blobs: &Blobs, contents: &[Vec<u8>]) -> usize {
 #[test]
 fn any_operation_may_fail() {
     let test = TestStore::new();
-    for (error, count) in [(Errno::NOSPC, 3), (Errno::NOSPC, 20), (Errno::DQUOT, 3), (Errno::IO, 3), (Errno::IO, 20)] {
+    for (error, count) in [(Errno::NOSPC, 3), (Errno::NOSPC, 17), (Errno::DQUOT, 3), (Errno::IO, 3), (Errno::IO, 17)] {
         for nth in 1.. {
             let contents = test.new_contents(count);
             let (blobs, disk) = test.on_faulty_disk(nth, Fault::Once(error));
@@ -304,7 +304,7 @@ fn any_operation_may_fail() {
 #[test]
 fn power_may_be_cut_anywhere() {
     let test = TestStore::new();
-    for (lost, count) in [Lost::Content, Lost::ContentAndNames].into_iter().flat_map(|lost| [(lost, 3), (lost, 20)]) {
+    for (lost, count) in [Lost::Content, Lost::ContentAndNames].into_iter().flat_map(|lost| [(lost, 3), (lost, 17)]) {
         for nth in 1.. {
             let contents = test.new_contents(count);
             let (blobs, disk) = test.on_faulty_disk(nth, Fault::Dead);
