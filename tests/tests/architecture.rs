@@ -65,7 +65,7 @@ fn absences() {
         let engine = !["cli", "tests", "benches", "xtask"].iter().any(|folder| path.starts_with(folder));
         let test = path
             .components()
-            .any(|part| ["tests", "tests.rs", "testing.rs"].iter().any(|name| part.as_os_str() == *name));
+            .any(|part| ["tests", "benches", "tests.rs", "testing.rs"].iter().any(|name| part.as_os_str() == *name));
         for (line, number) in text.lines().zip(1..) {
             let place = format!("{}:{number}: {}", path.display(), line.trim());
             let code = line.split("//").next().unwrap_or_default();

@@ -124,7 +124,7 @@ fn nothing_changed() {
     ----- stdout -----
     http://date-weather-[ID-1].localhost:[PORT]
     ----- stderr -----
-    Built 2 functions (unchanged) and 4 files in [TIME]
+    Built 2 functions and 4 files in [TIME] (functions unchanged)
     Nothing to send, 6 files already there
     Already published: date-weather as production in [TIME]
       http://date-weather.localhost:[PORT]
@@ -273,7 +273,7 @@ fn embedded_host_starts_again() {
     ----- stdout -----
     http://site-[ID-1].localhost:[PORT]
     ----- stderr -----
-    Built 0 functions and 1 file in [TIME]
+    Built 1 file in [TIME]
     Started a host in the background in [TIME]; `ship host stop` ends it
     Nothing to send, 1 file already there
     Already published: site as production in [TIME]

@@ -156,8 +156,8 @@ fn unreachable_and_refused() {
     exit code: 3
     ----- stdout -----
     ----- stderr -----
-    Built 0 functions and 1 file in [TIME]
-    error: the request has no token
+    Built 1 file in [TIME]
+    error: what was given as the token is none: it is mistyped or cut off
     hint: give the host's token with `--token` or SHIP_TOKEN; the host's ready line names the file that holds it
     ");
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
@@ -168,7 +168,7 @@ fn unreachable_and_refused() {
     exit code: 3
     ----- stdout -----
     ----- stderr -----
-    Built 0 functions and 1 file in [TIME]
+    Built 1 file in [TIME]
     error: the host at http://127.0.0.1:[PORT] cannot be reached: Connection refused (os error 111)
     hint: `ship host status` shows whether a host runs here
     hint: run the same command again: only what the host still lacks is sent

@@ -66,10 +66,10 @@ fn newest_lines() {
     insta::assert_snapshot!(host.ship(["logs"]).within(project.folder()).run().snapshot(), @"
     exit code: 0
     ----- stdout -----
-    00:29:23.703   api/say stdout: out: hello
-    00:29:23.703   api/say stderr: err: hello
-    00:29:23.699 GET /api/say?word=hello 200 [TIME]  [REQUEST]
-    00:29:23.725 GET /nothing/here 404 [TIME] NOT_FOUND  [REQUEST]
+    [AT] GET /api/say?word=hello 200 [TIME]  [REQUEST]
+    [AT]   api/say stdout: out: hello
+    [AT]   api/say stderr: err: hello
+    [AT] GET /nothing/here 404 [TIME] NOT_FOUND  [REQUEST]
     ----- stderr -----
     ");
     let only = host.ship(["logs", &url, "--json"]).within(project.folder()).run().success();

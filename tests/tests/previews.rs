@@ -21,7 +21,7 @@ fn a_branch_gets_its_url() {
     ----- stdout -----
     http://date-weather-[ID-2].localhost:[PORT]
     ----- stderr -----
-    Built 0 functions and 1 file in [TIME]
+    Built 1 file in [TIME]
     1 file sent, 0 already there
     Published date-weather as preview in [TIME]
       http://date-weather-git-feature-new-map.localhost:[PORT]
@@ -50,12 +50,12 @@ fn inspect_says_where_it_came_from() {
     insta::assert_snapshot!(host.ship(["inspect", &url]).run().snapshot(), @"
     exit code: 0
     ----- stdout -----
-    site  bfhoribrdmsulac5alm46p1i602hd41j
+    site  [ID-1]
       target    production, live
       branch    topic
       commit    0123456789abcdef0123456789abcdef01234567
       created   [AT] UTC
-      url       http://site-bfhoribr.localhost:[PORT]
+      url       http://site-[ID-1].localhost:[PORT]
       alias     http://site.localhost:[PORT]
       alias     http://site-git-topic.localhost:[PORT]
       static    1 file, 4 B
