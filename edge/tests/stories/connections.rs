@@ -127,6 +127,6 @@ async fn drain_timeout() {
     busy.send(ASK).await;
     gated.arrived.acquire().await.unwrap().forget();
     stop.cancel();
-    serving.await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(30), serving).await.expect("it never ends").unwrap();
     assert_eq!(busy.rest().await.bytes, b"");
 }

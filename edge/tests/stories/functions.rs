@@ -89,7 +89,7 @@ async fn broken_answers() {
 /// A WebSocket goes through in both directions; another protocol does not, and nobody is switched who did not ask.
 #[tokio::test]
 async fn upgrades() {
-    let stage = SiteBuilder::new().function("upgrade").function("surprise-upgrade").function("ok").start().await;
+    let stage = SiteBuilder::new().function("upgrade").function("surprise-upgrade").start().await;
     let mut connection = stage.connect().await;
     let head = "GET /upgrade HTTP/1.1\r\nHost: site.localhost\r\n";
     connection.send(format!("{head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n")).await;
@@ -98,8 +98,9 @@ async fn upgrades() {
     assert!(switched.contains("upgrade: websocket\r\n") && switched.contains("x-ship-id: "), "{switched}");
     connection.send("ping").await;
     assert_eq!(connection.until("ping").await, "ping");
-    let h2c = ["Connection: close, Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x"];
-    assert_eq!(stage.get("/ok", &h2c).await.body(), b"ok");
+    let h2c = ["Connection: close, Upgrade", "Upgrade: h2c", "Sec-WebSocket-Key: x"];
+    let other = stage.get("/upgrade", &h2c).await;
+    assert_eq!(other.header("x-ship-error").as_deref(), Some("INVALID_FUNCTION_RESPONSE"));
     let surprise = stage.get("/surprise-upgrade", &[]).await;
     assert_eq!(surprise.header("x-ship-error").as_deref(), Some("INVALID_FUNCTION_RESPONSE"));
     stage.stop().await;
