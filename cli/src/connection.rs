@@ -64,14 +64,12 @@ fn named(settings: &Settings, url: &str) -> Result<Connection, CommandError> {
     Ok(Connection { client, endpoint: known.map(|(_, endpoint)| endpoint) })
 }
 
-/// The token: the one on the command line, else that of a host of this account, else the one in the environment, which
-/// may well be meant for another host.
+/// The token: the one that was given, else that of a host of this account.
 fn token(settings: &Settings, folder: Option<&HostFolder>) -> Result<Option<String>, CommandError> {
-    let given = settings.token.as_ref();
-    if let Some(token) = given.filter(|token| token.origin() == Origin::Flag) {
+    if let Some(token) = &settings.token {
         return Ok(Some(token.expose_secret().to_owned()));
     }
-    let Some(folder) = folder else { return Ok(given.map(|token| token.expose_secret().to_owned())) };
+    let Some(folder) = folder else { return Ok(None) };
     let path = folder.token_file();
     let text = fs_err::read_to_string(&path).map_err(|error| {
         CommandError::new(ErrorKind::Unreachable, error).hint("`--token T` gives the token of the host")

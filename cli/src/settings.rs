@@ -62,7 +62,6 @@ pub(crate) enum Origin {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     secret: String,
-    origin: Origin,
 }
 
 impl Token {
@@ -70,16 +69,11 @@ impl Token {
     pub(crate) fn expose_secret(&self) -> &str {
         &self.secret
     }
-
-    /// Where it was given.
-    pub(crate) const fn origin(&self) -> Origin {
-        self.origin
-    }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token(…, {:?})", self.origin)
+        f.write_str("Token(…)")
     }
 }
 
@@ -156,6 +150,14 @@ impl Settings {
         })
     }
 
+    /// The settings of a command in `folder` without flags.
+    #[cfg(test)]
+    pub(crate) fn for_tests(folder: &Path, environment: Environment) -> Self {
+        let surroundings =
+            Surroundings { folder: Ok(folder.to_owned()), executable: PathBuf::from("/usr/bin/ship"), environment };
+        Self::resolve(&GlobalArgs::default(), surroundings).expect("the environment names a home")
+    }
+
     /// A path from the command line, seen from where the command works.
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
         if path == Path::new(".") { self.folder.clone() } else { self.folder.join(path) }
@@ -187,10 +189,8 @@ fn host(arguments: &GlobalArgs, environment: &Environment) -> HostChoice {
 }
 
 fn token(arguments: &GlobalArgs, environment: &Environment) -> Option<Token> {
-    let flag = arguments.token.as_deref().map(|secret| (secret, Origin::Flag));
-    let variable = || Some((environment.text(environment::SHIP_TOKEN)?, Origin::Environment));
-    let (secret, origin) = flag.or_else(variable)?;
-    Some(Token { secret: secret.trim().to_owned(), origin })
+    let given = arguments.token.as_deref().or_else(|| environment.text(environment::SHIP_TOKEN))?;
+    Some(Token { secret: given.trim().to_owned() })
 }
 
 #[cfg(test)]
@@ -207,7 +207,7 @@ mod tests {
         Settings::resolve(arguments, surroundings).unwrap()
     }
 
-    /// A flag goes before a variable, a variable before the default, and each remembers where it came from.
+    /// A flag goes before a variable, a variable before the default, and the host remembers where it came from.
     #[test]
     fn precedence_of_host_and_token() {
         let variables = [(HOME, "/home/ann"), (SHIP_HOST, "http://variable"), (SHIP_TOKEN, "ship_variable\n")];
@@ -215,10 +215,10 @@ mod tests {
             GlobalArgs { host: Some("http://flag".into()), token: Some("ship_flag".into()), ..GlobalArgs::default() };
         let both = resolve(&flags, variables);
         assert_eq!(both.host, HostChoice::At { url: "http://flag".into(), origin: Origin::Flag });
-        assert_eq!(both.token, Some(Token { secret: "ship_flag".into(), origin: Origin::Flag }));
+        assert_eq!(both.token, Some(Token { secret: "ship_flag".into() }));
         let variables_only = resolve(&GlobalArgs::default(), variables);
         assert_eq!(variables_only.host, HostChoice::At { url: "http://variable".into(), origin: Origin::Environment });
-        assert_eq!(variables_only.token, Some(Token { secret: "ship_variable".into(), origin: Origin::Environment }));
+        assert_eq!(variables_only.token, Some(Token { secret: "ship_variable".into() }));
         let neither = resolve(&GlobalArgs::default(), [(HOME, "/home/ann")]);
         assert_eq!((neither.host, neither.token), (HostChoice::Embedded, None));
     }
@@ -249,6 +249,6 @@ mod tests {
     #[test]
     fn tokens_stay_hidden() {
         let settings = resolve(&GlobalArgs::default(), [(SHIP_HOME, "/ship"), (SHIP_TOKEN, "ship_secret")]);
-        assert_eq!(format!("{:?}", settings.token), "Some(Token(…, Environment))");
+        assert_eq!(format!("{:?}", settings.token), "Some(Token(…))");
     }
 }
