@@ -8,6 +8,10 @@ use ship_core::ProjectName;
 use crate::error::CommandError;
 use crate::output::Output;
 use crate::settings::Settings;
+use crate::settings::environment::HOME;
+
+/// The file that says that a folder is a project, whichever folder it is.
+const CONFIG_FILE: &str = "ship.toml";
 
 /// A project folder and what was found in it.
 #[derive(Debug)]
@@ -23,7 +27,7 @@ pub(crate) struct Project {
 impl Project {
     /// Opens the project at `path`, seen from where the command works.
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, CommandError> {
-        let folder = ProjectDir::open(&settings.absolute(path))?;
+        let folder = open_folder(path, settings)?;
         let config = detect(&folder)?;
         let name = name(&folder, &config, settings)?;
         Ok(Self { folder, config, name })
@@ -35,6 +39,26 @@ impl Project {
             output.warning(warning);
         }
     }
+}
+
+/// Opens the folder of a project. A home folder and the whole file system hold what nobody wants to publish, so they are
+/// projects only if a `ship.toml` in them says so.
+pub(crate) fn open_folder(path: &Path, settings: &Settings) -> Result<ProjectDir, CommandError> {
+    let folder = ProjectDir::open(&settings.absolute(path))?;
+    let what = match folder.root() {
+        root if root.parent().is_none() => "the whole file system",
+        root if is_home(root, settings) => "your home folder",
+        _ => return Ok(folder),
+    };
+    if folder.root().join(CONFIG_FILE).exists() {
+        return Ok(folder);
+    }
+    Err(CommandError::project(format!("{} is {what}, and no project", folder.root().display()))
+        .hint("`ship deploy PATH` or `ship dev PATH` takes the folder of a project; a `ship.toml` makes this one"))
+}
+
+fn is_home(root: &Path, settings: &Settings) -> bool {
+    settings.environment.path(HOME).and_then(|home| home.canonicalize().ok()).is_some_and(|home| home == root)
 }
 
 /// The name of a project.
@@ -54,5 +78,27 @@ pub(crate) fn name_here(settings: &Settings) -> Result<ProjectName, CommandError
     match &settings.project {
         Some(name) => Ok(name.clone()),
         None => Ok(Project::open(Path::new("."), settings)?.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::environment::Environment;
+
+    /// A home folder is no project, until a `ship.toml` says that it is; a folder below it is one as it stands.
+    #[test]
+    fn home_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().canonicalize().unwrap();
+        fs_err::create_dir(home.join("site")).unwrap();
+        let settings = Settings::for_tests(&home, Environment::from([(HOME, home.to_str().unwrap())]));
+        assert!(open_folder(Path::new("site"), &settings).is_ok());
+        for refused in [".", "/"] {
+            let error = open_folder(Path::new(refused), &settings).unwrap_err();
+            assert_eq!(error.kind().exit_code(), 1);
+        }
+        fs_err::write(home.join(CONFIG_FILE), "").unwrap();
+        assert!(open_folder(Path::new("."), &settings).is_ok());
     }
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ship_builder::ProjectDir;
 use ship_edge::ConnectionLimits;
 use ship_runtime::{LogSink, Runtime, RuntimeOptions};
 use tokio::net::TcpListener;
@@ -23,6 +22,7 @@ use super::store::DevStore;
 use super::watch::Watch;
 use crate::error::{CommandError, ErrorKind as CommandErrorKind};
 use crate::output::Output;
+use crate::project;
 use crate::settings::Settings;
 
 /// Where the dev server listens if nothing is said.
@@ -50,7 +50,7 @@ pub(crate) async fn serve(
     output: &Output,
     stop: CancellationToken,
 ) -> Result<(), CommandError> {
-    let project = ProjectDir::open(&settings.absolute(&options.path))?;
+    let project = project::open_folder(&options.path, settings)?;
     let listener = listen(options.listen).await?;
     let address = listener.local_addr().map_err(CommandError::project)?;
     let folder = DevFolder::take(&settings.home.dev(project.root())).map_err(CommandError::project)?;
