@@ -82,6 +82,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
             let message = "a path or an option of `ship deploy` stands before another command";
             return Err(definition.error(ErrorKind::ArgumentConflict, message));
         }
+        Some(Command::Help { command }) => {
+            let asked = command.into_iter().map(OsString::from).chain(["--help".into()]);
+            return parse(std::iter::once("ship".into()).chain(asked));
+        }
         Some(command) => command,
         None => Command::Deploy(deploy),
     };
@@ -155,6 +159,14 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
     }
 
+    /// Words that people try first, whatever else a program understands.
+    #[test]
+    fn help_and_version_as_words() {
+        assert_eq!(parsed(&["help"]).unwrap_err().kind(), ErrorKind::DisplayHelp);
+        assert_eq!(parsed(&["help", "ls"]).unwrap_err().kind(), ErrorKind::DisplayHelp);
+        assert!(matches!(parsed(&["version"]).unwrap().command, Command::Version));
+    }
+
     /// The definition is consistent in itself.
     #[test]
     fn definition_holds() {
@@ -172,7 +184,7 @@ mod tests {
     fn help_of_commands() {
         let mut definition = definition().term_width(100);
         definition.build();
-        for command in definition.get_subcommands_mut() {
+        for command in definition.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
             let help = command.render_help().to_string();
             assert!(help.lines().count() <= 40, "{help}");
             insta::assert_snapshot!(format!("help_{}", command.get_name()), help);

@@ -16,9 +16,11 @@ pub(crate) mod rollback;
 use std::future::Future;
 
 use clap::Subcommand;
+use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::args::Arguments;
+use crate::args::{self, Arguments};
+use crate::connection::VERSION;
 use crate::error::{CommandError, ErrorKind};
 use crate::output::Output;
 use crate::settings::{Settings, Surroundings};
@@ -38,6 +40,15 @@ pub(crate) enum Command {
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
     Completions(completions::CompletionsArgs),
+    /// Print the help of a command
+    #[command(hide = true)]
+    Help {
+        /// The command, none for the overview
+        command: Vec<String>,
+    },
+    /// Print the version
+    #[command(hide = true)]
+    Version,
 }
 
 /// Does what the command line says, and gives the exit code.
@@ -71,6 +82,9 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output)),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output)),
         Command::Completions(arguments) => completions::run(&arguments, output),
+        // Help on a single command is given where the command line is read.
+        Command::Help { .. } => output.text(&args::definition().render_help().to_string()),
+        Command::Version => output.data(&json!({ "version": VERSION }), |_| format!("ship {VERSION}")),
     }
 }
 

@@ -112,15 +112,21 @@ async fn build_and_deliver(
     }
 }
 
-/// A folder that is not there may be a command that was mistyped.
+/// A word that names no folder may be a command that was mistyped.
 fn mistyped(error: CommandError, path: &Path) -> CommandError {
     let word = path.to_string_lossy();
+    if word.contains(['/', '.']) {
+        return error;
+    }
     let definition = crate::args::definition();
     let names = definition.get_subcommands().map(clap::Command::get_name);
     let nearest =
         names.map(|name| (strsim::jaro_winkler(name, &word), name)).max_by(|left, right| left.0.total_cmp(&right.0));
     match nearest {
-        Some((likeness, name)) if likeness > SIMILAR_ENOUGH => error.hint(format!("did you mean `ship {name}`?")),
+        Some((likeness, name)) if likeness > SIMILAR_ENOUGH => {
+            CommandError::usage(format!("`{word}` is neither a command nor a folder"))
+                .hint(format!("did you mean `ship {name}`?"))
+        }
         _ => error,
     }
 }
@@ -165,5 +171,18 @@ fn say(delivery: &Delivery, started: Instant, output: &Output) {
 fn say_aliases(published: &PublishedView, output: &Output) {
     for alias in &published.aliases {
         output.status(format_args!("  {}", output.styles().place(alias)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A word that is nearly a command is a mistake on the command line; a path is a folder that is not there.
+    #[test]
+    fn mistyped_commands() {
+        let code = |word: &str| mistyped(CommandError::project("absent"), Path::new(word)).kind().exit_code();
+        assert_eq!(["lst", "lgos", "promot"].map(code), [2, 2, 2]);
+        assert_eq!(["nowhere", "./lst", "sites/ls", "/ls"].map(code), [1, 1, 1, 1]);
     }
 }
