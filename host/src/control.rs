@@ -42,8 +42,8 @@ pub(crate) struct Control {
     pub(crate) authenticator: Authenticator,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
-    pub(crate) sites: SocketAddr,
-    pub(crate) control: SocketAddr,
+    pub(crate) sites_address: SocketAddr,
+    pub(crate) own_address: SocketAddr,
     pub(crate) data: PathBuf,
 }
 

@@ -89,8 +89,8 @@ impl Host {
             urls,
             shutdown: stop.clone(),
             started_at: Timestamp::now(),
-            sites: sites_address,
-            control: control_address,
+            sites_address,
+            own_address: control_address,
             data: options.data.clone(),
         });
         let ready = Ready {

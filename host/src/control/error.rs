@@ -35,7 +35,7 @@ impl ApiError {
             InvokeError::Failed(failure) => Some(failure),
             _ => None,
         };
-        let cause = failure.map_or_else(|| error.source.to_string(), |failure| failure.to_string());
+        let cause = failure.map_or_else(|| error.source.to_string(), ToString::to_string);
         let message = format!("{error}: {cause}");
         let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message)
             .with_hint("nothing was published; `--no-check` publishes without starting the functions");
@@ -132,17 +132,14 @@ impl From<RollbackError> for ApiError {
 
 impl From<RemoveError> for ApiError {
     fn from(error: RemoveError) -> Self {
-        if let RemoveError::Publish(error) = error {
-            return error.into();
-        }
-        match &error {
+        match error {
             RemoveError::IsProduction { .. } => ErrorDetail::new(ErrorCode::IsProduction, error.to_string())
-                .with_hint("promote another deployment first, or remove the whole project")
+                .with_hint("promote another deployment first (`ship promote ID`), or remove the whole project (`ship rm --project NAME`)")
                 .into(),
             RemoveError::UnknownDeployment { .. } | RemoveError::UnknownProject { .. } => {
                 Self::new(ErrorCode::NotFound, error.to_string())
             }
-            _ => Self::internal(&error),
+            RemoveError::Publish(error) => error.into(),
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) async fn logs(
     let following = query.follow.then(|| control.journal.follow());
     let filter = LogFilter { deployment: query.deployment, request: query.request };
     let limit = query.limit.unwrap_or(RECORDS_BY_DEFAULT).min(RECORDS);
-    let (store, name, past_filter) = (control.store.clone(), project.clone(), filter.clone());
+    let (store, name, past_filter) = (control.store.clone(), project.clone(), filter);
     let mut past = blocking(move || store.logs().tail(&name, &past_filter, limit)).await.map_err(ApiError::from)?;
     let known: Vec<LogRecord> = past.iter().rev().take(OVERLAP_RECORDS).cloned().collect();
     let future = following.map(|receiver| follow(receiver, project, filter, control.shutdown.clone()));
