@@ -127,7 +127,7 @@ fn removing() {
     ----- stdout -----
     ----- stderr -----
     error: deployment [ID-2] is the production of project `site`
-    hint: promote another deployment first, or remove the whole project
+    hint: promote another deployment first (`ship promote ID`), or remove the whole project (`ship rm --project NAME`)
     ");
     assert_eq!(http::get(&two).success().text(), "two");
     insta::assert_snapshot!(command(&["rm", &one, "--yes"]).snapshot(), @"
