@@ -67,8 +67,8 @@ fn newest_lines() {
     exit code: 0
     ----- stdout -----
     [AT] GET /api/say?word=hello 200 [TIME]  [REQUEST]
-    [AT]   api/say stdout: out: hello
-    [AT]   api/say stderr: err: hello
+    [AT]   api/say stdout: out: hello  [REQUEST]
+    [AT]   api/say stderr: err: hello  [REQUEST]
     [AT] GET /nothing/here 404 [TIME] NOT_FOUND  [REQUEST]
     ----- stderr -----
     ");

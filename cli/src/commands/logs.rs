@@ -57,13 +57,14 @@ async fn subject(
 /// One record in one line: a request from the margin, what belongs to functions indented.
 pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
     let at = styles.dim(clock_time(record.at));
+    let requests: String = record.requests.iter().map(|id| format!("  {id}")).collect();
+    let requests = styles.dim(requests);
     match &record.source {
         LogSource::Request { method, path, status, duration_micros, error, .. } => {
             let time = duration(std::time::Duration::from_micros(*duration_micros));
             let code = error.as_deref().map(|error| format!(" {error}")).unwrap_or_default();
-            let request = record.requests.first().map(|id| format!("  {id}")).unwrap_or_default();
             let status = colored_status(*status, styles);
-            format!("{at} {} {} {status} {time}{code}{}", plain(method), plain(path), styles.dim(request))
+            format!("{at} {} {} {status} {time}{code}{requests}", plain(method), plain(path))
         }
         LogSource::Function { function, stream, message, truncated } => {
             let stream = match stream {
@@ -71,10 +72,10 @@ pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
                 LogStream::Stderr => "stderr",
             };
             let cut = if *truncated { " …" } else { "" };
-            format!("{at}   {} {}{cut}", styles.dim(format_args!("{function} {stream}:")), plain(message))
+            format!("{at}   {} {}{cut}{requests}", styles.dim(format_args!("{function} {stream}:")), plain(message))
         }
         LogSource::Platform { function, message } => {
-            format!("{at}   {} {}", styles.warning(format_args!("{function}:")), plain(message))
+            format!("{at}   {} {}{requests}", styles.warning(format_args!("{function}:")), plain(message))
         }
     }
 }
@@ -108,7 +109,7 @@ mod tests {
                 r#"{{"at":"2026-04-14T12:03:04.5Z","deployment":"{deployment}","requests":["{request}"],"source":"request","method":"GET","host":"a.localhost","path":"/api/slow","status":504,"duration_micros":60000000,"error":"FUNCTION_INVOCATION_TIMEOUT"}}"#
             ),
             format!(
-                r#"{{"at":"2026-04-14T12:03:04Z","deployment":"{deployment}","source":"function","function":"api/date","stream":"stderr","message":"hello \u001b[2J","truncated":true}}"#
+                r#"{{"at":"2026-04-14T12:03:04Z","deployment":"{deployment}","requests":["{request}"],"source":"function","function":"api/date","stream":"stderr","message":"hello \u001b[2J","truncated":true}}"#
             ),
             format!(
                 r#"{{"at":"2026-04-14T12:03:05Z","deployment":"{deployment}","source":"platform","function":"api/date","message":"it exited with status 2"}}"#
@@ -117,7 +118,7 @@ mod tests {
         insta::assert_snapshot!(records.map(|record| line(&record)).join("\n"), @r"
         12:03:04.123 GET /api/date?x=1 200 3.1 ms  01hzy3v7k2m4n6p8r0s2t4v6w8
         12:03:04.500 GET /api/slow 504 60.0 s FUNCTION_INVOCATION_TIMEOUT  01hzy3v7k2m4n6p8r0s2t4v6w8
-        12:03:04.000   api/date stderr: hello \u{1b}[2J …
+        12:03:04.000   api/date stderr: hello \u{1b}[2J …  01hzy3v7k2m4n6p8r0s2t4v6w8
         12:03:05.000   api/date: it exited with status 2
         ");
     }
