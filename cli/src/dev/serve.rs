@@ -53,6 +53,9 @@ pub(crate) async fn serve(
     let project = project::open_folder(&options.path, settings)?;
     let listener = listen(options.listen).await?;
     let address = listener.local_addr().map_err(CommandError::project)?;
+    if options.listen.is_none() && address != DEFAULT_LISTEN {
+        output.status(format_args!("Port {} is taken, so this is port {}", DEFAULT_LISTEN.port(), address.port()));
+    }
     let folder = DevFolder::take(&settings.home.dev(project.root())).map_err(CommandError::project)?;
     let (console, console_writer) = Console::start(output.clone());
     let logs = Arc::new(console.clone()) as Arc<dyn LogSink>;

@@ -18,6 +18,9 @@ use crate::settings::environment::{HOME, LANG, PATH, SHIP_LOG, TMPDIR, Variable}
 /// How long a host may take until it serves. It needs milliseconds; a disk that has to repair itself may need long.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Where a host serves sites unless something else listens there.
+const DEFAULT_SITES: &str = "http://127.0.0.1:7700";
+
 /// The most that is read of what a starting host prints.
 const MAX_READY_BYTES: u64 = 64 * 1024;
 
@@ -101,8 +104,9 @@ pub(crate) async fn find_or_start(
     let data = data.canonicalize().map_err(|source| EmbeddedError::Files { path: data.clone(), source })?;
     let folder = settings.home.host(&data);
     let _turn = turn(folder.clone()).await?;
+    let last = presence(&folder)?;
     // Somebody else may have started it while this process waited for its turn.
-    if let Presence::Running(endpoint) = presence(&folder)? {
+    if let Presence::Running(endpoint) = last {
         return Ok(Some(endpoint));
     }
     let started = std::time::Instant::now();
@@ -111,9 +115,21 @@ pub(crate) async fn find_or_start(
         Presence::Running(endpoint) => {
             let time = duration(started.elapsed());
             output.status(format_args!("Started a host in the background in {time}; `ship host stop` ends it"));
+            say_other_port(&last, &endpoint, output);
             Ok(Some(endpoint))
         }
         Presence::Stopped(_) | Presence::Unknown => Err(silent(&folder)),
+    }
+}
+
+/// Says that sites are not where they were last time, or at the first start where they usually are.
+fn say_other_port(last: &Presence, now: &Endpoint, output: &Output) {
+    let usual = match last {
+        Presence::Stopped(endpoint) => endpoint.sites.as_str(),
+        Presence::Running(_) | Presence::Unknown => DEFAULT_SITES,
+    };
+    if now.sites != usual {
+        output.status(format_args!("{usual} is taken, so sites are at {}", now.sites));
     }
 }
 
