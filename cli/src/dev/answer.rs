@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use jiff::Timestamp;
+use ship_core::RequestId;
 use ship_edge::{Answer, EdgeBody, Scheme, Visitor, request_authority};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -38,19 +40,36 @@ impl Answer for DevAnswer {
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
         let authority = request_authority(request.uri(), request.headers());
         if self.names == HostNames::ThisMachine && !authority.is_some_and(is_this_machine) {
-            return refusal();
+            return with_id(|_| refusal());
         }
         match request.uri().path() {
-            SCRIPT_PATH => return reload::script(),
-            EVENTS_PATH => return reload::events(self.shown.clone(), self.stop.clone()),
+            SCRIPT_PATH => return with_id(|_| reload::script()),
+            EVENTS_PATH => return with_id(|_| reload::events(self.shown.clone(), self.stop.clone())),
             _ => {}
         }
-        match self.now().await {
-            View::Live(live) => live.edge.respond(&live.site, request, &Visitor { peer, scheme: Scheme::Http }).await,
-            View::Failed(failure) => failure_page::respond(request.headers(), &failure),
-            View::Nothing => failure_page::respond(request.headers(), &["The dev server ends".to_owned()]),
-        }
+        let failed = |lines: &[String]| with_id(|id| failure_page::respond(request.headers(), lines, id));
+        let live = match self.now().await {
+            View::Live(live) => live,
+            View::Failed(failure) => match failure.pages {
+                Some(pages) if !pages.asks_a_function(&request) => pages,
+                _ => return failed(&failure.lines),
+            },
+            View::Nothing => return failed(&["The dev server ends".to_owned()]),
+        };
+        live.edge.respond(&live.site, request, &Visitor { peer, scheme: Scheme::Http }).await
     }
+}
+
+/// What the dev server answers itself, with an id as every answer of the edge has one.
+fn with_id(answer: impl FnOnce(&RequestId) -> Response<EdgeBody>) -> Response<EdgeBody> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).expect("the system gives random bytes to every process once it has started");
+    let millis = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+    let id = RequestId::from_parts(millis, random);
+    let mut response = answer(&id);
+    let value = HeaderValue::from_str(id.as_str()).expect("an id consists of letters and digits");
+    response.headers_mut().insert("x-ship-id", value);
+    response
 }
 
 impl DevAnswer {

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
+use ship_core::RequestId;
 use ship_edge::EdgeBody;
 
 use super::reload;
@@ -10,12 +11,12 @@ use super::reload;
 const CODE: &str = "BUILD_FAILED";
 
 /// Answers a request that the site cannot.
-pub(super) fn respond(headers: &HeaderMap, failure: &[String]) -> Response<EdgeBody> {
+pub(super) fn respond(headers: &HeaderMap, failure: &[String], id: &RequestId) -> Response<EdgeBody> {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (media_type, body) = if accepted.contains("text/html") {
         ("text/html; charset=utf-8", page(failure))
     } else {
-        ("application/json", json!({ "error": { "code": CODE, "message": failure.join("\n") } }).to_string())
+        ("application/json", json!({ "error": { "code": CODE, "message": failure.join("\n"), "id": id } }).to_string())
     };
     let mut response = Response::new(EdgeBody::full(body));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::shown::{Live, Shown, View, only_styles_differ};
+use super::shown::{Failure, Live, Shown, View, only_functions_changed, only_styles_differ};
 use super::store::DevStore;
 use super::watch::Edits;
 use super::{Console, reload};
@@ -114,7 +114,7 @@ impl Rebuilder {
                 }
             }
             Err(error) => {
-                self.show_failure(&error, edits);
+                self.show_failure(&error, edits, &changed);
                 if occasion == Occasion::Start {
                     self.greet("The site is shown once it builds".to_owned());
                 }
@@ -152,17 +152,22 @@ impl Rebuilder {
         self.retire(before, Some(functions));
     }
 
-    fn show_failure(&self, error: &CommandError, edits: u64) {
+    /// Shows why the site does not build. Pages that are as they were go on being served.
+    fn show_failure(&self, error: &CommandError, edits: u64, changed: &[String]) {
         let before = self.live();
-        let lines = error.to_lines().into();
-        self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Failed(lines) });
-        self.retire(before, None);
+        let pages = before.clone().filter(|live| only_functions_changed(changed, live.site.deployment.manifest()));
+        let retired = if pages.is_some() { None } else { before };
+        let failure = Failure { lines: error.to_lines().into(), pages };
+        self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Failed(failure) });
+        self.retire(retired, None);
     }
 
+    /// The site that is served, if only its pages.
     fn live(&self) -> Option<Live> {
         match &self.shown.borrow().view {
             View::Live(live) => Some(live.clone()),
-            View::Nothing | View::Failed(_) => None,
+            View::Failed(failure) => failure.pages.clone(),
+            View::Nothing => None,
         }
     }
 

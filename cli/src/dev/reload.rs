@@ -74,7 +74,7 @@ fn message(view: &View) -> Option<Bytes> {
     let state = match view {
         View::Nothing => return None,
         View::Live(live) => json!({ "version": live.version, "styles_since": live.styles_since }),
-        View::Failed(lines) => json!({ "failure": lines }),
+        View::Failed(failure) => json!({ "failure": failure.lines }),
     };
     Some(format!("data: {state}\n\n").into())
 }
@@ -91,10 +91,11 @@ fn with_type(mut response: Response<EdgeBody>, media_type: &'static str) -> Resp
 mod tests {
     use futures_util::StreamExt as _;
 
+    use super::super::shown::Failure;
     use super::*;
 
     fn failed(line: &str) -> Shown {
-        Shown { edits: 1, view: View::Failed(vec![line.to_owned()].into()) }
+        Shown { edits: 1, view: View::Failed(Failure { lines: [line.to_owned()].into(), pages: None }) }
     }
 
     /// Whoever listens hears what is shown at once, then what comes after, and the stream ends with the server.

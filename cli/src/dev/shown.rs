@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use ship_core::{DeploymentId, Manifest};
-use ship_edge::{Edge, Site};
+use http::Request;
+use ship_core::route::{Outcome, RouteRequest, resolve};
+use ship_core::{DeploymentId, Found, Manifest, SiteIndex, UrlPath};
+use ship_edge::{Edge, Site, request_authority};
 
 /// What is shown, and which edits it contains.
 #[derive(Clone)]
@@ -21,8 +23,17 @@ pub(super) enum View {
     Nothing,
     /// A site.
     Live(Live),
-    /// What went wrong when the site was built, in lines.
-    Failed(Arc<[String]>),
+    /// The site could not be built.
+    Failed(Failure),
+}
+
+/// A build that failed.
+#[derive(Clone)]
+pub(super) struct Failure {
+    /// What went wrong, in lines.
+    pub(super) lines: Arc<[String]>,
+    /// The site before, if only its functions can have changed since: its pages are as they were.
+    pub(super) pages: Option<Live>,
 }
 
 /// A site that was built.
@@ -36,6 +47,39 @@ pub(super) struct Live {
     pub(super) site: Site,
     /// How it answers.
     pub(super) edge: Arc<Edge>,
+}
+
+/// The folder of functions. What is asked for below it is meant for a function, even for one that does not exist yet.
+const API_PREFIX: &str = "/api/";
+
+impl Live {
+    /// Whether a function would answer a request.
+    pub(super) fn asks_a_function<B>(&self, request: &Request<B>) -> bool {
+        let Ok(path) = UrlPath::parse(request.uri().path()) else { return false };
+        let manifest = self.site.deployment.manifest();
+        let header = |name: &str| request.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let authority = request_authority(request.uri(), request.headers()).unwrap_or_default();
+        let asked = RouteRequest {
+            method: request.method().as_str(),
+            host: authority.rsplit_once(':').map_or(authority, |(name, _)| name),
+            path: &path,
+            query: request.uri().query(),
+            header: &header,
+        };
+        let outcome = resolve(manifest.routes(), &SiteIndex::new(manifest), &asked).outcome;
+        path.as_str().starts_with(API_PREFIX) || matches!(outcome, Outcome::Found { found: Found::Function(_), .. })
+    }
+}
+
+/// Whether none of the paths that changed belongs to what a site serves as files.
+pub(super) fn only_functions_changed(changed: &[String], before: &Manifest) -> bool {
+    // Editors put files of their own beside the one that they save.
+    let is_source = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        path.starts_with("api/") || name.ends_with(".go") || name == "go.mod" || name == "go.sum"
+    };
+    let is_asset = |path: &str| before.assets().iter().any(|asset| path.ends_with(asset.path.as_str()));
+    !changed.is_empty() && changed.iter().all(|path| is_source(path) && !is_asset(path))
 }
 
 /// Whether only the content of stylesheets differs, so that a page can take the new ones without being loaded again.
@@ -66,6 +110,20 @@ mod tests {
         };
         Manifest::new(files.iter().map(asset).collect(), Vec::new(), serde_json::from_str("[]").unwrap(), Vec::new())
             .unwrap()
+    }
+
+    /// Go sources are no pages, unless the site serves one; an edit that nobody saw may be of anything.
+    #[test]
+    fn pages_beside_functions() {
+        let before = manifest(&[("index.html", "<p>"), ("sample.go", "package sample")]);
+        let pages_stay = |changed: &[&str]| {
+            let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
+            only_functions_changed(&changed, &before)
+        };
+        assert!(pages_stay(&["api/date.go", "api/date.go~", "go.mod"]));
+        assert!(!pages_stay(&["api/date.go", "public/index.html"]));
+        assert!(!pages_stay(&["public/sample.go"]));
+        assert!(!pages_stay(&[]));
     }
 
     /// A stylesheet that changed is taken as it is; anything else needs the page to be loaded again.
