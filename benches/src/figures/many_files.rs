@@ -30,7 +30,7 @@ pub(crate) fn unchanged(runs: usize) -> Vec<Row> {
 }
 
 fn make_repository(folder: &Path) -> bool {
-    let name = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"];
+    let name = ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "gc.auto=0"];
     let commit = [name.as_slice(), &["commit", "--quiet", "--message", "all"]].concat();
     run_git(folder, &["init", "--quiet", "--initial-branch", "main"])
         && run_git(folder, &["add", "--all"])
