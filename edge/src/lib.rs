@@ -1,6 +1,6 @@
 //! One visitor request to one response, for one deployment.
 //!
-//! [`serve`] takes visitors' connections under limits; a host decides from the `Host` header which [`Site`] is meant;
+//! [`serve()`] takes visitors' connections under limits; a host decides from the `Host` header which [`Site`] is meant;
 //! [`Edge::respond`] finds what answers there (an asset, a function, a redirect, an error) and answers. The host and the dev
 //! server call the same edge, so development cannot differ from production.
 //!
