@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ship_api::{Client, DeploymentDetail, DeploymentReference, ProjectView};
 use ship_builder::{ProjectConfig, ProjectDir, detect};
 use ship_core::ProjectName;
 
@@ -70,6 +71,32 @@ pub(crate) fn name(
     match settings.project.as_ref().or(config.name.as_ref()) {
         Some(name) => Ok(name.clone()),
         None => Ok(folder.name_from_folder()?),
+    }
+}
+
+/// What the host knows of a project.
+pub(crate) async fn on_host(client: &Client, name: &ProjectName) -> Result<ProjectView, CommandError> {
+    let projects = client.projects().await?.projects;
+    projects.into_iter().find(|project| project.name == *name).ok_or_else(|| {
+        CommandError::project(format!("the host has no project `{name}`"))
+            .code("NOT_FOUND")
+            .hint("`ship deploy` makes it, `ship ls` shows those there are")
+    })
+}
+
+/// A deployment, which has to be one of `project` if that is given.
+pub(crate) async fn deployment_of(
+    client: &Client,
+    reference: &DeploymentReference,
+    project: Option<&ProjectName>,
+) -> Result<DeploymentDetail, CommandError> {
+    let detail = client.deployment(reference).await?;
+    let owner = &detail.deployment.project;
+    match project.filter(|project| *project != owner) {
+        None => Ok(detail),
+        Some(other) => {
+            Err(CommandError::project(format!("`{reference}` is a deployment of `{owner}`, not of `{other}`")))
+        }
     }
 }
 

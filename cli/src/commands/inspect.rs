@@ -8,19 +8,24 @@ use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, Styles, Table, count, short_time, size};
+use crate::project;
 use crate::settings::Settings;
 
 /// Show what a deployment holds and what leads to it
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct InspectArgs {
-    /// An id, the first characters of one, or a URL
+    /// An id, its first 4 characters or more, or a URL (default: what production leads to)
     #[arg(value_name = "ID|URL")]
-    deployment: DeploymentReference,
+    deployment: Option<DeploymentReference>,
 }
 
 pub(crate) async fn run(arguments: InspectArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
-    let detail = host.client.deployment(&arguments.deployment).await?;
+    let reference = match arguments.deployment {
+        Some(reference) => reference,
+        None => project::on_host(&host.client, &project::name_here(settings)?).await?.url.parse()?,
+    };
+    let detail = project::deployment_of(&host.client, &reference, settings.project.as_ref()).await?;
     output.data(&detail, |styles| render(&detail, styles))
 }
 

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 /// Show request and function logs, oldest first; times are in UTC
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LogsArgs {
-    /// A deployment: an id, the first characters of one, or a URL (default: the project of the current folder)
+    /// A deployment: an id, its first 4 characters or more, or a URL (default: the project of the current folder)
     #[arg(value_name = "ID|URL")]
     deployment: Option<DeploymentReference>,
     /// Go on with new lines until Ctrl-C

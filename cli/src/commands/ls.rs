@@ -1,11 +1,13 @@
 //! `ship ls`: what is deployed.
 
-use ship_api::DeploymentList;
+use ship_api::{Client, DeploymentList};
+use ship_core::ProjectName;
 
 use crate::connection;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, Styles, Table, short_time};
+use crate::project;
 use crate::settings::Settings;
 
 /// List deployments, newest first
@@ -17,15 +19,36 @@ pub(crate) struct LsArgs {
 }
 
 pub(crate) async fn run(arguments: LsArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
-    let list = match connection::find(settings, output, StartPolicy::IfOneRanBefore).await? {
-        Some(host) => host.client.deployments(settings.project.as_ref(), arguments.limit).await?,
-        None => DeploymentList { deployments: Vec::new() },
+    let host = connection::find(settings, output, StartPolicy::IfOneRanBefore).await?;
+    let (list, more) = match &host {
+        Some(host) => newest(&host.client, settings.project.as_ref(), arguments.limit).await?,
+        None => (DeploymentList { deployments: Vec::new() }, 0),
     };
-    if list.deployments.is_empty() {
+    if more > 0 {
+        output.hint(format_args!("{more} more, `ship ls -n {}`", list.deployments.len() as u64 + more));
+    } else if list.deployments.is_empty() {
         output.status("Nothing is deployed yet");
         output.hint("`ship deploy` deploys the current folder");
     }
     output.data(&list, |styles| render(&list, styles))
+}
+
+/// The newest deployments, and how many there are besides.
+async fn newest(
+    client: &Client,
+    project: Option<&ProjectName>,
+    limit: usize,
+) -> Result<(DeploymentList, u64), CommandError> {
+    let list = client.deployments(project, limit).await?;
+    let listed = list.deployments.len();
+    if listed > 0 && listed < limit {
+        return Ok((list, 0));
+    }
+    let all = match project {
+        Some(name) => project::on_host(client, name).await?.deployments,
+        None => client.projects().await?.projects.iter().map(|project| project.deployments).sum(),
+    };
+    Ok((list, all.saturating_sub(listed as u64)))
 }
 
 fn render(list: &DeploymentList, styles: Styles) -> String {

@@ -16,7 +16,7 @@ use crate::settings::environment::{DISPLAY, Environment, WAYLAND_DISPLAY};
 /// Print a site's URL and open it in the browser
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct OpenArgs {
-    /// An id, the first characters of one, or a URL (default: the project's production site)
+    /// An id, its first 4 characters or more, or a URL (default: the project's production site)
     #[arg(value_name = "ID|URL")]
     deployment: Option<DeploymentReference>,
 }
@@ -36,12 +36,7 @@ pub(crate) async fn run(arguments: OpenArgs, settings: &Settings, output: &Outpu
 
 async fn production_url(host: &Connection, settings: &Settings) -> Result<String, CommandError> {
     let name = project::name_here(settings)?;
-    let projects = host.client.projects().await?.projects;
-    let project = projects.into_iter().find(|project| project.name == name);
-    project.map(|project| project.url).ok_or_else(|| {
-        CommandError::project(format!("the host has no project `{name}`"))
-            .hint("`ship deploy` makes it, `ship ls` shows those there are")
-    })
+    Ok(project::on_host(&host.client, &name).await?.url)
 }
 
 /// Opens the browser where there is a desktop. Elsewhere the URL that was printed is all there is to do.

@@ -11,7 +11,7 @@ use crate::settings::Settings;
 /// Move production to a deployment
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct PromoteArgs {
-    /// An id, the first characters of one, or a URL
+    /// An id, its first 4 characters or more, or a URL
     #[arg(value_name = "ID|URL")]
     deployment: DeploymentReference,
 }

@@ -7,12 +7,13 @@ use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, count};
+use crate::project;
 use crate::settings::{Confirmation, Settings};
 
 /// Remove a deployment, or with --project alone a whole project
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RmArgs {
-    /// An id, the first characters of one, or a URL
+    /// An id, its first 4 characters or more, or a URL
     #[arg(value_name = "ID|URL")]
     deployment: Option<DeploymentReference>,
 }
@@ -46,13 +47,8 @@ async fn remove_deployment(
     reference: &DeploymentReference,
     project: Option<&ProjectName>,
 ) -> Result<RemovedView, CommandError> {
-    if let Some(project) = project {
-        let owner = host.client.deployment(reference).await?.deployment.project;
-        if owner != *project {
-            return Err(CommandError::project(format!(
-                "`{reference}` is a deployment of `{owner}`, not of `{project}`"
-            )));
-        }
+    if project.is_some() {
+        project::deployment_of(&host.client, reference, project).await?;
     }
     Ok(host.client.remove(reference).await?)
 }
@@ -67,12 +63,7 @@ async fn confirm(
     if settings.confirmation == Confirmation::Given {
         return Ok(());
     }
-    let projects = host.client.projects().await?.projects;
-    let known = projects.into_iter().find(|known| known.name == *project);
-    let Some(known) = known else {
-        return Err(CommandError::project(format!("the host has no project `{project}`"))
-            .hint("`ship ls` shows those there are"));
-    };
+    let known = project::on_host(&host.client, project).await?;
     let number = count(known.deployments, "deployment");
     match output.confirm(format!("Remove the project {project} with {number}, for good?")).await {
         Some(true) => Ok(()),

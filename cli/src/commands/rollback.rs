@@ -13,7 +13,7 @@ use crate::settings::Settings;
 /// Move production back to the deployment before, or to a given one
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RollbackArgs {
-    /// An id, the first characters of one, or a URL (default: what production led to before)
+    /// An id, its first 4 characters or more, or a URL (default: what production led to before)
     #[arg(value_name = "ID|URL")]
     deployment: Option<DeploymentReference>,
 }
