@@ -6,6 +6,7 @@
 mod connection;
 mod head_guard;
 mod queue;
+mod refusal;
 mod state;
 mod stream;
 

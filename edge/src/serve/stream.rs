@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::head_guard::HeadGuard;
+use super::refusal;
 use super::state::ConnectionState;
 
 /// How much of what a visitor still sends is read after the response has ended. Beyond it the connection is reset.
@@ -20,13 +21,31 @@ pub(super) struct VisitorStream {
     socket: TcpStream,
     state: Arc<ConnectionState>,
     guard: HeadGuard,
+    refusal: Option<Refusal>,
     lingered_bytes: Option<usize>,
     _place: OwnedSemaphorePermit,
 }
 
 impl VisitorStream {
     pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
-        Self { socket, state, guard: HeadGuard::default(), lingered_bytes: None, _place: place }
+        Self { socket, state, guard: HeadGuard::default(), refusal: None, lingered_bytes: None, _place: place }
+    }
+
+    /// Writes hyper's own answer to an unreadable head as one of this platform. `None` if `bytes` are not such an answer.
+    fn poll_refusal(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        if self.refusal.is_none() && self.state.waits_for_request() {
+            self.refusal = refusal::mark(bytes).map(|marked| Refusal { marked, sent_bytes: 0 });
+        }
+        let refusal = self.refusal.as_mut()?;
+        while refusal.sent_bytes < refusal.marked.len() {
+            let rest = &refusal.marked[refusal.sent_bytes..];
+            match Pin::new(&mut self.socket).poll_write(context, rest) {
+                Poll::Ready(Ok(sent)) if sent > 0 => refusal.sent_bytes += sent,
+                unsent => return Some(unsent),
+            }
+        }
+        self.refusal = None;
+        Some(Poll::Ready(Ok(bytes.len())))
     }
 
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
@@ -36,6 +55,12 @@ impl VisitorStream {
             self.state.write_proceeds();
         }
     }
+}
+
+/// An answer that is written in place of hyper's.
+struct Refusal {
+    marked: Vec<u8>,
+    sent_bytes: usize,
 }
 
 impl AsyncRead for VisitorStream {
@@ -61,7 +86,8 @@ impl AsyncRead for VisitorStream {
 
 impl AsyncWrite for VisitorStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
+        let refused = self.poll_refusal(context, bytes);
+        let written = refused.unwrap_or_else(|| Pin::new(&mut self.socket).poll_write(context, bytes));
         self.note_write(&written);
         written
     }
@@ -71,7 +97,8 @@ impl AsyncWrite for VisitorStream {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write_vectored(context, buffers);
+        let refused = buffers.first().and_then(|first| self.poll_refusal(context, first));
+        let written = refused.unwrap_or_else(|| Pin::new(&mut self.socket).poll_write_vectored(context, buffers));
         self.note_write(&written);
         written
     }

@@ -37,6 +37,8 @@ async fn smuggling() {
     ] {
         let received = stage.send(&attack).await;
         assert_eq!((received.status(), received.responses()), (400, 1), "{attack:?} gave {}", received.shown());
+        assert_eq!(received.header("x-ship-error").as_deref(), Some("MALFORMED_REQUEST"));
+        assert!(received.header("x-ship-id").is_some());
     }
     assert_eq!(stage.instances(), 0);
     stage.stop().await;
@@ -77,7 +79,7 @@ async fn early_answers() {
 async fn oversize_heads() {
     let stage = site().await;
     let long = stage.get("/a.txt", &[&format!("X: {}", "x".repeat(100_000))]).await;
-    assert_eq!(long.status(), 431);
+    assert_eq!((long.status(), long.header("x-ship-error").as_deref()), (431, Some("MALFORMED_REQUEST")));
     let many: Vec<String> = (0..10_000).map(|number| format!("X-{number}: y")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     assert_eq!(stage.get("/a.txt", &many).await.status(), 431);
