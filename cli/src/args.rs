@@ -15,6 +15,9 @@ use crate::settings::environment::{self, Environment};
 /// The heading of the options that every command takes.
 const GLOBAL: &str = "Global options";
 
+/// The overview names the commands. What all of them take is explained with each, so that this fits on a screen.
+const OVERVIEW: &str = "{about}\n\n{usage-heading} {usage}\n\nCommands:\n{subcommands}{after-help}";
+
 /// Deploy a folder of static files and functions to a machine you own.
 ///
 /// Without a command, ship deploys PATH or the current folder.
@@ -100,15 +103,23 @@ pub(crate) fn definition() -> clap::Command {
         .collect();
     CommandLine::command()
         .mut_args(|arg| if own.iter().any(|id| arg.get_id() == id.as_str()) { arg.hide(true) } else { arg })
+        .help_template(OVERVIEW)
         .after_help(after_help())
 }
 
-/// The environment variables that people set, and the exit codes.
+/// What the options of every command are, which environment variables people set, and the exit codes.
 fn after_help() -> String {
+    let options: Vec<String> = GlobalArgs::augment_args(clap::Command::new("global"))
+        .get_arguments()
+        .filter_map(|arg| arg.get_long().map(|name| format!("--{name}")))
+        .collect();
+    let options = options.join(", ");
     let shown = [environment::SHIP_HOST, environment::SHIP_TOKEN, environment::SHIP_HOME, environment::NO_COLOR];
     let variables = shown.map(|variable| format!("  {:<10}  {}\n", variable.name, variable.meaning)).concat();
-    let codes = EXIT_CODES.map(|(code, meaning)| format!("  {code:<10}  {meaning}\n")).concat();
-    format!("Environment:\n{variables}\nExit codes:\n{codes}")
+    let codes = EXIT_CODES.map(|(code, meaning)| format!("{code} {meaning}")).join("; ");
+    format!(
+        "`ship help COMMAND` says more. Every command takes {options}\n\nEnvironment:\n{variables}\nExit codes: {codes}"
+    )
 }
 
 /// Says what was wrong with the command line, or what was asked about it, and gives the exit code.
@@ -176,7 +187,9 @@ mod tests {
     /// The overview.
     #[test]
     fn help() {
-        insta::assert_snapshot!(definition().term_width(100).render_help());
+        let help = definition().term_width(100).render_help().to_string();
+        assert!(help.lines().count() <= 30, "{help}");
+        insta::assert_snapshot!(help);
     }
 
     /// The help of each command fits on a screen.
