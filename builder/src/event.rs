@@ -2,7 +2,7 @@
 
 use ship_core::FunctionName;
 
-/// One step of a build. Events arrive on the thread that called [`crate::build`].
+/// One step of a build. Events arrive on the thread that called [`crate::build()`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BuildEvent {

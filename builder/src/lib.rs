@@ -1,6 +1,6 @@
 //! From a project folder to a build output: static files, function artifacts, routes.
 //!
-//! [`ProjectDir`] → [`detect`] → [`ProjectConfig`] → [`plan`] → [`BuildPlan`] → [`build`] → [`BuildOutput`]: each arrow is one
+//! [`ProjectDir`] → [`detect()`] → [`ProjectConfig`] → [`plan()`] → [`BuildPlan`] → [`build()`] → [`BuildOutput`]: each arrow is one
 //! function and the only way from one type to the next.
 //!
 //! This crate knows languages and frameworks, and no host. It never writes into the user's folder (only [`write_output`] does,

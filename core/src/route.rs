@@ -1,6 +1,6 @@
 //! Routes: the model of the Build Output API v3, and the one function that decides what answers a request.
 //!
-//! The host and the dev server both call [`resolve`], so what works in development works in production.
+//! The host and the dev server both call [`resolve()`], so what works in development works in production.
 
 mod condition;
 mod pattern;
