@@ -57,7 +57,7 @@ async fn subject(
 /// One record in one line: a request from the margin, what belongs to functions indented.
 pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
     let at = styles.dim(clock_time(record.at));
-    let requests: String = record.requests.iter().map(|id| format!("  {id}")).collect();
+    let requests = record.requests.iter().flat_map(|id| ["  ", id.as_str()]).collect::<String>();
     let requests = styles.dim(requests);
     match &record.source {
         LogSource::Request { method, path, status, duration_micros, error, .. } => {

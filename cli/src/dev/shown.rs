@@ -1,5 +1,6 @@
 //! What the dev server shows at a moment: a site, or why there is none.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use http::Request;
@@ -76,7 +77,10 @@ pub(super) fn only_functions_changed(changed: &[String], before: &Manifest) -> b
     // Editors put files of their own beside the one that they save.
     let is_source = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or(path);
-        path.starts_with("api/") || name.ends_with(".go") || name == "go.mod" || name == "go.sum"
+        path.starts_with("api/")
+            || Path::new(name).extension().is_some_and(|end| end == "go")
+            || name == "go.mod"
+            || name == "go.sum"
     };
     let is_asset = |path: &str| before.assets().iter().any(|asset| path.ends_with(asset.path.as_str()));
     !changed.is_empty() && changed.iter().all(|path| is_source(path) && !is_asset(path))
