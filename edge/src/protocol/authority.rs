@@ -10,7 +10,7 @@ use ship_core::HostLabel;
 /// request target if there is one. `None` if the request does not name one host.
 pub fn request_authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     let mut values = headers.get_all(header::HOST).iter();
-    let host = values.next()?.to_str().ok().filter(|host| !host.is_empty())?;
+    let host = values.next()?.to_str().ok().filter(|host| is_authority(host))?;
     if values.next().is_some() {
         return None;
     }
@@ -18,6 +18,12 @@ pub fn request_authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r
         Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => None,
         _ => Some(host),
     }
+}
+
+/// Whether `text` can stand for a host and a port: the characters of RFC 3986, section 3.2.2, without a user.
+fn is_authority(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_allowed)
 }
 
 /// The label of the site that `authority` names below `domain`: `a.localhost:7700` below `localhost` is `a`.
@@ -103,5 +109,9 @@ mod tests {
         assert_eq!(authority("/", &[]), None);
         assert_eq!(authority("/", &[""]), None);
         assert_eq!(authority("/", &["a.test", "a.test"]), None);
+        for host in ["a b.test", "user@a.test", "a.test/path", "a.test?x", "a.test\\"] {
+            assert_eq!(authority("/", &[host]), None, "{host}");
+        }
+        assert_eq!(authority("/", &["[::1]:7700"]).as_deref(), Some("[::1]:7700"));
     }
 }

@@ -1,16 +1,20 @@
 //! Refuses heads that hyper forgives and that other programs read differently: a line that ends without a carriage return,
-//! and a length beside a transfer coding. Where two programs disagree on where a request ends, one can be smuggled.
+//! a length beside a transfer coding, and any transfer coding but one `chunked`. Where two programs disagree on where a
+//! request ends, one can be smuggled.
 
 use memchr::memchr;
 
-/// As many bytes of a line as decide which of the two headers it is: `transfer-encoding:`.
-const NAME_BYTES: usize = 18;
+/// As many bytes of a line as decide what it says of the body's end: `transfer-encoding: chunked`, with some white space.
+const LINE_BYTES: usize = 40;
+
+/// The header that names how a body is coded.
+const CODING: &[u8] = b"transfer-encoding:";
 
 /// Reads along while the head of a request arrives, in pieces of any size.
-#[derive(Default)]
 pub(super) struct HeadGuard {
-    line: [u8; NAME_BYTES],
+    line: [u8; LINE_BYTES],
     line_bytes: usize,
+    is_cut: bool,
     last_byte: Option<u8>,
     saw: Framing,
     is_complete: bool,
@@ -21,6 +25,13 @@ pub(super) struct HeadGuard {
 struct Framing {
     length: bool,
     coding: bool,
+}
+
+impl Default for HeadGuard {
+    fn default() -> Self {
+        let (line, saw) = ([0; LINE_BYTES], Framing::default());
+        Self { line, line_bytes: 0, is_cut: false, last_byte: None, saw, is_complete: false }
+    }
 }
 
 impl HeadGuard {
@@ -47,7 +58,8 @@ impl HeadGuard {
     }
 
     fn extend_line(&mut self, bytes: &[u8]) {
-        let wanted = bytes.len().min(NAME_BYTES - self.line_bytes);
+        let wanted = bytes.len().min(LINE_BYTES - self.line_bytes);
+        self.is_cut |= wanted < bytes.len();
         self.line[self.line_bytes..self.line_bytes + wanted].copy_from_slice(&bytes[..wanted]);
         self.line_bytes += wanted;
         self.last_byte = bytes.last().copied().or(self.last_byte);
@@ -59,13 +71,20 @@ impl HeadGuard {
         let is_blank = line.is_empty() || line == b"\r";
         let ends_well = matches!(self.last_byte, Some(b'\r') | None);
         let is_header = |name: &[u8]| line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name);
+        let is_coding = is_header(CODING);
+        let is_only_chunked = !self.saw.coding && !self.is_cut && is_coding && is_chunked(&line[CODING.len()..]);
         self.saw.length |= is_header(b"content-length:");
-        self.saw.coding |= is_header(b"transfer-encoding:");
+        self.saw.coding |= is_coding;
         self.line_bytes = 0;
+        self.is_cut = false;
         self.last_byte = None;
         self.is_complete = is_blank;
-        ends_well && !(self.saw.length && self.saw.coding)
+        ends_well && (is_only_chunked || !is_coding) && !(self.saw.length && self.saw.coding)
     }
+}
+
+fn is_chunked(value: &[u8]) -> bool {
+    value.trim_ascii().eq_ignore_ascii_case(b"chunked")
 }
 
 #[cfg(test)]
@@ -93,6 +112,7 @@ mod tests {
             "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 40\r\n\r\nline\nTransfer-Encoding: chunked\nmore\n"
         ));
         assert!(passes("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+        assert!(passes("POST / HTTP/1.1\r\ntransfer-encoding:\t Chunked \r\nX: y\r\n\r\n0\r\n\r\n"));
     }
 
     /// Both framings at once, in either order and any case, and bare line feeds.
@@ -100,6 +120,14 @@ mod tests {
     fn dishonest_heads() {
         assert!(!passes("POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"));
         assert!(!passes("POST / HTTP/1.1\r\ntransfer-ENCODING:chunked\r\nX: y\r\ncontent-LENGTH:5\r\n\r\n"));
+        for coding in
+            ["chunked, chunked", "chunked, identity", "identity", "xchunked", "chunked;x", "", "gzip, chunked"]
+        {
+            assert!(!passes(&format!("POST / HTTP/1.1\r\nTransfer-Encoding: {coding}\r\n\r\n")), "{coding}");
+        }
+        let (long, twice) = (" ".repeat(60), "Transfer-Encoding: chunked\r\n".repeat(2));
+        assert!(!passes(&format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked{long},x\r\n\r\n")));
+        assert!(!passes(&format!("POST / HTTP/1.1\r\n{twice}\r\n")));
         assert!(!passes("GET / HTTP/1.1\nHost: a.test\n\n"));
         assert!(!passes("GET / HTTP/1.1\r\nHost: a.test\nX: y\r\n\r\n"));
     }

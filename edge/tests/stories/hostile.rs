@@ -27,6 +27,7 @@ async fn smuggling() {
         format!("POST /echo HTTP/1.1\r\n{host}Content-Length: +0\r\n\r\n{hidden}"),
         format!("POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n{hidden}"),
         format!("POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n{hidden}"),
         format!("POST /echo HTTP/1.0\r\n{host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
         format!("POST /echo HTTP/1.1\r\n{host}Content-Length : 0\r\n\r\n{hidden}"),
         format!("POST /echo HTTP/1.1\r\n{host}X: y\r\n Transfer-Encoding: chunked\r\n\r\n{hidden}"),
