@@ -148,6 +148,7 @@ impl Publisher {
         let (labels, removed) = blocking(move || {
             let labels = store.deployments().aliases_of(&name)?;
             let removed = store.deployments().remove_project(&name, Timestamp::now())?;
+            store.logs().remove(&name)?;
             Ok::<_, ApiError>((labels, removed))
         })
         .await?;

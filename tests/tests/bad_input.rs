@@ -99,7 +99,12 @@ fn two_files_for_one_route() {
     let environment = TestEnv::new();
     let handler = "package handler\n\nimport \"net/http\"\n\nfunc Handler(w http.ResponseWriter, r *http.Request) {}\n";
     let project = environment.project("site").file("api/date.go", handler).file("api/date/index.go", handler);
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: conflicting_file_path: `api/date.go` and `api/date/index.go` both answer at `/api/date`: rename one of them
+    ");
 }
 
 /// A project name that is no DNS label.
@@ -186,7 +191,7 @@ fn cors_for_everybody_with_credentials() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: ship.toml:4:15: the cors entry for `^/api(?:/(.*))$` allows every origin and credentials: name the origins, or drop credentials
+    error: ship.toml:4:15: `*` among the origins allows every page to read answers, which cannot go with credentials: name the origins, or drop `credentials`
      4 | credentials = true
        |               ^^^^
     ");
@@ -283,7 +288,7 @@ func Handler(w http.ResponseWriter, r *http.Request) {}
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    Built 1 function and 0 files in [TIME]
+    Built 1 function in [TIME]
     error: function `api/doomed` does not start: its process ended with exit code 3
       no database at all
     hint: nothing was published; `--no-check` publishes without starting the functions
@@ -342,8 +347,9 @@ fn full_disk() {
     exit code: 4
     ----- stdout -----
     ----- stderr -----
-    Built 0 functions and 2 files in [TIME]
+    Built 2 files in [TIME]
     error: no room is left to write [ENV]/small-disk/tmp/blob-2-0
+    hint: make room on the host's disk and run the command again: what it has stays there
     ");
     assert_eq!(http::get(&host.site_url("site")).success().text(), "small");
 
