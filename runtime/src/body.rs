@@ -78,7 +78,7 @@ impl FunctionBody {
     }
 
     /// Whether the instance is done with this response, and only what was received is left to be read.
-    pub const fn is_received(&self) -> bool {
+    const fn is_received(&self) -> bool {
         matches!(self.feed, Feed::Received | Feed::Over)
     }
 

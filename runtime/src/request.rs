@@ -86,12 +86,24 @@ fn origin_form(uri: &mut Uri) {
     }
 }
 
-/// Says where the body ends, from the body itself: what a visitor wrote about it was for the visitor's connection.
+/// Says where the body ends, from the body itself: what a visitor wrote about it was for the visitor's connection, and a
+/// length that is wrong would leave the function waiting for the rest.
 fn frame(headers: &mut HeaderMap, body: &RequestBody) {
     headers.remove(TRANSFER_ENCODING);
-    if body.inner.is_some() && body.size_hint().exact().is_none() && !headers.contains_key(CONTENT_LENGTH) {
-        // Without this, hyper would send the body of a GET nowhere.
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    match body.size_hint().exact() {
+        Some(0) => {
+            if headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
+                headers.remove(CONTENT_LENGTH);
+            }
+        }
+        Some(length) => {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        None => {
+            headers.remove(CONTENT_LENGTH);
+            // Without this, hyper would send the body of a GET nowhere.
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
     }
 }
 
@@ -230,6 +242,16 @@ mod tests {
         assert_eq!(header(&outgoing, "x-ship-id"), Some(id().as_str()));
         assert!(outgoing.upload.is_none());
         assert_eq!(copy_without_body(&outgoing.request).headers(), outgoing.request.headers());
+    }
+
+    /// The length that a function reads is that of the body, whatever a visitor wrote.
+    #[test]
+    fn length_of_the_body() {
+        for (written, body, expected) in [("5", "", None), ("0", "", Some("0")), ("5", "four", Some("4"))] {
+            let request = Request::post("/").header("content-length", written);
+            let outgoing = Outgoing::new(request.body(Full::new(Bytes::from(body))).unwrap(), id());
+            assert_eq!(header(&outgoing, "content-length"), expected, "{written} {body:?}");
+        }
     }
 
     /// A body of unknown length is chunked also with a method that rarely has one.

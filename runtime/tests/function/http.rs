@@ -87,6 +87,18 @@ impl Exchange {
         }
     }
 
+    /// Begins to answer, and only then reads a chunked request, saying each line of it.
+    pub(crate) fn swallow(&mut self) -> io::Result<()> {
+        self.raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+        let mut line = String::new();
+        while line != "0\r\n" {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            println!("{}", line.trim());
+        }
+        self.raw("0\r\n\r\n")
+    }
+
     /// Speaks another protocol: every byte comes back.
     pub(crate) fn upgrade(&mut self) -> io::Result<()> {
         self.raw("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n")?;

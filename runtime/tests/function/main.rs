@@ -61,6 +61,7 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/about" => exchange.text(&about()),
         "/head" => exchange.text(&request.head),
         "/echo" => exchange.echo(request),
+        "/swallow" => exchange.swallow(),
         "/ignore-body" => exchange.text("not interested"),
         "/log" => {
             for line in request.query().split('+') {

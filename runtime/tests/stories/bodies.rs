@@ -56,6 +56,20 @@ async fn streaming_both_ways() {
     until(|| stage.instance().in_flight == 0).await;
 }
 
+/// An upload goes on although nobody reads the answer that has begun already.
+#[tokio::test]
+async fn upload_beside_an_unread_answer() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|_| {});
+    let (upload, response) = begin_upload(&stage, &spec, "/swallow").await;
+    upload.send("one").await;
+    stage.logs.until_said("one").await;
+    upload.send("two").await;
+    stage.logs.until_said("two").await;
+    drop(upload);
+    assert_eq!(text(response).await.unwrap(), "");
+}
+
 /// A body of a megabyte arrives whole.
 #[tokio::test]
 async fn large_body() {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +65,17 @@ fn run_files(stage: &Stage) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+/// A function that exits by itself leaves none of its children behind.
+#[tokio::test]
+async fn orphans() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|_| {});
+    let child: u32 = stage.get(&spec, "/child").await.unwrap().parse().unwrap();
+    assert!(is_running(child));
+    stage.get(&spec, "/exit").await.unwrap_err();
+    until(|| !is_running(child)).await;
+}
+
 /// Requests that do not finish in the drain timeout are ended, and a process that ignores SIGTERM is killed.
 #[tokio::test]
 async fn stubborn_shutdown() {
@@ -104,13 +115,8 @@ async fn leftovers() {
     let record = |pid: u32, boot_id: &str, started: u64| {
         fs::write(folder.path().join(format!("{pid}.run")), format!("{} {started}\n", boot_id.trim())).unwrap();
     };
-    let mut children: Vec<_> = (0..3)
-        .map(|_| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_ship-test-function"));
-            command.env("LINGER", "1").process_group(0).spawn().unwrap()
-        })
-        .collect();
-    let pids: Vec<u32> = children.iter().map(std::process::Child::id).collect();
+    let children = [Lingering::start(), Lingering::start(), Lingering::start()];
+    let pids = children.each_ref().map(|child| child.0.id());
     record(pids[0], &boot_id, start_of(pids[0]));
     record(pids[1], &boot_id, start_of(pids[1]) + 1);
     record(pids[2], "another boot", start_of(pids[2]));
@@ -119,9 +125,22 @@ async fn leftovers() {
     until(|| !is_running(pids[0])).await;
     assert!(is_running(pids[1]) && is_running(pids[2]));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    for child in &mut children {
-        child.kill().unwrap();
-        child.wait().unwrap();
+}
+
+/// A process that runs until it is killed, at the latest with the story.
+struct Lingering(Child);
+
+impl Lingering {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ship-test-function"));
+        Self(command.env("LINGER", "1").process_group(0).spawn().unwrap())
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
     }
 }
 
