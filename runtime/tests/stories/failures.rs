@@ -38,6 +38,19 @@ async fn crash_before_the_answer() {
     stage.logs.until_said(remark).await;
 }
 
+/// A request that crashes the function is no failed start, even if it is the first: the requests after it are not held back.
+#[tokio::test]
+async fn crash_on_the_first_request() {
+    let _clock = StoppedClock::new();
+    let stage = Stage::new();
+    let spec = stage.function_with(|_| {});
+    for _ in 0..5 {
+        assert_eq!(exit_status(&stage.get(&spec, "/exit").await.unwrap_err()), ExitStatus::Code(3));
+    }
+    assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
+    assert_eq!(stage.logs.messages().iter().filter(|message| *message == "booted").count(), 6);
+}
+
 /// A function that exits after every answer still answers every request.
 #[tokio::test]
 async fn crash_after_the_answer() {
