@@ -5,6 +5,7 @@
 //! host gives it everything in [`HostOptions`].
 
 mod blocking;
+mod complete;
 mod control;
 mod error;
 mod journal;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ship_api::{CheckFunctions, PublishOptions, Republish};
-use ship_core::{DeploymentId, Digest, Manifest, ProjectName};
+use ship_core::{DeploymentId, Manifest, ProjectName};
 use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
-use ship_store::{AliasMove, DeploymentSource, Published, StageError, StageRequest, Store};
+use ship_store::{AliasMove, DeploymentSource, Published, StageRequest, Store};
 
 use crate::blocking::blocking;
+use crate::complete::CompleteDeployments;
 use crate::control::ApiError;
 use crate::site_map::SiteMap;
 
@@ -21,6 +22,7 @@ pub(crate) struct Publisher {
     pub(crate) runtime: Runtime,
     pub(crate) edge: Arc<Edge>,
     pub(crate) map: SiteMap,
+    pub(crate) complete: CompleteDeployments,
 }
 
 impl Publisher {
@@ -79,14 +81,10 @@ impl Publisher {
                 return Ok(None);
             }
         };
-        let store = self.store.clone();
+        let (store, complete) = (self.store.clone(), self.complete.clone());
         let published = blocking(move || {
-            let digests: Vec<Digest> = live.manifest().blobs().into_iter().map(|(digest, _)| digest).collect();
-            let missing = store.blobs().missing(&digests);
-            if !missing.is_empty() {
-                return Err(ApiError::from(StageError::MissingBlobs(missing)));
-            }
-            Ok(store.deployments().republish(&id, publish_options(&options))?)
+            complete.check(&store, &live)?;
+            Ok::<_, ApiError>(store.deployments().republish(&id, publish_options(&options))?)
         })
         .await?;
         if let Some(published) = &published {

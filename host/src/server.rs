@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::blocking;
+use crate::complete::CompleteDeployments;
 use crate::control::{Authenticator, Control, ControlAnswer};
 use crate::error::HostError;
 use crate::journal::Journal;
@@ -78,8 +79,13 @@ impl Host {
         let urls = Urls::new(&options.domain, sites_address);
         let map = SiteMap::load(store.clone(), urls.clone())?;
         let stop = CancellationToken::new();
-        let publisher =
-            Publisher { store: store.clone(), runtime: runtime.clone(), edge: Arc::clone(&edge), map: map.clone() };
+        let publisher = Publisher {
+            store: store.clone(),
+            runtime: runtime.clone(),
+            edge: Arc::clone(&edge),
+            map: map.clone(),
+            complete: CompleteDeployments::default(),
+        };
         let control = Arc::new(Control {
             authenticator: Authenticator::new(store.clone()),
             store,

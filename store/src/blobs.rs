@@ -53,6 +53,8 @@ struct Inner {
     /// blob that can be seen would survive a power cut.
     placing: Mutex<()>,
     batches: AtomicU64,
+    /// How often a blob was found missing or damaged.
+    damages: AtomicU64,
 }
 
 /// Proof that no batch is between giving names and making them durable.
@@ -73,6 +75,7 @@ impl Blobs {
             verified: Verified::new(),
             placing: Mutex::new(()),
             batches: AtomicU64::new(0),
+            damages: AtomicU64::new(0),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -82,6 +85,12 @@ impl Blobs {
     pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
         let sizes = self.stored_sizes(digests);
         digests.iter().zip(sizes).filter(|(_, size)| size.is_none()).map(|(digest, _)| *digest).collect()
+    }
+
+    /// How often a blob was found missing or damaged when it was read. As long as this does not change, nobody has seen
+    /// anything get lost.
+    pub fn damages_seen(&self) -> u64 {
+        self.inner.damages.load(Ordering::Relaxed)
     }
 
     /// Begins an upload. Dropped without [`BlobBatch::commit`], nothing of it is kept.
@@ -129,6 +138,7 @@ impl Blobs {
         });
         opened.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
+                self.inner.damages.fetch_add(1, Ordering::Relaxed);
                 self.forget_variant(digest);
                 BlobError::Missing { digest: *digest }
             }
@@ -140,6 +150,7 @@ impl Blobs {
         if found == *digest {
             return Ok(());
         }
+        self.inner.damages.fetch_add(1, Ordering::Relaxed);
         self.quarantine(digest, fingerprint);
         Err(BlobError::Corrupt { digest: *digest })
     }
