@@ -3,17 +3,15 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crate::PATIENCE;
 
-/// Lines that arrive from a stream. Reading goes on in a thread of its own, which ends with the stream.
+/// Lines that arrive from a stream. Reading goes on in a thread of its own, so that the process never waits for the story.
 #[derive(Debug)]
 pub struct Lines {
     // The lock is never waited for: it only makes what holds these lines fit to be looked at by several threads.
     receiver: Mutex<Receiver<String>>,
-    reader: Option<JoinHandle<()>>,
     seen: Vec<String>,
 }
 
@@ -21,14 +19,15 @@ impl Lines {
     /// Begins to read.
     pub fn of(stream: impl Read + Send + 'static) -> Self {
         let (sender, receiver) = channel();
-        let reader = std::thread::spawn(move || {
+        // The thread ends with the stream, which ends with the process that writes it.
+        std::thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     return;
                 }
             }
         });
-        Self { receiver: Mutex::new(receiver), reader: Some(reader), seen: Vec::new() }
+        Self { receiver: Mutex::new(receiver), seen: Vec::new() }
     }
 
     /// The next line, or `None` at the end.
@@ -67,16 +66,5 @@ impl Lines {
     /// What was read so far.
     pub fn text(&self) -> String {
         self.seen.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        if let Some(reader) = self.reader.take()
-            && reader.is_finished()
-        {
-            // A reader that panicked has said so on its own.
-            let _ = reader.join();
-        }
     }
 }

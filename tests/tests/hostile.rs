@@ -232,11 +232,17 @@ fn requests_that_are_none() {
     let authority = url.trim_start_matches("http://");
     let many = "x-many: 1\r\n".repeat(5_000);
     let requests = [
-        ("a long path", format!("GET /{} HTTP/1.1\r\nhost: {authority}\r\n\r\n", "a".repeat(100_000))),
+        (
+            "a long path",
+            format!("GET /{} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n", "a".repeat(100_000)),
+        ),
         ("a long header", format!("GET / HTTP/1.1\r\nhost: {authority}\r\nx: {}\r\n\r\n", "a".repeat(1_000_000))),
         ("many headers", format!("GET / HTTP/1.1\r\nhost: {authority}\r\n{many}\r\n")),
         ("no host", "GET / HTTP/1.1\r\nconnection: close\r\n\r\n".to_owned()),
-        ("two hosts", format!("GET / HTTP/1.1\r\nhost: {authority}\r\nhost: other.localhost\r\n\r\n")),
+        (
+            "two hosts",
+            format!("GET / HTTP/1.1\r\nhost: {authority}\r\nhost: other.localhost\r\nconnection: close\r\n\r\n"),
+        ),
         ("a host that is none", "GET / HTTP/1.1\r\nhost: a b/c@d\r\nconnection: close\r\n\r\n".to_owned()),
         ("nonsense", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\r\n\r\n".to_owned()),
         ("another protocol", "SSH-2.0-OpenSSH_9.9\r\n\r\n".to_owned()),

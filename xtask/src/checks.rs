@@ -1,7 +1,9 @@
 //! What CI runs: formatting, lints, documentation, unit tests, stories.
 
+use std::path::PathBuf;
+
 use crate::debian::{self, Needed};
-use crate::step::{Step, StepError};
+use crate::step::{Step, StepError, workspace_root};
 
 /// What the page test drives. Everything else the tests need is either Rust or fetched by ship itself.
 const BROWSER: [Needed; 2] = [
@@ -11,6 +13,9 @@ const BROWSER: [Needed; 2] = [
 
 /// The variable that makes the document test write what it would compare.
 const WRITE_DOCUMENTS: &str = "SHIP_WRITE_DOCUMENTS";
+
+/// The variable that names the binary which the stories run, so that they need not ask cargo for it.
+const BINARY: &str = "SHIP_TEST_BINARY";
 
 /// Installs what is missing and runs every check. Ordered so that the cheapest failure comes first.
 pub(crate) fn test() -> Result<(), StepError> {
@@ -22,7 +27,13 @@ pub(crate) fn test() -> Result<(), StepError> {
     Step::cargo(["doc", "--workspace", "--no-deps", "--document-private-items"])
         .with("RUSTDOCFLAGS", "-D warnings")
         .run()?;
-    Step::cargo(["test", "--workspace", "--no-fail-fast"]).run()
+    Step::cargo(["test", "--workspace", "--no-fail-fast"]).with(BINARY, release_binary()).run()
+}
+
+/// Where cargo puts the release build of ship.
+fn release_binary() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    workspace_root().join(target).join("release/ship")
 }
 
 /// Writes the generated documents. The test that compares them knows how to make them.
