@@ -54,8 +54,16 @@ pub(crate) struct Step {
 
 impl Step {
     /// The cargo that runs this.
+    ///
+    /// What cargo tells this program about its own package must not reach another cargo: build scripts take it for a
+    /// change, and packages such as ring would be compiled anew each time.
     pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        Self::program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+        let mut step = Self::program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments);
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            step.command.env_remove(name);
+        }
+        step
     }
 
     /// Any program, with its arguments as they are.
