@@ -208,7 +208,7 @@ fn unknown_deployments() {
     exit code: 2
     ----- stdout -----
     ----- stderr -----
-    error: invalid value '../../etc/passwd' for '<ID|URL>': `../../etc/passwd` names no deployment: expected an id, the first characters of one, or a URL
+    error: invalid value '../../etc/passwd' for '[ID|URL]': `../../etc/passwd` names no deployment: expected an id, the first characters of one, or a URL
 
     For more information, try '--help'.
     ");
