@@ -25,5 +25,5 @@ pub use body::{BodyError, EdgeBody};
 pub use edge::{Edge, EdgeOptions, Site};
 pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use protocol::authority::{host_label, request_authority};
-pub use serve::{Answer, ConnectionLimits, serve};
+pub use serve::{Answer, ConnectionLimits, Crew, serve};
 pub use visitor::{Scheme, Visitor};

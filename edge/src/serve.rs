@@ -4,6 +4,7 @@
 //! are notes in atomics that the one timer reads when it fires.
 
 mod connection;
+mod crew;
 mod head_guard;
 mod queue;
 mod refusal;
@@ -11,7 +12,7 @@ mod state;
 mod stream;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream as StdStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
+pub use crew::Crew;
 use queue::ConnectionQueue;
 use state::ConnectionState;
 use stream::VisitorStream;
@@ -68,11 +70,11 @@ impl Default for ConnectionLimits {
 /// The shortest and the longest pause after `accept` failed, for want of file descriptors for example.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
-/// Serves a listener until `shutdown`, then closes it, lets the requests in flight end and returns.
-///
-/// Several calls on clones of one listener share its visitors, so a host can run one single-threaded runtime per processor.
+/// Serves a listener until `shutdown`, then closes it, lets the requests in flight end and returns. Visitors are let in here,
+/// and answered by the `crew`.
 pub async fn serve<A: Answer>(
     listener: TcpListener,
+    crew: Crew,
     answer: Arc<A>,
     limits: ConnectionLimits,
     shutdown: CancellationToken,
@@ -89,8 +91,19 @@ pub async fn serve<A: Answer>(
         let (stream, peer, place) = next;
         let state = Arc::new(ConnectionState::new(limits));
         queue.push(&state);
-        let stream = VisitorStream::new(stream, Arc::clone(&state), place);
-        tasks.spawn(connection::run(stream, peer, state, Arc::clone(&answer), limits));
+        let (post, answer) = (crew.post(), Arc::clone(&answer));
+        let runtime = post.runtime().clone();
+        let connection = async move {
+            let _post = post;
+            match TcpStream::from_std(stream) {
+                Ok(stream) => {
+                    let stream = VisitorStream::new(stream, Arc::clone(&state), place);
+                    connection::run(stream, peer, state, answer, limits).await;
+                }
+                Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
+            }
+        };
+        tasks.spawn_on(connection, &runtime);
     }
     drop(door);
     queue.drain_all();
@@ -110,7 +123,7 @@ struct Door {
 
 impl Door {
     /// The next visitor, with a place.
-    async fn next(&mut self, queue: &mut ConnectionQueue) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    async fn next(&mut self, queue: &mut ConnectionQueue) -> (StdStream, SocketAddr, OwnedSemaphorePermit) {
         let (stream, peer) = self.accept().await;
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
@@ -130,10 +143,12 @@ impl Door {
         place.expect("the semaphore is never closed")
     }
 
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+    /// The next visitor's socket, free to be watched by any runtime.
+    async fn accept(&mut self) -> (StdStream, SocketAddr) {
         let mut pause = ACCEPT_PAUSE.0;
         loop {
-            match self.listener.accept().await {
+            let accepted = self.listener.accept().await;
+            match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
                 Ok(accepted) => return accepted,
                 Err(error) if is_the_visitors(&error) => {}
                 Err(error) => {

@@ -46,6 +46,9 @@ pub enum HostError {
         /// Why.
         reason: getrandom::Error,
     },
+    /// The threads that answer visitors cannot be started.
+    #[error("the threads that answer visitors cannot be started")]
+    Cores(#[source] std::io::Error),
     /// Functions cannot be run.
     #[error(transparent)]
     Runtime(#[from] ship_runtime::RuntimeError),

@@ -1,13 +1,15 @@
-//! The journal: log records from many tasks, written in order by one, and passed to whoever follows.
+//! The journal: log records from many tasks, gathered for a moment, written in order by one task, and passed to whoever
+//! follows.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use ship_core::{LogRecord, ProjectName};
 use ship_runtime::LogSink;
 use ship_store::Store;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 
 use crate::blocking::blocking;
@@ -15,8 +17,9 @@ use crate::blocking::blocking;
 /// How many records may wait for the disk. Beyond that they are dropped and counted: a log must not slow a request down.
 const WAITING_RECORDS: usize = 16 * 1024;
 
-/// How many records are written at once.
-const BATCH_RECORDS: usize = 1024;
+/// How long records are gathered before they are written. Waking the writer for each would cost a request more than
+/// answering it; this is soon enough for whoever follows.
+const GATHERING: Duration = Duration::from_millis(10);
 
 /// How many records a follower may be behind before it misses some.
 const FOLLOWER_RECORDS: usize = 4096;
@@ -26,57 +29,133 @@ pub(crate) type Entry = (ProjectName, Arc<LogRecord>);
 
 /// Where records go in.
 pub(crate) struct Journal {
-    entries: mpsc::Sender<Entry>,
+    inbox: Arc<Inbox>,
     followers: broadcast::Sender<Entry>,
+}
+
+/// What stands between the tasks that record and the one that writes.
+#[derive(Default)]
+struct Inbox {
+    waiting: Mutex<Waiting>,
+    /// Told when the first record comes in, and when none will come any more.
+    wake: Notify,
     dropped: AtomicU64,
+    /// How many of all records were written.
+    written: watch::Sender<u64>,
+}
+
+/// The records that nobody has written yet.
+#[derive(Default)]
+struct Waiting {
+    records: Vec<(ProjectName, LogRecord)>,
+    /// How many there were before them, and with them.
+    accepted: u64,
 }
 
 impl Journal {
     /// A journal and the task that writes it, which ends when the journal is gone and everything is written.
     pub(crate) fn start(store: Store) -> (Arc<Self>, JoinHandle<()>) {
-        let (entries, receiver) = mpsc::channel(WAITING_RECORDS);
+        let inbox = Arc::new(Inbox::default());
         let (followers, _) = broadcast::channel(FOLLOWER_RECORDS);
-        let writer = tokio::task::spawn(write(store, receiver, followers.clone()));
-        (Arc::new(Self { entries, followers, dropped: AtomicU64::new(0) }), writer)
+        let journal = Arc::new(Self { inbox: Arc::clone(&inbox), followers: followers.clone() });
+        let writer = tokio::task::spawn(write(store, inbox, Arc::downgrade(&journal), followers));
+        (journal, writer)
     }
 
     /// The records that are written from now on.
     pub(crate) fn follow(&self) -> broadcast::Receiver<Entry> {
         self.followers.subscribe()
     }
+
+    /// Waits until all that was recorded before is written.
+    pub(crate) async fn catch_up(&self) {
+        let accepted = self.inbox.waiting().accepted;
+        let mut written = self.inbox.written.subscribe();
+        // The writer lives as long as the journal, so there is always one to wait for.
+        let _ = written.wait_for(|written| *written >= accepted).await;
+    }
 }
 
 impl LogSink for Journal {
     fn record(&self, project: &ProjectName, record: LogRecord) {
-        if self.entries.try_send((project.clone(), Arc::new(record))).is_err() {
-            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            if dropped.is_power_of_two() {
-                tracing::warn!(dropped, "log records were dropped because the disk cannot keep up");
+        let mut waiting = self.inbox.waiting();
+        let is_first = waiting.records.is_empty();
+        if waiting.records.len() < WAITING_RECORDS {
+            waiting.records.push((project.clone(), record));
+            waiting.accepted += 1;
+            drop(waiting);
+            if is_first {
+                self.inbox.wake.notify_one();
             }
+            return;
+        }
+        drop(waiting);
+        let dropped = self.inbox.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+        if dropped.is_power_of_two() {
+            tracing::warn!(dropped, "log records were dropped because the disk cannot keep up");
         }
     }
 }
 
-async fn write(store: Store, mut receiver: mpsc::Receiver<Entry>, followers: broadcast::Sender<Entry>) {
-    let mut batch = Vec::with_capacity(BATCH_RECORDS);
-    while receiver.recv_many(&mut batch, BATCH_RECORDS).await > 0 {
-        let mut by_project: BTreeMap<ProjectName, Vec<LogRecord>> = BTreeMap::new();
-        for (project, record) in &batch {
-            by_project.entry(project.clone()).or_default().push(LogRecord::clone(record));
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.inbox.wake.notify_one();
+    }
+}
+
+impl Inbox {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes what comes in until `journal` is gone.
+async fn write(store: Store, inbox: Arc<Inbox>, journal: Weak<Journal>, followers: broadcast::Sender<Entry>) {
+    loop {
+        inbox.wake.notified().await;
+        let is_last = journal.strong_count() == 0;
+        if !is_last {
+            tokio::time::sleep(GATHERING).await;
         }
-        let store = store.clone();
-        blocking(move || {
-            for (project, records) in by_project {
-                if let Err(error) = store.logs().append(&project, &records) {
-                    tracing::warn!(%project, %error, "log records could not be written");
-                }
+        let (records, accepted) = {
+            let mut waiting = inbox.waiting();
+            (std::mem::take(&mut waiting.records), waiting.accepted)
+        };
+        let written = append(store.clone(), records).await;
+        inbox.written.send_replace(accepted);
+        if followers.receiver_count() > 0 {
+            pass_on(written, &followers);
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// Appends records to the logs of their projects, and gives them back.
+async fn append(store: Store, records: Vec<(ProjectName, LogRecord)>) -> BTreeMap<ProjectName, Vec<LogRecord>> {
+    blocking(move || {
+        let mut by_project: BTreeMap<ProjectName, Vec<LogRecord>> = BTreeMap::new();
+        for (project, record) in records {
+            by_project.entry(project).or_default().push(record);
+        }
+        for (project, records) in &by_project {
+            if let Err(error) = store.logs().append(project, records) {
+                tracing::warn!(%project, %error, "log records could not be written");
             }
-        })
-        .await;
-        // Only once they are written: whoever begins to follow now and then reads the past must find them in one of the two.
-        for entry in batch.drain(..) {
-            // Nobody may be following, which is no error.
-            let _ = followers.send(entry);
+        }
+        by_project
+    })
+    .await
+}
+
+/// Tells followers, only once the records are written: whoever begins to follow now and then reads the past must find them
+/// in one of the two.
+fn pass_on(written: BTreeMap<ProjectName, Vec<LogRecord>>, followers: &broadcast::Sender<Entry>) {
+    for (project, records) in written {
+        for record in records {
+            // Nobody may be following any more, which is no error.
+            let _ = followers.send((project.clone(), Arc::new(record)));
         }
     }
 }

@@ -7,6 +7,7 @@
 mod blocking;
 mod complete;
 mod control;
+mod cores;
 mod error;
 mod journal;
 mod listen;

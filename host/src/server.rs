@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Edge, EdgeOptions};
+use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions};
 use ship_runtime::{LogSink, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
 use crate::control::{Authenticator, Control, ControlAnswer};
+use crate::cores::Cores;
 use crate::error::HostError;
 use crate::journal::Journal;
 use crate::listen::listen;
@@ -133,8 +134,9 @@ impl Host {
             options, sites_listener, control_listener, sites, control, runtime, edge, journal_writer, stop, ..
         } = self;
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
-        let sites = ship_edge::serve(sites_listener, sites, limits, stop.clone());
-        let control = ship_edge::serve(control_listener, control, limits, stop.clone());
+        let cores = Cores::start().map_err(HostError::Cores)?;
+        let sites = ship_edge::serve(sites_listener, cores.crew(), sites, limits, stop.clone());
+        let control = ship_edge::serve(control_listener, Crew::here(), control, limits, stop.clone());
         let asked = async {
             tokio::select! {
                 () = shutdown.cancelled() => stop.cancel(),
@@ -147,6 +149,7 @@ impl Host {
         runtime.shutdown().await;
         // Everything that writes to the journal is gone with these, which ends its writer.
         drop((runtime, edge));
+        cores.stop().await;
         if journal_writer.await.is_err() {
             tracing::error!("the journal's writer panicked");
         }

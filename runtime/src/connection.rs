@@ -17,6 +17,7 @@ use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
+use tokio::runtime::Handle;
 
 use crate::limits::MAX_RESPONSE_HEAD_BYTES;
 use crate::pool::Lease;
@@ -31,6 +32,8 @@ pub(crate) struct Connection {
     /// `None` once the connection is over.
     driver: Option<Driver>,
     tenant: Tenant,
+    /// Where its socket is watched.
+    home: tokio::runtime::Id,
 }
 
 /// The lease of a request that became another protocol. It lives in the stream, so that it ends with the stream.
@@ -51,7 +54,14 @@ impl Connection {
         let stream = FunctionStream { stream, _tenant: Arc::clone(&tenant) };
         let (sender, driver) =
             http1::Builder::new().max_header_size(MAX_RESPONSE_HEAD_BYTES).handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, driver: Some(Box::pin(driver.with_upgrades())), tenant })
+        let home = Handle::current().id();
+        Ok(Self { sender, driver: Some(Box::pin(driver.with_upgrades())), tenant, home })
+    }
+
+    /// Whether its socket is watched by this runtime. A request of another would be woken across threads, which takes longer
+    /// than opening a connection.
+    pub(crate) fn is_at_home(&self, runtime: tokio::runtime::Id) -> bool {
+        self.home == runtime
     }
 
     /// Whether the last response was read to its end and another request can be sent.

@@ -118,7 +118,7 @@ fn killed_during_an_upload() {
     ----- stdout -----
     ----- stderr -----
     Built 97 files in [TIME]
-    error: the host at http://127.0.0.1:[PORT] cannot be reached: connection closed before message completed
+    error: the connection to the host at http://127.0.0.1:[PORT] broke off
     hint: `ship host status` shows whether a host runs here
     hint: run the same command again: only what the host still lacks is sent
     ");

@@ -42,12 +42,21 @@ pub enum ClientError {
         /// What was given.
         url: String,
     },
-    /// The host did not take the connection, or dropped it before it answered.
+    /// The host did not take the connection.
     #[error("the host at {url} cannot be reached")]
     Unreachable {
         /// Its address.
         url: String,
         /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The host took the connection and dropped it before it answered.
+    #[error("the connection to the host at {url} broke off")]
+    Disconnected {
+        /// Its address.
+        url: String,
+        /// How.
         #[source]
         source: reqwest::Error,
     },
@@ -123,12 +132,12 @@ impl Transport {
 
     /// Sends a request and turns every answer that is no success into an error.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        let response = request.send().await.map_err(|source| self.unreachable(source))?;
+        let response = request.send().await.map_err(|source| self.unanswered(source))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        let bytes = response.bytes().await.map_err(|source| self.unreachable(source))?;
+        let bytes = response.bytes().await.map_err(|source| self.unanswered(source))?;
         let body: ErrorBody =
             serde_json::from_slice(&bytes).map_err(|source| ClientError::UnreadableAnswer { source })?;
         Err(ClientError::Refused { status: status.as_u16(), detail: Box::new(body.error) })
@@ -152,7 +161,7 @@ impl Transport {
     }
 
     pub(super) async fn read<A: DeserializeOwned>(&self, response: Response) -> Result<A, ClientError> {
-        let bytes = response.bytes().await.map_err(|source| self.unreachable(source))?;
+        let bytes = response.bytes().await.map_err(|source| self.unanswered(source))?;
         serde_json::from_slice(&bytes).map_err(|source| ClientError::UnreadableAnswer { source })
     }
 
@@ -167,8 +176,14 @@ impl Transport {
         Ok(lines.map_err(|source| ClientError::BrokenAnswer { source: Box::new(source) }))
     }
 
-    pub(super) fn unreachable(&self, source: reqwest::Error) -> ClientError {
-        ClientError::Unreachable { url: self.base_url.to_string(), source }
+    /// What it means that a question got no answer.
+    pub(super) fn unanswered(&self, source: reqwest::Error) -> ClientError {
+        let url = self.base_url.to_string();
+        if source.is_connect() {
+            ClientError::Unreachable { url, source }
+        } else {
+            ClientError::Disconnected { url, source }
+        }
     }
 }
 

@@ -142,7 +142,10 @@ fn is_changed_file(error: &ClientError) -> bool {
 
 /// What the host has received stays there, so the same command goes on where it was cut off.
 fn cut_off(error: ClientError) -> CommandError {
-    let is_cut_off = matches!(error, ClientError::Unreachable { .. } | ClientError::BrokenAnswer { .. });
+    let is_cut_off = matches!(
+        error,
+        ClientError::Unreachable { .. } | ClientError::Disconnected { .. } | ClientError::BrokenAnswer { .. }
+    );
     let error = CommandError::from(error);
     if is_cut_off { error.hint("run the same command again: only what the host still lacks is sent") } else { error }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ship_edge::ConnectionLimits;
+use ship_edge::{ConnectionLimits, Crew};
 use ship_runtime::{LogSink, Runtime, RuntimeOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -82,7 +82,7 @@ pub(crate) async fn serve(
     let tasks = TaskTracker::new();
     tasks.spawn(ears.listen(console, stop.clone()));
     tasks.spawn(rebuilder.run(stop.clone()));
-    ship_edge::serve(listener, answer, limits, stop).await;
+    ship_edge::serve(listener, Crew::here(), answer, limits, stop).await;
     tasks.close();
     tasks.wait().await;
     runtime.shutdown().await;

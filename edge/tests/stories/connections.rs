@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::body::Incoming;
-use ship_edge::{Answer, ConnectionLimits, EdgeBody};
+use ship_edge::{Answer, ConnectionLimits, Crew, EdgeBody};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,7 @@ async fn drain() {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let limits = ConnectionLimits::default();
-    let serving = tokio::spawn(ship_edge::serve(listener, Arc::clone(&gated), limits, stop.clone()));
+    let serving = tokio::spawn(ship_edge::serve(listener, Crew::here(), Arc::clone(&gated), limits, stop.clone()));
     let mut idle = Connection::open(address).await;
     idle.send(ASK).await;
     idle.until("done").await;
@@ -105,7 +105,13 @@ async fn broken_body() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(ship_edge::serve(listener, Arc::new(Broken), ConnectionLimits::default(), stop.clone()));
+    let serving = tokio::spawn(ship_edge::serve(
+        listener,
+        Crew::here(),
+        Arc::new(Broken),
+        ConnectionLimits::default(),
+        stop.clone(),
+    ));
     let mut visitor = Connection::open(address).await;
     visitor.send(ASK).await;
     let received = visitor.rest().await;
@@ -122,7 +128,7 @@ async fn drain_timeout() {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let limits = ConnectionLimits { drain_timeout: std::time::Duration::from_millis(50), ..Default::default() };
-    let serving = tokio::spawn(ship_edge::serve(listener, Arc::clone(&gated), limits, stop.clone()));
+    let serving = tokio::spawn(ship_edge::serve(listener, Crew::here(), Arc::clone(&gated), limits, stop.clone()));
     let mut busy = Connection::open(address).await;
     busy.send(ASK).await;
     gated.arrived.acquire().await.unwrap().forget();

@@ -15,7 +15,7 @@ use ship_core::{
     ProjectName,
 };
 use ship_edge::{
-    Answer, ConnectionLimits, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, Site, Visitor, host_label,
+    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, Site, Visitor, host_label,
     request_authority,
 };
 use ship_runtime::{LogSink, Runtime, RuntimeOptions};
@@ -122,7 +122,7 @@ impl SiteBuilder {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(ship_edge::serve(listener, Arc::new(host), self.limits, stop.clone()));
+        let serving = tokio::spawn(ship_edge::serve(listener, Crew::here(), Arc::new(host), self.limits, stop.clone()));
         Stage { address, edge, runtime, deployment, logs, store: self.store, stop, serving, _folder: self.folder }
     }
 }

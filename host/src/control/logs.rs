@@ -57,6 +57,7 @@ pub(super) async fn logs(
 ) -> Result<Response, ApiError> {
     // Following begins before the past is read, so that nothing falls between the two.
     let following = query.follow.then(|| control.journal.follow());
+    control.journal.catch_up().await;
     let filter = LogFilter { deployment: query.deployment, request: query.request };
     let limit = query.limit.unwrap_or(RECORDS_BY_DEFAULT).min(RECORDS);
     let (store, name, past_filter) = (control.store.clone(), project.clone(), filter);

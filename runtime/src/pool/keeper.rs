@@ -118,9 +118,9 @@ impl Pool {
         let hopeless = books.roster.take_hopeless();
         let failure = books.last_failure.clone();
         drop(books);
-        for (_, sender) in hopeless {
+        for waiter in hopeless {
             // A request that was given up needs no answer.
-            let _ = sender.send(Err(failure.clone().map_or_else(throttled, InvokeError::from)));
+            let _ = waiter.place.send(Err(failure.clone().map_or_else(throttled, InvokeError::from)));
         }
     }
 
@@ -162,8 +162,8 @@ impl Pool {
         }
         let waiting = books.roster.give_up();
         drop(books);
-        for (_, sender) in waiting {
-            let _ = sender.send(Err(throttled()));
+        for waiter in waiting {
+            let _ = waiter.place.send(Err(throttled()));
         }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ship_core::RequestId;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -62,7 +63,19 @@ struct Member {
 }
 
 /// A request that waits for an instance.
-type Waiter = (Option<RequestId>, oneshot::Sender<Result<Lease, InvokeError>>);
+struct Waiter {
+    applicant: Applicant,
+    place: oneshot::Sender<Result<Lease, InvokeError>>,
+}
+
+/// Who wants an instance.
+#[derive(Clone, Copy)]
+struct Applicant {
+    /// The request; `None` for a check.
+    request: Option<RequestId>,
+    /// Where it runs.
+    runtime: tokio::runtime::Id,
+}
 
 /// What the keeper is told.
 #[derive(Clone, Copy, Debug)]
@@ -141,14 +154,15 @@ impl Pool {
         }
     }
 
-    fn try_acquire(self: &Arc<Self>, id: Option<RequestId>) -> Result<Place, AcquireError> {
+    fn try_acquire(self: &Arc<Self>, request: Option<RequestId>) -> Result<Place, AcquireError> {
+        let applicant = Applicant { request, runtime: Handle::current().id() };
         let now = Instant::now();
         let mut books = self.books();
         match books.roster.admit(now) {
-            Admission::Serve(slot) => Ok(Place::Served(self.lease(slot, id))),
+            Admission::Serve(slot) => Ok(Place::Served(self.lease(slot, applicant))),
             Admission::Wait => {
                 let (sender, place) = oneshot::channel();
-                books.roster.enqueue((id, sender));
+                books.roster.enqueue(Waiter { applicant, place: sender });
                 drop(books);
                 self.tell(Event::Due);
                 Ok(Place::Queued(place))
@@ -163,22 +177,24 @@ impl Pool {
     }
 
     /// A lease on an instance that has been counted for it already.
-    fn lease(self: &Arc<Self>, slot: &mut Slot<Member>, id: Option<RequestId>) -> Lease {
-        if let Some(id) = id {
-            slot.member.instance.output.begin(id);
+    fn lease(self: &Arc<Self>, slot: &mut Slot<Member>, Applicant { request, runtime }: Applicant) -> Lease {
+        let Member { instance, idle } = &mut slot.member;
+        if let Some(id) = request {
+            instance.output.begin(id);
         }
-        Lease::new(Arc::clone(self), slot.number, Arc::clone(&slot.member.instance), id, slot.member.idle.pop())
+        let kept = idle.iter().rposition(|connection| connection.is_at_home(runtime)).map(|at| idle.swap_remove(at));
+        Lease::new(Arc::clone(self), slot.number, Arc::clone(instance), request, kept)
     }
 
     /// Hands free instances to the requests that wait.
     fn serve_waiting(self: &Arc<Self>) {
         loop {
             let mut books = self.books();
-            let Some(((id, sender), slot)) = books.roster.assign(|(_, sender)| sender.is_closed()) else { return };
-            let lease = self.lease(slot, id);
+            let Some((waiter, slot)) = books.roster.assign(|waiter| waiter.place.is_closed()) else { return };
+            let lease = self.lease(slot, waiter.applicant);
             drop(books);
             // If the request was given up in this moment, its lease is dropped here and goes to the next.
-            let _ = sender.send(Ok(lease));
+            let _ = waiter.place.send(Ok(lease));
         }
     }
 

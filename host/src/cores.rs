@@ -1,0 +1,49 @@
+//! One single-threaded runtime per processor, for visitors: what the control API does never stands between two of them.
+
+use std::io;
+use std::num::NonZero;
+use std::thread::{self, JoinHandle};
+
+use ship_edge::Crew;
+use tokio::runtime::{Builder, Handle};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::blocking::blocking;
+
+/// The threads that answer visitors. They end when this is dropped.
+pub(crate) struct Cores {
+    runtimes: Vec<Handle>,
+    threads: Vec<JoinHandle<()>>,
+    stop: DropGuard,
+}
+
+impl Cores {
+    /// Starts a thread per processor that this process may use.
+    pub(crate) fn start() -> io::Result<Self> {
+        let stop = CancellationToken::new();
+        let count = thread::available_parallelism().map_or(1, NonZero::get);
+        let (mut runtimes, mut threads) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for number in 0..count {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            runtimes.push(runtime.handle().clone());
+            let stop = stop.clone();
+            let thread = thread::Builder::new().name(format!("visitors-{number}"));
+            threads.push(thread.spawn(move || runtime.block_on(stop.cancelled()))?);
+        }
+        Ok(Self { runtimes, threads, stop: stop.drop_guard() })
+    }
+
+    /// The runtimes, for a listener.
+    pub(crate) fn crew(&self) -> Crew {
+        Crew::of(self.runtimes.iter().cloned())
+    }
+
+    /// Ends the threads, and with them whatever still runs on them.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        let ended = blocking(move || self.threads.into_iter().all(|thread| thread.join().is_ok())).await;
+        if !ended {
+            tracing::error!("a thread that answers visitors panicked");
+        }
+    }
+}
