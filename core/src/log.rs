@@ -57,10 +57,11 @@ pub enum LogSource {
         #[serde(default, skip_serializing_if = "is_false")]
         truncated: bool,
     },
-    /// Something the platform says about a function: a crash, a timeout, lines that were dropped.
+    /// Something the platform says: of a function that it crashed, of a log that it is not complete.
     Platform {
-        /// The function.
-        function: FunctionName,
+        /// The function, if it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        function: Option<FunctionName>,
         /// One sentence.
         message: String,
     },

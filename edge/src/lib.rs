@@ -15,6 +15,7 @@ mod error_page;
 mod failure;
 mod functions;
 mod live_deployment;
+mod log_allowance;
 mod protocol;
 mod request_id;
 mod request_log;

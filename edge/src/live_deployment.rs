@@ -10,6 +10,7 @@ use ship_store::{StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
+use crate::log_allowance::LogAllowance;
 
 /// A deployment in memory. A host keeps it while it is visited and drops it when it sleeps.
 pub struct LiveDeployment {
@@ -20,6 +21,7 @@ pub struct LiveDeployment {
     has_direct_paths: bool,
     assets: Box<[OnceLock<PreparedAsset>]>,
     functions: Box<[OnceCell<Arc<FunctionSpec>>]>,
+    log_allowance: LogAllowance,
 }
 
 /// A deployment cannot be brought into memory.
@@ -68,7 +70,8 @@ impl LiveDeployment {
         let has_direct_paths = [Phase::Null, Phase::Hit].iter().all(|phase| manifest.routes().phase(*phase).is_empty());
         let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
-        Arc::new(Self { id, project, manifest, index, has_direct_paths, assets, functions })
+        let log_allowance = LogAllowance::default();
+        Arc::new(Self { id, project, manifest, index, has_direct_paths, assets, functions, log_allowance })
     }
 
     /// Its id.
@@ -94,6 +97,11 @@ impl LiveDeployment {
     /// Whether what stands at a path answers there, because no route is tried before or after it is found.
     pub(crate) fn has_direct_paths(&self) -> bool {
         self.has_direct_paths
+    }
+
+    /// What may be logged of requests that no function answers.
+    pub(crate) fn log_allowance(&self) -> &LogAllowance {
+        &self.log_allowance
     }
 
     /// What is sent for an asset.

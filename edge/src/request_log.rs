@@ -9,6 +9,7 @@ use ship_core::{FunctionIndex, LogRecord, LogSource, PlatformError, RequestId};
 use ship_runtime::LogSink;
 
 use crate::live_deployment::LiveDeployment;
+use crate::log_allowance::{Allowed, PER_SECOND};
 
 /// How much of a path is logged: what a person still reads. A visitor can send 64 KiB of it.
 const MAX_PATH_BYTES: usize = 2048;
@@ -54,8 +55,26 @@ pub(crate) struct RequestLog {
     pub(crate) error: Option<PlatformError>,
 }
 
-impl Drop for RequestLog {
-    fn drop(&mut self) {
+impl RequestLog {
+    /// Whether the request is logged. Says how many before it were not.
+    fn is_allowed(&self) -> bool {
+        if self.function.is_some() {
+            return true;
+        }
+        let skipped = match self.deployment.log_allowance().take(self.visit.at) {
+            Allowed::No => return false,
+            Allowed::Yes { skipped } => skipped,
+        };
+        if skipped > 0 {
+            let message = format!("{skipped} requests for pages and files were not logged: over {PER_SECOND} a second");
+            let source = LogSource::Platform { function: None, message };
+            let (at, deployment) = (self.visit.at, *self.deployment.id());
+            self.sink.record(self.deployment.project(), LogRecord { at, deployment, requests: Vec::new(), source });
+        }
+        true
+    }
+
+    fn record(&self) -> LogRecord {
         let visit = &self.visit;
         let path = visit.uri.path_and_query().map_or("", |path| path.as_str());
         let source = LogSource::Request {
@@ -67,7 +86,14 @@ impl Drop for RequestLog {
             function: self.function.map(|function| self.deployment.function_name(function).clone()),
             error: self.error.map(|error| error.code().to_owned()),
         };
-        let record = LogRecord { at: visit.at, deployment: *self.deployment.id(), requests: vec![visit.id], source };
-        self.sink.record(self.deployment.project(), record);
+        LogRecord { at: visit.at, deployment: *self.deployment.id(), requests: vec![visit.id], source }
+    }
+}
+
+impl Drop for RequestLog {
+    fn drop(&mut self) {
+        if self.is_allowed() {
+            self.sink.record(self.deployment.project(), self.record());
+        }
     }
 }

@@ -47,7 +47,9 @@ struct Inbox {
 /// The records that nobody has written yet.
 #[derive(Default)]
 struct Waiting {
-    records: Vec<(ProjectName, LogRecord)>,
+    records: BTreeMap<ProjectName, Vec<LogRecord>>,
+    /// How many they are.
+    count: usize,
     /// How many there were before them, and with them.
     accepted: u64,
 }
@@ -79,10 +81,8 @@ impl Journal {
 impl LogSink for Journal {
     fn record(&self, project: &ProjectName, record: LogRecord) {
         let mut waiting = self.inbox.waiting();
-        let is_first = waiting.records.is_empty();
-        if waiting.records.len() < WAITING_RECORDS {
-            waiting.records.push((project.clone(), record));
-            waiting.accepted += 1;
+        if waiting.push(project, record) {
+            let is_first = waiting.count == 1;
             drop(waiting);
             if is_first {
                 self.inbox.wake.notify_one();
@@ -103,9 +103,34 @@ impl Drop for Journal {
     }
 }
 
+impl Waiting {
+    /// Takes a record. `false` if there is no room.
+    fn push(&mut self, project: &ProjectName, record: LogRecord) -> bool {
+        if self.count >= WAITING_RECORDS {
+            return false;
+        }
+        self.count += 1;
+        self.accepted += 1;
+        match self.records.get_mut(project) {
+            Some(records) => records.push(record),
+            None => {
+                self.records.insert(project.clone(), vec![record]);
+            }
+        }
+        true
+    }
+}
+
 impl Inbox {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out what waits, and how many records there were up to it.
+    fn take(&self) -> (BTreeMap<ProjectName, Vec<LogRecord>>, u64) {
+        let mut waiting = self.waiting();
+        waiting.count = 0;
+        (std::mem::take(&mut waiting.records), waiting.accepted)
     }
 }
 
@@ -117,10 +142,7 @@ async fn write(store: Store, inbox: Arc<Inbox>, journal: Weak<Journal>, follower
         if !is_last {
             tokio::time::sleep(GATHERING).await;
         }
-        let (records, accepted) = {
-            let mut waiting = inbox.waiting();
-            (std::mem::take(&mut waiting.records), waiting.accepted)
-        };
+        let (records, accepted) = inbox.take();
         let written = append(store.clone(), records).await;
         inbox.written.send_replace(accepted);
         if followers.receiver_count() > 0 {
@@ -133,18 +155,14 @@ async fn write(store: Store, inbox: Arc<Inbox>, journal: Weak<Journal>, follower
 }
 
 /// Appends records to the logs of their projects, and gives them back.
-async fn append(store: Store, records: Vec<(ProjectName, LogRecord)>) -> BTreeMap<ProjectName, Vec<LogRecord>> {
+async fn append(store: Store, records: BTreeMap<ProjectName, Vec<LogRecord>>) -> BTreeMap<ProjectName, Vec<LogRecord>> {
     blocking(move || {
-        let mut by_project: BTreeMap<ProjectName, Vec<LogRecord>> = BTreeMap::new();
-        for (project, record) in records {
-            by_project.entry(project).or_default().push(record);
-        }
-        for (project, records) in &by_project {
+        for (project, records) in &records {
             if let Err(error) = store.logs().append(project, records) {
                 tracing::warn!(%project, %error, "log records could not be written");
             }
         }
-        by_project
+        records
     })
     .await
 }

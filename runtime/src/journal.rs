@@ -29,7 +29,7 @@ impl Journal {
     /// Something that the platform says about the function.
     pub(crate) fn remark(&self, requests: Vec<RequestId>, message: String) {
         let function = self.spec.function.name.clone();
-        self.record(requests, LogSource::Platform { function, message });
+        self.record(requests, LogSource::Platform { function: Some(function), message });
     }
 
     fn record(&self, requests: Vec<RequestId>, source: LogSource) {

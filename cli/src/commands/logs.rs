@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 use ship_api::{DeploymentReference, LogQuery};
-use ship_core::{LogRecord, LogSource, LogStream, ProjectName, RequestId};
+use ship_core::{FunctionName, LogRecord, LogSource, LogStream, ProjectName, RequestId};
 
 use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
@@ -75,7 +75,8 @@ pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
             format!("{at}   {} {}{cut}{requests}", styles.dim(format_args!("{function} {stream}:")), plain(message))
         }
         LogSource::Platform { function, message } => {
-            format!("{at}   {} {}{requests}", styles.warning(format_args!("{function}:")), plain(message))
+            let about = function.as_ref().map_or("ship", FunctionName::as_str);
+            format!("{at}   {} {}{requests}", styles.warning(format_args!("{about}:")), plain(message))
         }
     }
 }
@@ -114,12 +115,16 @@ mod tests {
             format!(
                 r#"{{"at":"2026-04-14T12:03:05Z","deployment":"{deployment}","source":"platform","function":"api/date","message":"it exited with status 2"}}"#
             ),
+            format!(
+                r#"{{"at":"2026-04-14T12:03:06Z","deployment":"{deployment}","source":"platform","message":"said"}}"#
+            ),
         ];
         insta::assert_snapshot!(records.map(|record| line(&record)).join("\n"), @r"
         12:03:04.123 GET /api/date?x=1 200 3.1 ms  01hzy3v7k2m4n6p8r0s2t4v6w8
         12:03:04.500 GET /api/slow 504 60.0 s FUNCTION_INVOCATION_TIMEOUT  01hzy3v7k2m4n6p8r0s2t4v6w8
         12:03:04.000   api/date stderr: hello \u{1b}[2J …  01hzy3v7k2m4n6p8r0s2t4v6w8
         12:03:05.000   api/date: it exited with status 2
+        12:03:06.000   ship: said
         ");
     }
 }
