@@ -142,6 +142,9 @@ impl LiveDeployment {
 }
 
 async fn unpack(store: Store, digest: ship_core::Digest) -> Result<PathBuf, FunctionSpecError> {
+    if let Some(folder) = store.functions().unpacked(&digest) {
+        return Ok(folder);
+    }
     let unpacked = tokio::task::spawn_blocking(move || store.functions().unpack(&digest)).await;
     Ok(unpacked.map_err(|_| FunctionSpecError::Stopping)??)
 }

@@ -2,13 +2,16 @@
 
 use std::io;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use ship_edge::Crew;
+use ship_edge::{Answer, ConnectionLimits, Crew};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::blocking::blocking;
+use crate::error::HostError;
 
 /// The threads that answer visitors. They end when this is dropped.
 pub(crate) struct Cores {
@@ -33,9 +36,27 @@ impl Cores {
         Ok(Self { runtimes, threads, stop: stop.drop_guard() })
     }
 
-    /// The runtimes, for a listener.
-    pub(crate) fn crew(&self) -> Crew {
-        Crew::of(self.runtimes.iter().cloned())
+    /// Serves a listener on these threads until `stop`. Visitors are let in on the first of them: one that stays there is
+    /// answered without any other thread.
+    pub(crate) async fn serve<A: Answer>(
+        &self,
+        listener: TcpListener,
+        answer: Arc<A>,
+        limits: ConnectionLimits,
+        stop: CancellationToken,
+    ) -> Result<(), HostError> {
+        let [first, ..] = self.runtimes.as_slice() else { return Ok(()) };
+        let crew = Crew::of(self.runtimes.iter().cloned());
+        let listener = listener.into_std().map_err(HostError::Cores)?;
+        let serving = first.spawn(async move {
+            let listener = TcpListener::from_std(listener).map_err(HostError::Cores)?;
+            ship_edge::serve(listener, crew, answer, limits, stop).await;
+            Ok(())
+        });
+        match serving.await {
+            Ok(served) => served,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
     }
 
     /// Ends the threads, and with them whatever still runs on them.

@@ -46,8 +46,8 @@ pub enum HostError {
         /// Why.
         reason: getrandom::Error,
     },
-    /// The threads that answer visitors cannot be started.
-    #[error("the threads that answer visitors cannot be started")]
+    /// There are no threads to answer visitors on.
+    #[error("visitors cannot be given threads of their own")]
     Cores(#[source] std::io::Error),
     /// Functions cannot be run.
     #[error(transparent)]

@@ -135,7 +135,11 @@ impl Host {
         } = self;
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let cores = Cores::start().map_err(HostError::Cores)?;
-        let sites = ship_edge::serve(sites_listener, cores.crew(), sites, limits, stop.clone());
+        let sites = async {
+            let served = cores.serve(sites_listener, sites, limits, stop.clone()).await;
+            stop.cancel();
+            served
+        };
         let control = ship_edge::serve(control_listener, Crew::here(), control, limits, stop.clone());
         let asked = async {
             tokio::select! {
@@ -143,7 +147,7 @@ impl Host {
                 () = stop.cancelled() => {}
             }
         };
-        tokio::join!(sites, control, asked);
+        let (served, (), ()) = tokio::join!(sites, control, asked);
         // The edge closes the WebSockets that are still open; the runtime would wait for their instances.
         edge.shutdown().await;
         runtime.shutdown().await;
@@ -153,7 +157,7 @@ impl Host {
         if journal_writer.await.is_err() {
             tracing::error!("the journal's writer panicked");
         }
-        Ok(())
+        served
     }
 }
 

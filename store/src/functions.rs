@@ -65,13 +65,20 @@ impl Functions {
         }
     }
 
+    /// The folder of an artifact that this process has unpacked, or found unpacked, before. One look at the folder, so it
+    /// need not be asked on a thread that may wait.
+    pub fn unpacked(&self, digest: &Digest) -> Option<PathBuf> {
+        let folder = self.folder.join(digest.to_hex());
+        self.is_known(digest, &folder).then_some(folder)
+    }
+
     /// The folder of an artifact, unpacked now if it is not there. When many ask for one artifact, one unpacks it and the
     /// others wait. What is there already costs one look at the folder.
     pub fn unpack(&self, digest: &Digest) -> Result<PathBuf, UnpackError> {
-        let folder = self.folder.join(digest.to_hex());
-        if self.is_known(digest, &folder) {
+        if let Some(folder) = self.unpacked(digest) {
             return Ok(folder);
         }
+        let folder = self.folder.join(digest.to_hex());
         let _turn = self.take_turn(digest);
         if !self.is_known(digest, &folder) && !self.is_from_this_boot(digest, &folder) {
             self.unpack_to(digest, &folder)?;
