@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::time::Sleep;
 
+use super::head_guard::ends_guarding;
 use super::state::{ConnectionState, HeadTimer, Order};
 use super::stream::VisitorStream;
 use super::{Answer, ConnectionLimits};
@@ -27,7 +30,14 @@ pub(super) async fn run<A: Answer>(
 ) {
     let service = service_fn(move |request| {
         let answer = Arc::clone(&answer);
-        async move { Ok::<_, Infallible>(answer.answer(request, peer).await) }
+        async move {
+            let is_last = ends_guarding(&request);
+            let mut response = answer.answer(request, peer).await;
+            if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     // Not `pipeline_flush`: with it hyper buffers a response without bound while the visitor does not read.
     let http = http1::Builder::new()

@@ -60,11 +60,6 @@ impl ConnectionState {
         self.waiting_since.load(Relaxed) != 0
     }
 
-    /// Whether the bytes that arrive are those of a request's head.
-    pub(super) fn expects_head(&self) -> bool {
-        self.waits_for_request()
-    }
-
     /// Notes that bytes of a head arrived.
     pub(super) fn head_arrives(&self) {
         self.note(&self.head_since);

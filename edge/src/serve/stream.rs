@@ -71,15 +71,11 @@ impl AsyncRead for VisitorStream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
-        if self.state.expects_head() {
-            let arrived = &mut buffer.filled_mut()[before..];
-            if !arrived.is_empty() {
-                self.state.head_arrives();
-                self.guard.check(arrived);
-            }
-        } else {
-            self.guard.reset();
+        let arrived = &mut buffer.filled_mut()[before..];
+        if !arrived.is_empty() && self.state.waits_for_request() {
+            self.state.head_arrives();
         }
+        self.guard.check(arrived);
         Poll::Ready(Ok(()))
     }
 }

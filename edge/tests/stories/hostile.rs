@@ -40,9 +40,27 @@ async fn smuggling() {
         assert_eq!((received.status(), received.responses()), (400, 1), "{attack:?} gave {}", received.shown());
         assert_eq!(received.header("x-ship-error").as_deref(), Some("MALFORMED_REQUEST"));
         assert!(received.header("x-ship-id").is_some());
+        smuggled_behind_others(&stage, &attack).await;
     }
     assert_eq!(stage.instances(), 0);
     stage.stop().await;
+}
+
+/// The same message on a connection that was used before, and together with the requests before it.
+async fn smuggled_behind_others(stage: &Stage, attack: &str) {
+    let first = "GET /a.txt HTTP/1.1\r\nHost: site.localhost\r\n\r\n";
+    let with_body = "POST /a.txt HTTP/1.1\r\nHost: site.localhost\r\nContent-Length: 5\r\n\r\n0\r\n\r\n".to_owned();
+    let mut kept = stage.connect().await;
+    kept.send(first).await;
+    kept.until("\r\n\r\na").await;
+    kept.send(attack).await;
+    let received = kept.rest().await;
+    assert_eq!((received.status(), received.responses()), (400, 1), "kept: {attack:?} gave {}", received.shown());
+    for (before, answers) in [(format!("\r\n{first}"), 2), (format!("{first}{first}"), 3), (with_body, 2)] {
+        let received = stage.send(format!("{before}{attack}")).await;
+        assert_eq!(received.responses(), answers, "{before:?}{attack:?} gave {}", received.shown());
+        assert!(received.shown().contains("HTTP/1.1 400 "), "{before:?}{attack:?} gave {}", received.shown());
+    }
 }
 
 /// A body that nobody reads is not taken for the next request: it is passed over, or the connection ends.
