@@ -15,6 +15,7 @@ use tokio_util::sync::DropGuard;
 use crate::error::Failure;
 use crate::instance::Instance;
 use crate::pool::Lease;
+use crate::request::{Upload, UploadPhase};
 
 /// An error of any kind, as `http_body` implementations pass it on.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -28,7 +29,9 @@ pub struct FunctionBody {
     incoming: Incoming,
     feed: Feed,
     ending: Ending,
-    /// How long the next piece may take.
+    /// How far the request's own body is, if it has one.
+    upload: Option<Arc<Upload>>,
+    /// How long the next piece may take, of the response or of the request's own body.
     piece_timeout: Duration,
     /// Runs while a piece is awaited.
     clock: Option<Pin<Box<Sleep>>>,
@@ -70,11 +73,20 @@ pub enum BodyError {
     /// The next piece did not come within the function's `timeout_secs`.
     #[error("the function's response stood still for {} s", .0.as_secs())]
     Timeout(Duration),
+    /// The visitor, who was the one to go on, sent no piece of the request's own body within the function's `timeout_secs`.
+    #[error("the request stood still for {} s", .0.as_secs())]
+    Visitor(Duration),
 }
 
 impl FunctionBody {
-    pub(crate) const fn new(incoming: Incoming, feed: Feed, ending: Ending, piece_timeout: Duration) -> Self {
-        Self { incoming, feed, ending, piece_timeout, clock: None }
+    pub(crate) const fn new(
+        incoming: Incoming,
+        feed: Feed,
+        ending: Ending,
+        upload: Option<Arc<Upload>>,
+        piece_timeout: Duration,
+    ) -> Self {
+        Self { incoming, feed, ending, upload, piece_timeout, clock: None }
     }
 
     /// Whether the instance is done with this response, and only what was received is left to be read.
@@ -105,13 +117,27 @@ impl FunctionBody {
         }
     }
 
+    /// Ready when nothing has moved for too long, in either direction.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let timeout = self.piece_timeout;
-        self.clock.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + timeout))).as_mut().poll(cx)
+        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + timeout)));
+        loop {
+            ready!(clock.as_mut().poll(cx));
+            let extended = self.upload.as_ref().map(|upload| upload.moved_at() + timeout);
+            match extended.filter(|deadline| *deadline > clock.deadline()) {
+                Some(deadline) => clock.as_mut().reset(deadline),
+                None => return Poll::Ready(()),
+            }
+        }
     }
 
     fn time_out(&mut self) -> BodyError {
-        if let Feed::Leased(lease) | Feed::Driven(lease, _) = std::mem::replace(&mut self.feed, Feed::Over) {
+        let feed = std::mem::replace(&mut self.feed, Feed::Over);
+        if self.upload.as_ref().is_some_and(|upload| upload.phase() == UploadPhase::Visitor) {
+            // The function does what it can: it waits for the rest.
+            return BodyError::Visitor(self.piece_timeout);
+        }
+        if let Feed::Leased(lease) | Feed::Driven(lease, _) = feed {
             lease.time_out();
         }
         BodyError::Timeout(self.piece_timeout)

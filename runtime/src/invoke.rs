@@ -204,7 +204,7 @@ fn respond(
     let timeout = lease.request_timeout();
     let ending = if is_ended_by_close(head.status, &head.headers, asked) { Ending::ByClose } else { Ending::Delimited };
     let feed = feed_of(lease, head.status, asked);
-    Ok(Response::from_parts(head, FunctionBody::new(incoming, feed, ending, timeout)))
+    Ok(Response::from_parts(head, FunctionBody::new(incoming, feed, ending, asked.upload.clone(), timeout)))
 }
 
 /// Where the body of a response comes from.

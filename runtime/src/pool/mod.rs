@@ -203,7 +203,12 @@ impl Pool {
         let mut books = self.books();
         let is_something_due = match books.roster.release(number, Instant::now()) {
             Released::Reusable(slot) => {
-                slot.member.idle.extend(connection);
+                let idle = &mut slot.member.idle;
+                // Those of a runtime that asks no more are the oldest.
+                if idle.len() >= self.spec.function.limits.concurrency as usize {
+                    idle.remove(0);
+                }
+                idle.extend(connection);
                 false
             }
             Released::LastOfLeaving => true,

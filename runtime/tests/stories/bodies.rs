@@ -7,11 +7,11 @@ use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper_util::rt::TokioIo;
-use ship_runtime::{FunctionBody, FunctionSpec};
+use ship_runtime::{BodyError, FunctionBody, FunctionSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use crate::support::{Stage, fresh_id, text, until};
+use crate::support::{Stage, StoppedClock, fresh_id, text, until};
 
 /// A request body that the story sends piece by piece.
 struct Upload {
@@ -54,6 +54,44 @@ async fn streaming_both_ways() {
     assert!(body.frame().await.is_none());
     drop(body);
     until(|| stage.instance().in_flight == 0).await;
+}
+
+/// As long as pieces of the request come, a response that stands still is not over.
+#[tokio::test]
+async fn long_upload_beside_a_silent_answer() {
+    let clock = StoppedClock::new();
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.timeout_secs = 5);
+    let (upload, response) = begin_upload(&stage, &spec, "/swallow").await;
+    let answer = tokio::spawn(text(response));
+    for piece in ["one", "two", "three"] {
+        upload.send(piece).await;
+        stage.logs.until_said(piece).await;
+        clock.advance(4).await;
+    }
+    assert!(!answer.is_finished());
+    drop(upload);
+    assert_eq!(answer.await.unwrap().unwrap(), "");
+}
+
+/// A visitor who stops sending in the middle ends the request, and not the function.
+#[tokio::test]
+async fn visitor_falls_silent_in_the_middle() {
+    let clock = StoppedClock::new();
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.timeout_secs = 5);
+    let (upload, response) = begin_upload(&stage, &spec, "/echo").await;
+    let pid = stage.instance().pid;
+    let mut body = response.into_body();
+    upload.send("one").await;
+    assert_eq!(next_piece(&mut body).await, "one");
+    let rest = tokio::spawn(async move { body.frame().await.expect("it is no clean end") });
+    tokio::task::yield_now().await;
+    clock.advance(5).await;
+    let error = rest.await.unwrap().unwrap_err();
+    assert!(matches!(error, BodyError::Visitor(_)), "{error:?}");
+    drop(upload);
+    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), pid.to_string());
 }
 
 /// An upload goes on although nobody reads the answer that has begun already.
