@@ -102,6 +102,7 @@ impl EdgeBody {
 fn blame(error: &ship_runtime::BodyError) -> PlatformError {
     match error {
         ship_runtime::BodyError::Timeout(_) => PlatformError::FunctionInvocationTimeout,
+        ship_runtime::BodyError::Visitor(_) => PlatformError::MalformedRequest,
         _ => PlatformError::FunctionInvocationFailed,
     }
 }

@@ -122,7 +122,7 @@ impl Edge {
     }
 
     async fn reply(&self, site: &Site, asked: Asked<'_>) -> Reply {
-        let deployment = &*site.deployment;
+        let deployment = &site.deployment;
         let (uri, request_headers) = (&asked.parts.uri, &asked.parts.headers);
         let path = request_authority(uri, request_headers).and_then(|_| NormalPath::parse(uri.path()).ok());
         let Some(path) = path else { return self.fail(PlatformError::MalformedRequest.into(), &asked) };
@@ -142,7 +142,7 @@ impl Edge {
         reply
     }
 
-    async fn perform(&self, deployment: &LiveDeployment, outcome: Outcome, asked: Asked<'_>) -> Reply {
+    async fn perform(&self, deployment: &Arc<LiveDeployment>, outcome: Outcome, asked: Asked<'_>) -> Reply {
         let made = match outcome {
             Outcome::Found { found: Found::Asset(asset), status, .. } => {
                 self.asset(deployment, asset, status, &asked).await
@@ -171,7 +171,7 @@ impl Edge {
 
     async fn asset(
         &self,
-        deployment: &LiveDeployment,
+        deployment: &Arc<LiveDeployment>,
         index: AssetIndex,
         status: Option<u16>,
         asked: &Asked<'_>,
@@ -185,7 +185,7 @@ impl Edge {
             _ => {}
         }
         let request = AssetRequest { is_head: *method == Method::HEAD, headers: &asked.parts.headers, status };
-        Ok(self.assets.serve(deployment.asset(index), &request).await?)
+        Ok(self.assets.serve(deployment, index, &request).await?)
     }
 
     async fn function(

@@ -70,6 +70,9 @@ impl Default for ConnectionLimits {
 /// The shortest and the longest pause after `accept` failed, for want of file descriptors for example.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// How long a place is waited for before another look for a connection that only waits.
+const PLACE_PAUSE: Duration = Duration::from_millis(50);
+
 /// Serves a listener until `shutdown`, then closes it, lets the requests in flight end and returns. Visitors are let in here,
 /// and answered by the `crew`.
 pub async fn serve<A: Answer>(
@@ -124,7 +127,7 @@ struct Door {
 impl Door {
     /// The next visitor, with a place.
     async fn next(&mut self, queue: &mut ConnectionQueue) -> (StdStream, SocketAddr, OwnedSemaphorePermit) {
-        let (stream, peer) = self.accept().await;
+        let (stream, peer) = self.accept(queue).await;
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
             Err(_) => self.make_place(queue).await,
@@ -136,15 +139,19 @@ impl Door {
         (stream, peer, place)
     }
 
-    /// Closes a connection that only waits, if there is one, and waits for a place.
+    /// Closes a connection that only waits, as soon as there is one, and waits for a place.
     async fn make_place(&self, queue: &mut ConnectionQueue) -> OwnedSemaphorePermit {
-        queue.close_oldest_waiting();
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        place.expect("the semaphore is never closed")
+        loop {
+            queue.close_oldest_waiting();
+            let place = Arc::clone(&self.places).acquire_owned();
+            if let Ok(place) = tokio::time::timeout(PLACE_PAUSE, place).await {
+                return place.expect("the semaphore is never closed");
+            }
+        }
     }
 
     /// The next visitor's socket, free to be watched by any runtime.
-    async fn accept(&mut self) -> (StdStream, SocketAddr) {
+    async fn accept(&mut self, queue: &mut ConnectionQueue) -> (StdStream, SocketAddr) {
         let mut pause = ACCEPT_PAUSE.0;
         loop {
             let accepted = self.listener.accept().await;
@@ -153,6 +160,8 @@ impl Door {
                 Err(error) if is_the_visitors(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");
+                    // Most likely there are no file descriptors left.
+                    queue.close_oldest_waiting();
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(ACCEPT_PAUSE.1);
                 }

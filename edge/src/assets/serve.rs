@@ -1,8 +1,10 @@
 //! The answer for an asset: which of its forms, whole or in part, or that the visitor has it already.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use ship_core::{Digest, PlatformError};
+use ship_core::{AssetIndex, Digest, PlatformError};
 use ship_store::{BlobError, Store};
 
 use super::cache::{ContentCache, ContentError};
@@ -11,6 +13,7 @@ use super::page_script::PageScript;
 use super::prepared::{PreparedAsset, Representation};
 use super::variant_worker::VariantWorker;
 use crate::body::EdgeBody;
+use crate::live_deployment::LiveDeployment;
 use crate::protocol::accept_encoding::AcceptedCodings;
 use crate::protocol::conditional::{is_unchanged, range_applies};
 use crate::protocol::range::ByteRange;
@@ -43,9 +46,11 @@ impl AssetServer {
     /// The answer for an asset.
     pub(crate) async fn serve(
         &self,
-        asset: &PreparedAsset,
+        deployment: &Arc<LiveDeployment>,
+        index: AssetIndex,
         request: &AssetRequest<'_>,
     ) -> Result<Response<EdgeBody>, PlatformError> {
+        let asset = deployment.asset(index);
         if let Some(script) = self.page_script.as_ref().filter(|_| asset.is_page()) {
             return Box::pin(self.serve_scripted(asset, script, request)).await;
         }
@@ -60,7 +65,7 @@ impl AssetServer {
         match self.send(best, request).await {
             Err(PlatformError::BlobCorrupt) => {
                 // A variant is made anew from the asset; a visitor need not wait for that.
-                self.variants.look_again();
+                self.variants.look_again(deployment);
                 self.send(&asset.identity, request).await
             }
             sent => sent,

@@ -14,8 +14,7 @@ use crate::live_deployment::LiveDeployment;
 /// each time it loads one.
 const MAX_WAITING: usize = 1024;
 
-/// How many blobs are compressed and stored together: few enough that a stop does not wait long, and enough that the disk is
-/// not asked to make each durable by itself.
+/// How many blobs are compressed and stored together, so that the disk is not asked to make each durable by itself.
 const AT_ONCE: usize = 16;
 
 /// The least favoured priority: a visitor never waits for a compression.
@@ -43,9 +42,10 @@ impl VariantWorker {
         Self { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
 
-    /// Notes that what the store said of variants does not hold any more: one was found damaged.
-    pub(crate) fn look_again(&self) {
+    /// Notes that what the store said of a deployment's variants does not hold any more: one was found damaged. It is made anew.
+    pub(crate) fn look_again(&self, deployment: &Arc<LiveDeployment>) {
         self.shared.count_change();
+        self.prepare(deployment);
     }
 
     /// Counts, from 1, how often what the store says of variants has changed.
@@ -124,14 +124,15 @@ impl Shared {
 
     fn compress(&self, deployment: &LiveDeployment) {
         let assets = deployment.manifest().assets().iter().filter(|asset| asset.media_type.is_compressible());
-        let digests: Vec<Digest> = assets.map(|asset| asset.digest).collect();
-        let lacking: Vec<Digest> =
-            digests.into_iter().filter(|digest| self.store.blobs().needs_variants(digest)).collect();
+        let lacking: Vec<Digest> = assets
+            .map(|asset| asset.digest)
+            .filter(|digest| !self.is_stopping() && self.store.blobs().needs_variants(digest))
+            .collect();
         for some in lacking.chunks(AT_ONCE) {
             if self.is_stopping() {
                 return;
             }
-            if let Err(error) = self.store.blobs().make_all_variants(some) {
+            if let Err(error) = self.store.blobs().make_all_variants(some, || self.is_stopping()) {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(deployment = %deployment.id(), error, "assets cannot be compressed");
             }

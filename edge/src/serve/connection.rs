@@ -53,11 +53,13 @@ pub(super) async fn run<A: Answer>(
     poll_fn(|context| {
         match state.order(context) {
             Order::Close => return Poll::Ready(()),
-            Order::Drain if !is_draining => {
+            // Asked here, where no request can begin at the same time.
+            Order::MakeRoom if state.waits_for_request() => return Poll::Ready(()),
+            Order::MakeRoom | Order::Drain if !is_draining => {
                 is_draining = true;
                 http.as_mut().graceful_shutdown();
             }
-            Order::Serve | Order::Drain => {}
+            Order::Serve | Order::MakeRoom | Order::Drain => {}
         }
         if let Poll::Ready(ended) = http.as_mut().poll(context) {
             if let Err(error) = ended {

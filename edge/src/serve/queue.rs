@@ -36,7 +36,7 @@ impl ConnectionQueue {
             let Some(oldest) = self.connections.pop_front() else { return };
             let Some(state) = oldest.upgrade() else { continue };
             if state.waits_for_request() {
-                return state.tell(Order::Close);
+                return state.tell(Order::MakeRoom);
             }
             self.connections.push_back(oldest);
         }

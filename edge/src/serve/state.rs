@@ -32,6 +32,8 @@ pub(super) struct ConnectionState {
 pub(super) enum Order {
     /// Go on.
     Serve,
+    /// End, unless a request is being answered; then end after it.
+    MakeRoom,
     /// End after the request in flight.
     Drain,
     /// End now.
@@ -117,7 +119,8 @@ impl ConnectionState {
         self.waker.register(context.waker());
         match self.order.load(Relaxed) {
             0 => Order::Serve,
-            1 => Order::Drain,
+            1 => Order::MakeRoom,
+            2 => Order::Drain,
             _ => Order::Close,
         }
     }

@@ -74,16 +74,19 @@ impl Blobs {
 
     /// Makes the variants of a blob, unless they were made before.
     pub fn make_variants(&self, digest: &Digest) -> Result<Variants, BlobError> {
-        self.make_all_variants(std::slice::from_ref(digest))?;
+        self.make_all_variants(std::slice::from_ref(digest), || false)?;
         Ok(self.variants(digest))
     }
 
     /// Makes the variants of many blobs. They are stored together, some megabytes at a time, because making each durable
     /// by itself would keep the disk busier than the processor.
-    pub fn make_all_variants(&self, digests: &[Digest]) -> Result<(), BlobError> {
+    pub fn make_all_variants(&self, digests: &[Digest], is_stopping: impl Fn() -> bool) -> Result<(), BlobError> {
         let mut waiting = Vec::new();
         let mut waiting_bytes = 0;
         for digest in digests {
+            if is_stopping() {
+                break;
+            }
             if !self.needs_variants(digest) {
                 continue;
             }

@@ -38,9 +38,15 @@ pub struct StagedDeployment {
     pub(super) created_at: Timestamp,
     pub(super) manifest: Digest,
     pub(super) size_bytes: u64,
+    pub(super) is_new: bool,
 }
 
 impl StagedDeployment {
+    /// Whether no deployment with this content was published before.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// The id that the deployment has, or will have.
     pub fn id(&self) -> &DeploymentId {
         &self.id
@@ -67,6 +73,7 @@ impl Deployments {
             created_at: kept(request.at),
             manifest,
             size_bytes: blobs.iter().map(|(_, size_bytes)| size_bytes).sum(),
+            is_new: !is_known,
         })
     }
 }
