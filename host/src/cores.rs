@@ -13,6 +13,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::blocking::blocking;
 use crate::error::HostError;
 
+/// How many files the visitors of one thread may be read at once, each by a thread that waits for the disk. More of them would
+/// make the disk no faster.
+const READING_THREADS: usize = 32;
+
 /// The threads that answer visitors. They end when this is dropped.
 pub(crate) struct Cores {
     runtimes: Vec<Handle>,
@@ -23,17 +27,18 @@ pub(crate) struct Cores {
 impl Cores {
     /// Starts a thread per processor that this process may use.
     pub(crate) fn start() -> io::Result<Self> {
-        let stop = CancellationToken::new();
+        let stopping = CancellationToken::new();
         let count = thread::available_parallelism().map_or(1, NonZero::get);
-        let (mut runtimes, mut threads) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut cores = Self { runtimes: Vec::new(), threads: Vec::new(), stop: stopping.clone().drop_guard() };
         for number in 0..count {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
-            runtimes.push(runtime.handle().clone());
-            let stop = stop.clone();
+            let mut runtime = Builder::new_current_thread();
+            let runtime = runtime.enable_all().max_blocking_threads(READING_THREADS).build()?;
+            cores.runtimes.push(runtime.handle().clone());
+            let stopping = stopping.clone();
             let thread = thread::Builder::new().name(format!("visitors-{number}"));
-            threads.push(thread.spawn(move || runtime.block_on(stop.cancelled()))?);
+            cores.threads.push(thread.spawn(move || runtime.block_on(stopping.cancelled()))?);
         }
-        Ok(Self { runtimes, threads, stop: stop.drop_guard() })
+        Ok(cores)
     }
 
     /// Serves a listener on these threads until `stop`. Visitors are let in on the first of them: one that stays there is

@@ -24,8 +24,15 @@ const GATHERING: Duration = Duration::from_millis(10);
 /// How many records a follower may be behind before it misses some.
 const FOLLOWER_RECORDS: usize = 4096;
 
-/// A record with the project it belongs to.
-pub(crate) type Entry = (ProjectName, Arc<LogRecord>);
+/// A record that was written.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    /// The project that it belongs to.
+    pub(crate) project: ProjectName,
+    pub(crate) record: Arc<LogRecord>,
+    /// How many of all records were written when it was: see [`Journal::catch_up`].
+    pub(crate) written: u64,
+}
 
 /// Where records go in.
 pub(crate) struct Journal {
@@ -69,12 +76,20 @@ impl Journal {
         self.followers.subscribe()
     }
 
-    /// Waits until all that was recorded before is written.
-    pub(crate) async fn catch_up(&self) {
+    /// Waits until all that was recorded before is written. Gives how many records that are; entries up to this number are in
+    /// the log from now on.
+    pub(crate) async fn catch_up(&self) -> u64 {
         let accepted = self.inbox.waiting().accepted;
         let mut written = self.inbox.written.subscribe();
-        // The writer lives as long as the journal, so there is always one to wait for.
-        let _ = written.wait_for(|written| *written >= accepted).await;
+        match written.wait_for(|written| *written >= accepted).await {
+            Ok(written) => *written,
+            Err(_) => accepted,
+        }
+    }
+
+    /// How many records are written.
+    pub(crate) fn written(&self) -> u64 {
+        *self.inbox.written.borrow()
     }
 }
 
@@ -146,7 +161,7 @@ async fn write(store: Store, inbox: Arc<Inbox>, journal: Weak<Journal>, follower
         let written = append(store.clone(), records).await;
         inbox.written.send_replace(accepted);
         if followers.receiver_count() > 0 {
-            pass_on(written, &followers);
+            pass_on(written, accepted, &followers);
         }
         if is_last {
             return;
@@ -169,11 +184,11 @@ async fn append(store: Store, records: BTreeMap<ProjectName, Vec<LogRecord>>) ->
 
 /// Tells followers, only once the records are written: whoever begins to follow now and then reads the past must find them
 /// in one of the two.
-fn pass_on(written: BTreeMap<ProjectName, Vec<LogRecord>>, followers: &broadcast::Sender<Entry>) {
-    for (project, records) in written {
+fn pass_on(records: BTreeMap<ProjectName, Vec<LogRecord>>, written: u64, followers: &broadcast::Sender<Entry>) {
+    for (project, records) in records {
         for record in records {
             // Nobody may be following any more, which is no error.
-            let _ = followers.send((project.clone(), Arc::new(record)));
+            let _ = followers.send(Entry { project: project.clone(), record: Arc::new(record), written });
         }
     }
 }

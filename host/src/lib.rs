@@ -8,6 +8,7 @@ mod blocking;
 mod complete;
 mod control;
 mod cores;
+mod descriptors;
 mod error;
 mod journal;
 mod listen;

@@ -1,6 +1,7 @@
 //! Publishing: the order in which a deployment is stored, its functions tried, and the aliases moved.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use ship_api::{CheckFunctions, PublishOptions, Republish};
@@ -8,10 +9,12 @@ use ship_core::{DeploymentId, Manifest, ProjectName};
 use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
 use ship_store::{AliasMove, DeploymentSource, Published, StageRequest, Store};
+use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
 use crate::control::ApiError;
+use crate::journal::Journal;
 use crate::site_map::SiteMap;
 
 /// Publishes, promotes, rolls back and removes: whatever moves an alias goes through here, so that the map of sites never
@@ -22,7 +25,14 @@ pub(crate) struct Publisher {
     pub(crate) runtime: Runtime,
     pub(crate) edge: Arc<Edge>,
     pub(crate) map: SiteMap,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) complete: CompleteDeployments,
+    /// The deployments whose functions were seen to start.
+    pub(crate) started: Arc<Mutex<HashSet<DeploymentId>>>,
+    /// Whose turn it is to move aliases, so that the map follows the log in the log's order.
+    pub(crate) turn: Arc<Mutex<()>>,
+    /// What goes on when the client that asked for it is gone.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Publisher {
@@ -55,12 +65,22 @@ impl Publisher {
         };
         let (staged, manifest) = staged?;
         let live = LiveDeployment::from_parts(project, *staged.id(), manifest);
-        if check == CheckFunctions::Start {
-            self.start_functions(&live).await?;
+        if check == CheckFunctions::Start
+            && let Err(error) = self.start_functions(&live).await
+        {
+            if staged.is_new() {
+                self.runtime.retire(live.id()).await;
+            }
+            return Err(error);
         }
-        let store = self.store.clone();
-        let published = blocking(move || store.deployments().publish(staged, publish_options(&options))).await?;
-        self.apply(&published.record.project, &published.moves);
+        let published = self
+            .move_aliases(move |store| {
+                let published = store.deployments().publish(staged, publish_options(&options))?;
+                let (project, moves) = (published.record.project.clone(), published.moves.clone());
+                Ok((published, project, moves))
+            })
+            .await?;
+        self.map.keep(&live);
         self.edge.prepare(&live);
         Ok(published)
     }
@@ -81,40 +101,45 @@ impl Publisher {
                 return Ok(None);
             }
         };
-        let (store, complete) = (self.store.clone(), self.complete.clone());
-        let published = blocking(move || {
-            complete.check(&store, &live)?;
-            Ok::<_, ApiError>(store.deployments().republish(&id, publish_options(&options))?)
-        })
-        .await?;
-        if let Some(published) = &published {
-            self.apply(&published.record.project, &published.moves);
+        let (store, complete, checked) = (self.store.clone(), self.complete.clone(), Arc::clone(&live));
+        blocking(move || complete.check(&store, &checked)).await?;
+        if options.check == CheckFunctions::Start {
+            self.start_functions(&live).await?;
         }
-        Ok(published)
+        self.move_aliases(move |store| {
+            let published = store.deployments().republish(&id, publish_options(&options))?;
+            let moves = published.as_ref().map(|published| published.moves.clone()).unwrap_or_default();
+            Ok((published, project, moves))
+        })
+        .await
     }
 
-    /// Starts each function once, all at the same time. The instances stay, so the first visitor finds them awake.
+    /// Starts each function once, all at the same time, unless that was done before. The instances stay, so the first visitor
+    /// finds them awake.
     async fn start_functions(&self, live: &Arc<LiveDeployment>) -> Result<(), ApiError> {
+        if self.started().contains(live.id()) {
+            return Ok(());
+        }
         let specs = live.function_specs(&self.store).await?;
         let checks = specs.iter().map(|spec| async move {
             self.runtime.check(spec).await.map_err(|error| ApiError::function_start(&error))
         });
-        let results = futures_util::future::join_all(checks).await;
-        let failed = results.into_iter().find_map(Result::err);
-        if let Some(error) = failed {
-            self.runtime.retire(live.id()).await;
-            return Err(error);
-        }
+        futures_util::future::try_join_all(checks).await?;
+        self.started().insert(*live.id());
         Ok(())
+    }
+
+    fn started(&self) -> MutexGuard<'_, HashSet<DeploymentId>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves production to a deployment of the project.
     pub(crate) async fn promote(&self, project: ProjectName, id: DeploymentId) -> Result<AliasMove, ApiError> {
-        let store = self.store.clone();
-        let name = project.clone();
-        let moved = blocking(move || store.deployments().promote(&name, &id, Timestamp::now())).await?;
-        self.apply(&project, std::slice::from_ref(&moved));
-        Ok(moved)
+        self.move_aliases(move |store| {
+            let moved = store.deployments().promote(&project, &id, Timestamp::now())?;
+            Ok((moved.clone(), project, vec![moved]))
+        })
+        .await
     }
 
     /// Moves production back, to the deployment before the current one or to the one named.
@@ -123,51 +148,81 @@ impl Publisher {
         project: ProjectName,
         to: Option<DeploymentId>,
     ) -> Result<AliasMove, ApiError> {
-        let store = self.store.clone();
-        let name = project.clone();
-        let moved = blocking(move || store.deployments().rollback(&name, to, Timestamp::now())).await?;
-        self.apply(&project, std::slice::from_ref(&moved));
-        Ok(moved)
+        self.move_aliases(move |store| {
+            let moved = store.deployments().rollback(&project, to, Timestamp::now())?;
+            Ok((moved.clone(), project, vec![moved]))
+        })
+        .await
     }
 
     /// Removes a deployment: its URLs first, then its instances once they are idle.
     pub(crate) async fn remove(&self, project: &ProjectName, id: DeploymentId) -> Result<(), ApiError> {
-        let store = self.store.clone();
-        let removed = blocking(move || store.deployments().remove(&id, Timestamp::now())).await?;
-        self.apply(project, &removed.moves);
-        self.forget(&[id]).await;
+        let project = project.clone();
+        self.move_aliases(move |store| {
+            let removed = store.deployments().remove(&id, Timestamp::now())?;
+            Ok(((), project, removed.moves))
+        })
+        .await?;
+        self.forget(vec![id], None).await;
         Ok(())
     }
 
-    /// Removes a project with all its deployments.
+    /// Removes a project with all its deployments, and then its log.
     pub(crate) async fn remove_project(&self, project: ProjectName) -> Result<Vec<DeploymentId>, ApiError> {
-        let store = self.store.clone();
         let name = project.clone();
-        let (labels, removed) = blocking(move || {
-            let labels = store.deployments().aliases_of(&name)?;
-            let removed = store.deployments().remove_project(&name, Timestamp::now())?;
-            store.logs().remove(&name)?;
-            Ok::<_, ApiError>((labels, removed))
-        })
-        .await?;
-        for alias in labels {
-            self.map.point(&alias.label, &project, None);
-        }
-        self.forget(&removed).await;
+        let map = self.map.clone();
+        let removed = self
+            .move_aliases(move |store| {
+                let labels = store.deployments().aliases_of(&name)?;
+                let removed = store.deployments().remove_project(&name, Timestamp::now())?;
+                for alias in labels {
+                    map.point(&alias.label, &name, None);
+                }
+                Ok((removed, name, Vec::new()))
+            })
+            .await?;
+        self.forget(removed.clone(), Some(project)).await;
         Ok(removed)
     }
 
-    async fn forget(&self, ids: &[DeploymentId]) {
-        for id in ids {
-            self.map.forget(id);
-            self.runtime.retire(id).await;
+    /// Stops what runs of deployments that were removed, and then removes the log of a project that was: what its functions
+    /// print at their end still comes in.
+    async fn forget(&self, ids: Vec<DeploymentId>, project: Option<ProjectName>) {
+        let this = self.clone();
+        let forgetting = self.tasks.spawn(async move {
+            for id in &ids {
+                this.map.forget(id);
+                this.started().remove(id);
+            }
+            futures_util::future::join_all(ids.iter().map(|id| this.runtime.retire(id))).await;
+            let Some(project) = project else { return };
+            this.journal.catch_up().await;
+            let store = this.store.clone();
+            if let Err(error) = blocking(move || store.logs().remove(&project)).await {
+                tracing::warn!(%error, "the log of a removed project stays");
+            }
+        });
+        if forgetting.await.is_err() {
+            tracing::error!("forgetting a deployment panicked");
         }
     }
 
-    fn apply(&self, project: &ProjectName, moves: &[AliasMove]) {
-        for moved in moves {
-            self.map.point(&moved.label, project, moved.to);
-        }
+    /// Does `work`, which moves aliases in the log, and lets the map follow before anything else moves. Both happen on a
+    /// thread that does not end with the request: a client that goes away in between leaves no map that differs from the log.
+    async fn move_aliases<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<(T, ProjectName, Vec<AliasMove>), ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (store, map, turn) = (self.store.clone(), self.map.clone(), Arc::clone(&self.turn));
+        blocking(move || {
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let (done, project, moves) = work(&store)?;
+            for moved in &moves {
+                map.point(&moved.label, &project, moved.to);
+            }
+            Ok(done)
+        })
+        .await
     }
 }
 

@@ -11,11 +11,13 @@ use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
 use crate::control::{Authenticator, Control, ControlAnswer};
 use crate::cores::Cores;
+use crate::descriptors;
 use crate::error::HostError;
 use crate::journal::Journal;
 use crate::listen::listen;
@@ -25,6 +27,10 @@ use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::token::{PlainToken, read_token_file, write_token_file};
 use crate::urls::Urls;
+
+/// How many clients of the control API are connected at once. They have places of their own, so that no crowd of visitors keeps
+/// the owner out.
+const MAX_CLIENTS: usize = 256;
 
 /// A host that listens and has read its state, but does not answer yet.
 pub struct Host {
@@ -37,6 +43,8 @@ pub struct Host {
     runtime: Runtime,
     edge: Arc<Edge>,
     journal_writer: JoinHandle<()>,
+    /// What was begun for clients that may be gone.
+    tasks: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -61,6 +69,7 @@ impl Host {
     /// Takes the data directory and the ports. When this returns, connections are accepted by the system and wait for
     /// [`Host::serve`].
     pub async fn start(options: HostOptions) -> Result<Self, HostError> {
+        descriptors::raise_limit();
         let data = options.data.clone();
         let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
         let sites_listener = listen(options.sites, "--listen", options.ports).await?;
@@ -78,14 +87,18 @@ impl Host {
         let sink = Arc::clone(&journal) as Arc<dyn LogSink>;
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, EdgeOptions::default()));
         let urls = Urls::new(&options.domain, sites_address);
-        let map = SiteMap::load(store.clone(), urls.clone())?;
-        let stop = CancellationToken::new();
+        let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let publisher = Publisher {
             store: store.clone(),
             runtime: runtime.clone(),
             edge: Arc::clone(&edge),
             map: map.clone(),
+            journal: Arc::clone(&journal),
             complete: CompleteDeployments::default(),
+            started: Arc::default(),
+            turn: Arc::default(),
+            tasks: tasks.clone(),
         };
         let control = Arc::new(Control {
             authenticator: Authenticator::new(store.clone()),
@@ -118,6 +131,7 @@ impl Host {
             runtime,
             edge,
             journal_writer,
+            tasks,
             stop,
         })
     }
@@ -131,16 +145,28 @@ impl Host {
     /// the requests in flight, stops the instances, and writes what is left of the log.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), HostError> {
         let Self {
-            options, sites_listener, control_listener, sites, control, runtime, edge, journal_writer, stop, ..
+            options,
+            sites_listener,
+            control_listener,
+            sites,
+            control,
+            runtime,
+            edge,
+            journal_writer,
+            tasks,
+            stop,
+            ..
         } = self;
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
+        let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
+        let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
         let cores = Cores::start().map_err(HostError::Cores)?;
         let sites = async {
             let served = cores.serve(sites_listener, sites, limits, stop.clone()).await;
             stop.cancel();
             served
         };
-        let control = ship_edge::serve(control_listener, Crew::here(), control, limits, stop.clone());
+        let control = ship_edge::serve(control_listener, Crew::here(), control, control_limits, stop.clone());
         let asked = async {
             tokio::select! {
                 () = shutdown.cancelled() => stop.cancel(),
@@ -151,6 +177,8 @@ impl Host {
         // The edge closes the WebSockets that are still open; the runtime would wait for their instances.
         edge.shutdown().await;
         runtime.shutdown().await;
+        tasks.close();
+        tasks.wait().await;
         // Everything that writes to the journal is gone with these, which ends its writer.
         drop((runtime, edge));
         cores.stop().await;

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ship_core::{DeploymentId, HostLabel, ProjectName};
-use ship_edge::{LiveDeployment, Site};
+use ship_edge::{Edge, LiveDeployment, Site};
 use ship_store::Store;
 
 use crate::blocking::blocking;
@@ -32,6 +32,7 @@ pub(crate) struct SiteMap {
 struct Inner {
     store: Store,
     urls: Urls,
+    edge: Arc<Edge>,
     labels: Arc<RwLock<HashMap<HostLabel, Arc<Slot>>>>,
     live: Cache<DeploymentId, Arc<LiveDeployment>, LiveWeight>,
 }
@@ -50,10 +51,10 @@ impl Weighter<DeploymentId, Arc<LiveDeployment>> for LiveWeight {
 
 impl SiteMap {
     /// The map as the alias log has it.
-    pub(crate) fn load(store: Store, urls: Urls) -> Result<Self, ship_store::StateError> {
+    pub(crate) fn load(store: Store, urls: Urls, edge: Arc<Edge>) -> Result<Self, ship_store::StateError> {
         let labels = Arc::new(RwLock::new(HashMap::new()));
         let live = Cache::with_weighter(1024, LIVE_BYTES, LiveWeight);
-        let map = Self { inner: Arc::new(Inner { store, urls, labels, live }) };
+        let map = Self { inner: Arc::new(Inner { store, urls, edge, labels, live }) };
         for alias in map.inner.store.deployments().aliases()? {
             map.point(&alias.label, &alias.project, Some(alias.deployment));
         }
@@ -106,8 +107,18 @@ impl SiteMap {
             return Ok(deployment);
         }
         let store = self.inner.store.clone();
-        let load = async move { blocking(move || LiveDeployment::load(&store, &id)).await };
+        let load = async move {
+            let deployment = blocking(move || LiveDeployment::load(&store, &id)).await?;
+            // What was not compressed when the host stopped is now.
+            self.inner.edge.prepare(&deployment);
+            Ok(deployment)
+        };
         self.inner.live.get_or_insert_async(&id, load).await
+    }
+
+    /// Keeps a deployment that is in memory already, so that its first visitor finds it there.
+    pub(crate) fn keep(&self, deployment: &Arc<LiveDeployment>) {
+        self.inner.live.insert(*deployment.id(), Arc::clone(deployment));
     }
 
     /// Forgets a deployment that was removed.

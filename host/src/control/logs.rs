@@ -26,9 +26,6 @@ const RECORDS: usize = 10_000;
 /// How many records an answer begins with unless it is asked for more.
 const RECORDS_BY_DEFAULT: usize = 100;
 
-/// How many of the newest records may also come through following, because they were written while the past was read.
-const OVERLAP_RECORDS: usize = 256;
-
 /// Which records are wanted.
 #[derive(serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -57,35 +54,39 @@ pub(super) async fn logs(
 ) -> Result<Response, ApiError> {
     // Following begins before the past is read, so that nothing falls between the two.
     let following = query.follow.then(|| control.journal.follow());
-    control.journal.catch_up().await;
+    let surely_past = control.journal.catch_up().await;
     let filter = LogFilter { deployment: query.deployment, request: query.request };
     let limit = query.limit.unwrap_or(RECORDS_BY_DEFAULT).min(RECORDS);
     let (store, name, past_filter) = (control.store.clone(), project.clone(), filter);
     let mut past = blocking(move || store.logs().tail(&name, &past_filter, limit)).await.map_err(ApiError::from)?;
-    let known: Vec<LogRecord> = past.iter().rev().take(OVERLAP_RECORDS).cloned().collect();
-    let future = following.map(|receiver| follow(receiver, project, filter, control.shutdown.clone()));
-    let future = stream::iter(future).flatten().filter(move |record| {
-        let is_new = !known.contains(record);
-        async move { is_new }
-    });
+    // What was written while the past was read is in it or not.
+    let perhaps_past = control.journal.written();
+    let known: Vec<LogRecord> = if perhaps_past > surely_past { past.clone() } else { Vec::new() };
+    let is_new = move |entry: &Entry| {
+        entry.written > perhaps_past || entry.written > surely_past && !known.contains(&entry.record)
+    };
+    let future = following.map(|receiver| follow(receiver, project, filter, is_new, control.shutdown.clone()));
     // A request is written when it has ended and dated when it began; what it printed meanwhile was written before it.
     past.sort_by_key(|record| record.at);
-    let lines =
-        stream::iter(past.into_iter().map(Arc::new)).chain(future).map(|record| Ok::<_, Infallible>(line(&record)));
+    let lines = stream::iter(past.into_iter().map(Arc::new))
+        .chain(stream::iter(future).flatten())
+        .map(|record| Ok::<_, Infallible>(line(&record)));
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
-/// The records of a project as they are written, until the host stops. A follower that is too slow misses some.
+/// The new records of a project as they are written, until the host stops. A follower that is too slow misses some.
 fn follow(
     receiver: broadcast::Receiver<Entry>,
     project: ProjectName,
     filter: LogFilter,
+    is_new: impl Fn(&Entry) -> bool,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Arc<LogRecord>> {
     BroadcastStream::new(receiver)
         .filter_map(move |entry| {
-            let wanted = entry.ok().filter(|(name, record)| *name == project && filter.matches(record));
-            async move { wanted.map(|(_, record)| record) }
+            let is_wanted = |entry: &Entry| entry.project == project && filter.matches(&entry.record) && is_new(entry);
+            let wanted = entry.ok().filter(is_wanted);
+            async move { wanted.map(|entry| entry.record) }
         })
         .take_until(shutdown.cancelled_owned())
 }
