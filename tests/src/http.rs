@@ -9,6 +9,7 @@ mod events;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 pub use answer::{Answer, Ending};
 pub use body::Body;
@@ -91,6 +92,17 @@ impl Request {
         let is_head = self.method == "HEAD";
         (&stream).write_all(&self.encoded())?;
         Opened::read(BufReader::new(stream), is_head)
+    }
+
+    /// Sends it and goes away `after` that, whatever the server does.
+    #[track_caller]
+    pub fn abandon(self, after: Duration) {
+        let mut stream = connect(&self.authority).expect("the server takes the connection");
+        stream.write_all(&self.encoded()).expect("the kernel takes the request");
+        let sent = Instant::now();
+        while sent.elapsed() < after {
+            std::hint::spin_loop();
+        }
     }
 
     fn encoded(&self) -> Vec<u8> {

@@ -295,6 +295,29 @@ func Handler(w http.ResponseWriter, r *http.Request) {}
     ");
 }
 
+/// What was published unchecked does not become production unchecked.
+#[test]
+fn unchecked_function_is_not_promoted_by_a_deploy() {
+    let environment = TestEnv::new();
+    let handler = "package handler\n\nimport (\n\t\"net/http\"\n\t\"os\"\n)\n\nfunc init() { os.Exit(3) }\n\n\
+                   func Handler(w http.ResponseWriter, r *http.Request) {}\n";
+    let project = environment.project("site").file("public/index.html", "well");
+    let host = TestHost::start(&environment);
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    project.write("api/doomed.go", handler);
+    project.write("public/index.html", "doomed");
+    let _ = host.ship(["deploy", "--no-check"]).within(project.folder()).run().success();
+    insta::assert_snapshot!(host.ship(["deploy", "--prod"]).within(project.folder()).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    Built 1 function and 1 file in [TIME] (functions unchanged)
+    error: function `api/doomed` does not start: its process ended with exit code 3
+    hint: nothing was published; `--no-check` publishes without starting the functions
+    ");
+    assert_eq!(http::get(&host.site_url("site")).success().text(), "well");
+}
+
 /// A command line that cannot be understood.
 #[test]
 fn wrong_command_line() {

@@ -1,7 +1,9 @@
 //! Requests that are meant to do harm, and functions that do not behave: the host stays whole, and says what happened.
 
+use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use ship_tests::http::{self, Ending};
 use ship_tests::{GO_FUNCTION_AT_GATE, Gate, TestEnv, TestHost, TestProject};
@@ -322,4 +324,33 @@ func Count(w http.ResponseWriter, r *http.Request) {
     assert_eq!(answer.body.len(), "67108864\n".len() + 64 * 1024 * 1024);
     let grown = host.process().resident_bytes().saturating_sub(before);
     assert!(grown < 32 * 1024 * 1024, "the host has grown by {} MiB", grown / 1024 / 1024);
+}
+
+/// How long a host keeps a connection between two requests.
+const KEPT_FOR: Duration = Duration::from_secs(75);
+
+/// Asks once and keeps the connection.
+fn visitor_who_stays(host: &TestHost<'_>) -> TcpStream {
+    let mut stream = TcpStream::connect(&host.addresses().sites).expect("the kernel takes a connection in any case");
+    stream.set_read_timeout(Some(KEPT_FOR)).expect("a timeout can be set");
+    stream.write_all(b"HEAD / HTTP/1.1\r\nhost: site.localhost\r\n\r\n").expect("the kernel takes the request");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).expect("each visitor is answered");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    stream
+}
+
+/// More visitors than the host has descriptors for: those who only wait make room, and neither others nor the owner are kept out.
+#[test]
+fn few_descriptors() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("public/index.html", "here");
+    let few = ["prlimit", "--nofile=400:400"].map(OsStr::new);
+    let host = TestHost::start_by(&environment, &environment.folder().join("data"), &few);
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    let begun = Instant::now();
+    let crowd: Vec<TcpStream> = (0..500).map(|_| visitor_who_stays(&host)).collect();
+    assert_eq!(host.control("GET", "/v1/status").send().status, 200);
+    assert!(begun.elapsed() < KEPT_FOR, "nobody waited until others were let go for their silence");
+    drop(crowd);
 }

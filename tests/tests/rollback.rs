@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use ship_tests::{TestEnv, TestHost, TestProject, http};
+use ship_tests::{PATIENCE, TestEnv, TestHost, TestProject, http};
 
 /// Deploys a page to production and gives back the URL of that very deployment.
 fn publish(host: &TestHost<'_>, project: &TestProject, page: &str) -> String {
@@ -218,4 +219,35 @@ fn unknown_deployments() {
     ----- stderr -----
     error: project `nobody` has no production deployment
     ");
+}
+
+/// A client that goes away in the middle of a move: it happens or it does not, and the log and the site agree.
+#[test]
+fn client_leaves_during_a_move() {
+    let environment = TestEnv::new();
+    let project = environment.project("site");
+    let host = TestHost::start(&environment);
+    let [first, second] = ["one", "two"].map(|page| {
+        project.write("public/index.html", page);
+        let document = host.ship(["deploy", "--prod", "--json"]).within(project.folder()).run().success().json();
+        (document["deployment"]["id"].as_str().expect("a deployment has an id").to_owned(), page)
+    });
+    for step in 0..30_u32 {
+        let (id, _) = if step % 2 == 0 { &first } else { &second };
+        let body = format!("{{\"deployment\":\"{id}\"}}");
+        let request = host.control("POST", "/v1/projects/site/promote").header("content-type", "application/json");
+        request.body(body).abandon(Duration::from_micros(u64::from(step) * 100));
+        let begun = Instant::now();
+        loop {
+            let list = host.control("GET", "/v1/deployments?project=site").send().success().json();
+            let deployments = list["deployments"].as_array().expect("a list");
+            let production = deployments.iter().find(|one| one["is_production"] == true).expect("production exists");
+            let expected = [&first, &second].into_iter().find(|(id, _)| production["deployment"]["id"] == **id);
+            let shown = http::get(&host.site_url("site")).success().text();
+            if expected.is_some_and(|(_, page)| shown == *page) {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the log says {expected:?}, and visitors see {shown}");
+        }
+    }
 }
