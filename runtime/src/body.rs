@@ -13,7 +13,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::DropGuard;
 
 use crate::error::Failure;
-use crate::instance::Instance;
 use crate::pool::Lease;
 use crate::request::{Upload, UploadPhase};
 
@@ -46,10 +45,38 @@ pub(crate) enum Feed {
     /// A task that moves the bytes in both directions, because the request's body is still on its way. Dropping the guard
     /// ends it.
     Driven(Lease, #[expect(dead_code, reason = "held for its drop")] DropGuard),
-    /// The connection ended where the body ends, and the process was about to exit: how it exits is the answer.
-    Obituary(Pin<Box<dyn Future<Output = Option<Failure>> + Send>>),
+    /// The connection ended and the process was about to exit: how it exits is the answer.
+    Obituary(Obituary),
     /// Nothing comes any more.
     Over,
+}
+
+/// The end of a process in the middle of a body, or where the end of the connection would be the body's.
+pub(crate) struct Obituary {
+    failure: Pin<Box<dyn Future<Output = Option<Failure>> + Send>>,
+    /// What is said if the process did not fail.
+    otherwise: Option<hyper::Error>,
+}
+
+impl Obituary {
+    /// Waits for the end of an instance. The request counts as one that it is answering until then, so the log names it.
+    fn of(lease: Lease, otherwise: Option<hyper::Error>) -> Self {
+        let instance = Arc::clone(lease.instance());
+        let failure = async move {
+            let failure = instance.failure().await;
+            drop(lease);
+            failure
+        };
+        Self { failure: Box::pin(failure), otherwise }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<BodyError>> {
+        let failure = ready!(self.failure.as_mut().poll(cx)).filter(|failure| !failure.is_success());
+        Poll::Ready(match failure {
+            Some(failure) => Some(BodyError::Failed(failure)),
+            None => self.otherwise.take().map(BodyError::Interrupted),
+        })
+    }
 }
 
 /// How the end of a body is told.
@@ -107,13 +134,16 @@ impl FunctionBody {
         }
     }
 
-    /// The function has ended the body. Gives the connection back, unless its end was the body's end.
-    fn finish(&mut self) -> Option<Arc<Instance>> {
+    /// The body has ended, by itself or with `error`. Gives the connection back, unless the process is exiting: how it does
+    /// is what the visitor and the log are told.
+    fn end(&mut self, error: Option<hyper::Error>) -> Option<BodyError> {
+        let is_told_by_exit = error.is_some() || self.ending == Ending::ByClose;
         match std::mem::replace(&mut self.feed, Feed::Over) {
-            Feed::Leased(lease) | Feed::Driven(lease, _) if self.ending == Ending::ByClose => {
-                Some(Arc::clone(lease.instance())).filter(|instance| instance.is_exiting())
+            Feed::Leased(lease) | Feed::Driven(lease, _) if is_told_by_exit && lease.instance().is_exiting() => {
+                self.feed = Feed::Obituary(Obituary::of(lease, error));
+                None
             }
-            _ => None,
+            _ => error.map(BodyError::Interrupted),
         }
     }
 
@@ -150,29 +180,26 @@ impl Body for FunctionBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let Feed::Obituary(failure) = &mut this.feed {
-            let failure = ready!(failure.as_mut().poll(cx));
+        if let Feed::Obituary(obituary) = &mut this.feed {
+            let error = ready!(obituary.poll(cx));
             this.feed = Feed::Over;
-            return Poll::Ready(failure.filter(|failure| !failure.is_success()).map(|it| Err(BodyError::Failed(it))));
+            return Poll::Ready(error.map(Err));
         }
-        match this.poll_piece(cx) {
+        let error = match this.poll_piece(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.clock = None;
-                Poll::Ready(Some(Ok(frame)))
+                return Poll::Ready(Some(Ok(frame)));
             }
-            Poll::Ready(Some(Err(error))) => {
-                this.feed = Feed::Over;
-                Poll::Ready(Some(Err(BodyError::Interrupted(error))))
-            }
-            Poll::Ready(None) => {
-                let Some(instance) = this.finish() else { return Poll::Ready(None) };
-                this.feed = Feed::Obituary(Box::pin(async move { instance.failure().await }));
-                self.poll_frame(cx)
-            }
+            Poll::Ready(ended) => ended.and_then(Result::err),
             Poll::Pending => {
                 ready!(this.poll_clock(cx));
-                Poll::Ready(Some(Err(this.time_out())))
+                return Poll::Ready(Some(Err(this.time_out())));
             }
+        };
+        let error = this.end(error);
+        match this.feed {
+            Feed::Obituary(_) => self.poll_frame(cx),
+            _ => Poll::Ready(error.map(Err)),
         }
     }
 

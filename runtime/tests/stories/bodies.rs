@@ -7,6 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper_util::rt::TokioIo;
+use ship_core::LogSource;
 use ship_runtime::{BodyError, FunctionBody, FunctionSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -156,18 +157,25 @@ async fn visitor_leaves_in_the_middle() {
     assert_eq!(stage.instance().in_flight, 0);
 }
 
-/// A process that dies in the middle of its answer never gives a clean end, however the end is told.
+/// A process that dies in the middle of its answer never gives a clean end, however the end is told, and the log says which
+/// request it was.
 #[tokio::test]
 async fn death_in_the_middle() {
     let stage = Stage::new();
     let spec = stage.function_with(|_| {});
     for path in ["/exit/mid-chunked", "/exit/mid-length", "/exit/mid-close"] {
-        let response = stage.open(&spec, path).await.unwrap();
+        let id = fresh_id();
+        let request = Request::get(path).header("host", "site.test").body(Full::new(Bytes::new())).unwrap();
+        let response = stage.runtime.invoke(&spec, id, request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let mut body = response.into_body();
         assert_eq!(next_piece(&mut body).await, "first", "{path}");
-        assert!(body.frame().await.unwrap().is_err(), "{path}");
+        let error = body.frame().await.unwrap().unwrap_err();
+        assert!(matches!(error, BodyError::Failed(_)), "{path}: {error:?}");
         assert!(body.frame().await.is_none(), "{path}");
+        let obituary = stage.logs.records().pop().unwrap();
+        assert_eq!(obituary.requests, [id], "{path}: {obituary:?}");
+        assert!(matches!(obituary.source, LogSource::Platform { .. }), "{path}: {obituary:?}");
     }
 }
 
