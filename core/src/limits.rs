@@ -113,6 +113,8 @@ pub struct SiteLimits {
     pub functions: usize,
     /// Routes in one deployment: each is a pattern that a request may be matched against.
     pub routes: usize,
+    /// Cross-origin rules in one deployment: each is a pattern that every request is matched against until one fits.
+    pub cors_rules: usize,
     /// Bytes of one blob.
     pub blob_bytes: u64,
     /// Bytes of a manifest as it travels.
@@ -125,6 +127,7 @@ impl SiteLimits {
         assets: 200_000,
         functions: 2_000,
         routes: 10_000,
+        cors_rules: 100,
         blob_bytes: 5 * 1024 * 1024 * 1024,
         manifest_bytes: 64 * 1024 * 1024,
     };

@@ -68,7 +68,7 @@ impl Manifest {
             ("assets", assets.len(), limits.assets),
             ("functions", functions.len(), limits.functions),
             ("routes", routes.len(), limits.routes),
-            ("cors entries", cors.len(), limits.routes),
+            ("cors entries", cors.len(), limits.cors_rules),
         ] {
             if found > most {
                 return Err(ManifestError::TooMany { what, found, most });

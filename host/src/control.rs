@@ -52,7 +52,7 @@ pub(crate) type State = axum::extract::State<Arc<Control>>;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "ship host", description = "The control API of a ship host. Every route takes a bearer token."),
+    info(title = "ship host", description = "The control API of a ship host. Every route but this document takes a bearer token."),
     security(("token" = []))
 )]
 struct Description;

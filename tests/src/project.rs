@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 /// A project folder.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -82,18 +84,13 @@ impl TestProject {
 /// Copies files and folders, without what builds leave there.
 #[track_caller]
 fn copy(source: &Path, target: &Path) {
-    fs::create_dir_all(target).expect("the folder is writable");
-    for entry in
-        fs::read_dir(source).expect("the folder is readable").map(|entry| entry.expect("the folder is readable"))
-    {
-        let (from, to) = (entry.path(), target.join(entry.file_name()));
-        if entry.file_name() == ".ship" {
-            continue;
-        }
-        if from.is_dir() {
-            copy(&from, &to);
+    let entries = WalkDir::new(source).into_iter().filter_entry(|entry| entry.file_name() != ".ship");
+    for entry in entries.map(|entry| entry.expect("the folder is readable")) {
+        let to = target.join(entry.path().strip_prefix(source).expect("it is below the folder"));
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(to).expect("the folder is writable");
         } else {
-            fs::copy(&from, &to).expect("the file can be copied");
+            fs::copy(entry.path(), to).expect("the file can be copied");
         }
     }
 }

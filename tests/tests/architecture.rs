@@ -54,7 +54,7 @@ fn every_module_says_what_it_is_for() {
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
-/// Only the program reads the environment, only its output module prints, and nobody starts a shell.
+/// Only the program reads the environment, and nobody starts a shell. That only its output module prints is a lint.
 #[test]
 fn absences() {
     for (path, text) in sources() {

@@ -47,10 +47,11 @@ async fn subject(
 ) -> Result<(ProjectName, Option<ship_core::DeploymentId>), CommandError> {
     match &arguments.deployment {
         Some(reference) => {
-            let deployment = host.client.deployment(reference).await?.deployment;
+            let detail = project::deployment_of(&host.client, reference, settings.project.as_ref()).await?;
+            let deployment = detail.deployment;
             Ok((deployment.project, Some(deployment.id)))
         }
-        None => Ok((project::name_here(settings)?, None)),
+        None => Ok((project::on_host(&host.client, &project::name_here(settings)?).await?.name, None)),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct OpenArgs {
 pub(crate) async fn run(arguments: OpenArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
     let url = match &arguments.deployment {
-        Some(reference) => host.client.deployment(reference).await?.url,
+        Some(reference) => project::deployment_of(&host.client, reference, settings.project.as_ref()).await?.url,
         None => production_url(&host, settings).await?,
     };
     output.data(&json!({ "url": url }), |_| url.clone())?;

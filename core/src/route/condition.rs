@@ -83,6 +83,11 @@ impl Condition {
         self.value.iter().flat_map(Pattern::group_names).flatten().map(str::to_owned).collect()
     }
 
+    /// Whether its value may take many steps to match.
+    pub(super) fn is_hard(&self) -> bool {
+        self.value.as_ref().is_some_and(Pattern::is_hard)
+    }
+
     /// Whether the condition holds; what its named groups caught is added to `groups`.
     pub(super) fn holds(&self, request: &RouteRequest<'_>, groups: &mut Groups) -> Result<bool, PatternExhausted> {
         let Some(found) = self.subject.find(request) else { return Ok(false) };

@@ -184,7 +184,9 @@ impl Walk<'_> {
         if !route.src.may_match(&self.path) {
             return Ok(None);
         }
-        self.hard_patterns += u32::from(route.src.is_hard());
+        let conditions = route.has.iter().chain(&route.missing).filter(|condition| condition.is_hard()).count();
+        let conditions = u32::try_from(conditions).unwrap_or(u32::MAX);
+        self.hard_patterns = self.hard_patterns.saturating_add(conditions).saturating_add(route.src.is_hard().into());
         if self.hard_patterns > HARD_PATTERNS_TRIED {
             return Err(Stop::Exhausted(route.src.as_str().to_owned()));
         }

@@ -42,16 +42,22 @@ pub(super) async fn require_token(
     next: Next,
 ) -> Result<Response, ApiError> {
     let authorization = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(presented) = authorization.and_then(|value| value.strip_prefix("Bearer ")) else {
+    let Some(presented) = authorization.and_then(bearer) else {
         return Err(unauthorized("the request has no token"));
     };
-    let Some(token) = PlainToken::parse(presented.trim()) else {
+    let Some(token) = PlainToken::parse(presented) else {
         return Err(unauthorized("what was given as the token is none: it is mistyped or cut off"));
     };
     if !control.authenticator.knows(token.hash())? {
         return Err(unauthorized("this host does not know the token"));
     }
     Ok(next.run(request).await)
+}
+
+/// The token in `Bearer TOKEN`. The scheme's case does not matter (RFC 9110, section 11.1).
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn unauthorized(message: &str) -> ApiError {

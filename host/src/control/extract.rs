@@ -10,7 +10,7 @@ use ship_core::SiteLimits;
 use super::ApiError;
 use crate::blocking::blocking;
 
-/// From which size on a body is parsed on a thread of its own: the threads that answer visitors have better things to do.
+/// From which size on a body is parsed on a thread of its own, so that other clients need not wait for it.
 const LARGE_BODY_BYTES: usize = 64 * 1024;
 
 /// A JSON body, of any declared type, up to the size of the largest manifest.

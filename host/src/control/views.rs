@@ -33,9 +33,7 @@ pub(super) fn published(published: &Published, options: &ship_api::PublishOption
     let mut view = deployment(&published.record);
     view.branch.clone_from(&options.branch);
     view.commit.clone_from(&options.commit);
-    if published.production_label.is_some() {
-        view.target = Target::Production;
-    }
+    view.target = if published.production_label.is_some() { Target::Production } else { Target::Preview };
     let aliases = published.branch_label.iter().chain(&published.production_label).map(|label| urls.of(label));
     PublishedView {
         deployment: view,
