@@ -160,10 +160,8 @@ fn unreachable_and_refused() {
     error: what was given as the token is none: it is mistyped or cut off
     hint: give the host's token with `--token` or SHIP_TOKEN; the host's ready line names the file that holds it
     ");
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    let nobody = format!("http://{}", free.local_addr().expect("a bound listener has an address"));
-    drop(free);
-    let unreachable = environment.ship(["deploy", "--host", &nobody]).within(project.folder()).run();
+    // A port of the system's own, which no other story can be given.
+    let unreachable = environment.ship(["deploy", "--host", "http://127.0.0.1:1"]).within(project.folder()).run();
     insta::assert_snapshot!(unreachable.exits_with(3).snapshot(), @"
     exit code: 3
     ----- stdout -----

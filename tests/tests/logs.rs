@@ -102,3 +102,31 @@ func ID(w http.ResponseWriter, r *http.Request) {
     assert_ne!(id, "mine");
     assert_eq!(answer.text(), format!("{id} "));
 }
+
+/// A project that the host does not know has no log, not an empty one; a deployment of another project is not this one's.
+#[test]
+fn logs_of_nobody() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment.project("site").file("public/index.html", "x");
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    insta::assert_snapshot!(host.ship(["logs", "--project", "nobody"]).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the host has no project `nobody`
+    hint: `ship deploy` makes it, `ship ls` shows those there are
+    ");
+    insta::assert_snapshot!(host.ship(["logs", &url, "--project", "other"]).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `site-[ID-1]` is a deployment of `site`, not of `other`
+    ");
+    insta::assert_snapshot!(host.ship(["open", &url, "--project", "other"]).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `site-[ID-1]` is a deployment of `site`, not of `other`
+    ");
+}

@@ -221,6 +221,27 @@ fn unknown_deployments() {
     ");
 }
 
+/// What production led to before, deployed again without `--prod`, is a preview: production stays.
+#[test]
+fn earlier_content_as_a_preview() {
+    let environment = TestEnv::new();
+    let project = environment.project("site");
+    let host = TestHost::start(&environment);
+    publish(&host, &project, "one");
+    publish(&host, &project, "two");
+    project.write("public/index.html", "one");
+    insta::assert_snapshot!(host.ship(["deploy"]).within(project.folder()).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    Built 1 file in [TIME]
+    Nothing to send, 1 file already there
+    Already published: site as preview in [TIME]
+    ");
+    assert_eq!(http::get(&host.site_url("site")).success().text(), "two");
+}
+
 /// A client that goes away in the middle of a move: it happens or it does not, and the log and the site agree.
 #[test]
 fn client_leaves_during_a_move() {
