@@ -13,9 +13,10 @@ mod toolchain;
 mod unpack;
 
 pub use compile::CompileError;
+pub use scan::HandlerFlaw;
 pub use toolchain::ToolchainError;
 
 pub(crate) use closure::{FunctionInputs, GoInputs, InputError};
 pub(crate) use compile::{Compiled, Compiler};
-pub(crate) use scan::{GoFile, is_go_source, scan};
+pub(crate) use scan::{GoFile, NearHandler, is_go_source, mentions, scan};
 pub(crate) use toolchain::find_toolchain;
