@@ -6,6 +6,7 @@ mod fetch;
 mod gomod;
 mod lexer;
 mod message;
+mod names;
 mod scan;
 mod settings;
 mod stage;

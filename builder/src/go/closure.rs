@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ship_core::{Digest, DigestHasher, FunctionName};
 
 use super::gomod::Module;
+use super::names::package_folder;
 use super::scan::{GoFile, is_go_source, scan};
 use crate::detect::{DetectedFunction, GoSource, SiteFolder};
 use crate::tree::FileStat;
@@ -125,7 +126,9 @@ impl Packages {
         });
         let own: Vec<OwnSource> = std::iter::once(source).chain(helpers).map(OwnSource::of).collect();
         let folder = site.base.join(source.folder());
-        let package = package_folder(&function.name, folder.strip_prefix(&module.folder).unwrap_or(Path::new("")));
+        let name = function.name.as_str();
+        let shown = name.rsplit('/').next().unwrap_or_default();
+        let package = package_folder(name, shown, folder.strip_prefix(&module.folder).unwrap_or(Path::new("")));
         let mut hasher = DigestHasher::new();
         let mut read = Vec::new();
         hasher.update_field(package.as_bytes());
@@ -191,25 +194,6 @@ impl Packages {
         }
         Ok(self.known.get(&folder))
     }
-}
-
-/// Where a function's own package seems to stand: in the folder of its file, so that it may import what files there may, or
-/// in the nearest folder above whose name can be part of an import path (`[id]` cannot). The name is the function's, made
-/// unique by a digest.
-fn package_folder(name: &FunctionName, folder: &Path) -> String {
-    let mut place = String::new();
-    for part in folder.iter().filter_map(|part| part.to_str()) {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte);
-        if !part.bytes().all(fits) {
-            break;
-        }
-        place.push_str(part);
-        place.push('/');
-    }
-    let last = name.as_str().rsplit('/').next().unwrap_or_default();
-    let plain: String = last.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
-    let digest = Digest::of(name.as_str().as_bytes()).to_hex();
-    format!("{place}{}-{}", plain.trim_matches(['-', '_']), &digest[..8])
 }
 
 impl OwnSource {

@@ -12,8 +12,9 @@ use minijinja::{Environment, context};
 use ship_core::{Digest, DigestHasher};
 use tempfile::TempDir;
 
-use super::closure::{FunctionInputs, OwnSource};
+use super::closure::FunctionInputs;
 use super::gomod::{Dependencies, Module};
+use super::names::FileNames;
 use super::scan::GoFile;
 use super::toolchain::language_version;
 
@@ -111,8 +112,9 @@ impl Stage {
         overlay: &mut Overlay,
     ) -> io::Result<()> {
         let package = module.folder.join(&function.package);
+        let mut names = FileNames::default();
         for source in &function.sources {
-            let name = file_name(source);
+            let name = names.give(source.file.rsplit('/').next().unwrap_or_default());
             let copy = self.file(&format!("src/{index}/{name}"), &as_main_package(&source.text, &source.scan))?;
             let shown = site.join(&source.file).display().to_string();
             self.origins.insert(copy.clone(), shown.clone());
@@ -124,9 +126,9 @@ impl Stage {
         }
         let launcher = format!("{}/{LAUNCHER_PACKAGE}", module.path);
         let handler = &function.handler;
-        let main =
-            self.file(&format!("src/{index}/{MAIN_FILE}"), &render(MAIN_TEMPLATE, context! { launcher, handler }))?;
-        overlay.replace.insert(package.join(MAIN_FILE), main);
+        let name = names.give(MAIN_FILE);
+        let main = self.file(&format!("src/{index}/{name}"), &render(MAIN_TEMPLATE, context! { launcher, handler }))?;
+        overlay.replace.insert(package.join(name), main);
         Ok(())
     }
 
@@ -149,17 +151,6 @@ impl Stage {
         }
         Ok(())
     }
-}
-
-/// A name that the compiler takes: `[id].go` keeps its letters.
-fn file_name(source: &OwnSource) -> String {
-    let name = source.file.rsplit('/').next().unwrap_or_default();
-    let fits = |character: char| character.is_alphanumeric() || "._-".contains(character);
-    if name.chars().all(fits) {
-        return name.to_owned();
-    }
-    let plain: String = name.chars().map(|character| if fits(character) { character } else { '-' }).collect();
-    format!("fn{plain}")
 }
 
 /// A file's text as part of a `main` package. Only names change and no line moves, so messages and stack traces keep the

@@ -96,6 +96,21 @@ fn a_module_with_everything() {
     assert!(!project.root().join("go.sum").exists() && !project.root().join("ship-launcher").exists());
 }
 
+/// A file may have any name that a route can have, also one that Go refuses or that this crate gives to a file of its own.
+#[test]
+fn names_of_files() {
+    let names =
+        ["ü", "日本", "[ü]", "+", "@", "~", "-a", "ship-main", "a b", "c./d", "-e/-f", "aux/nul", "fn-b-", "[b]"];
+    let files = names.map(|name| (format!("api/{name}.go"), handler("Handler", name)));
+    let project = TestProject::new(files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+    project.write("api/fn--.go", "package handler\n");
+    project.write("api/Fn--.go", "package handler\n");
+    let (output, _) = build(&project);
+    let mut expected = names.map(|name| format!("api/{name}"));
+    expected.sort_unstable();
+    assert_eq!(digests(&output).into_keys().collect::<Vec<_>>(), expected);
+}
+
 /// A module below `api/`, beside a function of another module and one of none.
 #[test]
 fn several_modules() {
