@@ -17,7 +17,7 @@ pub use compile::CompileError;
 pub use scan::HandlerFlaw;
 pub use toolchain::ToolchainError;
 
-pub(crate) use closure::{FunctionInputs, GoInputs, InputError};
+pub(crate) use closure::{FunctionInputs, GoInputs, InputError, PackageInputs};
 pub(crate) use compile::{Compiled, Compiler};
 pub(crate) use scan::{GoFile, NearHandler, is_go_source, mentions, scan};
 pub(crate) use toolchain::find_toolchain;

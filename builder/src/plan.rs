@@ -38,8 +38,9 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         || GoInputs::read(&config.functions, &config.sources, &config.site),
     );
     let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
-    if files.files.is_empty() && config.functions.is_empty() {
-        return Err(nothing_to_deploy(project, &config.site));
+    // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
+    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() {
+        return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
     let mut routes = config.routes;
@@ -95,15 +96,16 @@ fn unreadable(project: &ProjectDir, error: InputError) -> PlanError {
     PlanError::Source { path: shown_below(project.root(), &path), source }
 }
 
-fn nothing_to_deploy(project: &ProjectDir, site: &SiteFolder) -> PlanError {
-    let shown = shown_below(project.root(), &site.folder);
+/// There is neither a file nor a function.
+pub(crate) fn nothing_to_deploy(site: &SiteFolder) -> PlanError {
+    let shown = shown_below(&site.project, &site.folder);
     let looked_for = match site.kind {
         SiteFolderKind::Output => format!("files in `{}/`, functions in `api/**/*.go`", shown.display()),
         SiteFolderKind::ProjectFolder => {
             "a folder `public/`, static files in the folder itself, functions in `api/**/*.go`".to_owned()
         }
     };
-    PlanError::NothingToDeploy { root: project.root().to_owned(), looked_for }
+    PlanError::NothingToDeploy { root: site.project.clone(), looked_for }
 }
 
 /// The project cannot be built.

@@ -80,6 +80,19 @@ impl ArtifactCache {
         }
     }
 
+    /// Whether the compiler had nothing to say against what has this key.
+    pub(crate) fn is_faultless(&self, key: &Digest) -> bool {
+        self.faultless_file(key).exists()
+    }
+
+    /// Remembers that the compiler had nothing to say against what has this key.
+    pub(crate) fn remember_faultless(&self, key: &Digest) {
+        let file = self.faultless_file(key);
+        if let Err(error) = std::fs::create_dir_all(&self.folder).and_then(|()| std::fs::write(&file, "")) {
+            tracing::debug!(file = %file.display(), %error, "the build cache cannot be written");
+        }
+    }
+
     fn write_record(&self, key: &Digest, artifact: &CachedArtifact) -> io::Result<()> {
         let record = Record::of(artifact, &FileStat::of(&std::fs::metadata(&artifact.file)?));
         let mut file = tempfile::Builder::new().prefix(".record-").tempfile_in(&self.folder)?;
@@ -109,6 +122,10 @@ impl ArtifactCache {
 
     fn record_file(&self, key: &Digest) -> PathBuf {
         self.folder.join(format!("{}.json", key.to_hex()))
+    }
+
+    fn faultless_file(&self, key: &Digest) -> PathBuf {
+        self.folder.join(format!("{}.faultless", key.to_hex()))
     }
 
     fn artifact_file(&self, digest: &Digest) -> PathBuf {

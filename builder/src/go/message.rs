@@ -23,7 +23,8 @@ impl Places<'_> {
     /// What the Go command wrote, without its headings and with every path a user's.
     pub(super) fn translate(&self, output: &str) -> String {
         let mut lines: Vec<String> = Vec::new();
-        for line in output.lines().filter(|line| !NOISE.iter().any(|start| line.starts_with(start))) {
+        let is_noise = |line: &&str| line.is_empty() || NOISE.iter().any(|start| line.starts_with(start));
+        for line in output.lines().filter(|line| !is_noise(line)) {
             let line = self.line(line);
             if !lines.contains(&line) {
                 lines.push(line);

@@ -1,7 +1,8 @@
 //! The build folder: what the compiler is shown in place of what a person wrote.
 //!
 //! Each function becomes a `main` package of its own: its file and the helpers beside it, with the package clause changed, and
-//! a generated `main.go`. These packages stand only in an overlay, a table that tells the compiler which file to read for which
+//! a generated `main.go`. Files that belong to no function are compiled as they are, in a package that stands likewise where no
+//! other is. These packages stand only in an overlay, a table that tells the compiler which file to read for which
 //! path; nothing is written into the project, and imports work as if the function were compiled where it stands.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +13,7 @@ use minijinja::{Environment, context};
 use ship_core::{Digest, DigestHasher};
 use tempfile::TempDir;
 
-use super::closure::FunctionInputs;
+use super::closure::{FunctionInputs, PackageInputs};
 use super::gomod::{Dependencies, Module};
 use super::names::FileNames;
 use super::scan::GoFile;
@@ -29,6 +30,12 @@ const LAUNCHER_PACKAGE: &str = "ship-launcher";
 
 /// The file that holds the generated program of a function.
 const MAIN_FILE: &str = "ship-main.go";
+
+/// The file that makes a package of files that belong to no function, whichever of them Go leaves out.
+const LOOSE_FILE: &str = "ship-package.go";
+
+/// What a package is called of which nothing else is known, or that must not become a program.
+const LOOSE_PACKAGE: &str = "ship";
 
 /// The digest of what is generated: a new launcher means new artifacts.
 pub(super) fn templates_digest() -> Digest {
@@ -53,12 +60,12 @@ struct Overlay {
 }
 
 impl Stage {
-    /// Writes the build folder for `functions`, all of them of `module`. `site` is the folder that `api/` stands in, relative
-    /// to the project.
+    /// Writes the build folder for `functions` and `loose` packages, all of them of `module`. `site` is the folder that `api/`
+    /// stands in, relative to the project.
     pub(super) fn write(
         cache: &Path,
         module: &Module,
-        functions: &[&FunctionInputs],
+        (functions, loose): (&[&FunctionInputs], &[&PackageInputs]),
         go_version: &str,
         site: &Path,
     ) -> io::Result<Self> {
@@ -68,8 +75,11 @@ impl Stage {
         let mut overlay = Overlay::default();
         let launcher = stage.file("launcher.go", &render(LAUNCHER_TEMPLATE, context! {}))?;
         overlay.replace.insert(module.folder.join(LAUNCHER_PACKAGE).join("launcher.go"), launcher);
-        for (index, function) in functions.iter().enumerate() {
-            stage.function(index, module, function, site, &mut overlay)?;
+        for function in functions {
+            stage.function(module, function, site, &mut overlay)?;
+        }
+        for package in loose {
+            stage.loose(module, package, site, &mut overlay)?;
         }
         stage.modules(module, go_version, &mut overlay)?;
         stage.file("overlay.json", &serde_json::to_string(&overlay)?)?;
@@ -105,30 +115,57 @@ impl Stage {
 
     fn function(
         &mut self,
-        index: usize,
         module: &Module,
         function: &FunctionInputs,
         site: &Path,
         overlay: &mut Overlay,
     ) -> io::Result<()> {
-        let package = module.folder.join(&function.package);
-        let mut names = FileNames::default();
-        for source in &function.sources {
-            let name = names.give(source.file.rsplit('/').next().unwrap_or_default());
-            let copy = self.file(&format!("src/{index}/{name}"), &as_main_package(&source.text, &source.scan))?;
-            let shown = site.join(&source.file).display().to_string();
-            self.origins.insert(copy.clone(), shown.clone());
-            self.origins.insert(package.join(&name), shown);
-            overlay.replace.insert(package.join(&name), copy);
-        }
-        for (place, file) in &function.embedded {
-            overlay.replace.insert(package.join(place), file.clone());
-        }
         let launcher = format!("{}/{LAUNCHER_PACKAGE}", module.path);
         let handler = &function.handler;
-        let name = names.give(MAIN_FILE);
-        let main = self.file(&format!("src/{index}/{name}"), &render(MAIN_TEMPLATE, context! { launcher, handler }))?;
-        overlay.replace.insert(package.join(name), main);
+        let main = render(MAIN_TEMPLATE, context! { launcher, handler });
+        self.package(module, &function.package, "main", (MAIN_FILE, &main), site, overlay)
+    }
+
+    /// A package of its own name, so that it becomes no program. One without a name is left to the compiler to refuse.
+    fn loose(
+        &mut self,
+        module: &Module,
+        package: &PackageInputs,
+        site: &Path,
+        overlay: &mut Overlay,
+    ) -> io::Result<()> {
+        let name = package.sources.first().map_or("", |source| source.scan.package.as_str());
+        let name = if matches!(name, "" | "main") { LOOSE_PACKAGE } else { name };
+        self.package(module, package, name, (LOOSE_FILE, &format!("package {name}\n")), site, overlay)
+    }
+
+    /// A package called `name`, of its files and a generated one.
+    fn package(
+        &mut self,
+        module: &Module,
+        package: &PackageInputs,
+        name: &str,
+        (generated, text): (&str, &str),
+        site: &Path,
+        overlay: &mut Overlay,
+    ) -> io::Result<()> {
+        let folder = module.folder.join(&package.folder);
+        let mut names = FileNames::default();
+        for source in &package.sources {
+            let file = names.give(source.file.rsplit('/').next().unwrap_or_default());
+            let copy =
+                self.file(&format!("src/{}/{file}", package.folder), &as_package(name, &source.text, &source.scan))?;
+            let shown = site.join(&source.file).display().to_string();
+            self.origins.insert(copy.clone(), shown.clone());
+            self.origins.insert(folder.join(&file), shown);
+            overlay.replace.insert(folder.join(file), copy);
+        }
+        for (place, file) in &package.embedded {
+            overlay.replace.insert(folder.join(place), file.clone());
+        }
+        let file = names.give(generated);
+        let copy = self.file(&format!("src/{}/{file}", package.folder), text)?;
+        overlay.replace.insert(folder.join(file), copy);
         Ok(())
     }
 
@@ -153,15 +190,15 @@ impl Stage {
     }
 }
 
-/// A file's text as part of a `main` package. Only names change and no line moves, so messages and stack traces keep the
+/// A file's text as part of a package called `name`. Only names change and no line moves, so messages and stack traces keep the
 /// lines that a person sees in an editor. A `main` of the file's own gives way, unnamed but still compiled.
-fn as_main_package(text: &str, scan: &GoFile) -> String {
+fn as_package(name: &str, text: &str, scan: &GoFile) -> String {
     let mut staged = text.to_owned();
     if let Some(place) = scan.main_place.clone() {
-        staged.replace_range(place, "_");
+        staged.replace_range(place, "_   ");
     }
     if !scan.package_place.is_empty() {
-        staged.replace_range(scan.package_place.clone(), "main");
+        staged.replace_range(scan.package_place.clone(), name);
     }
     staged
 }
@@ -179,6 +216,9 @@ mod tests {
     #[test]
     fn staging_keeps_lines() {
         let text = "// Package handler.\n/* a */ package handler\n\nfunc main() {}\n";
-        assert_eq!(as_main_package(text, &scan(text)), "// Package handler.\n/* a */ package main\n\nfunc _() {}\n");
+        assert_eq!(
+            as_package("main", text, &scan(text)),
+            "// Package handler.\n/* a */ package main\n\nfunc _   () {}\n"
+        );
     }
 }
