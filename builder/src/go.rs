@@ -2,6 +2,7 @@
 
 mod closure;
 mod compile;
+mod constraint;
 mod fetch;
 mod gomod;
 mod lexer;
@@ -14,6 +15,7 @@ mod toolchain;
 mod unpack;
 
 pub use compile::CompileError;
+pub use constraint::Exclusion;
 pub use scan::HandlerFlaw;
 pub use toolchain::ToolchainError;
 

@@ -9,8 +9,8 @@ use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
 
 use crate::assets::{self, FoundFiles};
 use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
-use crate::environment::BuildOptions;
-use crate::go::{GoInputs, InputError};
+use crate::environment::{Architecture, BuildOptions};
+use crate::go::{Exclusion, GoInputs, InputError};
 use crate::project::ProjectDir;
 use crate::tree::{TreeError, shown_below};
 
@@ -33,6 +33,7 @@ pub struct BuildPlan {
 /// Plans the build of a project.
 pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
+    refuse_excluded_functions(&config, options)?;
     let (files, go) = rayon::join(
         || assets::find(&config.site, &config.ignore),
         || GoInputs::read(&config.functions, &config.sources, &config.site),
@@ -77,6 +78,19 @@ fn refuse_shadowed_functions(
                 second: shown_below(project.root(), &file).display().to_string(),
                 route: format!("/{}", function.name),
             });
+        }
+    }
+    Ok(())
+}
+
+/// A function that Go leaves out would be a program without a handler.
+fn refuse_excluded_functions(config: &ProjectConfig, options: &BuildOptions) -> Result<(), PlanError> {
+    for source in config.sources.iter().filter(|source| source.scan.handler.is_some()) {
+        let name = source.file.rsplit('/').next().unwrap_or(&source.file);
+        if let Some(exclusion) = Exclusion::of(name, &source.text, &source.scan, options.arch) {
+            let line = exclusion.line().map_or_else(String::new, |line| format!(":{line}"));
+            let arch = options.arch;
+            return Err(PlanError::ExcludedFunction { place: format!("{}{line}", source.file), arch, exclusion });
         }
     }
     Ok(())
@@ -129,6 +143,16 @@ pub enum PlanError {
         /// The path.
         route: String,
     },
+    /// Go leaves a function's file out.
+    #[error("{place}: this function is not compiled for linux/{arch}: {exclusion}")]
+    ExcludedFunction {
+        /// Its file, with a line where one says so.
+        place: String,
+        /// What functions are compiled for.
+        arch: Architecture,
+        /// Why it is left out.
+        exclusion: Exclusion,
+    },
     /// A static file cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -150,7 +174,7 @@ impl PlanError {
             Self::NothingToDeploy { .. } => Some("nothing_to_deploy"),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
-            Self::Tree(_) | Self::Source { .. } => None,
+            Self::Tree(_) | Self::Source { .. } | Self::ExcludedFunction { .. } => None,
         }
     }
 }
