@@ -20,6 +20,9 @@ use crate::event::BuildEvent;
 /// build id, which would tell more than the sources do.
 const FLAGS: [&str; 3] = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="];
 
+/// What Go, and whatever it starts, says when the disk is full.
+const DISK_FULL: &str = "no space left on device";
+
 /// Changes when the same inputs would give another program for a reason that is in none of them.
 const KEY_VERSION: &str = "ship go function 1";
 
@@ -107,7 +110,7 @@ impl Compiler<'_> {
     fn stage(&self, module: &Module, packages: (&[&FunctionInputs], &[&PackageInputs])) -> Result<Stage, CompileError> {
         let folder = self.environment.cache_dir.join("builds");
         let site = self.site.base.strip_prefix(&self.site.project).unwrap_or(Path::new(""));
-        Stage::write(&folder, module, packages, &self.toolchain.version, site)
+        Stage::write(&folder, module, packages, &self.toolchain.version, (&self.site.project, site))
             .map_err(|source| CompileError::Stage { folder, source })
     }
 
@@ -133,7 +136,11 @@ impl Compiler<'_> {
             return Ok(());
         }
         let places = Places { folder: &module.folder, project: &self.site.project, origins: &stage.origins };
-        Err(CompileError::Refused { message: places.translate(&said) })
+        let message = places.translate(&said);
+        if said.contains(DISK_FULL) {
+            return Err(CompileError::DiskFull { message });
+        }
+        Err(CompileError::Refused { message })
     }
 
     /// `go build` with everything but the packages.
@@ -184,6 +191,12 @@ pub enum CompileError {
     #[error("the Go compiler refuses the functions:\n{message}")]
     Refused {
         /// Its messages, with the user's paths, one to a line.
+        message: String,
+    },
+    /// The disk is full. What the compiler says then is about the disk, not about the functions.
+    #[error("the disk is full, so the functions cannot be compiled: make room and run the command again\n{message}")]
+    DiskFull {
+        /// The compiler's messages, which name the files.
         message: String,
     },
     /// There is no compiler.

@@ -9,6 +9,13 @@ const MAX_LINES: usize = 60;
 /// How lines begin that say what Go does, not what is wrong.
 const NOISE: [&str; 4] = ["# ", "go: downloading ", "go: finding ", "go: found "];
 
+/// What Go says when a module asks for a newer Go than there is.
+const NEWER_GO: [&str; 2] = ["requires go >= ", ": toolchain not available"];
+
+/// What to do then.
+const NEWER_GO_ADVICE: &str =
+    "install that version of Go, let Go fetch it with `GOTOOLCHAIN=auto`, or ask for an older one in go.mod";
+
 /// Where the compiler ran and what its paths mean.
 pub(super) struct Places<'p> {
     /// The folder it ran in.
@@ -30,11 +37,14 @@ impl Places<'_> {
                 lines.push(line);
             }
         }
+        let wants_newer_go = |line: &String| NEWER_GO.iter().any(|words| line.contains(words));
+        let advice = lines.iter().any(wants_newer_go).then(|| NEWER_GO_ADVICE.to_owned());
         if lines.len() > MAX_LINES {
             let more = lines.len() - MAX_LINES;
             lines.truncate(MAX_LINES);
             lines.push(format!("… and {more} more lines"));
         }
+        lines.extend(advice);
         lines.join("\n")
     }
 
@@ -45,11 +55,21 @@ impl Places<'_> {
     }
 
     fn word(&self, word: &str) -> String {
+        if let Some(shown) = self.manifest(word) {
+            return shown;
+        }
         let Some((path, rest)) = word.split_once(".go:") else { return word.to_owned() };
         if !rest.starts_with(|character: char| character.is_ascii_digit()) {
             return word.to_owned();
         }
         format!("{}:{rest}", self.shown(&format!("{path}.go")))
+    }
+
+    /// A word that begins with the path of a copied `go.mod` or `go.sum`, with the path of that which was copied.
+    fn manifest(&self, word: &str) -> Option<String> {
+        let end = [".mod", ".sum"].iter().find_map(|ending| Some(word.find(ending)? + ending.len()))?;
+        let origin = self.origins.get(&normalised(&self.folder.join(&word[..end])))?;
+        Some(format!("{origin}{}", &word[end..]))
     }
 
     fn shown(&self, path: &str) -> String {
@@ -94,6 +114,20 @@ mod tests {
         let expected = "api/date.go:12:5: undefined: x\n\
                         api/date.go:4:2: package nostd is not in std (/go/src/nostd)\n\
                         lib/a.go:1:1: expected 'package', found 'EOF'";
+        assert_eq!(places.translate(output), expected);
+    }
+
+    /// The copy of `go.mod` that Go reads is shown as the user's, and a Go that is too old comes with what to do.
+    #[test]
+    fn go_mod_of_the_user() {
+        let origins = HashMap::from([(PathBuf::from("/cache/b1/module/go.mod"), "go.mod".to_owned())]);
+        let places = Places { folder: Path::new("/p"), project: Path::new("/p"), origins: &origins };
+        let output =
+            "go: errors parsing ../cache/b1/module/go.mod:\n../cache/b1/module/go.mod:3: unknown directive: x\n";
+        assert_eq!(places.translate(output), "go: errors parsing go.mod:\ngo.mod:3: unknown directive: x");
+        let output = "go: ../cache/b1/module/go.mod requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)\n";
+        let expected =
+            format!("go: go.mod requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)\n{NEWER_GO_ADVICE}");
         assert_eq!(places.translate(output), expected);
     }
 }

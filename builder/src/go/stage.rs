@@ -61,13 +61,13 @@ struct Overlay {
 
 impl Stage {
     /// Writes the build folder for `functions` and `loose` packages, all of them of `module`. `site` is the folder that `api/`
-    /// stands in, relative to the project.
+    /// stands in, relative to `project`.
     pub(super) fn write(
         cache: &Path,
         module: &Module,
         (functions, loose): (&[&FunctionInputs], &[&PackageInputs]),
         go_version: &str,
-        site: &Path,
+        (project, site): (&Path, &Path),
     ) -> io::Result<Self> {
         std::fs::create_dir_all(cache)?;
         let folder = tempfile::Builder::new().prefix("go-build-").tempdir_in(cache)?;
@@ -82,6 +82,7 @@ impl Stage {
             stage.loose(module, package, site, &mut overlay)?;
         }
         stage.modules(module, go_version, &mut overlay)?;
+        stage.name_manifests(module, project);
         stage.file("overlay.json", &serde_json::to_string(&overlay)?)?;
         std::fs::create_dir(stage.output_folder())?;
         Ok(stage)
@@ -167,6 +168,15 @@ impl Stage {
         let copy = self.file(&format!("src/{}/{file}", package.folder), text)?;
         overlay.replace.insert(folder.join(file), copy);
         Ok(())
+    }
+
+    /// What the copies of `go.mod` and `go.sum` are copies of.
+    fn name_manifests(&mut self, module: &Module, project: &Path) {
+        for name in ["go.mod", "go.sum"] {
+            let file = module.folder.join(name);
+            let shown = file.strip_prefix(project).unwrap_or(&file).display().to_string();
+            self.origins.insert(self.module_file().with_file_name(name), shown);
+        }
     }
 
     fn modules(&self, module: &Module, go_version: &str, overlay: &mut Overlay) -> io::Result<()> {

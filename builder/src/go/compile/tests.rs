@@ -234,6 +234,25 @@ fn no_compiler() {
     assert!(matches!(error, BuildError::Compile(CompileError::Toolchain(ToolchainError::Forbidden { .. }))), "{error}");
 }
 
+/// A full disk is called that, and not a mistake in the functions.
+#[test]
+fn full_disk() {
+    let project = TestProject::new([("api/date.go", handler("Date", "one").as_str())]);
+    let said = "api/date.go:1:1: write /tmp/go-build1/b001/_pkg_.a: no space left on device";
+    let programs = project.root().parent().unwrap().join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    let go = programs.join("go");
+    let script = format!("#!/bin/sh\n[ \"$1\" = env ] && echo go1.26.0 && exit\necho '{said}' >&2\nexit 1\n");
+    std::fs::write(&go, script).unwrap();
+    std::fs::set_permissions(&go, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let environment =
+        BuildEnvironment::new(programs.join("cache"), programs.clone(), [("PATH".into(), programs.clone().into())]);
+    let error = project.build_in(&environment, &|_| {}).unwrap_err();
+    let expected =
+        format!("the disk is full, so the functions cannot be compiled: make room and run the command again\n{said}");
+    assert_eq!(error.to_string(), expected);
+}
+
 /// The launcher, run as a host runs it: on an inherited socket.
 #[cfg(target_os = "linux")]
 mod launcher {
