@@ -99,6 +99,7 @@ impl GoBuild<'_> {
             for (index, artifact) in packed {
                 found[index] = Some(FoundArtifact { artifact, is_cached: false });
             }
+            self.cache.prune(found.iter().flatten().map(|found| &found.artifact));
             for package in loose.into_iter().filter(|package| package.are_unchanged()) {
                 self.cache.remember_faultless(&loose_key(package));
             }
