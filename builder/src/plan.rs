@@ -33,7 +33,7 @@ pub struct BuildPlan {
 /// Plans the build of a project.
 pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
-    refuse_excluded_functions(&config, options)?;
+    refuse_excluded_functions(&config, options.arch)?;
     let (files, go) = rayon::join(
         || assets::find(&config.site, &config.ignore),
         || GoInputs::read(&config.functions, &config.sources, &config.site),
@@ -84,12 +84,11 @@ fn refuse_shadowed_functions(
 }
 
 /// A function that Go leaves out would be a program without a handler.
-fn refuse_excluded_functions(config: &ProjectConfig, options: &BuildOptions) -> Result<(), PlanError> {
+fn refuse_excluded_functions(config: &ProjectConfig, arch: Architecture) -> Result<(), PlanError> {
     for source in config.sources.iter().filter(|source| source.scan.handler.is_some()) {
         let name = source.file.rsplit('/').next().unwrap_or(&source.file);
-        if let Some(exclusion) = Exclusion::of(name, &source.text, &source.scan, options.arch) {
+        if let Some(exclusion) = Exclusion::of(name, &source.text, &source.scan, arch) {
             let line = exclusion.line().map_or_else(String::new, |line| format!(":{line}"));
-            let arch = options.arch;
             return Err(PlanError::ExcludedFunction { place: format!("{}{line}", source.file), arch, exclusion });
         }
     }

@@ -296,7 +296,7 @@ fn compiled_files(folder: &Path) -> Result<Vec<String>, InputError> {
 
 /// Whether part of a package is written in assembly, which Go can compile only where it really stands.
 fn has_assembly(folder: &Path) -> Result<bool, InputError> {
-    Ok(compiled_files(folder)?.iter().any(|name| name.ends_with(".s") || name.ends_with(".S")))
+    Ok(compiled_files(folder)?.iter().any(|name| matches!(name.rsplit_once('.'), Some((_, "s" | "S")))))
 }
 
 /// Adds a file's bytes, and notes the state in which they were read.

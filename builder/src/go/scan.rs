@@ -229,14 +229,13 @@ impl<'s> Scan<'s> {
             if *first == writer && second.strip_prefix(&[TokenKind::Symbol('*')]) == Some(&request) {
                 return Some(Parameters::Wanted);
             }
-            let mut pointed_at = [first, second].map(|kinds| match kinds.as_slice() {
-                [TokenKind::Symbol('*'), rest @ ..] => rest,
-                rest => rest,
-            });
+            let pointed_at =
+                |kinds: &'_ [TokenKind<'s>]| kinds.strip_prefix(&[TokenKind::Symbol('*')]).unwrap_or(kinds).to_owned();
+            let mut pointed_at = [pointed_at(first), pointed_at(second)];
             if pointed_at[0] == request {
                 pointed_at.reverse();
             }
-            (pointed_at == [&writer, &request]).then_some(Parameters::Others)
+            (pointed_at == [writer, request]).then_some(Parameters::Others)
         })
     }
 }
