@@ -72,9 +72,15 @@ impl Places<'_> {
         Some(format!("{origin}{}", &word[end..]))
     }
 
+    /// Go writes `.` for the folder it runs in without looking at what follows: of `/p-cache/x.go` in `/p` it makes
+    /// `.-cache/x.go`.
+    fn unshortened(&self, path: &str) -> Option<PathBuf> {
+        Some(format!("{}{}", self.folder.display(), path.strip_prefix('.')?).into())
+    }
+
     fn shown(&self, path: &str) -> String {
         let absolute = normalised(&self.folder.join(path));
-        match self.origins.get(&absolute) {
+        match self.origins.get(&absolute).or_else(|| self.origins.get(&self.unshortened(path)?)) {
             Some(origin) => origin.clone(),
             None => absolute.strip_prefix(self.project).unwrap_or(Path::new(path)).display().to_string(),
         }
@@ -115,6 +121,14 @@ mod tests {
                         api/date.go:4:2: package nostd is not in std (/go/src/nostd)\n\
                         lib/a.go:1:1: expected 'package', found 'EOF'";
         assert_eq!(places.translate(output), expected);
+    }
+
+    /// A cache whose path begins as the project's does is recognised all the same.
+    #[test]
+    fn cache_named_like_the_project() {
+        let origins = HashMap::from([(PathBuf::from("/p-cache/b1/src/date.go"), "api/date.go".to_owned())]);
+        let places = Places { folder: Path::new("/p"), project: Path::new("/p"), origins: &origins };
+        assert_eq!(places.translate(".-cache/b1/src/date.go:2:1: no"), "api/date.go:2:1: no");
     }
 
     /// The copy of `go.mod` that Go reads is shown as the user's, and a Go that is too old comes with what to do.
