@@ -10,9 +10,9 @@ use crate::assets::{self, Assets};
 use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
-use crate::go::{self, CompileError, Compiled, Compiler, FunctionInputs, GoInputs};
+use crate::go::{self, CompileError, Compiled, Compiler, FunctionInputs, GoInputs, PackageInputs};
 use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
-use crate::plan::BuildPlan;
+use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::tree::TreeError;
 
 /// Builds what was planned. Blocks until it is done; `events` is called on this thread.
@@ -30,6 +30,9 @@ pub fn build(
         (hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), artifacts)
     });
     let (Assets { assets, read_files }, artifacts) = (assets?, artifacts?);
+    if assets.is_empty() && functions.is_empty() {
+        return Err(nothing_to_deploy(&site).into());
+    }
     let functions: Vec<BuiltFunction> =
         functions.into_iter().zip(artifacts).map(|(detected, found)| found.into_function(detected)).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
@@ -70,7 +73,7 @@ impl FoundArtifact {
 impl GoBuild<'_> {
     /// The artifacts of all functions, in their order.
     fn run(&self, events: &dyn Fn(BuildEvent)) -> Result<Vec<FoundArtifact>, BuildError> {
-        if self.inputs.functions.is_empty() {
+        if self.inputs.functions.is_empty() && self.inputs.loose.is_empty() {
             return Ok(Vec::new());
         }
         let toolchain = go::find_toolchain(self.environment);
@@ -85,13 +88,20 @@ impl GoBuild<'_> {
             .filter(|(_, found)| found.is_none())
             .map(|(inputs, _)| inputs)
             .collect();
-        if !changed.is_empty() {
+        let loose_key = |package: &PackageInputs| package.key(&toolchain, self.arch, self.environment);
+        let loose: Vec<&PackageInputs> =
+            self.inputs.loose.iter().filter(|package| !self.cache.is_faultless(&loose_key(package))).collect();
+        if !changed.is_empty() || !loose.is_empty() {
             let pack = |compiled: &[Compiled<'_>]| self.pack(compiled, &keys);
             let (arch, site, environment) = (self.arch, self.site, self.environment);
             let compiler = Compiler { toolchain: &toolchain, arch, site, environment };
-            let packed = compiler.compile(self.inputs, &changed, events, pack)?;
+            let packed = compiler.compile(self.inputs, (&changed, &loose), events, pack)?;
             for (index, artifact) in packed {
                 found[index] = Some(FoundArtifact { artifact, is_cached: false });
+            }
+            self.cache.prune(found.iter().flatten().map(|found| &found.artifact));
+            for package in loose.into_iter().filter(|package| package.are_unchanged()) {
+                self.cache.remember_faultless(&loose_key(package));
             }
         }
         Ok(found.into_iter().flatten().collect())
@@ -107,7 +117,7 @@ impl GoBuild<'_> {
             let artifact = self.cache.store(&compiled.program)?;
             let index = self.inputs.functions.iter().position(|inputs| inputs.name == compiled.inputs.name);
             let index = index.expect("what was compiled is one of the functions");
-            if compiled.inputs.are_unchanged() {
+            if compiled.inputs.package.are_unchanged() {
                 self.cache.remember(&keys[index], &artifact);
             }
             Ok((index, artifact))
@@ -128,6 +138,9 @@ pub enum BuildError {
     /// An artifact cannot be written.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// There are only Go files that nothing is made of.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The parts do not make a deployment.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

@@ -2,10 +2,12 @@
 
 mod closure;
 mod compile;
+mod constraint;
 mod fetch;
 mod gomod;
 mod lexer;
 mod message;
+mod names;
 mod scan;
 mod settings;
 mod stage;
@@ -13,9 +15,11 @@ mod toolchain;
 mod unpack;
 
 pub use compile::CompileError;
+pub use constraint::Exclusion;
+pub use scan::HandlerFlaw;
 pub use toolchain::ToolchainError;
 
-pub(crate) use closure::{FunctionInputs, GoInputs, InputError};
+pub(crate) use closure::{FunctionInputs, GoInputs, InputError, PackageInputs};
 pub(crate) use compile::{Compiled, Compiler};
-pub(crate) use scan::{GoFile, is_go_source, scan};
+pub(crate) use scan::{GoFile, NearHandler, is_go_source, mentions, scan};
 pub(crate) use toolchain::find_toolchain;

@@ -29,7 +29,7 @@ pub use config::ConfigError;
 pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, detect};
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, UnknownArchitecture};
 pub use event::BuildEvent;
-pub use go::{CompileError, ToolchainError};
+pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use project::{ProjectDir, ProjectError};

@@ -9,8 +9,8 @@ use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
 
 use crate::assets::{self, FoundFiles};
 use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
-use crate::environment::BuildOptions;
-use crate::go::{GoInputs, InputError};
+use crate::environment::{Architecture, BuildOptions};
+use crate::go::{Exclusion, GoInputs, InputError};
 use crate::project::ProjectDir;
 use crate::tree::{TreeError, shown_below};
 
@@ -33,13 +33,15 @@ pub struct BuildPlan {
 /// Plans the build of a project.
 pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
+    refuse_excluded_functions(&config, options.arch)?;
     let (files, go) = rayon::join(
         || assets::find(&config.site, &config.ignore),
         || GoInputs::read(&config.functions, &config.sources, &config.site),
     );
     let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
-    if files.files.is_empty() && config.functions.is_empty() {
-        return Err(nothing_to_deploy(project, &config.site));
+    // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
+    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() {
+        return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
     let mut routes = config.routes;
@@ -81,6 +83,18 @@ fn refuse_shadowed_functions(
     Ok(())
 }
 
+/// A function that Go leaves out would be a program without a handler.
+fn refuse_excluded_functions(config: &ProjectConfig, arch: Architecture) -> Result<(), PlanError> {
+    for source in config.sources.iter().filter(|source| source.scan.handler.is_some()) {
+        let name = source.file.rsplit('/').next().unwrap_or(&source.file);
+        if let Some(exclusion) = Exclusion::of(name, &source.text, &source.scan, arch) {
+            let line = exclusion.line().map_or_else(String::new, |line| format!(":{line}"));
+            return Err(PlanError::ExcludedFunction { place: format!("{}{line}", source.file), arch, exclusion });
+        }
+    }
+    Ok(())
+}
+
 /// A person sees the site's own page for what is not there; a program that calls the API does not.
 fn not_found_route() -> Route {
     let src = Pattern::anchored(r"^(?!/api(?:/|$)).*$", CaseRule::Sensitive).expect("a pattern of this file compiles");
@@ -95,15 +109,16 @@ fn unreadable(project: &ProjectDir, error: InputError) -> PlanError {
     PlanError::Source { path: shown_below(project.root(), &path), source }
 }
 
-fn nothing_to_deploy(project: &ProjectDir, site: &SiteFolder) -> PlanError {
-    let shown = shown_below(project.root(), &site.folder);
+/// There is neither a file nor a function.
+pub(crate) fn nothing_to_deploy(site: &SiteFolder) -> PlanError {
+    let shown = shown_below(&site.project, &site.folder);
     let looked_for = match site.kind {
         SiteFolderKind::Output => format!("files in `{}/`, functions in `api/**/*.go`", shown.display()),
         SiteFolderKind::ProjectFolder => {
             "a folder `public/`, static files in the folder itself, functions in `api/**/*.go`".to_owned()
         }
     };
-    PlanError::NothingToDeploy { root: project.root().to_owned(), looked_for }
+    PlanError::NothingToDeploy { root: site.project.clone(), looked_for }
 }
 
 /// The project cannot be built.
@@ -127,6 +142,16 @@ pub enum PlanError {
         /// The path.
         route: String,
     },
+    /// Go leaves a function's file out.
+    #[error("{place}: this function is not compiled for linux/{arch}: {exclusion}")]
+    ExcludedFunction {
+        /// Its file, with a line where one says so.
+        place: String,
+        /// What functions are compiled for.
+        arch: Architecture,
+        /// Why it is left out.
+        exclusion: Exclusion,
+    },
     /// A static file cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -148,7 +173,7 @@ impl PlanError {
             Self::NothingToDeploy { .. } => Some("nothing_to_deploy"),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
-            Self::Tree(_) | Self::Source { .. } => None,
+            Self::Tree(_) | Self::Source { .. } | Self::ExcludedFunction { .. } => None,
         }
     }
 }

@@ -78,6 +78,15 @@ mod tests {
         assert_eq!(source, Source { branch: None, commit: Some("0123abc".into()) });
     }
 
+    /// A branch below long folders has the name that git gives it, which is cut only where it becomes a label.
+    #[test]
+    fn long_branch() {
+        let long = ["feature"; 60].join("/");
+        let folder = project_on(&long);
+        let source = Source::detect(folder.path(), None, &Environment::default()).unwrap();
+        assert_eq!(source.branch.map(|branch| branch.to_string()), Some(long));
+    }
+
     /// A name that no branch can have is refused rather than cut.
     #[test]
     fn impossible_branch() {

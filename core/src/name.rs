@@ -87,8 +87,9 @@ impl ParseProjectNameError {
 pub struct BranchName(Box<str>);
 
 impl BranchName {
-    /// The longest accepted name, in bytes: what a file name, and so a git ref, can hold.
-    pub const MAX_BYTES: usize = 255;
+    /// The longest accepted name, in bytes: what a path, and so a git ref, can hold. Each part between two `/` may be 255
+    /// bytes long.
+    pub const MAX_BYTES: usize = 4096;
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
@@ -103,7 +104,7 @@ impl FromStr for BranchName {
         let reason = if text.is_empty() {
             "it is empty"
         } else if text.len() > Self::MAX_BYTES {
-            "it is longer than 255 bytes"
+            "it is longer than 4096 bytes"
         } else if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
             "it contains white space or a control character"
         } else {
@@ -149,5 +150,16 @@ mod tests {
         assert_eq!("-a".parse::<ProjectName>().unwrap_err().nearest(), Some("a"));
         assert!("a".repeat(64).parse::<ProjectName>().is_err());
         assert!("a".repeat(63).parse::<ProjectName>().is_ok());
+    }
+
+    /// A branch may be as long as git's own can be.
+    #[test]
+    fn long_branch_names() {
+        let longest = "a".repeat(BranchName::MAX_BYTES);
+        assert_eq!(longest.parse::<BranchName>().map(|name| name.to_string()), Ok(longest.clone()));
+        assert_eq!(
+            format!("{longest}a").parse::<BranchName>().map_err(|error| error.reason),
+            Err("it is longer than 4096 bytes")
+        );
     }
 }

@@ -63,7 +63,7 @@ fn go_does_not_compile() {
     ");
 }
 
-/// A Go file that is not even Go.
+/// A Go file that is not even Go, also when it is the only one.
 #[test]
 fn go_does_not_parse() {
     let environment = TestEnv::new();
@@ -73,8 +73,26 @@ fn go_does_not_parse() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: there is nothing to deploy in `[ENV]/projects/site`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.go`
-    hint: `ship deploy PATH` deploys another folder
+    error: the Go compiler refuses the functions:
+    api/broken.go:3:35: syntax error: unexpected { in parameter list; possibly missing comma or )
+    ");
+}
+
+/// A handler with a mistyped type is no handler, and its route would be gone: the compiler is asked, whatever else is there.
+#[test]
+fn go_is_mistyped() {
+    let environment = TestEnv::new();
+    let project = environment.example("date-weather");
+    project.write(
+        "api/lunch/today.go",
+        "package lunch\n\nimport \"net/http\"\n\nfunc Today(w http.ResponsWriter, r *http.Request) {}\n",
+    );
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the Go compiler refuses the functions:
+    api/lunch/today.go:5:19: undefined: http.ResponsWriter
     ");
 }
 

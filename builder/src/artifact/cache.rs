@@ -5,6 +5,7 @@
 //! number of builds can share it.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
@@ -75,8 +76,21 @@ impl ArtifactCache {
 
     /// Remembers that `key` gives `artifact`. That it could not be remembered costs time, not correctness.
     pub(crate) fn remember(&self, key: &Digest, artifact: &CachedArtifact) {
-        if let Err(error) = self.write_record(key, artifact).and_then(|()| self.prune()) {
+        if let Err(error) = self.write_record(key, artifact) {
             tracing::debug!(folder = %self.folder.display(), %error, "the build cache cannot be written");
+        }
+    }
+
+    /// Whether the compiler had nothing to say against what has this key.
+    pub(crate) fn is_faultless(&self, key: &Digest) -> bool {
+        self.faultless_file(key).exists()
+    }
+
+    /// Remembers that the compiler had nothing to say against what has this key.
+    pub(crate) fn remember_faultless(&self, key: &Digest) {
+        let file = self.faultless_file(key);
+        if let Err(error) = std::fs::create_dir_all(&self.folder).and_then(|()| std::fs::write(&file, "")) {
+            tracing::debug!(file = %file.display(), %error, "the build cache cannot be written");
         }
     }
 
@@ -88,20 +102,32 @@ impl ArtifactCache {
         Ok(())
     }
 
-    /// Removes the oldest artifacts beyond the bound. A record whose artifact is gone is a miss.
-    fn prune(&self) -> io::Result<()> {
+    /// Removes the oldest entries beyond the bound, but no artifact that is `used`: that one may be old, and is about to be
+    /// read. A record whose artifact is gone is a miss.
+    pub(crate) fn prune<'a>(&self, used: impl Iterator<Item = &'a CachedArtifact>) {
+        let used: HashSet<&Path> = used.map(|artifact| artifact.file.as_path()).collect();
+        if let Err(error) = self.prune_to(MAX_CACHED_BYTES, &used) {
+            tracing::debug!(folder = %self.folder.display(), %error, "the build cache cannot be pruned");
+        }
+    }
+
+    pub(super) fn prune_to(&self, max_bytes: u64, used: &HashSet<&Path>) -> io::Result<()> {
         let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
+            // What is gone by now was pruned by another build.
+            let Ok(metadata) = entry.metadata() else { continue };
             kept.push((metadata.modified()?, metadata.len(), entry.path()));
         }
         kept.sort_unstable_by_key(|(modified, ..)| Reverse(*modified));
         let mut bytes = 0;
         for (_, size_bytes, path) in kept {
             bytes += size_bytes;
-            if bytes > MAX_CACHED_BYTES {
-                std::fs::remove_file(path)?;
+            if bytes > max_bytes && !used.contains(path.as_path()) {
+                std::fs::remove_file(path).or_else(|error| match error.kind() {
+                    io::ErrorKind::NotFound => Ok(()),
+                    _ => Err(error),
+                })?;
             }
         }
         Ok(())
@@ -109,6 +135,10 @@ impl ArtifactCache {
 
     fn record_file(&self, key: &Digest) -> PathBuf {
         self.folder.join(format!("{}.json", key.to_hex()))
+    }
+
+    fn faultless_file(&self, key: &Digest) -> PathBuf {
+        self.folder.join(format!("{}.faultless", key.to_hex()))
     }
 
     fn artifact_file(&self, digest: &Digest) -> PathBuf {

@@ -112,3 +112,20 @@ fn damaged_records() {
         assert_eq!(cache.find(&key), None);
     }
 }
+
+/// Pruning takes the oldest, except what the build that prunes has just found.
+#[test]
+fn what_is_used_stays() {
+    let (_folder, cache, program) = cache_with_program();
+    let store = |text: &str, age_secs| {
+        std::fs::write(&program, text).unwrap();
+        let artifact = cache.store(&program).unwrap();
+        let time = SystemTime::now() - Duration::from_secs(age_secs);
+        File::options().write(true).open(&artifact.file).unwrap().set_modified(time).unwrap();
+        artifact
+    };
+    let (used, old, new) = (store("used", 300), store("old", 200), store("new", 100));
+    cache.prune_to(new.size_bytes, &[used.file.as_path()].into()).unwrap();
+    let is_there = [&used, &old, &new].map(|artifact| artifact.file.exists());
+    assert_eq!(is_there, [true, false, true]);
+}

@@ -58,6 +58,42 @@ fn shadowed_function() {
     );
 }
 
+/// A function that Go leaves out is refused, with what leaves it out.
+#[test]
+fn excluded_functions() {
+    let source = crate::testing::handler("Date", "now");
+    let arch = crate::BuildOptions::default().arch;
+    for (file, text, expected) in [
+        (
+            "api/date_windows.go",
+            source.clone(),
+            format!(
+                "api/date_windows.go: this function is not compiled for linux/{arch}: its name says that it is for windows \
+                 alone: give it another name"
+            ),
+        ),
+        (
+            "api/date.go",
+            format!("//go:build windows\n\n{source}"),
+            format!(
+                "api/date.go:1: this function is not compiled for linux/{arch}: `//go:build windows` does not hold: drop it, \
+                 or move the file out of `api/`"
+            ),
+        ),
+        (
+            "api/date.go",
+            source.replace("import ", "import \"C\"\nimport "),
+            format!(
+                "api/date.go:3: this function is not compiled for linux/{arch}: it imports \"C\", and functions are compiled \
+                 without cgo: do without C"
+            ),
+        ),
+    ] {
+        let project = TestProject::new([(file, text.as_str())]);
+        assert_eq!(project.plan().unwrap_err().to_string(), expected);
+    }
+}
+
 /// A file that cannot be read is named, and the file beside it does not get in its way. Whoever may read everything, as `root`
 /// may, finds no such file.
 #[test]

@@ -7,7 +7,7 @@ use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
 
 use super::{DetectError, IgnoreFile, ProjectWarning};
 use crate::config::FunctionRules;
-use crate::go::{self, GoFile};
+use crate::go::{self, GoFile, NearHandler};
 use crate::project::ProjectDir;
 use crate::tree::{self, Selection, TreeError};
 
@@ -78,13 +78,19 @@ pub(super) fn find(
     for source in &sources {
         if source.scan.handler.is_some() {
             functions.push(function(source, rules)?);
-        } else if let Some(near) = &source.scan.returning_handler {
-            let (file, name) = (source.file.clone(), near.name.clone());
-            warnings.push(ProjectWarning::HandlerReturns { file, line: near.line, name });
+        } else {
+            warnings.extend(near_handler(source, &sources));
         }
     }
     functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     Ok(Found { functions, sources })
+}
+
+/// What `source` has instead of a handler. What another file uses is a helper, and just as it should be.
+fn near_handler(source: &GoSource, all: &[GoSource]) -> Option<ProjectWarning> {
+    let NearHandler { name, line, flaw } = source.scan.near_handler.clone()?;
+    let is_used = all.iter().any(|other| other.file != source.file && go::mentions(&other.text, &name));
+    (!is_used).then(|| ProjectWarning::NearHandler { file: source.file.clone(), line, name, flaw })
 }
 
 fn read(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, DetectError> {

@@ -50,12 +50,50 @@ fn warnings() {
         [
             "vercel.json is not read by this version of ship: what it says does not apply",
             "`api/hello.ts` is not deployed: this version of ship builds functions in Go",
-            "api/get.go:5: `Get` is not a function of the site, because it returns a value",
+            "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
+             *http.Request)`",
         ]
     );
 
     project.write("ship.toml", "");
     assert_eq!(project.detect().unwrap().warnings[0], ProjectWarning::BothConfigFiles);
+}
+
+/// What is valid Go and nearly a handler is named, with what it lacks; helpers, and what other files use, are not.
+#[test]
+fn near_handlers() {
+    let file = |function: &str| format!("package handler\n\nimport \"net/http\"\n\n{function}\n");
+    let nearly = [
+        ("func Get(w http.ResponseWriter, r http.Request) {}", "its parameters are not those of a handler"),
+        ("func Get(r *http.Request, w http.ResponseWriter) {}", "its parameters are not those of a handler"),
+        ("func Get(w *http.ResponseWriter, r *http.Request) {}", "its parameters are not those of a handler"),
+        ("func get(w http.ResponseWriter, r *http.Request) {}", "its name does not begin with a capital letter"),
+        ("func Get[T any](w http.ResponseWriter, r *http.Request) {}", "it has type parameters"),
+        ("func Get(w http.ResponseWriter, r *http.Request) error { return nil }", "it returns a value"),
+        ("var Get http.HandlerFunc = nil", "it is a variable"),
+        ("var Get = http.HandlerFunc(nil)", "it is a variable"),
+    ];
+    for (function, reason) in nearly {
+        let name = if function.starts_with("func get") { "get" } else { "Get" };
+        let project = TestProject::new([("api/get.go", file(function).as_str())]);
+        let said: Vec<String> = project.detect().unwrap().warnings.iter().map(ToString::to_string).collect();
+        let expected = format!(
+            "api/get.go:5: `{name}` is not a function of the site, because {reason}: expected `func Get(w \
+             http.ResponseWriter, r *http.Request)`"
+        );
+        assert_eq!(said, [expected], "{function}");
+    }
+    let user = file("func Page(w http.ResponseWriter, r *http.Request) { notFound(w, r) }");
+    for function in [
+        "func WriteJSON(w http.ResponseWriter, status int, v any) {}",
+        "func Authorized(r *http.Request, role string) bool { return true }",
+        "func notFound(w http.ResponseWriter, r *http.Request) {}",
+        "type Site struct{}\n\nfunc (s Site) Get(w http.ResponseWriter, r *http.Request) {}",
+        "var Client http.Client",
+    ] {
+        let project = TestProject::new([("api/help.go", file(function).as_str()), ("api/page.go", &user)]);
+        assert_eq!(project.detect().unwrap().warnings, [], "{function}");
+    }
 }
 
 /// Neither `api/` nor `public/` may be a symlink out of the project.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::go::HandlerFlaw;
+
 /// A warning about a project.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -15,14 +17,16 @@ pub enum ProjectWarning {
         /// The file, relative to the project.
         file: String,
     },
-    /// An exported function takes a writer and a request as a handler does, and returns something, so it is none.
-    HandlerReturns {
+    /// Something is nearly a function of the site, and nothing in its file is one.
+    NearHandler {
         /// The file, relative to the project.
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// The function's name.
+        /// Its name.
         name: String,
+        /// What keeps it from being one.
+        flaw: HandlerFlaw,
     },
 }
 
@@ -36,9 +40,29 @@ impl fmt::Display for ProjectWarning {
             Self::LanguageNotBuilt { file } => {
                 write!(f, "`{file}` is not deployed: this version of ship builds functions in Go")
             }
-            Self::HandlerReturns { file, line, name } => {
-                write!(f, "{file}:{line}: `{name}` is not a function of the site, because it returns a value")
-            }
+            Self::NearHandler { file, line, name, flaw } => write!(
+                f,
+                "{file}:{line}: `{name}` is not a function of the site, because {}: expected `func {}(w http.ResponseWriter, \
+                 r *http.Request)`",
+                reason(*flaw),
+                capitalised(name)
+            ),
         }
     }
+}
+
+const fn reason(flaw: HandlerFlaw) -> &'static str {
+    match flaw {
+        HandlerFlaw::Returns => "it returns a value",
+        HandlerFlaw::Unexported => "its name does not begin with a capital letter",
+        HandlerFlaw::Parameters => "its parameters are not those of a handler",
+        HandlerFlaw::Generic => "it has type parameters",
+        HandlerFlaw::Variable => "it is a variable",
+    }
+}
+
+/// A name as Go exports it.
+fn capitalised(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ship_core::{Digest, DigestHasher, FunctionName};
 
 use super::gomod::Module;
+use super::names::package_folder;
 use super::scan::{GoFile, is_go_source, scan};
 use crate::detect::{DetectedFunction, GoSource, SiteFolder};
 use crate::tree::FileStat;
@@ -31,6 +32,8 @@ pub(crate) struct GoInputs {
     pub(super) modules: Vec<Module>,
     /// The functions, sorted by name.
     pub(crate) functions: Vec<FunctionInputs>,
+    /// The packages that no function has: nothing is made of them, but what is wrong with them may be why.
+    pub(crate) loose: Vec<PackageInputs>,
 }
 
 /// What one function is made of.
@@ -38,13 +41,20 @@ pub(crate) struct GoInputs {
 pub(crate) struct FunctionInputs {
     /// The function's name.
     pub(crate) name: FunctionName,
-    /// Its module's place in [`GoInputs::modules`].
-    pub(super) module: usize,
-    /// The folder of its package relative to its module's: one that only the compiler sees.
-    pub(super) package: String,
     /// The handler's name.
     pub(super) handler: String,
-    /// The function's own file, then the helpers beside it.
+    /// The function's own file, the helpers beside it, and what these need.
+    pub(crate) package: PackageInputs,
+}
+
+/// What a package that only the compiler sees is made of.
+#[derive(Debug)]
+pub(crate) struct PackageInputs {
+    /// Its module's place in [`GoInputs::modules`].
+    pub(super) module: usize,
+    /// Its folder relative to its module's: one that only the compiler sees.
+    pub(super) folder: String,
+    /// Its Go files.
     pub(super) sources: Vec<OwnSource>,
     /// What these embed: the place relative to their folder, and the file.
     pub(super) embedded: Vec<(String, PathBuf)>,
@@ -54,7 +64,7 @@ pub(crate) struct FunctionInputs {
     pub(super) read: Vec<(PathBuf, FileStat)>,
 }
 
-/// A file that becomes part of a function's own package.
+/// A file that becomes part of a package that only the compiler sees.
 #[derive(Debug)]
 pub(super) struct OwnSource {
     /// Its path relative to the folder that `api/` stands in.
@@ -63,7 +73,7 @@ pub(super) struct OwnSource {
     pub(super) scan: GoFile,
 }
 
-impl FunctionInputs {
+impl PackageInputs {
     /// Whether all files are still in the state in which they were read. What was compiled from files that changed
     /// meanwhile must not be remembered under their old digest.
     pub(crate) fn are_unchanged(&self) -> bool {
@@ -82,18 +92,45 @@ impl GoInputs {
         let mut packages = Packages::default();
         for source in sources {
             let Some(function) = functions.iter().find(|function| function.file == source.file) else { continue };
-            let module = Module::of(&site.base.join(source.folder()), &site.base, &site.project)?;
-            let known = inputs.modules.iter().position(|known| *known == module);
-            let index = known.unwrap_or(inputs.modules.len());
-            if known.is_none() {
-                inputs.modules.push(module);
-            }
+            let index = inputs.module(source, site)?;
             let function = packages.function(function, source, sources, site, (index, &inputs.modules[index]))?;
             inputs.functions.push(function);
+        }
+        for files in loose_packages(sources, site, &packages) {
+            if has_assembly(&site.base.join(files[0].folder()))? {
+                continue;
+            }
+            let index = inputs.module(files[0], site)?;
+            let package = packages.loose(&files, site, (index, &inputs.modules[index]))?;
+            inputs.loose.push(package);
         }
         inputs.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         Ok(inputs)
     }
+
+    /// The place of the module that a file belongs to.
+    fn module(&mut self, source: &GoSource, site: &SiteFolder) -> Result<usize, InputError> {
+        let module = Module::of(&site.base.join(source.folder()), &site.base, &site.project)?;
+        let known = self.modules.iter().position(|known| *known == module);
+        if known.is_none() {
+            self.modules.push(module);
+        }
+        Ok(known.unwrap_or(self.modules.len() - 1))
+    }
+}
+
+/// The files that are neither functions nor helpers of one, by their packages. What a function imports is compiled with it.
+fn loose_packages<'s>(sources: &'s [GoSource], site: &SiteFolder, imported: &Packages) -> Vec<Vec<&'s GoSource>> {
+    let place = |source: &'s GoSource| (source.folder(), source.scan.package.as_str());
+    let of_functions: BTreeSet<_> = sources.iter().filter(|source| source.scan.handler.is_some()).map(place).collect();
+    let mut packages: BTreeMap<_, Vec<&GoSource>> = BTreeMap::new();
+    for source in sources {
+        let is_imported = imported.known.contains_key(&site.base.join(source.folder()));
+        if !of_functions.contains(&place(source)) && !is_imported {
+            packages.entry(place(source)).or_default().push(source);
+        }
+    }
+    packages.into_values().collect()
 }
 
 /// The packages that were read so far: functions share most of theirs.
@@ -124,38 +161,57 @@ impl Packages {
                 && helper.scan.package == source.scan.package
         });
         let own: Vec<OwnSource> = std::iter::once(source).chain(helpers).map(OwnSource::of).collect();
+        let name = function.name.as_str();
+        let shown = name.rsplit('/').next().unwrap_or_default();
         let folder = site.base.join(source.folder());
-        let package = package_folder(&function.name, folder.strip_prefix(&module.folder).unwrap_or(Path::new("")));
+        let package = self.inputs((name, shown), own, &folder, (module_index, module))?;
+        let handler = source.scan.handler.as_ref().map(|handler| handler.name.clone()).unwrap_or_default();
+        Ok(FunctionInputs { name: function.name.clone(), handler, package })
+    }
+
+    /// A package that no function has, of these files.
+    fn loose(
+        &mut self,
+        files: &[&GoSource],
+        site: &SiteFolder,
+        module: (usize, &Module),
+    ) -> Result<PackageInputs, InputError> {
+        let source = files[0];
+        let name = format!("{} {}", source.folder(), source.scan.package);
+        let own = files.iter().map(|source| OwnSource::of(source)).collect();
+        self.inputs((&name, &source.scan.package), own, &site.base.join(source.folder()), module)
+    }
+
+    /// A package of `sources`, which stand in `folder`. What it is called is `shown`, and `name` tells it from all others.
+    fn inputs(
+        &mut self,
+        (name, shown): (&str, &str),
+        sources: Vec<OwnSource>,
+        folder: &Path,
+        (module_index, module): (usize, &Module),
+    ) -> Result<PackageInputs, InputError> {
+        let package = package_folder(name, shown, folder.strip_prefix(&module.folder).unwrap_or(Path::new("")));
         let mut hasher = DigestHasher::new();
         let mut read = Vec::new();
         hasher.update_field(package.as_bytes());
-        hasher.update_field(source.scan.handler.as_ref().map_or("", |handler| &handler.name).as_bytes());
-        for file in &own {
+        for file in &sources {
             hasher.update_field(file.file.as_bytes());
             hasher.update_field(file.text.as_bytes());
+            hasher.update_field(file.scan.handler.as_ref().map_or("", |handler| &handler.name).as_bytes());
         }
-        let patterns = own.iter().flat_map(|file| &file.scan.embeds);
-        let embedded = embedded_files(&folder, patterns)?;
+        let patterns = sources.iter().flat_map(|file| &file.scan.embeds);
+        let embedded = embedded_files(folder, patterns)?;
         for (place, file) in &embedded {
             hasher.update_field(place.as_bytes());
             hash_file(&mut hasher, file, &mut read)?;
         }
-        let imports = own.iter().flat_map(|file| file.scan.imports.iter().cloned()).collect();
+        let imports = sources.iter().flat_map(|file| file.scan.imports.iter().cloned()).collect();
         self.hash_imports(imports, module, &mut hasher, &mut read)?;
         for (name, bytes) in &module.manifests {
             hasher.update_field(name.as_bytes());
             hasher.update_field(bytes);
         }
-        Ok(FunctionInputs {
-            name: function.name.clone(),
-            module: module_index,
-            package,
-            handler: source.scan.handler.as_ref().map(|handler| handler.name.clone()).unwrap_or_default(),
-            sources: own,
-            embedded,
-            digest: hasher.finish(),
-            read,
-        })
+        Ok(PackageInputs { module: module_index, folder: package, sources, embedded, digest: hasher.finish(), read })
     }
 
     /// Adds every package of the project that `imports` reach, each once, in the order of their import paths.
@@ -191,25 +247,6 @@ impl Packages {
         }
         Ok(self.known.get(&folder))
     }
-}
-
-/// Where a function's own package seems to stand: in the folder of its file, so that it may import what files there may, or
-/// in the nearest folder above whose name can be part of an import path (`[id]` cannot). The name is the function's, made
-/// unique by a digest.
-fn package_folder(name: &FunctionName, folder: &Path) -> String {
-    let mut place = String::new();
-    for part in folder.iter().filter_map(|part| part.to_str()) {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte);
-        if !part.bytes().all(fits) {
-            break;
-        }
-        place.push_str(part);
-        place.push('/');
-    }
-    let last = name.as_str().rsplit('/').next().unwrap_or_default();
-    let plain: String = last.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
-    let digest = Digest::of(name.as_str().as_bytes()).to_hex();
-    format!("{place}{}-{}", plain.trim_matches(['-', '_']), &digest[..8])
 }
 
 impl OwnSource {
@@ -255,6 +292,11 @@ fn compiled_files(folder: &Path) -> Result<Vec<String>, InputError> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Whether part of a package is written in assembly, which Go can compile only where it really stands.
+fn has_assembly(folder: &Path) -> Result<bool, InputError> {
+    Ok(compiled_files(folder)?.iter().any(|name| matches!(name.rsplit_once('.'), Some((_, "s" | "S")))))
 }
 
 /// Adds a file's bytes, and notes the state in which they were read.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use ship_core::{Digest, DigestHasher};
 
-use super::closure::{FunctionInputs, GoInputs};
+use super::closure::{FunctionInputs, GoInputs, PackageInputs};
 use super::gomod::{Dependencies, Module};
 use super::message::Places;
 use super::settings;
@@ -19,6 +19,9 @@ use crate::event::BuildEvent;
 /// How everything is compiled: no paths of this machine in the program, no version control state, no debug tables, and no
 /// build id, which would tell more than the sources do.
 const FLAGS: [&str; 3] = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="];
+
+/// What Go, and whatever it starts, says when the disk is full.
+const DISK_FULL: &str = "no space left on device";
 
 /// Changes when the same inputs would give another program for a reason that is in none of them.
 const KEY_VERSION: &str = "ship go function 1";
@@ -34,10 +37,17 @@ pub(crate) struct Compiled<'i> {
 impl FunctionInputs {
     /// What `go build` calls the program.
     fn program_name(&self) -> &str {
-        self.package.rsplit('/').next().unwrap_or(&self.package)
+        self.package.folder.rsplit('/').next().unwrap_or(&self.package.folder)
     }
 
     /// The digest of everything that decides how the compiled program looks.
+    pub(crate) fn key(&self, toolchain: &Toolchain, arch: Architecture, environment: &BuildEnvironment) -> Digest {
+        self.package.key(toolchain, arch, environment)
+    }
+}
+
+impl PackageInputs {
+    /// The digest of everything that decides what the compiler makes of it.
     pub(crate) fn key(&self, toolchain: &Toolchain, arch: Architecture, environment: &BuildEnvironment) -> Digest {
         let mut hasher = DigestHasher::new();
         hasher.update_field(KEY_VERSION.as_bytes());
@@ -60,40 +70,47 @@ pub(crate) struct Compiler<'c> {
 }
 
 impl Compiler<'_> {
-    /// Compiles `functions`, all of them of `inputs`, and hands the programs of each module to `done` before its build folder
-    /// goes.
+    /// Compiles `functions` and, to hear what is wrong with them, `loose` packages, all of them of `inputs`. Hands the programs
+    /// of each module to `done` before its build folder goes.
     pub(crate) fn compile<T, E: From<CompileError>>(
         &self,
         inputs: &GoInputs,
-        functions: &[&FunctionInputs],
+        (functions, loose): (&[&FunctionInputs], &[&PackageInputs]),
         events: &dyn Fn(BuildEvent),
         done: impl Fn(&[Compiled<'_>]) -> Result<Vec<T>, E>,
     ) -> Result<Vec<T>, E> {
         let go = self.toolchain.program(self.environment, events).map_err(CompileError::from)?;
-        events(BuildEvent::Compiling { functions: functions.iter().map(|function| function.name.clone()).collect() });
+        if !functions.is_empty() {
+            events(BuildEvent::Compiling {
+                functions: functions.iter().map(|function| function.name.clone()).collect(),
+            });
+        }
         let mut results = Vec::with_capacity(functions.len());
         for (index, module) in inputs.modules.iter().enumerate() {
-            let of_module: Vec<&FunctionInputs> =
-                functions.iter().filter(|function| function.module == index).copied().collect();
-            if of_module.is_empty() {
+            let functions: Vec<_> =
+                functions.iter().filter(|function| function.package.module == index).copied().collect();
+            let loose: Vec<_> = loose.iter().filter(|package| package.module == index).copied().collect();
+            if functions.is_empty() && loose.is_empty() {
                 continue;
             }
-            let stage = self.stage(module, &of_module)?;
-            self.run(&go, &stage, module, &of_module)?;
-            let compiled: Vec<Compiled<'_>> = of_module
+            let stage = self.stage(module, (&functions, &loose))?;
+            self.run(&go, &stage, module, (&functions, &loose))?;
+            let compiled: Vec<Compiled<'_>> = functions
                 .iter()
                 .map(|inputs| Compiled { inputs, program: stage.output_folder().join(inputs.program_name()) })
                 .collect();
             results.extend(done(&compiled)?);
         }
-        events(BuildEvent::Compiled { functions: functions.len() });
+        if !functions.is_empty() {
+            events(BuildEvent::Compiled { functions: functions.len() });
+        }
         Ok(results)
     }
 
-    fn stage(&self, module: &Module, functions: &[&FunctionInputs]) -> Result<Stage, CompileError> {
+    fn stage(&self, module: &Module, packages: (&[&FunctionInputs], &[&PackageInputs])) -> Result<Stage, CompileError> {
         let folder = self.environment.cache_dir.join("builds");
         let site = self.site.base.strip_prefix(&self.site.project).unwrap_or(Path::new(""));
-        Stage::write(&folder, module, functions, &self.toolchain.version, site)
+        Stage::write(&folder, module, packages, &self.toolchain.version, (&self.site.project, site))
             .map_err(|source| CompileError::Stage { folder, source })
     }
 
@@ -102,18 +119,28 @@ impl Compiler<'_> {
         go: &Path,
         stage: &Stage,
         module: &Module,
-        functions: &[&FunctionInputs],
+        (functions, loose): (&[&FunctionInputs], &[&PackageInputs]),
     ) -> Result<(), CompileError> {
-        let mut command = self.command(go, stage, module);
-        command.args(functions.iter().map(|function| format!("./{}", function.package)));
-        tracing::debug!(?command, "compiling");
-        let output = command.output().map_err(|source| CompileError::NotStarted { program: go.to_owned(), source })?;
-        if output.status.success() {
+        let mut said = String::new();
+        if !functions.is_empty() {
+            let mut command = self.command(go, stage, module);
+            // A trailing slash says that the name is a folder's, also for a single package.
+            command.arg("-o").arg(stage.output_folder().join(""));
+            said += &complaints(command, functions.iter().map(|function| &function.package))?;
+        }
+        // With a folder for programs, Go passes over what is none.
+        if !loose.is_empty() {
+            said += &complaints(self.command(go, stage, module), loose.iter().copied())?;
+        }
+        if said.is_empty() {
             return Ok(());
         }
         let places = Places { folder: &module.folder, project: &self.site.project, origins: &stage.origins };
-        let message = places.translate(&String::from_utf8_lossy(&output.stderr));
-        Err(CompileError::Refused { message: if message.is_empty() { output.status.to_string() } else { message } })
+        let message = places.translate(&said);
+        if said.contains(DISK_FULL) {
+            return Err(CompileError::DiskFull { message });
+        }
+        Err(CompileError::Refused { message })
     }
 
     /// `go build` with everything but the packages.
@@ -135,9 +162,25 @@ impl Compiler<'_> {
             }
             Dependencies::Workspace(_) => {}
         }
-        // A trailing slash says that the name is a folder's, also for a single package.
-        command.arg("-o").arg(stage.output_folder().join(""));
         command
+    }
+}
+
+/// What `command`, a `go build` without packages, says against these; nothing if they are right.
+fn complaints<'p>(
+    mut command: Command,
+    packages: impl Iterator<Item = &'p PackageInputs>,
+) -> Result<String, CompileError> {
+    command.args(packages.map(|package| format!("./{}", package.folder)));
+    tracing::debug!(?command, "compiling");
+    let output = command
+        .output()
+        .map_err(|source| CompileError::NotStarted { program: command.get_program().into(), source })?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match (output.status.success(), said.trim().is_empty()) {
+        (true, _) => Ok(String::new()),
+        (false, true) => Ok(format!("{}\n", output.status)),
+        (false, false) => Ok(format!("{said}\n")),
     }
 }
 
@@ -148,6 +191,12 @@ pub enum CompileError {
     #[error("the Go compiler refuses the functions:\n{message}")]
     Refused {
         /// Its messages, with the user's paths, one to a line.
+        message: String,
+    },
+    /// The disk is full. What the compiler says then is about the disk, not about the functions.
+    #[error("the disk is full, so the functions cannot be compiled: make room and run the command again\n{message}")]
+    DiskFull {
+        /// The compiler's messages, which name the files.
         message: String,
     },
     /// There is no compiler.

@@ -9,6 +9,13 @@ const MAX_LINES: usize = 60;
 /// How lines begin that say what Go does, not what is wrong.
 const NOISE: [&str; 4] = ["# ", "go: downloading ", "go: finding ", "go: found "];
 
+/// What Go says when a module asks for a newer Go than there is.
+const NEWER_GO: [&str; 2] = ["requires go >= ", ": toolchain not available"];
+
+/// What to do then.
+const NEWER_GO_ADVICE: &str =
+    "install that version of Go, let Go fetch it with `GOTOOLCHAIN=auto`, or ask for an older one in go.mod";
+
 /// Where the compiler ran and what its paths mean.
 pub(super) struct Places<'p> {
     /// The folder it ran in.
@@ -23,17 +30,21 @@ impl Places<'_> {
     /// What the Go command wrote, without its headings and with every path a user's.
     pub(super) fn translate(&self, output: &str) -> String {
         let mut lines: Vec<String> = Vec::new();
-        for line in output.lines().filter(|line| !NOISE.iter().any(|start| line.starts_with(start))) {
+        let is_noise = |line: &&str| line.is_empty() || NOISE.iter().any(|start| line.starts_with(start));
+        for line in output.lines().filter(|line| !is_noise(line)) {
             let line = self.line(line);
             if !lines.contains(&line) {
                 lines.push(line);
             }
         }
+        let wants_newer_go = |line: &String| NEWER_GO.iter().any(|words| line.contains(words));
+        let advice = lines.iter().any(wants_newer_go).then(|| NEWER_GO_ADVICE.to_owned());
         if lines.len() > MAX_LINES {
             let more = lines.len() - MAX_LINES;
             lines.truncate(MAX_LINES);
             lines.push(format!("… and {more} more lines"));
         }
+        lines.extend(advice);
         lines.join("\n")
     }
 
@@ -44,6 +55,9 @@ impl Places<'_> {
     }
 
     fn word(&self, word: &str) -> String {
+        if let Some(shown) = self.manifest(word) {
+            return shown;
+        }
         let Some((path, rest)) = word.split_once(".go:") else { return word.to_owned() };
         if !rest.starts_with(|character: char| character.is_ascii_digit()) {
             return word.to_owned();
@@ -51,9 +65,22 @@ impl Places<'_> {
         format!("{}:{rest}", self.shown(&format!("{path}.go")))
     }
 
+    /// A word that begins with the path of a copied `go.mod` or `go.sum`, with the path of that which was copied.
+    fn manifest(&self, word: &str) -> Option<String> {
+        let end = [".mod", ".sum"].iter().find_map(|ending| Some(word.find(ending)? + ending.len()))?;
+        let origin = self.origins.get(&normalised(&self.folder.join(&word[..end])))?;
+        Some(format!("{origin}{}", &word[end..]))
+    }
+
+    /// Go writes `.` for the folder it runs in without looking at what follows: of `/p-cache/x.go` in `/p` it makes
+    /// `.-cache/x.go`.
+    fn unshortened(&self, path: &str) -> Option<PathBuf> {
+        Some(format!("{}{}", self.folder.display(), path.strip_prefix('.')?).into())
+    }
+
     fn shown(&self, path: &str) -> String {
         let absolute = normalised(&self.folder.join(path));
-        match self.origins.get(&absolute) {
+        match self.origins.get(&absolute).or_else(|| self.origins.get(&self.unshortened(path)?)) {
             Some(origin) => origin.clone(),
             None => absolute.strip_prefix(self.project).unwrap_or(Path::new(path)).display().to_string(),
         }
@@ -93,6 +120,28 @@ mod tests {
         let expected = "api/date.go:12:5: undefined: x\n\
                         api/date.go:4:2: package nostd is not in std (/go/src/nostd)\n\
                         lib/a.go:1:1: expected 'package', found 'EOF'";
+        assert_eq!(places.translate(output), expected);
+    }
+
+    /// A cache whose path begins as the project's does is recognised all the same.
+    #[test]
+    fn cache_named_like_the_project() {
+        let origins = HashMap::from([(PathBuf::from("/p-cache/b1/src/date.go"), "api/date.go".to_owned())]);
+        let places = Places { folder: Path::new("/p"), project: Path::new("/p"), origins: &origins };
+        assert_eq!(places.translate(".-cache/b1/src/date.go:2:1: no"), "api/date.go:2:1: no");
+    }
+
+    /// The copy of `go.mod` that Go reads is shown as the user's, and a Go that is too old comes with what to do.
+    #[test]
+    fn go_mod_of_the_user() {
+        let origins = HashMap::from([(PathBuf::from("/cache/b1/module/go.mod"), "go.mod".to_owned())]);
+        let places = Places { folder: Path::new("/p"), project: Path::new("/p"), origins: &origins };
+        let output =
+            "go: errors parsing ../cache/b1/module/go.mod:\n../cache/b1/module/go.mod:3: unknown directive: x\n";
+        assert_eq!(places.translate(output), "go: errors parsing go.mod:\ngo.mod:3: unknown directive: x");
+        let output = "go: ../cache/b1/module/go.mod requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)\n";
+        let expected =
+            format!("go: go.mod requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)\n{NEWER_GO_ADVICE}");
         assert_eq!(places.translate(output), expected);
     }
 }

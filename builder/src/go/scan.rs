@@ -17,8 +17,8 @@ pub(crate) struct GoFile {
     pub(crate) embeds: Vec<String>,
     /// The first function that can answer requests.
     pub(crate) handler: Option<Handler>,
-    /// The first function that could, if it returned nothing.
-    pub(crate) returning_handler: Option<Handler>,
+    /// The first of those that are nearly one.
+    pub(crate) near_handler: Option<NearHandler>,
     /// Where the name of a function `main` stands.
     pub(crate) main_place: Option<Range<usize>>,
 }
@@ -30,6 +30,32 @@ pub(crate) struct Handler {
     pub(crate) name: String,
     /// The line it starts in, counted from 1.
     pub(crate) line: usize,
+}
+
+/// What was probably meant to answer requests, and does not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct NearHandler {
+    /// Its name.
+    pub(crate) name: String,
+    /// The line it starts in, counted from 1.
+    pub(crate) line: usize,
+    /// What keeps it from being one.
+    pub(crate) flaw: HandlerFlaw,
+}
+
+/// What keeps a function, as valid as it is, from answering requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HandlerFlaw {
+    /// It returns something.
+    Returns,
+    /// Its name does not begin with a capital letter.
+    Unexported,
+    /// It takes a writer and a request, with another `*` or in another order.
+    Parameters,
+    /// It has type parameters.
+    Generic,
+    /// It is a variable that holds a function.
+    Variable,
 }
 
 /// How a file calls the package `net/http`.
@@ -72,6 +98,7 @@ impl<'s> Scan<'s> {
                 TokenKind::Word("package") if depth == 0 && self.file.package.is_empty() => self.package(),
                 TokenKind::Word("import") if depth == 0 => self.imports(),
                 TokenKind::Word("func") if depth == 0 => self.function(token.at),
+                TokenKind::Word("var") if depth == 0 => self.variable(token.at),
                 _ => {}
             }
         }
@@ -134,25 +161,47 @@ impl<'s> Scan<'s> {
         if name == "main" && self.peek() == Some(TokenKind::Symbol('(')) {
             self.file.main_place = Some(name_at..name_at + name.len());
         }
-        let is_exported = name.starts_with(char::is_uppercase);
-        if !is_exported || self.peek() != Some(TokenKind::Symbol('(')) {
+        let is_generic = self.peek() == Some(TokenKind::Symbol('['));
+        if is_generic {
+            self.enclosed();
+        }
+        if self.peek() != Some(TokenKind::Symbol('(')) {
             return;
         }
-        let parameters = self.parenthesised();
-        if !self.takes_writer_and_request(parameters) {
-            return;
-        }
-        let line = self.source[..at].matches('\n').count() + 1;
-        let handler = Handler { name: name.to_owned(), line };
-        let slot = match self.peek() {
-            Some(TokenKind::Symbol('{')) => &mut self.file.handler,
-            _ => &mut self.file.returning_handler,
+        let Some(parameters) = self.parameters() else { return };
+        let line = self.line_of(at);
+        let flaw = match (parameters, self.peek()) {
+            (Parameters::Others, _) => HandlerFlaw::Parameters,
+            _ if is_generic => HandlerFlaw::Generic,
+            _ if !name.starts_with(char::is_uppercase) => HandlerFlaw::Unexported,
+            (Parameters::Wanted, Some(TokenKind::Symbol('{'))) => {
+                self.file.handler.get_or_insert_with(|| Handler { name: name.to_owned(), line });
+                return;
+            }
+            (Parameters::Wanted, _) => HandlerFlaw::Returns,
         };
-        slot.get_or_insert(handler);
+        self.file.near_handler.get_or_insert_with(|| NearHandler { name: name.to_owned(), line, flaw });
     }
 
-    /// The tokens between the parenthesis that comes next and the one that closes it.
-    fn parenthesised(&mut self) -> &'s [Token<'s>] {
+    /// A top-level variable, of which only the type is looked at; `var` itself was taken.
+    fn variable(&mut self, at: usize) {
+        let Some(TokenKind::Word(name)) = self.peek() else { return };
+        let rest: Vec<TokenKind<'_>> = self.tokens[self.at + 1..].iter().take(4).map(|token| token.kind).collect();
+        let typed = rest.strip_prefix(&[TokenKind::Symbol('=')]).unwrap_or(&rest);
+        if name.starts_with(char::is_uppercase)
+            && self.http.iter().any(|http| typed.starts_with(&http.type_named("HandlerFunc")))
+        {
+            let (name, line) = (name.to_owned(), self.line_of(at));
+            self.file.near_handler.get_or_insert(NearHandler { name, line, flaw: HandlerFlaw::Variable });
+        }
+    }
+
+    fn line_of(&self, at: usize) -> usize {
+        self.source[..at].matches('\n').count() + 1
+    }
+
+    /// The tokens between the bracket that comes next and the one that closes it.
+    fn enclosed(&mut self) -> &'s [Token<'s>] {
         self.at += 1;
         let start = self.at;
         let mut depth = 1_usize;
@@ -169,15 +218,35 @@ impl<'s> Scan<'s> {
         &self.tokens[start..]
     }
 
-    fn takes_writer_and_request(&self, parameters: &[Token<'_>]) -> bool {
+    /// What the parameters that come next are, if they are a writer and a request at all.
+    fn parameters(&mut self) -> Option<Parameters> {
         let comma = |token: &Token<'_>| token.kind == TokenKind::Symbol(',');
-        let parameters: Vec<&[Token<'_>]> = parameters.split(comma).filter(|tokens| !tokens.is_empty()).collect();
-        let [writer, request] = parameters.as_slice() else { return false };
-        self.http.iter().any(|http| {
-            is_typed(writer, &http.type_named("ResponseWriter"))
-                && is_typed(request, &[vec![TokenKind::Symbol('*')], http.type_named("Request")].concat())
+        let types: Vec<Vec<TokenKind<'_>>> =
+            self.enclosed().split(comma).filter(|tokens| !tokens.is_empty()).map(without_name).collect();
+        let [first, second] = types.as_slice() else { return None };
+        self.http.iter().find_map(|http| {
+            let (writer, request) = (http.type_named("ResponseWriter"), http.type_named("Request"));
+            if *first == writer && second.strip_prefix(&[TokenKind::Symbol('*')]) == Some(&request) {
+                return Some(Parameters::Wanted);
+            }
+            let pointed_at =
+                |kinds: &'_ [TokenKind<'s>]| kinds.strip_prefix(&[TokenKind::Symbol('*')]).unwrap_or(kinds).to_owned();
+            let mut pointed_at = [pointed_at(first), pointed_at(second)];
+            if pointed_at[0] == request {
+                pointed_at.reverse();
+            }
+            (pointed_at == [writer, request]).then_some(Parameters::Others)
         })
     }
+}
+
+/// The parameters of a function that takes a writer and a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parameters {
+    /// Those of a handler.
+    Wanted,
+    /// Other ones.
+    Others,
 }
 
 impl<'s> HttpName<'s> {
@@ -191,14 +260,23 @@ impl<'s> HttpName<'s> {
     }
 }
 
-/// Whether a parameter, with or without a name, has this type.
-fn is_typed(parameter: &[Token<'_>], wanted: &[TokenKind<'_>]) -> bool {
-    let kinds: Vec<TokenKind<'_>> = parameter.iter().map(|token| token.kind).collect();
-    match kinds.as_slice() {
-        unnamed if unnamed == wanted => true,
-        [TokenKind::Word(_), rest @ ..] => rest == wanted,
-        _ => false,
+/// The type of a parameter, which may have a name.
+fn without_name<'s>(parameter: &[Token<'s>]) -> Vec<TokenKind<'s>> {
+    let mut kinds: Vec<TokenKind<'s>> = parameter.iter().map(|token| token.kind).collect();
+    if let [TokenKind::Word(_), TokenKind::Word(_) | TokenKind::Symbol('*'), ..] = kinds.as_slice() {
+        kinds.remove(0);
     }
+    kinds
+}
+
+/// Whether a file says `name` anywhere but where it declares it.
+pub(crate) fn mentions(source: &str, name: &str) -> bool {
+    let mut before = None;
+    Lexer::new(source).any(|token| {
+        let declares = matches!(before, Some(TokenKind::Word("func" | "var" | "package")));
+        before = Some(token.kind);
+        token.kind == TokenKind::Word(name) && !declares
+    })
 }
 
 /// The patterns of one `//go:embed` line: separated by spaces, quoted where they hold one.

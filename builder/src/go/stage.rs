@@ -1,10 +1,12 @@
 //! The build folder: what the compiler is shown in place of what a person wrote.
 //!
 //! Each function becomes a `main` package of its own: its file and the helpers beside it, with the package clause changed, and
-//! a generated `main.go`. These packages stand only in an overlay, a table that tells the compiler which file to read for which
+//! a generated `main.go`. Files that belong to no function are compiled as they are, in a package that stands likewise where no
+//! other is. These packages stand only in an overlay, a table that tells the compiler which file to read for which
 //! path; nothing is written into the project, and imports work as if the function were compiled where it stands.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::{DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,10 +14,14 @@ use minijinja::{Environment, context};
 use ship_core::{Digest, DigestHasher};
 use tempfile::TempDir;
 
-use super::closure::{FunctionInputs, OwnSource};
+use super::closure::{FunctionInputs, PackageInputs};
 use super::gomod::{Dependencies, Module};
+use super::names::FileNames;
 use super::scan::GoFile;
 use super::toolchain::language_version;
+
+/// How the names of build folders begin.
+const FOLDER_PREFIX: &str = "go-build-";
 
 /// The HTTP server around every handler.
 const LAUNCHER_TEMPLATE: &str = include_str!("templates/launcher.go.jinja");
@@ -29,6 +35,12 @@ const LAUNCHER_PACKAGE: &str = "ship-launcher";
 /// The file that holds the generated program of a function.
 const MAIN_FILE: &str = "ship-main.go";
 
+/// The file that makes a package of files that belong to no function, whichever of them Go leaves out.
+const LOOSE_FILE: &str = "ship-package.go";
+
+/// What a package is called of which nothing else is known, or that must not become a program.
+const LOOSE_PACKAGE: &str = "ship";
+
 /// The digest of what is generated: a new launcher means new artifacts.
 pub(super) fn templates_digest() -> Digest {
     let mut hasher = DigestHasher::new();
@@ -40,6 +52,8 @@ pub(super) fn templates_digest() -> Digest {
 /// A build folder for some functions of one module. It goes when the value goes.
 pub(super) struct Stage {
     folder: TempDir,
+    /// Held while the folder is in use.
+    _lock: File,
     /// The user's file behind each path that the compiler may name: the path it believes in, or the file it really read.
     pub(super) origins: HashMap<PathBuf, String>,
 }
@@ -52,25 +66,28 @@ struct Overlay {
 }
 
 impl Stage {
-    /// Writes the build folder for `functions`, all of them of `module`. `site` is the folder that `api/` stands in, relative
-    /// to the project.
+    /// Writes the build folder for `functions` and `loose` packages, all of them of `module`. `site` is the folder that `api/`
+    /// stands in, relative to `project`.
     pub(super) fn write(
         cache: &Path,
         module: &Module,
-        functions: &[&FunctionInputs],
+        (functions, loose): (&[&FunctionInputs], &[&PackageInputs]),
         go_version: &str,
-        site: &Path,
+        (project, site): (&Path, &Path),
     ) -> io::Result<Self> {
-        std::fs::create_dir_all(cache)?;
-        let folder = tempfile::Builder::new().prefix("go-build-").tempdir_in(cache)?;
-        let mut stage = Self { folder, origins: HashMap::new() };
+        let (folder, lock) = new_folder(cache)?;
+        let mut stage = Self { folder, _lock: lock, origins: HashMap::new() };
         let mut overlay = Overlay::default();
         let launcher = stage.file("launcher.go", &render(LAUNCHER_TEMPLATE, context! {}))?;
         overlay.replace.insert(module.folder.join(LAUNCHER_PACKAGE).join("launcher.go"), launcher);
-        for (index, function) in functions.iter().enumerate() {
-            stage.function(index, module, function, site, &mut overlay)?;
+        for function in functions {
+            stage.function(module, function, site, &mut overlay)?;
+        }
+        for package in loose {
+            stage.loose(module, package, site, &mut overlay)?;
         }
         stage.modules(module, go_version, &mut overlay)?;
+        stage.name_manifests(module, project);
         stage.file("overlay.json", &serde_json::to_string(&overlay)?)?;
         std::fs::create_dir(stage.output_folder())?;
         Ok(stage)
@@ -104,30 +121,67 @@ impl Stage {
 
     fn function(
         &mut self,
-        index: usize,
         module: &Module,
         function: &FunctionInputs,
         site: &Path,
         overlay: &mut Overlay,
     ) -> io::Result<()> {
-        let package = module.folder.join(&function.package);
-        for source in &function.sources {
-            let name = file_name(source);
-            let copy = self.file(&format!("src/{index}/{name}"), &as_main_package(&source.text, &source.scan))?;
-            let shown = site.join(&source.file).display().to_string();
-            self.origins.insert(copy.clone(), shown.clone());
-            self.origins.insert(package.join(&name), shown);
-            overlay.replace.insert(package.join(&name), copy);
-        }
-        for (place, file) in &function.embedded {
-            overlay.replace.insert(package.join(place), file.clone());
-        }
         let launcher = format!("{}/{LAUNCHER_PACKAGE}", module.path);
         let handler = &function.handler;
-        let main =
-            self.file(&format!("src/{index}/{MAIN_FILE}"), &render(MAIN_TEMPLATE, context! { launcher, handler }))?;
-        overlay.replace.insert(package.join(MAIN_FILE), main);
+        let main = render(MAIN_TEMPLATE, context! { launcher, handler });
+        self.package(module, &function.package, "main", (MAIN_FILE, &main), site, overlay)
+    }
+
+    /// A package of its own name, so that it becomes no program. One without a name is left to the compiler to refuse.
+    fn loose(
+        &mut self,
+        module: &Module,
+        package: &PackageInputs,
+        site: &Path,
+        overlay: &mut Overlay,
+    ) -> io::Result<()> {
+        let name = package.sources.first().map_or("", |source| source.scan.package.as_str());
+        let name = if matches!(name, "" | "main") { LOOSE_PACKAGE } else { name };
+        self.package(module, package, name, (LOOSE_FILE, &format!("package {name}\n")), site, overlay)
+    }
+
+    /// A package called `name`, of its files and a generated one.
+    fn package(
+        &mut self,
+        module: &Module,
+        package: &PackageInputs,
+        name: &str,
+        (generated, text): (&str, &str),
+        site: &Path,
+        overlay: &mut Overlay,
+    ) -> io::Result<()> {
+        let folder = module.folder.join(&package.folder);
+        let mut names = FileNames::default();
+        for source in &package.sources {
+            let file = names.give(source.file.rsplit('/').next().unwrap_or_default());
+            let copy =
+                self.file(&format!("src/{}/{file}", package.folder), &as_package(name, &source.text, &source.scan))?;
+            let shown = site.join(&source.file).display().to_string();
+            self.origins.insert(copy.clone(), shown.clone());
+            self.origins.insert(folder.join(&file), shown);
+            overlay.replace.insert(folder.join(file), copy);
+        }
+        for (place, file) in &package.embedded {
+            overlay.replace.insert(folder.join(place), file.clone());
+        }
+        let file = names.give(generated);
+        let copy = self.file(&format!("src/{}/{file}", package.folder), text)?;
+        overlay.replace.insert(folder.join(file), copy);
         Ok(())
+    }
+
+    /// What the copies of `go.mod` and `go.sum` are copies of.
+    fn name_manifests(&mut self, module: &Module, project: &Path) {
+        for name in ["go.mod", "go.sum"] {
+            let file = module.folder.join(name);
+            let shown = file.strip_prefix(project).unwrap_or(&file).display().to_string();
+            self.origins.insert(self.module_file().with_file_name(name), shown);
+        }
     }
 
     fn modules(&self, module: &Module, go_version: &str, overlay: &mut Overlay) -> io::Result<()> {
@@ -151,26 +205,40 @@ impl Stage {
     }
 }
 
-/// A name that the compiler takes: `[id].go` keeps its letters.
-fn file_name(source: &OwnSource) -> String {
-    let name = source.file.rsplit('/').next().unwrap_or_default();
-    let fits = |character: char| character.is_alphanumeric() || "._-".contains(character);
-    if name.chars().all(fits) {
-        return name.to_owned();
-    }
-    let plain: String = name.chars().map(|character| if fits(character) { character } else { '-' }).collect();
-    format!("fn{plain}")
+/// Makes a build folder below `cache` and locks it, after removing those that builds have left that were killed. The lock on
+/// `cache` itself keeps others from taking a new folder for a leftover before it is locked.
+fn new_folder(cache: &Path) -> io::Result<(TempDir, File)> {
+    std::fs::create_dir_all(cache)?;
+    let all = File::open(cache)?;
+    all.lock()?;
+    remove_leftovers(cache);
+    let folder = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir_in(cache)?;
+    let lock = File::open(folder.path())?;
+    lock.lock()?;
+    Ok((folder, lock))
 }
 
-/// A file's text as part of a `main` package. Only names change and no line moves, so messages and stack traces keep the
+/// Removes the build folders that nobody has locked. One that cannot be removed costs room, not correctness.
+fn remove_leftovers(cache: &Path) {
+    let Ok(entries) = std::fs::read_dir(cache) else { return };
+    let is_build = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(FOLDER_PREFIX);
+    for entry in entries.filter_map(Result::ok).filter(is_build) {
+        let is_left = File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
+        if is_left && let Err(error) = std::fs::remove_dir_all(entry.path()) {
+            tracing::debug!(folder = %entry.path().display(), %error, "what a build left cannot be removed");
+        }
+    }
+}
+
+/// A file's text as part of a package called `name`. Only names change and no line moves, so messages and stack traces keep the
 /// lines that a person sees in an editor. A `main` of the file's own gives way, unnamed but still compiled.
-fn as_main_package(text: &str, scan: &GoFile) -> String {
+fn as_package(name: &str, text: &str, scan: &GoFile) -> String {
     let mut staged = text.to_owned();
     if let Some(place) = scan.main_place.clone() {
-        staged.replace_range(place, "_");
+        staged.replace_range(place, "_   ");
     }
     if !scan.package_place.is_empty() {
-        staged.replace_range(scan.package_place.clone(), "main");
+        staged.replace_range(scan.package_place.clone(), name);
     }
     staged
 }
@@ -184,10 +252,24 @@ mod tests {
     use super::super::scan::scan;
     use super::*;
 
+    /// What a killed build has left goes with the next one; what is in use stays.
+    #[test]
+    fn leftovers() {
+        let cache = tempfile::tempdir().unwrap();
+        let left = cache.path().join("go-build-left");
+        std::fs::create_dir_all(left.join("src")).unwrap();
+        let (used, _lock) = new_folder(cache.path()).unwrap();
+        let (other, _other_lock) = new_folder(cache.path()).unwrap();
+        assert!(!left.exists() && used.path().exists() && other.path().exists());
+    }
+
     /// The package becomes `main`, a `main` of its own becomes nameless, and every line stays where it was.
     #[test]
     fn staging_keeps_lines() {
         let text = "// Package handler.\n/* a */ package handler\n\nfunc main() {}\n";
-        assert_eq!(as_main_package(text, &scan(text)), "// Package handler.\n/* a */ package main\n\nfunc _() {}\n");
+        assert_eq!(
+            as_package("main", text, &scan(text)),
+            "// Package handler.\n/* a */ package main\n\nfunc _   () {}\n"
+        );
     }
 }

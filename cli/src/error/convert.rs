@@ -87,6 +87,7 @@ impl From<BuildError> for CommandError {
         match error {
             BuildError::Compile(CompileError::Refused { .. }) => Self::project(error).code("compile_failed"),
             BuildError::Compile(CompileError::Toolchain(_)) => Self::project(error).code("no_toolchain"),
+            BuildError::Plan(error) => error.into(),
             _ => Self::project(error),
         }
     }

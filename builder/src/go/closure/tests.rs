@@ -5,7 +5,7 @@ use crate::testing::{TestProject, handler};
 
 fn digests(project: &TestProject) -> BTreeMap<String, Digest> {
     let plan = project.plan().unwrap();
-    plan.go.functions.iter().map(|function| (function.name.to_string(), function.digest)).collect()
+    plan.go.functions.iter().map(|function| (function.name.to_string(), function.package.digest)).collect()
 }
 
 /// Which functions have another digest after `change`.
@@ -98,16 +98,4 @@ fn workspaces() {
 #[test]
 fn folders_do_not_count() {
     assert_eq!(digests(&project()), digests(&project()));
-}
-
-/// Packages of functions stand where their files do, as far as folder names can be part of import paths.
-#[test]
-fn package_folders() {
-    let folder = |name: &str, folder: &str| package_folder(&name.parse().unwrap(), Path::new(folder));
-    assert_eq!(
-        folder("api/date", "api"),
-        "api/date-e0d1b2a3".replace("e0d1b2a3", &Digest::of(b"api/date").to_hex()[..8])
-    );
-    assert!(folder("api/[team]/[id]", "api/[team]").starts_with("api/id-"));
-    assert!(folder("date", "").starts_with("date-"));
 }

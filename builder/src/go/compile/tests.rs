@@ -73,6 +73,69 @@ fn mistakes() {
     assert!(refusal(&project).starts_with("api/date.go:3:8: package nosuchstd is not in std"), "{}", refusal(&project));
 }
 
+/// A file that would be a function if it were right is not passed over: the compiler says what is wrong with it, alone or
+/// beside a function, of its package or of another.
+#[test]
+fn mistyped_handlers() {
+    let http = "package handler\n\nimport \"net/http\"\n\n";
+    for (text, expected) in [
+        (format!("{http}func H(w http.ResponseWriter r *http.Request) {{}}\n"), "5:30: syntax error: "),
+        (format!("{http}func H(w http.ResponseWriter {{\n"), "5:30: syntax error: "),
+        (format!("{http}func H(w http.ResponsWriter, r *http.Request) {{}}\n"), "5:15: undefined: http.ResponsWriter"),
+        (
+            format!("{http}func a() {{\n\nfunc H(w http.ResponseWriter, r *http.Request) {{}}\n"),
+            "7:6: syntax error: unexpected name H, expected (",
+        ),
+        (format!("{http}fucn H(w http.ResponseWriter, r *http.Request) {{}}\n"), "5:1: syntax error: "),
+        (format!("{http}garbage !!!\n"), "5:1: syntax error: "),
+        ("package handler\n\nfunc H(w http.ResponseWriter, r *http.Request) {}\n".into(), "3:10: undefined: http"),
+        (String::new(), "1:1: expected 'package', found 'EOF'"),
+        ("garbage\n".into(), "1:1: expected 'package', found garbage"),
+        ("package other\n\nvar X int = \"\"\n".into(), "3:13: cannot use \"\""),
+        ("package main\n\nfunc main() { x }\n".into(), "3:15: undefined: x"),
+    ] {
+        let alone = TestProject::new([("api/wrong.go", text.as_str())]);
+        let said = refusal(&alone);
+        assert!(said.starts_with(&format!("api/wrong.go:{expected}")), "{text}\n{said}");
+        let page = handler("Page", "page");
+        let beside =
+            TestProject::new([("api/wrong.go", text.as_str()), ("api/page.go", &page), ("public/index.html", "")]);
+        assert_eq!(refusal(&beside), said, "{text}");
+    }
+}
+
+/// Helpers that no function uses are fine as they are: packages with parts for other systems, programs, embedded files and
+/// assembly. What the compiler had nothing to say against is not asked about again.
+#[test]
+fn helpers_of_nobody() {
+    let project = TestProject::new([
+        ("api/date.go", handler("Date", "now").as_str()),
+        ("api/gen.go", "//go:build ignore\n\npackage main\n\nimport _ \"example.com/not/there\"\n\nfunc main() {}\n"),
+        ("api/tools/one.go", "package main\n\nfunc main() {}\n"),
+        ("api/tools/two.go", "package main\n\nfunc main() {}\n"),
+        ("api/lib/lib.go", "package lib\n\nimport _ \"embed\"\n\n//go:embed a.txt\nvar Text string\n\nfunc F() int\n"),
+        ("api/lib/a.txt", "a"),
+        ("api/lib/f.s", "TEXT ·F(SB), 4, $0-8\n\tRET\n"),
+        ("api/lib/lib_windows.go", "package lib\n\nvar Text string\n"),
+    ]);
+    let (first, compiled) = build(&project);
+    assert_eq!((digests(&first).len(), compiled), (1, vec!["api/date".to_owned()]));
+    let (again, compiled) = build(&project);
+    assert_eq!((digests(&again), compiled), (digests(&first), vec![]));
+    let builds = project.environment().cache_dir.join("builds");
+    std::fs::remove_dir(&builds).unwrap();
+    build(&project);
+    assert!(!builds.exists(), "the compiler did not run");
+}
+
+/// Where there are only helpers, there is nothing to deploy.
+#[test]
+fn only_helpers() {
+    let project = TestProject::new([("api/lib.go", "package lib\n")]);
+    let Err(BuildError::Plan(error)) = project.build() else { panic!("nothing can be deployed") };
+    assert_eq!(error.code(), Some("nothing_to_deploy"));
+}
+
 /// With a module: packages of it, internal ones too, embedded files, helpers, and files whose names no package could have.
 #[test]
 fn a_module_with_everything() {
@@ -94,6 +157,21 @@ fn a_module_with_everything() {
     let left = std::fs::read_dir(project.environment().cache_dir.join("builds")).unwrap().count();
     assert_eq!(left, 0, "the build folder is gone");
     assert!(!project.root().join("go.sum").exists() && !project.root().join("ship-launcher").exists());
+}
+
+/// A file may have any name that a route can have, also one that Go refuses or that this crate gives to a file of its own.
+#[test]
+fn names_of_files() {
+    let names =
+        ["ü", "日本", "[ü]", "+", "@", "~", "-a", "ship-main", "a b", "c./d", "-e/-f", "aux/nul", "fn-b-", "[b]"];
+    let files = names.map(|name| (format!("api/{name}.go"), handler("Handler", name)));
+    let project = TestProject::new(files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+    project.write("api/fn--.go", "package handler\n");
+    project.write("api/Fn--.go", "package handler\n");
+    let (output, _) = build(&project);
+    let mut expected = names.map(|name| format!("api/{name}"));
+    expected.sort_unstable();
+    assert_eq!(digests(&output).into_keys().collect::<Vec<_>>(), expected);
 }
 
 /// A module below `api/`, beside a function of another module and one of none.
@@ -154,6 +232,25 @@ fn no_compiler() {
     let environment = BuildEnvironment::new(empty.path().join("cache"), empty.path().join("toolchains"), variables);
     let error = project.build_in(&environment, &|_| {}).unwrap_err();
     assert!(matches!(error, BuildError::Compile(CompileError::Toolchain(ToolchainError::Forbidden { .. }))), "{error}");
+}
+
+/// A full disk is called that, and not a mistake in the functions.
+#[test]
+fn full_disk() {
+    let project = TestProject::new([("api/date.go", handler("Date", "one").as_str())]);
+    let said = "api/date.go:1:1: write /tmp/go-build1/b001/_pkg_.a: no space left on device";
+    let programs = project.root().parent().unwrap().join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    let go = programs.join("go");
+    let script = format!("#!/bin/sh\n[ \"$1\" = env ] && echo go1.26.0 && exit\necho '{said}' >&2\nexit 1\n");
+    std::fs::write(&go, script).unwrap();
+    std::fs::set_permissions(&go, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let environment =
+        BuildEnvironment::new(programs.join("cache"), programs.clone(), [("PATH".into(), programs.clone().into())]);
+    let error = project.build_in(&environment, &|_| {}).unwrap_err();
+    let expected =
+        format!("the disk is full, so the functions cannot be compiled: make room and run the command again\n{said}");
+    assert_eq!(error.to_string(), expected);
 }
 
 /// The launcher, run as a host runs it: on an inherited socket.
