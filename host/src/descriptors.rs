@@ -1,5 +1,6 @@
 //! File descriptors: how many the host may have, and so how many visitors it lets in.
 
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that are no visitor's: the store's files, listeners, and those of instances.
@@ -14,12 +15,24 @@ const MAX_VISITORS: u64 = 8192;
 /// How many visitors are let in at the least: with fewer descriptors than that takes, a site is not served in earnest.
 const MIN_VISITORS: u64 = 16;
 
-/// Raises this process's limit to what the system lets it have. Shells and service managers give a program 1,024 descriptors for
-/// the sake of `select`, which nothing here uses.
-pub(crate) fn raise_limit() {
+/// How many descriptors the kernel's table has room for from the start, unless the limit is lower: 128 KiB.
+const ROOM: u64 = 16 * 1024;
+
+/// Raises this process's limit to what the system lets it have, and has the kernel make room for descriptors. To be called before
+/// the process has a second thread.
+///
+/// Shells and service managers give a program 1,024 descriptors for the sake of `select`, which nothing here uses. And while a
+/// table that threads share grows, whoever opens the next file waits until every processor has let go of the old one: 20 ms
+/// in the middle of a request.
+pub fn prepare_descriptors() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit on open files cannot be raised");
+    }
+    let last = maximum.unwrap_or(ROOM).min(ROOM).saturating_sub(1);
+    let high = i32::try_from(last).map(|last| fcntl_dupfd_cloexec(std::io::stderr(), last));
+    if let Ok(Err(error)) = high {
+        tracing::debug!(%error, "no room was made for descriptors");
     }
 }
 

@@ -21,6 +21,7 @@ mod token;
 mod urls;
 
 pub use control::openapi_json;
+pub use descriptors::prepare_descriptors;
 pub use error::HostError;
 pub use options::{HostOptions, PortChoice};
 pub use server::{Host, Ready};

@@ -82,7 +82,19 @@ impl Publisher {
             .await?;
         self.map.keep(&live);
         self.edge.prepare(&live);
+        self.unpack_functions(live);
         Ok(published)
+    }
+
+    /// Has the artifacts of a deployment unpacked in the background, where no check has done so, since unpacking takes ten times
+    /// as long as starting.
+    fn unpack_functions(&self, live: Arc<LiveDeployment>) {
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = live.function_specs(&store).await {
+                tracing::warn!(deployment = %live.id(), error = &error as &dyn std::error::Error, "not unpacked yet");
+            }
+        });
     }
 
     /// Publishes a deployment that is stored already, `None` if it is not. One that has lost a blob counts as incomplete, so

@@ -69,7 +69,6 @@ impl Host {
     /// Takes the data directory and the ports. When this returns, connections are accepted by the system and wait for
     /// [`Host::serve`].
     pub async fn start(options: HostOptions) -> Result<Self, HostError> {
-        descriptors::raise_limit();
         let data = options.data.clone();
         let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
         let sites_listener = listen(options.sites, "--listen", options.ports).await?;

@@ -53,6 +53,7 @@ pub(super) fn run(arguments: &RunArgs, settings: &Settings, output: &Output) -> 
     crate::embedded::create_private(folder.folder()).map_err(files)?;
     diagnostics::install(settings, output, "info", &destination).map_err(files)?;
     let options = host_options(arguments, mode, data, &folder)?;
+    ship_host::prepare_descriptors();
     let runtime = crate::commands::runtime(&mut Builder::new_multi_thread())?;
     runtime.block_on(serve(options, &folder, output))
 }
