@@ -80,20 +80,38 @@ pub enum ColorScheme {
     Dark,
 }
 
+/// How often the driver is started until it has found a port.
+const DRIVER_TRIES: usize = 20;
+
+/// Starts the driver, and gives its port. `None` if it found none.
+#[track_caller]
+fn start_driver() -> Option<(Child, Lines, String)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is there (on Debian: apt-get install chromium chromium-driver)");
+    let mut printed = Lines::of(driver.stdout.take().expect("its output is piped"));
+    while let Some(line) = printed.next_line() {
+        if line.contains("started successfully on port") {
+            let port = line.trim_end_matches('.').rsplit(' ').next().unwrap_or_default().to_owned();
+            return Some((driver, printed, port));
+        }
+    }
+    let ended = driver.wait().expect("it can be waited for");
+    assert!(printed.text().contains("port not available"), "chromedriver ended with {ended}: {}", printed.text());
+    None
+}
+
 impl Browser {
     /// Starts Chromium with an empty page.
     #[track_caller]
     pub fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is there (on Debian: apt-get install chromium chromium-driver)");
-        let mut printed = Lines::of(driver.stdout.take().expect("its output is piped"));
-        let ready = printed.wait_for(|line| line.contains("started successfully on port"));
-        let port = ready.trim_end_matches('.').rsplit(' ').next().unwrap_or_default();
+        // It takes a free port for IPv6 and then the same for IPv4, which may be another program's: then it gives up.
+        let (driver, printed, port) =
+            (0..DRIVER_TRIES).find_map(|_| start_driver()).expect("chromedriver finds a free port");
         let profile = tempfile::Builder::new().prefix("ship-browser-").tempdir().expect("there is a temporary folder");
         let (session, process) = Session::begin(&format!("http://127.0.0.1:{port}"), &profile);
         Self { session, process, driver, _printed: printed, _profile: profile }

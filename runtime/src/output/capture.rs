@@ -6,7 +6,7 @@ use ship_core::{LogStream, RequestId};
 use tokio::time::Instant;
 
 use super::lines::{Line, LineSplitter};
-use super::pipes::{Piece, Pipe, Pipes, Reading};
+use super::pipes::{Piece, Pipe, Pipes};
 use super::rate::{LogRate, Verdict};
 use super::requests::ActiveRequests;
 use super::tail::Tail;
@@ -44,8 +44,8 @@ impl Capture {
     /// Reads what there is, with at most `most_reads` of each stream.
     pub(super) fn read(&mut self, pipes: &Pipes, requests: &Mutex<ActiveRequests>, most_reads: usize) -> Turn {
         let lingering = lock(requests).lingering();
-        let stdout = self.read_stream(LogStream::Stdout, &pipes.stdout, Reading::IfReady, requests, most_reads);
-        let stderr = self.read_stream(LogStream::Stderr, &pipes.stderr, Reading::IfReady, requests, most_reads);
+        let stdout = self.read_stream(LogStream::Stdout, &pipes.stdout, requests, most_reads);
+        let stderr = self.read_stream(LogStream::Stderr, &pipes.stderr, requests, most_reads);
         if (stdout, stderr) == (Turn::Drained, Turn::Drained) {
             lock(requests).settle(lingering);
             return Turn::Drained;
@@ -56,8 +56,8 @@ impl Capture {
     /// Reads what a process left that is gone, and gives out what is unfinished. The pipes may be held open by a process
     /// that left the group, so the rest is what is there now, not what comes until their end.
     pub(super) fn finish(&mut self, pipes: &Pipes, requests: &Mutex<ActiveRequests>) {
-        self.read_stream(LogStream::Stdout, &pipes.stdout, Reading::Always, requests, READS_PER_TURN);
-        self.read_stream(LogStream::Stderr, &pipes.stderr, Reading::Always, requests, READS_PER_TURN);
+        self.read_stream(LogStream::Stdout, &pipes.stdout, requests, READS_PER_TURN);
+        self.read_stream(LogStream::Stderr, &pipes.stderr, requests, READS_PER_TURN);
         let requests = lock(requests).current();
         self.stdout.finish(|line| self.sink.take(LogStream::Stdout, line, &requests));
         self.stderr.finish(|line| self.sink.take(LogStream::Stderr, line, &requests));
@@ -73,7 +73,6 @@ impl Capture {
         &mut self,
         stream: LogStream,
         pipe: &Pipe,
-        reading: Reading,
         requests: &Mutex<ActiveRequests>,
         most_reads: usize,
     ) -> Turn {
@@ -83,7 +82,7 @@ impl Capture {
             LogStream::Stderr => stderr,
         };
         for _ in 0..most_reads {
-            let Piece::Bytes(length) = pipe.read(reading, buffer) else { return Turn::Drained };
+            let Piece::Bytes(length) = pipe.read(buffer) else { return Turn::Drained };
             let requests = lock(requests).current();
             lines.push(&buffer[..length], |line| sink.take(stream, line, &requests));
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -23,9 +24,15 @@ impl Pipes {
         Ok(Self { stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? })
     }
 
-    /// Whether something was printed and not read yet.
+    /// Whether something was printed and not read yet, as the kernel says: the pipes may be watched on another thread than the
+    /// connection on which the answer came, and what watches them may learn of the output later than of the answer.
     pub(crate) fn unread(&self) -> Unread {
-        if self.stdout.has_unread() || self.stderr.has_unread() { Unread::Some } else { Unread::Nothing }
+        let open = [&self.stdout, &self.stderr].into_iter().filter(|pipe| pipe.is_open());
+        let mut polled: Vec<PollFd<'_>> = open.map(|pipe| PollFd::new(pipe.end.get_ref(), PollFlags::IN)).collect();
+        match poll(&mut polled, Some(&Timespec::default())) {
+            Ok(0) => Unread::Nothing,
+            Ok(_) | Err(_) => Unread::Some,
+        }
     }
 
     /// Waits until there is something to read. Never returns once both have ended.
@@ -36,15 +43,6 @@ impl Pipes {
             else => std::future::pending().await,
         }
     }
-}
-
-/// How a pipe is read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Reading {
-    /// Only if the I/O driver says that there is something, so that an empty pipe costs no system call.
-    IfReady,
-    /// Whatever the I/O driver says.
-    Always,
 }
 
 /// What a read gave.
@@ -72,14 +70,8 @@ impl Pipe {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// As far as the I/O driver knows. It learns of output no later than of the response that was sent after it, so at the
-    /// end of a request the answer is right, and it costs no system call.
-    fn has_unread(&self) -> bool {
-        self.is_open() && self.end.try_io(Interest::READABLE, |_| Ok(())).is_ok()
-    }
-
     /// Reads once.
-    pub(super) fn read(&self, reading: Reading, buffer: &mut [u8]) -> Piece {
+    pub(super) fn read(&self, buffer: &mut [u8]) -> Piece {
         if !self.is_open() {
             return Piece::Nothing;
         }
@@ -89,9 +81,10 @@ impl Pipe {
                 result => return Ok(result?),
             }
         };
-        let result = match reading {
-            Reading::IfReady => self.end.try_io(Interest::READABLE, read),
-            Reading::Always => read(self.end.get_ref()),
+        // The first way tells what watches the pipe that it is empty; but it may not know yet that it is not.
+        let result = match self.end.try_io(Interest::READABLE, &mut read) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => read(self.end.get_ref()),
+            result => result,
         };
         match result {
             Ok(length @ 1..) => Piece::Bytes(length),
