@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use ship_core::route::Phase;
 use ship_core::{AssetIndex, DeploymentId, FunctionIndex, FunctionName, Manifest, ProjectName, SiteIndex};
@@ -70,7 +71,7 @@ impl LiveDeployment {
         let has_direct_paths = [Phase::Null, Phase::Hit].iter().all(|phase| manifest.routes().phase(*phase).is_empty());
         let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
-        let log_allowance = LogAllowance::default();
+        let log_allowance = LogAllowance::new(Instant::now());
         Arc::new(Self { id, project, manifest, index, has_direct_paths, assets, functions, log_allowance })
     }
 

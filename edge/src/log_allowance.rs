@@ -2,16 +2,16 @@
 //! functions printed out of it, and cost more than the answers.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-
-use jiff::Timestamp;
+use std::time::Instant;
 
 /// How many such requests one deployment logs in a second.
 pub(crate) const PER_SECOND: u32 = 1000;
 
 /// What one deployment may still log.
-#[derive(Default)]
 pub(crate) struct LogAllowance {
-    /// A second of the clock in the upper half, how many requests it has logged in the lower.
+    /// Seconds are counted from here, by a clock that nobody sets back.
+    began: Instant,
+    /// A second in the upper half, how many requests it has logged in the lower.
     spent: AtomicU64,
     skipped: AtomicU32,
 }
@@ -29,9 +29,14 @@ pub(crate) enum Allowed {
 }
 
 impl LogAllowance {
+    /// The whole allowance, from `began` on.
+    pub(crate) fn new(began: Instant) -> Self {
+        Self { began, spent: AtomicU64::new(0), skipped: AtomicU32::new(0) }
+    }
+
     /// Asks for one request that began at `at`. One that took long counts for the second in which it ends.
-    pub(crate) fn take(&self, at: Timestamp) -> Allowed {
-        let second = u64::from(u32::try_from(at.as_second()).unwrap_or(0));
+    pub(crate) fn take(&self, at: Instant) -> Allowed {
+        let second = at.saturating_duration_since(self.began).as_secs().min(u32::MAX.into());
         let spend = |spent: u64| {
             let (newest, count) = (spent >> 32, spent & u64::from(u32::MAX));
             let count = if second > newest { 0 } else { count };
@@ -50,13 +55,16 @@ impl LogAllowance {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// A second has its allowance, the next has its own, and what was skipped is said once.
     #[test]
     fn seconds() {
-        let allowance = LogAllowance::default();
-        let [first, next, later] = [100, 101, 102].map(|second| Timestamp::from_second(second).unwrap());
+        let began = Instant::now();
+        let allowance = LogAllowance::new(began);
+        let [first, next, later] = [100, 101, 102].map(|second| began + Duration::from_secs(second));
         let allowed = |at| allowance.take(at);
         assert!((0..PER_SECOND).all(|_| allowed(first) == Allowed::Yes { skipped: 0 }));
         assert!((0..5).all(|_| allowed(first) == Allowed::No));

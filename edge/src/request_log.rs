@@ -61,7 +61,7 @@ impl RequestLog {
         if self.function.is_some() {
             return true;
         }
-        let skipped = match self.deployment.log_allowance().take(self.visit.at) {
+        let skipped = match self.deployment.log_allowance().take(self.visit.started) {
             Allowed::No => return false,
             Allowed::Yes { skipped } => skipped,
         };

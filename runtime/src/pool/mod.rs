@@ -205,7 +205,7 @@ impl Pool {
             Released::Reusable(slot) => {
                 let idle = &mut slot.member.idle;
                 // Those of a runtime that asks no more are the oldest.
-                if idle.len() >= self.spec.function.limits.concurrency as usize {
+                if connection.is_some() && idle.len() >= self.spec.function.limits.concurrency as usize {
                     idle.remove(0);
                 }
                 idle.extend(connection);
