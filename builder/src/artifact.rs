@@ -4,16 +4,13 @@ mod cache;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ship_core::{Digest, DigestHasher};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 pub(crate) use cache::{ArtifactCache, CachedArtifact};
-
-/// The name of the executable in an artifact.
-const EXECUTABLE: &str = "bootstrap";
 
 /// How hard to compress. A Go program of 5.8 MB takes 35 ms and becomes 3.1 MB at level 1; at level 6 it takes 120 ms and
 /// becomes 2.5 MB. A person waits for the first after each change of a line.
@@ -31,26 +28,79 @@ pub struct ArtifactError {
     pub(crate) source: io::Error,
 }
 
-/// Packs `program` into `into`, an empty file.
-pub(crate) fn pack(program: &Path, into: &mut File) -> io::Result<()> {
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(COMPRESSION_LEVEL))
-        .last_modified_time(DateTime::default())
-        .unix_permissions(0o755)
-        .system(System::Unix);
-    let mut program = File::open(program)?;
-    let mut zip = ZipWriter::new(BufWriter::with_capacity(PIECE_BYTES, into));
-    zip.start_file(EXECUTABLE, options)?;
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let length = program.read(&mut piece)?;
-        if length == 0 {
-            break;
+/// One file of an artifact.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Member {
+    /// Its name: relative, with `/` between folders.
+    pub(crate) name: String,
+    pub(crate) content: Content,
+    pub(crate) mode: Mode,
+}
+
+/// Where the bytes of a member are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Content {
+    File(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+/// What may be done with a member once it is unpacked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    Data,
+    Executable,
+}
+
+impl Member {
+    /// A file that is read or run by an interpreter.
+    pub(crate) fn data(name: impl Into<String>, content: Content) -> Self {
+        Self { name: name.into(), content, mode: Mode::Data }
+    }
+
+    /// A program.
+    pub(crate) fn executable(name: impl Into<String>, program: PathBuf) -> Self {
+        Self { name: name.into(), content: Content::File(program), mode: Mode::Executable }
+    }
+}
+
+impl Mode {
+    const fn bits(self) -> u32 {
+        match self {
+            Self::Data => 0o644,
+            Self::Executable => 0o755,
         }
-        zip.write_all(&piece[..length])?;
+    }
+}
+
+/// Packs `members`, sorted by their names, into `into`, an empty file.
+pub(crate) fn pack(members: &mut [Member], into: &mut File) -> io::Result<()> {
+    members.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    let mut zip = ZipWriter::new(BufWriter::with_capacity(PIECE_BYTES, into));
+    for member in members {
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(COMPRESSION_LEVEL))
+            .last_modified_time(DateTime::default())
+            .unix_permissions(member.mode.bits())
+            .system(System::Unix);
+        zip.start_file(member.name.as_str(), options)?;
+        match &member.content {
+            Content::Bytes(bytes) => zip.write_all(bytes)?,
+            Content::File(file) => copy(&mut File::open(file)?, &mut zip)?,
+        }
     }
     zip.finish()?.flush()
+}
+
+fn copy(from: &mut File, into: &mut impl Write) -> io::Result<()> {
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let length = from.read(&mut piece)?;
+        if length == 0 {
+            return Ok(());
+        }
+        into.write_all(&piece[..length])?;
+    }
 }
 
 /// The digest and size of a file.

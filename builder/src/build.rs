@@ -1,16 +1,17 @@
 //! From a plan to a build output: what the caches know is taken from them, the rest is compiled and digested.
 
+use std::collections::HashMap;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-use ship_core::{Digest, Function, Manifest, ManifestError};
+use ship_core::{Function, FunctionName, Layer, Manifest, ManifestError, SitePath};
 
 use crate::artifact::{ArtifactCache, ArtifactError, CachedArtifact};
 use crate::assets::{self, Assets};
 use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
-use crate::go::{self, CompileError, Compiled, Compiler, FunctionInputs, GoInputs, PackageInputs};
+use crate::go::{self, CompileError};
 use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::tree::TreeError;
@@ -23,22 +24,38 @@ pub fn build(
 ) -> Result<BuildOutput, BuildError> {
     let BuildPlan { site, files, functions, go, routes, cors, options, detect_took } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
-    let go_build = GoBuild { inputs: &go, site: &site, arch: options.arch, environment, cache };
+    let (sender, receiver) = mpsc::channel();
+    let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let artifacts = timed(|| go_build.run(events));
-        (hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), artifacts)
+        let building = scope.spawn(|| timed(move || build_functions(&go, job)));
+        // Ends when the languages have dropped their senders.
+        receiver.iter().for_each(events);
+        (join(hashing), join(building))
     });
-    let (Assets { assets, read_files }, artifacts) = (assets?, artifacts?);
+    let (Assets { assets, read_files }, mut artifacts) = (assets?, artifacts?);
     if assets.is_empty() && functions.is_empty() {
         return Err(nothing_to_deploy(&site).into());
     }
-    let functions: Vec<BuiltFunction> =
-        functions.into_iter().zip(artifacts).map(|(detected, found)| found.into_function(detected)).collect();
+    cache.prune(artifacts.values().flat_map(BuiltArtifact::files));
+    let built = |detected: DetectedFunction| {
+        let artifact = artifacts.remove(&detected.name).expect("each function is built by its language");
+        artifact.into_function(detected)
+    };
+    let functions: Vec<BuiltFunction> = functions.into_iter().map(built).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
     let manifest = Manifest::new(assets, in_manifest, routes, cors)?;
     let timings = BuildTimings { detect: detect_took, build, hash };
     Ok(BuildOutput::new(manifest, functions, site, options.arch, read_files, timings))
+}
+
+/// Builds the functions of every language, one language after the other: each uses all processors by itself.
+fn build_functions(go: &go::GoInputs, job: BuildJob<'_>) -> Result<Artifacts, BuildError> {
+    go::build(go, &job)
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
@@ -46,83 +63,73 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (work(), started.elapsed())
 }
 
-/// The functions in Go of one build.
-struct GoBuild<'b> {
-    inputs: &'b GoInputs,
-    site: &'b SiteFolder,
-    arch: Architecture,
-    environment: &'b BuildEnvironment,
-    cache: ArtifactCache,
+/// What each language needs to build its functions.
+pub(crate) struct BuildJob<'b> {
+    pub(crate) site: &'b SiteFolder,
+    pub(crate) arch: Architecture,
+    pub(crate) environment: &'b BuildEnvironment,
+    pub(crate) cache: &'b ArtifactCache,
+    events: mpsc::Sender<BuildEvent>,
 }
 
-/// The artifact of a function, and where it came from.
-struct FoundArtifact {
+impl BuildJob<'_> {
+    /// Tells whoever asked for the build what happens.
+    pub(crate) fn tell(&self, event: BuildEvent) {
+        // Nobody listens any more only when the build is over.
+        let _ = self.events.send(event);
+    }
+}
+
+/// What the languages have built, by the names of the functions.
+pub(crate) type Artifacts = HashMap<FunctionName, BuiltArtifact>;
+
+/// The artifact of a function, the layers it needs, and where they came from.
+#[derive(Debug)]
+pub(crate) struct BuiltArtifact {
     artifact: CachedArtifact,
+    layers: Vec<BuiltLayer>,
     is_cached: bool,
 }
 
-impl FoundArtifact {
-    fn into_function(self, detected: DetectedFunction) -> BuiltFunction {
-        let CachedArtifact { digest, size_bytes, file } = self.artifact;
-        let DetectedFunction { name, runtime, limits, file: source } = detected;
-        let function = Function { name, runtime, digest, size_bytes, limits };
-        BuiltFunction::new(function, source, self.is_cached, file)
-    }
+/// A layer that was built: the folder it is seen at, and its zip.
+#[derive(Clone, Debug)]
+pub(crate) struct BuiltLayer {
+    pub(crate) mount: SitePath,
+    pub(crate) artifact: CachedArtifact,
 }
 
-impl GoBuild<'_> {
-    /// The artifacts of all functions, in their order.
-    fn run(&self, events: &dyn Fn(BuildEvent)) -> Result<Vec<FoundArtifact>, BuildError> {
-        if self.inputs.functions.is_empty() && self.inputs.loose.is_empty() {
-            return Ok(Vec::new());
-        }
-        let toolchain = go::find_toolchain(self.environment);
-        let key = |inputs: &FunctionInputs| inputs.key(&toolchain, self.arch, self.environment);
-        let keys: Vec<Digest> = self.inputs.functions.iter().map(key).collect();
-        let mut found: Vec<Option<FoundArtifact>> = keys.iter().map(|key| self.cached(key)).collect();
-        let changed: Vec<&FunctionInputs> = self
-            .inputs
-            .functions
-            .iter()
-            .zip(&found)
-            .filter(|(_, found)| found.is_none())
-            .map(|(inputs, _)| inputs)
-            .collect();
-        let loose_key = |package: &PackageInputs| package.key(&toolchain, self.arch, self.environment);
-        let loose: Vec<&PackageInputs> =
-            self.inputs.loose.iter().filter(|package| !self.cache.is_faultless(&loose_key(package))).collect();
-        if !changed.is_empty() || !loose.is_empty() {
-            let pack = |compiled: &[Compiled<'_>]| self.pack(compiled, &keys);
-            let (arch, site, environment) = (self.arch, self.site, self.environment);
-            let compiler = Compiler { toolchain: &toolchain, arch, site, environment };
-            let packed = compiler.compile(self.inputs, (&changed, &loose), events, pack)?;
-            for (index, artifact) in packed {
-                found[index] = Some(FoundArtifact { artifact, is_cached: false });
-            }
-            self.cache.prune(found.iter().flatten().map(|found| &found.artifact));
-            for package in loose.into_iter().filter(|package| package.are_unchanged()) {
-                self.cache.remember_faultless(&loose_key(package));
-            }
-        }
-        Ok(found.into_iter().flatten().collect())
+impl BuiltArtifact {
+    /// An artifact that the build cache had.
+    pub(crate) const fn cached(artifact: CachedArtifact) -> Self {
+        Self { artifact, layers: Vec::new(), is_cached: true }
     }
 
-    fn cached(&self, key: &Digest) -> Option<FoundArtifact> {
-        Some(FoundArtifact { artifact: self.cache.find(key)?, is_cached: true })
+    /// An artifact that was made now.
+    pub(crate) const fn fresh(artifact: CachedArtifact) -> Self {
+        Self { artifact, layers: Vec::new(), is_cached: false }
     }
 
-    /// Packs programs, in parallel, and remembers them by their keys.
-    fn pack(&self, compiled: &[Compiled<'_>], keys: &[Digest]) -> Result<Vec<(usize, CachedArtifact)>, BuildError> {
-        let pack = |compiled: &Compiled<'_>| {
-            let artifact = self.cache.store(&compiled.program)?;
-            let index = self.inputs.functions.iter().position(|inputs| inputs.name == compiled.inputs.name);
-            let index = index.expect("what was compiled is one of the functions");
-            if compiled.inputs.package.are_unchanged() {
-                self.cache.remember(&keys[index], &artifact);
-            }
-            Ok((index, artifact))
+    /// The same with layers.
+    pub(crate) fn with_layers(self, layers: Vec<BuiltLayer>) -> Self {
+        Self { layers, ..self }
+    }
+
+    fn files(&self) -> impl Iterator<Item = &CachedArtifact> {
+        std::iter::once(&self.artifact).chain(self.layers.iter().map(|layer| &layer.artifact))
+    }
+
+    fn into_function(self, detected: DetectedFunction) -> BuiltFunction {
+        let CachedArtifact { digest, size_bytes, file } = self.artifact;
+        let layer = |BuiltLayer { mount, artifact }: &BuiltLayer| Layer {
+            mount: mount.clone(),
+            digest: artifact.digest,
+            size_bytes: artifact.size_bytes,
         };
-        compiled.par_iter().map(pack).collect()
+        let layers = self.layers.iter().map(layer).collect();
+        let layer_files = self.layers.into_iter().map(|layer| layer.artifact.file).collect();
+        let DetectedFunction { name, runtime, limits, file: source, reach: _ } = detected;
+        let function = Function { name, runtime, digest, size_bytes, limits, layers };
+        BuiltFunction::new(function, source, self.is_cached, file, layer_files)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::tree::TreeError;
 pub use functions::DetectedFunction;
 pub use warning::ProjectWarning;
 
-pub(crate) use functions::GoSource;
+pub(crate) use functions::{GoSource, Reach};
 pub(crate) use ignored::IgnoreFile;
 pub(crate) use site::{SiteFolder, SiteFolderKind};
 
@@ -161,9 +161,9 @@ pub enum DetectError {
         #[source]
         source: ignore::Error,
     },
-    /// A Go file that cannot be read as text.
+    /// A source file that cannot be read as text.
     #[error("`{file}` is not UTF-8")]
-    GoSourceNotUtf8 {
+    SourceNotUtf8 {
         /// The file, relative to the project.
         file: String,
     },

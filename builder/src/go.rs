@@ -1,5 +1,6 @@
 //! Functions in Go: finding their handlers, knowing what each is made of, and compiling those that changed.
 
+mod build;
 mod closure;
 mod compile;
 mod constraint;
@@ -19,7 +20,6 @@ pub use constraint::Exclusion;
 pub use scan::HandlerFlaw;
 pub use toolchain::ToolchainError;
 
-pub(crate) use closure::{FunctionInputs, GoInputs, InputError, PackageInputs};
-pub(crate) use compile::{Compiled, Compiler};
+pub(crate) use build::build;
+pub(crate) use closure::{GoInputs, InputError};
 pub(crate) use scan::{GoFile, NearHandler, is_go_source, mentions, scan};
-pub(crate) use toolchain::find_toolchain;

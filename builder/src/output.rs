@@ -3,11 +3,11 @@
 mod write;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ship_core::{Digest, Function, Manifest};
+use ship_core::{Digest, Function, Layer, Manifest};
 
 use crate::detect::SiteFolder;
 use crate::environment::Architecture;
@@ -39,6 +39,8 @@ pub struct BuiltFunction {
     /// Whether the build cache had it.
     pub cached: bool,
     artifact: PathBuf,
+    /// The zips of its layers, in their order.
+    layers: Vec<PathBuf>,
 }
 
 /// How long the parts of a build took. `build` and `hash` run at the same time.
@@ -125,14 +127,21 @@ impl BuildOutput {
             let assets = self.manifest.assets().iter();
             let assets = assets.map(|asset| (asset.digest, self.site.folder.join(asset.path.as_str())));
             let artifacts = self.functions.iter().map(|built| (built.function.digest, built.artifact.clone()));
-            assets.chain(artifacts).collect()
+            let layers = self.functions.iter().flat_map(BuiltFunction::layers);
+            let layers = layers.map(|(layer, file)| (layer.digest, file.to_owned()));
+            assets.chain(artifacts).chain(layers).collect()
         })
     }
 }
 
 impl BuiltFunction {
-    pub(crate) fn new(function: Function, file: String, cached: bool, artifact: PathBuf) -> Self {
+    pub(crate) fn new(function: Function, file: String, cached: bool, artifact: PathBuf, layers: Vec<PathBuf>) -> Self {
         let route = function.name.route();
-        Self { function, route, file, cached, artifact }
+        Self { function, route, file, cached, artifact, layers }
+    }
+
+    /// Its layers, each with its zip.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (&Layer, &Path)> {
+        self.function.layers.iter().zip(self.layers.iter().map(PathBuf::as_path))
     }
 }

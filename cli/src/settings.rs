@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use ship_core::ProjectName;
 
 use self::environment::Environment;
+use ship_runtime::Interpreters;
+
 use crate::args::GlobalArgs;
 use crate::home::ShipHome;
 
@@ -156,6 +158,13 @@ impl Settings {
         let surroundings =
             Surroundings { folder: Ok(folder.to_owned()), executable: PathBuf::from("/usr/bin/ship"), environment };
         Self::resolve(&GlobalArgs::default(), surroundings).expect("the environment names a home")
+    }
+
+    /// Where functions find Node and Python: on the search path of whoever started ship, and where systems have them.
+    pub(crate) fn interpreters(&self) -> Interpreters {
+        let path = self.environment.raw(environment::PATH).unwrap_or_default();
+        let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
+        Interpreters::new(std::env::split_paths(path).chain(usual))
     }
 
     /// A path from the command line, seen from where the command works.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestHasher};
 use crate::limits::FunctionLimits;
-use crate::path::FunctionName;
+use crate::path::{FunctionName, SitePath};
 
 /// A function of a deployment: an artifact by its digest, and how to run it.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -21,6 +21,39 @@ pub struct Function {
     pub size_bytes: u64,
     /// What it may use.
     pub limits: FunctionLimits,
+    /// What it shares with other functions: installed packages, which are large and seldom change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
+}
+
+impl Function {
+    /// What tells the folder apart in which it runs: its artifact, and which layers stand in it. Without layers it is the
+    /// artifact's own digest.
+    pub fn folder(&self) -> Digest {
+        if self.layers.is_empty() {
+            return self.digest;
+        }
+        let mut hasher = DigestHasher::new();
+        hasher.update_field(b"ship function with layers");
+        hasher.update_field(self.digest.as_bytes());
+        for layer in &self.layers {
+            hasher.update_field(layer.mount.as_str().as_bytes());
+            hasher.update_field(layer.digest.as_bytes());
+        }
+        hasher.finish()
+    }
+}
+
+/// An artifact that functions share: a zip of its own, unpacked once, which each of them sees in its folder.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// The folder of the layer's zip that a function sees under the same name in its own folder: `node_modules`.
+    pub mount: SitePath,
+    /// The digest of its zip.
+    pub digest: Digest,
+    /// The size of its zip in bytes.
+    pub size_bytes: u64,
 }
 
 /// How an artifact is started. All speak HTTP/1.1 on the listener they inherit.
@@ -30,13 +63,31 @@ pub struct Function {
 pub enum FunctionRuntime {
     /// A static executable named `bootstrap`, compiled from Go.
     Go,
+    /// An executable named `bootstrap`, compiled from Rust.
+    Rust,
+    /// A module named `launcher.mjs`, run by the host's Node.
+    Node,
+    /// A program named `launcher.py`, run by the host's Python.
+    Python,
 }
 
 impl FunctionRuntime {
+    /// The file of an artifact that is started.
+    pub const fn entry(self) -> &'static str {
+        match self {
+            Self::Go | Self::Rust => "bootstrap",
+            Self::Node => "launcher.mjs",
+            Self::Python => "launcher.py",
+        }
+    }
+
     /// The word used on the wire, in output and in configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Go => "go",
+            Self::Rust => "rust",
+            Self::Node => "node",
+            Self::Python => "python",
         }
     }
 }
@@ -53,6 +104,9 @@ impl FromStr for FunctionRuntime {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "go" => Ok(Self::Go),
+            "rust" => Ok(Self::Rust),
+            "node" => Ok(Self::Node),
+            "python" => Ok(Self::Python),
             _ => Err(UnknownRuntime { found: text.to_owned() }),
         }
     }

@@ -24,7 +24,7 @@ mod text;
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};
 pub use digest::{Digest, DigestHasher, ParseDigestError};
-pub use function::{Function, FunctionRuntime, UnknownRuntime};
+pub use function::{Function, FunctionRuntime, Layer, UnknownRuntime};
 pub use label::{HostLabel, ParseHostLabelError};
 pub use limits::{FunctionLimits, FunctionLimitsError, SiteLimits};
 pub use log::{LogRecord, LogSource, LogStream};

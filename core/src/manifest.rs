@@ -80,6 +80,14 @@ impl Manifest {
         if let Some(pair) = functions.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Err(ManifestError::FunctionTwice { name: pair[0].name.clone() });
         }
+        for function in &functions {
+            let mounts = || function.layers.iter().map(|layer| layer.mount.as_str());
+            if let Some(mount) =
+                mounts().find(|mount| mount.contains('/') || mounts().filter(|m| m == mount).count() > 1)
+            {
+                return Err(ManifestError::LayerMount { name: function.name.clone(), mount: mount.to_owned() });
+            }
+        }
         let manifest = Self { version: Self::VERSION, assets, functions, routes, cors };
         manifest.check_sizes_agree()?;
         Ok(manifest)
@@ -99,7 +107,8 @@ impl Manifest {
     fn sized_digests(&self) -> impl Iterator<Item = (Digest, u64)> {
         let assets = self.assets.iter().map(|asset| (asset.digest, asset.size_bytes));
         let functions = self.functions.iter().map(|function| (function.digest, function.size_bytes));
-        assets.chain(functions)
+        let layers = self.functions.iter().flat_map(|function| &function.layers);
+        assets.chain(functions).chain(layers.map(|layer| (layer.digest, layer.size_bytes)))
     }
 
     /// The static files, sorted by path.
@@ -202,6 +211,14 @@ pub enum ManifestError {
     TwoSizes {
         /// The blob.
         digest: Digest,
+    },
+    /// A layer has no folder of its own to stand in.
+    #[error("the function `{name}` cannot see a layer at `{mount}`: it must be one folder, of one layer")]
+    LayerMount {
+        /// The function.
+        name: FunctionName,
+        /// Where the layer was to stand.
+        mount: String,
     },
     /// Two functions have one name.
     #[error("two functions are called `{name}`")]

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use ship_core::route::Phase;
-use ship_core::{AssetIndex, DeploymentId, FunctionIndex, FunctionName, Manifest, ProjectName, SiteIndex};
+use ship_core::{AssetIndex, DeploymentId, Function, FunctionIndex, FunctionName, Manifest, ProjectName, SiteIndex};
 use ship_runtime::FunctionSpec;
 use ship_store::{StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
@@ -134,7 +134,7 @@ impl LiveDeployment {
         let number = number as usize;
         let spec = self.functions[number].get_or_try_init(async || {
             let function = self.manifest.functions()[number].clone();
-            let root = unpack(store.clone(), function.digest).await?;
+            let root = unpack(store.clone(), function.clone()).await?;
             let (project, deployment) = (self.project.clone(), self.id);
             Ok::<_, FunctionSpecError>(Arc::new(FunctionSpec { project, deployment, function, root, env: Vec::new() }))
         });
@@ -142,10 +142,10 @@ impl LiveDeployment {
     }
 }
 
-async fn unpack(store: Store, digest: ship_core::Digest) -> Result<PathBuf, FunctionSpecError> {
-    if let Some(folder) = store.functions().unpacked(&digest) {
+async fn unpack(store: Store, function: Function) -> Result<PathBuf, FunctionSpecError> {
+    if let Some(folder) = store.functions().unpacked(&function) {
         return Ok(folder);
     }
-    let unpacked = tokio::task::spawn_blocking(move || store.functions().unpack(&digest)).await;
+    let unpacked = tokio::task::spawn_blocking(move || store.functions().unpack(&function)).await;
     Ok(unpacked.map_err(|_| FunctionSpecError::Stopping)??)
 }

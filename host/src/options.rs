@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ship_runtime::Interpreters;
+
 /// What a host is told when it starts.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
@@ -17,6 +19,8 @@ pub struct HostOptions {
     pub domain: String,
     /// The file that holds the admin token, readable by its owner only. Made at the first start.
     pub token_file: PathBuf,
+    /// What runs functions in Node and Python.
+    pub interpreters: Interpreters,
     /// What to do when a port is taken.
     pub ports: PortChoice,
     /// How long requests in flight may take to finish when the host stops.

@@ -81,6 +81,7 @@ impl Host {
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir: options.data.join("run"),
             logs: Arc::clone(&journal) as Arc<dyn LogSink>,
+            interpreters: options.interpreters.clone(),
             drain_timeout: options.drain,
         })?;
         let sink = Arc::clone(&journal) as Arc<dyn LogSink>;

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use ship_core::{DeploymentId, Digest, Function, FunctionLimits, FunctionRuntime, LogRecord, ProjectName, RequestId};
-use ship_runtime::{FunctionSpec, LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{FunctionSpec, Interpreters, LogSink, Runtime, RuntimeOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -49,6 +49,7 @@ fn main() {
         let options = RuntimeOptions {
             socket_dir: folder.path().join("run"),
             logs: Arc::new(NoLogs),
+            interpreters: Interpreters::default(),
             drain_timeout: Duration::from_secs(5),
         };
         let runtime = Runtime::new(options).unwrap();
@@ -70,6 +71,7 @@ fn spec(root: &Path) -> Arc<FunctionSpec> {
             digest: Digest::of(b""),
             size_bytes: 0,
             limits: FunctionLimits { concurrency: 100, ..FunctionLimits::default() },
+            layers: Vec::new(),
         },
         root: root.to_owned(),
         env: Vec::new(),

@@ -171,6 +171,12 @@ pub enum SpawnError {
         #[source]
         source: io::Error,
     },
+    /// What runs its artifact is not installed.
+    #[error("there is no `{name}` on this host")]
+    NoInterpreter {
+        /// The program.
+        name: &'static str,
+    },
     /// A name or value in its environment cannot stand in an environment.
     #[error("the environment variable {name:?} is empty, or has a `=` in its name or a NUL byte")]
     Environment {

@@ -10,6 +10,7 @@
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `connection`, `request`, `body` | one HTTP exchange |
+//! | `interpreter` | the programs that run artifacts in Node and Python |
 //! | `output`, `journal` | what functions print, as log records |
 //! | `linux` | everything that asks the operating system, and the only `unsafe` code of the project |
 //!
@@ -20,6 +21,7 @@ mod body;
 mod connection;
 mod error;
 mod instance;
+mod interpreter;
 mod invoke;
 mod journal;
 mod limits;
@@ -33,5 +35,6 @@ mod supervisor;
 
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
+pub use interpreter::Interpreters;
 pub use runtime::Runtime;
 pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};

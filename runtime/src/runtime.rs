@@ -53,6 +53,7 @@ impl Runtime {
         let surroundings = Surroundings {
             folder: Arc::new(RunFolder::open(&options.socket_dir)?),
             logs: options.logs,
+            interpreters: options.interpreters,
             tasks: TaskTracker::new(),
         };
         let inner = Inner {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ship_core::{DeploymentId, Function, FunctionName, LogRecord, ProjectName};
 
+use crate::interpreter::Interpreters;
+
 /// Where log records go. The runtime calls it while it reads a function's output, so an implementation must not block: it
 /// queues the record and drops it if its queue is full.
 pub trait LogSink: Send + Sync + 'static {
@@ -26,7 +28,8 @@ pub struct FunctionSpec {
     pub deployment: DeploymentId,
     /// The function, with its limits.
     pub function: Function,
-    /// The folder its artifact was unpacked to. It holds the executable `bootstrap` and is the working directory.
+    /// The folder its artifact was unpacked to. It holds what the function's runtime starts (`bootstrap`, `launcher.mjs`),
+    /// and is the working directory.
     pub root: PathBuf,
     /// The environment that the user gave it. Names that the platform sets itself are overridden.
     pub env: Vec<(String, String)>,
@@ -40,6 +43,8 @@ pub struct RuntimeOptions {
     pub socket_dir: PathBuf,
     /// Where function output and the platform's remarks about functions go.
     pub logs: Arc<dyn LogSink>,
+    /// What runs functions in Node and Python.
+    pub interpreters: Interpreters,
     /// How long [`crate::Runtime::retire`] and [`crate::Runtime::shutdown`] wait for requests that are being answered.
     pub drain_timeout: Duration,
 }

@@ -15,6 +15,7 @@ use crate::linux::process::{ExitWatch, ProcessGroup};
 use crate::linux::socket;
 use crate::linux::spawn::{self, LISTEN_FD, Launch};
 use crate::output::Output;
+use crate::pool::Surroundings;
 use crate::spec::FunctionSpec;
 
 /// Numbers the passing names of sockets.
@@ -32,12 +33,14 @@ pub(crate) struct Child {
 }
 
 /// Starts a process for `spec`. Its socket listens before the process exists, so requests can be sent at once.
-pub(crate) fn start(spec: &FunctionSpec, folder: &Arc<RunFolder>, journal: Journal) -> Result<Child, SpawnError> {
+pub(crate) fn start(spec: &FunctionSpec, surroundings: &Surroundings, journal: Journal) -> Result<Child, SpawnError> {
+    let folder = &surroundings.folder;
+    let command = surroundings.interpreters.command(spec.function.runtime)?;
     let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
     let (listener, address) = socket::listen(folder.handle(), &name)
         .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
     let env = environment(spec);
-    let spawned = spawn::spawn(&Launch { root: &spec.root, env: &env, listener: listener.as_fd() })?;
+    let spawned = spawn::spawn(&Launch { command: &command, root: &spec.root, env: &env, listener: listener.as_fd() })?;
     // From here on the process exists: a failure ends it again when the guard is dropped.
     let group = KillOnDrop(Some(ProcessGroup::new(spawned.pid)));
     let exit = ExitWatch::open(group.get())?;

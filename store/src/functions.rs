@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ship_core::Digest;
+use ship_core::{Digest, Function, Layer};
 
 use crate::blobs::{BlobError, Blobs};
 use crate::data_dir::{DataDir, remove_all};
@@ -67,23 +67,37 @@ impl Functions {
 
     /// The folder of an artifact that this process has unpacked, or found unpacked, before. One look at the folder, so it
     /// need not be asked on a thread that may wait.
-    pub fn unpacked(&self, digest: &Digest) -> Option<PathBuf> {
-        let folder = self.folder.join(digest.to_hex());
-        self.is_known(digest, &folder).then_some(folder)
+    pub fn unpacked(&self, function: &Function) -> Option<PathBuf> {
+        let id = function.folder();
+        let folder = self.folder.join(id.to_hex());
+        let is_known = |layer: &Layer| self.is_known(&layer.digest, &self.folder.join(layer.digest.to_hex()));
+        (self.is_known(&id, &folder) && function.layers.iter().all(is_known)).then_some(folder)
     }
 
-    /// The folder of an artifact, unpacked now if it is not there. When many ask for one artifact, one unpacks it and the
-    /// others wait. What is there already costs one look at the folder.
-    pub fn unpack(&self, digest: &Digest) -> Result<PathBuf, UnpackError> {
-        if let Some(folder) = self.unpacked(digest) {
+    /// The folder of a function: its artifact, unpacked now if it is not there, and its layers, each unpacked once for all
+    /// functions that share it. When many ask for one function, one unpacks it and the others wait. What is there already
+    /// costs one look at the folder.
+    pub fn unpack(&self, function: &Function) -> Result<PathBuf, UnpackError> {
+        if let Some(folder) = self.unpacked(function) {
             return Ok(folder);
         }
-        let folder = self.folder.join(digest.to_hex());
-        let _turn = self.take_turn(digest);
-        if !self.is_known(digest, &folder) && !self.is_from_this_boot(digest, &folder) {
-            self.unpack_to(digest, &folder)?;
+        for layer in &function.layers {
+            self.unpack_as(&layer.digest, &layer.digest, &[])?;
         }
-        self.trusted.write().unwrap_or_else(PoisonError::into_inner).insert(*digest);
+        self.unpack_as(&function.folder(), &function.digest, &function.layers)
+    }
+
+    /// The folder `id`, of an artifact and of links to layers.
+    fn unpack_as(&self, id: &Digest, artifact: &Digest, layers: &[Layer]) -> Result<PathBuf, UnpackError> {
+        let folder = self.folder.join(id.to_hex());
+        let _turn = self.take_turn(id);
+        if !self.is_known(id, &folder) && !self.is_from_this_boot(id, &folder) {
+            self.unpack_to(id, &folder, |fresh| {
+                self.write_entries(artifact, fresh)?;
+                Ok(link_layers(fresh, layers)?)
+            })?;
+        }
+        self.trusted.write().unwrap_or_else(PoisonError::into_inner).insert(*id);
         Ok(folder)
     }
 
@@ -106,11 +120,16 @@ impl Functions {
         self.folder.join(format!("{}.boot", digest.to_hex()))
     }
 
-    fn unpack_to(&self, digest: &Digest, folder: &Path) -> Result<(), UnpackError> {
+    fn unpack_to(
+        &self,
+        digest: &Digest,
+        folder: &Path,
+        write: impl FnOnce(&Path) -> Result<(), UnpackError>,
+    ) -> Result<(), UnpackError> {
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
         let fresh = self.temporary.join(format!("function-{number}"));
         let stale = self.temporary.join(format!("function-{number}-stale"));
-        let unpacked = self.write_entries(digest, &fresh).and_then(|()| {
+        let unpacked = write(&fresh).and_then(|()| {
             self.replace(digest, folder, &fresh, &stale).map_err(|source| BlobError::io("place", folder, source).into())
         });
         for leftover in [fresh, stale] {
@@ -159,6 +178,17 @@ impl Functions {
         }
         Ok(folders.protect()?)
     }
+}
+
+/// Lets a function see its layers. Links are made last, so that no entry of an artifact is written through one; an entry in
+/// a layer's place makes it fail. Relative, because the data directory may move.
+fn link_layers(folder: &Path, layers: &[Layer]) -> Result<(), BlobError> {
+    for Layer { mount, digest, .. } in layers {
+        let link = folder.join(mount.as_str());
+        let target = Path::new("..").join(digest.to_hex()).join(mount.as_str());
+        std::os::unix::fs::symlink(target, &link).map_err(|source| BlobError::io("link", &link, source))?;
+    }
+    Ok(())
 }
 
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {

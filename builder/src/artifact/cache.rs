@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use ship_core::Digest;
 
-use super::{ArtifactError, digest_file, pack};
+use super::{ArtifactError, Member, digest_file, pack};
 use crate::tree::FileStat;
 
 /// How many bytes of artifacts are kept. The oldest go first.
@@ -61,12 +61,12 @@ impl ArtifactCache {
         (digest == found.digest && size_bytes == found.size_bytes).then_some(found)
     }
 
-    /// Packs `program` and keeps the artifact.
-    pub(crate) fn store(&self, program: &Path) -> Result<CachedArtifact, ArtifactError> {
+    /// Packs `members` and keeps the artifact.
+    pub(crate) fn store(&self, mut members: Vec<Member>) -> Result<CachedArtifact, ArtifactError> {
         let failed = |source| ArtifactError { path: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
         let mut packed = tempfile::Builder::new().prefix(".packing-").tempfile_in(&self.folder).map_err(failed)?;
-        pack(program, packed.as_file_mut()).map_err(failed)?;
+        pack(&mut members, packed.as_file_mut()).map_err(failed)?;
         packed.as_file_mut().rewind().map_err(failed)?;
         let (digest, size_bytes) = digest_file(packed.as_file_mut()).map_err(failed)?;
         let file = self.artifact_file(&digest);

@@ -6,11 +6,17 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use zip::ZipArchive;
 
+use std::path::Path;
+
 use super::*;
+
+fn program_of(file: &Path) -> Vec<Member> {
+    vec![Member::executable("bootstrap", file.to_owned())]
+}
 
 fn packed(program: &Path) -> Vec<u8> {
     let mut file = tempfile::tempfile().unwrap();
-    pack(program, &mut file).unwrap();
+    pack(&mut program_of(program), &mut file).unwrap();
     let mut bytes = Vec::new();
     io::Seek::rewind(&mut file).unwrap();
     file.read_to_end(&mut bytes).unwrap();
@@ -70,7 +76,7 @@ fn stored_and_found() {
     let (_folder, cache, program) = cache_with_program();
     let key = Digest::of(b"key");
     assert_eq!(cache.find(&key), None);
-    let artifact = cache.store(&program).unwrap();
+    let artifact = cache.store(program_of(&program)).unwrap();
     cache.remember(&key, &artifact);
     assert_eq!(cache.find(&key), Some(artifact.clone()));
     assert_eq!(cache.find(&Digest::of(b"other")), None);
@@ -82,7 +88,7 @@ fn stored_and_found() {
 fn damaged_artifacts() {
     let (_folder, cache, program) = cache_with_program();
     let key = Digest::of(b"key");
-    let artifact = cache.store(&program).unwrap();
+    let artifact = cache.store(program_of(&program)).unwrap();
     cache.remember(&key, &artifact);
 
     let bytes = std::fs::read(&artifact.file).unwrap();
@@ -103,7 +109,7 @@ fn damaged_artifacts() {
 fn damaged_records() {
     let (folder, cache, program) = cache_with_program();
     let key = Digest::of(b"key");
-    let artifact = cache.store(&program).unwrap();
+    let artifact = cache.store(program_of(&program)).unwrap();
     cache.remember(&key, &artifact);
     let record = folder.path().join("functions").join(format!("{}.json", key.to_hex()));
     let text = std::fs::read(&record).unwrap();
@@ -119,7 +125,7 @@ fn what_is_used_stays() {
     let (_folder, cache, program) = cache_with_program();
     let store = |text: &str, age_secs| {
         std::fs::write(&program, text).unwrap();
-        let artifact = cache.store(&program).unwrap();
+        let artifact = cache.store(program_of(&program)).unwrap();
         let time = SystemTime::now() - Duration::from_secs(age_secs);
         File::options().write(true).open(&artifact.file).unwrap().set_modified(time).unwrap();
         artifact

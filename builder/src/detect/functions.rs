@@ -25,6 +25,17 @@ pub struct DetectedFunction {
     pub runtime: FunctionRuntime,
     /// What it may use.
     pub limits: FunctionLimits,
+    /// Which paths it answers at.
+    pub(crate) reach: Reach,
+}
+
+/// Which paths a function answers at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reach {
+    /// The path of its file.
+    Path,
+    /// Every path at which nothing else stands: it is a server of its own, with its own routes.
+    Site,
 }
 
 /// A Go file below `api/`, read once: what is looked at here is what is compiled later.
@@ -73,11 +84,11 @@ pub(super) fn find(
         files.iter().filter(|file| !is_go(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
     let files: Vec<&String> = files.iter().filter(is_go).collect();
-    let sources = files.par_iter().map(|file| read(project, base, file)).collect::<Result<Vec<_>, _>>()?;
+    let sources = files.par_iter().map(|file| go_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let mut functions = Vec::new();
     for source in &sources {
         if source.scan.handler.is_some() {
-            functions.push(function(source, rules)?);
+            functions.push(function(&source.file, FunctionRuntime::Go, rules)?);
         } else {
             warnings.extend(near_handler(source, &sources));
         }
@@ -93,23 +104,30 @@ fn near_handler(source: &GoSource, all: &[GoSource]) -> Option<ProjectWarning> {
     (!is_used).then(|| ProjectWarning::NearHandler { file: source.file.clone(), line, name, flaw })
 }
 
-fn read(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, DetectError> {
-    let location = base.join(file);
-    let shown = tree::shown_below(project.root(), &location);
-    let bytes = std::fs::read(&location).map_err(|source| TreeError::Unreadable { path: shown.clone(), source })?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| DetectError::GoSourceNotUtf8 { file: shown.display().to_string() })?;
+fn go_source(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, DetectError> {
+    let text = read_text(project, base, file)?;
     let scan = go::scan(&text);
     Ok(GoSource { file: file.to_owned(), text, scan })
 }
 
-fn function(source: &GoSource, rules: &mut FunctionRules<'_>) -> Result<DetectedFunction, DetectError> {
-    let name = source.file.strip_suffix(".go").unwrap_or(&source.file);
-    let limits = rules.limits(name, &source.file)?;
-    let name = name
-        .parse()
-        .map_err(|source_error| TreeError::Name { path: source.file.clone().into(), source: source_error })?;
-    Ok(DetectedFunction { name, file: source.file.clone(), runtime: FunctionRuntime::Go, limits })
+/// The text of a source file below `base`.
+fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, DetectError> {
+    let location = base.join(file);
+    let shown = tree::shown_below(project.root(), &location);
+    let bytes = std::fs::read(&location).map_err(|source| TreeError::Unreadable { path: shown.clone(), source })?;
+    String::from_utf8(bytes).map_err(|_| DetectError::SourceNotUtf8 { file: shown.display().to_string() })
+}
+
+/// The function that is made of `file`.
+fn function(
+    file: &str,
+    runtime: FunctionRuntime,
+    rules: &mut FunctionRules<'_>,
+) -> Result<DetectedFunction, DetectError> {
+    let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
+    let limits = rules.limits(name, file)?;
+    let name = name.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
+    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path })
 }
 
 /// What may be a function: no hidden files, none that begin with `_`, no tests and no installed packages.

@@ -1,12 +1,12 @@
 //! Routes of functions: `[id]`, `[...path]` and `[[...path]]` in a path become patterns whose values arrive in the query.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
 
-use super::{DetectError, DetectedFunction};
+use super::{DetectError, DetectedFunction, Reach};
 
 /// One segment of a function's path, from the most to the least specific.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -126,13 +126,34 @@ pub(super) fn push_function_routes(table: &mut RouteTable, functions: &[Detected
     for path in &paths {
         table.push(Phase::Rewrite, path.route()?);
     }
-    let extension =
-        Pattern::anchored(r"^/api/(.+)\.go$", CaseRule::Sensitive).expect("a pattern of this file compiles");
-    let mut without_extension = Route::new(extension);
-    without_extension.dest = Some("/api/$1".to_owned());
-    without_extension.check = true;
-    table.push(Phase::Miss, without_extension);
+    table.push(Phase::Miss, without_extension(functions));
+    for server in functions.iter().filter(|function| function.reach == Reach::Site) {
+        let mut everything = Route::new(known_pattern(r"^/.*$"));
+        everything.dest = Some(format!("/{}", server.name));
+        everything.check = true;
+        table.push(Phase::Rewrite, everything);
+    }
     Ok(())
+}
+
+/// Lets `/api/date.go` answer as `/api/date`, with each extension that a function's file has.
+fn without_extension(functions: &[DetectedFunction]) -> Route {
+    let extensions = functions.iter().filter_map(|function| Some(function.file.rsplit_once('.')?.1));
+    let extensions: BTreeSet<&str> = extensions.collect();
+    let extensions: Vec<&str> = extensions.into_iter().collect();
+    let src = match extensions.as_slice() {
+        [one] => format!(r"^/api/(.+)\.{one}$"),
+        several => format!(r"^/api/(.+)\.(?:{})$", several.join("|")),
+    };
+    let mut route = Route::new(known_pattern(&src));
+    route.dest = Some("/api/$1".to_owned());
+    route.check = true;
+    route
+}
+
+/// A pattern of this file, of literals that have nothing to escape.
+fn known_pattern(src: &str) -> Pattern {
+    Pattern::anchored(src, CaseRule::Sensitive).expect("a pattern of this file compiles")
 }
 
 fn refuse_repeated_placeholders(paths: &[FunctionPath<'_>]) -> Result<(), DetectError> {

@@ -39,11 +39,6 @@ impl FunctionInputs {
     fn program_name(&self) -> &str {
         self.package.folder.rsplit('/').next().unwrap_or(&self.package.folder)
     }
-
-    /// The digest of everything that decides how the compiled program looks.
-    pub(crate) fn key(&self, toolchain: &Toolchain, arch: Architecture, environment: &BuildEnvironment) -> Digest {
-        self.package.key(toolchain, arch, environment)
-    }
 }
 
 impl PackageInputs {

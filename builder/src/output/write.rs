@@ -74,7 +74,7 @@ fn write_function(output: &BuildOutput, built: &BuiltFunction, folder: &Path) ->
     make_folder(&place)?;
     let config = json!({
         "runtime": "executable",
-        "handler": "bootstrap",
+        "handler": function.runtime.entry(),
         "runtimeLanguage": function.runtime,
         "architecture": output.arch.build_output_name(),
         "memory": function.limits.memory_mb,
@@ -82,9 +82,24 @@ fn write_function(output: &BuildOutput, built: &BuiltFunction, folder: &Path) ->
         "maxConcurrency": function.limits.concurrency,
         "supportsResponseStreaming": true,
     });
+    let mut config = config;
+    if !function.layers.is_empty() {
+        config["ship"] = json!({ "layers": function.layers });
+    }
     write_json(&place.join(".vc-config.json"), &config)?;
+    write_layers(built, folder)?;
     unpack(&built.artifact, &place).map_err(|source| WriteOutputError { path: built.artifact.clone(), source })?;
     copy(&built.artifact, &folder.join("functions").join(format!("{}.zip", function.name)))
+}
+
+/// Layers stand once beside all functions, under their digests.
+fn write_layers(built: &BuiltFunction, folder: &Path) -> Result<(), WriteOutputError> {
+    let folder = folder.join("layers");
+    for (layer, file) in built.layers() {
+        make_folder(&folder)?;
+        copy(file, &folder.join(format!("{}.zip", layer.digest.to_hex())))?;
+    }
+    Ok(())
 }
 
 /// Unpacks an artifact that this crate made.
@@ -94,7 +109,10 @@ fn unpack(artifact: &Path, folder: &Path) -> io::Result<()> {
     for index in 0..zip.len() {
         let mut entry = zip.by_index(index)?;
         let name = entry.name()?.parse::<ship_core::SitePath>().map_err(io::Error::other)?;
-        let mut file = File::options().write(true).create_new(true).mode(0o755).open(folder.join(name.as_str()))?;
+        let place = folder.join(name.as_str());
+        std::fs::create_dir_all(place.parent().unwrap_or(folder))?;
+        let mode = entry.unix_mode().unwrap_or(0o644) & 0o777;
+        let mut file = File::options().write(true).create_new(true).mode(mode).open(place)?;
         io::copy(&mut entry, &mut file)?;
     }
     Ok(())

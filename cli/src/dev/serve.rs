@@ -59,7 +59,8 @@ pub(crate) async fn serve(
     let folder = DevFolder::take(&settings.home.dev(project.root())).map_err(CommandError::project)?;
     let (console, console_writer) = Console::start(output.clone());
     let logs = Arc::new(console.clone()) as Arc<dyn LogSink>;
-    let runtime = Runtime::new(RuntimeOptions { socket_dir: folder.run(), logs, drain_timeout: DRAIN })?;
+    let interpreters = settings.interpreters();
+    let runtime = Runtime::new(RuntimeOptions { socket_dir: folder.run(), logs, interpreters, drain_timeout: DRAIN })?;
     let (watch, ears) = Watch::start(project.root(), &folder.cookies())?;
     let (shown_sender, shown) = watch::channel(Shown { edits: 0, view: View::Nothing });
     let rebuilder = Rebuilder {

@@ -18,7 +18,7 @@ use ship_edge::{
     Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, Site, Visitor, host_label,
     request_authority,
 };
-use ship_runtime::{LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{Interpreters, LogSink, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -72,7 +72,14 @@ impl SiteBuilder {
         let digest = self.store_blob(artifact);
         let limits = FunctionLimits::default();
         let (runtime, size_bytes) = (FunctionRuntime::Go, artifact.len() as u64);
-        self.functions.push(Function { name: name.parse().unwrap(), runtime, digest, size_bytes, limits });
+        self.functions.push(Function {
+            name: name.parse().unwrap(),
+            runtime,
+            digest,
+            size_bytes,
+            limits,
+            layers: Vec::new(),
+        });
         self
     }
 
@@ -115,7 +122,13 @@ impl SiteBuilder {
         let sink: Arc<dyn LogSink> = Arc::clone(&logs) as _;
         let socket_dir = self.folder.path().join("run");
         let (drain_timeout, runtime_logs) = (PATIENCE, Arc::clone(&sink));
-        let runtime = Runtime::new(RuntimeOptions { socket_dir, logs: runtime_logs, drain_timeout }).unwrap();
+        let runtime = Runtime::new(RuntimeOptions {
+            socket_dir,
+            logs: runtime_logs,
+            interpreters: Interpreters::default(),
+            drain_timeout,
+        })
+        .unwrap();
         let edge = Arc::new(Edge::new(self.store.clone(), runtime.clone(), sink, self.options));
         let own_origins = Arc::new(|origin: &str| origin == "http://site-git-main.localhost");
         let host = Host { edge: Arc::clone(&edge), site: Site { deployment: Arc::clone(&deployment), own_origins } };

@@ -18,13 +18,16 @@ use std::ptr;
 use rustix::process::Pid;
 
 use crate::error::SpawnError;
+use crate::interpreter::Command;
 
 /// The descriptor on which a function finds its listening socket. `SHIP_LISTEN_FD` tells it so.
 pub(crate) const LISTEN_FD: i32 = 3;
 
 /// What a process is started with.
 pub(crate) struct Launch<'a> {
-    /// The folder that holds `bootstrap`; becomes the working directory.
+    /// What is executed.
+    pub(crate) command: &'a Command,
+    /// The function's folder; becomes the working directory.
     pub(crate) root: &'a Path,
     /// The whole environment.
     pub(crate) env: &'a [(String, String)],
@@ -39,7 +42,7 @@ pub(crate) struct Spawned {
     pub(crate) stderr: OwnedFd,
 }
 
-/// Starts `bootstrap` in a process group of its own, with default signal handling and nothing inherited but what `launch`
+/// Starts a program in a process group of its own, with default signal handling and nothing inherited but what `launch`
 /// names. It returns when the program is running, or could not be executed.
 pub(crate) fn spawn(launch: &Launch<'_>) -> Result<Spawned, SpawnError> {
     let environment = environment_block(launch.env)?;
@@ -47,8 +50,9 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> Result<Spawned, SpawnError> {
     let (stderr, child_stderr) = output_pipe()?;
     let descriptors =
         Descriptors { stdout: child_stdout.as_fd(), stderr: child_stderr.as_fd(), listener: launch.listener };
-    let pid = spawn_with(launch.root, &environment, &descriptors)
-        .map_err(|source| SpawnError::Program { program: launch.root.join("bootstrap"), source })?;
+    let program = launch.root.join(launch.command.program.strip_prefix("./").unwrap_or(&launch.command.program));
+    let pid =
+        spawn_with(launch, &environment, &descriptors).map_err(|source| SpawnError::Program { program, source })?;
     Ok(Spawned { pid, stdout, stderr })
 }
 
@@ -91,10 +95,14 @@ struct Descriptors<'a> {
     listener: BorrowedFd<'a>,
 }
 
-fn spawn_with(root: &Path, environment: &[CString], descriptors: &Descriptors<'_>) -> io::Result<Pid> {
-    let actions = FileActions::new(root, descriptors)?;
+fn spawn_with(launch: &Launch<'_>, environment: &[CString], descriptors: &Descriptors<'_>) -> io::Result<Pid> {
+    let actions = FileActions::new(launch.root, descriptors)?;
     let attributes = Attributes::new()?;
-    let argv = [c"bootstrap".as_ptr().cast_mut(), ptr::null_mut()];
+    let program = c_path(&launch.command.program)?;
+    let arguments: Vec<CString> =
+        launch.command.arguments.iter().map(|argument| CString::new(*argument)).collect::<Result<_, _>>()?;
+    let mut argv: Vec<*mut c_char> = arguments.iter().map(|argument| argument.as_ptr().cast_mut()).collect();
+    argv.push(ptr::null_mut());
     let mut envp: Vec<*mut c_char> = environment.iter().map(|entry| entry.as_ptr().cast_mut()).collect();
     envp.push(ptr::null_mut());
     let mut pid = 0;
@@ -103,8 +111,8 @@ fn spawn_with(root: &Path, environment: &[CString], descriptors: &Descriptors<'_
     let code = unsafe {
         libc::posix_spawn(
             &raw mut pid,
-            // Relative, because the child is in its new working directory when it executes this.
-            c"./bootstrap".as_ptr(),
+            // If relative, then to the new working directory, in which the child is when it executes this.
+            program.as_ptr(),
             &raw const actions.inner,
             &raw const attributes.inner,
             argv.as_ptr(),

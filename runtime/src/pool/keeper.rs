@@ -66,7 +66,7 @@ impl Pool {
     }
 
     fn start_one(self: &Arc<Self>) {
-        match supervisor::start(&self.spec, &self.surroundings.folder, self.journal.clone()) {
+        match supervisor::start(&self.spec, &self.surroundings, self.journal.clone()) {
             Ok(child) => self.take_in(child),
             Err(error) => self.note_spawn_failure(error),
         }

@@ -25,6 +25,7 @@ use roster::{Admission, InstanceNumber, Overtime, Phase, Released, Roster, Slot}
 use crate::connection::Connection;
 use crate::error::{Failure, InvokeError};
 use crate::instance::{EndReason, Instance};
+use crate::interpreter::Interpreters;
 use crate::journal::Journal;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::leftovers::RunFolder;
@@ -34,6 +35,7 @@ use crate::spec::{FunctionSpec, InstanceState, InstanceView, LogSink};
 pub(crate) struct Surroundings {
     pub(crate) folder: Arc<RunFolder>,
     pub(crate) logs: Arc<dyn LogSink>,
+    pub(crate) interpreters: Interpreters,
     /// Owns every task of the runtime: keepers, supervisors, probes, and connections with an upload under way.
     pub(crate) tasks: TaskTracker,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ship_core::DeploymentId;
-use ship_runtime::{InstanceState, InvokeError, Runtime, RuntimeError, RuntimeOptions};
+use ship_runtime::{InstanceState, Interpreters, InvokeError, Runtime, RuntimeError, RuntimeOptions};
 
 use crate::support::{MemoryLog, Stage, StoppedClock, is_running, open_runtime, until};
 
@@ -103,7 +103,12 @@ async fn folder_in_use() {
     let socket_dir = stage.folder.path().join("run");
     assert_eq!(fs::metadata(&socket_dir).unwrap().permissions().mode() & 0o777, 0o700);
     let logs = Arc::new(MemoryLog::default());
-    let second = Runtime::new(RuntimeOptions { socket_dir, logs, drain_timeout: Duration::ZERO });
+    let second = Runtime::new(RuntimeOptions {
+        socket_dir,
+        logs,
+        interpreters: Interpreters::default(),
+        drain_timeout: Duration::ZERO,
+    });
     let Err(RuntimeError::Folder { action: "lock", .. }) = second else { panic!("it was given the folder") };
 }
 

@@ -11,7 +11,9 @@ use http_body_util::{BodyExt, Empty};
 use ship_core::{
     DeploymentId, Digest, Function, FunctionLimits, FunctionRuntime, LogRecord, LogSource, ProjectName, RequestId,
 };
-use ship_runtime::{FunctionBody, FunctionSpec, InstanceView, InvokeError, LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{
+    FunctionBody, FunctionSpec, InstanceView, Interpreters, InvokeError, LogSink, Runtime, RuntimeOptions,
+};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -52,6 +54,7 @@ impl Stage {
                 digest: Digest::of(b""),
                 size_bytes: 0,
                 limits: FunctionLimits::default(),
+                layers: Vec::new(),
             },
             root: self.folder.path().join("artifact"),
             env: Vec::new(),
@@ -100,7 +103,7 @@ pub(crate) fn project() -> ProjectName {
 
 pub(crate) fn open_runtime(socket_dir: PathBuf, logs: &Arc<MemoryLog>, drain_timeout: Duration) -> Runtime {
     let logs: Arc<dyn LogSink> = Arc::clone(logs) as _;
-    Runtime::new(RuntimeOptions { socket_dir, logs, drain_timeout }).unwrap()
+    Runtime::new(RuntimeOptions { socket_dir, logs, interpreters: Interpreters::default(), drain_timeout }).unwrap()
 }
 
 /// The text of a whole response.

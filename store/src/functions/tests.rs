@@ -6,9 +6,17 @@ use rustix::io::Errno;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use ship_core::{FunctionLimits, FunctionRuntime};
+
 use super::*;
 use crate::disk::faulty::{Fault, FaultyDisk};
 use crate::{Durability, Store};
+
+/// A function of this artifact, without layers.
+fn function(digest: Digest) -> Function {
+    let (name, limits) = ("api/date".parse().unwrap(), FunctionLimits::default());
+    Function { name, runtime: FunctionRuntime::Go, digest, size_bytes: 0, limits, layers: Vec::new() }
+}
 
 struct TestStore {
     folder: tempfile::TempDir,
@@ -27,7 +35,7 @@ impl TestStore {
     }
 
     fn unpack(&self, artifact: &[u8]) -> Result<PathBuf, UnpackError> {
-        self.store.functions().unpack(&self.put(artifact))
+        self.store.functions().unpack(&function(self.put(artifact)))
     }
 
     /// Why an artifact is refused. Nothing of it stays.
@@ -118,14 +126,14 @@ fn unpacked() {
 fn unpacked_once_per_boot() {
     let TestStore { folder, store } = TestStore::new();
     let digest = put(&store, &zip_of(&[("bootstrap", 0o755, "#!")]));
-    let path = store.functions().unpack(&digest).unwrap();
+    let path = store.functions().unpack(&function(digest)).unwrap();
     let inode = || std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap());
     let first = inode();
-    assert_eq!(store.functions().unpack(&digest).unwrap(), path);
+    assert_eq!(store.functions().unpack(&function(digest)).unwrap(), path);
     assert_eq!(inode(), first);
     drop(store);
     let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
-    assert_eq!(store.functions().unpack(&digest).unwrap(), path);
+    assert_eq!(store.functions().unpack(&function(digest)).unwrap(), path);
     assert_eq!(inode(), first);
     drop(store);
     let note = folder.path().join("functions").join(format!("{}.boot", digest.to_hex()));
@@ -133,7 +141,7 @@ fn unpacked_once_per_boot() {
     fs::set_permissions(path.join("bootstrap"), fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(path.join("bootstrap"), "lost in a power cut").unwrap();
     let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
-    assert_eq!(store.functions().unpack(&digest).unwrap(), path);
+    assert_eq!(store.functions().unpack(&function(digest)).unwrap(), path);
     assert_eq!(tree(&path), ["555 bootstrap: #!"]);
     assert_eq!(tree(&folder.path().join("tmp")), Vec::<String>::new());
 }
@@ -156,7 +164,7 @@ fn many_at_once() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let path = test.store.functions().unpack(&digest).unwrap();
+                let path = test.store.functions().unpack(&function(digest)).unwrap();
                 assert_eq!(fs::read(path.join("data")).unwrap().len(), 40_000);
             });
         }
@@ -247,7 +255,7 @@ fn bombs() {
         ..Functions::new(&data_dir_of(&test), test.store.functions().disk.clone(), test.store.blobs().clone())
     };
     let refusal = |artifact: &[u8]| {
-        let error = functions.unpack(&test.put(artifact)).unwrap_err();
+        let error = functions.unpack(&function(test.put(artifact))).unwrap_err();
         error.to_string().replace(&Digest::of(artifact).to_string(), "A")
     };
     let three = zip_of(&[("a", 0o644, ""), ("b", 0o644, ""), ("c", 0o644, "")]);
@@ -285,7 +293,7 @@ fn not_a_plain_zip() {
     let refusal = test.refusal(&changed);
     assert!(refusal.starts_with("artifact A has the entry \"bootstrap\", which cannot be read: "), "{refusal}");
     let absent = Digest::of(b"absent");
-    let error = test.store.functions().unpack(&absent).unwrap_err();
+    let error = test.store.functions().unpack(&function(absent)).unwrap_err();
     assert!(matches!(error, UnpackError::Blob(BlobError::Missing { digest }) if digest == absent), "{error}");
 }
 
@@ -299,12 +307,12 @@ fn any_operation_may_fail() {
         let disk = Arc::new(FaultyDisk::new(nth, Fault::Once(Errno::NOSPC)));
         let functions =
             Functions::new(&data_dir_of(&test), Arc::clone(&disk) as Arc<dyn FileSystem>, test.store.blobs().clone());
-        let unpacked = functions.unpack(&digest);
+        let unpacked = functions.unpack(&function(digest));
         assert_eq!(tree(&test.folder.path().join("tmp")), Vec::<String>::new());
         if disk.has_failed() {
             assert!(matches!(unpacked, Err(UnpackError::Blob(BlobError::StorageFull { .. }))), "{unpacked:?}");
         }
-        let path = functions.unpack(&digest).unwrap();
+        let path = functions.unpack(&function(digest)).unwrap();
         assert_eq!(tree(&path), ["555 bootstrap: #!", "555 lib/", "  444 data: data"]);
         remove_all(&path).unwrap();
         fs::remove_file(functions.note(&digest)).unwrap();
@@ -312,4 +320,31 @@ fn any_operation_may_fail() {
             break;
         }
     }
+}
+
+/// Two functions share a layer, which is unpacked once; each sees it in its own folder. What the layer lacks on the disk is
+/// unpacked again, and an artifact that brings a file in a layer's place is refused.
+#[test]
+fn layers() {
+    let test = TestStore::new();
+    let [one, other] = ["one", "other"].map(|text| test.put(&zip_of(&[("launcher.py", 0o644, text)])));
+    let packages = test.put(&zip_of(&[("python/flask/app.py", 0o644, "flask")]));
+    let layer = Layer { mount: "python".parse().unwrap(), digest: packages, size_bytes: 0 };
+    let with_layer = |artifact| Function { layers: vec![layer.clone()], ..function(artifact) };
+    for artifact in [one, other] {
+        let folder = test.store.functions().unpack(&with_layer(artifact)).unwrap();
+        assert_ne!(folder.file_name().unwrap().to_str(), Some(artifact.to_hex().as_str()));
+        assert_eq!(fs::read_to_string(folder.join("python/flask/app.py")).unwrap(), "flask");
+        assert_eq!(test.store.functions().unpacked(&with_layer(artifact)), Some(folder));
+    }
+    let unpacked = test.folder.path().join("functions").join(packages.to_hex());
+    crate::data_dir::remove_all(&unpacked).unwrap();
+    assert_eq!(test.store.functions().unpacked(&with_layer(one)), None);
+    let folder = test.store.functions().unpack(&with_layer(one)).unwrap();
+    assert_eq!(fs::read_to_string(folder.join("python/flask/app.py")).unwrap(), "flask");
+
+    let taken = test.put(&zip_of(&[("python", 0o644, "in the way")]));
+    let error = test.store.functions().unpack(&with_layer(taken)).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.starts_with("cannot link ") && cause.ends_with("/python"), "{cause}");
 }

@@ -11,6 +11,7 @@ fn detected(names: &[&str]) -> Vec<DetectedFunction> {
         name: name.parse().unwrap(),
         file: format!("{name}.go"),
         runtime: FunctionRuntime::Go,
+        reach: Reach::Path,
         limits: FunctionLimits::default(),
     };
     let mut functions: Vec<DetectedFunction> = names.iter().map(one).collect();
@@ -31,6 +32,7 @@ fn answer(names: &[&str], path: &str) -> Option<(String, Option<String>)> {
         runtime: function.runtime,
         digest: Digest::of(b""),
         size_bytes: 0,
+        layers: Vec::new(),
         limits: function.limits,
     };
     let functions = detected(names).into_iter().map(function).collect();

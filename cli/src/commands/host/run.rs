@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &RunArgs, settings: &Settings, output: &Output) -> 
     };
     crate::embedded::create_private(folder.folder()).map_err(files)?;
     diagnostics::install(settings, output, "info", &destination).map_err(files)?;
-    let options = host_options(arguments, mode, data, &folder)?;
+    let options = host_options(arguments, settings, mode, data, &folder)?;
     ship_host::prepare_descriptors();
     let runtime = crate::commands::runtime(&mut Builder::new_multi_thread())?;
     runtime.block_on(serve(options, &folder, output))
@@ -69,6 +69,7 @@ fn data_folder(given: Option<&Path>, settings: &Settings) -> Result<PathBuf, Com
 
 fn host_options(
     arguments: &RunArgs,
+    settings: &Settings,
     mode: Mode,
     data: PathBuf,
     folder: &HostFolder,
@@ -91,6 +92,7 @@ fn host_options(
         control: arguments.control.or_else(|| last_address(|endpoint| &endpoint.control)).unwrap_or(DEFAULT_CONTROL),
         domain,
         token_file: folder.token_file(),
+        interpreters: settings.interpreters(),
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
         drain: DRAIN,
     })
