@@ -22,7 +22,7 @@ pub fn build(
     environment: &BuildEnvironment,
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
-    let BuildPlan { site, files, functions, go, routes, cors, options, detect_took } = plan;
+    let BuildPlan { site, files, functions, go, routes, cors, crons, options, detect_took } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
     let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
@@ -44,7 +44,7 @@ pub fn build(
     };
     let functions: Vec<BuiltFunction> = functions.into_iter().map(built).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
-    let manifest = Manifest::new(assets, in_manifest, routes, cors)?;
+    let manifest = Manifest::new(assets, in_manifest, routes, cors)?.with_crons(crons)?;
     let timings = BuildTimings { detect: detect_took, build, hash };
     Ok(BuildOutput::new(manifest, functions, site, options.arch, read_files, timings))
 }
@@ -127,7 +127,7 @@ impl BuiltArtifact {
         };
         let layers = self.layers.iter().map(layer).collect();
         let layer_files = self.layers.into_iter().map(|layer| layer.artifact.file).collect();
-        let DetectedFunction { name, runtime, limits, file: source, reach: _ } = detected;
+        let DetectedFunction { name, runtime, limits, file: source, files: _, reach: _ } = detected;
         let function = Function { name, runtime, digest, size_bytes, limits, layers };
         BuiltFunction::new(function, source, self.is_cached, file, layer_files)
     }

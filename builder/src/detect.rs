@@ -1,4 +1,4 @@
-//! From a project folder to its configuration: `ship.toml`, the functions below `api/`, and where the static files are.
+//! From a project folder to its configuration: `ship.toml` or `vercel.json`, the functions below `api/`, and where the static files are.
 
 mod functions;
 mod ignored;
@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ship_core::route::RouteTable;
-use ship_core::{CorsRule, ProjectName};
+use ship_core::{CorsRule, Cron, ProjectName};
 
 use crate::config::{
-    BuildEntry, CONFIG_FILE, ConfigError, ConfigText, FunctionRules, ShipToml, cors_rules, site_routes,
+    self, BuildEntry, BuildSettings, ConfigError, ConfigFile, ConfigText, Configuration, FunctionRules, cors_rules,
+    crons, site_routes,
 };
 use crate::project::ProjectDir;
 use crate::tree::TreeError;
@@ -29,14 +30,17 @@ pub(crate) use site::{SiteFolder, SiteFolderKind};
 /// What a person wrote and what is there: parsed, checked, nothing built yet.
 #[derive(Debug)]
 pub struct ProjectConfig {
-    /// The name that `ship.toml` gives.
+    /// The name that the configuration gives.
     pub name: Option<ProjectName>,
+    /// What the configuration says about the frontend's build.
+    pub build: BuildSettings,
     /// What a person should know although it is no error.
     pub warnings: Vec<ProjectWarning>,
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) sources: Vec<GoSource>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
+    pub(crate) crons: Vec<Cron>,
     pub(crate) site: SiteFolder,
     pub(crate) ignore: IgnoreFile,
     pub(crate) took: Duration,
@@ -46,9 +50,10 @@ pub struct ProjectConfig {
 pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let started = Instant::now();
     let mut warnings = Vec::new();
-    let text = read_config(project, &mut warnings)?;
-    let file = ShipToml::parse(&text)?;
-    let text = ConfigText(&text);
+    let (config_file, text) = read_config(project, &mut warnings)?;
+    let text = ConfigText { file: config_file, text: &text };
+    let (file, unused) = config::read(text)?;
+    warnings.extend(unused.into_iter().map(ProjectWarning::from));
     refuse_commands(text, &file.build)?;
     let base = site::base_folder(text, &file.build, project)?;
     let ignore = IgnoreFile::read(project)?;
@@ -61,6 +66,8 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         name: project_name(text, &file)?,
         site: site::static_folder(text, &file.build, project, base)?,
         cors: cors_rules(text, &file)?,
+        crons: crons(text, &file)?,
+        build: BuildSettings::from(&file.build),
         functions: found.functions,
         sources: found.sources,
         warnings,
@@ -71,6 +78,11 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
 }
 
 impl ProjectConfig {
+    /// The routes of the site and of its functions.
+    pub fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+
     /// The functions that were found, sorted by name.
     pub fn functions(&self) -> &[DetectedFunction] {
         &self.functions
@@ -89,46 +101,65 @@ impl ProjectConfig {
     }
 }
 
-/// The text of `ship.toml`, empty if there is none.
-fn read_config(project: &ProjectDir, warnings: &mut Vec<ProjectWarning>) -> Result<String, DetectError> {
-    let has_vercel_json = project.root().join("vercel.json").is_file();
-    let path = project.root().join(CONFIG_FILE);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            if has_vercel_json {
-                warnings.push(ProjectWarning::BothConfigFiles);
-            }
-            Ok(text)
+/// Other forms of `vercel.json`, which Vercel's own program turns into it.
+const OTHER_VERCEL_FILES: [&str; 7] =
+    ["vercel.ts", "vercel.mts", "vercel.js", "vercel.mjs", "vercel.cjs", "vercel.toml", "now.json"];
+
+/// The configuration's text: that of `ship.toml`, or of `vercel.json` where there is none, or nothing at all.
+fn read_config(project: &ProjectDir, warnings: &mut Vec<ProjectWarning>) -> Result<(ConfigFile, String), DetectError> {
+    let is_there = |name: &str| project.root().join(name).is_file();
+    if let Some(text) = read_text(project, ConfigFile::ShipToml)? {
+        if is_there(ConfigFile::VercelJson.name()) {
+            warnings.push(ProjectWarning::BothConfigFiles);
         }
-        Err(absent) if absent.kind() == io::ErrorKind::NotFound => {
-            if has_vercel_json {
-                warnings.push(ProjectWarning::VercelJsonNotRead);
-            }
-            Ok(String::new())
-        }
-        Err(source) => Err(DetectError::ConfigUnreadable { source }),
+        return Ok((ConfigFile::ShipToml, text));
+    }
+    if let Some(text) = read_text(project, ConfigFile::VercelJson)? {
+        return Ok((ConfigFile::VercelJson, text));
+    }
+    match OTHER_VERCEL_FILES.into_iter().find(|name| is_there(name)) {
+        Some(name) => Err(DetectError::OtherVercelFile { name }),
+        None => Ok((ConfigFile::ShipToml, String::new())),
     }
 }
 
-fn project_name(text: ConfigText<'_>, file: &ShipToml) -> Result<Option<ProjectName>, ConfigError> {
+fn read_text(project: &ProjectDir, file: ConfigFile) -> Result<Option<String>, DetectError> {
+    match std::fs::read_to_string(project.root().join(file.name())) {
+        Ok(text) => Ok(Some(text)),
+        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DetectError::ConfigUnreadable { name: file.name(), source }),
+    }
+}
+
+fn project_name(text: ConfigText<'_>, file: &Configuration) -> Result<Option<ProjectName>, ConfigError> {
     let Some(written) = &file.name else { return Ok(None) };
-    let parsed = written.get_ref().parse::<ProjectName>().map_err(|error| {
-        let message = match error.nearest() {
-            Some(nearest) => format!("{error}; `{nearest}` would do"),
-            None => error.to_string(),
-        };
-        text.error(written.span(), message)
-    });
-    parsed.map(Some)
+    let error = match written.get_ref().parse::<ProjectName>() {
+        Ok(name) => return Ok(Some(name)),
+        Err(error) => error,
+    };
+    match error.nearest() {
+        // Vercel's names may hold dots and underscores: the site is the same under the nearest name.
+        Some(nearest) if text.file == ConfigFile::VercelJson && nearest.parse::<ProjectName>().is_ok() => {
+            Ok(nearest.parse().ok())
+        }
+        Some(nearest) => Err(text.error(written.span(), format!("{error}; `{nearest}` would do"))),
+        None => Err(text.error(written.span(), error.to_string())),
+    }
 }
 
 /// A build command that is silently not run would deploy stale files.
 fn refuse_commands(text: ConfigText<'_>, build: &BuildEntry) -> Result<(), ConfigError> {
-    for (key, value) in [("command", &build.command), ("install", &build.install), ("framework", &build.framework)] {
-        if let Some(value) = value {
+    for (key, value) in [
+        (text.key("command", "buildCommand"), &build.command),
+        (text.key("install", "installCommand"), &build.install),
+        ("framework", &build.framework),
+    ] {
+        // An empty command says that there is none to run.
+        if let Some(value) = value.as_ref().filter(|value| !value.get_ref().trim().is_empty()) {
+            let output = text.key("output", "outputDirectory");
             let message = format!(
                 "this version of ship runs no frontend build, so `{key}` cannot be set: build first, and name the result \
-                 with `output`"
+                 with `{output}`"
             );
             return Err(text.error(value.span(), message));
         }
@@ -139,12 +170,20 @@ fn refuse_commands(text: ConfigText<'_>, build: &BuildEntry) -> Result<(), Confi
 /// The project is not one that can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
-    /// `ship.toml` is wrong.
+    /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// `ship.toml` is there and cannot be read.
-    #[error("`{CONFIG_FILE}` cannot be read")]
+    /// There is only a form of Vercel's configuration that ship does not read.
+    #[error("`{name}` is not read by ship: write what it says into `vercel.json` or `ship.toml`")]
+    OtherVercelFile {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The configuration is there and cannot be read.
+    #[error("`{name}` cannot be read")]
     ConfigUnreadable {
+        /// Its file.
+        name: &'static str,
         /// Why.
         #[source]
         source: io::Error,
@@ -203,7 +242,7 @@ impl DetectError {
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::ConflictingPathSegment { .. } => Some("conflicting_path_segment"),
-            Self::Config(error) if error.message().starts_with("unused_function") => Some("unused_function"),
+            Self::Config(error) => error.code(),
             _ => None,
         }
     }

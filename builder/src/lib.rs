@@ -25,7 +25,7 @@ mod tree;
 
 pub use artifact::ArtifactError;
 pub use build::{BuildError, build};
-pub use config::ConfigError;
+pub use config::{BuildCommand, BuildSettings, ConfigError, FilePatterns};
 pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, detect};
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, UnknownArchitecture};
 pub use event::BuildEvent;

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ship_core::CorsRule;
 use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
+use ship_core::{CorsRule, Cron};
 
 use crate::assets::{self, FoundFiles};
 use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
@@ -26,6 +26,7 @@ pub struct BuildPlan {
     pub(crate) go: GoInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
+    pub(crate) crons: Vec<Cron>,
     pub(crate) options: BuildOptions,
     pub(crate) detect_took: Duration,
 }
@@ -55,6 +56,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         go,
         routes,
         cors: config.cors,
+        crons: config.crons,
         options: *options,
         detect_took: config.took + started.elapsed(),
     })

@@ -6,6 +6,7 @@
 //! mean the same thing when they say "route" or "deployment".
 
 mod cors;
+mod cron;
 mod deployment;
 mod digest;
 mod function;
@@ -22,6 +23,7 @@ pub mod route;
 mod text;
 
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
+pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};
 pub use digest::{Digest, DigestHasher, ParseDigestError};
 pub use function::{Function, FunctionRuntime, Layer, UnknownRuntime};

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
 
 use super::{DetectError, IgnoreFile, ProjectWarning};
-use crate::config::FunctionRules;
+use crate::config::{FilePatterns, FunctionRules};
 use crate::go::{self, GoFile, NearHandler};
 use crate::project::ProjectDir;
 use crate::tree::{self, Selection, TreeError};
@@ -25,6 +25,8 @@ pub struct DetectedFunction {
     pub runtime: FunctionRuntime,
     /// What it may use.
     pub limits: FunctionLimits,
+    /// Which files go with it although its code does not name them.
+    pub files: FilePatterns,
     /// Which paths it answers at.
     pub(crate) reach: Reach,
 }
@@ -126,8 +128,9 @@ fn function(
 ) -> Result<DetectedFunction, DetectError> {
     let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
     let limits = rules.limits(name, file)?;
+    let files = rules.files(name, file);
     let name = name.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
-    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path })
+    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, files, reach: Reach::Path })
 }
 
 /// What may be a function: no hidden files, none that begin with `_`, no tests and no installed packages.

@@ -75,7 +75,7 @@ pub(crate) struct SiteFolder {
 /// Why it is this folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SiteFolderKind {
-    /// It is `public/`, or `ship.toml` names it: everything in it is the site.
+    /// It is `public/`, or the configuration names it: everything in it is the site.
     Output,
     /// Nothing else was there: the project folder, without what is about the project.
     ProjectFolder,
@@ -103,7 +103,7 @@ pub(super) fn static_folder(
     let site =
         |folder: PathBuf, base: PathBuf, kind| SiteFolder { project: project.root().to_owned(), base, folder, kind };
     if let Some(output) = &build.output {
-        let folder = named_folder(text, "output", output, &base, project)?;
+        let folder = named_folder(text, text.key("output", "outputDirectory"), output, &base, project)?;
         let kind = if folder == base { SiteFolderKind::ProjectFolder } else { SiteFolderKind::Output };
         return Ok(site(folder, base, kind));
     }

@@ -39,7 +39,7 @@ fn functions() {
 fn warnings() {
     let returning = "package handler\n\nimport \"net/http\"\n\nfunc Get(w http.ResponseWriter, r *http.Request) error { return nil }\n";
     let project = TestProject::new([
-        ("vercel.json", "{}"),
+        ("vercel.json", "{\n\"env\": {}, \"regions\": [\"fra1\"] }"),
         ("api/hello.ts", "export function GET() {}"),
         ("api/types.d.ts", ""),
         ("api/get.go", returning),
@@ -48,7 +48,7 @@ fn warnings() {
     assert_eq!(
         said,
         [
-            "vercel.json is not read by this version of ship: what it says does not apply",
+            "vercel.json:2: `env` is not used by this version of ship: variables do not come from this file",
             "`api/hello.ts` is not deployed: this version of ship builds functions in Go",
             "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
              *http.Request)`",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::config::UnusedKey;
 use crate::go::HandlerFlaw;
 
 /// A warning about a project.
@@ -10,8 +11,15 @@ use crate::go::HandlerFlaw;
 pub enum ProjectWarning {
     /// There is a `ship.toml` and a `vercel.json`.
     BothConfigFiles,
-    /// There is only a `vercel.json`.
-    VercelJsonNotRead,
+    /// A key of `vercel.json` that changes nothing here.
+    KeyNotUsed {
+        /// The key.
+        key: &'static str,
+        /// Its line, counted from 1.
+        line: usize,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// A file below `api/` in a language that is not built yet.
     LanguageNotBuilt {
         /// The file, relative to the project.
@@ -34,8 +42,8 @@ impl fmt::Display for ProjectWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BothConfigFiles => f.write_str("both ship.toml and vercel.json are there: ship.toml is used"),
-            Self::VercelJsonNotRead => {
-                f.write_str("vercel.json is not read by this version of ship: what it says does not apply")
+            Self::KeyNotUsed { key, line, instead } => {
+                write!(f, "vercel.json:{line}: `{key}` is not used by this version of ship: {instead}")
             }
             Self::LanguageNotBuilt { file } => {
                 write!(f, "`{file}` is not deployed: this version of ship builds functions in Go")
@@ -48,6 +56,12 @@ impl fmt::Display for ProjectWarning {
                 capitalised(name)
             ),
         }
+    }
+}
+
+impl From<UnusedKey> for ProjectWarning {
+    fn from(UnusedKey { key, line, instead }: UnusedKey) -> Self {
+        Self::KeyNotUsed { key, line, instead }
     }
 }
 

@@ -31,6 +31,11 @@ impl Groups {
         Ok(true)
     }
 
+    /// Remembers `value` under a name.
+    pub(super) fn name(&mut self, name: &str, value: &str) {
+        self.named.push((name.to_owned(), value.to_owned()));
+    }
+
     /// `template` with `$1` and `$name` replaced by what was caught, each passed through `encode`.
     fn fill(&self, template: &str, encode: impl Fn(&str) -> String) -> String {
         let mut filled = String::with_capacity(template.len());
@@ -77,9 +82,20 @@ impl Groups {
         self.fill(template, |value| utf8_percent_encode(value, PATH).to_string())
     }
 
-    /// A URL of another host.
-    pub(super) fn fill_url(&self, template: &str) -> String {
-        self.fill_header(template)
+    /// A URL of another host. In its authority what was caught can only be part of a host name: `None` where it would be more,
+    /// such as a user, a port or the end of the authority.
+    pub(super) fn fill_url(&self, template: &str) -> Option<String> {
+        let authority = template.find("://").map_or(0, |at| at + 3);
+        let path = template[authority..].find('/').map_or(template.len(), |at| authority + at);
+        let is_host_name = |value: &str| {
+            value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.') && !value.is_empty()
+        };
+        let in_host_name = std::cell::Cell::new(true);
+        let host = self.fill(&template[..path], |value| {
+            in_host_name.set(in_host_name.get() && is_host_name(value));
+            value.to_owned()
+        });
+        in_host_name.get().then(|| host + &self.fill_header(&template[path..]))
     }
 }
 
@@ -101,6 +117,18 @@ mod tests {
         assert_eq!(groups.fill_path("/p/$1"), "/p/a b&c=%2Fd");
         assert_eq!(groups.fill_query("slug=$slug"), "slug=a%20b%26c%3D%2Fd");
         assert_eq!(groups.fill_header("/new/$1?x=1"), "/new/a%20b&c=%2Fd?x=1");
+    }
+
+    /// What was caught stays inside of the host name it was put into.
+    #[test]
+    fn hosts() {
+        let url = |path: &str| groups("/([^/]*)/(.*)", path).fill_url("https://$1.example.com/x/$2");
+        assert_eq!(url("/shop/a b").as_deref(), Some("https://shop.example.com/x/a%20b"));
+        assert_eq!(url("/a.b/").as_deref(), Some("https://a.b.example.com/x/"));
+        for hostile in ["evil.test#", "evil.test?", "user@evil.test:80", "evil.test\\", "evil test", "", "%2f"] {
+            assert_eq!(url(&format!("/{hostile}/x")), None, "{hostile}");
+        }
+        assert_eq!(groups("/(.*)", "/@evil.test").fill_url("https://example.com$1").as_deref(), None);
     }
 
     /// A dollar that names no group stays a dollar; a group that did not take part is empty.

@@ -1,4 +1,5 @@
-//! The shape of `ship.toml`: which keys there are, and of which type. What the values mean is checked by who uses them.
+//! What a configuration says, each value with its place: the one model that both readers fill. What the values mean is checked
+//! by who uses them. Its keys are those of `ship.toml`.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +7,12 @@ use serde::Deserialize;
 use ship_core::route::Condition;
 use toml::Spanned;
 
-use super::diagnostic::{ConfigError, ConfigText};
+use super::legacy_routes::RouteItem;
 
 /// The whole file.
 #[derive(Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub(crate) struct ShipToml {
+pub(crate) struct Configuration {
     pub(crate) name: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) functions: BTreeMap<Spanned<String>, FunctionEntry>,
@@ -28,13 +29,11 @@ pub(crate) struct ShipToml {
     pub(crate) trailing_slash: Option<bool>,
     #[serde(default)]
     pub(crate) clean_urls: bool,
-}
-
-impl ShipToml {
-    /// Reads the file's text.
-    pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| ConfigText(text).toml_error(&error))
-    }
+    #[serde(default)]
+    pub(crate) crons: Vec<CronEntry>,
+    /// The `routes` of `vercel.json`, which `ship.toml` does not have.
+    #[serde(skip)]
+    pub(crate) routes: Vec<Spanned<RouteItem>>,
 }
 
 /// `[functions."glob"]`.
@@ -48,6 +47,8 @@ pub(crate) struct FunctionEntry {
     pub(crate) min_instances: Option<Spanned<i64>>,
     pub(crate) max_instances: Option<Spanned<i64>>,
     pub(crate) idle_secs: Option<Spanned<i64>>,
+    pub(crate) include_files: Option<Spanned<String>>,
+    pub(crate) exclude_files: Option<Spanned<String>>,
 }
 
 /// `[[redirects]]`.
@@ -57,6 +58,7 @@ pub(crate) struct RedirectEntry {
     pub(crate) source: Spanned<String>,
     pub(crate) destination: Spanned<String>,
     pub(crate) permanent: Option<Spanned<bool>>,
+    #[serde(alias = "statusCode")]
     pub(crate) status: Option<Spanned<i64>>,
     #[serde(default)]
     pub(crate) has: Vec<Condition>,
@@ -70,6 +72,8 @@ pub(crate) struct RedirectEntry {
 pub(crate) struct RewriteEntry {
     pub(crate) source: Spanned<String>,
     pub(crate) destination: Spanned<String>,
+    #[serde(alias = "statusCode")]
+    pub(crate) status: Option<Spanned<i64>>,
     #[serde(default)]
     pub(crate) has: Vec<Condition>,
     #[serde(default)]
@@ -118,4 +122,18 @@ pub(crate) struct BuildEntry {
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) install: Option<Spanned<String>>,
     pub(crate) framework: Option<Spanned<String>>,
+    /// `devCommand` of `vercel.json`.
+    #[serde(skip)]
+    pub(crate) dev: Option<Spanned<String>>,
+    /// `ignoreCommand` of `vercel.json`.
+    #[serde(skip)]
+    pub(crate) ignore: Option<Spanned<String>>,
+}
+
+/// `[[crons]]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct CronEntry {
+    pub(crate) path: Spanned<String>,
+    pub(crate) schedule: Spanned<String>,
 }
