@@ -12,6 +12,7 @@ use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
+use crate::included::{IncludedByFunction, IncludedFiles};
 use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::tree::TreeError;
@@ -22,10 +23,11 @@ pub fn build(
     environment: &BuildEnvironment,
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
-    let BuildPlan { site, files, functions, go, routes, cors, options, detect_took } = plan;
+    let BuildPlan { site, files, functions, included, go, routes, cors, options, detect_took } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
-    let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
+    let job =
+        BuildJob { site: &site, arch: options.arch, environment, cache: &cache, included: &included, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
         let building = scope.spawn(|| timed(move || build_functions(&go, job)));
@@ -69,10 +71,16 @@ pub(crate) struct BuildJob<'b> {
     pub(crate) arch: Architecture,
     pub(crate) environment: &'b BuildEnvironment,
     pub(crate) cache: &'b ArtifactCache,
+    included: &'b IncludedByFunction,
     events: mpsc::Sender<BuildEvent>,
 }
 
 impl BuildJob<'_> {
+    /// The files that `function` takes along: part of its key, and members of its artifact.
+    pub(crate) fn included(&self, function: &FunctionName) -> &IncludedFiles {
+        self.included.of(function)
+    }
+
     /// Tells whoever asked for the build what happens.
     pub(crate) fn tell(&self, event: BuildEvent) {
         // Nobody listens any more only when the build is over.
@@ -127,7 +135,7 @@ impl BuiltArtifact {
         };
         let layers = self.layers.iter().map(layer).collect();
         let layer_files = self.layers.into_iter().map(|layer| layer.artifact.file).collect();
-        let DetectedFunction { name, runtime, limits, file: source, reach: _ } = detected;
+        let DetectedFunction { name, runtime, limits, file: source, .. } = detected;
         let function = Function { name, runtime, digest, size_bytes, limits, layers };
         BuiltFunction::new(function, source, self.is_cached, file, layer_files)
     }

@@ -16,6 +16,7 @@ mod detect;
 mod environment;
 mod event;
 mod go;
+mod included;
 mod output;
 mod plan;
 mod project;

@@ -11,6 +11,7 @@ use crate::assets::{self, FoundFiles};
 use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
 use crate::environment::{Architecture, BuildOptions};
 use crate::go::{Exclusion, GoInputs, InputError};
+use crate::included::IncludedByFunction;
 use crate::project::ProjectDir;
 use crate::tree::{TreeError, shown_below};
 
@@ -23,6 +24,7 @@ pub struct BuildPlan {
     pub(crate) site: SiteFolder,
     pub(crate) files: FoundFiles,
     pub(crate) functions: Vec<DetectedFunction>,
+    pub(crate) included: IncludedByFunction,
     pub(crate) go: GoInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
@@ -44,6 +46,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
+    let included = IncludedByFunction::read(&config.functions, &config.site)?;
     let mut routes = config.routes;
     if find(&files, NOT_FOUND_PAGE) {
         routes.push(Phase::Error, not_found_route());
@@ -52,6 +55,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         site: config.site,
         files,
         functions: config.functions,
+        included,
         go,
         routes,
         cors: config.cors,

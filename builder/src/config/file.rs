@@ -48,6 +48,8 @@ pub(crate) struct FunctionEntry {
     pub(crate) min_instances: Option<Spanned<i64>>,
     pub(crate) max_instances: Option<Spanned<i64>>,
     pub(crate) idle_secs: Option<Spanned<i64>>,
+    pub(crate) include_files: Option<Vec<Spanned<String>>>,
+    pub(crate) exclude_files: Option<Vec<Spanned<String>>>,
 }
 
 /// `[[redirects]]`.

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::diagnostic::{ConfigError, ConfigText};
 use super::file::{FunctionEntry, ShipToml};
+use crate::included::Inclusion;
 
 /// The longest glob, in bytes: what `vercel.json` accepts.
 const MAX_GLOB_BYTES: usize = 256;
@@ -34,6 +35,7 @@ impl<'t> FunctionRules<'t> {
     pub(crate) fn new(text: ConfigText<'t>, file: &ShipToml) -> Result<Self, ConfigError> {
         let rule = |(glob, entry): (&Spanned<String>, &FunctionEntry)| {
             check_ranges(text, entry)?;
+            check_included(text, entry)?;
             Ok(FunctionRule {
                 glob: glob.get_ref().clone(),
                 matcher: compile(text, glob)?,
@@ -68,6 +70,19 @@ impl<'t> FunctionRules<'t> {
         Ok(limits)
     }
 
+    /// Which files the function `name`, made of the file `file`, takes along.
+    pub(crate) fn inclusion(&mut self, name: &str, file: &str) -> Inclusion {
+        let mut chosen = FunctionEntry::default();
+        for rule in self.rules.iter_mut().filter(|rule| rule.is_about(name) || rule.is_about(file)) {
+            rule.is_used = true;
+            chosen.overlay(&rule.entry);
+        }
+        let globs = |written: Option<Vec<Spanned<String>>>| {
+            written.unwrap_or_default().into_iter().map(Spanned::into_inner).collect()
+        };
+        Inclusion { include: globs(chosen.include_files), exclude: globs(chosen.exclude_files) }
+    }
+
     /// Refuses globs that are about no function: a slip in a glob would otherwise silently set nothing.
     pub(crate) fn refuse_unused(&self) -> Result<(), ConfigError> {
         match self.rules.iter().filter(|rule| !rule.is_used).min_by_key(|rule| rule.span.start) {
@@ -100,6 +115,14 @@ impl FunctionEntry {
         replace(&mut self.min_instances, &more_specific.min_instances);
         replace(&mut self.max_instances, &more_specific.max_instances);
         replace(&mut self.idle_secs, &more_specific.idle_secs);
+        for (globs, by) in [
+            (&mut self.include_files, &more_specific.include_files),
+            (&mut self.exclude_files, &more_specific.exclude_files),
+        ] {
+            if by.is_some() {
+                globs.clone_from(by);
+            }
+        }
     }
 
     fn limits(&self) -> FunctionLimits {
@@ -133,6 +156,18 @@ fn check_ranges(text: ConfigText<'_>, entry: &FunctionEntry) -> Result<(), Confi
     ] {
         if let Some(value) = value {
             in_range(text, key, value, least, most)?;
+        }
+    }
+    Ok(())
+}
+
+/// The globs of files must be ones that stay in the project.
+fn check_included(text: ConfigText<'_>, entry: &FunctionEntry) -> Result<(), ConfigError> {
+    let globs = entry.include_files.iter().chain(&entry.exclude_files).flatten();
+    for glob in globs {
+        if let Err(reason) = Inclusion::check(glob.get_ref()) {
+            let message = format!("the glob `{}` is wrong: {reason}", glob.get_ref());
+            return Err(text.error(glob.span(), message));
         }
     }
     Ok(())

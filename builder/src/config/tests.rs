@@ -21,7 +21,7 @@ fn wrong_files() {
         insta::assert_snapshot!(name, error.to_string());
         seen += 1;
     }
-    assert_eq!(seen, 32, "files were added or lost");
+    assert_eq!(seen, 33, "files were added or lost");
 }
 
 fn outcome(routes: &RouteTable, path: &str) -> Outcome {

@@ -8,6 +8,7 @@ use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
 use super::{DetectError, IgnoreFile, ProjectWarning};
 use crate::config::FunctionRules;
 use crate::go::{self, GoFile, NearHandler};
+use crate::included::Inclusion;
 use crate::project::ProjectDir;
 use crate::tree::{self, Selection, TreeError};
 
@@ -27,6 +28,8 @@ pub struct DetectedFunction {
     pub limits: FunctionLimits,
     /// Which paths it answers at.
     pub(crate) reach: Reach,
+    /// Which files of the project it takes along.
+    pub(crate) inclusion: Inclusion,
 }
 
 /// Which paths a function answers at.
@@ -126,8 +129,9 @@ fn function(
 ) -> Result<DetectedFunction, DetectError> {
     let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
     let limits = rules.limits(name, file)?;
+    let inclusion = rules.inclusion(name, file);
     let name = name.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
-    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path })
+    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path, inclusion })
 }
 
 /// What may be a function: no hidden files, none that begin with `_`, no tests and no installed packages.
