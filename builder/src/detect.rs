@@ -17,6 +17,7 @@ use crate::config::{
     BuildEntry, CONFIG_FILE, ConfigError, ConfigText, FunctionRules, ShipToml, cors_rules, site_routes,
 };
 use crate::project::ProjectDir;
+use crate::rust::RustSource;
 use crate::tree::TreeError;
 
 pub use functions::DetectedFunction;
@@ -35,6 +36,7 @@ pub struct ProjectConfig {
     pub warnings: Vec<ProjectWarning>,
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) sources: Vec<GoSource>,
+    pub(crate) rust_sources: Vec<RustSource>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) site: SiteFolder,
@@ -63,6 +65,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         cors: cors_rules(text, &file)?,
         functions: found.functions,
         sources: found.sources,
+        rust_sources: found.rust_sources,
         warnings,
         routes,
         ignore,

@@ -20,6 +20,7 @@ mod included;
 mod output;
 mod plan;
 mod project;
+mod rust;
 #[cfg(test)]
 mod testing;
 mod tree;
@@ -34,4 +35,5 @@ pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use project::{ProjectDir, ProjectError};
+pub use rust::{RustError, RustFlaw};
 pub use tree::TreeError;

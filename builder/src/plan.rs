@@ -13,6 +13,7 @@ use crate::environment::{Architecture, BuildOptions};
 use crate::go::{Exclusion, GoInputs, InputError};
 use crate::included::IncludedByFunction;
 use crate::project::ProjectDir;
+use crate::rust::RustInputs;
 use crate::tree::{TreeError, shown_below};
 
 /// The page that stands for what is not found.
@@ -26,6 +27,7 @@ pub struct BuildPlan {
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) included: IncludedByFunction,
     pub(crate) go: GoInputs,
+    pub(crate) rust: RustInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) options: BuildOptions,
@@ -46,6 +48,8 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
+    let rust = RustInputs::read(&config.functions, &config.rust_sources, &config.site)
+        .map_err(|error| unreadable(project, InputError { path: error.path, source: error.source }))?;
     let included = IncludedByFunction::read(&config.functions, &config.site)?;
     let mut routes = config.routes;
     if find(&files, NOT_FOUND_PAGE) {
@@ -57,6 +61,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         functions: config.functions,
         included,
         go,
+        rust,
         routes,
         cors: config.cors,
         options: *options,
