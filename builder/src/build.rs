@@ -12,8 +12,10 @@ use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
+use crate::included::{IncludedByFunction, IncludedFiles};
 use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
+use crate::rust::{self, RustError, RustInputs};
 use crate::tree::TreeError;
 
 /// Builds what was planned. Blocks until it is done; `events` is called on this thread.
@@ -22,13 +24,14 @@ pub fn build(
     environment: &BuildEnvironment,
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
-    let BuildPlan { site, files, functions, go, routes, cors, crons, options, detect_took } = plan;
+    let BuildPlan { site, files, functions, included, go, rust, routes, cors, crons, options, detect_took } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
-    let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
+    let job =
+        BuildJob { site: &site, arch: options.arch, environment, cache: &cache, included: &included, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let building = scope.spawn(|| timed(move || build_functions(&go, job)));
+        let building = scope.spawn(|| timed(move || build_functions(&go, &rust, &job)));
         // Ends when the languages have dropped their senders.
         receiver.iter().for_each(events);
         (join(hashing), join(building))
@@ -50,8 +53,10 @@ pub fn build(
 }
 
 /// Builds the functions of every language, one language after the other: each uses all processors by itself.
-fn build_functions(go: &go::GoInputs, job: BuildJob<'_>) -> Result<Artifacts, BuildError> {
-    go::build(go, &job)
+fn build_functions(go: &go::GoInputs, rust: &RustInputs, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
+    let mut artifacts = go::build(go, job)?;
+    artifacts.extend(rust::build(rust, job)?);
+    Ok(artifacts)
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
@@ -69,10 +74,16 @@ pub(crate) struct BuildJob<'b> {
     pub(crate) arch: Architecture,
     pub(crate) environment: &'b BuildEnvironment,
     pub(crate) cache: &'b ArtifactCache,
+    included: &'b IncludedByFunction,
     events: mpsc::Sender<BuildEvent>,
 }
 
 impl BuildJob<'_> {
+    /// The files that `function` takes along: part of its key, and members of its artifact.
+    pub(crate) fn included(&self, function: &FunctionName) -> &IncludedFiles {
+        self.included.of(function)
+    }
+
     /// Tells whoever asked for the build what happens.
     pub(crate) fn tell(&self, event: BuildEvent) {
         // Nobody listens any more only when the build is over.
@@ -127,7 +138,7 @@ impl BuiltArtifact {
         };
         let layers = self.layers.iter().map(layer).collect();
         let layer_files = self.layers.into_iter().map(|layer| layer.artifact.file).collect();
-        let DetectedFunction { name, runtime, limits, file: source, files: _, reach: _ } = detected;
+        let DetectedFunction { name, runtime, limits, file: source, .. } = detected;
         let function = Function { name, runtime, digest, size_bytes, limits, layers };
         BuiltFunction::new(function, source, self.is_cached, file, layer_files)
     }
@@ -139,6 +150,9 @@ pub enum BuildError {
     /// A function does not compile, or there is nothing to compile it with.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// A function in Rust does not compile, or there is nothing to compile it with.
+    #[error(transparent)]
+    Rust(#[from] RustError),
     /// A static file cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),

@@ -20,7 +20,6 @@ pub(crate) use cors::cors_rules;
 pub(crate) use crons::crons;
 pub use diagnostic::ConfigError;
 pub(crate) use diagnostic::ConfigText;
-pub use functions::FilePatterns;
 pub(crate) use functions::FunctionRules;
 pub(crate) use model::{BuildEntry, Configuration};
 pub(crate) use routes::site_routes;

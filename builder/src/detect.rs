@@ -18,6 +18,7 @@ use crate::config::{
     crons, site_routes,
 };
 use crate::project::ProjectDir;
+use crate::rust::RustSource;
 use crate::tree::TreeError;
 
 pub use functions::DetectedFunction;
@@ -38,6 +39,7 @@ pub struct ProjectConfig {
     pub warnings: Vec<ProjectWarning>,
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) sources: Vec<GoSource>,
+    pub(crate) rust_sources: Vec<RustSource>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
@@ -70,6 +72,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         build: BuildSettings::from(&file.build),
         functions: found.functions,
         sources: found.sources,
+        rust_sources: found.rust_sources,
         warnings,
         routes,
         ignore,

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
-const PASSED_ON: [&str; 29] = [
+const PASSED_ON: [&str; 36] = [
     "ALL_PROXY",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_HOME",
     "GIT_CONFIG_GLOBAL",
     "GIT_SSH",
     "GIT_SSH_COMMAND",
@@ -25,12 +27,17 @@ const PASSED_ON: [&str; 29] = [
     "GOTMPDIR",
     "GOTOOLCHAIN",
     "GOVCS",
+    "GO_BUILD_FLAGS",
     "HOME",
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "NETRC",
     "NO_PROXY",
     "PATH",
+    "RUSTFLAGS",
+    "RUSTUP_AUTO_INSTALL",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
     "SSH_AUTH_SOCK",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
@@ -38,6 +45,10 @@ const PASSED_ON: [&str; 29] = [
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
 ];
+
+/// How the names of further such variables begin: cargo's settings of registries and of the network.
+const PASSED_ON_PREFIXES: [&str; 5] =
+    ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_", "CARGO_SOURCE_"];
 
 /// Where a build keeps things, and the few variables that its compiler may see.
 #[derive(Clone, Debug)]
@@ -61,7 +72,7 @@ impl BuildEnvironment {
         let variables = variables
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, value)| !value.is_empty() && PASSED_ON.contains(&name.to_ascii_uppercase().as_str()))
+            .filter(|(name, value)| !value.is_empty() && is_passed_on(&name.to_ascii_uppercase()))
             .collect();
         // The compiler runs in another folder, where a relative path would mean another place.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
@@ -93,6 +104,10 @@ impl BuildEnvironment {
         };
         Some(folder.join("go/env"))
     }
+}
+
+fn is_passed_on(name: &str) -> bool {
+    PASSED_ON.contains(&name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// What a caller decides about a build.

@@ -25,6 +25,11 @@ pub enum BuildEvent {
         /// Their names.
         functions: Vec<FunctionName>,
     },
+    /// A crate is being compiled that functions in Rust need.
+    CompilingCrate {
+        /// Its name.
+        name: String,
+    },
     /// The compiler has run, and what it made is in the build cache.
     Compiled {
         /// How many functions were compiled.

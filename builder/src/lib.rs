@@ -16,16 +16,18 @@ mod detect;
 mod environment;
 mod event;
 mod go;
+mod included;
 mod output;
 mod plan;
 mod project;
+mod rust;
 #[cfg(test)]
 mod testing;
 mod tree;
 
 pub use artifact::ArtifactError;
 pub use build::{BuildError, build};
-pub use config::{BuildCommand, BuildSettings, ConfigError, FilePatterns};
+pub use config::{BuildCommand, BuildSettings, ConfigError};
 pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, detect};
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, UnknownArchitecture};
 pub use event::BuildEvent;
@@ -33,4 +35,5 @@ pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use project::{ProjectDir, ProjectError};
+pub use rust::{RustError, RustFlaw};
 pub use tree::TreeError;

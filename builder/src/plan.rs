@@ -11,7 +11,9 @@ use crate::assets::{self, FoundFiles};
 use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
 use crate::environment::{Architecture, BuildOptions};
 use crate::go::{Exclusion, GoInputs, InputError};
+use crate::included::IncludedByFunction;
 use crate::project::ProjectDir;
+use crate::rust::RustInputs;
 use crate::tree::{TreeError, shown_below};
 
 /// The page that stands for what is not found.
@@ -23,7 +25,9 @@ pub struct BuildPlan {
     pub(crate) site: SiteFolder,
     pub(crate) files: FoundFiles,
     pub(crate) functions: Vec<DetectedFunction>,
+    pub(crate) included: IncludedByFunction,
     pub(crate) go: GoInputs,
+    pub(crate) rust: RustInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
@@ -45,6 +49,9 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
+    let rust = RustInputs::read(&config.functions, &config.rust_sources, &config.site)
+        .map_err(|error| unreadable(project, InputError { path: error.path, source: error.source }))?;
+    let included = IncludedByFunction::read(&config.functions, &config.site)?;
     let mut routes = config.routes;
     if find(&files, NOT_FOUND_PAGE) {
         routes.push(Phase::Error, not_found_route());
@@ -53,7 +60,9 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         site: config.site,
         files,
         functions: config.functions,
+        included,
         go,
+        rust,
         routes,
         cors: config.cors,
         crons: config.crons,

@@ -109,6 +109,7 @@ impl Teller<'_> {
                 self.progress.message(&format!("Compiling {}", names.join(", ")));
                 self.output.detail(format_args!("compiling {}", names.join(", ")));
             }
+            BuildEvent::CompilingCrate { name } => self.progress.message(&format!("Compiling the crate {name}")),
             BuildEvent::Compiled { functions } => {
                 self.output.detail(format_args!("compiled {}", count(*functions as u64, "function")));
                 self.progress.message("Reading files");

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::diagnostic::{ConfigError, ConfigText};
 use super::model::{Configuration, FunctionEntry};
+use crate::included::Inclusion;
 
 /// The longest glob, in bytes: what `vercel.json` accepts.
 const MAX_GLOB_BYTES: usize = 256;
@@ -17,15 +18,6 @@ const MAX_GLOB_BYTES: usize = 256;
 pub(crate) struct FunctionRules<'t> {
     text: ConfigText<'t>,
     rules: Vec<FunctionRule>,
-}
-
-/// Which files go with a function although its code does not name them.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct FilePatterns {
-    /// A glob of files that go with it.
-    pub include: Option<String>,
-    /// A glob of files that do not.
-    pub exclude: Option<String>,
 }
 
 #[derive(Debug)]
@@ -43,6 +35,7 @@ impl<'t> FunctionRules<'t> {
     pub(crate) fn new(text: ConfigText<'t>, file: &Configuration) -> Result<Self, ConfigError> {
         let rule = |(glob, entry): (&Spanned<String>, &FunctionEntry)| {
             check_ranges(text, entry)?;
+            check_included(text, entry)?;
             Ok(FunctionRule {
                 glob: glob.get_ref().clone(),
                 matcher: compile(text, glob)?,
@@ -71,11 +64,13 @@ impl<'t> FunctionRules<'t> {
         Ok(limits)
     }
 
-    /// Which other files go with the function `name`, made of the file `file`.
-    pub(crate) fn files(&mut self, name: &str, file: &str) -> FilePatterns {
+    /// Which files the function `name`, made of the file `file`, takes along.
+    pub(crate) fn inclusion(&mut self, name: &str, file: &str) -> Inclusion {
         let chosen = self.entry(name, file);
-        let text = |written: Option<Spanned<String>>| written.map(Spanned::into_inner);
-        FilePatterns { include: text(chosen.include_files), exclude: text(chosen.exclude_files) }
+        let globs = |written: Option<Vec<Spanned<String>>>| {
+            written.unwrap_or_default().into_iter().map(Spanned::into_inner).collect()
+        };
+        Inclusion { include: globs(chosen.include_files), exclude: globs(chosen.exclude_files) }
     }
 
     /// What the rules about a function say together.
@@ -122,12 +117,12 @@ impl FunctionEntry {
         replace(&mut self.min_instances, &more_specific.min_instances);
         replace(&mut self.max_instances, &more_specific.max_instances);
         replace(&mut self.idle_secs, &more_specific.idle_secs);
-        for (value, by) in [
+        for (globs, by) in [
             (&mut self.include_files, &more_specific.include_files),
             (&mut self.exclude_files, &more_specific.exclude_files),
         ] {
             if by.is_some() {
-                value.clone_from(by);
+                globs.clone_from(by);
             }
         }
     }
@@ -163,6 +158,18 @@ fn check_ranges(text: ConfigText<'_>, entry: &FunctionEntry) -> Result<(), Confi
     ] {
         if let Some(value) = value {
             in_range(text, key, value, least, most)?;
+        }
+    }
+    Ok(())
+}
+
+/// The globs of files must be ones that stay in the project.
+fn check_included(text: ConfigText<'_>, entry: &FunctionEntry) -> Result<(), ConfigError> {
+    let globs = entry.include_files.iter().chain(&entry.exclude_files).flatten();
+    for glob in globs {
+        if let Err(reason) = Inclusion::check(glob.get_ref()) {
+            let message = format!("the glob `{}` is wrong: {reason}", glob.get_ref());
+            return Err(text.error(glob.span(), message));
         }
     }
     Ok(())

@@ -47,8 +47,8 @@ pub(crate) struct FunctionEntry {
     pub(crate) min_instances: Option<Spanned<i64>>,
     pub(crate) max_instances: Option<Spanned<i64>>,
     pub(crate) idle_secs: Option<Spanned<i64>>,
-    pub(crate) include_files: Option<Spanned<String>>,
-    pub(crate) exclude_files: Option<Spanned<String>>,
+    pub(crate) include_files: Option<Vec<Spanned<String>>>,
+    pub(crate) exclude_files: Option<Vec<Spanned<String>>>,
 }
 
 /// `[[redirects]]`.

@@ -6,13 +6,15 @@ use rayon::prelude::*;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
 
 use super::{DetectError, IgnoreFile, ProjectWarning};
-use crate::config::{FilePatterns, FunctionRules};
+use crate::config::FunctionRules;
 use crate::go::{self, GoFile, NearHandler};
+use crate::included::Inclusion;
 use crate::project::ProjectDir;
+use crate::rust::{self, NearRustHandler, RustSource};
 use crate::tree::{self, Selection, TreeError};
 
 /// The endings of files that other versions of ship build and this one does not.
-const OTHER_LANGUAGES: [&str; 7] = [".js", ".mjs", ".ts", ".tsx", ".py", ".rs", ".rb"];
+const OTHER_LANGUAGES: [&str; 6] = [".js", ".mjs", ".ts", ".tsx", ".py", ".rb"];
 
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,10 +27,10 @@ pub struct DetectedFunction {
     pub runtime: FunctionRuntime,
     /// What it may use.
     pub limits: FunctionLimits,
-    /// Which files go with it although its code does not name them.
-    pub files: FilePatterns,
     /// Which paths it answers at.
     pub(crate) reach: Reach,
+    /// Which files of the project it takes along.
+    pub(crate) inclusion: Inclusion,
 }
 
 /// Which paths a function answers at.
@@ -62,6 +64,8 @@ pub(super) struct Found {
     pub(super) functions: Vec<DetectedFunction>,
     /// Sorted by file.
     pub(super) sources: Vec<GoSource>,
+    /// Sorted by file.
+    pub(super) rust_sources: Vec<RustSource>,
 }
 
 /// Finds the functions below `base`.
@@ -74,7 +78,7 @@ pub(super) fn find(
 ) -> Result<Found, DetectError> {
     let folder = base.join("api");
     if !folder.is_dir() {
-        return Ok(Found { functions: Vec::new(), sources: Vec::new() });
+        return Ok(Found { functions: Vec::new(), sources: Vec::new(), rust_sources: Vec::new() });
     }
     // The folder itself may be a symlink, which must not leave the project either.
     let folder = tree::follow(&folder, project.root())?;
@@ -82,9 +86,16 @@ pub(super) fn find(
     let files: Vec<String> =
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
     let is_go = |file: &&String| go::is_go_source(file);
+    let is_rust = |file: &&String| file.ends_with(".rs");
     warnings.extend(
-        files.iter().filter(|file| !is_go(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
+        files
+            .iter()
+            .filter(|file| !is_go(file) && !is_rust(file))
+            .map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
+    let rust_files: Vec<&String> = files.iter().filter(is_rust).collect();
+    let rust_sources =
+        rust_files.par_iter().map(|file| rust_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let files: Vec<&String> = files.iter().filter(is_go).collect();
     let sources = files.par_iter().map(|file| go_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let mut functions = Vec::new();
@@ -95,8 +106,15 @@ pub(super) fn find(
             warnings.extend(near_handler(source, &sources));
         }
     }
+    for RustSource { file, scan } in &rust_sources {
+        if scan.entry.is_some() {
+            functions.push(function(file, FunctionRuntime::Rust, rules)?);
+        } else if let Some(NearRustHandler { line, flaw }) = scan.near_handler {
+            warnings.push(ProjectWarning::NearRustHandler { file: file.clone(), line, flaw });
+        }
+    }
     functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    Ok(Found { functions, sources })
+    Ok(Found { functions, sources, rust_sources })
 }
 
 /// What `source` has instead of a handler. What another file uses is a helper, and just as it should be.
@@ -110,6 +128,11 @@ fn go_source(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, 
     let text = read_text(project, base, file)?;
     let scan = go::scan(&text);
     Ok(GoSource { file: file.to_owned(), text, scan })
+}
+
+fn rust_source(project: &ProjectDir, base: &Path, file: &str) -> Result<RustSource, DetectError> {
+    let scan = rust::scan(&read_text(project, base, file)?);
+    Ok(RustSource { file: file.to_owned(), scan })
 }
 
 /// The text of a source file below `base`.
@@ -128,9 +151,9 @@ fn function(
 ) -> Result<DetectedFunction, DetectError> {
     let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
     let limits = rules.limits(name, file)?;
-    let files = rules.files(name, file);
+    let inclusion = rules.inclusion(name, file);
     let name = name.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
-    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, files, reach: Reach::Path })
+    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path, inclusion })
 }
 
 /// What may be a function: no hidden files, none that begin with `_`, no tests and no installed packages.
@@ -143,6 +166,6 @@ impl Selection for ApiSelection {
 
     fn takes(&self, _path: &str, name: &str) -> bool {
         let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".d.ts");
-        !name.starts_with(['.', '_']) && (go::is_go_source(name) || is_other)
+        !name.starts_with(['.', '_']) && (go::is_go_source(name) || name.ends_with(".rs") || is_other)
     }
 }

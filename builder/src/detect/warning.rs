@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::UnusedKey;
 use crate::go::HandlerFlaw;
+use crate::rust::RustFlaw;
 
 /// A warning about a project.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +37,15 @@ pub enum ProjectWarning {
         /// What keeps it from being one.
         flaw: HandlerFlaw,
     },
+    /// A function in Rust called `handler` cannot answer requests, and nothing else in its file does.
+    NearRustHandler {
+        /// The file, relative to the project.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What keeps it from being one.
+        flaw: RustFlaw,
+    },
 }
 
 impl fmt::Display for ProjectWarning {
@@ -46,7 +56,7 @@ impl fmt::Display for ProjectWarning {
                 write!(f, "vercel.json:{line}: `{key}` is not used by this version of ship: {instead}")
             }
             Self::LanguageNotBuilt { file } => {
-                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go")
+                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go and Rust")
             }
             Self::NearHandler { file, line, name, flaw } => write!(
                 f,
@@ -54,6 +64,12 @@ impl fmt::Display for ProjectWarning {
                  r *http.Request)`",
                 reason(*flaw),
                 capitalised(name)
+            ),
+            Self::NearRustHandler { file, line, flaw } => write!(
+                f,
+                "{file}:{line}: `handler` is not a function of the site, because {}: expected `async fn handler(request: \
+                 Request) -> Result<Response, Error>`",
+                rust_reason(*flaw)
             ),
         }
     }
@@ -72,6 +88,15 @@ const fn reason(flaw: HandlerFlaw) -> &'static str {
         HandlerFlaw::Parameters => "its parameters are not those of a handler",
         HandlerFlaw::Generic => "it has type parameters",
         HandlerFlaw::Variable => "it is a variable",
+    }
+}
+
+const fn rust_reason(flaw: RustFlaw) -> &'static str {
+    match flaw {
+        RustFlaw::NotAsync => "it is not `async`",
+        RustFlaw::Parameters => "it does not take exactly one request",
+        RustFlaw::ReturnsNothing => "it returns nothing",
+        RustFlaw::Generic => "it has type parameters",
     }
 }
 

@@ -94,8 +94,8 @@ impl VercelFunction {
             timeout_secs,
             memory_mb: self.memory,
             concurrency: self.max_concurrency,
-            include_files: self.include_files,
-            exclude_files: self.exclude_files,
+            include_files: self.include_files.map(|glob| vec![glob]),
+            exclude_files: self.exclude_files.map(|glob| vec![glob]),
             ..FunctionEntry::default()
         })
     }

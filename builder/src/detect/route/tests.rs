@@ -13,7 +13,7 @@ fn detected(names: &[&str]) -> Vec<DetectedFunction> {
         runtime: FunctionRuntime::Go,
         reach: Reach::Path,
         limits: FunctionLimits::default(),
-        files: crate::FilePatterns::default(),
+        inclusion: crate::included::Inclusion::default(),
     };
     let mut functions: Vec<DetectedFunction> = names.iter().map(one).collect();
     functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
