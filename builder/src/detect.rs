@@ -2,6 +2,7 @@
 
 mod functions;
 mod ignored;
+mod python;
 mod route;
 mod site;
 mod warning;
@@ -17,6 +18,7 @@ use crate::config::{
     BuildEntry, CONFIG_FILE, ConfigError, ConfigText, FunctionRules, ShipToml, cors_rules, site_routes,
 };
 use crate::project::ProjectDir;
+use crate::python::{PythonEntry, PythonError, SyntaxError};
 use crate::tree::TreeError;
 
 pub use functions::DetectedFunction;
@@ -35,6 +37,7 @@ pub struct ProjectConfig {
     pub warnings: Vec<ProjectWarning>,
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) sources: Vec<GoSource>,
+    pub(crate) python: Vec<PythonEntry>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) site: SiteFolder,
@@ -59,10 +62,11 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     route::push_function_routes(&mut routes, &found.functions)?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
-        site: site::static_folder(text, &file.build, project, base)?,
+        site: site::static_folder(text, &file.build, project, base, &found.functions)?,
         cors: cors_rules(text, &file)?,
         functions: found.functions,
         sources: found.sources,
+        python: found.python,
         warnings,
         routes,
         ignore,
@@ -83,7 +87,10 @@ impl ProjectConfig {
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let is_left_behind = name.ends_with('~') || name.ends_with(".swp") || name.ends_with(".swx") || name == "4913";
         let is_in_noise = path.components().any(|part| {
-            matches!(part.as_os_str().to_str(), Some(".git" | ".ship" | ".hg" | ".svn" | ".DS_Store" | "node_modules"))
+            matches!(
+                part.as_os_str().to_str(),
+                Some(".git" | ".ship" | ".hg" | ".svn" | ".DS_Store" | "__pycache__" | "node_modules")
+            )
         });
         is_left_behind || is_in_noise
     }
@@ -167,6 +174,25 @@ pub enum DetectError {
         /// The file, relative to the project.
         file: String,
     },
+    /// Files in Python break its grammar.
+    #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    PythonSyntax {
+        /// The first mistake of each file.
+        errors: Vec<SyntaxError>,
+    },
+    /// What a project says of its Python application cannot be read.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// The project names an application that is not there.
+    #[error("{place}: `{entry}` names no application: {reason}")]
+    PythonEntry {
+        /// Where it is named.
+        place: String,
+        /// The name.
+        entry: String,
+        /// What is missing.
+        reason: String,
+    },
     /// Two files answer at one route.
     #[error("conflicting_file_path: `{first}` and `{second}` both answer at `{route}`: rename one of them")]
     ConflictingFilePath {
@@ -201,6 +227,9 @@ impl DetectError {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
+            Self::PythonSyntax { .. } => Some("syntax_error"),
+            Self::PythonEntry { .. } => Some("PYTHON_ENTRYPOINT_NOT_FOUND"),
+            Self::Python(error) => error.code(),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::ConflictingPathSegment { .. } => Some("conflicting_path_segment"),
             Self::Config(error) if error.message().starts_with("unused_function") => Some("unused_function"),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
-const PASSED_ON: [&str; 29] = [
+const PASSED_ON: [&str; 47] = [
     "ALL_PROXY",
     "GIT_CONFIG_GLOBAL",
     "GIT_SSH",
@@ -31,10 +31,28 @@ const PASSED_ON: [&str; 29] = [
     "NETRC",
     "NO_PROXY",
     "PATH",
+    "PIP_CONFIG_FILE",
+    "PIP_INDEX_URL",
     "SSH_AUTH_SOCK",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
     "TMPDIR",
+    "UV_CACHE_DIR",
+    "UV_CONFIG_FILE",
+    "UV_CREDENTIALS_DIR",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_HTTP_TIMEOUT",
+    "UV_INDEX",
+    "UV_INDEX_STRATEGY",
+    "UV_INDEX_URL",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_NATIVE_TLS",
+    "UV_NO_CACHE",
+    "UV_OFFLINE",
+    "UV_SYSTEM_CERTS",
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
 ];
@@ -61,7 +79,7 @@ impl BuildEnvironment {
         let variables = variables
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, value)| !value.is_empty() && PASSED_ON.contains(&name.to_ascii_uppercase().as_str()))
+            .filter(|(name, value)| !value.is_empty() && is_passed_on(&name.to_ascii_uppercase()))
             .collect();
         // The compiler runs in another folder, where a relative path would mean another place.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
@@ -93,6 +111,12 @@ impl BuildEnvironment {
         };
         Some(folder.join("go/env"))
     }
+}
+
+/// Whether a variable reaches compilers and installers. uv takes the credentials of indexes from variables with their names.
+fn is_passed_on(name: &str) -> bool {
+    let is_credential = name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"));
+    is_credential || PASSED_ON.contains(&name)
 }
 
 /// What a caller decides about a build.

@@ -1,4 +1,4 @@
-//! The functions below `api/`: each Go file with a handler is one; the files without are helpers of those beside them.
+//! The functions below `api/`: each file with a handler is one; the files without are helpers of those beside them.
 
 use std::path::Path;
 
@@ -9,10 +9,11 @@ use super::{DetectError, IgnoreFile, ProjectWarning};
 use crate::config::FunctionRules;
 use crate::go::{self, GoFile, NearHandler};
 use crate::project::ProjectDir;
+use crate::python::{self, PythonEntry};
 use crate::tree::{self, Selection, TreeError};
 
 /// The endings of files that other versions of ship build and this one does not.
-const OTHER_LANGUAGES: [&str; 7] = [".js", ".mjs", ".ts", ".tsx", ".py", ".rs", ".rb"];
+const OTHER_LANGUAGES: [&str; 6] = [".js", ".mjs", ".ts", ".tsx", ".rs", ".rb"];
 
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,6 +61,8 @@ pub(super) struct Found {
     pub(super) functions: Vec<DetectedFunction>,
     /// Sorted by file.
     pub(super) sources: Vec<GoSource>,
+    /// The functions in Python, with what of their files answers requests.
+    pub(super) python: Vec<PythonEntry>,
 }
 
 /// Finds the functions below `base`.
@@ -72,7 +75,9 @@ pub(super) fn find(
 ) -> Result<Found, DetectError> {
     let folder = base.join("api");
     if !folder.is_dir() {
-        return Ok(Found { functions: Vec::new(), sources: Vec::new() });
+        let mut found = Found { functions: Vec::new(), sources: Vec::new(), python: Vec::new() };
+        super::python::find(project, base, &[], &mut found, rules, warnings)?;
+        return Ok(found);
     }
     // The folder itself may be a symlink, which must not leave the project either.
     let folder = tree::follow(&folder, project.root())?;
@@ -80,9 +85,11 @@ pub(super) fn find(
     let files: Vec<String> =
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
     let is_go = |file: &&String| go::is_go_source(file);
+    let is_known = |file: &&String| is_go(file) || python::is_python_source(file);
     warnings.extend(
-        files.iter().filter(|file| !is_go(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
+        files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
+    let python: Vec<&String> = files.iter().filter(|file| python::is_python_source(file)).collect();
     let files: Vec<&String> = files.iter().filter(is_go).collect();
     let sources = files.par_iter().map(|file| go_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let mut functions = Vec::new();
@@ -93,8 +100,10 @@ pub(super) fn find(
             warnings.extend(near_handler(source, &sources));
         }
     }
-    functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    Ok(Found { functions, sources })
+    let mut found = Found { functions, sources, python: Vec::new() };
+    super::python::find(project, base, &python, &mut found, rules, warnings)?;
+    found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    Ok(found)
 }
 
 /// What `source` has instead of a handler. What another file uses is a helper, and just as it should be.
@@ -111,7 +120,7 @@ fn go_source(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, 
 }
 
 /// The text of a source file below `base`.
-fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, DetectError> {
+pub(super) fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, DetectError> {
     let location = base.join(file);
     let shown = tree::shown_below(project.root(), &location);
     let bytes = std::fs::read(&location).map_err(|source| TreeError::Unreadable { path: shown.clone(), source })?;
@@ -119,7 +128,7 @@ fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, De
 }
 
 /// The function that is made of `file`.
-fn function(
+pub(super) fn function(
     file: &str,
     runtime: FunctionRuntime,
     rules: &mut FunctionRules<'_>,
@@ -140,6 +149,6 @@ impl Selection for ApiSelection {
 
     fn takes(&self, _path: &str, name: &str) -> bool {
         let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".d.ts");
-        !name.starts_with(['.', '_']) && (go::is_go_source(name) || is_other)
+        !name.starts_with(['.', '_']) && (go::is_go_source(name) || python::is_python_source(name) || is_other)
     }
 }

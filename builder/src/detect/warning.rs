@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::go::HandlerFlaw;
+use crate::python::EntryFlaw;
 
 /// A warning about a project.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +29,17 @@ pub enum ProjectWarning {
         /// What keeps it from being one.
         flaw: HandlerFlaw,
     },
+    /// Something in a Python file nearly answers requests, and nothing in the file does.
+    NearEntry {
+        /// The file, relative to the folder that `api/` stands in.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// Its name.
+        name: String,
+        /// What keeps it from answering.
+        flaw: EntryFlaw,
+    },
 }
 
 impl fmt::Display for ProjectWarning {
@@ -38,7 +50,7 @@ impl fmt::Display for ProjectWarning {
                 f.write_str("vercel.json is not read by this version of ship: what it says does not apply")
             }
             Self::LanguageNotBuilt { file } => {
-                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go")
+                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go and Python")
             }
             Self::NearHandler { file, line, name, flaw } => write!(
                 f,
@@ -46,6 +58,12 @@ impl fmt::Display for ProjectWarning {
                  r *http.Request)`",
                 reason(*flaw),
                 capitalised(name)
+            ),
+            Self::NearEntry { file, line, name, flaw } => write!(
+                f,
+                "{file}:{line}: `{name}` is not a function of the site, because {}: expected `app`, an ASGI or WSGI application, or \
+                 `class handler(BaseHTTPRequestHandler)`",
+                entry_reason(*flaw)
             ),
         }
     }
@@ -58,6 +76,16 @@ const fn reason(flaw: HandlerFlaw) -> &'static str {
         HandlerFlaw::Parameters => "its parameters are not those of a handler",
         HandlerFlaw::Generic => "it has type parameters",
         HandlerFlaw::Variable => "it is a variable",
+    }
+}
+
+const fn entry_reason(flaw: EntryFlaw) -> &'static str {
+    match flaw {
+        EntryFlaw::FunctionHandler => "it is a function",
+        EntryFlaw::VariableHandler => "it is a variable",
+        EntryFlaw::PlainClass => "it is a class that is not derived from a request handler",
+        EntryFlaw::Parameters => "it takes neither (environ, start_response) nor, with `async`, (scope, receive, send)",
+        EntryFlaw::Name => "that is not its name",
     }
 }
 
