@@ -81,7 +81,7 @@ fn syntax_errors() {
     let said = |text: &str| scan("api/x.py", text).errors.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(
         said("def app(a, b)\n    return []\n"),
-        ["api/x.py:1:14: expected ':', found newline\n 1 | def app(a, b)\n   |              ^"]
+        ["api/x.py:1:14: expected `:`, found newline\n 1 | def app(a, b)\n   |              ^"]
     );
     assert_eq!(said("x = 'ä' +\n"), ["api/x.py:1:10: expected an expression\n 1 | x = 'ä' +\n   |          ^"]);
 }
