@@ -2,6 +2,7 @@
 
 mod functions;
 mod ignored;
+mod python;
 mod route;
 mod site;
 mod warning;
@@ -18,6 +19,7 @@ use crate::config::{
     crons, site_routes,
 };
 use crate::project::ProjectDir;
+use crate::python::{PythonEntry, PythonError, SyntaxError};
 use crate::rust::RustSource;
 use crate::tree::TreeError;
 
@@ -40,6 +42,7 @@ pub struct ProjectConfig {
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) sources: Vec<GoSource>,
     pub(crate) rust_sources: Vec<RustSource>,
+    pub(crate) python: Vec<PythonEntry>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
@@ -66,13 +69,14 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     route::push_function_routes(&mut routes, &found.functions)?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
-        site: site::static_folder(text, &file.build, project, base)?,
+        site: site::static_folder(text, &file.build, project, base, &found.functions)?,
         cors: cors_rules(text, &file)?,
         crons: crons(text, &file)?,
         build: BuildSettings::from(&file.build),
         functions: found.functions,
         sources: found.sources,
         rust_sources: found.rust_sources,
+        python: found.python,
         warnings,
         routes,
         ignore,
@@ -98,7 +102,10 @@ impl ProjectConfig {
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let is_left_behind = name.ends_with('~') || name.ends_with(".swp") || name.ends_with(".swx") || name == "4913";
         let is_in_noise = path.components().any(|part| {
-            matches!(part.as_os_str().to_str(), Some(".git" | ".ship" | ".hg" | ".svn" | ".DS_Store" | "node_modules"))
+            matches!(
+                part.as_os_str().to_str(),
+                Some(".git" | ".ship" | ".hg" | ".svn" | ".DS_Store" | "__pycache__" | "node_modules")
+            )
         });
         is_left_behind || is_in_noise
     }
@@ -209,6 +216,25 @@ pub enum DetectError {
         /// The file, relative to the project.
         file: String,
     },
+    /// Files in Python break its grammar.
+    #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    PythonSyntax {
+        /// The first mistake of each file.
+        errors: Vec<SyntaxError>,
+    },
+    /// What a project says of its Python application cannot be read.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// The project names an application that is not there.
+    #[error("{place}: `{entry}` names no application: {reason}")]
+    PythonEntry {
+        /// Where it is named.
+        place: String,
+        /// The name.
+        entry: String,
+        /// What is missing.
+        reason: String,
+    },
     /// Two files answer at one route.
     #[error("conflicting_file_path: `{first}` and `{second}` both answer at `{route}`: rename one of them")]
     ConflictingFilePath {
@@ -243,6 +269,9 @@ impl DetectError {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
+            Self::PythonSyntax { .. } => Some("syntax_error"),
+            Self::PythonEntry { .. } => Some("PYTHON_ENTRYPOINT_NOT_FOUND"),
+            Self::Python(error) => error.code(),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::ConflictingPathSegment { .. } => Some("conflicting_path_segment"),
             Self::Config(error) => error.code(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
-const PASSED_ON: [&str; 36] = [
+const PASSED_ON: [&str; 54] = [
     "ALL_PROXY",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_HOME",
@@ -34,6 +34,8 @@ const PASSED_ON: [&str; 36] = [
     "NETRC",
     "NO_PROXY",
     "PATH",
+    "PIP_CONFIG_FILE",
+    "PIP_INDEX_URL",
     "RUSTFLAGS",
     "RUSTUP_AUTO_INSTALL",
     "RUSTUP_HOME",
@@ -42,6 +44,22 @@ const PASSED_ON: [&str; 36] = [
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
     "TMPDIR",
+    "UV_CACHE_DIR",
+    "UV_CONFIG_FILE",
+    "UV_CREDENTIALS_DIR",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_HTTP_TIMEOUT",
+    "UV_INDEX",
+    "UV_INDEX_STRATEGY",
+    "UV_INDEX_URL",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_NATIVE_TLS",
+    "UV_NO_CACHE",
+    "UV_OFFLINE",
+    "UV_SYSTEM_CERTS",
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
 ];
@@ -106,8 +124,10 @@ impl BuildEnvironment {
     }
 }
 
+/// Whether a variable reaches compilers and installers. uv takes the credentials of indexes from variables with their names.
 fn is_passed_on(name: &str) -> bool {
-    PASSED_ON.contains(&name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let is_credential = name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"));
+    is_credential || PASSED_ON.contains(&name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// What a caller decides about a build.

@@ -35,4 +35,25 @@ pub enum BuildEvent {
         /// How many functions were compiled.
         functions: usize,
     },
+    /// The program that installs Python packages is being fetched, because there is none.
+    UvFetching {
+        /// Which, `uv 0.13.8` for example.
+        version: &'static str,
+        /// Bytes received so far.
+        received_bytes: u64,
+        /// Bytes in all, if the index said so.
+        total_bytes: Option<u64>,
+    },
+    /// What functions in Python depend on is being installed.
+    PackagesInstalling {
+        /// The file that names it, relative to the project.
+        file: String,
+    },
+    /// It is installed, and will not be again until that file changes.
+    PackagesInstalled {
+        /// The file that names it, relative to the project.
+        file: String,
+        /// How many bytes of packages there are.
+        bytes: u64,
+    },
 }

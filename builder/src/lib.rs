@@ -5,7 +5,7 @@
 //!
 //! This crate knows languages and frameworks, and no host. It never writes into the user's folder (only [`write_output`] does,
 //! below the folder it is given), never reads an environment variable or a home folder of its own accord (they arrive in
-//! [`BuildEnvironment`]), never prints, and reaches the network only to fetch a Go toolchain that is absent. The same tree
+//! [`BuildEnvironment`]), never prints, and reaches the network only to fetch a toolchain that is absent and what a project depends on. The same tree
 //! gives the same digests in any folder, for any user, on any day.
 
 mod artifact;
@@ -20,6 +20,7 @@ mod included;
 mod output;
 mod plan;
 mod project;
+mod python;
 mod rust;
 #[cfg(test)]
 mod testing;
@@ -35,5 +36,6 @@ pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use project::{ProjectDir, ProjectError};
+pub use python::{EntryFlaw, PythonError, SyntaxError, Version};
 pub use rust::{RustError, RustFlaw};
 pub use tree::TreeError;

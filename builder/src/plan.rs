@@ -13,6 +13,7 @@ use crate::environment::{Architecture, BuildOptions};
 use crate::go::{Exclusion, GoInputs, InputError};
 use crate::included::IncludedByFunction;
 use crate::project::ProjectDir;
+use crate::python::{PythonError, PythonInputError, PythonInputs};
 use crate::rust::RustInputs;
 use crate::tree::{TreeError, shown_below};
 
@@ -27,6 +28,7 @@ pub struct BuildPlan {
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) included: IncludedByFunction,
     pub(crate) go: GoInputs,
+    pub(crate) python: PythonInputs,
     pub(crate) rust: RustInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
@@ -44,6 +46,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         || GoInputs::read(&config.functions, &config.sources, &config.site),
     );
     let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
+    let python = PythonInputs::read(&config.python, &config.site, &config.ignore).map_err(python_error)?;
     // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
     if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() {
         return Err(nothing_to_deploy(&config.site));
@@ -62,6 +65,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         functions: config.functions,
         included,
         go,
+        python,
         rust,
         routes,
         cors: config.cors,
@@ -69,6 +73,13 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         options: *options,
         detect_took: config.took + started.elapsed(),
     })
+}
+
+fn python_error(error: PythonInputError) -> PlanError {
+    match error {
+        PythonInputError::Tree(error) => error.into(),
+        PythonInputError::Python(error) => error.into(),
+    }
 }
 
 fn find(files: &FoundFiles, path: &str) -> bool {
@@ -124,9 +135,9 @@ fn unreadable(project: &ProjectDir, error: InputError) -> PlanError {
 pub(crate) fn nothing_to_deploy(site: &SiteFolder) -> PlanError {
     let shown = shown_below(&site.project, &site.folder);
     let looked_for = match site.kind {
-        SiteFolderKind::Output => format!("files in `{}/`, functions in `api/**/*.go`", shown.display()),
-        SiteFolderKind::ProjectFolder => {
-            "a folder `public/`, static files in the folder itself, functions in `api/**/*.go`".to_owned()
+        SiteFolderKind::Output => format!("files in `{}/`, functions in `api/**/*.{{go,py}}`", shown.display()),
+        SiteFolderKind::ProjectFolder | SiteFolderKind::Nothing => {
+            "a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,py}`".to_owned()
         }
     };
     PlanError::NothingToDeploy { root: site.project.clone(), looked_for }
@@ -166,6 +177,9 @@ pub enum PlanError {
     /// A static file cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// What a project in Python says of itself cannot be read.
+    #[error(transparent)]
+    Python(#[from] PythonError),
     /// A source that a function is made of cannot be read.
     #[error("`{}` cannot be read", path.display())]
     Source {
@@ -184,6 +198,7 @@ impl PlanError {
             Self::NothingToDeploy { .. } => Some("nothing_to_deploy"),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
+            Self::Python(error) => error.code(),
             Self::Tree(_) | Self::Source { .. } | Self::ExcludedFunction { .. } => None,
         }
     }

@@ -114,6 +114,19 @@ impl Teller<'_> {
                 self.output.detail(format_args!("compiled {}", count(*functions as u64, "function")));
                 self.progress.message("Reading files");
             }
+            BuildEvent::UvFetching { version, received_bytes, total_bytes } => {
+                let total = total_bytes.map(|total| format!(" of {}", size(total))).unwrap_or_default();
+                if *received_bytes == 0 {
+                    self.output.status(format_args!("Fetching {version}, since there is no uv here"));
+                }
+                self.progress.message(&format!("Fetching {version}: {}{total}", size(*received_bytes)));
+            }
+            BuildEvent::PackagesInstalling { file } => {
+                self.progress.message(&format!("Installing what {file} asks for"))
+            }
+            BuildEvent::PackagesInstalled { file, bytes } => {
+                self.output.status(format_args!("Installed what {file} asks for, {}", size(*bytes)));
+            }
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The functions below `api/`: each Go file with a handler is one; the files without are helpers of those beside them.
+//! The functions below `api/`: each file with a handler is one; the files without are helpers of those beside them.
 
 use std::path::Path;
 
@@ -10,11 +10,12 @@ use crate::config::FunctionRules;
 use crate::go::{self, GoFile, NearHandler};
 use crate::included::Inclusion;
 use crate::project::ProjectDir;
+use crate::python::{self, PythonEntry};
 use crate::rust::{self, NearRustHandler, RustSource};
 use crate::tree::{self, Selection, TreeError};
 
 /// The endings of files that other versions of ship build and this one does not.
-const OTHER_LANGUAGES: [&str; 6] = [".js", ".mjs", ".ts", ".tsx", ".py", ".rb"];
+const OTHER_LANGUAGES: [&str; 5] = [".js", ".mjs", ".ts", ".tsx", ".rb"];
 
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +67,8 @@ pub(super) struct Found {
     pub(super) sources: Vec<GoSource>,
     /// Sorted by file.
     pub(super) rust_sources: Vec<RustSource>,
+    /// The functions in Python, with what of their files answers requests.
+    pub(super) python: Vec<PythonEntry>,
 }
 
 /// Finds the functions below `base`.
@@ -78,7 +81,10 @@ pub(super) fn find(
 ) -> Result<Found, DetectError> {
     let folder = base.join("api");
     if !folder.is_dir() {
-        return Ok(Found { functions: Vec::new(), sources: Vec::new(), rust_sources: Vec::new() });
+        let mut found =
+            Found { functions: Vec::new(), sources: Vec::new(), rust_sources: Vec::new(), python: Vec::new() };
+        super::python::find(project, base, &[], &mut found, rules, warnings)?;
+        return Ok(found);
     }
     // The folder itself may be a symlink, which must not leave the project either.
     let folder = tree::follow(&folder, project.root())?;
@@ -87,15 +93,14 @@ pub(super) fn find(
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
     let is_go = |file: &&String| go::is_go_source(file);
     let is_rust = |file: &&String| file.ends_with(".rs");
+    let is_known = |file: &&String| is_go(file) || is_rust(file) || python::is_python_source(file);
     warnings.extend(
-        files
-            .iter()
-            .filter(|file| !is_go(file) && !is_rust(file))
-            .map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
+        files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
     let rust_files: Vec<&String> = files.iter().filter(is_rust).collect();
     let rust_sources =
         rust_files.par_iter().map(|file| rust_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
+    let python: Vec<&String> = files.iter().filter(|file| python::is_python_source(file)).collect();
     let files: Vec<&String> = files.iter().filter(is_go).collect();
     let sources = files.par_iter().map(|file| go_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let mut functions = Vec::new();
@@ -113,8 +118,10 @@ pub(super) fn find(
             warnings.push(ProjectWarning::NearRustHandler { file: file.clone(), line, flaw });
         }
     }
-    functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    Ok(Found { functions, sources, rust_sources })
+    let mut found = Found { functions, sources, rust_sources, python: Vec::new() };
+    super::python::find(project, base, &python, &mut found, rules, warnings)?;
+    found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    Ok(found)
 }
 
 /// What `source` has instead of a handler. What another file uses is a helper, and just as it should be.
@@ -136,7 +143,7 @@ fn rust_source(project: &ProjectDir, base: &Path, file: &str) -> Result<RustSour
 }
 
 /// The text of a source file below `base`.
-fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, DetectError> {
+pub(super) fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, DetectError> {
     let location = base.join(file);
     let shown = tree::shown_below(project.root(), &location);
     let bytes = std::fs::read(&location).map_err(|source| TreeError::Unreadable { path: shown.clone(), source })?;
@@ -144,7 +151,7 @@ fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, De
 }
 
 /// The function that is made of `file`.
-fn function(
+pub(super) fn function(
     file: &str,
     runtime: FunctionRuntime,
     rules: &mut FunctionRules<'_>,
@@ -166,6 +173,7 @@ impl Selection for ApiSelection {
 
     fn takes(&self, _path: &str, name: &str) -> bool {
         let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".d.ts");
-        !name.starts_with(['.', '_']) && (go::is_go_source(name) || name.ends_with(".rs") || is_other)
+        let is_built = go::is_go_source(name) || python::is_python_source(name) || name.ends_with(".rs");
+        !name.starts_with(['.', '_']) && (is_built || is_other)
     }
 }

@@ -8,7 +8,8 @@ use crate::config::{BuildEntry, ConfigError, ConfigText};
 use crate::project::ProjectDir;
 use crate::tree::{self, Selection};
 
-use super::DetectError;
+use super::{DetectError, DetectedFunction, Reach};
+use crate::python;
 
 /// Files in the root of a project that are about the project, not of its site.
 const PROJECT_FILES: [&str; 33] = [
@@ -79,6 +80,8 @@ pub(crate) enum SiteFolderKind {
     Output,
     /// Nothing else was there: the project folder, without what is about the project.
     ProjectFolder,
+    /// None: there is no `public/`, and the project is a server that answers everything itself.
+    Nothing,
 }
 
 /// The folder that the site is built from: the project's, or `[build] root` below it.
@@ -99,6 +102,7 @@ pub(super) fn static_folder(
     build: &BuildEntry,
     project: &ProjectDir,
     base: PathBuf,
+    functions: &[DetectedFunction],
 ) -> Result<SiteFolder, DetectError> {
     let site =
         |folder: PathBuf, base: PathBuf, kind| SiteFolder { project: project.root().to_owned(), base, folder, kind };
@@ -112,7 +116,10 @@ pub(super) fn static_folder(
         let folder = tree::follow(&public, project.root())?;
         return Ok(site(folder, base, SiteFolderKind::Output));
     }
-    Ok(site(base.clone(), base, SiteFolderKind::ProjectFolder))
+    // What stands around a server are its sources and its templates.
+    let is_server = |function: &DetectedFunction| function.reach == Reach::Site && !function.file.starts_with("api/");
+    let kind = if functions.iter().any(is_server) { SiteFolderKind::Nothing } else { SiteFolderKind::ProjectFolder };
+    Ok(site(base.clone(), base, kind))
 }
 
 fn named_folder(
@@ -141,7 +148,13 @@ impl SiteFolder {
     pub(crate) fn selection(&self) -> impl Selection {
         let is_project_folder = self.kind == SiteFolderKind::ProjectFolder;
         let has = |name: &str| is_project_folder && self.folder.join(name).exists();
-        SiteSelection { kind: self.kind, has_go_module: has("go.mod"), has_cargo_package: has("Cargo.toml") }
+        SiteSelection {
+            kind: self.kind,
+            has_go_module: has("go.mod"),
+            has_cargo_package: has("Cargo.toml"),
+            is_python_project: is_project_folder
+                && (python::is_python_project(&self.folder) || python::is_python_project(&self.folder.join("api"))),
+        }
     }
 }
 
@@ -149,6 +162,7 @@ struct SiteSelection {
     kind: SiteFolderKind,
     has_go_module: bool,
     has_cargo_package: bool,
+    is_python_project: bool,
 }
 
 impl Selection for SiteSelection {
@@ -158,6 +172,7 @@ impl Selection for SiteSelection {
         }
         match self.kind {
             SiteFolderKind::Output => true,
+            SiteFolderKind::Nothing => false,
             SiteFolderKind::ProjectFolder => {
                 let is_left_out = name == "node_modules"
                     || name == "__pycache__"
@@ -171,7 +186,15 @@ impl Selection for SiteSelection {
 
     /// Hidden files are never static: `.env` and its kin are among them.
     fn takes(&self, path: &str, name: &str) -> bool {
-        !name.starts_with('.') && (self.kind == SiteFolderKind::Output || !is_project_file(path, name))
+        match self.kind {
+            _ if name.starts_with('.') => false,
+            SiteFolderKind::Output => true,
+            SiteFolderKind::Nothing => false,
+            // A page of a site without Python may well load a script in Python.
+            SiteFolderKind::ProjectFolder => {
+                !is_project_file(path, name) && !(self.is_python_project && python::is_python_source(name))
+            }
+        }
     }
 }
 

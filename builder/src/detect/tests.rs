@@ -49,7 +49,7 @@ fn warnings() {
         said,
         [
             "vercel.json:2: `env` is not used by this version of ship: variables do not come from this file",
-            "`api/hello.ts` is not deployed: this version of ship builds functions in Go and Rust",
+            "`api/hello.ts` is not deployed: this version of ship builds functions in Go, Python and Rust",
             "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
              *http.Request)`",
         ]

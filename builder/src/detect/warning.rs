@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::UnusedKey;
 use crate::go::HandlerFlaw;
+use crate::python::EntryFlaw;
 use crate::rust::RustFlaw;
 
 /// A warning about a project.
@@ -46,6 +47,17 @@ pub enum ProjectWarning {
         /// What keeps it from being one.
         flaw: RustFlaw,
     },
+    /// Something in a Python file nearly answers requests, and nothing in the file does.
+    NearEntry {
+        /// The file, relative to the folder that `api/` stands in.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// Its name.
+        name: String,
+        /// What keeps it from answering.
+        flaw: EntryFlaw,
+    },
 }
 
 impl fmt::Display for ProjectWarning {
@@ -56,7 +68,7 @@ impl fmt::Display for ProjectWarning {
                 write!(f, "vercel.json:{line}: `{key}` is not used by this version of ship: {instead}")
             }
             Self::LanguageNotBuilt { file } => {
-                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go and Rust")
+                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go, Python and Rust")
             }
             Self::NearHandler { file, line, name, flaw } => write!(
                 f,
@@ -70,6 +82,12 @@ impl fmt::Display for ProjectWarning {
                 "{file}:{line}: `handler` is not a function of the site, because {}: expected `async fn handler(request: \
                  Request) -> Result<Response, Error>`",
                 rust_reason(*flaw)
+            ),
+            Self::NearEntry { file, line, name, flaw } => write!(
+                f,
+                "{file}:{line}: `{name}` is not a function of the site, because {}: expected `app`, an ASGI or WSGI application, or \
+                  `class handler(BaseHTTPRequestHandler)`",
+                entry_reason(*flaw)
             ),
         }
     }
@@ -97,6 +115,16 @@ const fn rust_reason(flaw: RustFlaw) -> &'static str {
         RustFlaw::Parameters => "it does not take exactly one request",
         RustFlaw::ReturnsNothing => "it returns nothing",
         RustFlaw::Generic => "it has type parameters",
+    }
+}
+
+const fn entry_reason(flaw: EntryFlaw) -> &'static str {
+    match flaw {
+        EntryFlaw::FunctionHandler => "it is a function",
+        EntryFlaw::VariableHandler => "it is a variable",
+        EntryFlaw::PlainClass => "it is a class that is not derived from a request handler",
+        EntryFlaw::Parameters => "it takes neither (environ, start_response) nor, with `async`, (scope, receive, send)",
+        EntryFlaw::Name => "that is not its name",
     }
 }
 

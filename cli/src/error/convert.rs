@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use ship_api::{ClientError, ErrorCode, ErrorDetail, ParseReferenceError};
-use ship_builder::{BuildError, CompileError, DetectError, PlanError, ProjectError, RustError, WriteOutputError};
+use ship_builder::{
+    BuildError, CompileError, DetectError, PlanError, ProjectError, PythonError, RustError, WriteOutputError,
+};
 use ship_core::ParseBranchNameError;
 use ship_host::HostError;
 use ship_runtime::RuntimeError;
@@ -77,6 +79,7 @@ impl From<PlanError> for CommandError {
                 Self::project(error).code("nothing_to_deploy").hint("`ship deploy PATH` deploys another folder")
             }
             PlanError::ConflictingFilePath { .. } => Self::project(error).code("conflicting_file_path"),
+            PlanError::Python(error) => python(error),
             _ => Self::project(error),
         }
     }
@@ -92,8 +95,16 @@ impl From<BuildError> for CommandError {
                 Self::project(error).code("no_toolchain")
             }
             BuildError::Plan(error) => error.into(),
+            BuildError::Python(error) => python(error),
             _ => Self::project(error),
         }
+    }
+}
+
+fn python(error: PythonError) -> CommandError {
+    match error.code() {
+        Some(code) => CommandError::project(error).code(code),
+        None => CommandError::project(error),
     }
 }
 
