@@ -16,6 +16,7 @@ mod detect;
 mod environment;
 mod event;
 mod go;
+mod node;
 mod output;
 mod plan;
 mod project;

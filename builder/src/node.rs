@@ -1,0 +1,5 @@
+//! Functions in TypeScript and JavaScript: finding what answers, bundling all of them in one run, and packing each.
+
+mod scan;
+
+pub(crate) use scan::{NodeScan, scan};
