@@ -12,6 +12,7 @@ use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
+use crate::node::{self, BundleError, NodeInputs};
 use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::tree::TreeError;
@@ -22,13 +23,13 @@ pub fn build(
     environment: &BuildEnvironment,
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
-    let BuildPlan { site, files, functions, go, routes, cors, options, detect_took } = plan;
+    let BuildPlan { site, files, functions, go, node, routes, cors, options, detect_took } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
     let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let building = scope.spawn(|| timed(move || build_functions(&go, job)));
+        let building = scope.spawn(|| timed(move || build_functions(&go, &node, job)));
         // Ends when the languages have dropped their senders.
         receiver.iter().for_each(events);
         (join(hashing), join(building))
@@ -50,8 +51,10 @@ pub fn build(
 }
 
 /// Builds the functions of every language, one language after the other: each uses all processors by itself.
-fn build_functions(go: &go::GoInputs, job: BuildJob<'_>) -> Result<Artifacts, BuildError> {
-    go::build(go, &job)
+fn build_functions(go: &go::GoInputs, node: &NodeInputs, job: BuildJob<'_>) -> Result<Artifacts, BuildError> {
+    let mut artifacts = go::build(go, &job)?;
+    artifacts.extend(node::build(node, &job)?);
+    Ok(artifacts)
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
@@ -139,6 +142,9 @@ pub enum BuildError {
     /// A function does not compile, or there is nothing to compile it with.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// A function in TypeScript or JavaScript cannot be bundled.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A static file cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),

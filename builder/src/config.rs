@@ -8,7 +8,7 @@ mod routes;
 pub use diagnostic::ConfigError;
 pub(crate) use diagnostic::ConfigText;
 pub(crate) use file::{BuildEntry, ShipToml};
-pub(crate) use functions::FunctionRules;
+pub(crate) use functions::{FunctionRules, OwnLimits};
 pub(crate) use routes::{cors_rules, site_routes};
 
 /// The name of the file.

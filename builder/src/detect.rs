@@ -16,6 +16,7 @@ use ship_core::{CorsRule, ProjectName};
 use crate::config::{
     BuildEntry, CONFIG_FILE, ConfigError, ConfigText, FunctionRules, ShipToml, cors_rules, site_routes,
 };
+use crate::node::NodeSource;
 use crate::project::ProjectDir;
 use crate::tree::TreeError;
 
@@ -35,6 +36,7 @@ pub struct ProjectConfig {
     pub warnings: Vec<ProjectWarning>,
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) sources: Vec<GoSource>,
+    pub(crate) node_sources: Vec<NodeSource>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) site: SiteFolder,
@@ -63,6 +65,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         cors: cors_rules(text, &file)?,
         functions: found.functions,
         sources: found.sources,
+        node_sources: found.node_sources,
         warnings,
         routes,
         ignore,

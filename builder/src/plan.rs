@@ -11,6 +11,7 @@ use crate::assets::{self, FoundFiles};
 use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
 use crate::environment::{Architecture, BuildOptions};
 use crate::go::{Exclusion, GoInputs, InputError};
+use crate::node::NodeInputs;
 use crate::project::ProjectDir;
 use crate::tree::{TreeError, shown_below};
 
@@ -24,6 +25,7 @@ pub struct BuildPlan {
     pub(crate) files: FoundFiles,
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) go: GoInputs,
+    pub(crate) node: NodeInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) options: BuildOptions,
@@ -48,11 +50,13 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
     if find(&files, NOT_FOUND_PAGE) {
         routes.push(Phase::Error, not_found_route());
     }
+    let node = NodeInputs::new(&config.functions, config.node_sources);
     Ok(BuildPlan {
         site: config.site,
         files,
         functions: config.functions,
         go,
+        node,
         routes,
         cors: config.cors,
         options: *options,

@@ -1,4 +1,4 @@
-//! The functions below `api/`: each Go file with a handler is one; the files without are helpers of those beside them.
+//! The functions below `api/`: each file with a handler is one; the files without are helpers.
 
 use std::path::Path;
 
@@ -6,13 +6,14 @@ use rayon::prelude::*;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
 
 use super::{DetectError, IgnoreFile, ProjectWarning};
-use crate::config::FunctionRules;
+use crate::config::{FunctionRules, OwnLimits};
 use crate::go::{self, GoFile, NearHandler};
+use crate::node::{self, NodeSource};
 use crate::project::ProjectDir;
 use crate::tree::{self, Selection, TreeError};
 
 /// The endings of files that other versions of ship build and this one does not.
-const OTHER_LANGUAGES: [&str; 7] = [".js", ".mjs", ".ts", ".tsx", ".py", ".rs", ".rb"];
+const OTHER_LANGUAGES: [&str; 3] = [".py", ".rs", ".rb"];
 
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,6 +61,8 @@ pub(super) struct Found {
     pub(super) functions: Vec<DetectedFunction>,
     /// Sorted by file.
     pub(super) sources: Vec<GoSource>,
+    /// Sorted by file.
+    pub(super) node_sources: Vec<NodeSource>,
 }
 
 /// Finds the functions below `base`.
@@ -72,7 +75,7 @@ pub(super) fn find(
 ) -> Result<Found, DetectError> {
     let folder = base.join("api");
     if !folder.is_dir() {
-        return Ok(Found { functions: Vec::new(), sources: Vec::new() });
+        return Ok(Found { functions: Vec::new(), sources: Vec::new(), node_sources: Vec::new() });
     }
     // The folder itself may be a symlink, which must not leave the project either.
     let folder = tree::follow(&folder, project.root())?;
@@ -80,10 +83,15 @@ pub(super) fn find(
     let files: Vec<String> =
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
     let is_go = |file: &&String| go::is_go_source(file);
+    let is_node = |file: &&String| node::is_source(file);
+    let is_other = |file: &&String| !is_go(file) && !is_node(file);
     warnings.extend(
-        files.iter().filter(|file| !is_go(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
+        files.iter().filter(is_other).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
+    let node_files: Vec<&String> = files.iter().filter(is_node).collect();
     let files: Vec<&String> = files.iter().filter(is_go).collect();
+    let node_sources =
+        node_files.par_iter().map(|file| node_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let sources = files.par_iter().map(|file| go_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let mut functions = Vec::new();
     for source in &sources {
@@ -93,8 +101,17 @@ pub(super) fn find(
             warnings.extend(near_handler(source, &sources));
         }
     }
+    for source in &node_sources {
+        if source.scan.is_function {
+            let own = source.scan.config;
+            let own = OwnLimits { timeout_secs: own.timeout_secs, memory_mb: own.memory_mb };
+            functions.push(function_with(&source.file, FunctionRuntime::Node, own, rules)?);
+        } else {
+            warnings.extend(node::near_export(source, &node_sources));
+        }
+    }
     functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    Ok(Found { functions, sources })
+    Ok(Found { functions, sources, node_sources })
 }
 
 /// What `source` has instead of a handler. What another file uses is a helper, and just as it should be.
@@ -108,6 +125,10 @@ fn go_source(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, 
     let text = read_text(project, base, file)?;
     let scan = go::scan(&text);
     Ok(GoSource { file: file.to_owned(), text, scan })
+}
+
+fn node_source(project: &ProjectDir, base: &Path, file: &str) -> Result<NodeSource, DetectError> {
+    Ok(NodeSource::read(base, file, read_text(project, base, file)?))
 }
 
 /// The text of a source file below `base`.
@@ -124,8 +145,18 @@ fn function(
     runtime: FunctionRuntime,
     rules: &mut FunctionRules<'_>,
 ) -> Result<DetectedFunction, DetectError> {
+    function_with(file, runtime, OwnLimits::default(), rules)
+}
+
+/// The function that is made of `file`, which says itself what it wants to use.
+fn function_with(
+    file: &str,
+    runtime: FunctionRuntime,
+    own: OwnLimits,
+    rules: &mut FunctionRules<'_>,
+) -> Result<DetectedFunction, DetectError> {
     let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
-    let limits = rules.limits(name, file)?;
+    let limits = rules.limits(name, file, own)?;
     let name = name.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
     Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path })
 }
@@ -139,7 +170,7 @@ impl Selection for ApiSelection {
     }
 
     fn takes(&self, _path: &str, name: &str) -> bool {
-        let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".d.ts");
-        !name.starts_with(['.', '_']) && (go::is_go_source(name) || is_other)
+        let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending));
+        !name.starts_with(['.', '_']) && (go::is_go_source(name) || node::is_source(name) || is_other)
     }
 }

@@ -28,6 +28,15 @@ pub enum ProjectWarning {
         /// What keeps it from being one.
         flaw: HandlerFlaw,
     },
+    /// A module below `api/` exports something that is nearly a handler, and nothing that is one.
+    NearExport {
+        /// The file, relative to the project.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What it has, in words.
+        found: String,
+    },
 }
 
 impl fmt::Display for ProjectWarning {
@@ -46,6 +55,11 @@ impl fmt::Display for ProjectWarning {
                  r *http.Request)`",
                 reason(*flaw),
                 capitalised(name)
+            ),
+            Self::NearExport { file, line, found } => write!(
+                f,
+                "{file}:{line}: this is not a function of the site, because {found}: expected a default export that is a function \
+                 or has `fetch`, or exported functions named GET, POST, …"
             ),
         }
     }
