@@ -13,6 +13,7 @@ use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
 use crate::included::{IncludedByFunction, IncludedFiles};
+use crate::node::{self, BundleError, NodeInputs};
 use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::python::{self, PythonError, PythonInputs};
@@ -25,14 +26,16 @@ pub fn build(
     environment: &BuildEnvironment,
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
-    let BuildPlan { site, files, functions, included, go, python, rust, routes, cors, crons, options, detect_took } = plan;
+    let BuildPlan {
+        site, files, functions, included, go, node, python, rust, routes, cors, crons, options, detect_took
+    } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
     let job =
         BuildJob { site: &site, arch: options.arch, environment, cache: &cache, included: &included, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let building = scope.spawn(|| timed(move || build_functions(&go, &python, &rust, &job)));
+        let building = scope.spawn(|| timed(move || build_functions(&go, &node, &python, &rust, &job)));
         // Ends when the languages have dropped their senders.
         receiver.iter().for_each(events);
         (join(hashing), join(building))
@@ -56,11 +59,13 @@ pub fn build(
 /// Builds the functions of every language, one language after the other: each uses all processors by itself.
 fn build_functions(
     go: &go::GoInputs,
+    node: &NodeInputs,
     python: &PythonInputs,
     rust: &RustInputs,
     job: &BuildJob<'_>,
 ) -> Result<Artifacts, BuildError> {
     let mut artifacts = go::build(go, job)?;
+    artifacts.extend(node::build(node, job)?);
     artifacts.extend(python::build(python, job)?);
     artifacts.extend(rust::build(rust, job)?);
     Ok(artifacts)
@@ -163,6 +168,9 @@ pub enum BuildError {
     /// Functions in Python cannot be built.
     #[error(transparent)]
     Python(#[from] PythonError),
+    /// A function in TypeScript or JavaScript cannot be bundled.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A static file cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),

@@ -20,7 +20,7 @@ pub(crate) use cors::cors_rules;
 pub(crate) use crons::crons;
 pub use diagnostic::ConfigError;
 pub(crate) use diagnostic::ConfigText;
-pub(crate) use functions::FunctionRules;
+pub(crate) use functions::{FunctionRules, OwnLimits};
 pub(crate) use model::{BuildEntry, Configuration};
 pub(crate) use routes::site_routes;
 pub(crate) use vercel_json::UnusedKey;

@@ -18,6 +18,7 @@ use crate::config::{
     self, BuildEntry, BuildSettings, ConfigError, ConfigFile, ConfigText, Configuration, FunctionRules, cors_rules,
     crons, site_routes,
 };
+use crate::node::NodeSource;
 use crate::project::ProjectDir;
 use crate::python::{PythonEntry, PythonError, SyntaxError};
 use crate::rust::RustSource;
@@ -43,6 +44,7 @@ pub struct ProjectConfig {
     pub(crate) sources: Vec<GoSource>,
     pub(crate) rust_sources: Vec<RustSource>,
     pub(crate) python: Vec<PythonEntry>,
+    pub(crate) node_sources: Vec<NodeSource>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
@@ -77,6 +79,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         sources: found.sources,
         rust_sources: found.rust_sources,
         python: found.python,
+        node_sources: found.node_sources,
         warnings,
         routes,
         ignore,

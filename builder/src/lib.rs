@@ -17,6 +17,7 @@ mod environment;
 mod event;
 mod go;
 mod included;
+mod node;
 mod output;
 mod plan;
 mod project;
@@ -33,6 +34,7 @@ pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, d
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, UnknownArchitecture};
 pub use event::BuildEvent;
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
+pub use node::BundleError;
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use project::{ProjectDir, ProjectError};

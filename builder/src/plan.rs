@@ -12,6 +12,7 @@ use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind}
 use crate::environment::{Architecture, BuildOptions};
 use crate::go::{Exclusion, GoInputs, InputError};
 use crate::included::IncludedByFunction;
+use crate::node::NodeInputs;
 use crate::project::ProjectDir;
 use crate::python::{PythonError, PythonInputError, PythonInputs};
 use crate::rust::RustInputs;
@@ -30,6 +31,7 @@ pub struct BuildPlan {
     pub(crate) go: GoInputs,
     pub(crate) python: PythonInputs,
     pub(crate) rust: RustInputs,
+    pub(crate) node: NodeInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
@@ -59,6 +61,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
     if find(&files, NOT_FOUND_PAGE) {
         routes.push(Phase::Error, not_found_route());
     }
+    let node = NodeInputs::new(&config.functions, config.node_sources);
     Ok(BuildPlan {
         site: config.site,
         files,
@@ -67,6 +70,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         go,
         python,
         rust,
+        node,
         routes,
         cors: config.cors,
         crons: config.crons,

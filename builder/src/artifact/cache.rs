@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -94,6 +94,25 @@ impl ArtifactCache {
         }
     }
 
+    /// What a language keeps to itself about a build: which files it read, for example.
+    pub(crate) fn notes(&self, key: &Digest) -> Option<Vec<u8>> {
+        std::fs::read(self.notes_file(key)).ok()
+    }
+
+    /// Keeps such notes. That they could not be kept costs time, not correctness.
+    pub(crate) fn keep_notes(&self, key: &Digest, notes: &[u8]) {
+        let keep = || -> io::Result<()> {
+            std::fs::create_dir_all(&self.folder)?;
+            let mut file = tempfile::Builder::new().prefix(".notes-").tempfile_in(&self.folder)?;
+            file.write_all(notes)?;
+            file.persist(self.notes_file(key)).map_err(|error| error.error)?;
+            Ok(())
+        };
+        if let Err(error) = keep() {
+            tracing::debug!(folder = %self.folder.display(), %error, "the build cache cannot be written");
+        }
+    }
+
     fn write_record(&self, key: &Digest, artifact: &CachedArtifact) -> io::Result<()> {
         let record = Record::of(artifact, &FileStat::of(&std::fs::metadata(&artifact.file)?));
         let mut file = tempfile::Builder::new().prefix(".record-").tempfile_in(&self.folder)?;
@@ -135,6 +154,10 @@ impl ArtifactCache {
 
     fn record_file(&self, key: &Digest) -> PathBuf {
         self.folder.join(format!("{}.json", key.to_hex()))
+    }
+
+    fn notes_file(&self, key: &Digest) -> PathBuf {
+        self.folder.join(format!("{}.notes", key.to_hex()))
     }
 
     fn faultless_file(&self, key: &Digest) -> PathBuf {

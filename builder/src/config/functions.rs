@@ -13,6 +13,13 @@ use crate::included::Inclusion;
 /// The longest glob, in bytes: what `vercel.json` accepts.
 const MAX_GLOB_BYTES: usize = 256;
 
+/// What a function's own source says that it wants to use.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct OwnLimits {
+    pub(crate) timeout_secs: Option<u32>,
+    pub(crate) memory_mb: Option<u32>,
+}
+
 /// The entries of `[functions]`, from the least to the most specific.
 #[derive(Debug)]
 pub(crate) struct FunctionRules<'t> {
@@ -49,10 +56,10 @@ impl<'t> FunctionRules<'t> {
         Ok(Self { text, rules })
     }
 
-    /// What the function `name`, made of the file `file`, may use.
-    pub(crate) fn limits(&mut self, name: &str, file: &str) -> Result<FunctionLimits, ConfigError> {
+    /// What the function `name`, made of the file `file`, may use. What it says itself holds where no entry says otherwise.
+    pub(crate) fn limits(&mut self, name: &str, file: &str, own: OwnLimits) -> Result<FunctionLimits, ConfigError> {
         let chosen = self.entry(name, file);
-        let limits = chosen.limits();
+        let limits = chosen.limits(own);
         if limits.min_instances > limits.max_instances {
             let place = chosen.min_instances.or(chosen.max_instances).map_or(0..0, |value| value.span());
             let message = format!(
@@ -127,8 +134,11 @@ impl FunctionEntry {
         }
     }
 
-    fn limits(&self) -> FunctionLimits {
+    fn limits(&self, own: OwnLimits) -> FunctionLimits {
         let default = FunctionLimits::default();
+        let timeout_secs = own.timeout_secs.unwrap_or(default.timeout_secs);
+        let memory_mb = own.memory_mb.unwrap_or(default.memory_mb);
+        let default = FunctionLimits { timeout_secs, memory_mb, ..default };
         let value = |written: &Option<Spanned<i64>>, default: u32| {
             written.as_ref().and_then(|value| u32::try_from(*value.get_ref()).ok()).unwrap_or(default)
         };

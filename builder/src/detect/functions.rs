@@ -6,16 +6,17 @@ use rayon::prelude::*;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
 
 use super::{DetectError, IgnoreFile, ProjectWarning};
-use crate::config::FunctionRules;
+use crate::config::{FunctionRules, OwnLimits};
 use crate::go::{self, GoFile, NearHandler};
 use crate::included::Inclusion;
+use crate::node::{self, NodeSource};
 use crate::project::ProjectDir;
 use crate::python::{self, PythonEntry};
 use crate::rust::{self, NearRustHandler, RustSource};
 use crate::tree::{self, Selection, TreeError};
 
 /// The endings of files that other versions of ship build and this one does not.
-const OTHER_LANGUAGES: [&str; 5] = [".js", ".mjs", ".ts", ".tsx", ".rb"];
+const OTHER_LANGUAGES: [&str; 1] = [".rb"];
 
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,6 +70,7 @@ pub(super) struct Found {
     pub(super) rust_sources: Vec<RustSource>,
     /// The functions in Python, with what of their files answers requests.
     pub(super) python: Vec<PythonEntry>,
+    pub(super) node_sources: Vec<NodeSource>,
 }
 
 /// Finds the functions below `base`.
@@ -81,8 +83,13 @@ pub(super) fn find(
 ) -> Result<Found, DetectError> {
     let folder = base.join("api");
     if !folder.is_dir() {
-        let mut found =
-            Found { functions: Vec::new(), sources: Vec::new(), rust_sources: Vec::new(), python: Vec::new() };
+        let mut found = Found {
+            functions: Vec::new(),
+            sources: Vec::new(),
+            node_sources: Vec::new(),
+            rust_sources: Vec::new(),
+            python: Vec::new(),
+        };
         super::python::find(project, base, &[], &mut found, rules, warnings)?;
         return Ok(found);
     }
@@ -92,8 +99,10 @@ pub(super) fn find(
     let files: Vec<String> =
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
     let is_go = |file: &&String| go::is_go_source(file);
+    let is_node = |file: &&String| node::is_source(file);
     let is_rust = |file: &&String| file.ends_with(".rs");
-    let is_known = |file: &&String| is_go(file) || is_rust(file) || python::is_python_source(file);
+    let is_known =
+        |file: &&String| is_go(file) || is_node(file) || is_rust(file) || python::is_python_source(file);
     warnings.extend(
         files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
@@ -101,7 +110,10 @@ pub(super) fn find(
     let rust_sources =
         rust_files.par_iter().map(|file| rust_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let python: Vec<&String> = files.iter().filter(|file| python::is_python_source(file)).collect();
+    let node_files: Vec<&String> = files.iter().filter(is_node).collect();
     let files: Vec<&String> = files.iter().filter(is_go).collect();
+    let node_sources =
+        node_files.par_iter().map(|file| node_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let sources = files.par_iter().map(|file| go_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let mut functions = Vec::new();
     for source in &sources {
@@ -118,7 +130,16 @@ pub(super) fn find(
             warnings.push(ProjectWarning::NearRustHandler { file: file.clone(), line, flaw });
         }
     }
-    let mut found = Found { functions, sources, rust_sources, python: Vec::new() };
+    for source in &node_sources {
+        if source.scan.is_function {
+            let own = source.scan.config;
+            let own = OwnLimits { timeout_secs: own.timeout_secs, memory_mb: own.memory_mb };
+            functions.push(function_with(&source.file, FunctionRuntime::Node, own, rules)?);
+        } else {
+            warnings.extend(node::near_export(source, &node_sources));
+        }
+    }
+    let mut found = Found { functions, sources, node_sources, rust_sources, python: Vec::new() };
     super::python::find(project, base, &python, &mut found, rules, warnings)?;
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     Ok(found)
@@ -142,6 +163,10 @@ fn rust_source(project: &ProjectDir, base: &Path, file: &str) -> Result<RustSour
     Ok(RustSource { file: file.to_owned(), scan })
 }
 
+fn node_source(project: &ProjectDir, base: &Path, file: &str) -> Result<NodeSource, DetectError> {
+    Ok(NodeSource::read(base, file, read_text(project, base, file)?))
+}
+
 /// The text of a source file below `base`.
 pub(super) fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, DetectError> {
     let location = base.join(file);
@@ -156,8 +181,18 @@ pub(super) fn function(
     runtime: FunctionRuntime,
     rules: &mut FunctionRules<'_>,
 ) -> Result<DetectedFunction, DetectError> {
+    function_with(file, runtime, OwnLimits::default(), rules)
+}
+
+/// The function that is made of `file`, which says itself what it wants to use.
+fn function_with(
+    file: &str,
+    runtime: FunctionRuntime,
+    own: OwnLimits,
+    rules: &mut FunctionRules<'_>,
+) -> Result<DetectedFunction, DetectError> {
     let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
-    let limits = rules.limits(name, file)?;
+    let limits = rules.limits(name, file, own)?;
     let inclusion = rules.inclusion(name, file);
     let name = name.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
     Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path, inclusion })
@@ -172,8 +207,11 @@ impl Selection for ApiSelection {
     }
 
     fn takes(&self, _path: &str, name: &str) -> bool {
-        let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".d.ts");
-        let is_built = go::is_go_source(name) || python::is_python_source(name) || name.ends_with(".rs");
+        let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending));
+        let is_built = go::is_go_source(name)
+            || node::is_source(name)
+            || python::is_python_source(name)
+            || name.ends_with(".rs");
         !name.starts_with(['.', '_']) && (is_built || is_other)
     }
 }

@@ -40,7 +40,7 @@ fn warnings() {
     let returning = "package handler\n\nimport \"net/http\"\n\nfunc Get(w http.ResponseWriter, r *http.Request) error { return nil }\n";
     let project = TestProject::new([
         ("vercel.json", "{\n\"env\": {}, \"regions\": [\"fra1\"] }"),
-        ("api/hello.ts", "export function GET() {}"),
+        ("api/hello.rb", "export function GET() {}"),
         ("api/types.d.ts", ""),
         ("api/get.go", returning),
     ]);
@@ -49,7 +49,7 @@ fn warnings() {
         said,
         [
             "vercel.json:2: `env` is not used by this version of ship: variables do not come from this file",
-            "`api/hello.ts` is not deployed: this version of ship builds functions in Go, Python and Rust",
+            "`api/hello.rb` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust",
             "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
              *http.Request)`",
         ]

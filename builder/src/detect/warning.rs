@@ -47,9 +47,18 @@ pub enum ProjectWarning {
         /// What keeps it from being one.
         flaw: RustFlaw,
     },
+    /// A module below `api/` exports something that is nearly a handler, and nothing that is one.
+    NearExport {
+        /// The file, relative to the project.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What it has, in words.
+        found: String,
+    },
     /// Something in a Python file nearly answers requests, and nothing in the file does.
     NearEntry {
-        /// The file, relative to the folder that `api/` stands in.
+        /// The file, relative to the project.
         file: String,
         /// The line, counted from 1.
         line: usize,
@@ -68,7 +77,7 @@ impl fmt::Display for ProjectWarning {
                 write!(f, "vercel.json:{line}: `{key}` is not used by this version of ship: {instead}")
             }
             Self::LanguageNotBuilt { file } => {
-                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go, Python and Rust")
+                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust")
             }
             Self::NearHandler { file, line, name, flaw } => write!(
                 f,
@@ -82,6 +91,11 @@ impl fmt::Display for ProjectWarning {
                 "{file}:{line}: `handler` is not a function of the site, because {}: expected `async fn handler(request: \
                  Request) -> Result<Response, Error>`",
                 rust_reason(*flaw)
+            ),
+            Self::NearExport { file, line, found } => write!(
+                f,
+                "{file}:{line}: this is not a function of the site, because {found}: expected a default export that is a function \
+                 or has `fetch`, or exported functions named GET, POST, …"
             ),
             Self::NearEntry { file, line, name, flaw } => write!(
                 f,

@@ -1,0 +1,252 @@
+//! Building functions in TypeScript and JavaScript: what has not changed is taken from the build cache, or else all are bundled
+//! in one run and those with other content are packed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use ship_core::{Digest, DigestHasher, FunctionName, FunctionRuntime};
+
+use super::bundle::{BundleRequest, Bundled, BundledFunction, bundle};
+use super::inputs::{NodeFunction, NodeInputs};
+use super::launcher::launcher;
+use super::layer::{self, MOUNT};
+use super::place::{BUNDLE_FOLDER, in_artifact};
+use super::plugin::OutsidePackage;
+use super::record::{Record, State};
+use crate::artifact::{ArtifactError, CachedArtifact, Content, Member, digest_file};
+use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
+use crate::event::BuildEvent;
+use crate::tree::FileStat;
+
+/// What is part of every key: artifacts of another version of the bundler, or of this file, are others.
+const VERSION: &str = "node functions 1, rolldown 1.2.0";
+
+/// The most files that a folder may hold which a function reads as a whole.
+const MAX_READ_FILES: usize = 2_000;
+
+/// Builds the functions of `inputs`.
+pub(crate) fn build(inputs: &NodeInputs, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
+    if inputs.functions.is_empty() {
+        return Ok(Artifacts::new());
+    }
+    let build = NodeBuild { inputs, job, key: request_key(inputs, job) };
+    match build.cached() {
+        Some(artifacts) => Ok(artifacts),
+        None => build.bundled(),
+    }
+}
+
+/// What a build is asked for, and where: the key of what is remembered of it.
+fn request_key(inputs: &NodeInputs, job: &BuildJob<'_>) -> Digest {
+    let mut hasher = DigestHasher::new();
+    hasher.update_field(VERSION.as_bytes());
+    hasher.update_field(job.site.base.as_os_str().as_encoded_bytes());
+    hasher.update_field(job.arch.as_str().as_bytes());
+    for function in &inputs.functions {
+        hasher.update_field(function.name.as_str().as_bytes());
+        hasher.update_field(&function.launcher());
+        hasher.update_field(function.digest.as_bytes());
+    }
+    hasher.finish()
+}
+
+impl NodeFunction {
+    fn launcher(&self) -> Vec<u8> {
+        launcher(&format!("{BUNDLE_FOLDER}/{}.mjs", self.entry), self.calling)
+    }
+}
+
+struct NodeBuild<'b> {
+    inputs: &'b NodeInputs,
+    job: &'b BuildJob<'b>,
+    key: Digest,
+}
+
+impl NodeBuild<'_> {
+    fn base(&self) -> &Path {
+        &self.job.site.base
+    }
+
+    /// All artifacts, if nothing has changed since they were made.
+    fn cached(&self) -> Option<Artifacts> {
+        let mut record = self.record()?;
+        match record.check(self.base()) {
+            State::Changed => return None,
+            State::Same => self.remember(&record),
+            State::Untouched => {}
+        }
+        let layer = match &record.layer {
+            Some(key) => Some(self.layer(self.job.cache.find(key)?)),
+            None => None,
+        };
+        let found = self.inputs.functions.par_iter().map(|function| {
+            let (key, has_layer) = record.functions.get(function.name.as_str())?;
+            let artifact = BuiltArtifact::cached(self.job.cache.find(key)?);
+            let layers = layer.iter().filter(|_| *has_layer).cloned().collect();
+            Some((function.name.clone(), artifact.with_layers(layers)))
+        });
+        found.collect()
+    }
+
+    fn record(&self) -> Option<Record> {
+        serde_json::from_slice(&self.job.cache.notes(&self.key)?).ok()
+    }
+
+    fn remember(&self, record: &Record) {
+        let notes = serde_json::to_vec(record).expect("a record has only strings for keys");
+        self.job.cache.keep_notes(&self.key, &notes);
+    }
+
+    fn layer(&self, artifact: CachedArtifact) -> BuiltLayer {
+        BuiltLayer { mount: MOUNT.parse().expect("the name of a folder is a path"), artifact }
+    }
+
+    fn bundled(&self) -> Result<Artifacts, BuildError> {
+        let names = self.inputs.functions.iter().map(|function| function.name.clone());
+        self.job.tell(BuildEvent::Compiling { functions: names.collect() });
+        let entries = self.inputs.functions.iter().map(|function| (function.entry.clone(), function.location.clone()));
+        let bundled = bundle(&BundleRequest {
+            project: &self.job.site.project,
+            base: self.base(),
+            entries: entries.collect(),
+            forced: BTreeSet::new(),
+        })?;
+        let outside: BTreeSet<OutsidePackage> =
+            bundled.functions.values().flat_map(|function| function.outside.iter().cloned()).collect();
+        let (layer, layer_files) = self.pack_layer(&outside)?;
+        let packed = self.pack(&bundled)?;
+        let functions =
+            packed.iter().map(|(name, packed)| (name.as_str().to_owned(), (packed.key, packed.has_layer))).collect();
+        let mut read: BTreeSet<PathBuf> = bundled.stats.keys().cloned().collect();
+        read.extend(layer_files);
+        read.extend(bundled.functions.values().flat_map(|function| function.files.iter().cloned()));
+        let mut record = Record::take(self.base(), &read, functions);
+        record.layer = layer.as_ref().map(|(key, _)| *key);
+        // What was bundled from files that changed meanwhile must not be remembered.
+        let is_unchanged = |(file, stat): (&PathBuf, &FileStat)| record.has_stat(self.base(), file, *stat);
+        if bundled.stats.iter().all(is_unchanged) {
+            self.remember(&record);
+        }
+        self.job.tell(BuildEvent::Compiled { functions: packed.len() });
+        let layers = |has_layer: bool| layer.iter().filter(|_| has_layer).map(|(_, layer)| layer.clone()).collect();
+        Ok(packed.into_iter().map(|(name, packed)| (name, packed.artifact.with_layers(layers(packed.has_layer)))).collect())
+    }
+
+    /// Packs what has other content than before, in parallel.
+    fn pack(&self, bundled: &Bundled) -> Result<BTreeMap<FunctionName, Packed>, BuildError> {
+        let digests = bundled.module_digests();
+        let pack = |function: &NodeFunction| {
+            let parts = &bundled.functions[&function.entry];
+            let packed = self.pack_one(function, parts, &digests)?;
+            Ok((function.name.clone(), packed))
+        };
+        let packed: Result<BTreeMap<_, _>, ArtifactError> = self.inputs.functions.par_iter().map(pack).collect();
+        Ok(packed?)
+    }
+
+    fn pack_one(
+        &self,
+        function: &NodeFunction,
+        parts: &BundledFunction,
+        digests: &BTreeMap<String, Digest>,
+    ) -> Result<Packed, ArtifactError> {
+        let launcher = function.launcher();
+        let files = self.read_files(&parts.files);
+        let mut hasher = DigestHasher::new();
+        hasher.update_field(VERSION.as_bytes());
+        hasher.update_field(&launcher);
+        for name in parts.modules.keys() {
+            hasher.update_field(name.as_bytes());
+            hasher.update_field(digests[name].as_bytes());
+        }
+        for (name, file) in &files {
+            let unreadable = |source| ArtifactError { path: file.clone(), source };
+            let (digest, _) =
+                digest_file(&mut std::fs::File::open(file).map_err(unreadable)?).map_err(unreadable)?;
+            hasher.update_field(name.as_bytes());
+            hasher.update_field(digest.as_bytes());
+        }
+        let key = hasher.finish();
+        let has_layer = !parts.outside.is_empty();
+        if let Some(artifact) = self.job.cache.find(&key) {
+            return Ok(Packed { key, has_layer, artifact: BuiltArtifact::cached(artifact) });
+        }
+        let mut members = vec![Member::data(FunctionRuntime::Node.entry(), Content::Bytes(launcher))];
+        members.extend(
+            parts.modules.iter().map(|(name, bytes)| Member::data(name.clone(), Content::Bytes(bytes.to_vec()))),
+        );
+        members.extend(files.into_iter().map(|(name, file)| Member::data(name, Content::File(file))));
+        let artifact = self.job.cache.store(members)?;
+        self.job.cache.remember(&key, &artifact);
+        Ok(Packed { key, has_layer, artifact: BuiltArtifact::fresh(artifact) })
+    }
+
+    /// The files that a function reads, by their places in the artifact; of folders, all that is in them.
+    fn read_files(&self, read: &BTreeSet<PathBuf>) -> BTreeMap<String, PathBuf> {
+        let mut files = BTreeMap::new();
+        for path in read {
+            add_files(path, self.base(), &mut files);
+        }
+        files
+    }
+
+    /// Packs the packages that stay outside, unless that was done before.
+    fn pack_layer(
+        &self,
+        packages: &BTreeSet<OutsidePackage>,
+    ) -> Result<(Option<(Digest, BuiltLayer)>, Vec<PathBuf>), ArtifactError> {
+        if packages.is_empty() {
+            return Ok((None, Vec::new()));
+        }
+        let members = layer::members(packages, self.job.arch);
+        let mut hasher = DigestHasher::new();
+        hasher.update_field(VERSION.as_bytes());
+        let mut files = Vec::new();
+        for member in &members {
+            let Content::File(file) = &member.content else { continue };
+            let unreadable = |source| ArtifactError { path: file.clone(), source };
+            let stat = FileStat::of(&std::fs::metadata(file).map_err(unreadable)?);
+            hasher.update_field(member.name.as_bytes());
+            hasher.update_field(file.as_os_str().as_encoded_bytes());
+            hasher.update_field(format!("{stat:?}").as_bytes());
+            files.push(file.clone());
+        }
+        let key = hasher.finish();
+        let artifact = match self.job.cache.find(&key) {
+            Some(artifact) => artifact,
+            None => {
+                let artifact = self.job.cache.store(members)?;
+                self.job.cache.remember(&key, &artifact);
+                artifact
+            }
+        };
+        Ok((Some((key, self.layer(artifact))), files))
+    }
+}
+
+/// An artifact, and what it was found or remembered by.
+struct Packed {
+    key: Digest,
+    has_layer: bool,
+    artifact: BuiltArtifact,
+}
+
+fn add_files(path: &Path, base: &Path, files: &mut BTreeMap<String, PathBuf>) {
+    if path.is_file() {
+        files.insert(in_artifact(base, path), path.to_owned());
+        return;
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // Hidden files are where secrets are.
+        if !name.starts_with('.') && name != "node_modules" && files.len() < MAX_READ_FILES {
+            add_files(&entry.path(), base, files);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! The sources below `api/` as they were found, and the functions that are made of them.
+
+use std::path::{Path, PathBuf};
+
+use ship_core::{Digest, FunctionName, FunctionRuntime};
+
+use super::launcher::Calling;
+use super::scan::{NodeScan, scan};
+use crate::detect::{DetectedFunction, ProjectWarning};
+
+/// The endings of files that may be functions.
+const ENDINGS: [&str; 8] = [".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"];
+
+/// What stands before the ending of files that are about the sources, and no part of them.
+const ABOUT: [&str; 4] = [".d", ".test", ".spec", ".config"];
+
+/// Whether a file of this name may be a function: declarations, tests and settings never are.
+pub(crate) fn is_source(name: &str) -> bool {
+    let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+    stem.is_some_and(|stem| !ABOUT.iter().any(|about| stem.ends_with(about)))
+}
+
+/// A source file below `api/`.
+#[derive(Debug)]
+pub(crate) struct NodeSource {
+    /// Its path relative to the folder that `api/` stands in.
+    pub(crate) file: String,
+    /// Where it is.
+    location: PathBuf,
+    text: String,
+    pub(crate) scan: NodeScan,
+}
+
+impl NodeSource {
+    /// The source `file` below `base`, which holds `text`.
+    pub(crate) fn read(base: &Path, file: &str, text: String) -> Self {
+        let scan = scan(file, &text);
+        Self { file: file.to_owned(), location: base.join(file), text, scan }
+    }
+}
+
+/// What `source` has instead of a handler. What another file imports is a helper, and just as it should be.
+pub(crate) fn near_export(source: &NodeSource, all: &[NodeSource]) -> Option<ProjectWarning> {
+    let near = source.scan.near.clone()?;
+    let name = source.file.rsplit('/').next().unwrap_or_default();
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let imports = ["'", "\"", ".js'", ".js\"", ".ts'", ".ts\"", ".mjs'", ".mjs\""];
+    let is_used = |other: &NodeSource| imports.iter().any(|end| other.text.contains(&format!("/{stem}{end}")));
+    let is_helper = all.iter().any(|other| other.file != source.file && is_used(other));
+    (!is_helper).then(|| ProjectWarning::NearExport { file: source.file.clone(), line: near.line, found: near.found })
+}
+
+/// The functions in TypeScript and JavaScript of a project.
+#[derive(Debug, Default)]
+pub(crate) struct NodeInputs {
+    /// Sorted by name.
+    pub(super) functions: Vec<NodeFunction>,
+}
+
+/// One function.
+#[derive(Debug)]
+pub(super) struct NodeFunction {
+    pub(super) name: FunctionName,
+    /// Where its file is.
+    pub(super) location: PathBuf,
+    /// What it is called in the bundle.
+    pub(super) entry: String,
+    pub(super) calling: Calling,
+    /// The digest of its own file.
+    pub(super) digest: Digest,
+}
+
+impl NodeInputs {
+    /// What `functions` are made of.
+    pub(crate) fn new(functions: &[DetectedFunction], sources: Vec<NodeSource>) -> Self {
+        let mut found: Vec<NodeFunction> = sources
+            .into_iter()
+            .filter_map(|source| {
+                let is_it = |function: &&DetectedFunction| {
+                    function.runtime == FunctionRuntime::Node && function.file == source.file
+                };
+                let name = functions.iter().find(is_it)?.name.clone();
+                let config = source.scan.config;
+                Some(NodeFunction {
+                    entry: entry_name(&name),
+                    name,
+                    calling: Calling { is_edge: config.is_edge, has_helpers: !config.without_helpers },
+                    digest: Digest::of(source.text.as_bytes()),
+                    location: source.location,
+                })
+            })
+            .collect();
+        found.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        Self { functions: found }
+    }
+}
+
+/// A function's name as the name of one file, which no other function has.
+fn entry_name(name: &FunctionName) -> String {
+    let mut entry = String::new();
+    for byte in name.as_str().bytes() {
+        match byte {
+            b'/' => entry.push('~'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => entry.push(char::from(byte)),
+            other => entry.push_str(&format!("@{other:02x}")),
+        }
+    }
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sources by their names; what is about sources is none.
+    #[test]
+    fn names() {
+        for name in ["a.js", "a.mjs", "a.cjs", "a.ts", "a.mts", "a.tsx", "[id].ts", "latest.ts", "spec.js"] {
+            assert!(is_source(name), "{name}");
+        }
+        for name in ["a.d.ts", "a.d.mts", "a.test.ts", "a.spec.js", "vitest.config.ts", "a.json", "ts", "a.ts.bak"] {
+            assert!(!is_source(name), "{name}");
+        }
+        let entry = |name: &str| entry_name(&name.parse().unwrap());
+        assert_eq!(entry("api/users/[id]"), "api~users~@5bid@5d");
+        assert_ne!(entry("api/a~b"), entry("api/a/b"));
+    }
+}

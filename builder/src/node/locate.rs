@@ -1,0 +1,288 @@
+//! Modules that ask where they are: in a bundle they would get the bundle's place. Each is told the place that its own file
+//! has in the artifact, and the files that it reads from there by literal names become members.
+
+use std::path::{Path, PathBuf};
+
+use oxc::allocator::Allocator;
+use oxc::ast::ast::{
+    Argument, BinaryExpression, BinaryOperator, BindingIdentifier, CallExpression, Expression, IdentifierReference,
+    MetaProperty, NewExpression, ObjectProperty, StaticMemberExpression, TemplateLiteral,
+};
+use oxc::ast_visit::{Visit, walk};
+use oxc::parser::Parser;
+use oxc::span::{GetSpan, SourceType, Span};
+
+/// The launcher's word for the artifact's folder, `/` not included, and for its URL, `/` included.
+const FOLDER: &str = "globalThis.__ship.folder";
+const URL: &str = "globalThis.__ship.url";
+
+/// What a module has to do with places.
+#[derive(Default, PartialEq, Eq, Debug)]
+pub(super) struct Located {
+    /// What takes the place of what, in order.
+    pub(super) edits: Vec<(Span, String)>,
+    /// Files and folders that it reads.
+    pub(super) files: Vec<PathBuf>,
+    /// It requires modules whose names are made when it runs, from a path.
+    pub(super) requires_computed: bool,
+}
+
+/// What a module may read: nothing above this folder, and not the folder itself.
+pub(super) struct Module<'m> {
+    /// The module's file.
+    pub(super) file: &'m Path,
+    /// The folder that becomes the artifact's.
+    pub(super) base: &'m Path,
+    /// Its path in the artifact.
+    pub(super) place: &'m str,
+}
+
+/// Whether `text` is worth a look at all.
+pub(super) fn may_ask(text: &str) -> bool {
+    ["import.meta", "__dirname", "__filename", "process.cwd"].iter().any(|word| text.contains(word)) || requires_computed(text)
+}
+
+/// Whether `require(` is followed by something else than a literal.
+fn requires_computed(text: &str) -> bool {
+    text.match_indices("require(").any(|(index, word)| {
+        let argument = text[index + word.len()..].trim_start();
+        !argument.starts_with(['"', '\'', ')'])
+    })
+}
+
+/// Finds what `text`, the content of the module, asks and reads.
+pub(super) fn locate(module: &Module<'_>, source_type: SourceType, text: &str) -> Located {
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, text, source_type).parse();
+    if parsed.panicked {
+        return Located::default();
+    }
+    let mut declared = Declared { dirname: false, filename: false };
+    declared.visit_program(&parsed.program);
+    let mut visitor = Visitor { module, declared, found: Located::default() };
+    visitor.visit_program(&parsed.program);
+    visitor.found.edits.sort_by_key(|(span, _)| span.start);
+    visitor.found
+}
+
+/// Which of the names of CommonJS a module declares itself.
+struct Declared {
+    dirname: bool,
+    filename: bool,
+}
+
+impl<'a> Visit<'a> for Declared {
+    fn visit_binding_identifier(&mut self, binding: &BindingIdentifier<'a>) {
+        self.dirname |= binding.name == "__dirname";
+        self.filename |= binding.name == "__filename";
+    }
+}
+
+struct Visitor<'m> {
+    module: &'m Module<'m>,
+    declared: Declared,
+    found: Located,
+}
+
+impl Visitor<'_> {
+    /// What stands for a place of the artifact's folder.
+    fn path(place: &str) -> String {
+        if place.is_empty() { format!("({FOLDER})") } else { format!("({FOLDER}+{})", literal(&format!("/{place}"))) }
+    }
+
+    fn folder_place(&self) -> &str {
+        self.module.place.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    fn edit(&mut self, span: Span, with: String) {
+        self.found.edits.push((span, with));
+    }
+
+    /// The place that an unbound name of CommonJS means.
+    fn commonjs_name(&self, name: &str) -> Option<String> {
+        match name {
+            "__dirname" if !self.declared.dirname => Some(Self::path(self.folder_place())),
+            "__filename" if !self.declared.filename => Some(Self::path(self.module.place)),
+            _ => None,
+        }
+    }
+
+    /// The folder that an expression names, if it is one of the ways to name the module's own or the working directory.
+    fn folder(&self, expression: &Expression<'_>) -> Option<PathBuf> {
+        match expression {
+            // A module that declares it by itself means the same by it.
+            Expression::Identifier(name) if name.name == "__dirname" => self.module.file.parent().map(Path::to_owned),
+            Expression::StaticMemberExpression(member) if is_import_meta(&member.object) && member.property.name == "dirname" => {
+                self.module.file.parent().map(Path::to_owned)
+            }
+            Expression::CallExpression(call) => {
+                let Expression::StaticMemberExpression(member) = &call.callee else { return None };
+                let is_cwd = member.property.name == "cwd"
+                    && matches!(&member.object, Expression::Identifier(object) if object.name == "process");
+                is_cwd.then(|| self.module.base.to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes note of a file or folder, as far as it is there, and in the artifact's reach.
+    fn reads(&mut self, path: &Path) {
+        let Some(path) = normal(path) else { return };
+        let is_within = path.starts_with(self.module.base) && path != self.module.base;
+        if is_within && path.exists() && !self.found.files.contains(&path) {
+            self.found.files.push(path);
+        }
+    }
+
+    fn join(&mut self, arguments: &[Argument<'_>]) {
+        let Some(folder) = arguments.first().and_then(Argument::as_expression).and_then(|first| self.folder(first)) else {
+            return;
+        };
+        let mut path = folder;
+        let mut has_name = false;
+        for argument in &arguments[1..] {
+            // What follows is known when it runs; the folder so far holds it.
+            let Argument::StringLiteral(part) = argument else { break };
+            path.push(part.value.trim_start_matches('/'));
+            has_name = true;
+        }
+        if has_name {
+            self.reads(&path);
+        }
+    }
+}
+
+impl<'a> Visit<'a> for Visitor<'_> {
+    fn visit_identifier_reference(&mut self, reference: &IdentifierReference<'a>) {
+        if let Some(place) = self.commonjs_name(&reference.name) {
+            self.edit(reference.span, place);
+        }
+    }
+
+    fn visit_object_property(&mut self, property: &ObjectProperty<'a>) {
+        if property.shorthand
+            && let Expression::Identifier(value) = &property.value
+            && let Some(place) = self.commonjs_name(&value.name)
+        {
+            self.edit(property.span, format!("{}: {place}", value.name));
+            return;
+        }
+        walk::walk_object_property(self, property);
+    }
+
+    fn visit_static_member_expression(&mut self, member: &StaticMemberExpression<'a>) {
+        if is_import_meta(&member.object) {
+            let place = match &*member.property.name {
+                "url" => Some(format!("({URL}+{})", literal(&escaped(self.module.place)))),
+                "dirname" => Some(Self::path(self.folder_place())),
+                "filename" => Some(Self::path(self.module.place)),
+                _ => None,
+            };
+            if let Some(place) = place {
+                self.edit(member.span, place);
+                return;
+            }
+        }
+        walk::walk_static_member_expression(self, member);
+    }
+
+    fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
+        let name = match &call.callee {
+            Expression::Identifier(name) => Some(name.name.as_str()),
+            Expression::StaticMemberExpression(member) => Some(member.property.name.as_str()),
+            _ => None,
+        };
+        match name {
+            Some("join" | "resolve") => self.join(&call.arguments),
+            Some("require") if matches!(&call.callee, Expression::Identifier(_)) => {
+                self.found.requires_computed |= call.arguments.first().is_some_and(is_computed_path);
+            }
+            _ => {}
+        }
+        walk::walk_call_expression(self, call);
+    }
+
+    fn visit_new_expression(&mut self, new: &NewExpression<'a>) {
+        if let (Expression::Identifier(class), [Argument::StringLiteral(path), Argument::StaticMemberExpression(base)]) =
+            (&new.callee, new.arguments.as_slice())
+            && class.name == "URL"
+            && is_import_meta(&base.object)
+            && base.property.name == "url"
+            && !path.value.contains(':')
+        {
+            let path = self.module.file.with_file_name("").join(&*path.value);
+            self.reads(&path);
+        }
+        walk::walk_new_expression(self, new);
+    }
+
+    fn visit_binary_expression(&mut self, sum: &BinaryExpression<'a>) {
+        if sum.operator == BinaryOperator::Addition
+            && let (Some(folder), Expression::StringLiteral(rest)) = (self.folder(&sum.left), &sum.right)
+        {
+            self.reads(&folder.join(rest.value.trim_start_matches('/')));
+        }
+        walk::walk_binary_expression(self, sum);
+    }
+
+    fn visit_template_literal(&mut self, template: &TemplateLiteral<'a>) {
+        if let ([before, after], [expression]) = (template.quasis.as_slice(), template.expressions.as_slice())
+            && before.value.raw.is_empty()
+            && let (Some(folder), Some(rest)) = (self.folder(expression), &after.value.cooked)
+        {
+            self.reads(&folder.join(rest.trim_start_matches('/')));
+        }
+        walk::walk_template_literal(self, template);
+    }
+
+    fn visit_meta_property(&mut self, _: &MetaProperty<'a>) {}
+}
+
+/// Whether what is required is a path that is put together when the program runs. A mere variable is most often the name of
+/// a plugin that its user installs, and stays what it is.
+fn is_computed_path(argument: &Argument<'_>) -> bool {
+    match argument {
+        Argument::TemplateLiteral(template) => !template.expressions.is_empty(),
+        Argument::BinaryExpression(sum) => matches!(&sum.left, Expression::StringLiteral(start) if start.value.starts_with('.')),
+        Argument::CallExpression(call) => {
+            matches!(&call.callee, Expression::StaticMemberExpression(member)
+                if matches!(&*member.property.name, "join" | "resolve")
+                    && matches!(&member.object, Expression::Identifier(object) if object.name == "path"))
+        }
+        _ => false,
+    }
+}
+
+fn is_import_meta(expression: &Expression<'_>) -> bool {
+    matches!(expression, Expression::MetaProperty(meta) if meta.meta.name == "import" && meta.property.name == "meta")
+}
+
+/// A path without `.` and `..`.
+fn normal(path: &Path) -> Option<PathBuf> {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                if !normal.pop() {
+                    return None;
+                }
+            }
+            other => normal.push(other),
+        }
+    }
+    Some(normal)
+}
+
+/// A text as a literal of JavaScript.
+fn literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A path in a URL.
+fn escaped(path: &str) -> String {
+    path.replace('%', "%25").replace('?', "%3F").replace('#', "%23")
+}
+
+#[cfg(test)]
+mod tests;

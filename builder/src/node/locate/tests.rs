@@ -1,0 +1,72 @@
+use super::*;
+
+fn located(text: &str) -> (String, Vec<String>, bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().canonicalize().unwrap();
+    for file in ["api/data.json", "api/views/a.html", "shared.txt"] {
+        std::fs::create_dir_all(base.join(file).parent().unwrap()).unwrap();
+        std::fs::write(base.join(file), "").unwrap();
+    }
+    let module = Module { file: &base.join("api/a.ts"), base: &base, place: "api/a.ts" };
+    let found = locate(&module, SourceType::ts(), text);
+    let mut edited = String::new();
+    let mut end = 0;
+    for (span, with) in &found.edits {
+        edited.push_str(&text[end..span.start as usize]);
+        edited.push_str(with);
+        end = span.end as usize;
+    }
+    edited.push_str(&text[end..]);
+    let files = found.files.iter().map(|file| file.strip_prefix(&base).unwrap().display().to_string()).collect();
+    (edited, files, found.requires_computed)
+}
+
+/// A module is told its own place, in each of the ways of asking.
+#[test]
+fn places() {
+    let edited = |text: &str| located(text).0;
+    assert_eq!(edited("f(__dirname)"), "f((globalThis.__ship.folder+\"/api\"))");
+    assert_eq!(edited("f({ __filename })"), "f({ __filename: (globalThis.__ship.folder+\"/api/a.ts\") })");
+    assert_eq!(edited("f(import.meta.url)"), "f((globalThis.__ship.url+\"api/a.ts\"))");
+    assert_eq!(edited("f(import.meta.dirname)"), "f((globalThis.__ship.folder+\"/api\"))");
+    assert_eq!(edited("f(import.meta.filename)"), "f((globalThis.__ship.folder+\"/api/a.ts\"))");
+    let own = "const __dirname = dirname(fileURLToPath(import.meta.url)); f(__dirname, 'import.meta.url')";
+    assert_eq!(edited(own), own.replacen("import.meta.url", "(globalThis.__ship.url+\"api/a.ts\")", 1));
+    for untouched in ["f(a.__dirname)", "f({ __dirname: 1 })", "f(import.meta.env)", "f('__dirname')"] {
+        assert_eq!(edited(untouched), untouched);
+    }
+}
+
+/// Files that a module names by their place are found, as far as they are there and below the project.
+#[test]
+fn files() {
+    let files = |text: &str| located(text).1;
+    assert_eq!(files("read(path.join(__dirname, 'data.json'))"), ["api/data.json"]);
+    assert_eq!(files("read(join(import.meta.dirname, '..', 'shared.txt'))"), ["shared.txt"]);
+    assert_eq!(files("read(path.join(process.cwd(), 'api', name))"), ["api"]);
+    assert_eq!(files("read(path.resolve(__dirname, './views', name))"), ["api/views"]);
+    assert_eq!(files("read(new URL('./data.json', import.meta.url))"), ["api/data.json"]);
+    assert_eq!(files("read(__dirname + '/data.json')"), ["api/data.json"]);
+    assert_eq!(files("read(`${__dirname}/data.json`)"), ["api/data.json"]);
+    let none: [&str; 0] = [];
+    for text in [
+        "read(path.join(__dirname, 'absent.json'))",
+        "read(path.join(__dirname, '..'))",
+        "read(path.join(__dirname, name))",
+        "read(path.join(__dirname, '../../..', 'etc'))",
+        "new URL('https://example.com', import.meta.url)",
+        "list.join(', ')",
+    ] {
+        assert_eq!(files(text), none, "{text}");
+    }
+}
+
+/// A path that is made when the program runs cannot be followed; a variable may be anything.
+#[test]
+fn computed() {
+    assert!(may_ask("require(`./locale/${name}`)") && !may_ask("require('./locale')"));
+    assert!(located("require(`./locale/${name}`)").2);
+    assert!(located("require('./locale/' + name)").2);
+    assert!(located("require(path.join(__dirname, name))").2);
+    assert!(!located("require(name)").2 && !located("require('./a')").2 && !located("obj.require('./' + a)").2);
+}

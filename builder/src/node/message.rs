@@ -1,0 +1,161 @@
+//! What the bundler says, for a person: file, line and column, the line itself, and what to type.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind};
+
+use super::place::package_name;
+
+/// The most messages that are passed on: who has more to mend mends these first.
+const MAX_MESSAGES: usize = 20;
+
+/// The longest line that is shown, in characters: longer ones were written by a program.
+const MAX_SHOWN_LINE: usize = 240;
+
+/// Functions could not be bundled.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// There are mistakes in the functions, or in what they import.
+    #[error("the functions cannot be bundled:\n{message}")]
+    Refused {
+        /// What is wrong, with the user's paths.
+        message: String,
+    },
+    /// A package is imported that is not installed.
+    #[error("{message}")]
+    NotInstalled {
+        /// Which, where, and what to do.
+        message: String,
+        /// The command that helps.
+        command: String,
+    },
+    /// The bundler itself failed.
+    #[error("the bundler failed: {message}")]
+    Failed {
+        /// What it says.
+        message: String,
+    },
+}
+
+/// Who reads a message, and what is there.
+pub(super) struct Reader<'r> {
+    /// The project, which paths are shown relative to.
+    pub(super) project: &'r Path,
+    /// The folder that `package.json` stands in.
+    pub(super) base: &'r Path,
+}
+
+impl Reader<'_> {
+    /// What the bundler found wrong, as one error.
+    pub(super) fn error(&self, diagnostics: &[BuildDiagnostic]) -> BundleError {
+        let mut messages: Vec<String> = Vec::new();
+        let mut missing: Vec<String> = Vec::new();
+        for diagnostic in diagnostics {
+            if let Some(package) = self.missing_package(diagnostic)
+                && !missing.contains(&package)
+            {
+                missing.push(package);
+            }
+            let message = self.message(diagnostic);
+            if !messages.contains(&message) {
+                messages.push(message);
+            }
+        }
+        messages.sort();
+        if messages.len() > MAX_MESSAGES {
+            let more = messages.len() - MAX_MESSAGES;
+            messages.truncate(MAX_MESSAGES);
+            messages.push(format!("… and {more} more messages"));
+        }
+        let message = messages.join("\n");
+        if missing.is_empty() {
+            return BundleError::Refused { message };
+        }
+        missing.sort();
+        let manager = Manager::of(self.project, self.base);
+        BundleError::NotInstalled { message, command: manager.command(self.base, &missing) }
+    }
+
+    fn message(&self, diagnostic: &BuildDiagnostic) -> String {
+        let options = DiagnosticOptions { cwd: self.project.to_owned() };
+        let shown = diagnostic.to_diagnostic_with(&options);
+        let text = match self.missing_package(diagnostic) {
+            Some(package) => format!("the package `{package}` is not installed"),
+            None => match (diagnostic.kind(), diagnostic.exporter()) {
+                (EventKind::UnresolvedImport, Some(path)) => format!("`{path}` leads to no file"),
+                _ => diagnostic.to_message_with(&options),
+            },
+        };
+        let Some((file, line, column, _)) = shown.get_primary_location() else { return text };
+        let mut message = format!("{file}:{line}:{}: {text}", column + 1);
+        let source = std::fs::read_to_string(self.project.join(&file)).unwrap_or_default();
+        if let Some(written) = source.lines().nth(line - 1).filter(|written| written.chars().count() <= MAX_SHOWN_LINE) {
+            let before: String = written.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let _ = write!(message, "\n    {written}\n    {before}^");
+        }
+        message
+    }
+
+    /// The package that an import names and nothing provides.
+    fn missing_package(&self, diagnostic: &BuildDiagnostic) -> Option<String> {
+        if !matches!(diagnostic.kind(), EventKind::UnresolvedImport) {
+            return None;
+        }
+        let name = package_name(&diagnostic.exporter()?)?.to_owned();
+        // `@/lib/x` is a path of tsconfig.json that leads nowhere.
+        (!name.starts_with("@/") && !name.starts_with('~')).then_some(name)
+    }
+}
+
+/// The program that installs a project's packages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Manager {
+    Npm,
+    Pnpm,
+    Yarn,
+    Bun,
+}
+
+impl Manager {
+    /// The one whose lock file stands nearest above the functions.
+    fn of(project: &Path, base: &Path) -> Self {
+        let locks = [
+            ("package-lock.json", Self::Npm),
+            ("pnpm-lock.yaml", Self::Pnpm),
+            ("yarn.lock", Self::Yarn),
+            ("bun.lock", Self::Bun),
+            ("bun.lockb", Self::Bun),
+        ];
+        let folders = base.ancestors().take_while(|folder| folder.starts_with(project));
+        let found = folders.flat_map(|folder| locks.iter().find(|(lock, _)| folder.join(lock).is_file())).next();
+        found.map_or(Self::Npm, |(_, manager)| *manager)
+    }
+
+    /// What to type: install what is asked for in `package.json`, or ask for it.
+    fn command(self, base: &Path, missing: &[String]) -> String {
+        let package = super::external::read_package(base);
+        let is_asked_for = |name: &String| {
+            ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"]
+                .iter()
+                .any(|key| package.as_ref().is_some_and(|package| package[key].get(name).is_some()))
+        };
+        let (install, add, has_lock) = match self {
+            Self::Npm => ("npm ci", "npm install", base.join("package-lock.json").is_file()),
+            Self::Pnpm => ("pnpm install", "pnpm add", true),
+            Self::Yarn => ("yarn install", "yarn add", true),
+            Self::Bun => ("bun install", "bun add", true),
+        };
+        if missing.iter().all(is_asked_for) {
+            return if has_lock { install } else { "npm install" }.to_owned();
+        }
+        let unknown: Vec<&str> =
+            missing.iter().filter(|name| !is_asked_for(name)).map(String::as_str).collect();
+        format!("{add} {}", unknown.join(" "))
+    }
+}
+
+/// The file of a message, for whoever watches it.
+pub(super) fn file_of(id: &str) -> PathBuf {
+    PathBuf::from(id.split('?').next().unwrap_or(id))
+}

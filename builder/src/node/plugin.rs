@@ -1,0 +1,161 @@
+//! What ship tells the bundler while it runs: which packages stay outside, and where each module stands.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oxc::span::SourceType;
+use rolldown::ModuleType;
+use rolldown::plugin::{
+    HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
+    HookTransformArgs, HookTransformOutput, HookTransformOutputMap, HookTransformReturn, HookUsage, Plugin,
+    PluginContext, SharedLoadPluginContext, SharedTransformPluginContext,
+};
+use string_wizard::{MagicString, SourceMapOptions};
+
+use super::external::stays_outside;
+use super::locate::{self, Module};
+use super::message::file_of;
+use super::place::{in_artifact, package_folder, package_name};
+use crate::tree::FileStat;
+
+/// A package that stays outside of the bundle.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct OutsidePackage {
+    pub(super) name: String,
+    /// Its folder, free of symlinks.
+    pub(super) folder: PathBuf,
+}
+
+/// What was found while the bundler ran.
+#[derive(Default, Debug)]
+pub(super) struct Findings {
+    /// By module: the packages outside that it imports.
+    pub(super) outside: BTreeMap<String, BTreeSet<OutsidePackage>>,
+    /// By module: files of the project that it reads.
+    pub(super) files: BTreeMap<String, Vec<PathBuf>>,
+    /// Packages that were bundled and must not be: they read their own files.
+    pub(super) unbundlable: BTreeSet<String>,
+    /// The files that were read, in the state that they had before.
+    pub(super) stats: BTreeMap<PathBuf, FileStat>,
+}
+
+/// The plugin.
+#[derive(Debug)]
+pub(super) struct ShipPlugin {
+    base: PathBuf,
+    /// Packages that an earlier run found to be unbundlable.
+    forced: BTreeSet<String>,
+    findings: Arc<Mutex<Findings>>,
+    /// By folder of the importer and name: the package, if it stays outside.
+    packages: Mutex<HashMap<(PathBuf, String), Option<OutsidePackage>>>,
+}
+
+impl ShipPlugin {
+    pub(super) fn new(base: &Path, forced: BTreeSet<String>, findings: Arc<Mutex<Findings>>) -> Self {
+        Self { base: base.to_owned(), forced, findings, packages: Mutex::default() }
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Findings)) {
+        what(&mut self.findings.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The package of this name that `importer` sees, if it stays outside.
+    fn outside(&self, importer: &Path, name: &str) -> Option<OutsidePackage> {
+        let from = importer.parent()?.to_owned();
+        let key = (from.clone(), name.to_owned());
+        let known = self.packages.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known {
+            return known;
+        }
+        let folder = from.ancestors().map(|folder| folder.join("node_modules").join(name)).find(|folder| folder.is_dir());
+        let found = folder.and_then(|folder| folder.canonicalize().ok()).filter(|folder| {
+            // A workspace's own package is bundled like any other source.
+            let is_installed = package_folder(&folder.join("package.json")).is_some();
+            is_installed && (self.forced.contains(name) || stays_outside(name, folder))
+        });
+        let found = found.map(|folder| OutsidePackage { name: name.to_owned(), folder });
+        self.packages.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
+        found
+    }
+
+    /// What becomes of a module that asks for its place.
+    fn located(&self, id: &str, source_type: SourceType, text: &str) -> Option<HookTransformOutput> {
+        let file = file_of(id);
+        let place = in_artifact(&self.base, &file);
+        let found = locate::locate(&Module { file: &file, base: &self.base, place: &place }, source_type, text);
+        match package_folder(&file) {
+            Some((_, name)) => {
+                if found.requires_computed || !found.files.is_empty() {
+                    self.note(|findings| {
+                        findings.unbundlable.insert(name);
+                    });
+                }
+            }
+            None if !found.files.is_empty() => self.note(|findings| {
+                findings.files.insert(id.to_owned(), found.files);
+            }),
+            None => {}
+        }
+        if found.edits.is_empty() {
+            return None;
+        }
+        let mut edited = MagicString::new(text);
+        for (span, with) in found.edits {
+            edited.update(span.start, span.end, with).ok()?;
+        }
+        let options = SourceMapOptions { source: Arc::from(id), ..SourceMapOptions::default() };
+        Some(HookTransformOutput {
+            code: Some(edited.to_string()),
+            map: HookTransformOutputMap::from(edited.source_map(options)),
+            ..HookTransformOutput::default()
+        })
+    }
+}
+
+impl Plugin for ShipPlugin {
+    fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed("ship")
+    }
+
+    fn register_hook_usage(&self) -> HookUsage {
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform
+    }
+
+    async fn resolve_id(&self, _: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+        let (Some(importer), Some(name)) = (args.importer, package_name(args.specifier)) else { return Ok(None) };
+        let Some(package) = self.outside(&file_of(importer), name) else { return Ok(None) };
+        self.note(|findings| {
+            findings.outside.entry(importer.to_owned()).or_default().insert(package);
+        });
+        Ok(Some(HookResolveIdOutput { external: Some(true.into()), ..HookResolveIdOutput::from_id(args.specifier) }))
+    }
+
+    /// `import program from './program.wasm?module'`, as edge functions have it.
+    async fn load(&self, _: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
+        let read = file_of(args.id);
+        if let Ok(metadata) = std::fs::metadata(&read) {
+            self.note(|findings| {
+                findings.stats.insert(read, FileStat::of(&metadata));
+            });
+        }
+        let Some(file) = args.id.strip_suffix("?module").filter(|file| file.ends_with(".wasm")) else { return Ok(None) };
+        let from = serde_json::Value::from(file);
+        let code = format!("import bytes from {from};\nexport default new WebAssembly.Module(bytes);\n");
+        Ok(Some(HookLoadOutput { code: code.into(), module_type: Some(ModuleType::Js), ..HookLoadOutput::default() }))
+    }
+
+    async fn transform(&self, _: SharedTransformPluginContext, args: &HookTransformArgs<'_>) -> HookTransformReturn {
+        let source_type = match args.module_type {
+            ModuleType::Js | ModuleType::Jsx => SourceType::unambiguous().with_jsx(true),
+            ModuleType::Ts => SourceType::ts(),
+            ModuleType::Tsx => SourceType::tsx(),
+            _ => return Ok(None),
+        };
+        if !locate::may_ask(args.code) {
+            return Ok(None);
+        }
+        Ok(self.located(args.id, source_type, args.code))
+    }
+}

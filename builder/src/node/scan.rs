@@ -1,0 +1,347 @@
+//! Reading what a module exports: whether it is a function of the site, how it wants to be run, and what nearly made it one.
+
+use oxc::allocator::Allocator;
+use oxc::ast::ast::{
+    AssignmentTarget, BindingPattern, CallExpression, Declaration, ExportDefaultDeclarationKind, ExportNamedDeclaration,
+    Expression, ObjectExpression, ObjectPropertyKind, Program, Statement,
+};
+use oxc::ast_visit::{Visit, walk};
+use oxc::parser::Parser;
+use oxc::span::{GetSpan, SourceType};
+
+/// The methods of HTTP that a module may export a function for, and the one that takes every method.
+pub(super) const WEB_EXPORTS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "fetch"];
+
+/// Names under which people export handlers that no convention knows.
+const NEAR_NAMES: [&str; 10] =
+    ["handler", "Handler", "main", "get", "head", "options", "post", "put", "delete", "patch"];
+
+/// The longest a request may take, in seconds: what `ship.toml` accepts.
+const MAX_DURATION_SECS: u32 = 3_600;
+
+/// The least memory a function may ask for, in MiB: what `ship.toml` accepts.
+const MIN_MEMORY_MB: u32 = 32;
+
+/// The most memory a function may ask for, in MiB: what `ship.toml` accepts.
+const MAX_MEMORY_MB: u32 = 65_536;
+
+/// What a module of `api/` is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct NodeScan {
+    /// It exports something that can answer requests, or listens.
+    pub(crate) is_function: bool,
+    /// What is nearly a handler, where nothing is one.
+    pub(crate) near: Option<NearExport>,
+    /// What its `config` says.
+    pub(crate) config: OwnConfig,
+}
+
+/// An export that somebody may have meant as a handler.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct NearExport {
+    /// The line, counted from 1.
+    pub(crate) line: usize,
+    /// What was found, in words.
+    pub(crate) found: String,
+}
+
+/// What `export const config = {…}` says, as far as it is written in literals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct OwnConfig {
+    /// `maxDuration`: how many seconds a request may take.
+    pub(crate) timeout_secs: Option<u32>,
+    /// `memory`, in MiB.
+    pub(crate) memory_mb: Option<u32>,
+    /// `runtime: 'edge'`: it is a web handler, whatever its parameters look like.
+    pub(crate) is_edge: bool,
+    /// `helpers: false`, or `api.bodyParser: false`: the request stays as Node makes it.
+    pub(crate) without_helpers: bool,
+}
+
+/// Reads `text`, the content of `file`.
+pub(crate) fn scan(file: &str, text: &str) -> NodeScan {
+    let allocator = Allocator::default();
+    let source_type = SourceType::from_path(file).unwrap_or_default().with_jsx(!file.ends_with("ts"));
+    let parsed = Parser::new(&allocator, text, source_type).parse();
+    if parsed.panicked || !parsed.diagnostics.is_empty() {
+        // Whoever wrote it should hear what is wrong with it, so it must not be passed over.
+        return NodeScan { is_function: true, ..NodeScan::default() };
+    }
+    let mut exports = Exports { program: &parsed.program, text, found: NodeScan::default() };
+    exports.read();
+    exports.found
+}
+
+/// What an export turned out to be.
+enum Export {
+    Handler,
+    Near(String),
+    Other,
+}
+
+struct Exports<'s, 'a> {
+    program: &'s Program<'a>,
+    text: &'s str,
+    found: NodeScan,
+}
+
+impl<'s, 'a> Exports<'s, 'a> {
+    fn read(&mut self) {
+        let program = self.program;
+        for statement in &program.body {
+            self.statement(statement);
+        }
+        let calls = Calls::read(program);
+        self.found.is_function |= calls.listens;
+        for (name, expression) in calls.assigned {
+            let export = self.named(&name, Some(expression));
+            self.take(export, expression.span().start);
+        }
+        if self.found.is_function {
+            self.found.near = None;
+        }
+    }
+
+    fn statement(&mut self, statement: &'s Statement<'a>) {
+        match statement {
+            Statement::ExportDefaultDeclaration(export) => {
+                let kind = match &export.declaration {
+                    ExportDefaultDeclarationKind::FunctionDeclaration(function) if function.body.is_none() => {
+                        Export::Other
+                    }
+                    ExportDefaultDeclarationKind::FunctionDeclaration(_) => Export::Handler,
+                    ExportDefaultDeclarationKind::ClassDeclaration(_) => Export::Near("its default export is a class".into()),
+                    ExportDefaultDeclarationKind::TSInterfaceDeclaration(_) => Export::Other,
+                    other => other.as_expression().map_or(Export::Other, |value| self.value(value)),
+                };
+                self.take(kind, export.span.start);
+            }
+            Statement::ExportNamedDeclaration(export) if !export.export_kind.is_type() => self.named_exports(export),
+            // What it exports is in another file; it may be a handler.
+            Statement::ExportAllDeclaration(export) if !export.export_kind.is_type() && export.exported.is_none() => {
+                self.found.is_function = true;
+            }
+            Statement::TSExportAssignment(export) => {
+                let kind = self.value(&export.expression);
+                self.take(kind, export.span.start);
+            }
+            _ => {}
+        }
+    }
+
+    fn named_exports(&mut self, export: &'s ExportNamedDeclaration<'a>) {
+        for specifier in export.specifiers.iter().filter(|specifier| !specifier.export_kind.is_type()) {
+            let value = if export.source.is_some() { None } else { self.declared(&specifier.local.name()) };
+            let kind = self.named(&specifier.exported.name(), value);
+            self.take(kind, specifier.span.start);
+        }
+        match &export.declaration {
+            Some(Declaration::FunctionDeclaration(function)) if function.body.is_some() => {
+                if let Some(id) = &function.id {
+                    let kind = self.named(&id.name, None);
+                    self.take(kind, export.span.start);
+                }
+            }
+            Some(Declaration::VariableDeclaration(variables)) => {
+                for variable in &variables.declarations {
+                    let Some(name) = variable.id.get_identifier_name() else { continue };
+                    if name == "config"
+                        && let Some(Expression::ObjectExpression(object)) = variable.init.as_ref().map(unwrapped)
+                    {
+                        self.found.config = OwnConfig::read(object);
+                    }
+                    let kind = self.named(&name, variable.init.as_ref());
+                    self.take(kind, export.span.start);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An export by its name; `None` stands for a value that is not written here, or is a function.
+    fn named(&self, name: &str, value: Option<&'s Expression<'a>>) -> Export {
+        if name == "default" || name == "module.exports" {
+            return value.map_or(Export::Handler, |value| self.value(value));
+        }
+        if WEB_EXPORTS.contains(&name) {
+            return match value.map(|value| self.value(value)) {
+                None | Some(Export::Handler) => Export::Handler,
+                Some(_) => Export::Near(format!("`{name}` is not a function")),
+            };
+        }
+        if NEAR_NAMES.contains(&name) { Export::Near(format!("it exports `{name}`")) } else { Export::Other }
+    }
+
+    /// What a default export's value is. What is not written down here counts as a handler: it is known when it runs.
+    fn value(&self, value: &'s Expression<'a>) -> Export {
+        match unwrapped(value) {
+            Expression::ObjectExpression(object) if answers(object) => Export::Handler,
+            Expression::ObjectExpression(_) => Export::Near("its default export is an object without `fetch`".into()),
+            Expression::ClassExpression(_) => Export::Near("its default export is a class".into()),
+            Expression::Identifier(identifier) => match self.declared(&identifier.name) {
+                // `const app = app` would never end, and says nothing.
+                Some(declared) if !matches!(unwrapped(declared), Expression::Identifier(_)) => self.value(declared),
+                _ => Export::Handler,
+            },
+            literal if literal.is_literal() || matches!(literal, Expression::TemplateLiteral(_) | Expression::ArrayExpression(_)) => {
+                Export::Near("its default export is not a function".into())
+            }
+            _ => Export::Handler,
+        }
+    }
+
+    /// The value of a constant of this module.
+    fn declared(&self, name: &str) -> Option<&'s Expression<'a>> {
+        self.program.body.iter().find_map(|statement| {
+            let declaration = match statement {
+                Statement::VariableDeclaration(declaration) => declaration,
+                Statement::ExportNamedDeclaration(export) => match &export.declaration {
+                    Some(Declaration::VariableDeclaration(declaration)) => declaration,
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            declaration
+                .declarations
+                .iter()
+                .find(|variable| matches!(&variable.id, BindingPattern::BindingIdentifier(id) if id.name == name))?
+                .init
+                .as_ref()
+        })
+    }
+
+    fn take(&mut self, export: Export, offset: u32) {
+        match export {
+            Export::Handler => self.found.is_function = true,
+            Export::Near(found) if self.found.near.is_none() => {
+                let before = self.text.get(..offset as usize).unwrap_or_default();
+                let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+                self.found.near = Some(NearExport { line, found });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Finds what only running code does: listening, and assigning to `module.exports`.
+struct Calls<'s, 'a> {
+    assigned: Vec<(String, &'s Expression<'a>)>,
+    listens: bool,
+}
+
+impl<'s, 'a> Calls<'s, 'a> {
+    fn read(program: &'s Program<'a>) -> Self {
+        let mut listening = Listening { found: false };
+        listening.visit_program(program);
+        let assigned = program.body.iter().flat_map(|statement| match statement {
+            Statement::ExpressionStatement(statement) => assignments(&statement.expression),
+            _ => Vec::new(),
+        });
+        Self { assigned: assigned.collect(), listens: listening.found }
+    }
+}
+
+/// The exports that `exports.GET = module.exports.fetch = …` assigns, with what each gets.
+fn assignments<'s, 'a>(expression: &'s Expression<'a>) -> Vec<(String, &'s Expression<'a>)> {
+    let Expression::AssignmentExpression(assignment) = expression else { return Vec::new() };
+    let mut found = assignments(&assignment.right);
+    if let Some(name) = exported_name(&assignment.left) {
+        found.push((name, &assignment.right));
+    }
+    found
+}
+
+fn exported_name(target: &AssignmentTarget<'_>) -> Option<String> {
+    let AssignmentTarget::StaticMemberExpression(member) = target else { return None };
+    let is_exports = |expression: &Expression<'_>| match expression {
+        Expression::Identifier(identifier) => identifier.name == "exports",
+        Expression::StaticMemberExpression(member) => {
+            member.property.name == "exports"
+                && matches!(&member.object, Expression::Identifier(object) if object.name == "module")
+        }
+        _ => false,
+    };
+    match &member.object {
+        Expression::Identifier(object) if object.name == "module" && member.property.name == "exports" => {
+            Some("module.exports".to_owned())
+        }
+        object if is_exports(object) => Some(member.property.name.to_string()),
+        _ => None,
+    }
+}
+
+struct Listening {
+    found: bool,
+}
+
+impl<'a> Visit<'a> for Listening {
+    fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
+        if let Expression::StaticMemberExpression(member) = &call.callee {
+            self.found |= member.property.name == "listen";
+        }
+        walk::walk_call_expression(self, call);
+    }
+}
+
+/// Whether an object is one that answers requests: it has `fetch`, or may have it.
+fn answers(object: &ObjectExpression<'_>) -> bool {
+    object.properties.iter().any(|property| match property {
+        ObjectPropertyKind::SpreadProperty(_) => true,
+        ObjectPropertyKind::ObjectProperty(property) => property.key.is_specific_static_name("fetch"),
+    })
+}
+
+/// An expression without what TypeScript says about it, and without parentheses.
+fn unwrapped<'s, 'a>(expression: &'s Expression<'a>) -> &'s Expression<'a> {
+    match expression {
+        Expression::TSAsExpression(inner) => unwrapped(&inner.expression),
+        Expression::TSSatisfiesExpression(inner) => unwrapped(&inner.expression),
+        Expression::TSNonNullExpression(inner) => unwrapped(&inner.expression),
+        Expression::TSTypeAssertion(inner) => unwrapped(&inner.expression),
+        Expression::ParenthesizedExpression(inner) => unwrapped(&inner.expression),
+        other => other,
+    }
+}
+
+impl OwnConfig {
+    fn read(object: &ObjectExpression<'_>) -> Self {
+        let mut config = Self::default();
+        for property in &object.properties {
+            let ObjectPropertyKind::ObjectProperty(property) = property else { continue };
+            let Some(key) = property.key.static_name() else { continue };
+            match (&*key, unwrapped(&property.value)) {
+                ("maxDuration", value) => config.timeout_secs = whole(value, 1..=MAX_DURATION_SECS),
+                ("memory", value) => config.memory_mb = whole(value, MIN_MEMORY_MB..=MAX_MEMORY_MB),
+                ("runtime", Expression::StringLiteral(runtime)) => {
+                    config.is_edge = matches!(&*runtime.value, "edge" | "experimental-edge");
+                }
+                ("helpers", Expression::BooleanLiteral(helpers)) => config.without_helpers |= !helpers.value,
+                ("api", Expression::ObjectExpression(api)) => config.without_helpers |= turns_body_parser_off(api),
+                _ => {}
+            }
+        }
+        config
+    }
+}
+
+/// `bodyParser: false`, as Next.js has it.
+fn turns_body_parser_off(api: &ObjectExpression<'_>) -> bool {
+    api.properties.iter().any(|property| match property {
+        ObjectPropertyKind::ObjectProperty(property) => {
+            property.key.is_specific_static_name("bodyParser")
+                && matches!(unwrapped(&property.value), Expression::BooleanLiteral(value) if !value.value)
+        }
+        ObjectPropertyKind::SpreadProperty(_) => false,
+    })
+}
+
+/// A whole number within bounds; what is none sets nothing.
+fn whole(value: &Expression<'_>, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    let Expression::NumericLiteral(number) = value else { return None };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast is checked by the comparison")]
+    let whole = number.value as u32;
+    (f64::from(whole) == number.value && bounds.contains(&whole)).then_some(whole)
+}
+
+#[cfg(test)]
+mod tests;
