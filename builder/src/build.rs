@@ -22,7 +22,7 @@ pub fn build(
     environment: &BuildEnvironment,
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
-    let BuildPlan { site, files, functions, go, routes, cors, options, detect_took } = plan;
+    let BuildPlan { site, files, functions, go, routes, cors, options, detect_took, frontend_took } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
     let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
@@ -45,7 +45,7 @@ pub fn build(
     let functions: Vec<BuiltFunction> = functions.into_iter().map(built).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
     let manifest = Manifest::new(assets, in_manifest, routes, cors)?;
-    let timings = BuildTimings { detect: detect_took, build, hash };
+    let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
     Ok(BuildOutput::new(manifest, functions, site, options.arch, read_files, timings))
 }
 

@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 use ship_core::route::RouteTable;
 use ship_core::{CorsRule, ProjectName};
 
-use crate::config::{
-    BuildEntry, CONFIG_FILE, ConfigError, ConfigText, FunctionRules, ShipToml, cors_rules, site_routes,
-};
+use crate::config::{CONFIG_FILE, ConfigError, ConfigText, FunctionRules, ShipToml, cors_rules, site_routes};
+use crate::frontend::{BuildSettings, Frontend, FrontendError};
 use crate::project::ProjectDir;
 use crate::tree::TreeError;
 
@@ -39,6 +38,9 @@ pub struct ProjectConfig {
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) site: SiteFolder,
     pub(crate) ignore: IgnoreFile,
+    pub(crate) build: BuildSettings,
+    /// What has to be built before there are files.
+    pub(crate) frontend: Option<Frontend>,
     pub(crate) took: Duration,
 }
 
@@ -49,8 +51,9 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let text = read_config(project, &mut warnings)?;
     let file = ShipToml::parse(&text)?;
     let text = ConfigText(&text);
-    refuse_commands(text, &file.build)?;
     let base = site::base_folder(text, &file.build, project)?;
+    let build = BuildSettings::of_toml(&file.build);
+    let frontend = Frontend::find(&base, &build, project.root())?;
     let ignore = IgnoreFile::read(project)?;
     let mut rules = FunctionRules::new(text, &file)?;
     let mut routes = site_routes(text, &file)?;
@@ -59,13 +62,19 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     route::push_function_routes(&mut routes, &found.functions)?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
-        site: site::static_folder(text, &file.build, project, base)?,
+        site: match frontend {
+            // Where its files are is known when it is built.
+            Some(_) => SiteFolder::of_project(project, base),
+            None => site::static_folder(text, &file.build, project, base)?,
+        },
         cors: cors_rules(text, &file)?,
         functions: found.functions,
         sources: found.sources,
         warnings,
         routes,
         ignore,
+        build,
+        frontend,
         took: started.elapsed(),
     })
 }
@@ -122,20 +131,6 @@ fn project_name(text: ConfigText<'_>, file: &ShipToml) -> Result<Option<ProjectN
     parsed.map(Some)
 }
 
-/// A build command that is silently not run would deploy stale files.
-fn refuse_commands(text: ConfigText<'_>, build: &BuildEntry) -> Result<(), ConfigError> {
-    for (key, value) in [("command", &build.command), ("install", &build.install), ("framework", &build.framework)] {
-        if let Some(value) = value {
-            let message = format!(
-                "this version of ship runs no frontend build, so `{key}` cannot be set: build first, and name the result \
-                 with `output`"
-            );
-            return Err(text.error(value.span(), message));
-        }
-    }
-    Ok(())
-}
-
 /// The project is not one that can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
@@ -149,6 +144,9 @@ pub enum DetectError {
         #[source]
         source: io::Error,
     },
+    /// The frontend cannot be built as it is configured.
+    #[error(transparent)]
+    Frontend(#[from] FrontendError),
     /// Something in the folder cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -201,6 +199,7 @@ impl DetectError {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
+            Self::Frontend(error) => error.code(),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::ConflictingPathSegment { .. } => Some("conflicting_path_segment"),
             Self::Config(error) if error.message().starts_with("unused_function") => Some("unused_function"),

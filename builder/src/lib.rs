@@ -1,10 +1,10 @@
 //! From a project folder to a build output: static files, function artifacts, routes.
 //!
-//! [`ProjectDir`] → [`detect()`] → [`ProjectConfig`] → [`plan()`] → [`BuildPlan`] → [`build()`] → [`BuildOutput`]: each arrow is one
+//! [`ProjectDir`] → [`detect()`] → [`ProjectConfig`] → [`prepare()`] → [`PreparedProject`] → [`plan()`] → [`BuildPlan`] → [`build()`] → [`BuildOutput`]: each arrow is one
 //! function and the only way from one type to the next.
 //!
 //! This crate knows languages and frameworks, and no host. It never writes into the user's folder (only [`write_output`] does,
-//! below the folder it is given), never reads an environment variable or a home folder of its own accord (they arrive in
+//! below the folder it is given, and what [`prepare()`] runs: the user's own build of a frontend), never reads an environment variable or a home folder of its own accord (they arrive in
 //! [`BuildEnvironment`]), never prints, and reaches the network only to fetch a Go toolchain that is absent. The same tree
 //! gives the same digests in any folder, for any user, on any day.
 
@@ -13,9 +13,12 @@ mod assets;
 mod build;
 mod config;
 mod detect;
+mod env_files;
 mod environment;
 mod event;
+mod frontend;
 mod go;
+mod interrupt;
 mod output;
 mod plan;
 mod project;
@@ -27,9 +30,12 @@ pub use artifact::ArtifactError;
 pub use build::{BuildError, build};
 pub use config::ConfigError;
 pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, detect};
+pub use env_files::{BuildTarget, EnvFileError, EnvFileProblem};
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, UnknownArchitecture};
 pub use event::BuildEvent;
+pub use frontend::{BuildContext, FrontendError, FrontendTraces, PreparedProject, frontend_prefixes, prepare};
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
+pub use interrupt::{Interrupt, Interrupted};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use project::{ProjectDir, ProjectError};

@@ -48,6 +48,8 @@ pub struct BuiltFunction {
 pub struct BuildTimings {
     /// Reading the configuration and finding files and sources.
     pub detect: Duration,
+    /// Building the frontend, or finding out that it is built.
+    pub frontend: Duration,
     /// Compiling and packing functions, or finding them in the build cache.
     pub build: Duration,
     /// Digesting static files.

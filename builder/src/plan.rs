@@ -10,6 +10,7 @@ use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
 use crate::assets::{self, FoundFiles};
 use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
 use crate::environment::{Architecture, BuildOptions};
+use crate::frontend::{PreparedProject, push_routes};
 use crate::go::{Exclusion, GoInputs, InputError};
 use crate::project::ProjectDir;
 use crate::tree::{TreeError, shown_below};
@@ -28,11 +29,13 @@ pub struct BuildPlan {
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) options: BuildOptions,
     pub(crate) detect_took: Duration,
+    pub(crate) frontend_took: Duration,
 }
 
 /// Plans the build of a project.
-pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
+pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
+    let PreparedProject { config, serving, build_output, took: frontend_took } = prepared;
     refuse_excluded_functions(&config, options.arch)?;
     let (files, go) = rayon::join(
         || assets::find(&config.site, &config.ignore),
@@ -45,6 +48,8 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
     }
     refuse_shadowed_functions(project, &config, &files)?;
     let mut routes = config.routes;
+    let paths: Vec<&str> = files.files.iter().map(|file| file.path.as_str()).collect();
+    push_routes(&mut routes, &serving, &paths);
     if find(&files, NOT_FOUND_PAGE) {
         routes.push(Phase::Error, not_found_route());
     }
@@ -57,6 +62,7 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         cors: config.cors,
         options: *options,
         detect_took: config.took + started.elapsed(),
+        frontend_took,
     })
 }
 

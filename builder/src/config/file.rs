@@ -118,4 +118,5 @@ pub(crate) struct BuildEntry {
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) install: Option<Spanned<String>>,
     pub(crate) framework: Option<Spanned<String>>,
+    pub(crate) spa: Option<bool>,
 }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ship_api::{CheckFunctions, ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
-use ship_builder::BuildOptions;
+use ship_builder::{BuildOptions, BuildTarget};
 use ship_core::{BranchName, Target};
 
 use self::document::DeployDocument;
 use self::send::{Delivery, deliver};
-use crate::building::{self, Built};
+use crate::building::{self, BuildRequest, Built};
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -45,6 +45,11 @@ pub(crate) struct DeployArgs {
 }
 
 impl DeployArgs {
+    fn build_request(&self) -> BuildRequest {
+        let target = if self.prod { BuildTarget::Production } else { BuildTarget::Preview };
+        BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone() }
+    }
+
     fn publish_options(&self, source: Source) -> PublishOptions {
         PublishOptions {
             target: if self.prod { Target::Production } else { Target::Preview },
@@ -98,7 +103,7 @@ async fn build_and_deliver(
     output: &Output,
 ) -> Result<(Built, Delivery), Failure> {
     let path = arguments.path.clone().unwrap_or_else(|| ".".into());
-    let built = building::build(&path, BuildOptions::default(), settings, output).await;
+    let built = building::build(&path, arguments.build_request(), settings, output).await;
     let built =
         built.map_err(|error| if settings.absolute(&path).exists() { error } else { mistyped(error, &path) })?;
     building::say(&built, output);

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use ship_api::{ClientError, ErrorCode, ErrorDetail, ParseReferenceError};
-use ship_builder::{BuildError, CompileError, DetectError, PlanError, ProjectError, WriteOutputError};
+use ship_builder::{BuildError, CompileError, DetectError, FrontendError, PlanError, ProjectError, WriteOutputError};
 use ship_core::ParseBranchNameError;
 use ship_host::HostError;
 use ship_runtime::RuntimeError;
@@ -63,10 +63,24 @@ impl From<ProjectError> for CommandError {
 
 impl From<DetectError> for CommandError {
     fn from(error: DetectError) -> Self {
-        match error.code() {
-            Some(code) => Self::project(error).code(code),
-            None => Self::project(error),
+        match (error.code(), error) {
+            (_, DetectError::Frontend(error)) => error.into(),
+            (Some(code), error) => Self::project(error).code(code),
+            (None, error) => Self::project(error),
         }
+    }
+}
+
+impl From<FrontendError> for CommandError {
+    fn from(error: FrontendError) -> Self {
+        if matches!(error, FrontendError::Interrupted(_)) {
+            return Self::interrupted();
+        }
+        let (code, hint) = (error.code(), error.hint());
+        let details = error.last_lines().to_vec();
+        let mut error = Self::project(error).details(details);
+        error.code = code.map(str::to_owned);
+        hint.into_iter().fold(error, Self::hint)
     }
 }
 
