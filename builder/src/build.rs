@@ -12,8 +12,9 @@ use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
-use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
+use crate::output::{AssetFiles, BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
+use crate::prebuilt::{self, Prebuilt};
 use crate::tree::TreeError;
 
 /// Builds what was planned. Blocks until it is done; `events` is called on this thread.
@@ -22,18 +23,34 @@ pub fn build(
     environment: &BuildEnvironment,
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
-    let BuildPlan { site, files, functions, go, routes, cors, options, detect_took, frontend_took } = plan;
+    let BuildPlan {
+        site,
+        files,
+        functions,
+        go,
+        routes,
+        cors,
+        prebuilt,
+        options,
+        detect_took,
+        frontend_took,
+        warnings: _,
+    } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
     let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let building = scope.spawn(|| timed(move || build_functions(&go, job)));
+        let building = scope.spawn(|| timed(|| build_functions(&go, prebuilt.as_ref(), job)));
         // Ends when the languages have dropped their senders.
         receiver.iter().for_each(events);
         (join(hashing), join(building))
     });
-    let (Assets { assets, read_files }, mut artifacts) = (assets?, artifacts?);
+    let (Assets { mut assets, read_files }, mut artifacts) = (assets?, artifacts?);
+    let placed = match &prebuilt {
+        Some(prebuilt) => prebuilt.overrides.apply(&mut assets, &site.folder)?,
+        None => HashMap::new(),
+    };
     if assets.is_empty() && functions.is_empty() {
         return Err(nothing_to_deploy(&site).into());
     }
@@ -46,12 +63,18 @@ pub fn build(
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
     let manifest = Manifest::new(assets, in_manifest, routes, cors)?;
     let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
-    Ok(BuildOutput::new(manifest, functions, site, options.arch, read_files, timings))
+    let passed_on = prebuilt.map(|prebuilt| prebuilt.passed_on).unwrap_or_default();
+    let files = AssetFiles { site, placed, read: read_files };
+    Ok(BuildOutput::new(manifest, functions, files, options.arch, passed_on, timings))
 }
 
 /// Builds the functions of every language, one language after the other: each uses all processors by itself.
-fn build_functions(go: &go::GoInputs, job: BuildJob<'_>) -> Result<Artifacts, BuildError> {
-    go::build(go, &job)
+fn build_functions(go: &go::GoInputs, prebuilt: Option<&Prebuilt>, job: BuildJob<'_>) -> Result<Artifacts, BuildError> {
+    let mut artifacts = go::build(go, &job)?;
+    if let Some(prebuilt) = prebuilt {
+        artifacts.extend(prebuilt::build(prebuilt, &job)?);
+    }
+    Ok(artifacts)
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {

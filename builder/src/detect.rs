@@ -15,6 +15,7 @@ use ship_core::{CorsRule, ProjectName};
 
 use crate::config::{CONFIG_FILE, ConfigError, ConfigText, FunctionRules, ShipToml, cors_rules, site_routes};
 use crate::frontend::{BuildSettings, Frontend, FrontendError};
+use crate::prebuilt::{self, PrebuiltError};
 use crate::project::ProjectDir;
 use crate::tree::TreeError;
 
@@ -41,6 +42,8 @@ pub struct ProjectConfig {
     pub(crate) build: BuildSettings,
     /// What has to be built before there are files.
     pub(crate) frontend: Option<Frontend>,
+    /// An output that is deployed as it is.
+    pub(crate) prebuilt: Option<PathBuf>,
     pub(crate) took: Duration,
 }
 
@@ -75,6 +78,34 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         ignore,
         build,
         frontend,
+        prebuilt: None,
+        took: started.elapsed(),
+    })
+}
+
+/// Finds the output that is to be deployed as it is. Of what else is in the project, only the name and the cross-origin rules
+/// in `ship.toml` count.
+pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
+    let started = Instant::now();
+    let mut warnings = Vec::new();
+    let text = read_config(project, &mut warnings)?;
+    let file = ShipToml::parse(&text)?;
+    let text = ConfigText(&text);
+    let base = site::base_folder(text, &file.build, project)?;
+    let missing = || PrebuiltError::Missing { root: base.clone() };
+    let folder = prebuilt::find(&base).ok_or_else(missing)?;
+    Ok(ProjectConfig {
+        name: project_name(text, &file)?,
+        prebuilt: Some(folder),
+        site: SiteFolder::of_project(project, base),
+        cors: cors_rules(text, &file)?,
+        functions: Vec::new(),
+        sources: Vec::new(),
+        warnings: Vec::new(),
+        routes: RouteTable::new(),
+        ignore: IgnoreFile::none(project),
+        build: BuildSettings::default(),
+        frontend: None,
         took: started.elapsed(),
     })
 }
@@ -144,6 +175,9 @@ pub enum DetectError {
         #[source]
         source: io::Error,
     },
+    /// There is no output to deploy.
+    #[error(transparent)]
+    Prebuilt(#[from] PrebuiltError),
     /// The frontend cannot be built as it is configured.
     #[error(transparent)]
     Frontend(#[from] FrontendError),
@@ -200,6 +234,7 @@ impl DetectError {
         match self {
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
             Self::Frontend(error) => error.code(),
+            Self::Prebuilt(error) => error.code(),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::ConflictingPathSegment { .. } => Some("conflicting_path_segment"),
             Self::Config(error) if error.message().starts_with("unused_function") => Some("unused_function"),

@@ -8,10 +8,11 @@ use ship_core::CorsRule;
 use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
 
 use crate::assets::{self, FoundFiles};
-use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
+use crate::detect::{DetectedFunction, IgnoreFile, ProjectConfig, ProjectWarning, SiteFolder, SiteFolderKind};
 use crate::environment::{Architecture, BuildOptions};
 use crate::frontend::{PreparedProject, push_routes};
 use crate::go::{Exclusion, GoInputs, InputError};
+use crate::prebuilt::{self, Prebuilt, PrebuiltError};
 use crate::project::ProjectDir;
 use crate::tree::{TreeError, shown_below};
 
@@ -27,15 +28,30 @@ pub struct BuildPlan {
     pub(crate) go: GoInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
+    pub(crate) prebuilt: Option<Prebuilt>,
+    pub(crate) warnings: Vec<ProjectWarning>,
     pub(crate) options: BuildOptions,
     pub(crate) detect_took: Duration,
     pub(crate) frontend_took: Duration,
 }
 
+impl BuildPlan {
+    /// What a person should know that was found out while planning.
+    pub fn warnings(&self) -> &[ProjectWarning] {
+        &self.warnings
+    }
+}
+
 /// Plans the build of a project.
 pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
-    let PreparedProject { config, serving, build_output, took: frontend_took } = prepared;
+    let PreparedProject { mut config, serving, build_output, took: frontend_took } = prepared;
+    let prebuilt = build_output.map(|folder| prebuilt::read(&folder, project.root(), options.arch)).transpose()?;
+    if let Some(prebuilt) = &prebuilt {
+        config.site = SiteFolder { folder: prebuilt.statics.clone(), kind: SiteFolderKind::Output, ..config.site };
+        // What an output holds is what was meant to be deployed.
+        config.ignore = IgnoreFile::none(project);
+    }
     refuse_excluded_functions(&config, options.arch)?;
     let (files, go) = rayon::join(
         || assets::find(&config.site, &config.ignore),
@@ -43,15 +59,23 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
     );
     let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
     // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
-    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() {
+    let is_without_output = prebuilt.as_ref().is_none_or(|prebuilt| prebuilt.functions.is_empty());
+    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() && is_without_output {
         return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
+    let mut warnings = Vec::new();
     let mut routes = config.routes;
-    let paths: Vec<&str> = files.files.iter().map(|file| file.path.as_str()).collect();
-    push_routes(&mut routes, &serving, &paths);
-    if find(&files, NOT_FOUND_PAGE) {
-        routes.push(Phase::Error, not_found_route());
+    if let Some(prebuilt) = &prebuilt {
+        routes = prebuilt::merge_routes(&routes, &prebuilt.routes);
+        prebuilt.add_functions(&mut config.functions)?;
+        warnings.extend(prebuilt.warnings.iter().cloned());
+    } else {
+        let paths: Vec<&str> = files.files.iter().map(|file| file.path.as_str()).collect();
+        push_routes(&mut routes, &serving, &paths);
+        if find(&files, NOT_FOUND_PAGE) {
+            routes.push(Phase::Error, not_found_route());
+        }
     }
     Ok(BuildPlan {
         site: config.site,
@@ -59,7 +83,9 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
         functions: config.functions,
         go,
         routes,
-        cors: config.cors,
+        cors: prebuilt.as_ref().and_then(|prebuilt| prebuilt.cors.clone()).unwrap_or(config.cors),
+        prebuilt,
+        warnings,
         options: *options,
         detect_took: config.took + started.elapsed(),
         frontend_took,
@@ -158,6 +184,9 @@ pub enum PlanError {
         /// Why it is left out.
         exclusion: Exclusion,
     },
+    /// A prebuilt output cannot be deployed.
+    #[error(transparent)]
+    Prebuilt(#[from] PrebuiltError),
     /// A static file cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -178,6 +207,7 @@ impl PlanError {
         match self {
             Self::NothingToDeploy { .. } => Some("nothing_to_deploy"),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
+            Self::Prebuilt(error) => error.code(),
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
             Self::Tree(_) | Self::Source { .. } | Self::ExcludedFunction { .. } => None,
         }

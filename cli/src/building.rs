@@ -33,6 +33,18 @@ pub(crate) struct BuildRequest {
     pub(crate) target: BuildTarget,
     /// The branch, if somebody named it.
     pub(crate) branch: Option<BranchName>,
+    /// What of a project is taken.
+    pub(crate) from: BuildFrom,
+}
+
+/// What of a project is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum BuildFrom {
+    /// Its sources.
+    #[default]
+    Sources,
+    /// The output that was built before.
+    Prebuilt,
 }
 
 impl BuildRequest {
@@ -72,7 +84,10 @@ fn build_blocking(
     settings: &Settings,
     output: &Output,
 ) -> Result<Built, CommandError> {
-    let project = Project::open(path, settings)?;
+    let project = match request.from {
+        BuildFrom::Sources => Project::open(path, settings)?,
+        BuildFrom::Prebuilt => Project::open_prebuilt(path, settings)?,
+    };
     project.warn(output);
     let Project { folder, config, name } = project;
     let teller = Teller { output, progress: output.progress("Building") };
@@ -82,6 +97,7 @@ fn build_blocking(
     let prepared = ship_builder::prepare(&folder, config, &environment, &context, &tell);
     let built = prepared.map_err(CommandError::from).and_then(|prepared| {
         let plan = ship_builder::plan(&folder, prepared, &request.options)?;
+        plan.warnings().iter().for_each(|warning| output.warning(warning));
         Ok(ship_builder::build(plan, &environment, &tell)?)
     });
     teller.progress.finish();

@@ -12,6 +12,13 @@ pub enum ProjectWarning {
     BothConfigFiles,
     /// There is only a `vercel.json`.
     VercelJsonNotRead,
+    /// A route of a prebuilt output asks for something that has no effect here.
+    RouteKeyIgnored {
+        /// Its place in the list.
+        index: usize,
+        /// What it asks for.
+        key: String,
+    },
     /// A file below `api/` in a language that is not built yet.
     LanguageNotBuilt {
         /// The file, relative to the project.
@@ -36,6 +43,9 @@ impl fmt::Display for ProjectWarning {
             Self::BothConfigFiles => f.write_str("both ship.toml and vercel.json are there: ship.toml is used"),
             Self::VercelJsonNotRead => {
                 f.write_str("vercel.json is not read by this version of ship: what it says does not apply")
+            }
+            Self::RouteKeyIgnored { index, key } => {
+                write!(f, "routes[{index}] of the prebuilt output says `{key}`, which has no effect here")
             }
             Self::LanguageNotBuilt { file } => {
                 write!(f, "`{file}` is not deployed: this version of ship builds functions in Go")

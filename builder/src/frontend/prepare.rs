@@ -53,8 +53,8 @@ pub fn prepare(
 ) -> Result<PreparedProject, FrontendError> {
     let started = Instant::now();
     let Some(frontend) = config.frontend.take() else {
-        let serving = Serving::of_files(config.build.spa);
-        return Ok(PreparedProject { config, serving, build_output: None, took: Duration::ZERO });
+        let (serving, build_output) = (Serving::of_files(config.build.spa), config.prebuilt.clone());
+        return Ok(PreparedProject { config, serving, build_output, took: Duration::ZERO });
     };
     let serving = Serving::of_preset(frontend.preset, config.build.spa);
     let work = Work::new(project, &config, &frontend, environment, context, events)?;
@@ -345,7 +345,7 @@ impl FrontendTraces {
     pub fn hold(&self, path: &Path) -> bool {
         let Ok(below) = path.strip_prefix(&self.base) else { return false };
         let is_tools = |part: std::path::Component<'_>| part.as_os_str().to_str().is_some_and(state::is_tool_folder);
-        !self.outputs.is_empty()
+        !self.base.as_os_str().is_empty()
             && (below.components().any(is_tools) || self.outputs.iter().any(|output| below.starts_with(output)))
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct BuildArgs {
 pub(crate) async fn run(arguments: BuildArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let options = BuildOptions { arch: arguments.arch.unwrap_or_default() };
     let target = if arguments.prod { BuildTarget::Production } else { BuildTarget::Preview };
-    let request = BuildRequest { options, target, branch: None };
+    let request = BuildRequest { options, target, ..BuildRequest::default() };
     let built = building::build(&arguments.path.unwrap_or_else(|| ".".into()), request, settings, output).await?;
     building::say(&built, output);
     let folder = built.root.join(OUTPUT_FOLDER);

@@ -12,7 +12,7 @@ use ship_core::{BranchName, Target};
 
 use self::document::DeployDocument;
 use self::send::{Delivery, deliver};
-use crate::building::{self, BuildRequest, Built};
+use crate::building::{self, BuildFrom, BuildRequest, Built};
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -27,6 +27,7 @@ const SIMILAR_ENOUGH: f64 = 0.8;
 
 /// Build a project, send what the host lacks, and publish it
 #[derive(Clone, PartialEq, Eq, Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct DeployArgs {
     /// The project's folder (default: the current one)
     pub(crate) path: Option<PathBuf>,
@@ -36,6 +37,9 @@ pub(crate) struct DeployArgs {
     /// Publish even if nothing changed
     #[arg(long)]
     pub(crate) force: bool,
+    /// Deploy what was built before, in .vercel/output or .ship/output, as it is
+    #[arg(long)]
+    pub(crate) prebuilt: bool,
     /// Do not wait for the functions to start
     #[arg(long)]
     pub(crate) no_check: bool,
@@ -47,7 +51,8 @@ pub(crate) struct DeployArgs {
 impl DeployArgs {
     fn build_request(&self) -> BuildRequest {
         let target = if self.prod { BuildTarget::Production } else { BuildTarget::Preview };
-        BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone() }
+        let from = if self.prebuilt { BuildFrom::Prebuilt } else { BuildFrom::Sources };
+        BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone(), from }
     }
 
     fn publish_options(&self, source: Source) -> PublishOptions {

@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use ship_api::{ClientError, ErrorCode, ErrorDetail, ParseReferenceError};
-use ship_builder::{BuildError, CompileError, DetectError, FrontendError, PlanError, ProjectError, WriteOutputError};
+use ship_builder::{
+    BuildError, CompileError, DetectError, FrontendError, PlanError, PrebuiltError, ProjectError, WriteOutputError,
+};
 use ship_core::ParseBranchNameError;
 use ship_host::HostError;
 use ship_runtime::RuntimeError;
@@ -65,9 +67,19 @@ impl From<DetectError> for CommandError {
     fn from(error: DetectError) -> Self {
         match (error.code(), error) {
             (_, DetectError::Frontend(error)) => error.into(),
+            (_, DetectError::Prebuilt(error)) => error.into(),
             (Some(code), error) => Self::project(error).code(code),
             (None, error) => Self::project(error),
         }
+    }
+}
+
+impl From<PrebuiltError> for CommandError {
+    fn from(error: PrebuiltError) -> Self {
+        let (code, hint) = (error.code(), error.hint());
+        let mut error = Self::project(error);
+        error.code = code.map(str::to_owned);
+        hint.into_iter().fold(error, Self::hint)
     }
 }
 
@@ -90,6 +102,7 @@ impl From<PlanError> for CommandError {
             PlanError::NothingToDeploy { .. } => {
                 Self::project(error).code("nothing_to_deploy").hint("`ship deploy PATH` deploys another folder")
             }
+            PlanError::Prebuilt(error) => error.into(),
             PlanError::ConflictingFilePath { .. } => Self::project(error).code("conflicting_file_path"),
             _ => Self::project(error),
         }
