@@ -28,6 +28,10 @@ pub(crate) struct FoundFiles {
 /// Finds the static files of `site`.
 pub(crate) fn find(site: &SiteFolder, ignore: &IgnoreFile) -> Result<FoundFiles, TreeError> {
     let looked_at = SystemTime::now();
+    // An output may consist of functions alone.
+    if site.kind == SiteFolderKind::Output && !site.folder.exists() {
+        return Ok(FoundFiles { files: Vec::new(), looked_at });
+    }
     let files = match site.kind {
         SiteFolderKind::Output => {
             let selection = ignore.everywhere().without_ignored(&site.folder, site.selection());

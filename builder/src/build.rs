@@ -14,8 +14,9 @@ use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
 use crate::included::{IncludedByFunction, IncludedFiles};
 use crate::node::{self, BundleError, NodeInputs};
-use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
+use crate::output::{AssetFiles, BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
+use crate::prebuilt::{self, Prebuilt};
 use crate::python::{self, PythonError, PythonInputs};
 use crate::rust::{self, RustError, RustInputs};
 use crate::tree::TreeError;
@@ -27,7 +28,22 @@ pub fn build(
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
     let BuildPlan {
-        site, files, functions, included, go, node, python, rust, routes, cors, crons, options, detect_took
+        site,
+        files,
+        functions,
+        included,
+        go,
+        node,
+        python,
+        rust,
+        routes,
+        cors,
+        crons,
+        prebuilt,
+        options,
+        detect_took,
+        frontend_took,
+        warnings: _,
     } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
@@ -35,12 +51,16 @@ pub fn build(
         BuildJob { site: &site, arch: options.arch, environment, cache: &cache, included: &included, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let building = scope.spawn(|| timed(move || build_functions(&go, &node, &python, &rust, &job)));
+        let building = scope.spawn(|| timed(|| build_functions(&go, &node, &python, &rust, prebuilt.as_ref(), job)));
         // Ends when the languages have dropped their senders.
         receiver.iter().for_each(events);
         (join(hashing), join(building))
     });
-    let (Assets { assets, read_files }, mut artifacts) = (assets?, artifacts?);
+    let (Assets { mut assets, read_files }, mut artifacts) = (assets?, artifacts?);
+    let placed = match &prebuilt {
+        Some(prebuilt) => prebuilt.overrides.apply(&mut assets, &site.folder)?,
+        None => HashMap::new(),
+    };
     if assets.is_empty() && functions.is_empty() {
         return Err(nothing_to_deploy(&site).into());
     }
@@ -52,8 +72,10 @@ pub fn build(
     let functions: Vec<BuiltFunction> = functions.into_iter().map(built).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
     let manifest = Manifest::new(assets, in_manifest, routes, cors)?.with_crons(crons)?;
-    let timings = BuildTimings { detect: detect_took, build, hash };
-    Ok(BuildOutput::new(manifest, functions, site, options.arch, read_files, timings))
+    let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
+    let passed_on = prebuilt.map(|prebuilt| prebuilt.passed_on).unwrap_or_default();
+    let files = AssetFiles { site, placed, read: read_files };
+    Ok(BuildOutput::new(manifest, functions, files, options.arch, passed_on, timings))
 }
 
 /// Builds the functions of every language, one language after the other: each uses all processors by itself.
@@ -62,12 +84,16 @@ fn build_functions(
     node: &NodeInputs,
     python: &PythonInputs,
     rust: &RustInputs,
-    job: &BuildJob<'_>,
+    prebuilt: Option<&Prebuilt>,
+    job: BuildJob<'_>,
 ) -> Result<Artifacts, BuildError> {
-    let mut artifacts = go::build(go, job)?;
-    artifacts.extend(node::build(node, job)?);
-    artifacts.extend(python::build(python, job)?);
-    artifacts.extend(rust::build(rust, job)?);
+    let mut artifacts = go::build(go, &job)?;
+    artifacts.extend(node::build(node, &job)?);
+    artifacts.extend(python::build(python, &job)?);
+    artifacts.extend(rust::build(rust, &job)?);
+    if let Some(prebuilt) = prebuilt {
+        artifacts.extend(prebuilt::build(prebuilt, &job)?);
+    }
     Ok(artifacts)
 }
 

@@ -1,7 +1,6 @@
 //! `ship.toml` or `vercel.json`: what a person wrote, read into one model, each problem with its place in the file.
 
 mod clean_urls;
-mod commands;
 mod cors;
 mod crons;
 mod destination;
@@ -15,7 +14,6 @@ mod ship_toml;
 mod source;
 mod vercel_json;
 
-pub use commands::{BuildCommand, BuildSettings};
 pub(crate) use cors::cors_rules;
 pub(crate) use crons::crons;
 pub use diagnostic::ConfigError;

@@ -15,10 +15,11 @@ use ship_core::route::RouteTable;
 use ship_core::{CorsRule, Cron, ProjectName};
 
 use crate::config::{
-    self, BuildEntry, BuildSettings, ConfigError, ConfigFile, ConfigText, Configuration, FunctionRules, cors_rules,
-    crons, site_routes,
+    self, ConfigError, ConfigFile, ConfigText, Configuration, FunctionRules, cors_rules, crons, site_routes,
 };
+use crate::frontend::{BuildSettings, Frontend, FrontendError};
 use crate::node::NodeSource;
+use crate::prebuilt::{self, PrebuiltError};
 use crate::project::ProjectDir;
 use crate::python::{PythonEntry, PythonError, SyntaxError};
 use crate::rust::RustSource;
@@ -36,8 +37,6 @@ pub(crate) use site::{SiteFolder, SiteFolderKind};
 pub struct ProjectConfig {
     /// The name that the configuration gives.
     pub name: Option<ProjectName>,
-    /// What the configuration says about the frontend's build.
-    pub build: BuildSettings,
     /// What a person should know although it is no error.
     pub warnings: Vec<ProjectWarning>,
     pub(crate) functions: Vec<DetectedFunction>,
@@ -50,6 +49,11 @@ pub struct ProjectConfig {
     pub(crate) crons: Vec<Cron>,
     pub(crate) site: SiteFolder,
     pub(crate) ignore: IgnoreFile,
+    pub(crate) build: BuildSettings,
+    /// What has to be built before there are files.
+    pub(crate) frontend: Option<Frontend>,
+    /// An output that is deployed as it is.
+    pub(crate) prebuilt: Option<PathBuf>,
     pub(crate) took: Duration,
 }
 
@@ -61,8 +65,9 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let text = ConfigText { file: config_file, text: &text };
     let (file, unused) = config::read(text)?;
     warnings.extend(unused.into_iter().map(ProjectWarning::from));
-    refuse_commands(text, &file.build)?;
     let base = site::base_folder(text, &file.build, project)?;
+    let build = BuildSettings::of_toml(&file.build);
+    let frontend = Frontend::find(&base, &build, project.root())?;
     let ignore = IgnoreFile::read(project)?;
     let mut rules = FunctionRules::new(text, &file)?;
     let mut routes = site_routes(text, &file)?;
@@ -71,10 +76,13 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     route::push_function_routes(&mut routes, &found.functions)?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
-        site: site::static_folder(text, &file.build, project, base, &found.functions)?,
+        site: match frontend {
+            // Where its files are is known when it is built.
+            Some(_) => SiteFolder::of_project(project, base),
+            None => site::static_folder(text, &file.build, project, base, &found.functions)?,
+        },
         cors: cors_rules(text, &file)?,
         crons: crons(text, &file)?,
-        build: BuildSettings::from(&file.build),
         functions: found.functions,
         sources: found.sources,
         rust_sources: found.rust_sources,
@@ -83,6 +91,40 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         warnings,
         routes,
         ignore,
+        build,
+        frontend,
+        prebuilt: None,
+        took: started.elapsed(),
+    })
+}
+
+/// Finds the output that is to be deployed as it is. Of what else is in the project, only the name and the cross-origin rules
+/// in `ship.toml` count.
+pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
+    let started = Instant::now();
+    let mut warnings = Vec::new();
+    let (config_file, text) = read_config(project, &mut warnings)?;
+    let text = ConfigText { file: config_file, text: &text };
+    let (file, _) = config::read(text)?;
+    let base = site::base_folder(text, &file.build, project)?;
+    let missing = || PrebuiltError::Missing { root: base.clone() };
+    let folder = prebuilt::find(&base).ok_or_else(missing)?;
+    Ok(ProjectConfig {
+        name: project_name(text, &file)?,
+        prebuilt: Some(folder),
+        site: SiteFolder::of_project(project, base),
+        cors: cors_rules(text, &file)?,
+        functions: Vec::new(),
+        crons: crons(text, &file)?,
+        sources: Vec::new(),
+        node_sources: Vec::new(),
+        python: Vec::new(),
+        rust_sources: Vec::new(),
+        warnings: Vec::new(),
+        routes: RouteTable::new(),
+        ignore: IgnoreFile::none(project),
+        build: BuildSettings::default(),
+        frontend: None,
         took: started.elapsed(),
     })
 }
@@ -160,26 +202,6 @@ fn project_name(text: ConfigText<'_>, file: &Configuration) -> Result<Option<Pro
     }
 }
 
-/// A build command that is silently not run would deploy stale files.
-fn refuse_commands(text: ConfigText<'_>, build: &BuildEntry) -> Result<(), ConfigError> {
-    for (key, value) in [
-        (text.key("command", "buildCommand"), &build.command),
-        (text.key("install", "installCommand"), &build.install),
-        ("framework", &build.framework),
-    ] {
-        // An empty command says that there is none to run.
-        if let Some(value) = value.as_ref().filter(|value| !value.get_ref().trim().is_empty()) {
-            let output = text.key("output", "outputDirectory");
-            let message = format!(
-                "this version of ship runs no frontend build, so `{key}` cannot be set: build first, and name the result \
-                 with `{output}`"
-            );
-            return Err(text.error(value.span(), message));
-        }
-    }
-    Ok(())
-}
-
 /// The project is not one that can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
@@ -201,6 +223,12 @@ pub enum DetectError {
         #[source]
         source: io::Error,
     },
+    /// There is no output to deploy.
+    #[error(transparent)]
+    Prebuilt(#[from] PrebuiltError),
+    /// The frontend cannot be built as it is configured.
+    #[error(transparent)]
+    Frontend(#[from] FrontendError),
     /// Something in the folder cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -275,6 +303,8 @@ impl DetectError {
             Self::PythonSyntax { .. } => Some("syntax_error"),
             Self::PythonEntry { .. } => Some("PYTHON_ENTRYPOINT_NOT_FOUND"),
             Self::Python(error) => error.code(),
+            Self::Frontend(error) => error.code(),
+            Self::Prebuilt(error) => error.code(),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::ConflictingPathSegment { .. } => Some("conflicting_path_segment"),
             Self::Config(error) => error.code(),

@@ -6,6 +6,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::frontend::reaches_frontends;
+use crate::interrupt::Interrupt;
+
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
 const PASSED_ON: [&str; 54] = [
     "ALL_PROXY",
@@ -76,6 +79,10 @@ pub struct BuildEnvironment {
     /// Where toolchains that ship fetched itself live.
     pub(crate) toolchains_dir: PathBuf,
     variables: BTreeMap<String, OsString>,
+    /// Further variables, which only what builds a frontend may see.
+    of_frontends: BTreeMap<String, OsString>,
+    /// Ends what was started for a build that nobody wants any more.
+    pub(crate) interrupt: Interrupt,
 }
 
 impl BuildEnvironment {
@@ -87,14 +94,31 @@ impl BuildEnvironment {
         toolchains_dir: PathBuf,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
-        let variables = variables
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, value)| !value.is_empty() && is_passed_on(&name.to_ascii_uppercase()))
-            .collect();
+        let named = variables.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let (variables, others): (BTreeMap<_, _>, BTreeMap<_, _>) = named
+            .filter(|(_, value)| !value.is_empty())
+            .partition(|(name, _)| is_passed_on(&name.to_ascii_uppercase()));
+        let of_frontends = others.into_iter().filter(|(name, _)| reaches_frontends(name)).collect();
         // The compiler runs in another folder, where a relative path would mean another place.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        Self { cache_dir: absolute(cache_dir), toolchains_dir: absolute(toolchains_dir), variables }
+        Self {
+            cache_dir: absolute(cache_dir),
+            toolchains_dir: absolute(toolchains_dir),
+            variables,
+            of_frontends,
+            interrupt: Interrupt::default(),
+        }
+    }
+
+    /// The same, ended by `interrupt`.
+    #[must_use]
+    pub fn interrupted_by(self, interrupt: Interrupt) -> Self {
+        Self { interrupt, ..self }
+    }
+
+    /// The variables of the caller that what builds a frontend sees.
+    pub(crate) fn frontend_variables(&self) -> impl Iterator<Item = (&str, &OsStr)> {
+        self.variables.iter().chain(&self.of_frontends).map(|(name, value)| (name.as_str(), value.as_os_str()))
     }
 
     /// The variables that the compiler sees.

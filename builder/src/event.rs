@@ -1,5 +1,7 @@
 //! What a build tells while it runs, for progress on a terminal or a line of JSON.
 
+use std::time::Duration;
+
 use ship_core::FunctionName;
 
 /// One step of a build. Events arrive on the thread that called [`crate::build()`].
@@ -55,5 +57,27 @@ pub enum BuildEvent {
         file: String,
         /// How many bytes of packages there are.
         bytes: u64,
+    },
+    /// The packages of the frontend are being installed.
+    FrontendInstalling {
+        /// What installs them.
+        command: String,
+    },
+    /// The frontend is being built.
+    FrontendBuilding {
+        /// What it is made with.
+        framework: &'static str,
+        /// What builds it.
+        command: String,
+    },
+    /// What installs or builds the frontend has printed a line.
+    FrontendPrinted {
+        /// The line, without its end and without colours.
+        line: String,
+    },
+    /// The frontend is built.
+    FrontendBuilt {
+        /// How long that took.
+        took: Duration,
     },
 }

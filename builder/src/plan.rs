@@ -8,11 +8,13 @@ use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
 use ship_core::{CorsRule, Cron};
 
 use crate::assets::{self, FoundFiles};
-use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
+use crate::detect::{DetectedFunction, IgnoreFile, ProjectConfig, ProjectWarning, SiteFolder, SiteFolderKind};
 use crate::environment::{Architecture, BuildOptions};
+use crate::frontend::{PreparedProject, push_routes};
 use crate::go::{Exclusion, GoInputs, InputError};
 use crate::included::IncludedByFunction;
 use crate::node::NodeInputs;
+use crate::prebuilt::{self, Prebuilt, PrebuiltError};
 use crate::project::ProjectDir;
 use crate::python::{PythonError, PythonInputError, PythonInputs};
 use crate::rust::RustInputs;
@@ -35,13 +37,30 @@ pub struct BuildPlan {
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
+    pub(crate) prebuilt: Option<Prebuilt>,
+    pub(crate) warnings: Vec<ProjectWarning>,
     pub(crate) options: BuildOptions,
     pub(crate) detect_took: Duration,
+    pub(crate) frontend_took: Duration,
+}
+
+impl BuildPlan {
+    /// What a person should know that was found out while planning.
+    pub fn warnings(&self) -> &[ProjectWarning] {
+        &self.warnings
+    }
 }
 
 /// Plans the build of a project.
-pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
+pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
+    let PreparedProject { mut config, serving, build_output, took: frontend_took } = prepared;
+    let prebuilt = build_output.map(|folder| prebuilt::read(&folder, project.root(), options.arch)).transpose()?;
+    if let Some(prebuilt) = &prebuilt {
+        config.site = SiteFolder { folder: prebuilt.statics.clone(), kind: SiteFolderKind::Output, ..config.site };
+        // What an output holds is what was meant to be deployed.
+        config.ignore = IgnoreFile::none(project);
+    }
     refuse_excluded_functions(&config, options.arch)?;
     let (files, go) = rayon::join(
         || assets::find(&config.site, &config.ignore),
@@ -50,16 +69,26 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
     let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
     let python = PythonInputs::read(&config.python, &config.site, &config.ignore).map_err(python_error)?;
     // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
-    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() {
+    let is_without_output = prebuilt.as_ref().is_none_or(|prebuilt| prebuilt.functions.is_empty());
+    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() && is_without_output {
         return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
     let rust = RustInputs::read(&config.functions, &config.rust_sources, &config.site)
         .map_err(|error| unreadable(project, InputError { path: error.path, source: error.source }))?;
     let included = IncludedByFunction::read(&config.functions, &config.site)?;
+    let mut warnings = Vec::new();
     let mut routes = config.routes;
-    if find(&files, NOT_FOUND_PAGE) {
-        routes.push(Phase::Error, not_found_route());
+    if let Some(prebuilt) = &prebuilt {
+        routes = prebuilt::merge_routes(&routes, &prebuilt.routes);
+        prebuilt.add_functions(&mut config.functions)?;
+        warnings.extend(prebuilt.warnings.iter().cloned());
+    } else {
+        let paths: Vec<&str> = files.files.iter().map(|file| file.path.as_str()).collect();
+        push_routes(&mut routes, &serving, &paths);
+        if find(&files, NOT_FOUND_PAGE) {
+            routes.push(Phase::Error, not_found_route());
+        }
     }
     let node = NodeInputs::new(&config.functions, config.node_sources);
     Ok(BuildPlan {
@@ -72,10 +101,13 @@ pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions)
         rust,
         node,
         routes,
-        cors: config.cors,
+        cors: prebuilt.as_ref().and_then(|prebuilt| prebuilt.cors.clone()).unwrap_or(config.cors),
         crons: config.crons,
+        prebuilt,
+        warnings,
         options: *options,
         detect_took: config.took + started.elapsed(),
+        frontend_took,
     })
 }
 
@@ -178,6 +210,9 @@ pub enum PlanError {
         /// Why it is left out.
         exclusion: Exclusion,
     },
+    /// A prebuilt output cannot be deployed.
+    #[error(transparent)]
+    Prebuilt(#[from] PrebuiltError),
     /// A static file cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -201,6 +236,7 @@ impl PlanError {
         match self {
             Self::NothingToDeploy { .. } => Some("nothing_to_deploy"),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
+            Self::Prebuilt(error) => error.code(),
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
             Self::Python(error) => error.code(),
             Self::Tree(_) | Self::Source { .. } | Self::ExcludedFunction { .. } => None,

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use ship_builder::{BuildEnvironment, BuildEvent, BuildOptions, BuildOutput};
-use ship_core::{FunctionName, ProjectName};
+use ship_builder::{
+    BuildContext, BuildEnvironment, BuildEvent, BuildOptions, BuildOutput, BuildTarget, FrontendTraces,
+};
+use ship_core::{BranchName, FunctionName, ProjectName};
 
 use crate::error::{CommandError, ErrorKind};
 use crate::output::{Output, Progress, count, duration, size};
 use crate::project::Project;
 use crate::settings::Settings;
+use crate::source::Source;
 
 /// A project that was built.
 #[derive(Debug)]
@@ -21,35 +24,82 @@ pub(crate) struct Built {
     pub(crate) output: BuildOutput,
 }
 
+/// What is to be built.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BuildRequest {
+    /// How.
+    pub(crate) options: BuildOptions,
+    /// What for.
+    pub(crate) target: BuildTarget,
+    /// The branch, if somebody named it.
+    pub(crate) branch: Option<BranchName>,
+    /// What of a project is taken.
+    pub(crate) from: BuildFrom,
+}
+
+/// What of a project is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum BuildFrom {
+    /// Its sources.
+    #[default]
+    Sources,
+    /// The output that was built before.
+    Prebuilt,
+}
+
+impl BuildRequest {
+    fn context(&self, project: &ProjectName, root: &Path, settings: &Settings) -> Result<BuildContext, CommandError> {
+        let source = Source::detect(root, self.branch.clone(), &settings.environment)?;
+        let branch = source.branch.map(|branch| branch.to_string());
+        Ok(BuildContext { project: project.clone(), target: self.target, branch, commit: source.commit })
+    }
+}
+
 /// What builds take from the world around them.
 pub(crate) fn environment(settings: &Settings) -> BuildEnvironment {
     BuildEnvironment::new(settings.home.cache(), settings.home.toolchains(), settings.environment.all_pairs())
+        .interrupted_by(settings.interrupt.clone())
+}
+
+/// Where the build of the frontend of the project at `path` leaves things, as far as that can be said.
+pub(crate) fn frontend_traces(path: &Path, settings: &Settings) -> FrontendTraces {
+    Project::open(path, settings).map(|project| project.config.frontend_traces()).unwrap_or_default()
 }
 
 /// Builds the project at `path`.
 pub(crate) async fn build(
     path: &Path,
-    options: BuildOptions,
+    request: BuildRequest,
     settings: &Settings,
     output: &Output,
 ) -> Result<Built, CommandError> {
     let (path, settings, output) = (path.to_owned(), settings.clone(), output.clone());
-    let built = tokio::task::spawn_blocking(move || build_blocking(&path, options, &settings, &output));
+    let built = tokio::task::spawn_blocking(move || build_blocking(&path, request, &settings, &output));
     built.await.map_err(|error| CommandError::new(ErrorKind::Project, error))?
 }
 
 fn build_blocking(
     path: &Path,
-    options: BuildOptions,
+    request: BuildRequest,
     settings: &Settings,
     output: &Output,
 ) -> Result<Built, CommandError> {
-    let project = Project::open(path, settings)?;
+    let project = match request.from {
+        BuildFrom::Sources => Project::open(path, settings)?,
+        BuildFrom::Prebuilt => Project::open_prebuilt(path, settings)?,
+    };
     project.warn(output);
     let Project { folder, config, name } = project;
-    let plan = ship_builder::plan(&folder, config, &options)?;
     let teller = Teller { output, progress: output.progress("Building") };
-    let built = ship_builder::build(plan, &environment(settings), &|event| teller.tell(&event));
+    let tell = |event| teller.tell(&event);
+    let environment = environment(settings);
+    let context = request.context(&name, folder.root(), settings)?;
+    let prepared = ship_builder::prepare(&folder, config, &environment, &context, &tell);
+    let built = prepared.map_err(CommandError::from).and_then(|prepared| {
+        let plan = ship_builder::plan(&folder, prepared, &request.options)?;
+        plan.warnings().iter().for_each(|warning| output.warning(warning));
+        Ok(ship_builder::build(plan, &environment, &tell)?)
+    });
     teller.progress.finish();
     Ok(Built { name, root: folder.root().to_owned(), output: built? })
 }
@@ -58,9 +108,14 @@ fn build_blocking(
 pub(crate) fn say(built: &Built, output: &Output) {
     let timings = built.output.timings();
     // Functions and files are worked on at the same time.
-    let time = timings.detect + timings.build.max(timings.hash);
+    let time = timings.detect + timings.frontend + timings.build.max(timings.hash);
     output.status(format_args!("Built {} in {}{}", contents(&built.output), duration(time), known(&built.output)));
-    for (phase, time) in [("finding", timings.detect), ("functions", timings.build), ("files", timings.hash)] {
+    for (phase, time) in [
+        ("finding", timings.detect),
+        ("the frontend", timings.frontend),
+        ("functions", timings.build),
+        ("files", timings.hash),
+    ] {
         output.detail(format_args!("{phase} took {}", duration(time)));
     }
 }
@@ -126,6 +181,22 @@ impl Teller<'_> {
             }
             BuildEvent::PackagesInstalled { file, bytes } => {
                 self.output.status(format_args!("Installed what {file} asks for, {}", size(*bytes)));
+            }
+            BuildEvent::FrontendInstalling { command } => {
+                self.output.status(format_args!("Installing packages: {command}"));
+                self.progress.message("Installing packages");
+            }
+            BuildEvent::FrontendBuilding { framework, command } => {
+                self.output.status(format_args!("Building the frontend ({framework}): {command}"));
+                self.progress.message("Building the frontend");
+            }
+            BuildEvent::FrontendPrinted { line } => {
+                self.output.detail(format_args!("  {line}"));
+                self.progress.message(line);
+            }
+            BuildEvent::FrontendBuilt { took } => {
+                self.output.status(format_args!("Built the frontend in {}", duration(*took)));
+                self.progress.message("Reading files");
             }
             _ => {}
         }

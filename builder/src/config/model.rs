@@ -122,6 +122,8 @@ pub(crate) struct BuildEntry {
     pub(crate) command: Option<Spanned<String>>,
     pub(crate) install: Option<Spanned<String>>,
     pub(crate) framework: Option<Spanned<String>>,
+    /// Whether unknown paths lead to `index.html`.
+    pub(crate) spa: Option<bool>,
     /// `devCommand` of `vercel.json`.
     #[serde(skip)]
     pub(crate) dev: Option<Spanned<String>>,

@@ -215,11 +215,12 @@ impl VercelJson {
             trailing_slash: self.trailing_slash,
             clean_urls: self.clean_urls,
             build: BuildEntry {
-                output: self.output_directory.filter(|folder| !folder.get_ref().is_empty()),
+                output: self.output_directory,
                 root: None,
                 command: self.build_command,
                 install: self.install_command,
                 framework: self.framework.filter(|framework| !framework.get_ref().is_empty()),
+                spa: None,
                 dev: self.dev_command,
                 ignore: self.ignore_command,
             },

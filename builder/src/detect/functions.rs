@@ -101,8 +101,7 @@ pub(super) fn find(
     let is_go = |file: &&String| go::is_go_source(file);
     let is_node = |file: &&String| node::is_source(file);
     let is_rust = |file: &&String| file.ends_with(".rs");
-    let is_known =
-        |file: &&String| is_go(file) || is_node(file) || is_rust(file) || python::is_python_source(file);
+    let is_known = |file: &&String| is_go(file) || is_node(file) || is_rust(file) || python::is_python_source(file);
     warnings.extend(
         files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
@@ -208,10 +207,8 @@ impl Selection for ApiSelection {
 
     fn takes(&self, _path: &str, name: &str) -> bool {
         let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending));
-        let is_built = go::is_go_source(name)
-            || node::is_source(name)
-            || python::is_python_source(name)
-            || name.ends_with(".rs");
+        let is_built =
+            go::is_go_source(name) || node::is_source(name) || python::is_python_source(name) || name.ends_with(".rs");
         !name.starts_with(['.', '_']) && (is_built || is_other)
     }
 }

@@ -7,7 +7,7 @@ use ship_core::FunctionRuntime;
 
 use super::functions::{Found, function, read_text};
 use super::{DetectError, ProjectWarning, Reach};
-use crate::config::FunctionRules;
+use crate::config::{FunctionRules, OwnLimits};
 use crate::project::ProjectDir;
 use crate::python::{self, NearEntry, PythonEntry, PythonFile, SiteEntry};
 
@@ -78,7 +78,7 @@ fn server(
     let Some(SiteEntry { file, variable }) = python::site_entry(base, &read)? else { return Ok(()) };
     // Its limits are set under the name of its file or under its own.
     let mut server = function(&file, FunctionRuntime::Python, rules)?;
-    server.limits = rules.limits(SERVER, &file)?;
+    server.limits = rules.limits(SERVER, &file, OwnLimits::default())?;
     server.name = SERVER.parse().expect("the name of a server is a function's name");
     server.reach = Reach::Site;
     found.python.push(PythonEntry { name: server.name.clone(), file, variable: Some(variable) });

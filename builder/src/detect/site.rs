@@ -106,7 +106,7 @@ pub(super) fn static_folder(
 ) -> Result<SiteFolder, DetectError> {
     let site =
         |folder: PathBuf, base: PathBuf, kind| SiteFolder { project: project.root().to_owned(), base, folder, kind };
-    if let Some(output) = &build.output {
+    if let Some(output) = build.output.as_ref().filter(|output| !output.get_ref().trim().is_empty()) {
         let folder = named_folder(text, text.key("output", "outputDirectory"), output, &base, project)?;
         let kind = if folder == base { SiteFolderKind::ProjectFolder } else { SiteFolderKind::Output };
         return Ok(site(folder, base, kind));
@@ -144,6 +144,11 @@ fn named_folder(
 }
 
 impl SiteFolder {
+    /// The folder of a project itself.
+    pub(super) fn of_project(project: &ProjectDir, base: PathBuf) -> Self {
+        Self { project: project.root().to_owned(), folder: base.clone(), base, kind: SiteFolderKind::ProjectFolder }
+    }
+
     /// Which files of the folder belong to the site.
     pub(crate) fn selection(&self) -> impl Selection {
         let is_project_folder = self.kind == SiteFolderKind::ProjectFolder;

@@ -22,6 +22,13 @@ pub enum ProjectWarning {
         /// What to do instead.
         instead: &'static str,
     },
+    /// A route of a prebuilt output asks for something that has no effect here.
+    RouteKeyIgnored {
+        /// Its place in the list.
+        index: usize,
+        /// What it asks for.
+        key: String,
+    },
     /// A file below `api/` in a language that is not built yet.
     LanguageNotBuilt {
         /// The file, relative to the project.
@@ -76,8 +83,14 @@ impl fmt::Display for ProjectWarning {
             Self::KeyNotUsed { key, line, instead } => {
                 write!(f, "vercel.json:{line}: `{key}` is not used by this version of ship: {instead}")
             }
+            Self::RouteKeyIgnored { index, key } => {
+                write!(f, "routes[{index}] of the prebuilt output says `{key}`, which has no effect here")
+            }
             Self::LanguageNotBuilt { file } => {
-                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust")
+                write!(
+                    f,
+                    "`{file}` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust"
+                )
             }
             Self::NearHandler { file, line, name, flaw } => write!(
                 f,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ship_builder::BuildOptions;
+use ship_builder::BuildTarget;
 use ship_core::{DeploymentId, Manifest};
 use ship_edge::{Edge, EdgeOptions, LiveDeployment, Site};
 use ship_runtime::{LogSink, Runtime};
@@ -16,7 +16,7 @@ use super::shown::{Failure, Live, Shown, View, only_functions_changed, only_styl
 use super::store::DevStore;
 use super::watch::Edits;
 use super::{Console, reload};
-use crate::building::{self, Built};
+use crate::building::{self, BuildRequest, Built};
 use crate::error::CommandError;
 use crate::output::{Output, duration};
 use crate::settings::Settings;
@@ -132,9 +132,12 @@ impl Rebuilder {
     /// Builds the project and puts what was made into the store.
     async fn build(&self) -> Result<Built, CommandError> {
         let mut tries = 0;
+        let request = BuildRequest { target: BuildTarget::Development, ..BuildRequest::default() };
         loop {
             tries += 1;
-            let built = building::build(&self.path, BuildOptions::default(), &self.settings, &self.output).await?;
+            // What the build of the frontend writes is no edit: it would build for ever.
+            self.edits.pass_over(building::frontend_traces(&self.path, &self.settings));
+            let built = building::build(&self.path, request.clone(), &self.settings, &self.output).await?;
             let store = Arc::clone(&self.store);
             let kept = tokio::task::spawn_blocking(move || lock(&store).keep(&built.output).map(|()| built)).await;
             match kept.map_err(CommandError::project)? {
