@@ -42,7 +42,10 @@ fn runs_unchanged() {
     let get = |path: &str| http::get(&format!("{url}{path}"));
 
     let home = get("/");
-    assert_eq!((home.status, home.text().as_str(), home.header("x-frame-options").as_deref()), (200, "home", Some("DENY")));
+    assert_eq!(
+        (home.status, home.text().as_str(), home.header("x-frame-options").as_deref()),
+        (200, "home", Some("DENY"))
+    );
     let old = get("/old/a/b?x=1");
     assert_eq!((old.status, old.header("location").as_deref()), (307, Some("/docs/a/b?x=1")));
     let german = http::request("GET", &format!("{url}/")).header("cookie", "lang=de").send();
@@ -58,7 +61,8 @@ fn runs_unchanged() {
     let file = get("/api/date.go");
     assert_eq!((file.status, file.header("location").as_deref()), (308, Some("/api/date")));
 
-    let inspected = host.ship(["inspect", "--project", "shop", "--json"]).within(project.folder()).run().success().json();
+    let inspected =
+        host.ship(["inspect", "--project", "shop", "--json"]).within(project.folder()).run().success().json();
     assert_eq!(inspected["crons"], serde_json::json!([{ "path": "/api/daily", "schedule": "0 5 * * *" }]));
     let limits = &inspected["functions"][0]["limits"];
     assert_eq!((&limits["timeout_secs"], &limits["memory_mb"]), (&20.into(), &1024.into()));
@@ -84,7 +88,10 @@ fn wrong_key() {
      3 |     { "source": "/a", "destination": "/b", "permanant": true }
        |                                            ^^^^^^^^^^^
     "#);
-    project.write("vercel.json", "{ \"rewrites\": [{ \"source\": \"/to/:host\", \"destination\": \"https://:host/\" }] }\n");
+    project.write(
+        "vercel.json",
+        "{ \"rewrites\": [{ \"source\": \"/to/:host\", \"destination\": \"https://:host/\" }] }\n",
+    );
     let refused = host.ship(["deploy", "--json"]).within(project.folder()).run().exits_with(1);
     let all = format!("{}{}", refused.stdout(), refused.stderr());
     assert!(all.contains("\"invalid_rewrite\""), "{all}");
@@ -106,7 +113,11 @@ fn other_files() {
     assert!(both.stderr().contains("both ship.toml and vercel.json are there: ship.toml is used"), "{}", both.stderr());
     project.remove("ship.toml");
     let unused = environment.ship(["build"]).within(project.folder()).run().success();
-    assert!(unused.stderr().contains("vercel.json:1: `env` is not used by this version of ship"), "{}", unused.stderr());
+    assert!(
+        unused.stderr().contains("vercel.json:1: `env` is not used by this version of ship"),
+        "{}",
+        unused.stderr()
+    );
     project.remove("vercel.json");
     project.write("vercel.ts", "export default {}");
     insta::assert_snapshot!(environment.ship(["build"]).within(project.folder()).run().snapshot(), @"

@@ -47,5 +47,9 @@ fn same_keys() {
         let expected = known(file);
         assert_eq!(published(&schema["definitions"][name]), expected, "{name}");
     }
-    assert_eq!(schema["definitions"].as_object().unwrap().len(), tables.len() + 2, "`source` and `conditions` are no tables");
+    assert_eq!(
+        schema["definitions"].as_object().unwrap().len(),
+        tables.len() + 2,
+        "`source` and `conditions` are no tables"
+    );
 }
