@@ -24,6 +24,7 @@ use crate::project::ProjectDir;
 use crate::python::{PythonEntry, PythonError, SyntaxError};
 use crate::rust::RustSource;
 use crate::tree::TreeError;
+use route::FileNames;
 
 pub use functions::DetectedFunction;
 pub use warning::ProjectWarning;
@@ -73,7 +74,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let mut routes = site_routes(text, &file)?;
     let found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
     rules.refuse_unused()?;
-    route::push_function_routes(&mut routes, &found.functions)?;
+    route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
         site: match frontend {
@@ -153,6 +154,15 @@ impl ProjectConfig {
             )
         });
         is_left_behind || is_in_noise
+    }
+}
+
+/// What clean URLs make of the names of functions' files.
+fn file_names(file: &Configuration) -> FileNames {
+    match (file.clean_urls, file.trailing_slash) {
+        (false, _) => FileNames::Answer,
+        (true, Some(true)) => FileNames::Lead { end: "/" },
+        (true, _) => FileNames::Lead { end: "" },
     }
 }
 

@@ -15,7 +15,9 @@ pub(super) fn push_clean_urls(table: &mut RouteTable, slash: Option<TrailingSlas
     // The page answers if there is one; the routes behind know nothing of the try.
     route.check = true;
     route.continues = true;
-    table.push(Phase::Filesystem, route);
+    // Where the path of the request leads, and where a rewrite does.
+    table.push(Phase::Filesystem, route.clone());
+    table.push(Phase::Miss, route);
 }
 
 /// What `trailing_slash` asks for.

@@ -116,8 +116,10 @@ pub(super) fn check_host(text: ConfigText<'_>, written: &Spanned<String>) -> Res
         &host[at + 1 + name..]
     });
     let is_whole = own.len() == host.len();
+    // `https://example.com$1` with a group that begins with `/`: any other beginning is refused when it is asked for.
+    let is_before_path = own.is_empty() && host.rfind('$').is_some_and(|at| at > 0 && !host[..at].contains([':', '$']));
     let is_below_domain = own.starts_with('.') && own.matches('.').count() >= 2 && !own.ends_with('.');
-    if host.is_empty() || !(is_whole || is_below_domain) {
+    if host.is_empty() || !(is_whole || is_below_domain || is_before_path) {
         let reason = "lets whoever asks choose the host: a parameter can only stand in front of a domain, as in \
                       `https://:tenant.example.com/`";
         return Err(wrong(text, written, reason));

@@ -7,6 +7,8 @@ use ship_core::{SiteIndex, UrlPath};
 
 use crate::testing::{TestProject, handler};
 
+mod schema;
+
 /// Each file of the folder beside this one is wrong, and its message stands in the snapshot of the same name.
 #[test]
 fn wrong_files() {

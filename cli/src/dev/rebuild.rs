@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ship_builder::BuildTarget;
 use ship_core::{DeploymentId, Manifest};
-use ship_edge::{Edge, EdgeOptions, LiveDeployment, Site};
+use ship_edge::{Edge, EdgeOptions, ExternalReach, LiveDeployment, Site};
 use ship_runtime::{LogSink, Runtime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -202,6 +202,7 @@ impl Rebuilder {
         let options = EdgeOptions {
             page_script: Some(reload::page_script(&version)),
             cache_bytes: CACHE_BYTES,
+            external_reach: ExternalReach::PublicAndLoopback,
             ..EdgeOptions::default()
         };
         let logs = Arc::new(self.console.clone()) as Arc<dyn LogSink>;

@@ -82,7 +82,7 @@ impl Condition {
     /// key; and `host` where the host is compared.
     pub fn group_names(&self) -> Vec<String> {
         let pattern = self.value.as_ref().and_then(ConditionValue::pattern);
-        let groups = pattern.into_iter().flat_map(|pattern| pattern.group_names());
+        let groups = pattern.into_iter().flat_map(super::Pattern::group_names);
         let mut names: Vec<String> = groups.flatten().map(str::to_owned).collect();
         names.extend(self.name_of_whole().map(str::to_owned));
         names

@@ -79,24 +79,43 @@ impl Groups {
 
     /// A header, `location` among them: what was caught is escaped as a URL's path is.
     pub(super) fn fill_header(&self, template: &str) -> String {
-        self.fill(template, |value| utf8_percent_encode(value, PATH).to_string())
+        self.fill(template, escaped)
     }
 
-    /// A URL of another host. In its authority what was caught can only be part of a host name: `None` where it would be more,
-    /// such as a user, a port or the end of the authority.
+    /// A URL of another host. In its authority what was caught can only be a part of a host name in front of a domain, or the
+    /// `/` that begins the path: `None` where it would be more, such as a user, a port or another domain.
     pub(super) fn fill_url(&self, template: &str) -> Option<String> {
         let authority = template.find("://").map_or(0, |at| at + 3);
-        let path = template[authority..].find('/').map_or(template.len(), |at| authority + at);
-        let is_host_name = |value: &str| {
-            value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.') && !value.is_empty()
-        };
-        let in_host_name = std::cell::Cell::new(true);
-        let host = self.fill(&template[..path], |value| {
-            in_host_name.set(in_host_name.get() && is_host_name(value));
-            value.to_owned()
-        });
-        in_host_name.get().then(|| host + &self.fill_header(&template[path..]))
+        let end = template[authority..].find(['/', '?', '#']).map_or(template.len(), |at| authority + at);
+        let (mut filled, mut rest) = (template[..authority].to_owned(), &template[authority..end]);
+        while let Some(at) = rest.find('$') {
+            filled.push_str(&rest[..at]);
+            let word = rest[at + 1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+            let (name, behind) = rest[at + 1..].split_at(word);
+            let value = self.value(name)?;
+            if behind.is_empty() && (value.is_empty() || value.starts_with('/')) {
+                filled.push_str(&escaped(value));
+            } else if behind.starts_with('.') && is_part_of_host(value) {
+                filled.push_str(value);
+            } else {
+                return None;
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        Some(filled + &self.fill_header(&template[end..]))
     }
+}
+
+fn is_part_of_host(value: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    value.split('.').all(is_label)
+}
+
+fn escaped(value: &str) -> String {
+    utf8_percent_encode(value, PATH).to_string()
 }
 
 #[cfg(test)]
@@ -128,7 +147,12 @@ mod tests {
         for hostile in ["evil.test#", "evil.test?", "user@evil.test:80", "evil.test\\", "evil test", "", "%2f"] {
             assert_eq!(url(&format!("/{hostile}/x")), None, "{hostile}");
         }
-        assert_eq!(groups("/(.*)", "/@evil.test").fill_url("https://example.com$1").as_deref(), None);
+        let behind = |path: &str| groups("/to(.*)", path).fill_url("https://example.com$1");
+        assert_eq!(behind("/to/a b").as_deref(), Some("https://example.com/a%20b"));
+        assert_eq!(behind("/to").as_deref(), Some("https://example.com"));
+        for hostile in [".evil.test", "@evil.test", ":80", "a", "?x", "#x", "\\\\evil.test"] {
+            assert_eq!(behind(&format!("/to{hostile}")), None, "{hostile}");
+        }
     }
 
     /// A dollar that names no group stays a dollar; a group that did not take part is empty.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The body of a visitor's request. It fails when it grows over its limit or when the visitor stops sending.
-pub(super) struct InboundBody {
+pub(crate) struct InboundBody {
     body: Incoming,
     left_bytes: u64,
     is_too_large: Arc<AtomicBool>,
@@ -24,17 +24,17 @@ pub(super) struct InboundBody {
 
 /// Whether a body turned out too large, known also after the body was given away.
 #[derive(Clone)]
-pub(super) struct BodyVerdict(Arc<AtomicBool>);
+pub(crate) struct BodyVerdict(Arc<AtomicBool>);
 
 impl BodyVerdict {
-    pub(super) fn is_too_large(&self) -> bool {
+    pub(crate) fn is_too_large(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
 /// The body cannot be passed on.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InboundError {
+pub(crate) enum InboundError {
     /// The visitor closed the connection, or what was sent is not a body.
     #[error("the visitor's connection failed")]
     Connection(#[from] hyper::Error),
@@ -47,7 +47,7 @@ pub(super) enum InboundError {
 }
 
 impl InboundBody {
-    pub(super) fn new(body: Incoming, max_bytes: u64) -> (Self, BodyVerdict) {
+    pub(crate) fn new(body: Incoming, max_bytes: u64) -> (Self, BodyVerdict) {
         let is_too_large = Arc::new(AtomicBool::new(false));
         let verdict = BodyVerdict(Arc::clone(&is_too_large));
         (Self { body, left_bytes: max_bytes, is_too_large, stall: None }, verdict)
