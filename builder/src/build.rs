@@ -65,11 +65,8 @@ pub fn build(
         return Err(nothing_to_deploy(&site).into());
     }
     cache.prune(artifacts.values().flat_map(BuiltArtifact::files));
-    let built = |detected: DetectedFunction| {
-        let artifact = artifacts.remove(&detected.name).expect("each function is built by its language");
-        artifact.into_function(detected)
-    };
-    let functions: Vec<BuiltFunction> = functions.into_iter().map(built).collect();
+    let functions: Vec<BuiltFunction> =
+        functions.into_iter().map(|detected| built_function(detected, &mut artifacts)).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
     let manifest = Manifest::new(assets, in_manifest, routes, cors)?.with_crons(crons)?;
     let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
@@ -95,6 +92,11 @@ fn build_functions(
         artifacts.extend(prebuilt::build(prebuilt, &job)?);
     }
     Ok(artifacts)
+}
+
+fn built_function(detected: DetectedFunction, artifacts: &mut Artifacts) -> BuiltFunction {
+    let artifact = artifacts.remove(&detected.name).expect("each function is built by its language");
+    artifact.into_function(detected)
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {

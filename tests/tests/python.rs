@@ -119,7 +119,7 @@ fn wsgi_application() {
 
     let got = http::get(&format!("{url}/a%20b?c=d%20e")).success();
     assert_eq!(got.text(), "/api/wsgi/a b?c=d%20e from 127.0.0.1");
-    assert_eq!(got.header("content-length").as_deref(), Some("39"));
+    assert_eq!(got.header("content-length").as_deref(), Some("36"));
     assert!(got.header("x-host").is_some_and(|host| host.starts_with("site-")));
     let large = "line\n".repeat(100_000);
     let posted = http::request("POST", &url).body(large.as_str()).send().success();
@@ -193,9 +193,9 @@ fn websocket() {
 #[test]
 fn functions_share_the_project() {
     let environment = TestEnv::new();
-    let function = |name: &str| {
+    let function = |name: &str, near: &str| {
         format!(
-            "from lib.greeting import greet\nfrom _near import EXTRA\n\ndef app(environ, start_response):\n    start_response('200 OK', \
+            "from lib.greeting import greet\nfrom {near} import EXTRA\n\ndef app(environ, start_response):\n    start_response('200 OK', \
              [])\n    return [(greet('{name}') + EXTRA).encode()]\n"
         )
     };
@@ -204,8 +204,8 @@ fn functions_share_the_project() {
         .file("lib/greeting.py", "def greet(name):\n    return open('lib/word.txt').read().strip() + ' ' + name\n")
         .file("lib/word.txt", "hello\n")
         .file("api/_near.py", "EXTRA = '!'\n")
-        .file("api/json.py", function("json"))
-        .file("api/users/[id].py", function("id"))
+        .file("api/json.py", function("json", "_near"))
+        .file("api/users/[id].py", function("id", "api._near"))
         .file("index.html", "<!doctype html>home")
         .file("requirements.txt", "# none yet\n")
         .file(".env", "SECRET=1\n")
@@ -244,7 +244,20 @@ fn near_misses() {
         .file("api/helper.py", "def double(number):\n    return 2 * number\n");
     let host = TestHost::start(&environment);
     let output = host.ship(["deploy"]).within(project.folder()).run().success();
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    warning: api/lambda.py:1: `handler` is not a function of the site, because it is a function: expected `app`, an ASGI or WSGI application, or `class handler(BaseHTTPRequestHandler)`
+    warning: api/named.py:3: `App` is not a function of the site, because that is not its name: expected `app`, an ASGI or WSGI application, or `class handler(BaseHTTPRequestHandler)`
+    warning: api/plain.py:3: `Handler` is not a function of the site, because it is a class that is not derived from a request handler: expected `app`, an ASGI or WSGI application, or `class handler(BaseHTTPRequestHandler)`
+    Built 1 file in [TIME]
+    1 file sent, 0 already there
+    Published site as production in [TIME]
+    It is the first deployment of this project, so it is production
+      http://site.localhost:[PORT]
+    ");
 }
 
 /// A file that breaks the grammar: file, line, column, and the line itself.
@@ -255,7 +268,17 @@ fn syntax_error() {
         .project("site")
         .file("api/date.py", "import datetime\n\ndef app(environ, start_response)\n    return []\n")
         .file("api/more.py", "app = (\n");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: api/date.py:3:33: expected `:`, found newline
+     3 | def app(environ, start_response)
+       |                                 ^
+    api/more.py:1:8: unexpected EOF while parsing
+     1 | app = (
+       |        ^
+    ");
 }
 
 /// What fails when it is loaded is refused with its own words, and nothing is published.
@@ -263,7 +286,19 @@ fn syntax_error() {
 fn loading_fails() {
     let environment = TestEnv::new();
     let project = environment.project("site").file("api/date.py", "import nosuchmodule\n\napp = nosuchmodule.App()\n");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    Built 1 function in [TIME]
+    error: function `api/date` does not start: its process ended with exit code 1
+      Traceback (most recent call last):
+        File "api/date.py", line 1, in <module>
+          import nosuchmodule
+      ModuleNotFoundError: No module named 'nosuchmodule'
+      `nosuchmodule` is neither in the project nor among its dependencies: add it to requirements.txt or pyproject.toml
+    hint: nothing was published; `--no-check` publishes without starting the functions
+    "#);
 }
 
 /// An application whose startup fails is refused with the reason that it gave.
@@ -273,7 +308,15 @@ fn startup_fails() {
     let source = "async def app(scope, receive, send):\n    await receive()\n    await send({'type': 'lifespan.startup.failed', \
                   'message': 'there is no database'})\n";
     let project = environment.project("site").file("api/date.py", source);
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    Built 1 function in [TIME]
+    error: function `api/date` does not start: its process ended with exit code 1
+      there is no database
+    hint: nothing was published; `--no-check` publishes without starting the functions
+    ");
 }
 
 /// What requirements.txt names is installed once, sent once, and found by an import. A later deploy sends what changed.
@@ -326,7 +369,14 @@ fn unknown_package() {
         .project("site")
         .file("requirements.txt", "# what we need\nitsdangerous\nship-has-no-such-package==1.0\n")
         .file("api/a.py", "def app(environ, start_response): ...\n");
-    insta::assert_snapshot!(refused(&environment, &project), @"");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: requirements.txt:3: `ship-has-no-such-package` cannot be installed
+    No solution found when resolving dependencies
+      cause: Because ship-has-no-such-package was not found in the package registry and you require ship-has-no-such-package==1.0, we can conclude that your requirements are unsatisfiable.
+    ");
 }
 
 /// A project that asks for another Python than there is learns so before anything is built.

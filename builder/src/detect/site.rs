@@ -12,7 +12,7 @@ use super::{DetectError, DetectedFunction, Reach};
 use crate::python;
 
 /// Files in the root of a project that are about the project, not of its site.
-const PROJECT_FILES: [&str; 33] = [
+const PROJECT_FILES: [&str; 42] = [
     "bun.lock",
     "bun.lockb",
     "cargo.lock",
@@ -31,25 +31,34 @@ const PROJECT_FILES: [&str; 33] = [
     "justfile",
     "lerna.json",
     "makefile",
+    "mypy.ini",
     "npm-shrinkwrap.json",
     "nx.json",
     "package-lock.json",
     "package.json",
+    "pdm.lock",
     "pipfile",
     "pipfile.lock",
     "pnpm-lock.yaml",
     "pnpm-workspace.yaml",
+    "poetry.lock",
+    "pylock.toml",
     "pyproject.toml",
+    "pytest.ini",
     "requirements.txt",
+    "ruff.toml",
+    "setup.cfg",
     "ship.toml",
+    "tox.ini",
     "turbo.json",
     "uv.lock",
+    "uv.toml",
     "vercel.json",
     "yarn.lock",
 ];
 
 /// How names of such files begin.
-const PROJECT_FILE_PREFIXES: [&str; 9] = [
+const PROJECT_FILE_PREFIXES: [&str; 10] = [
     "changelog",
     "containerfile",
     "contributing",
@@ -58,6 +67,7 @@ const PROJECT_FILE_PREFIXES: [&str; 9] = [
     "licence",
     "license",
     "readme",
+    "requirements",
     "tsconfig",
 ];
 
@@ -154,6 +164,7 @@ impl SiteFolder {
         let is_project_folder = self.kind == SiteFolderKind::ProjectFolder;
         let has = |name: &str| is_project_folder && self.folder.join(name).exists();
         SiteSelection {
+            folder: self.folder.clone(),
             kind: self.kind,
             has_go_module: has("go.mod"),
             has_cargo_package: has("Cargo.toml"),
@@ -164,6 +175,7 @@ impl SiteFolder {
 }
 
 struct SiteSelection {
+    folder: PathBuf,
     kind: SiteFolderKind,
     has_go_module: bool,
     has_cargo_package: bool,
@@ -183,7 +195,8 @@ impl Selection for SiteSelection {
                     || name == "__pycache__"
                     || path == "api"
                     || (path == "vendor" && self.has_go_module)
-                    || (path == "target" && self.has_cargo_package);
+                    || (path == "target" && self.has_cargo_package)
+                    || (self.is_python_project && python::is_virtual_environment(&self.folder.join(path)));
                 !is_left_out
             }
         }
@@ -197,7 +210,8 @@ impl Selection for SiteSelection {
             SiteFolderKind::Nothing => false,
             // A page of a site without Python may well load a script in Python.
             SiteFolderKind::ProjectFolder => {
-                !is_project_file(path, name) && !(self.is_python_project && python::is_python_source(name))
+                let is_source = self.is_python_project && python::is_python_source(name);
+                !(is_source || is_project_file(path, name))
             }
         }
     }

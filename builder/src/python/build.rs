@@ -31,11 +31,11 @@ const RECIPE: &[u8] = b"ship python 1";
 /// Builds the functions of `inputs`.
 pub(crate) fn build(inputs: &PythonInputs, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
     let Some(project) = &inputs.project else { return Ok(Artifacts::new()) };
-    let build = PythonBuild { job };
-    let interpreter = build.interpreter(&project.needs)?;
-    let mut shared = vec![build.launcher()?, build.project(project)?];
+    let shop = Workshop { job };
+    let interpreter = shop.interpreter(&project.needs)?;
+    let mut shared = vec![shop.launcher()?, shop.project(project)?];
     if let (Some(needed), Some(interpreter)) = (&project.needs.dependencies, &interpreter) {
-        shared.push(build.packages(needed, interpreter)?);
+        shared.push(shop.packages(needed, interpreter)?);
     }
     let is_known = shared.iter().all(|layer| layer.is_cached);
     let layers: Vec<BuiltLayer> = shared.into_iter().map(|layer| layer.layer).collect();
@@ -43,7 +43,7 @@ pub(crate) fn build(inputs: &PythonInputs, job: &BuildJob<'_>) -> Result<Artifac
     for entry in &inputs.entries {
         let program = launcher::program(entry);
         let key = key("program", &[program.as_bytes()]);
-        let (artifact, was_known) = build.kept(&key, || Ok(launcher::artifact(program)))?;
+        let (artifact, was_known) = shop.kept(&key, || Ok(launcher::artifact(program)))?;
         let built =
             if is_known && was_known { BuiltArtifact::cached(artifact) } else { BuiltArtifact::fresh(artifact) };
         artifacts.insert(entry.name.clone(), built.with_layers(layers.clone()));
@@ -64,11 +64,11 @@ impl SharedLayer {
     }
 }
 
-struct PythonBuild<'b> {
+struct Workshop<'b> {
     job: &'b BuildJob<'b>,
 }
 
-impl PythonBuild<'_> {
+impl Workshop<'_> {
     /// The Python that packages are installed for. Where nothing is asked of it, none has to be there.
     fn interpreter(&self, needs: &Needs) -> Result<Option<Interpreter>, PythonError> {
         if needs.dependencies.is_none() && needs.wanted.is_empty() {
@@ -84,8 +84,8 @@ impl PythonBuild<'_> {
         let Some(unmet) = needs.wanted.iter().find(|wanted| !wanted.is_met_by(interpreter.version)) else {
             return Ok(Some(interpreter));
         };
-        let minor =
-            super::version::Version::parse(unmet.text.trim_start_matches(['=', '~', '>'])).map(|wanted| wanted.short());
+        let minor = super::version::Version::parse(unmet.text.trim_start_matches(['=', '~', '>']))
+            .map(super::version::Version::short);
         Err(PythonError::Version {
             place: unmet.place.clone(),
             wanted: unmet.text.clone(),

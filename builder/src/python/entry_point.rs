@@ -1,4 +1,4 @@
-//! A project that is a server as a whole: FastAPI, Flask, Django and their kin, found where each of them is usually begun.
+//! A project that is a server as a whole: `FastAPI`, Flask, Django and their kin, found where each of them is usually begun.
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use super::requirements::place_of;
 use super::uv::Uv;
 use crate::environment::{Architecture, BuildEnvironment};
 
-/// Has Python compile what was installed, because a function's folder is read-only and FastAPI takes a second to compile. The
+/// Has Python compile what was installed, because a function's folder is read-only and `FastAPI` takes long to compile. The
 /// result says of itself that it is never to be compared with its source's times, which differ from host to host.
 const COMPILE: &str = include_str!("compile.py");
 

@@ -1,5 +1,7 @@
 //! Reading a Python file: which of its names answers requests, what is only nearly such a name, and where its grammar is broken.
 
+use std::path::Path;
+
 use ruff_python_ast::{Expr, Parameters, Stmt, StmtClassDef, StmtFunctionDef};
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use ruff_text_size::{Ranged, TextSize};
@@ -62,7 +64,7 @@ pub enum EntryFlaw {
 
 /// Whether a file of this name is Python.
 pub(crate) fn is_python_source(name: &str) -> bool {
-    name.ends_with(".py")
+    Path::new(name).extension().is_some_and(|extension| extension == "py")
 }
 
 /// Reads `text`, the content of `file`.
@@ -79,7 +81,7 @@ pub(crate) fn scan(file: &str, text: &str) -> PythonFile {
     if let Some(module) = parsed.try_into_module() {
         finding.statements(&module.syntax().body);
     }
-    let variable = finding.handler.or(finding.application).map(|(_, name)| name);
+    let variable = finding.handler.or(finding.application.map(|(_, name)| name));
     let near = if variable.is_none() { finding.near } else { None };
     PythonFile { variable, near, errors }
 }
@@ -97,7 +99,7 @@ struct Finding<'t> {
     text: &'t str,
     /// The application of the first of [`APPLICATIONS`] that is there, with its rank.
     application: Option<(usize, String)>,
-    handler: Option<(usize, String)>,
+    handler: Option<String>,
     near: Option<NearEntry>,
     /// The classes of the file that are derived from a request handler.
     handler_classes: Vec<String>,
@@ -155,9 +157,9 @@ impl Finding<'_> {
         } else if name.eq_ignore_ascii_case(HANDLER) {
             match binding {
                 // A class of another file, perhaps: what it is shows when it is loaded.
-                Binding::Import => self.handler.get_or_insert((0, name.to_owned())),
-                Binding::Variable => return self.nearly(name, at, EntryFlaw::VariableHandler),
-            };
+                Binding::Import => self.handler = Some(name.to_owned()),
+                Binding::Variable => self.nearly(name, at, EntryFlaw::VariableHandler),
+            }
         } else if binding == Binding::Variable && NEAR_APPLICATIONS.contains(&name) {
             self.nearly(name, at, EntryFlaw::Name);
         }
@@ -197,7 +199,7 @@ impl Finding<'_> {
         }
         if name.eq_ignore_ascii_case(HANDLER) {
             if answers {
-                self.handler = Some((0, name.to_owned()));
+                self.handler = Some(name.to_owned());
             } else {
                 self.nearly(name, class.name.range().start(), EntryFlaw::PlainClass);
             }

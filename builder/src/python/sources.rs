@@ -49,6 +49,11 @@ pub(crate) fn is_python_project(folder: &Path) -> bool {
     PROJECT_FILES.iter().any(|name| folder.join(name).is_file())
 }
 
+/// Whether `folder` is a virtual environment: installed packages, for this machine.
+pub(crate) fn is_virtual_environment(folder: &Path) -> bool {
+    folder.join(VIRTUAL_ENVIRONMENT).exists()
+}
+
 /// The files that functions may need, those of `entries` among them whatever is ignored.
 pub(super) fn find<'e>(
     site: &SiteFolder,
@@ -86,12 +91,12 @@ struct SourceSelection {
 impl Selection for SourceSelection {
     /// Hidden folders are those of tools, and may hold secrets.
     fn enters(&self, path: &str, name: &str) -> bool {
-        !name.starts_with('.')
-            && !LEFT_OUT_FOLDERS.contains(&name)
-            && !name.ends_with(".egg-info")
-            && self.served.as_deref() != Some(Path::new(path))
-            && !(name == "target" && self.base.join("Cargo.toml").exists())
-            && !self.base.join(path).join(VIRTUAL_ENVIRONMENT).exists()
+        let is_made_by_tools = LEFT_OUT_FOLDERS.contains(&name)
+            || name.ends_with(".egg-info")
+            || (name == "target" && self.base.join("Cargo.toml").exists())
+            || is_virtual_environment(&self.base.join(path));
+        let is_served = self.served.as_deref() == Some(Path::new(path));
+        !(name.starts_with('.') || is_made_by_tools || is_served)
     }
 
     fn takes(&self, path: &str, name: &str) -> bool {

@@ -21,7 +21,9 @@ pub struct SyntaxError {
 impl SyntaxError {
     /// An error at the byte `at` of `text`, the content of `file`.
     pub(super) fn new(file: &str, text: &str, at: TextSize, message: &str) -> Self {
-        let at = (0..=at.to_usize().min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        // What ends too early is shown where it ends, not in the empty line behind that.
+        let end = text.trim_end().len();
+        let at = (0..=at.to_usize().min(end)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let line = line_of(text, at);
         let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let line_text = text[line_start..].lines().next().unwrap_or_default();
@@ -42,7 +44,7 @@ impl fmt::Display for SyntaxError {
 
 /// The line, counted from 1, in which the byte `at` stands.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text[..at.min(text.len())].matches('\n').count() + 1
 }
 
 fn lower_first(message: &str) -> String {

@@ -75,7 +75,7 @@ fn is_met(clause: &str, version: Version) -> bool {
     let is_exact = version == wanted || (is_same && (parts < 3 || text.contains('*')));
     match operator {
         ">=" => version >= wanted,
-        ">" => version > wanted && !is_same || (parts > 2 && version > wanted),
+        ">" => version > wanted && (parts > 2 || !is_same),
         "<=" => version <= wanted || is_exact,
         "<" => version < wanted,
         "!=" => !(is_exact && (parts > 2 || text.contains('*'))),

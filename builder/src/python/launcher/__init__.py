@@ -14,6 +14,9 @@ PACKAGES = "python"
 # Variables that are looked at, in this order, where the project does not name one.
 NAMES = ("app", "application", "handler", "Handler")
 
+# The folders of the project and of its packages, once they are known.
+PLACES = []
+
 # Flags of compiled functions: `*args`, and `async def`.
 TAKES_ANY = 0x04
 IS_COROUTINE = 0x80
@@ -67,6 +70,7 @@ def prepare_paths(entry):
     project = os.getcwd()
     sys.path[:] = [project, *(path for path in outside if path not in ("", here))]
     packages = os.path.realpath(os.path.join(here, PACKAGES))
+    PLACES[:] = [project, packages]
     if os.path.isdir(packages):
         if any(name.endswith(".pth") for name in os.listdir(packages)):
             import site
@@ -91,11 +95,11 @@ def load(entry):
     spec.has_location = True
     try:
         return _load(spec)
-    except SystemExit:
-        raise
+    except SystemExit as error:
+        leave(error.code if isinstance(error.code, int) else 1)
     except BaseException as error:
         explain(error)
-        raise SystemExit(1) from None
+        leave(1)
 
 
 def explain(error):
@@ -173,4 +177,15 @@ def described_signature(application, function):
 
 def fail(message):
     print(message, file=sys.stderr)
-    raise SystemExit(1)
+    leave(1)
+
+
+def leave(code):
+    """Ends the process at once. Threads that never end do not keep it, and the listener does not close before it is gone:
+    whoever waits for an answer would take that for one."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

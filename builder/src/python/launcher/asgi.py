@@ -1,10 +1,10 @@
 """A server with one event loop, for ASGI applications (version 3 of the specification)."""
 
 import asyncio
-import os
 import signal
 import sys
 
+from . import leave
 from .messages import CONTINUE, MAX_HEAD_BYTES, BadRequest, Framing, Request, unquoted
 from .report import report
 
@@ -16,14 +16,7 @@ VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 
 def serve(listener, application):
     """Has `application` answer each request, until the process is asked to stop and all are answered."""
-    code = asyncio.run(Server(application).run(listener))
-    import atexit
-
-    # Threads that an application left behind must not keep the process.
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(asyncio.run(Server(application).run(listener)))
 
 
 class Server:

@@ -4,15 +4,20 @@ import os
 import sys
 import traceback
 
+from . import PLACES
+
 
 def report(error):
-    """Prints an error with its trace, from where it is the project's own code."""
+    """Prints an error with its trace, from where it is the project's own code, with paths as they are in the project."""
     trace = error.__traceback__
     while trace is not None and not is_outside(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     if trace is None and error.__traceback__ is not None and not isinstance(error, (SyntaxError, ImportError)):
         trace = error.__traceback__
-    traceback.print_exception(type(error), error, trace)
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    for place in PLACES:
+        text = text.replace(place + os.sep, "")
+    print(text, end="", file=sys.stderr)
 
 
 def is_outside(filename):

@@ -1,13 +1,12 @@
 """A server with a thread per connection, for applications that block."""
 
 import io
-import os
 import select
 import signal
 import socket
-import sys
 import threading
 
+from . import leave
 from .messages import CONTINUE, MAX_HEAD_BYTES, BadRequest, Framing, Request
 
 # The most connections at once. A host opens as many as requests may be in flight in one instance.
@@ -266,13 +265,3 @@ class Body(io.RawIOBase):
         while not self.has_ended and left > 0:
             left -= self.readinto(memoryview(buffer))
         return self.has_ended
-
-
-def leave(code):
-    """Ends the process as an interpreter does, but without waiting for threads that never end."""
-    import atexit
-
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
