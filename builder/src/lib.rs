@@ -19,6 +19,7 @@ mod event;
 mod frontend;
 mod go;
 mod interrupt;
+mod json;
 mod output;
 mod plan;
 mod prebuilt;

@@ -207,7 +207,8 @@ impl Teller<'_> {
                 self.progress.message("Installing packages");
             }
             BuildEvent::FrontendBuilding { framework, command } => {
-                self.output.status(format_args!("Building the frontend ({framework}): {command}"));
+                let framework = framework.map(|name| format!(" ({name})")).unwrap_or_default();
+                self.output.status(format_args!("Building the frontend{framework}: {command}"));
                 self.progress.message("Building the frontend");
             }
             BuildEvent::FrontendPrinted { line } => {

@@ -173,7 +173,7 @@ impl<'w> Work<'w> {
         let _ = std::fs::remove_file(&runner.log);
         self.install()?;
         let line = self.command()?;
-        (self.events)(BuildEvent::FrontendBuilding { framework: self.frontend.preset.name, command: line.shown() });
+        (self.events)(BuildEvent::FrontendBuilding { framework: self.frontend.framework(), command: line.shown() });
         runner.run("command", &line)?;
         (self.events)(BuildEvent::FrontendBuilt { took: time.elapsed() });
         self.find_output(&line.shown(), started)
@@ -231,8 +231,11 @@ impl<'w> Work<'w> {
                 .monorepo_command(manager, script)
                 .unwrap_or_else(|| manager.run(script, &self.search_path)));
         }
-        let words =
-            self.frontend.preset.build.ok_or(FrontendError::NoBuildCommand { framework: self.frontend.preset.name })?;
+        let words = self
+            .frontend
+            .preset
+            .build
+            .ok_or(FrontendError::NoBuildCommand { framework: self.frontend.framework().unwrap_or("frontend") })?;
         Ok(CommandLine::Program(words.split_whitespace().map(str::to_owned).collect()))
     }
 
