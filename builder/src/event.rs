@@ -65,8 +65,8 @@ pub enum BuildEvent {
     },
     /// The frontend is being built.
     FrontendBuilding {
-        /// What it is made with.
-        framework: &'static str,
+        /// What it is made with, if that is known.
+        framework: Option<&'static str>,
         /// What builds it.
         command: String,
     },

@@ -86,6 +86,11 @@ impl Frontend {
         Ok(has_command.then(|| Self { preset, settings: settings.clone(), package }))
     }
 
+    /// What it is made with, if that is known.
+    fn framework(&self) -> Option<&'static str> {
+        Some(self.preset.name).filter(|name| !name.is_empty())
+    }
+
     /// Which environment file goes before which.
     pub(crate) const fn env_order(&self) -> EnvOrder {
         self.preset.env_order

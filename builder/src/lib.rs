@@ -21,6 +21,7 @@ mod frontend;
 mod go;
 mod included;
 mod interrupt;
+mod json;
 mod node;
 mod output;
 mod plan;

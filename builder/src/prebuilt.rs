@@ -160,9 +160,9 @@ impl Place<'_> {
 
     /// A file of JSON.
     fn read_json<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, PrebuiltError> {
-        serde_json::from_slice(&self.read(path)?).map_err(|source| PrebuiltError::Json {
-            place: format!("{}:{}:{}", self.shown(path).display(), source.line(), source.column()),
-            source,
+        serde_json::from_slice(&self.read(path)?).map_err(|error| PrebuiltError::Json {
+            place: format!("{}:{}:{}", self.shown(path).display(), error.line(), error.column()),
+            reason: crate::json::reason(&error),
         })
     }
 }

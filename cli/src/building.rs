@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use ship_builder::{
-    BuildContext, BuildEnvironment, BuildEvent, BuildOptions, BuildOutput, BuildTarget, FrontendTraces,
+    BuildContext, BuildEnvironment, BuildEvent, BuildOptions, BuildOutput, BuildTarget, FrontendError, FrontendTraces,
+    ProjectConfig,
 };
-use ship_core::{BranchName, FunctionName, ProjectName};
+use ship_core::{BranchName, FunctionName, ProjectName, SystemVariables};
 
 use crate::error::{CommandError, ErrorKind};
 use crate::output::{Output, Progress, count, duration, size};
@@ -22,7 +23,12 @@ pub(crate) struct Built {
     pub(crate) root: std::path::PathBuf,
     /// What was made of it.
     pub(crate) output: BuildOutput,
+    /// What its functions find set in development.
+    pub(crate) environment: Vec<(String, String)>,
 }
+
+/// Where functions run in development, by the name that has to stand for a region.
+const DEV_REGION: &str = "dev1";
 
 /// What is to be built.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +41,8 @@ pub(crate) struct BuildRequest {
     pub(crate) branch: Option<BranchName>,
     /// What of a project is taken.
     pub(crate) from: BuildFrom,
+    /// The host name that it is served under, where that is known.
+    pub(crate) url: Option<String>,
 }
 
 /// What of a project is taken.
@@ -48,6 +56,31 @@ pub(crate) enum BuildFrom {
 }
 
 impl BuildRequest {
+    /// What functions find set in development: what the environment files say, and over it what they are told of themselves. On
+    /// a host they are told by the host, and no file travels there.
+    fn function_environment(
+        &self,
+        config: &ProjectConfig,
+        context: &BuildContext,
+    ) -> Result<Vec<(String, String)>, CommandError> {
+        if self.target != BuildTarget::Development {
+            return Ok(Vec::new());
+        }
+        let mut environment = config.environment_files(self.target).map_err(FrontendError::from)?;
+        let told = SystemVariables {
+            environment: self.target.as_str(),
+            branch: context.branch.as_deref(),
+            commit: context.commit.as_deref(),
+            url: self.url.as_deref(),
+            region: Some(DEV_REGION),
+            ..SystemVariables::default()
+        };
+        let told = told.pairs();
+        environment.retain(|(name, _)| told.iter().all(|(other, _)| other != name));
+        environment.extend(told);
+        Ok(environment)
+    }
+
     fn context(&self, project: &ProjectName, root: &Path, settings: &Settings) -> Result<BuildContext, CommandError> {
         let source = Source::detect(root, self.branch.clone(), &settings.environment)?;
         let branch = source.branch.map(|branch| branch.to_string());
@@ -94,6 +127,7 @@ fn build_blocking(
     let tell = |event| teller.tell(&event);
     let environment = environment(settings);
     let context = request.context(&name, folder.root(), settings)?;
+    let of_functions = request.function_environment(&config, &context)?;
     let prepared = ship_builder::prepare(&folder, config, &environment, &context, &tell);
     let built = prepared.map_err(CommandError::from).and_then(|prepared| {
         let plan = ship_builder::plan(&folder, prepared, &request.options)?;
@@ -101,7 +135,7 @@ fn build_blocking(
         Ok(ship_builder::build(plan, &environment, &tell)?)
     });
     teller.progress.finish();
-    Ok(Built { name, root: folder.root().to_owned(), output: built? })
+    Ok(Built { name, root: folder.root().to_owned(), output: built?, environment: of_functions })
 }
 
 /// Says in a line what was built and how long that took.
@@ -187,7 +221,8 @@ impl Teller<'_> {
                 self.progress.message("Installing packages");
             }
             BuildEvent::FrontendBuilding { framework, command } => {
-                self.output.status(format_args!("Building the frontend ({framework}): {command}"));
+                let framework = framework.map(|name| format!(" ({name})")).unwrap_or_default();
+                self.output.status(format_args!("Building the frontend{framework}: {command}"));
                 self.progress.message("Building the frontend");
             }
             BuildEvent::FrontendPrinted { line } => {

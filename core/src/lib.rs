@@ -20,6 +20,7 @@ mod path;
 mod platform_error;
 mod request_id;
 pub mod route;
+mod system_variables;
 mod text;
 
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
@@ -36,3 +37,4 @@ pub use name::{BranchName, ParseBranchNameError, ParseProjectNameError, ProjectN
 pub use path::{FunctionName, ParsePathError, SitePath, UrlPath, UrlPathError};
 pub use platform_error::PlatformError;
 pub use request_id::{ParseRequestIdError, RequestId};
+pub use system_variables::SystemVariables;

@@ -93,6 +93,7 @@ impl Host {
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let publisher = Publisher {
+            urls: urls.clone(),
             store: store.clone(),
             runtime: runtime.clone(),
             edge: Arc::clone(&edge),

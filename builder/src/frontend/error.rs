@@ -12,12 +12,12 @@ use crate::tree::TreeError;
 #[derive(Debug, thiserror::Error)]
 pub enum FrontendError {
     /// A `package.json` is no JSON.
-    #[error("{place}: package.json cannot be read: {source}")]
+    #[error("{place}: {reason}")]
     PackageJson {
         /// The place, relative to the project.
         place: String,
         /// What the reader says.
-        source: serde_json::Error,
+        reason: String,
     },
     /// An environment file is wrong.
     #[error(transparent)]

@@ -49,7 +49,7 @@ impl PackageJson {
         }
         serde_json::from_slice(text).map(Some).map_err(|error| FrontendError::PackageJson {
             place: format!("{}:{}:{}", shown_below(project, &path).display(), error.line(), error.column()),
-            source: error,
+            reason: crate::json::reason(&error),
         })
     }
 

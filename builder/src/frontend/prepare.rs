@@ -1,6 +1,6 @@
 //! From what a project is to what can be planned: the frontend is built, unless it is as the last build left it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use super::state::{self, Record};
 use super::variables::{self, BuildContext, Variables};
 use super::{Frontend, FrontendError};
 use crate::detect::{ProjectConfig, SiteFolder, SiteFolderKind};
+use crate::env_files::{BuildTarget, EnvFileError};
 use crate::environment::BuildEnvironment;
 use crate::event::BuildEvent;
 use crate::project::ProjectDir;
@@ -172,7 +173,7 @@ impl<'w> Work<'w> {
         let _ = std::fs::remove_file(&runner.log);
         self.install()?;
         let line = self.command()?;
-        (self.events)(BuildEvent::FrontendBuilding { framework: self.frontend.preset.name, command: line.shown() });
+        (self.events)(BuildEvent::FrontendBuilding { framework: self.frontend.framework(), command: line.shown() });
         runner.run("command", &line)?;
         (self.events)(BuildEvent::FrontendBuilt { took: time.elapsed() });
         self.find_output(&line.shown(), started)
@@ -230,8 +231,11 @@ impl<'w> Work<'w> {
                 .monorepo_command(manager, script)
                 .unwrap_or_else(|| manager.run(script, &self.search_path)));
         }
-        let words =
-            self.frontend.preset.build.ok_or(FrontendError::NoBuildCommand { framework: self.frontend.preset.name })?;
+        let words = self
+            .frontend
+            .preset
+            .build
+            .ok_or(FrontendError::NoBuildCommand { framework: self.frontend.framework().unwrap_or("frontend") })?;
         Ok(CommandLine::Program(words.split_whitespace().map(str::to_owned).collect()))
     }
 
@@ -351,6 +355,12 @@ impl FrontendTraces {
 }
 
 impl ProjectConfig {
+    /// What the environment files beside `api/` say for `target`, each name once.
+    pub fn environment_files(&self, target: BuildTarget) -> Result<Vec<(String, String)>, EnvFileError> {
+        let order = self.frontend.as_ref().map(Frontend::env_order).unwrap_or_default();
+        crate::env_files::read(&self.site.base, target, order, &HashMap::new())
+    }
+
     /// Where the build of the frontend leaves things, nowhere if there is none.
     pub fn frontend_traces(&self) -> FrontendTraces {
         let Some(frontend) = &self.frontend else { return FrontendTraces::default() };

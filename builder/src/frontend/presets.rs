@@ -451,8 +451,7 @@ pub(crate) static PRESETS: &[Preset] = &[
 ];
 
 /// What a project is that looks like none of them: its own script builds it, into the folder it names or `public`.
-pub(crate) static OTHER: Preset =
-    Preset { slug: "other", name: "package.json", outputs: &["public", "dist", "."], ..NONE };
+pub(crate) static OTHER: Preset = Preset { slug: "other", name: "", outputs: &["public", "dist", "."], ..NONE };
 
 /// The preset with this name.
 pub(crate) fn by_slug(slug: &str) -> Option<&'static Preset> {

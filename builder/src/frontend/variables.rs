@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 
-use ship_core::ProjectName;
+use ship_core::{ProjectName, SystemVariables};
 
 use super::presets::PRESETS;
 use crate::env_files::BuildTarget;
@@ -71,21 +71,16 @@ pub struct BuildContext {
 impl BuildContext {
     /// What a build is told of itself: the names that Vercel gives these things, and ship's own.
     pub(crate) fn system_variables(&self) -> Vec<(String, String)> {
-        let mut variables = vec![
-            ("VERCEL", "1"),
-            ("VERCEL_ENV", self.target.as_str()),
-            ("VERCEL_TARGET_ENV", self.target.as_str()),
-            ("SHIP", "1"),
-            ("SHIP_ENV", self.target.as_str()),
-            ("SHIP_PROJECT", self.project.as_str()),
-        ];
-        for (value, names) in [
-            (&self.branch, ["VERCEL_GIT_COMMIT_REF", "SHIP_GIT_BRANCH"]),
-            (&self.commit, ["VERCEL_GIT_COMMIT_SHA", "SHIP_GIT_COMMIT"]),
-        ] {
-            variables.extend(value.iter().flat_map(|value| names.map(|name| (name, value.as_str()))));
-        }
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        // No URL: a deployment's is a digest of what comes out.
+        let variables = SystemVariables {
+            environment: self.target.as_str(),
+            branch: self.branch.as_deref(),
+            commit: self.commit.as_deref(),
+            ..SystemVariables::default()
+        };
+        let mut pairs = variables.pairs();
+        pairs.push(("SHIP_PROJECT".to_owned(), self.project.to_string()));
+        pairs
     }
 }
 

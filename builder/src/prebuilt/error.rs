@@ -27,12 +27,12 @@ pub enum PrebuiltError {
         source: io::Error,
     },
     /// A file of it is not the JSON it should be.
-    #[error("{place}: {source}")]
+    #[error("{place}: {reason}")]
     Json {
         /// The place.
         place: String,
         /// What the reader says.
-        source: serde_json::Error,
+        reason: String,
     },
     /// It is of another version.
     #[error("{}: the output has version {found}, and only version 3 is known", config.display())]

@@ -52,7 +52,7 @@ impl DeployArgs {
     fn build_request(&self) -> BuildRequest {
         let target = if self.prod { BuildTarget::Production } else { BuildTarget::Preview };
         let from = if self.prebuilt { BuildFrom::Prebuilt } else { BuildFrom::Sources };
-        BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone(), from }
+        BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone(), from, url: None }
     }
 
     fn publish_options(&self, source: Source) -> PublishOptions {

@@ -132,7 +132,11 @@ impl Rebuilder {
     /// Builds the project and puts what was made into the store.
     async fn build(&self) -> Result<Built, CommandError> {
         let mut tries = 0;
-        let request = BuildRequest { target: BuildTarget::Development, ..BuildRequest::default() };
+        let request = BuildRequest {
+            target: BuildTarget::Development,
+            url: self.url.strip_prefix("http://").map(str::to_owned),
+            ..BuildRequest::default()
+        };
         loop {
             tries += 1;
             // What the build of the frontend writes is no edit: it would build for ever.
@@ -198,7 +202,7 @@ impl Rebuilder {
             let store = lock(&self.store);
             (store.current(), store.generation())
         };
-        let id = id_of_functions(&manifest, generation);
+        let id = id_of_functions(&manifest, generation, &built.environment);
         let options = EdgeOptions {
             page_script: Some(reload::page_script(&version)),
             cache_bytes: CACHE_BYTES,
@@ -207,16 +211,17 @@ impl Rebuilder {
         };
         let logs = Arc::new(self.console.clone()) as Arc<dyn LogSink>;
         let edge = Arc::new(Edge::new(store, self.runtime.clone(), logs, options));
-        let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest);
+        let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest, built.environment.clone());
         let site = Site { deployment, own_origins: Arc::clone(&self.own_origins) };
         Live { version, styles_since, site, edge }
     }
 }
 
-/// The id under which functions run: the same as long as none of them changes, whatever happens to files beside them, and
-/// as long as the store stays that they were unpacked in.
-fn id_of_functions(manifest: &Manifest, generation: u32) -> DeploymentId {
-    let functions = serde_json::to_vec(manifest.functions()).expect("functions have no fallible encoders");
+/// The id under which functions run: the same as long as neither they nor their environment change, whatever happens to files
+/// beside them, and as long as the store stays that they were unpacked in.
+fn id_of_functions(manifest: &Manifest, generation: u32, environment: &[(String, String)]) -> DeploymentId {
+    let functions = (manifest.functions(), environment);
+    let functions = serde_json::to_vec(&functions).expect("functions have no fallible encoders");
     DeploymentId::of_bytes(&[generation.to_le_bytes().as_slice(), &functions].concat())
 }
 
