@@ -12,7 +12,7 @@ use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
-use crate::node::{self, BundleError, NodeInputs};
+use crate::node::{self, BundleError, NodeError, NodeInputs};
 use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::tree::TreeError;
@@ -145,6 +145,9 @@ pub enum BuildError {
     /// A function in TypeScript or JavaScript cannot be bundled.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// There is no Node to run functions with.
+    #[error(transparent)]
+    Node(#[from] NodeError),
     /// A static file cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),

@@ -56,12 +56,14 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let ignore = IgnoreFile::read(project)?;
     let mut rules = FunctionRules::new(text, &file)?;
     let mut routes = site_routes(text, &file)?;
-    let found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
+    let mut found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
+    // Whoever names the folder of the site has built it, and a server beside it was for developing it.
+    let has_server = file.build.output.is_none() && functions::add_server(project, &base, &mut rules, &mut found)?;
     rules.refuse_unused()?;
     route::push_function_routes(&mut routes, &found.functions)?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
-        site: site::static_folder(text, &file.build, project, base)?,
+        site: site::static_folder(text, &file.build, project, base)?.beside(has_server),
         cors: cors_rules(text, &file)?,
         functions: found.functions,
         sources: found.sources,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
-const PASSED_ON: [&str; 29] = [
+const PASSED_ON: [&str; 30] = [
     "ALL_PROXY",
     "GIT_CONFIG_GLOBAL",
     "GIT_SSH",
@@ -30,6 +30,7 @@ const PASSED_ON: [&str; 29] = [
     "HTTP_PROXY",
     "NETRC",
     "NO_PROXY",
+    "NPM_CONFIG_REGISTRY",
     "PATH",
     "SSH_AUTH_SOCK",
     "SSL_CERT_DIR",

@@ -31,7 +31,7 @@ pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, d
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, UnknownArchitecture};
 pub use event::BuildEvent;
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
-pub use node::BundleError;
+pub use node::{BundleError, NodeError, pinned_node_folder};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use project::{ProjectDir, ProjectError};

@@ -79,6 +79,8 @@ pub(crate) enum SiteFolderKind {
     Output,
     /// Nothing else was there: the project folder, without what is about the project.
     ProjectFolder,
+    /// A server of the project answers, and there is no folder of static files: the project folder is its sources.
+    Sources,
 }
 
 /// The folder that the site is built from: the project's, or `[build] root` below it.
@@ -137,6 +139,14 @@ fn named_folder(
 }
 
 impl SiteFolder {
+    /// The same where the project may have a server of its own, whose sources are nobody's to read.
+    pub(crate) fn beside(self, has_server: bool) -> Self {
+        match self.kind {
+            SiteFolderKind::ProjectFolder if has_server => Self { kind: SiteFolderKind::Sources, ..self },
+            _ => self,
+        }
+    }
+
     /// Which files of the folder belong to the site.
     pub(crate) fn selection(&self) -> impl Selection {
         let is_project_folder = self.kind == SiteFolderKind::ProjectFolder;
@@ -157,6 +167,7 @@ impl Selection for SiteSelection {
             return false;
         }
         match self.kind {
+            SiteFolderKind::Sources => false,
             SiteFolderKind::Output => true,
             SiteFolderKind::ProjectFolder => {
                 let is_left_out = name == "node_modules"
@@ -171,7 +182,11 @@ impl Selection for SiteSelection {
 
     /// Hidden files are never static: `.env` and its kin are among them.
     fn takes(&self, path: &str, name: &str) -> bool {
-        !name.starts_with('.') && (self.kind == SiteFolderKind::Output || !is_project_file(path, name))
+        match self.kind {
+            SiteFolderKind::Sources => false,
+            SiteFolderKind::Output => !name.starts_with('.'),
+            SiteFolderKind::ProjectFolder => !name.starts_with('.') && !is_project_file(path, name),
+        }
     }
 }
 

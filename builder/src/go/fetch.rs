@@ -218,7 +218,7 @@ fn download_url(
 }
 
 /// An HTTP client that knows the proxies of the environment it was given, and of no other.
-fn client(environment: &BuildEnvironment) -> Result<reqwest::Client, Refusal> {
+pub(crate) fn client(environment: &BuildEnvironment) -> Result<reqwest::Client, reqwest::Error> {
     // A caller may have chosen a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT);
@@ -236,7 +236,7 @@ fn client(environment: &BuildEnvironment) -> Result<reqwest::Client, Refusal> {
             builder = builder.proxy(make(address)?.no_proxy(except.clone()));
         }
     }
-    Ok(builder.build()?)
+    builder.build()
 }
 
 /// Forgets what an earlier proxy may have sent.

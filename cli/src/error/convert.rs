@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use ship_api::{ClientError, ErrorCode, ErrorDetail, ParseReferenceError};
-use ship_builder::{BuildError, CompileError, DetectError, PlanError, ProjectError, WriteOutputError};
+use ship_builder::{BuildError, BundleError, CompileError, DetectError, PlanError, ProjectError, WriteOutputError};
 use ship_core::ParseBranchNameError;
 use ship_host::HostError;
 use ship_runtime::RuntimeError;
@@ -87,6 +87,12 @@ impl From<BuildError> for CommandError {
         match error {
             BuildError::Compile(CompileError::Refused { .. }) => Self::project(error).code("compile_failed"),
             BuildError::Compile(CompileError::Toolchain(_)) => Self::project(error).code("no_toolchain"),
+            BuildError::Bundle(BundleError::NotInstalled { ref command, .. }) => {
+                let hint = format!("`{command}`");
+                Self::project(error).code("dependency_missing").hint(hint)
+            }
+            BuildError::Bundle(BundleError::Refused { .. }) => Self::project(error).code("compile_failed"),
+            BuildError::Node(_) => Self::project(error).code("no_toolchain"),
             BuildError::Plan(error) => error.into(),
             _ => Self::project(error),
         }
