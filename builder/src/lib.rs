@@ -5,7 +5,7 @@
 //!
 //! This crate knows languages and frameworks, and no host. It never writes into the user's folder (only [`write_output`] does,
 //! below the folder it is given), never reads an environment variable or a home folder of its own accord (they arrive in
-//! [`BuildEnvironment`]), never prints, and reaches the network only to fetch a Go toolchain that is absent. The same tree
+//! [`BuildEnvironment`]), never prints, and reaches the network only to fetch Go or Node where they are absent. The same tree
 //! gives the same digests in any folder, for any user, on any day.
 
 mod artifact;

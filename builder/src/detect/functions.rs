@@ -88,9 +88,7 @@ pub(super) fn find(
     let is_go = |file: &&String| go::is_go_source(file);
     let is_node = |file: &&String| node::is_source(file);
     let is_other = |file: &&String| !is_go(file) && !is_node(file);
-    warnings.extend(
-        files.iter().filter(is_other).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
-    );
+    warnings.extend(files.iter().filter(is_other).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }));
     let node_files: Vec<&String> = files.iter().filter(is_node).collect();
     let files: Vec<&String> = files.iter().filter(is_go).collect();
     let node_sources =

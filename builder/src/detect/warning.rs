@@ -47,7 +47,10 @@ impl fmt::Display for ProjectWarning {
                 f.write_str("vercel.json is not read by this version of ship: what it says does not apply")
             }
             Self::LanguageNotBuilt { file } => {
-                write!(f, "`{file}` is not deployed: this version of ship builds functions in Go")
+                write!(
+                    f,
+                    "`{file}` is not deployed: this version of ship builds functions in Go, TypeScript and JavaScript"
+                )
             }
             Self::NearHandler { file, line, name, flaw } => write!(
                 f,

@@ -133,7 +133,10 @@ impl NodeBuild<'_> {
         }
         self.job.tell(BuildEvent::Compiled { functions: packed.len() });
         let layers = |has_layer: bool| layer.iter().filter(|_| has_layer).map(|(_, layer)| layer.clone()).collect();
-        Ok(packed.into_iter().map(|(name, packed)| (name, packed.artifact.with_layers(layers(packed.has_layer)))).collect())
+        Ok(packed
+            .into_iter()
+            .map(|(name, packed)| (name, packed.artifact.with_layers(layers(packed.has_layer))))
+            .collect())
     }
 
     /// Packs what has other content than before, in parallel.
@@ -165,8 +168,7 @@ impl NodeBuild<'_> {
         }
         for (name, file) in &files {
             let unreadable = |source| ArtifactError { path: file.clone(), source };
-            let (digest, _) =
-                digest_file(&mut std::fs::File::open(file).map_err(unreadable)?).map_err(unreadable)?;
+            let (digest, _) = digest_file(&mut std::fs::File::open(file).map_err(unreadable)?).map_err(unreadable)?;
             hasher.update_field(name.as_bytes());
             hasher.update_field(digest.as_bytes());
         }

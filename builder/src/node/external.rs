@@ -45,7 +45,8 @@ const BINDING_LOADERS: [&str; 7] = [
 ];
 
 /// How names of packages end that hold compiled parts for one platform.
-const PLATFORMS: [&str; 6] = ["-linux-x64", "-linux-arm64", "-darwin-arm64", "-linux-x64-gnu", "-linux-x64-musl", "-linux-arm64-gnu"];
+const PLATFORMS: [&str; 6] =
+    ["-linux-x64", "-linux-arm64", "-darwin-arm64", "-linux-x64-gnu", "-linux-x64-musl", "-linux-arm64-gnu"];
 
 /// Whether the package `name` in `folder` stays outside of every bundle.
 pub(super) fn stays_outside(name: &str, folder: &Path) -> bool {

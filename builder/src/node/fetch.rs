@@ -199,6 +199,9 @@ mod tests {
         assert_eq!(registry(&environment(&[])), DEFAULT_REGISTRY);
         std::fs::write(home.path().join(".npmrc"), "audit=false\nregistry = https://npm.example.com/all/\n").unwrap();
         assert_eq!(registry(&environment(&[])), "https://npm.example.com/all");
-        assert_eq!(registry(&environment(&[("npm_config_registry", "https://other.example.com")])), "https://other.example.com");
+        assert_eq!(
+            registry(&environment(&[("npm_config_registry", "https://other.example.com")])),
+            "https://other.example.com"
+        );
     }
 }

@@ -51,7 +51,11 @@ fn placed(packages: &BTreeSet<OutsidePackage>, arch: Architecture) -> BTreeMap<S
 fn finds(places: &BTreeMap<String, PathBuf>, above: &str, package: &OutsidePackage) -> bool {
     let mut from = above;
     loop {
-        let place = if from.is_empty() { format!("{MOUNT}/{}", package.name) } else { format!("{from}/{MOUNT}/{}", package.name) };
+        let place = if from.is_empty() {
+            format!("{MOUNT}/{}", package.name)
+        } else {
+            format!("{from}/{MOUNT}/{}", package.name)
+        };
         if let Some(folder) = places.get(&place) {
             return *folder == package.folder;
         }
@@ -144,7 +148,10 @@ mod tests {
     #[test]
     fn dependencies_come_along() {
         let (_folder, root) = project(&[
-            ("node_modules/sharp", r#"{"dependencies":{"semver":"7"},"optionalDependencies":{"@i/a-linux-x64":"1","@i/a-linuxmusl-x64":"1","@i/a-darwin-arm64":"1","@i/absent":"1"}}"#),
+            (
+                "node_modules/sharp",
+                r#"{"dependencies":{"semver":"7"},"optionalDependencies":{"@i/a-linux-x64":"1","@i/a-linuxmusl-x64":"1","@i/a-darwin-arm64":"1","@i/absent":"1"}}"#,
+            ),
             ("node_modules/semver", "{}"),
             ("node_modules/@i/a-linux-x64", r#"{"os":["linux"],"cpu":["x64"],"libc":["glibc"]}"#),
             ("node_modules/@i/a-linuxmusl-x64", r#"{"os":["linux"],"cpu":["x64"],"libc":["musl"]}"#),

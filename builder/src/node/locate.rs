@@ -39,7 +39,8 @@ pub(super) struct Module<'m> {
 
 /// Whether `text` is worth a look at all.
 pub(super) fn may_ask(text: &str) -> bool {
-    ["import.meta", "__dirname", "__filename", "process.cwd"].iter().any(|word| text.contains(word)) || requires_computed(text)
+    ["import.meta", "__dirname", "__filename", "process.cwd"].iter().any(|word| text.contains(word))
+        || requires_computed(text)
 }
 
 /// Whether `require(` is followed by something else than a literal.
@@ -112,7 +113,9 @@ impl Visitor<'_> {
         match expression {
             // A module that declares it by itself means the same by it.
             Expression::Identifier(name) if name.name == "__dirname" => self.module.file.parent().map(Path::to_owned),
-            Expression::StaticMemberExpression(member) if is_import_meta(&member.object) && member.property.name == "dirname" => {
+            Expression::StaticMemberExpression(member)
+                if is_import_meta(&member.object) && member.property.name == "dirname" =>
+            {
                 self.module.file.parent().map(Path::to_owned)
             }
             Expression::CallExpression(call) => {
@@ -135,7 +138,8 @@ impl Visitor<'_> {
     }
 
     fn join(&mut self, arguments: &[Argument<'_>]) {
-        let Some(folder) = arguments.first().and_then(Argument::as_expression).and_then(|first| self.folder(first)) else {
+        let Some(folder) = arguments.first().and_then(Argument::as_expression).and_then(|first| self.folder(first))
+        else {
             return;
         };
         let mut path = folder;
@@ -243,7 +247,9 @@ impl<'a> Visit<'a> for Visitor<'_> {
 fn is_computed_path(argument: &Argument<'_>) -> bool {
     match argument {
         Argument::TemplateLiteral(template) => !template.expressions.is_empty(),
-        Argument::BinaryExpression(sum) => matches!(&sum.left, Expression::StringLiteral(start) if start.value.starts_with('.')),
+        Argument::BinaryExpression(sum) => {
+            matches!(&sum.left, Expression::StringLiteral(start) if start.value.starts_with('.'))
+        }
         Argument::CallExpression(call) => {
             matches!(&call.callee, Expression::StaticMemberExpression(member)
                 if matches!(&*member.property.name, "join" | "resolve")

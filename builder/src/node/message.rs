@@ -90,7 +90,8 @@ impl Reader<'_> {
         let Some((file, line, column, _)) = shown.get_primary_location() else { return text };
         let mut message = format!("{file}:{line}:{}: {text}", column + 1);
         let source = std::fs::read_to_string(self.project.join(&file)).unwrap_or_default();
-        if let Some(written) = source.lines().nth(line - 1).filter(|written| written.chars().count() <= MAX_SHOWN_LINE) {
+        if let Some(written) = source.lines().nth(line - 1).filter(|written| written.chars().count() <= MAX_SHOWN_LINE)
+        {
             let before: String = written.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
             let _ = write!(message, "\n    {written}\n    {before}^");
         }
@@ -149,8 +150,7 @@ impl Manager {
         if missing.iter().all(is_asked_for) {
             return if has_lock { install } else { "npm install" }.to_owned();
         }
-        let unknown: Vec<&str> =
-            missing.iter().filter(|name| !is_asked_for(name)).map(String::as_str).collect();
+        let unknown: Vec<&str> = missing.iter().filter(|name| !is_asked_for(name)).map(String::as_str).collect();
         format!("{add} {}", unknown.join(" "))
     }
 }

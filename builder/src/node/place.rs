@@ -35,8 +35,11 @@ pub(super) fn package_folder(file: &Path) -> Option<(std::path::PathBuf, String)
     let last = parts.iter().rposition(|part| part.as_os_str() == "node_modules")?;
     let first = parts.get(last + 1)?.as_os_str().to_string_lossy();
     let length = if first.starts_with('@') { 2 } else { 1 };
-    let name: Vec<String> =
-        parts.get(last + 1..=last + length)?.iter().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let name: Vec<String> = parts
+        .get(last + 1..=last + length)?
+        .iter()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
     Some((parts[..=last + length].iter().collect(), name.join("/")))
 }
 
@@ -67,7 +70,8 @@ mod tests {
     /// A package is what its folder below the last `node_modules` is called.
     #[test]
     fn packages() {
-        let package = |file: &str| package_folder(Path::new(file)).map(|(folder, name)| (folder.display().to_string(), name));
+        let package =
+            |file: &str| package_folder(Path::new(file)).map(|(folder, name)| (folder.display().to_string(), name));
         assert_eq!(package("/a/node_modules/zod/lib/index.js"), Some(("/a/node_modules/zod".into(), "zod".into())));
         let pnpm = "/a/node_modules/.pnpm/@x+y@1/node_modules/@x/y/index.js";
         assert_eq!(package(pnpm), Some(("/a/node_modules/.pnpm/@x+y@1/node_modules/@x/y".into(), "@x/y".into())));

@@ -69,7 +69,8 @@ impl ShipPlugin {
         if let Some(known) = known {
             return known;
         }
-        let folder = from.ancestors().map(|folder| folder.join("node_modules").join(name)).find(|folder| folder.is_dir());
+        let folder =
+            from.ancestors().map(|folder| folder.join("node_modules").join(name)).find(|folder| folder.is_dir());
         let found = folder.and_then(|folder| folder.canonicalize().ok()).filter(|folder| {
             // A workspace's own package is bundled like any other source.
             let is_installed = package_folder(&folder.join("package.json")).is_some();
@@ -140,7 +141,9 @@ impl Plugin for ShipPlugin {
                 findings.stats.insert(read, FileStat::of(&metadata));
             });
         }
-        let Some(file) = args.id.strip_suffix("?module").filter(|file| file.ends_with(".wasm")) else { return Ok(None) };
+        let Some(file) = args.id.strip_suffix("?module").filter(|file| file.ends_with(".wasm")) else {
+            return Ok(None);
+        };
         let from = serde_json::Value::from(file);
         let code = format!("import bytes from {from};\nexport default new WebAssembly.Module(bytes);\n");
         Ok(Some(HookLoadOutput { code: code.into(), module_type: Some(ModuleType::Js), ..HookLoadOutput::default() }))

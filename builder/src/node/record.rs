@@ -173,11 +173,13 @@ fn extended(settings: &Path, files: &mut BTreeSet<PathBuf>, depth: usize) {
     // It may have comments, so it is searched, not parsed: what is added too much only costs a look.
     for piece in text.split("\"extends\"").skip(1) {
         let list = piece.trim_start().trim_start_matches(':').trim_start();
-        let end = if list.starts_with('[') { list.find(']') } else { list.match_indices('"').nth(1).map(|(at, _)| at + 1) };
+        let end =
+            if list.starts_with('[') { list.find(']') } else { list.match_indices('"').nth(1).map(|(at, _)| at + 1) };
         for name in list[..end.unwrap_or(0)].split('"').skip(1).step_by(2) {
             let place = if name.starts_with('.') { folder.join(name) } else { folder.join("node_modules").join(name) };
             let with_ending = PathBuf::from(format!("{}.json", place.display()));
-            let found = [place.clone(), with_ending, place.join("tsconfig.json")].into_iter().find(|file| file.is_file());
+            let found =
+                [place.clone(), with_ending, place.join("tsconfig.json")].into_iter().find(|file| file.is_file());
             if let Some(file) = found
                 && files.insert(file.clone())
             {

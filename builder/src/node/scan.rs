@@ -2,8 +2,8 @@
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{
-    AssignmentTarget, BindingPattern, CallExpression, Declaration, ExportDefaultDeclarationKind, ExportNamedDeclaration,
-    Expression, ObjectExpression, ObjectPropertyKind, Program, Statement,
+    AssignmentTarget, BindingPattern, CallExpression, Declaration, ExportDefaultDeclarationKind,
+    ExportNamedDeclaration, Expression, ObjectExpression, ObjectPropertyKind, Program, Statement,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
@@ -110,7 +110,9 @@ impl<'s, 'a> Exports<'s, 'a> {
                         Export::Other
                     }
                     ExportDefaultDeclarationKind::FunctionDeclaration(_) => Export::Handler,
-                    ExportDefaultDeclarationKind::ClassDeclaration(_) => Export::Near("its default export is a class".into()),
+                    ExportDefaultDeclarationKind::ClassDeclaration(_) => {
+                        Export::Near("its default export is a class".into())
+                    }
                     ExportDefaultDeclarationKind::TSInterfaceDeclaration(_) => Export::Other,
                     other => other.as_expression().map_or(Export::Other, |value| self.value(value)),
                 };
@@ -183,7 +185,10 @@ impl<'s, 'a> Exports<'s, 'a> {
                 Some(declared) if !matches!(unwrapped(declared), Expression::Identifier(_)) => self.value(declared),
                 _ => Export::Handler,
             },
-            literal if literal.is_literal() || matches!(literal, Expression::TemplateLiteral(_) | Expression::ArrayExpression(_)) => {
+            literal
+                if literal.is_literal()
+                    || matches!(literal, Expression::TemplateLiteral(_) | Expression::ArrayExpression(_)) =>
+            {
                 Export::Near("its default export is not a function".into())
             }
             _ => Export::Handler,
@@ -338,7 +343,11 @@ fn turns_body_parser_off(api: &ObjectExpression<'_>) -> bool {
 /// A whole number within bounds; what is none sets nothing.
 fn whole(value: &Expression<'_>, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
     let Expression::NumericLiteral(number) = value else { return None };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast is checked by the comparison")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast is checked by the comparison"
+    )]
     let whole = number.value as u32;
     (f64::from(whole) == number.value && bounds.contains(&whole)).then_some(whole)
 }

@@ -11,17 +11,8 @@ const FRAMEWORKS: [&str; 9] =
     ["@hapi/hapi", "@hono/node-server", "@nestjs/core", "elysia", "express", "fastify", "h3", "hono", "koa"];
 
 /// Frameworks that bring a build and a server of their own: what they keep in `server.js` is theirs.
-const OTHER_FRAMEWORKS: [&str; 9] = [
-    "@angular/cli",
-    "@remix-run/dev",
-    "@sveltejs/kit",
-    "astro",
-    "gatsby",
-    "next",
-    "nuxt",
-    "react-scripts",
-    "vite",
-];
+const OTHER_FRAMEWORKS: [&str; 9] =
+    ["@angular/cli", "@remix-run/dev", "@sveltejs/kit", "astro", "gatsby", "next", "nuxt", "react-scripts", "vite"];
 
 /// The folders in which an entry may stand.
 const FOLDERS: [&str; 2] = ["", "src/"];
@@ -89,7 +80,10 @@ mod tests {
         let express = ("package.json", r#"{"dependencies":{"express":"5"}}"#);
         let uses = "import express from 'express'";
         assert_eq!(found(&[express, ("src/index.ts", uses)]).as_deref(), Some("src/index.ts"));
-        assert_eq!(found(&[express, ("app.js", "const e = require(\"express\")"), ("src/index.ts", uses)]).as_deref(), Some("app.js"));
+        assert_eq!(
+            found(&[express, ("app.js", "const e = require(\"express\")"), ("src/index.ts", uses)]).as_deref(),
+            Some("app.js")
+        );
         assert_eq!(found(&[express, ("index.js", "console.log('express')")]), None);
         assert_eq!(found(&[express, ("lib/express.js", uses)]), None);
         assert_eq!(found(&[("index.js", uses)]), None);

@@ -15,15 +15,16 @@ fn project() -> TestProject {
 
 /// The functions: name, digest, and whether the cache had it.
 fn built(output: &BuildOutput) -> Vec<(String, String, bool)> {
-    let shown = |built: &crate::BuiltFunction| {
-        (built.function.name.to_string(), built.function.digest.to_hex(), built.cached)
-    };
+    let shown =
+        |built: &crate::BuiltFunction| (built.function.name.to_string(), built.function.digest.to_hex(), built.cached);
     output.functions().iter().map(shown).collect()
 }
 
 fn members(output: &BuildOutput, name: &str) -> BTreeMap<String, String> {
     let built = output.functions().iter().find(|built| built.function.name.as_str() == name).unwrap();
-    let Some(BlobSource::File(file)) = output.blob_source(&built.function.digest) else { panic!("an artifact is a file") };
+    let Some(BlobSource::File(file)) = output.blob_source(&built.function.digest) else {
+        panic!("an artifact is a file")
+    };
     let mut zip = ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap();
     let mut members = BTreeMap::new();
     for index in 0..zip.len() {
@@ -76,7 +77,10 @@ fn the_cache() {
 #[test]
 fn what_imports_find() {
     let project = TestProject::new([
-        ("api/a.ts", "import { a } from '../lib/a';\nimport { b } from '@lib/b';\nexport const GET = () => new Response(a + b);"),
+        (
+            "api/a.ts",
+            "import { a } from '../lib/a';\nimport { b } from '@lib/b';\nexport const GET = () => new Response(a + b);",
+        ),
         ("lib/a/index.ts", "export const a = 'first a';"),
         ("lib/b.ts", "export const b = 'first b';"),
         ("other/b.ts", "export const b = 'other b';"),
@@ -118,9 +122,15 @@ fn files_that_are_no_modules() {
 #[test]
 fn packages_outside() {
     let project = TestProject::new([
-        ("api/a.ts", "import native from 'native';\nimport pure from 'pure';\nexport const GET = () => new Response(native + pure);"),
+        (
+            "api/a.ts",
+            "import native from 'native';\nimport pure from 'pure';\nexport const GET = () => new Response(native + pure);",
+        ),
         ("api/b.ts", "import pure from 'pure';\nexport const GET = () => new Response(pure);"),
-        ("node_modules/native/package.json", r#"{"name":"native","version":"1.0.0","gypfile":true,"dependencies":{"helps":"1"}}"#),
+        (
+            "node_modules/native/package.json",
+            r#"{"name":"native","version":"1.0.0","gypfile":true,"dependencies":{"helps":"1"}}"#,
+        ),
         ("node_modules/native/index.js", "module.exports = require('./build/native.node');"),
         ("node_modules/native/build/native.node", "machine code"),
         ("node_modules/helps/package.json", r#"{"name":"helps","version":"1.0.0"}"#),
@@ -136,7 +146,8 @@ fn packages_outside() {
     let Some(BlobSource::File(file)) = output.blob_source(&layer.digest) else { panic!("a layer is a file") };
     let zip = ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap();
     let names: Vec<String> = zip.file_names().map(|name| name.unwrap().to_string()).collect();
-    let expected = ["helps/index.js", "helps/package.json", "native/build/native.node", "native/index.js", "native/package.json"];
+    let expected =
+        ["helps/index.js", "helps/package.json", "native/build/native.node", "native/index.js", "native/package.json"];
     assert_eq!(names, expected.map(|name| format!("node_modules/{name}")));
     assert_eq!(built(&project.build().unwrap())[0].2, true);
 }
@@ -147,7 +158,10 @@ fn a_package_that_reads_its_own_files() {
     let project = TestProject::new([
         ("api/a.js", "import { words } from 'reads';\nexport const GET = () => new Response(words);"),
         ("node_modules/reads/package.json", r#"{"name":"reads","version":"1.0.0","main":"index.js"}"#),
-        ("node_modules/reads/index.js", "exports.words = require('fs').readFileSync(__dirname + '/words.txt', 'utf8');"),
+        (
+            "node_modules/reads/index.js",
+            "exports.words = require('fs').readFileSync(__dirname + '/words.txt', 'utf8');",
+        ),
         ("node_modules/reads/words.txt", "words"),
     ]);
     let output = project.build().unwrap();
@@ -196,7 +210,10 @@ fn mistakes() {
                           ^
     pnpm install
     ");
-    let export = [("api/a.ts", "import { a } from '../lib/a';\nexport const GET = () => a;\n"), ("lib/a.ts", "export const b = 1;\n")];
+    let export = [
+        ("api/a.ts", "import { a } from '../lib/a';\nexport const GET = () => a;\n"),
+        ("lib/a.ts", "export const b = 1;\n"),
+    ];
     insta::assert_snapshot!(refused(&export), @r#"
     api/a.ts:1:10: "a" is not exported by "lib/a.ts", imported by "api/a.ts".
         import { a } from '../lib/a';

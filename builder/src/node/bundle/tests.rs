@@ -15,10 +15,16 @@ fn text(function: &BundledFunction, module: &str) -> String {
 #[test]
 fn a_shared_module() {
     let project = TestProject::new([
-        ("api/a.ts", "import { day } from '../lib/day';\nexport const GET = (r: Request): Response => new Response(day(r));"),
+        (
+            "api/a.ts",
+            "import { day } from '../lib/day';\nexport const GET = (r: Request): Response => new Response(day(r));",
+        ),
         ("api/b.ts", "import { day } from '../lib/day';\nexport default { fetch: () => new Response(day(null)) };"),
         ("api/c.js", "module.exports = (req, res) => res.end('c');"),
-        ("lib/day.ts", "export const day = (what: unknown): string => `day of ${what}`;\nexport const unused = 'never seen';"),
+        (
+            "lib/day.ts",
+            "export const day = (what: unknown): string => `day of ${what}`;\nexport const unused = 'never seen';",
+        ),
     ]);
     let bundled = bundled(&project, &[("api~a", "api/a.ts"), ("api~b", "api/b.ts"), ("api~c", "api/c.js")]).unwrap();
     let names = |name: &str| bundled.functions[name].modules.keys().map(String::as_str).collect::<Vec<_>>();
@@ -28,5 +34,10 @@ fn a_shared_module() {
     assert_eq!(names("api~c"), ["_ship/api~c.mjs", "_ship/api~c.mjs.map"]);
     let shared = text(&bundled.functions["api~a"], a[2]);
     assert!(shared.contains("day of") && !shared.contains("never seen"), "{shared}");
-    eprintln!("{}\n{}\n{}", text(&bundled.functions["api~a"], a[0]), text(&bundled.functions["api~c"], "_ship/api~c.mjs"), text(&bundled.functions["api~a"], a[1]));
+    eprintln!(
+        "{}\n{}\n{}",
+        text(&bundled.functions["api~a"], a[0]),
+        text(&bundled.functions["api~c"], "_ship/api~c.mjs"),
+        text(&bundled.functions["api~a"], a[1])
+    );
 }
