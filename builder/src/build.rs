@@ -13,7 +13,7 @@ use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
 use crate::included::{IncludedByFunction, IncludedFiles};
-use crate::node::{self, BundleError, NodeInputs};
+use crate::node::{self, BundleError, NodeError, NodeInputs};
 use crate::output::{AssetFiles, BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::prebuilt::{self, Prebuilt};
@@ -199,6 +199,9 @@ pub enum BuildError {
     /// A function in TypeScript or JavaScript cannot be bundled.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// There is no Node to run functions with.
+    #[error(transparent)]
+    Node(#[from] NodeError),
     /// A static file cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),

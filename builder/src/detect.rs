@@ -68,11 +68,17 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     warnings.extend(unused.into_iter().map(ProjectWarning::from));
     let base = site::base_folder(text, &file.build, project)?;
     let build = BuildSettings::of_toml(&file.build);
-    let frontend = Frontend::find(&base, &build, project.root())?;
+    let mut frontend = Frontend::find(&base, &build, project.root())?;
     let ignore = IgnoreFile::read(project)?;
     let mut rules = FunctionRules::new(text, &file)?;
     let mut routes = site_routes(text, &file)?;
-    let found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
+    let mut found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
+    // A server that stands beside a known framework, or beside a site that was built already, was for developing it.
+    let may_have_server =
+        file.build.output.is_none() && frontend.as_ref().is_none_or(|frontend| frontend.framework().is_none());
+    if may_have_server && functions::add_server(project, &base, &mut rules, &mut found)? {
+        frontend = None;
+    }
     rules.refuse_unused()?;
     route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
     Ok(ProjectConfig {

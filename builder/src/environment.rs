@@ -10,7 +10,7 @@ use crate::frontend::reaches_frontends;
 use crate::interrupt::Interrupt;
 
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
-const PASSED_ON: [&str; 54] = [
+const PASSED_ON: [&str; 55] = [
     "ALL_PROXY",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_HOME",
@@ -36,6 +36,7 @@ const PASSED_ON: [&str; 54] = [
     "HTTP_PROXY",
     "NETRC",
     "NO_PROXY",
+    "NPM_CONFIG_REGISTRY",
     "PATH",
     "PIP_CONFIG_FILE",
     "PIP_INDEX_URL",

@@ -87,7 +87,7 @@ impl Frontend {
     }
 
     /// What it is made with, if that is known.
-    fn framework(&self) -> Option<&'static str> {
+    pub(crate) fn framework(&self) -> Option<&'static str> {
         Some(self.preset.name).filter(|name| !name.is_empty())
     }
 

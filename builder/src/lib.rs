@@ -43,7 +43,7 @@ pub use event::BuildEvent;
 pub use frontend::{BuildContext, FrontendError, FrontendTraces, PreparedProject, frontend_prefixes, prepare};
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
 pub use interrupt::{Interrupt, Interrupted};
-pub use node::BundleError;
+pub use node::{BundleError, NodeError, pinned_node_folder};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use prebuilt::PrebuiltError;

@@ -3,6 +3,7 @@
 mod build;
 mod bundle;
 mod external;
+mod fetch;
 mod inputs;
 mod launcher;
 mod layer;
@@ -12,8 +13,12 @@ mod place;
 mod plugin;
 mod record;
 mod scan;
+mod server;
+mod toolchain;
 
 pub use message::BundleError;
+pub use toolchain::{NodeError, pinned_node_folder};
 
 pub(crate) use build::build;
 pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};
+pub(crate) use server::find_server;

@@ -171,9 +171,11 @@ fn unreadable(project: &ProjectDir, error: InputError) -> PlanError {
 pub(crate) fn nothing_to_deploy(site: &SiteFolder) -> PlanError {
     let shown = shown_below(&site.project, &site.folder);
     let looked_for = match site.kind {
-        SiteFolderKind::Output => format!("files in `{}/`, functions in `api/**/*.{{go,py}}`", shown.display()),
+        SiteFolderKind::Output => {
+            format!("files in `{}/`, functions in `api/**/*.{{go,js,ts,py,rs}}`", shown.display())
+        }
         SiteFolderKind::ProjectFolder | SiteFolderKind::Nothing => {
-            "a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,py}`".to_owned()
+            "a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`".to_owned()
         }
     };
     PlanError::NothingToDeploy { root: site.project.clone(), looked_for }

@@ -168,7 +168,9 @@ impl Settings {
     pub(crate) fn interpreters(&self) -> Interpreters {
         let path = self.environment.raw(environment::PATH).unwrap_or_default();
         let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
-        Interpreters::new(std::env::split_paths(path).chain(usual))
+        // What ship fetched itself comes first: it was fetched because what is on the path is too old, or nothing is.
+        let fetched = ship_builder::pinned_node_folder(&self.home.toolchains()).join("bin");
+        Interpreters::new(std::iter::once(fetched).chain(std::env::split_paths(path)).chain(usual))
     }
 
     /// A path from the command line, seen from where the command works.

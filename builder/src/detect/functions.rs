@@ -18,6 +18,9 @@ use crate::tree::{self, Selection, TreeError};
 /// The endings of files that other versions of ship build and this one does not.
 const OTHER_LANGUAGES: [&str; 1] = [".rb"];
 
+/// What the function is called that is a server of its own.
+const SERVER_NAME: &str = "index";
+
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DetectedFunction {
@@ -142,6 +145,25 @@ pub(super) fn find(
     super::python::find(project, base, &python, &mut found, rules, warnings)?;
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     Ok(found)
+}
+
+/// Adds the server of the project's own, if it has one: a function that answers wherever nothing else stands.
+pub(super) fn add_server(
+    project: &ProjectDir,
+    base: &Path,
+    rules: &mut FunctionRules<'_>,
+    found: &mut Found,
+) -> Result<bool, DetectError> {
+    let Some(file) = node::find_server(base) else { return Ok(false) };
+    let source = node_source(project, base, &file)?;
+    let name: FunctionName = SERVER_NAME.parse().expect("the name of this file is one");
+    let limits = rules.limits(SERVER_NAME, &file, OwnLimits::default())?;
+    let inclusion = rules.inclusion(SERVER_NAME, &file);
+    let server = DetectedFunction { name, file, runtime: FunctionRuntime::Node, limits, reach: Reach::Site, inclusion };
+    found.functions.push(server);
+    found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    found.node_sources.push(source);
+    Ok(true)
 }
 
 /// What `source` has instead of a handler. What another file uses is a helper, and just as it should be.

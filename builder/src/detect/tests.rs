@@ -40,7 +40,9 @@ fn warnings() {
     let returning = "package handler\n\nimport \"net/http\"\n\nfunc Get(w http.ResponseWriter, r *http.Request) error { return nil }\n";
     let project = TestProject::new([
         ("vercel.json", "{\n\"env\": {}, \"regions\": [\"fra1\"] }"),
-        ("api/hello.rb", "export function GET() {}"),
+        ("api/hello.rb", "Handler = 1"),
+        ("api/near.ts", "export function get() {}"),
+        ("api/helper.ts", "export const day = 1"),
         ("api/types.d.ts", ""),
         ("api/get.go", returning),
     ]);
@@ -52,6 +54,8 @@ fn warnings() {
             "`api/hello.rb` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust",
             "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
              *http.Request)`",
+            "api/near.ts:1: this is not a function of the site, because it exports `get`: expected a default export that is a function or \
+             has `fetch`, or exported functions named GET, POST, …",
         ]
     );
 

@@ -14,6 +14,7 @@ use super::layer::{self, MOUNT};
 use super::place::{BUNDLE_FOLDER, in_artifact};
 use super::plugin::OutsidePackage;
 use super::record::{Record, State};
+use super::toolchain;
 use crate::artifact::{ArtifactError, CachedArtifact, Content, Member, digest_file};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
 use crate::event::BuildEvent;
@@ -30,6 +31,8 @@ pub(crate) fn build(inputs: &NodeInputs, job: &BuildJob<'_>) -> Result<Artifacts
     if inputs.functions.is_empty() {
         return Ok(Artifacts::new());
     }
+    // Functions run where they are built, unless somebody says otherwise; a host elsewhere has a Node of its own.
+    toolchain::ensure(job.environment, job.cache, &|event| job.tell(event))?;
     let build = NodeBuild { inputs, job, key: request_key(inputs, job) };
     match build.cached() {
         Some(artifacts) => Ok(artifacts),

@@ -47,8 +47,6 @@ pub(super) struct Bundled {
     pub(super) functions: HashMap<String, BundledFunction>,
     /// Every file that was read, in the state in which it was found.
     pub(super) stats: BTreeMap<PathBuf, FileStat>,
-    /// How often the bundler ran.
-    pub(super) runs: usize,
 }
 
 /// A function's part of the bundle.
@@ -93,7 +91,7 @@ pub(super) fn bundle(request: &BundleRequest<'_>) -> Result<Bundled, BundleError
                     place.insert(FileStat::of(&metadata));
                 }
             }
-            return Ok(Bundled { functions, stats, runs });
+            return Ok(Bundled { functions, stats });
         }
     }
 }

@@ -10,7 +10,7 @@ use oxc::ast::ast::{
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
-use oxc::span::{GetSpan, SourceType, Span};
+use oxc::span::{SourceType, Span};
 
 /// The launcher's word for the artifact's folder, `/` not included, and for its URL, `/` included.
 const FOLDER: &str = "globalThis.__ship.folder";

@@ -4,8 +4,8 @@ use std::error::Error;
 
 use ship_api::{ClientError, ErrorCode, ErrorDetail, ParseReferenceError};
 use ship_builder::{
-    BuildError, CompileError, DetectError, FrontendError, PlanError, PrebuiltError, ProjectError, PythonError,
-    RustError, WriteOutputError,
+    BuildError, BundleError, CompileError, DetectError, FrontendError, PlanError, PrebuiltError, ProjectError,
+    PythonError, RustError, WriteOutputError,
 };
 use ship_core::ParseBranchNameError;
 use ship_host::HostError;
@@ -120,6 +120,12 @@ impl From<BuildError> for CommandError {
             BuildError::Rust(RustError::NoCargo | RustError::NoStandardLibrary { .. }) => {
                 Self::project(error).code("no_toolchain")
             }
+            BuildError::Bundle(BundleError::NotInstalled { ref command, .. }) => {
+                let hint = format!("`{command}`");
+                Self::project(error).code("dependency_missing").hint(hint)
+            }
+            BuildError::Bundle(BundleError::Refused { .. }) => Self::project(error).code("compile_failed"),
+            BuildError::Node(_) => Self::project(error).code("no_toolchain"),
             BuildError::Plan(error) => error.into(),
             BuildError::Python(error) => python(error),
             _ => Self::project(error),

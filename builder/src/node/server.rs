@@ -1,0 +1,96 @@
+//! Finding a server of its own: a project whose package names a server framework, and a file that uses it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::external::read_package;
+
+/// Frameworks of servers, by the package that a project depends on and its entry imports.
+const FRAMEWORKS: [&str; 9] =
+    ["@hapi/hapi", "@hono/node-server", "@nestjs/core", "elysia", "express", "fastify", "h3", "hono", "koa"];
+
+/// Frameworks that bring a build and a server of their own: what they keep in `server.js` is theirs.
+const OTHER_FRAMEWORKS: [&str; 9] =
+    ["@angular/cli", "@remix-run/dev", "@sveltejs/kit", "astro", "gatsby", "next", "nuxt", "react-scripts", "vite"];
+
+/// The folders in which an entry may stand.
+const FOLDERS: [&str; 2] = ["", "src/"];
+
+/// Names of entries. `main` is what Nest calls it.
+const NAMES: [&str; 4] = ["app", "index", "server", "main"];
+
+/// The endings of entries.
+const ENDINGS: [&str; 6] = ["js", "mjs", "cjs", "ts", "mts", "cts"];
+
+/// The entry of the project's server: its path relative to `base`.
+pub(crate) fn find_server(base: &Path) -> Option<String> {
+    let package = read_package(base)?;
+    if OTHER_FRAMEWORKS.iter().any(|name| depends_on(&package, name)) {
+        return None;
+    }
+    let frameworks: Vec<&str> = FRAMEWORKS.into_iter().filter(|name| depends_on(&package, name)).collect();
+    let files = FOLDERS.iter().flat_map(|folder| {
+        NAMES.iter().flat_map(move |name| ENDINGS.iter().map(move |ending| format!("{folder}{name}.{ending}")))
+    });
+    let mut files = files.filter(|file| base.join(file).is_file());
+    files.find(|file| {
+        let text = read(&base.join(file));
+        let name = file.rsplit('/').next().unwrap_or_default();
+        // `server.js` says by its name what it is, if it listens.
+        let is_plain_server = name.starts_with("server.") && text.contains(".listen(");
+        is_plain_server || frameworks.iter().any(|framework| imports(&text, framework))
+    })
+}
+
+fn read(file: &PathBuf) -> String {
+    std::fs::read_to_string(file).unwrap_or_default()
+}
+
+fn depends_on(package: &Value, name: &str) -> bool {
+    ["dependencies", "devDependencies"].iter().any(|key| package[key].get(name).is_some())
+}
+
+fn imports(text: &str, package: &str) -> bool {
+    ["'", "\""].iter().any(|quote| {
+        let named = format!("{quote}{package}{quote}");
+        [format!("from {named}"), format!("from{named}"), format!("require({named})"), format!("import {named}")]
+            .iter()
+            .any(|import| text.contains(import))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(files: &[(&str, &str)]) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        find_server(folder.path())
+    }
+
+    /// A server is a file of the usual names that imports the framework of the project.
+    #[test]
+    fn servers() {
+        let express = ("package.json", r#"{"dependencies":{"express":"5"}}"#);
+        let uses = "import express from 'express'";
+        assert_eq!(found(&[express, ("src/index.ts", uses)]).as_deref(), Some("src/index.ts"));
+        assert_eq!(
+            found(&[express, ("app.js", "const e = require(\"express\")"), ("src/index.ts", uses)]).as_deref(),
+            Some("app.js")
+        );
+        assert_eq!(found(&[express, ("index.js", "console.log('express')")]), None);
+        assert_eq!(found(&[express, ("lib/express.js", uses)]), None);
+        assert_eq!(found(&[("index.js", uses)]), None);
+        let vite = ("package.json", r#"{"dependencies":{"express":"5"},"devDependencies":{"vite":"7"}}"#);
+        assert_eq!(found(&[vite, ("server.js", uses)]), None);
+        let plain = ("package.json", "{}");
+        assert_eq!(found(&[plain, ("server.js", "createServer(f).listen(80)")]).as_deref(), Some("server.js"));
+        assert_eq!(found(&[plain, ("server.js", "module.exports = {}")]), None);
+    }
+}

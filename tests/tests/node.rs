@@ -1,0 +1,324 @@
+//! Functions in TypeScript and JavaScript: what they are called with, what they answer, and what is said of mistakes.
+
+use std::time::{Duration, Instant};
+
+use ship_tests::{TestEnv, TestHost, TestProject, http};
+
+/// Deploys `project` and gives its URL.
+fn deployed(host: &TestHost<'_>, project: &TestProject) -> String {
+    host.ship(["deploy"]).within(project.folder()).run().success().url()
+}
+
+/// A web handler gets a Request and answers with a Response: methods, bodies, several cookies, and 405 for what it lacks.
+#[test]
+fn web_handlers() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/things/[id].ts",
+        "export function GET(request: Request): Response {\n\
+         \tconst url = new URL(request.url);\n\
+         \treturn Response.json({ id: url.searchParams.get('id'), path: url.pathname });\n\
+         }\n\
+         export async function POST(request: Request): Promise<Response> {\n\
+         \tconst headers = new Headers({ 'x-kind': 'post' });\n\
+         \theaders.append('set-cookie', 'a=1');\n\
+         \theaders.append('set-cookie', 'b=2');\n\
+         \treturn new Response((await request.text()).toUpperCase(), { status: 201, headers });\n\
+         }\n\
+         export const PUT = () => new Response(null, { status: 204 });\n",
+    );
+    let host = TestHost::start(&environment);
+    let url = format!("{}/api/things/7", deployed(&host, &project));
+    let got = http::get(&url).success();
+    assert_eq!(got.json(), serde_json::json!({ "id": "7", "path": "/api/things/7" }));
+    assert_eq!(got.header("content-length").as_deref(), Some("33"));
+
+    let posted = http::request("POST", &url).body("some words").send();
+    assert_eq!((posted.status, posted.text().as_str()), (201, "SOME WORDS"));
+    insta::assert_snapshot!(posted.snapshot(&["x-kind", "set-cookie"]), @"
+    201
+    x-kind: post
+    set-cookie: a=1, b=2
+
+    SOME WORDS
+    ");
+
+    let head = http::request("HEAD", &url).send();
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    let empty = http::request("PUT", &url).body("ignored").send();
+    assert_eq!((empty.status, empty.body.len()), (204, 0));
+    let refused = http::request("DELETE", &url).send();
+    assert_eq!((refused.status, refused.header("allow").as_deref()), (405, Some("GET, POST, PUT, HEAD")));
+}
+
+/// A (request, response) handler has the helpers: query, cookies, parsed bodies, status, json, send and redirect.
+#[test]
+fn node_handlers() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/echo.js",
+        "export default function handler(req, res) {\n\
+         \tif (req.query.to) return res.redirect(req.query.to);\n\
+         \tif (req.query.raw) {\n\
+         \t\tlet length = 0;\n\
+         \t\treq.on('data', (piece) => (length += piece.length)).on('end', () => res.send(`${length} bytes`));\n\
+         \t\treturn;\n\
+         \t}\n\
+         \tres.status(201).json({ query: req.query, cookies: req.cookies, body: req.body });\n\
+         }\n",
+    );
+    let host = TestHost::start(&environment);
+    let url = format!("{}/api/echo", deployed(&host, &project));
+    let post = |kind: &str, body: &str| http::request("POST", &url).header("content-type", kind).body(body).send();
+
+    let json = http::request("POST", &format!("{url}?a=1&b=2&b=3"))
+        .header("content-type", "application/json; charset=utf-8")
+        .header("cookie", "name=some%20body; theme=dark")
+        .body("{\"list\":[1,2]}")
+        .send();
+    assert_eq!(json.status, 201);
+    let expected = serde_json::json!({
+        "query": { "a": "1", "b": ["2", "3"] },
+        "cookies": { "name": "some body", "theme": "dark" },
+        "body": { "list": [1, 2] },
+    });
+    assert_eq!(json.json(), expected);
+    assert_eq!(
+        post("application/x-www-form-urlencoded", "a=1&b=x+y").json()["body"],
+        serde_json::json!({ "a": "1", "b": "x y" })
+    );
+    assert_eq!(post("text/plain", "words").json()["body"], "words");
+    assert_eq!(http::get(&url).json()["body"], serde_json::Value::Null);
+    let wrong = post("application/json", "{\"list\":");
+    assert_eq!((wrong.status, wrong.text().as_str()), (400, "Invalid JSON"));
+
+    let redirected = http::request("GET", &format!("{url}?to=/there")).send();
+    assert_eq!((redirected.status, redirected.header("location").as_deref()), (307, Some("/there")));
+    let large = "x".repeat(3 * 1024 * 1024);
+    for kind in ["text/plain", "video/mp4"] {
+        let read =
+            http::request("POST", &format!("{url}?raw=1")).header("content-type", kind).body(large.as_str()).send();
+        assert_eq!(read.text(), format!("{} bytes", large.len()), "{kind}");
+    }
+}
+
+/// A body arrives as it is made, not when it is complete; a visitor who leaves is noticed.
+#[test]
+fn streaming() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/stream.ts",
+        "const left: string[] = [];\n\
+         export default {\n\
+         \tasync fetch(request: Request): Promise<Response> {\n\
+         \t\tif (new URL(request.url).searchParams.has('left')) return Response.json(left);\n\
+         \t\trequest.signal.addEventListener('abort', () => left.push('abort'));\n\
+         \t\tconst encoder = new TextEncoder();\n\
+         \t\tconst body = new ReadableStream({\n\
+         \t\t\tstart(controller) { controller.enqueue(encoder.encode('first\\n')); },\n\
+         \t\t\tcancel() { left.push('cancel'); },\n\
+         \t\t});\n\
+         \t\treturn new Response(body);\n\
+         \t},\n\
+         };\n",
+    );
+    let host = TestHost::start(&environment);
+    let url = format!("{}/api/stream", deployed(&host, &project));
+    let mut opened = http::request("GET", &url).open();
+    assert_eq!(opened.body().next_line().as_deref(), Some("first"), "it never ends, and is here");
+    drop(opened);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let mut left: Vec<String> =
+            serde_json::from_value(http::get(&format!("{url}?left=1")).success().json()).expect("a list of words");
+        left.sort();
+        if left == ["abort", "cancel"] {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the function heard only of {left:?}");
+    }
+}
+
+/// Two functions share a module; a file that exports no handler is a helper; one that comes near is named.
+#[test]
+fn modules_and_helpers() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file(
+            "api/one.ts",
+            "import { shared } from './shared';\nexport const GET = () => new Response(shared('one'));\n",
+        )
+        .file(
+            "api/two.mjs",
+            "import { shared } from './shared.js';\nexport default (req, res) => res.end(shared('two'));\n",
+        )
+        .file("api/shared.ts", "export const shared = (name: string): string => `shared by ${name}`;\n")
+        .file("api/near.ts", "\nexport const handler = () => new Response('never');\n")
+        .file("api/one.test.ts", "import app from './one';\napp.listen(80);\n");
+    let host = TestHost::start(&environment);
+    let output = host.ship(["deploy"]).within(project.folder()).run().success();
+    assert!(
+        output
+            .stderr()
+            .contains("warning: api/near.ts:2: this is not a function of the site, because it exports `handler`"),
+        "{}",
+        output.stderr()
+    );
+    let url = output.url();
+    assert_eq!(http::get(&format!("{url}/api/one")).success().text(), "shared by one");
+    assert_eq!(http::get(&format!("{url}/api/two")).success().text(), "shared by two");
+    for helper in ["shared", "near", "one.test"] {
+        assert_eq!(http::get(&format!("{url}/api/{helper}")).status, 404, "{helper}");
+    }
+}
+
+/// CommonJS, the files beside a module, and a server that listens by itself.
+#[test]
+fn other_ways() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file(
+            "api/legacy.cjs",
+            "const path = require('path');\nconst { readFileSync } = require('fs');\n\
+             module.exports = (req, res) => res.end(readFileSync(path.join(__dirname, 'words.txt')));\n",
+        )
+        .file("api/words.txt", "words beside it")
+        .file(
+            "api/server.ts",
+            "import { createServer } from 'node:http';\n\
+             createServer((req, res) => res.end(`served ${req.url}`)).listen(Number(process.env.PORT ?? 3000));\n",
+        )
+        .file("api/edge.ts", "export const config = { runtime: 'edge' };\nexport default (request: Request) => new Response(request.method);\n");
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    assert_eq!(http::get(&format!("{url}/api/legacy")).success().text(), "words beside it");
+    assert_eq!(http::get(&format!("{url}/api/server?a=1")).success().text(), "served /api/server?a=1");
+    assert_eq!(http::get(&format!("{url}/api/edge")).success().text(), "GET");
+}
+
+/// A handler that throws answers 500, and its stack names the lines that the user wrote; what is deployed in a broken state
+/// is refused with what it printed.
+#[test]
+fn what_goes_wrong_when_it_runs() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/throws.ts",
+        "type Nothing = null;\n\nexport function GET(): Response {\n\tthrow new Error('not today');\n}\n",
+    );
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    let answer = http::get(&format!("{url}/api/throws"));
+    assert_eq!((answer.status, answer.text().as_str()), (500, "Internal Server Error"));
+    assert_eq!(answer.header("x-ship-error"), None, "it is the function's own answer");
+    let logs = host.ship(["logs", "--project", "site"]).run().success();
+    assert!(logs.stdout().contains("Error: not today"), "{}", logs.stdout());
+    assert!(logs.stdout().contains("at GET (api/throws.ts:4:8)"), "{}", logs.stdout());
+
+    project.write("api/throws.ts", "const settings: string | undefined = process.env.ABSENT;\nexport default { fetch: make(settings!.length) };\nfunction make(_: number) { return () => new Response(); }\n");
+    let refused = host.ship(["deploy"]).within(project.folder()).run().exits_with(1);
+    assert!(
+        refused.stderr().contains("TypeError") && refused.stderr().contains("api/throws.ts:2:"),
+        "{}",
+        refused.stderr()
+    );
+}
+
+/// Work that outlives its response is done before an instance that was asked to stop is gone.
+#[test]
+fn work_after_the_response() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/later.ts",
+        "import { writeFileSync } from 'node:fs';\n\
+         const context = (globalThis as any)[Symbol.for('@vercel/request-context')];\n\
+         export function GET(request: Request): Response {\n\
+         \tconst file = new URL(request.url).searchParams.get('file')!;\n\
+         \tcontext.get().waitUntil(new Promise<void>((resolve) => setTimeout(() => { writeFileSync(file, 'done'); resolve(); }, 500)));\n\
+         \treturn new Response('at once');\n\
+         }\n",
+    );
+    let mut host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    let file = environment.folder().join("later.txt");
+    assert_eq!(http::get(&format!("{url}/api/later?file={}", file.display())).success().text(), "at once");
+    assert!(!file.exists());
+    host.ask_to_end();
+    let _ = host.ended();
+    assert_eq!(std::fs::read_to_string(&file).expect("the work was done"), "done");
+}
+
+/// What cannot be bundled is shown with its place and its line, and with what to type.
+#[test]
+fn mistakes() {
+    let environment = TestEnv::new();
+    let project =
+        environment.project("site").file("api/a.ts", "export function GET() {\n  return new Response('a';\n}\n");
+    let deploy = || environment.ship(["build"]).within(project.folder()).run().exits_with(1).snapshot().to_owned();
+    insta::assert_snapshot!(deploy(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the functions cannot be bundled:
+    api/a.ts:2:26: Expected `,` or `)` but found `;`
+          return new Response('a';
+                                 ^
+    ");
+    project.write("api/a.ts", "import { z } from 'zod';\n\nexport const GET = () => new Response(z);\n");
+    insta::assert_snapshot!(deploy(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: api/a.ts:1:19: the package `zod` is not installed
+        import { z } from 'zod';
+                          ^
+    hint: `npm install zod`
+    ");
+}
+
+/// A server of its own answers wherever no file stands, and its sources are nobody's to read.
+#[test]
+fn a_server() {
+    let environment = TestEnv::new();
+    let express = "const http = require('http');\n\
+                   module.exports = () => {\n\
+                   \tconst app = (req, res) => res.end(`app ${req.method} ${req.url}`);\n\
+                   \tapp.listen = (...parameters) => http.createServer(app).listen(...parameters);\n\
+                   \treturn app;\n\
+                   };\n";
+    let project = environment
+        .project("site")
+        .file("package.json", "{\"dependencies\":{\"express\":\"5\"}}")
+        .file("node_modules/express/package.json", "{\"name\":\"express\",\"version\":\"5.0.0\",\"main\":\"index.js\"}")
+        .file("node_modules/express/index.js", express)
+        .file("src/index.ts", "import express from 'express';\nconst app = express();\nawait new Promise<void>((resolve) => app.listen(3000, resolve));\n")
+        .file("secret.ts", "export const secret = 'a secret';\n");
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    for path in ["/", "/users/7?a=1", "/src/index.ts", "/secret.ts", "/package.json"] {
+        assert_eq!(http::get(&format!("{url}{path}")).success().text(), format!("app GET {path}"));
+    }
+    project.write("public/hello.txt", "a file");
+    let url = deployed(&host, &project);
+    assert_eq!(http::get(&format!("{url}/hello.txt")).success().text(), "a file");
+    assert_eq!(http::get(&format!("{url}/other")).success().text(), "app GET /other");
+}
+
+/// A limit that a function's own `config` asks for holds, unless `ship.toml` says otherwise.
+#[test]
+fn own_limits() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file(
+            "api/a.ts",
+            "export const config = { maxDuration: 7, memory: 256 };\nexport const GET = () => new Response('a');\n",
+        )
+        .file("ship.toml", "[functions.\"api/*\"]\nmemory_mb = 128\n");
+    let _ = environment.ship(["build"]).within(project.folder()).run().success();
+    let config = std::fs::read_to_string(project.path(".ship/output/functions/api/a.func/.vc-config.json"))
+        .expect("it was built");
+    let config: serde_json::Value = serde_json::from_str(&config).expect("it is JSON");
+    assert_eq!((&config["maxDuration"], &config["memory"]), (&serde_json::json!(7), &serde_json::json!(128)));
+}
