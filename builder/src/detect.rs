@@ -3,6 +3,7 @@
 mod functions;
 mod ignored;
 mod route;
+mod server;
 mod site;
 mod warning;
 
@@ -56,12 +57,17 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let ignore = IgnoreFile::read(project)?;
     let mut rules = FunctionRules::new(text, &file)?;
     let mut routes = site_routes(text, &file)?;
-    let found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
+    let mut found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
+    if found.functions.is_empty() {
+        found.functions.extend(server::find_go(&base, &mut rules)?);
+    }
     rules.refuse_unused()?;
     route::push_function_routes(&mut routes, &found.functions)?;
+    let has_server = found.functions.iter().any(|function| function.reach == Reach::Site);
+    let site = site::static_folder(text, &file.build, project, base)?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
-        site: site::static_folder(text, &file.build, project, base)?,
+        site: if has_server { site.beside_a_server() } else { site },
         cors: cors_rules(text, &file)?,
         functions: found.functions,
         sources: found.sources,

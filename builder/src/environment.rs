@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
-const PASSED_ON: [&str; 36] = [
+const PASSED_ON: [&str; 37] = [
     "ALL_PROXY",
-    "CARGO_BUILD_RUSTFLAGS",
     "CARGO_HOME",
+    "CARGO_HTTP_CAINFO",
+    "CARGO_NET_GIT_FETCH_WITH_CLI",
+    "CARGO_NET_OFFLINE",
     "GIT_CONFIG_GLOBAL",
     "GIT_SSH",
     "GIT_SSH_COMMAND",
@@ -35,7 +37,6 @@ const PASSED_ON: [&str; 36] = [
     "NO_PROXY",
     "PATH",
     "RUSTFLAGS",
-    "RUSTUP_AUTO_INSTALL",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
     "SSH_AUTH_SOCK",
@@ -45,10 +46,6 @@ const PASSED_ON: [&str; 36] = [
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
 ];
-
-/// How the names of further such variables begin: cargo's settings of registries and of the network.
-const PASSED_ON_PREFIXES: [&str; 5] =
-    ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_", "CARGO_SOURCE_"];
 
 /// Where a build keeps things, and the few variables that its compiler may see.
 #[derive(Clone, Debug)]
@@ -62,7 +59,7 @@ pub struct BuildEnvironment {
 
 impl BuildEnvironment {
     /// An environment that takes from `variables` (a process's environment, for example) what a compiler needs: search path,
-    /// home, proxies, certificates and the settings of Go's module download. The rest is dropped, so that no secret of the
+    /// home, proxies, certificates and the settings of Go's and cargo's downloads. The rest is dropped, so that no secret of the
     /// caller and no stray compiler flag reaches a build.
     pub fn new(
         cache_dir: PathBuf,
@@ -72,7 +69,7 @@ impl BuildEnvironment {
         let variables = variables
             .into_iter()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, value)| !value.is_empty() && is_passed_on(&name.to_ascii_uppercase()))
+            .filter(|(name, value)| !value.is_empty() && PASSED_ON.contains(&name.to_ascii_uppercase().as_str()))
             .collect();
         // The compiler runs in another folder, where a relative path would mean another place.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
@@ -104,10 +101,6 @@ impl BuildEnvironment {
         };
         Some(folder.join("go/env"))
     }
-}
-
-fn is_passed_on(name: &str) -> bool {
-    PASSED_ON.contains(&name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// What a caller decides about a build.

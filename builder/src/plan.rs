@@ -123,7 +123,7 @@ pub(crate) fn nothing_to_deploy(site: &SiteFolder) -> PlanError {
     let shown = shown_below(&site.project, &site.folder);
     let looked_for = match site.kind {
         SiteFolderKind::Output => format!("files in `{}/`, functions in `api/**/*.go`", shown.display()),
-        SiteFolderKind::ProjectFolder => {
+        SiteFolderKind::ProjectFolder | SiteFolderKind::Server => {
             "a folder `public/`, static files in the folder itself, functions in `api/**/*.go`".to_owned()
         }
     };

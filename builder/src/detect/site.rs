@@ -47,6 +47,9 @@ const PROJECT_FILES: [&str; 33] = [
     "yarn.lock",
 ];
 
+/// Files that are about a module or a package, in whichever folder it stands.
+const MANIFESTS: [&str; 6] = ["cargo.lock", "cargo.toml", "go.mod", "go.sum", "go.work", "go.work.sum"];
+
 /// How names of such files begin.
 const PROJECT_FILE_PREFIXES: [&str; 9] = [
     "changelog",
@@ -79,6 +82,8 @@ pub(crate) enum SiteFolderKind {
     Output,
     /// Nothing else was there: the project folder, without what is about the project.
     ProjectFolder,
+    /// Nothing: the project folder is that of a server, which answers for itself and whose sources nobody may see.
+    Server,
 }
 
 /// The folder that the site is built from: the project's, or `[build] root` below it.
@@ -137,6 +142,14 @@ fn named_folder(
 }
 
 impl SiteFolder {
+    /// The same folder where a server answers: only what was named, or is `public/`, is static then.
+    pub(super) fn beside_a_server(self) -> Self {
+        match self.kind {
+            SiteFolderKind::ProjectFolder => Self { kind: SiteFolderKind::Server, ..self },
+            SiteFolderKind::Output | SiteFolderKind::Server => self,
+        }
+    }
+
     /// Which files of the folder belong to the site.
     pub(crate) fn selection(&self) -> impl Selection {
         let is_project_folder = self.kind == SiteFolderKind::ProjectFolder;
@@ -158,6 +171,7 @@ impl Selection for SiteSelection {
         }
         match self.kind {
             SiteFolderKind::Output => true,
+            SiteFolderKind::Server => false,
             SiteFolderKind::ProjectFolder => {
                 let is_left_out = name == "node_modules"
                     || name == "__pycache__"
@@ -171,16 +185,23 @@ impl Selection for SiteSelection {
 
     /// Hidden files are never static: `.env` and its kin are among them.
     fn takes(&self, path: &str, name: &str) -> bool {
-        !name.starts_with('.') && (self.kind == SiteFolderKind::Output || !is_project_file(path, name))
+        !name.starts_with('.')
+            && match self.kind {
+                SiteFolderKind::Output => true,
+                SiteFolderKind::ProjectFolder => !is_project_file(path, name),
+                SiteFolderKind::Server => false,
+            }
     }
 }
 
 fn is_project_file(path: &str, name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is_in_root = !path.contains('/');
-    let is_source = [".go", ".pem", ".key"].iter().any(|extension| name.ends_with(extension));
+    let is_manifest = MANIFESTS.contains(&name.as_str());
+    let is_source = [".go", ".rs", ".pem", ".key"].iter().any(|extension| name.ends_with(extension));
     let is_config = [".config.js", ".config.mjs", ".config.cjs", ".config.ts"].iter().any(|end| name.ends_with(end));
     is_source
+        || is_manifest
         || (is_in_root
             && (is_config
                 || PROJECT_FILES.binary_search(&name.as_str()).is_ok()

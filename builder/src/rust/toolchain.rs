@@ -10,7 +10,7 @@ use crate::environment::{Architecture, BuildEnvironment};
 use crate::tree::FileStat;
 
 /// Variables that change what is compiled.
-const DECIDING: [&str; 3] = ["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CARGO_BUILD_RUSTFLAGS"];
+const DECIDING: [&str; 2] = ["RUSTFLAGS", "RUSTUP_TOOLCHAIN"];
 
 /// A cargo, and perhaps the program that links for older systems.
 #[derive(Clone, Debug)]
