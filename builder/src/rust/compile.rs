@@ -67,6 +67,7 @@ impl Compiler<'_> {
         if self.toolchain.has_zigbuild {
             command.args(["zigbuild", "--target", &format!("{target}.{GLIBC}")]);
         } else {
+            tracing::debug!("there is no cargo-zigbuild with zig: programs need a glibc as new as this machine's");
             command.args(["build", "--target", target]);
         }
         command.arg("--release").arg("--manifest-path").arg(mirror.folder.join(&workspace.folder).join(MANIFEST));

@@ -140,10 +140,15 @@ impl Workspace {
         }
         let root = common_ancestor(reach.folders.keys());
         let mut walk = Walk { root: &root, site, files: BTreeMap::new(), large: Vec::new() };
+        let mut walked: Vec<&Path> = Vec::new();
         for (folder, is_package) in &reach.folders {
+            if walked.iter().any(|walked| folder.starts_with(walked)) {
+                continue;
+            }
             // Without a package of its own, only what cargo itself reads matters of a workspace's folder.
             if *is_package || packages.contains_key(folder) {
                 walk.folder(folder)?;
+                walked.push(folder);
             } else {
                 walk.settings(folder)?;
             }
