@@ -86,7 +86,7 @@ pub(super) fn find(
     let files: Vec<String> =
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
     let is_go = |file: &&String| go::is_go_source(file);
-    let is_rust = |file: &&String| file.ends_with(".rs");
+    let is_rust = |file: &&String| rust::is_rust_source(file);
     warnings.extend(
         files
             .iter()
@@ -166,6 +166,6 @@ impl Selection for ApiSelection {
 
     fn takes(&self, _path: &str, name: &str) -> bool {
         let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".d.ts");
-        !name.starts_with(['.', '_']) && (go::is_go_source(name) || name.ends_with(".rs") || is_other)
+        !name.starts_with(['.', '_']) && (go::is_go_source(name) || rust::is_rust_source(name) || is_other)
     }
 }

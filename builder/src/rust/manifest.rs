@@ -54,26 +54,26 @@ impl Manifest {
     /// The folders that it names, as it writes them: path dependencies, patches, and the patterns of workspace members.
     pub(super) fn folders(&self) -> Vec<String> {
         let mut found = Vec::new();
-        self.dependencies(&self.table, &mut found);
+        dependencies(&self.table, &mut found);
         for target in tables(self.table.get("target")) {
-            self.dependencies(target, &mut found);
+            dependencies(target, &mut found);
         }
         for source in tables(self.table.get("patch")).chain(self.table.get("replace").and_then(Value::as_table)) {
             paths(source, &mut found);
         }
         if let Some(workspace) = self.table.get("workspace").and_then(Value::as_table) {
-            self.dependencies(workspace, &mut found);
+            dependencies(workspace, &mut found);
             let members = workspace.get("members").and_then(Value::as_array).into_iter().flatten();
             found.extend(members.filter_map(Value::as_str).map(str::to_owned));
         }
         found
     }
+}
 
-    fn dependencies(&self, of: &Table, found: &mut Vec<String>) {
-        for name in DEPENDENCY_TABLES {
-            if let Some(table) = of.get(name).and_then(Value::as_table) {
-                paths(table, found);
-            }
+fn dependencies(of: &Table, found: &mut Vec<String>) {
+    for name in DEPENDENCY_TABLES {
+        if let Some(table) = of.get(name).and_then(Value::as_table) {
+            paths(table, found);
         }
     }
 }
@@ -101,7 +101,9 @@ pub(super) fn with_binaries(original: &str, binaries: &[Binary], launcher: &str,
     let mut text = format!("{}\n", original.trim_end());
     for Binary { name, path } in binaries {
         let (name, path) = (quoted(name), quoted(path));
-        text += &format!("\n[[bin]]\nname = {name}\npath = {path}\ntest = false\nbench = false\ndoc = false\n");
+        let entry = [("name", name.as_str()), ("path", &path), ("test", "false"), ("bench", "false"), ("doc", "false")];
+        text.push_str("\n[[bin]]\n");
+        text.extend(entry.map(|(key, value)| format!("{key} = {value}\n")));
     }
     let features = wanted.iter().map(|feature| quoted(feature)).collect::<Vec<_>>().join(", ");
     let path = quoted(launcher);
