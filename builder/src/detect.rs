@@ -4,6 +4,7 @@ mod functions;
 mod ignored;
 mod python;
 mod route;
+mod server;
 mod site;
 mod warning;
 
@@ -78,6 +79,9 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         file.build.output.is_none() && frontend.as_ref().is_none_or(|frontend| frontend.framework().is_none());
     if may_have_server && functions::add_server(project, &base, &mut rules, &mut found)? {
         frontend = None;
+    }
+    if found.functions.is_empty() {
+        found.functions.extend(server::find_go(&base, &mut rules)?);
     }
     rules.refuse_unused()?;
     route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;

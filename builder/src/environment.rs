@@ -10,10 +10,12 @@ use crate::frontend::reaches_frontends;
 use crate::interrupt::Interrupt;
 
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
-const PASSED_ON: [&str; 55] = [
+const PASSED_ON: [&str; 56] = [
     "ALL_PROXY",
-    "CARGO_BUILD_RUSTFLAGS",
     "CARGO_HOME",
+    "CARGO_HTTP_CAINFO",
+    "CARGO_NET_GIT_FETCH_WITH_CLI",
+    "CARGO_NET_OFFLINE",
     "GIT_CONFIG_GLOBAL",
     "GIT_SSH",
     "GIT_SSH_COMMAND",
@@ -41,7 +43,6 @@ const PASSED_ON: [&str; 55] = [
     "PIP_CONFIG_FILE",
     "PIP_INDEX_URL",
     "RUSTFLAGS",
-    "RUSTUP_AUTO_INSTALL",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
     "SSH_AUTH_SOCK",
@@ -68,10 +69,6 @@ const PASSED_ON: [&str; 55] = [
     "XDG_CONFIG_HOME",
 ];
 
-/// How the names of further such variables begin: cargo's settings of registries and of the network.
-const PASSED_ON_PREFIXES: [&str; 5] =
-    ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_", "CARGO_SOURCE_"];
-
 /// Where a build keeps things, and the few variables that its compiler may see.
 #[derive(Clone, Debug)]
 pub struct BuildEnvironment {
@@ -88,7 +85,7 @@ pub struct BuildEnvironment {
 
 impl BuildEnvironment {
     /// An environment that takes from `variables` (a process's environment, for example) what a compiler needs: search path,
-    /// home, proxies, certificates and the settings of Go's module download. The rest is dropped, so that no secret of the
+    /// home, proxies, certificates and the settings of Go's and cargo's downloads. The rest is dropped, so that no secret of the
     /// caller and no stray compiler flag reaches a build.
     pub fn new(
         cache_dir: PathBuf,
@@ -152,7 +149,7 @@ impl BuildEnvironment {
 /// Whether a variable reaches compilers and installers. uv takes the credentials of indexes from variables with their names.
 fn is_passed_on(name: &str) -> bool {
     let is_credential = name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"));
-    is_credential || PASSED_ON.contains(&name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    is_credential || PASSED_ON.contains(&name)
 }
 
 /// What a caller decides about a build.

@@ -12,7 +12,7 @@ use crate::processes::processes_mentioning;
 use crate::project::TestProject;
 
 /// Variables that pass through because without them the package registries of some machines cannot be reached.
-const PASSED_THROUGH: [&str; 12] = [
+const PASSED_THROUGH: [&str; 13] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "HTTP_PROXY",
@@ -25,6 +25,7 @@ const PASSED_THROUGH: [&str; 12] = [
     "PIP_INDEX_URL",
     "UV_DEFAULT_INDEX",
     "UV_INDEX_URL",
+    "RUSTUP_TOOLCHAIN",
 ];
 
 /// Whether a test may use a Go that is installed on the machine.
@@ -38,8 +39,8 @@ pub enum GoToolchain {
 
 /// A machine of its own for a test: an empty home folder, a fixed `PATH`, and what it deploys.
 ///
-/// Only three things are shared between tests, and all only make them faster: Go's compiler cache, uv's cache of packages and
-/// the toolchains that ship fetches where the machine has none.
+/// Only what makes tests faster is shared between them: Go's compiler cache, uv's cache of packages, the toolchains that ship
+/// fetches where the machine has none, and the machine's Rust with what its cargo has downloaded.
 #[derive(Debug)]
 pub struct TestEnv {
     folder: tempfile::TempDir,
@@ -77,6 +78,11 @@ impl TestEnv {
         set("PATH", &search_path(go));
         set("TZ", OsStr::new("UTC"));
         set("LANG", OsStr::new("C.UTF-8"));
+        for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+            if let Some(folder) = machine_folder(name, folder) {
+                set(name, folder.as_os_str());
+            }
+        }
         if go == GoToolchain::Any {
             let shared = shared_folder();
             set("GOCACHE", shared.join("go-cache").as_os_str());
@@ -165,12 +171,20 @@ fn shared_folder() -> PathBuf {
     shared
 }
 
-/// The folders of the system, and that of an installed Go where it is wanted.
+/// The folder that `variable` names on this machine, or the one that stands for it in the home folder.
+fn machine_folder(variable: &str, folder: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    named.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(folder))).filter(|folder| folder.is_dir())
+}
+
+/// The folders of the system, that of cargo, and that of an installed Go where it is wanted.
 fn search_path(go: GoToolchain) -> OsString {
     let system: Vec<PathBuf> = ["/usr/local/bin", "/usr/bin", "/bin"].iter().map(PathBuf::from).collect();
     let system = system.into_iter().filter(|folder| go == GoToolchain::Any || !folder.join("go").exists());
     let inherited = std::env::var_os("PATH").unwrap_or_default();
     let installed =
         std::env::split_paths(&inherited).find(|folder| go == GoToolchain::Any && folder.join("go").is_file());
-    std::env::join_paths(installed.into_iter().chain(system)).expect("the folders came from a search path")
+    let cargo = std::env::split_paths(&inherited).find(|folder| folder.join("cargo").is_file());
+    let cargo = cargo.filter(|folder| go == GoToolchain::Any || !folder.join("go").exists());
+    std::env::join_paths(installed.into_iter().chain(cargo).chain(system)).expect("the folders came from a search path")
 }

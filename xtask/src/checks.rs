@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use crate::debian::{self, Needed};
 use crate::step::{Step, StepError};
 
-/// What the page test drives. Everything else the tests need is either Rust or fetched by ship itself.
-const BROWSER: [Needed; 2] = [
+/// What the page test drives, and what runs programs for another processor. Everything else the tests need is either Rust or
+/// fetched by ship itself.
+const NEEDED: [Needed; 3] = [
     Needed { program: "chromium", package: "chromium" },
     Needed { program: "chromedriver", package: "chromium-driver" },
+    Needed { program: "qemu-aarch64-static", package: "qemu-user-static" },
 ];
 
 /// The variable that makes the document test write what it would compare.
@@ -19,7 +21,7 @@ const BINARY: &str = "SHIP_TEST_BINARY";
 
 /// Installs what is missing and runs every check. Ordered so that the cheapest failure comes first.
 pub(crate) fn test() -> Result<(), StepError> {
-    debian::install(&BROWSER)?;
+    debian::install(&NEEDED)?;
     Step::cargo(["fmt", "--all", "--check"]).run()?;
     // The stories run the release binary: it is what people run, and the README's first command needs it built anyway.
     Step::cargo(["build", "--release", "--package", "ship"]).run()?;

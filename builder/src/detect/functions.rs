@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
 
-use super::{DetectError, IgnoreFile, ProjectWarning};
+use super::{DetectError, IgnoreFile, ProjectWarning, server};
 use crate::config::{FunctionRules, OwnLimits};
 use crate::go::{self, GoFile, NearHandler};
 use crate::included::Inclusion;
@@ -17,9 +17,6 @@ use crate::tree::{self, Selection, TreeError};
 
 /// The endings of files that other versions of ship build and this one does not.
 const OTHER_LANGUAGES: [&str; 1] = [".rb"];
-
-/// What the function is called that is a server of its own.
-const SERVER_NAME: &str = "index";
 
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,7 +100,7 @@ pub(super) fn find(
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
     let is_go = |file: &&String| go::is_go_source(file);
     let is_node = |file: &&String| node::is_source(file);
-    let is_rust = |file: &&String| file.ends_with(".rs");
+    let is_rust = |file: &&String| rust::is_rust_source(file);
     let is_known = |file: &&String| is_go(file) || is_node(file) || is_rust(file) || python::is_python_source(file);
     warnings.extend(
         files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
@@ -156,10 +153,7 @@ pub(super) fn add_server(
 ) -> Result<bool, DetectError> {
     let Some(file) = node::find_server(base) else { return Ok(false) };
     let source = node_source(project, base, &file)?;
-    let name: FunctionName = SERVER_NAME.parse().expect("the name of this file is one");
-    let limits = rules.limits(SERVER_NAME, &file, OwnLimits::default())?;
-    let inclusion = rules.inclusion(SERVER_NAME, &file);
-    let server = DetectedFunction { name, file, runtime: FunctionRuntime::Node, limits, reach: Reach::Site, inclusion };
+    let server = server::function(&file, FunctionRuntime::Node, rules)?;
     found.functions.push(server);
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     found.node_sources.push(source);
@@ -229,8 +223,10 @@ impl Selection for ApiSelection {
 
     fn takes(&self, _path: &str, name: &str) -> bool {
         let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending));
-        let is_built =
-            go::is_go_source(name) || node::is_source(name) || python::is_python_source(name) || name.ends_with(".rs");
+        let is_built = go::is_go_source(name)
+            || node::is_source(name)
+            || python::is_python_source(name)
+            || rust::is_rust_source(name);
         !name.starts_with(['.', '_']) && (is_built || is_other)
     }
 }

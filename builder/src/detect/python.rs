@@ -6,13 +6,10 @@ use rayon::prelude::*;
 use ship_core::FunctionRuntime;
 
 use super::functions::{Found, function, read_text};
-use super::{DetectError, ProjectWarning, Reach};
-use crate::config::{FunctionRules, OwnLimits};
+use super::{DetectError, ProjectWarning, Reach, server};
+use crate::config::FunctionRules;
 use crate::project::ProjectDir;
 use crate::python::{self, NearEntry, PythonEntry, PythonFile, SiteEntry};
-
-/// The name of a function that is the whole site.
-const SERVER: &str = "index";
 
 /// A Python file below `api/`.
 struct PythonSource {
@@ -57,7 +54,7 @@ pub(super) fn find(
     }
     warnings.extend(sources.iter().filter_map(|source| near_entry(source, &sources)));
     match found.python.as_slice() {
-        [] => server(project, base, found, rules),
+        [] => add_server(project, base, found, rules),
         [only] if !has_others && python::is_server(base, &only.file) => {
             let name = only.name.clone();
             found.functions.iter_mut().filter(|function| function.name == name).for_each(|it| it.reach = Reach::Site);
@@ -68,7 +65,7 @@ pub(super) fn find(
 }
 
 /// Adds the server that the project is, if it is one.
-fn server(
+fn add_server(
     project: &ProjectDir,
     base: &Path,
     found: &mut Found,
@@ -76,11 +73,7 @@ fn server(
 ) -> Result<(), DetectError> {
     let read = |file: &str| read_text(project, base, file);
     let Some(SiteEntry { file, variable }) = python::site_entry(base, &read)? else { return Ok(()) };
-    // Its limits are set under the name of its file or under its own.
-    let mut server = function(&file, FunctionRuntime::Python, rules)?;
-    server.limits = rules.limits(SERVER, &file, OwnLimits::default())?;
-    server.name = SERVER.parse().expect("the name of a server is a function's name");
-    server.reach = Reach::Site;
+    let server = server::function(&file, FunctionRuntime::Python, rules)?;
     found.python.push(PythonEntry { name: server.name.clone(), file, variable: Some(variable) });
     found.functions.push(server);
     Ok(())

@@ -57,6 +57,9 @@ const PROJECT_FILES: [&str; 42] = [
     "yarn.lock",
 ];
 
+/// Files that are about a module or a package, in whichever folder it stands.
+const MANIFESTS: [&str; 6] = ["cargo.lock", "cargo.toml", "go.mod", "go.sum", "go.work", "go.work.sum"];
+
 /// How names of such files begin.
 const PROJECT_FILE_PREFIXES: [&str; 10] = [
     "changelog",
@@ -220,9 +223,11 @@ impl Selection for SiteSelection {
 fn is_project_file(path: &str, name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is_in_root = !path.contains('/');
-    let is_source = [".go", ".pem", ".key"].iter().any(|extension| name.ends_with(extension));
+    let is_manifest = MANIFESTS.contains(&name.as_str());
+    let is_source = [".go", ".rs", ".pem", ".key"].iter().any(|extension| name.ends_with(extension));
     let is_config = [".config.js", ".config.mjs", ".config.cjs", ".config.ts"].iter().any(|end| name.ends_with(end));
     is_source
+        || is_manifest
         || (is_in_root
             && (is_config
                 || PROJECT_FILES.binary_search(&name.as_str()).is_ok()

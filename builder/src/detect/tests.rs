@@ -146,3 +146,36 @@ fn what_a_watcher_ignores() {
         assert!(!config.is_ignored(Path::new(path)), "{path}");
     }
 }
+
+/// Rust files with a handler or a `main` are functions, the others are helpers; what is nearly a handler is warned about.
+#[test]
+fn rust_functions() {
+    let project = TestProject::new([
+        ("api/date.rs", "async fn handler(r: http::Request<()>) -> R { r }"),
+        ("api/users/[id].rs", "fn main() { run(service_fn(handler)) }\nasync fn handler(r: R) -> R { r }"),
+        ("api/words.rs", "pub fn hello() {}"),
+        ("api/_lib/x.rs", "async fn handler(r: R) -> R { r }"),
+        ("api/near.rs", "\nfn handler(r: R) -> R { r }"),
+    ]);
+    let config = project.detect().unwrap();
+    assert_eq!(names(&config), ["api/date", "api/users/[id]"]);
+    let said: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    let expected = "api/near.rs:2: `handler` is not a function of the site, because it is not `async`: expected `async fn \
+                    handler(request: Request) -> Result<Response, Error>`";
+    assert_eq!(said, [expected]);
+}
+
+/// A Go program is a server only where there is a `go.mod` and no function; nothing of its folder is static then.
+#[test]
+fn go_servers() {
+    let main = "package main\n\nfunc main() {}\n";
+    let project = TestProject::new([("main.go", main), ("templates/index.html", "x")]);
+    assert_eq!(names(&project.detect().unwrap()), Vec::<&str>::new());
+    project.write("go.mod", "module example.com/x\n");
+    let config = project.detect().unwrap();
+    assert_eq!(names(&config), ["index"]);
+    assert_eq!((config.functions()[0].reach, config.site.kind), (Reach::Site, SiteFolderKind::Server));
+    assert!(project.plan().unwrap().files.files.is_empty());
+    project.write("api/date.go", &handler("Date", "now"));
+    assert_eq!(names(&project.detect().unwrap()), ["api/date"]);
+}

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 use ship_core::{Digest, FunctionName, FunctionRuntime};
 
 use super::closure::{FunctionInputs, GoInputs, PackageInputs};
-use super::compile::{Compiled, Compiler};
+use super::compile::{CompileError, Compiled, Compiler};
+use super::settings;
 use super::toolchain::{Toolchain, find_toolchain};
 use crate::artifact::{ArtifactError, CachedArtifact, Member};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact};
@@ -52,7 +53,10 @@ impl GoBuild<'_> {
         artifacts: &mut Artifacts,
     ) -> Result<(), BuildError> {
         let BuildJob { site, arch, environment, .. } = *self.job;
-        let compiler = Compiler { toolchain: &self.toolchain, arch, site, environment };
+        let flags = settings::build_flags(environment).ok_or_else(|| CompileError::BuildFlags {
+            flags: environment.variable(settings::BUILD_FLAGS).unwrap_or_default().to_string_lossy().into_owned(),
+        })?;
+        let compiler = Compiler { toolchain: &self.toolchain, arch, site, environment, flags: &flags };
         let pack = |compiled: &[Compiled<'_>]| self.pack(compiled);
         let packed =
             compiler.compile::<_, BuildError>(self.inputs, (changed, loose), &|event| self.job.tell(event), pack)?;

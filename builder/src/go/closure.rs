@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ship_core::{Digest, DigestHasher, FunctionName};
+use ship_core::{Digest, DigestHasher, FunctionName, FunctionRuntime};
 
 use super::gomod::Module;
 use super::names::package_folder;
 use super::scan::{GoFile, is_go_source, scan};
-use crate::detect::{DetectedFunction, GoSource, SiteFolder};
+use crate::detect::{DetectedFunction, GoSource, Reach, SiteFolder};
 use crate::tree::FileStat;
 
 /// The endings of files that the compiler takes from a package's folder.
@@ -41,10 +41,19 @@ pub(crate) struct GoInputs {
 pub(crate) struct FunctionInputs {
     /// The function's name.
     pub(crate) name: FunctionName,
-    /// The handler's name.
-    pub(super) handler: String,
+    /// What answers requests.
+    pub(super) entry: GoEntry,
     /// The function's own file, the helpers beside it, and what these need.
     pub(crate) package: PackageInputs,
+}
+
+/// What of a function answers requests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum GoEntry {
+    /// A handler, by its name: a program is made around it.
+    Handler(String),
+    /// A program that stands where it is and opens a port itself.
+    Server,
 }
 
 /// What a package that only the compiler sees is made of.
@@ -96,6 +105,13 @@ impl GoInputs {
             let function = packages.function(function, source, sources, site, (index, &inputs.modules[index]))?;
             inputs.functions.push(function);
         }
+        for function in functions.iter().filter(|function| is_server(function)) {
+            let folder = site.base.join(&function.file);
+            let folder = folder.parent().unwrap_or(&site.base);
+            let index = inputs.module_of(folder, site)?;
+            let function = packages.server(function, folder, (index, &inputs.modules[index]))?;
+            inputs.functions.push(function);
+        }
         for files in loose_packages(sources, site, &packages) {
             if has_assembly(&site.base.join(files[0].folder()))? {
                 continue;
@@ -110,13 +126,22 @@ impl GoInputs {
 
     /// The place of the module that a file belongs to.
     fn module(&mut self, source: &GoSource, site: &SiteFolder) -> Result<usize, InputError> {
-        let module = Module::of(&site.base.join(source.folder()), &site.base, &site.project)?;
+        self.module_of(&site.base.join(source.folder()), site)
+    }
+
+    fn module_of(&mut self, folder: &Path, site: &SiteFolder) -> Result<usize, InputError> {
+        let module = Module::of(folder, &site.base, &site.project)?;
         let known = self.modules.iter().position(|known| *known == module);
         if known.is_none() {
             self.modules.push(module);
         }
         Ok(known.unwrap_or(self.modules.len() - 1))
     }
+}
+
+/// Whether a function is a Go program of its own.
+fn is_server(function: &DetectedFunction) -> bool {
+    function.runtime == FunctionRuntime::Go && function.reach == Reach::Site
 }
 
 /// The files that are neither functions nor helpers of one, by their packages. What a function imports is compiled with it.
@@ -166,7 +191,38 @@ impl Packages {
         let folder = site.base.join(source.folder());
         let package = self.inputs((name, shown), own, &folder, (module_index, module))?;
         let handler = source.scan.handler.as_ref().map(|handler| handler.name.clone()).unwrap_or_default();
-        Ok(FunctionInputs { name: function.name.clone(), handler, package })
+        Ok(FunctionInputs { name: function.name.clone(), entry: GoEntry::Handler(handler), package })
+    }
+
+    /// The program whose package stands in `folder`.
+    fn server(
+        &mut self,
+        function: &DetectedFunction,
+        folder: &Path,
+        (module_index, module): (usize, &Module),
+    ) -> Result<FunctionInputs, InputError> {
+        let own = Package::read(folder)?;
+        let place = folder.strip_prefix(&module.folder).unwrap_or(Path::new(""));
+        let place = if place.as_os_str().is_empty() { ".".to_owned() } else { place.display().to_string() };
+        let mut hasher = DigestHasher::new();
+        hasher.update_field(b"server");
+        hasher.update_field(place.as_bytes());
+        hasher.update(own.digest.as_bytes());
+        let mut read = own.read;
+        self.hash_imports(own.imports.into_iter().collect(), module, &mut hasher, &mut read)?;
+        for (name, bytes) in &module.manifests {
+            hasher.update_field(name.as_bytes());
+            hasher.update_field(bytes);
+        }
+        let package = PackageInputs {
+            module: module_index,
+            folder: place,
+            sources: Vec::new(),
+            embedded: Vec::new(),
+            digest: hasher.finish(),
+            read,
+        };
+        Ok(FunctionInputs { name: function.name.clone(), entry: GoEntry::Server, package })
     }
 
     /// A package that no function has, of these files.

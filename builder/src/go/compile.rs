@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use ship_core::{Digest, DigestHasher};
 
-use super::closure::{FunctionInputs, GoInputs, PackageInputs};
+use super::closure::{FunctionInputs, GoEntry, GoInputs, PackageInputs};
 use super::gomod::{Dependencies, Module};
 use super::message::Places;
 use super::settings;
@@ -19,6 +19,9 @@ use crate::event::BuildEvent;
 /// How everything is compiled: no paths of this machine in the program, no version control state, no debug tables, and no
 /// build id, which would tell more than the sources do.
 const FLAGS: [&str; 3] = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="];
+
+/// What the program of a server is called: the only one of its run.
+const SERVER_PROGRAM: &str = "server";
 
 /// What Go, and whatever it starts, says when the disk is full.
 const DISK_FULL: &str = "no space left on device";
@@ -37,6 +40,9 @@ pub(crate) struct Compiled<'i> {
 impl FunctionInputs {
     /// What `go build` calls the program.
     fn program_name(&self) -> &str {
+        if self.entry == GoEntry::Server {
+            return SERVER_PROGRAM;
+        }
         self.package.folder.rsplit('/').next().unwrap_or(&self.package.folder)
     }
 }
@@ -50,6 +56,7 @@ impl PackageInputs {
         hasher.update_field(settings::toolchain_choice(environment).as_encoded_bytes());
         hasher.update_field(arch.as_str().as_bytes());
         hasher.update_field(FLAGS.join(" ").as_bytes());
+        hasher.update_field(environment.variable(settings::BUILD_FLAGS).unwrap_or_default().as_encoded_bytes());
         hasher.update_field(templates_digest().as_bytes());
         hasher.update_field(self.digest.as_bytes());
         hasher.finish()
@@ -62,6 +69,8 @@ pub(crate) struct Compiler<'c> {
     pub(crate) arch: Architecture,
     pub(crate) site: &'c SiteFolder,
     pub(crate) environment: &'c BuildEnvironment,
+    /// Further arguments, as a person gives them.
+    pub(crate) flags: &'c [String],
 }
 
 impl Compiler<'_> {
@@ -119,8 +128,9 @@ impl Compiler<'_> {
         let mut said = String::new();
         if !functions.is_empty() {
             let mut command = self.command(go, stage, module);
+            let is_server = functions.iter().any(|function| function.entry == GoEntry::Server);
             // A trailing slash says that the name is a folder's, also for a single package.
-            command.arg("-o").arg(stage.output_folder().join(""));
+            command.arg("-o").arg(stage.output_folder().join(if is_server { SERVER_PROGRAM } else { "" }));
             said += &complaints(command, functions.iter().map(|function| &function.package))?;
         }
         // With a folder for programs, Go passes over what is none.
@@ -147,7 +157,8 @@ impl Compiler<'_> {
         let mut command = Command::new(go);
         command.current_dir(&module.folder).stdin(Stdio::null());
         command.env_clear().envs(settings::variables(self.environment, self.arch, workspace));
-        command.arg("build").args(FLAGS).arg("-overlay").arg(stage.overlay_file());
+        // Of a flag that is given twice, Go takes the last: a person's before those without which nothing would be built.
+        command.arg("build").args(FLAGS).args(self.flags).arg("-overlay").arg(stage.overlay_file());
         match module.dependencies {
             Dependencies::Nameless | Dependencies::ModuleFile => {
                 command.arg("-mod=mod").arg("-modfile").arg(stage.module_file());
@@ -197,6 +208,12 @@ pub enum CompileError {
     /// There is no compiler.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
+    /// The further arguments are no list of words.
+    #[error("GO_BUILD_FLAGS has a quote that is not closed: {flags}")]
+    BuildFlags {
+        /// What it says.
+        flags: String,
+    },
     /// The compiler cannot be started.
     #[error("`{}` cannot be started", program.display())]
     NotStarted {

@@ -44,6 +44,40 @@ pub(super) fn toolchain_choice(environment: &BuildEnvironment) -> OsString {
     value(environment, "GOTOOLCHAIN").unwrap_or_else(|| DEFAULT_TOOLCHAIN_CHOICE.into())
 }
 
+/// The variable with further arguments of `go build`.
+pub(super) const BUILD_FLAGS: &str = "GO_BUILD_FLAGS";
+
+/// What [`BUILD_FLAGS`] says, as `go` itself reads `GOFLAGS`: words between spaces, quoted where they hold one. `None` where a
+/// quote is not closed.
+pub(super) fn build_flags(environment: &BuildEnvironment) -> Option<Vec<String>> {
+    split(environment.variable(BUILD_FLAGS).unwrap_or_default().to_str()?)
+}
+
+/// Words with quotes at their beginning (`'-ldflags=-s -w'`) or behind an equals sign (`-ldflags='-s -w'`), as people write them
+/// for a shell.
+fn split(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' | '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match characters.next()? {
+                        end if end == character => break,
+                        other => word.push(other),
+                    }
+                }
+            }
+            space if space.is_whitespace() => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}
+
 /// All variables of a Go command that compiles for `arch`. `workspace` is the `go.work` to use, if any.
 pub(super) fn variables(
     environment: &BuildEnvironment,
@@ -70,4 +104,19 @@ pub(super) fn variables(
     ];
     variables.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
     variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Flags are words between spaces; quotes keep spaces together and must be closed.
+    #[test]
+    fn build_flags() {
+        let words = |text: &str| split(text);
+        let expected = ["-tags=a,b", "-ldflags=-s -w -X 'main.v=1 2'", "", "-v"].map(str::to_owned).to_vec();
+        assert_eq!(words(" -tags=a,b -ldflags=\"-s -w -X 'main.v=1 2'\" ''\t-v "), Some(expected));
+        assert_eq!(words(""), Some(Vec::new()));
+        assert_eq!(words("-ldflags='-s"), None);
+    }
 }

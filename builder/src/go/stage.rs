@@ -14,7 +14,7 @@ use minijinja::{Environment, context};
 use ship_core::{Digest, DigestHasher};
 use tempfile::TempDir;
 
-use super::closure::{FunctionInputs, PackageInputs};
+use super::closure::{FunctionInputs, GoEntry, PackageInputs};
 use super::gomod::{Dependencies, Module};
 use super::names::FileNames;
 use super::scan::GoFile;
@@ -28,6 +28,12 @@ const LAUNCHER_TEMPLATE: &str = include_str!("templates/launcher.go.jinja");
 
 /// The program of one function.
 const MAIN_TEMPLATE: &str = include_str!("templates/main.go.jinja");
+
+/// What stands in front of a program that opens a port itself.
+const BRIDGE_TEMPLATE: &str = include_str!("templates/bridge.go.jinja");
+
+/// The file that brings it into the program.
+const SERVER_TEMPLATE: &str = include_str!("templates/server.go.jinja");
 
 /// The folder, below the module's, in which the launcher's package seems to stand.
 const LAUNCHER_PACKAGE: &str = "ship-launcher";
@@ -46,6 +52,8 @@ pub(super) fn templates_digest() -> Digest {
     let mut hasher = DigestHasher::new();
     hasher.update_field(LAUNCHER_TEMPLATE.as_bytes());
     hasher.update_field(MAIN_TEMPLATE.as_bytes());
+    hasher.update_field(BRIDGE_TEMPLATE.as_bytes());
+    hasher.update_field(SERVER_TEMPLATE.as_bytes());
     hasher.finish()
 }
 
@@ -78,7 +86,9 @@ impl Stage {
         let (folder, lock) = new_folder(cache)?;
         let mut stage = Self { folder, _lock: lock, origins: HashMap::new() };
         let mut overlay = Overlay::default();
-        let launcher = stage.file("launcher.go", &render(LAUNCHER_TEMPLATE, context! {}))?;
+        let has_server = functions.iter().any(|function| function.entry == GoEntry::Server);
+        let template = if has_server { BRIDGE_TEMPLATE } else { LAUNCHER_TEMPLATE };
+        let launcher = stage.file("launcher.go", &render(template, context! {}))?;
         overlay.replace.insert(module.folder.join(LAUNCHER_PACKAGE).join("launcher.go"), launcher);
         for function in functions {
             stage.function(module, function, site, &mut overlay)?;
@@ -127,7 +137,11 @@ impl Stage {
         overlay: &mut Overlay,
     ) -> io::Result<()> {
         let launcher = format!("{}/{LAUNCHER_PACKAGE}", module.path);
-        let handler = &function.handler;
+        let GoEntry::Handler(handler) = &function.entry else {
+            let server = self.file(&format!("src/{MAIN_FILE}"), &render(SERVER_TEMPLATE, context! { launcher }))?;
+            overlay.replace.insert(module.folder.join(&function.package.folder).join(MAIN_FILE), server);
+            return Ok(());
+        };
         let main = render(MAIN_TEMPLATE, context! { launcher, handler });
         self.package(module, &function.package, "main", (MAIN_FILE, &main), site, overlay)
     }

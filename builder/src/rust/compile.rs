@@ -15,7 +15,7 @@ use crate::detect::SiteFolder;
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 
-/// The oldest glibc that programs run with: that of CentOS 7, and the oldest that Rust itself supports.
+/// The oldest glibc that programs run with: that of the oldest systems in use, and the oldest that Rust itself supports.
 const GLIBC: &str = "2.17";
 
 /// How functions are compiled in one build.
@@ -39,9 +39,9 @@ impl Compiler<'_> {
         events(BuildEvent::Compiling { functions: functions.iter().map(|name| (*name).clone()).collect() });
         let mut command = self.command(workspace, mirror);
         let names: Vec<&str> = functions.iter().map(|name| mirror.binaries[*name].as_str()).collect();
-        names.iter().for_each(|name| {
+        for name in &names {
             command.arg("--bin").arg(name);
-        });
+        }
         tracing::debug!(?command, "compiling");
         let (succeeded, said) = run(command, events).map_err(|source| self.not_started(source))?;
         if !succeeded {
@@ -67,6 +67,7 @@ impl Compiler<'_> {
         if self.toolchain.has_zigbuild {
             command.args(["zigbuild", "--target", &format!("{target}.{GLIBC}")]);
         } else {
+            tracing::debug!("there is no cargo-zigbuild with zig: programs need a glibc as new as this machine's");
             command.args(["build", "--target", target]);
         }
         command.arg("--release").arg("--manifest-path").arg(mirror.folder.join(&workspace.folder).join(MANIFEST));

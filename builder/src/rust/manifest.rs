@@ -54,26 +54,26 @@ impl Manifest {
     /// The folders that it names, as it writes them: path dependencies, patches, and the patterns of workspace members.
     pub(super) fn folders(&self) -> Vec<String> {
         let mut found = Vec::new();
-        self.dependencies(&self.table, &mut found);
+        dependencies(&self.table, &mut found);
         for target in tables(self.table.get("target")) {
-            self.dependencies(target, &mut found);
+            dependencies(target, &mut found);
         }
         for source in tables(self.table.get("patch")).chain(self.table.get("replace").and_then(Value::as_table)) {
             paths(source, &mut found);
         }
         if let Some(workspace) = self.table.get("workspace").and_then(Value::as_table) {
-            self.dependencies(workspace, &mut found);
+            dependencies(workspace, &mut found);
             let members = workspace.get("members").and_then(Value::as_array).into_iter().flatten();
             found.extend(members.filter_map(Value::as_str).map(str::to_owned));
         }
         found
     }
+}
 
-    fn dependencies(&self, of: &Table, found: &mut Vec<String>) {
-        for name in DEPENDENCY_TABLES {
-            if let Some(table) = of.get(name).and_then(Value::as_table) {
-                paths(table, found);
-            }
+fn dependencies(of: &Table, found: &mut Vec<String>) {
+    for name in DEPENDENCY_TABLES {
+        if let Some(table) = of.get(name).and_then(Value::as_table) {
+            paths(table, found);
         }
     }
 }
@@ -96,16 +96,40 @@ pub(super) struct Binary {
 
 /// What `text` becomes so that cargo builds `binaries` with ship's crate beside them. Everything is added at the end, so the
 /// lines that cargo's messages name are those a person sees.
-pub(super) fn with_binaries(text: &str, binaries: &[Binary], launcher: &str, features: &[&str]) -> String {
+pub(super) fn with_binaries(original: &str, binaries: &[Binary], launcher: &str, wanted: &[&str]) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
-    let mut text = format!("{}\n", text.trim_end());
+    let mut text = format!("{}\n", original.trim_end());
     for Binary { name, path } in binaries {
         let (name, path) = (quoted(name), quoted(path));
-        text += &format!("\n[[bin]]\nname = {name}\npath = {path}\ntest = false\nbench = false\ndoc = false\n");
+        let entry = [("name", name.as_str()), ("path", &path), ("test", "false"), ("bench", "false"), ("doc", "false")];
+        text.push_str("\n[[bin]]\n");
+        text.extend(entry.map(|(key, value)| format!("{key} = {value}\n")));
     }
-    let features = features.iter().map(|feature| quoted(feature)).collect::<Vec<_>>().join(", ");
+    let features = wanted.iter().map(|feature| quoted(feature)).collect::<Vec<_>>().join(", ");
     let path = quoted(launcher);
-    text + &format!("\n[dependencies.ship-launcher]\npath = {path}\nversion = \"1\"\nfeatures = [{features}]\n")
+    let appended =
+        text + &format!("\n[dependencies.ship-launcher]\npath = {path}\nversion = \"1\"\nfeatures = [{features}]\n");
+    if appended.parse::<Table>().is_ok() { appended } else { rewritten(original, binaries, launcher, wanted) }
+}
+
+/// The same of a manifest that has tables which nothing can be appended to, because they stand in one line.
+fn rewritten(original: &str, binaries: &[Binary], launcher: &str, features: &[&str]) -> String {
+    // Where it cannot be read, cargo says why.
+    let Ok(mut table) = original.parse::<Table>() else { return original.to_owned() };
+    let binary = |Binary { name, path }: &Binary| {
+        let texts = [("name", name), ("path", path)].map(|(key, text)| (key.to_owned(), Value::from(text.as_str())));
+        Value::Table(texts.into_iter().collect())
+    };
+    if let Value::Array(all) = table.entry("bin").or_insert_with(|| Value::Array(Vec::new())) {
+        all.extend(binaries.iter().map(binary));
+    }
+    let mut dependency = Table::new();
+    dependency.insert("path".to_owned(), launcher.into());
+    dependency.insert("features".to_owned(), features.to_vec().into());
+    if let Value::Table(all) = table.entry("dependencies").or_insert_with(|| Value::Table(Table::new())) {
+        all.insert("ship-launcher".to_owned(), Value::Table(dependency));
+    }
+    table.to_string()
 }
 
 /// The manifest of a project that has none.
@@ -145,5 +169,21 @@ mod tests {
         assert_eq!(manifest.binary_of("api/y.rs"), None);
         assert!(manifest.depends_on("vercel_runtime") && !manifest.depends_on("http"));
         assert!(manifest.is_package() && manifest.is_workspace() && manifest.says_strip());
+    }
+
+    /// What is added stands behind a person's own lines; where it cannot, it is put into the tables that are there.
+    #[test]
+    fn additions() {
+        let binaries = [Binary { name: "b".to_owned(), path: "api/b.rs".to_owned() }];
+        let add = |text: &str| with_binaries(text, &binaries, ".ship-launcher", &["serve"]);
+        let appended = add("[package]\nname = \"a\"\n\n[[bin]]\nname = \"a\"\npath = \"api/a.rs\"\n");
+        assert!(appended.starts_with("[package]\nname = \"a\"\n\n[[bin]]\nname = \"a\"\n"), "{appended}");
+        let inline = add("bin = [{ name = \"a\", path = \"api/a.rs\" }]\n[package]\nname = \"a\"\n");
+        for text in [appended, inline] {
+            let manifest = Manifest::parse(&text);
+            assert_eq!(manifest.binary_of("api/a.rs").as_deref(), Some("a"), "{text}");
+            assert_eq!(manifest.binary_of("api/b.rs").as_deref(), Some("b"), "{text}");
+            assert_eq!(manifest.folders(), [".ship-launcher"], "{text}");
+        }
     }
 }

@@ -2,8 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::manifest::normalised;
+
 /// The most lines that are passed on: who has more to mend mends these first.
 const MAX_LINES: usize = 80;
+
+/// How messages begin. What follows until the next belongs to them: notes, help, causes.
+const BEGINNINGS: [&str; 4] = ["error", "warning", "For more information", "Some errors have"];
 
 /// Where cargo ran and what its paths mean.
 pub(super) struct Places<'p> {
@@ -18,17 +23,23 @@ pub(super) struct Places<'p> {
 impl Places<'_> {
     /// The errors, without what cargo does and what the compiler only warns of.
     pub(super) fn translate(&self, said: &str) -> String {
-        let mut lines: Vec<String> = Vec::new();
+        let mut blocks: Vec<Vec<String>> = Vec::new();
         let mut is_wanted = false;
         for line in said.lines() {
-            let starts = line.starts_with(char::is_alphabetic);
-            if starts {
-                is_wanted = line.starts_with("error") || line.starts_with("Caused by");
+            if BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)) {
+                is_wanted = line.starts_with("error") && !line.starts_with("error: could not compile");
+                blocks.push(Vec::new());
             }
-            let is_progress = !starts && progress(line).is_some();
-            let is_summary = line.starts_with("error: could not compile") || line.starts_with("For more information");
-            if is_wanted && !is_progress && !is_summary {
-                lines.push(self.line(line));
+            let is_progress = line.starts_with(' ') && progress(line).is_some();
+            if let Some(block) = blocks.last_mut().filter(|_| is_wanted && !is_progress) {
+                block.push(self.line(line));
+            }
+        }
+        // A module of several functions is compiled with each.
+        let mut lines: Vec<String> = Vec::new();
+        for (index, block) in blocks.iter().enumerate().filter(|(_, block)| !block.is_empty()) {
+            if !blocks[..index].contains(block) {
+                lines.extend(block.iter().cloned());
             }
         }
         while lines.last().is_some_and(|line| line.trim().is_empty()) {
@@ -59,7 +70,7 @@ impl Places<'_> {
         let path = self.folder.join(place.split(':').next()?);
         let start = &line[..line.len() - place.len()];
         (Path::new(place).is_relative() && path.exists())
-            .then(|| format!("{start}{}", self.folder.join(place).display()))
+            .then(|| format!("{start}{}", normalised(&self.folder.join(place)).display()))
     }
 }
 
@@ -96,6 +107,7 @@ mod tests {
         let said = format!(
             "   Compiling libc v0.2.1\nwarning: unused variable: `y`\n --> api/x.rs:1:1\n  |\n\nerror[E0425]: cannot find value `x`\n \
              --> api/x.rs:3:5\n  |\n3 |     x\n  |     ^\n\nerror: failed to parse `{}/Cargo.toml`\n\n\
+             error[E0425]: cannot find value `x`\n --> api/../api/x.rs:3:5\n  |\n3 |     x\n  |     ^\n\n\
              error: could not compile `site` (bin \"x\") due to 1 previous error\n",
             mirror.path().display()
         );

@@ -74,7 +74,8 @@ impl Mirror {
         let lock = File::create(place.join("lock"))?;
         lock.lock()?;
         let mut mirror = Self { folder, target: place.join("target"), binaries: BTreeMap::new(), _lock: lock };
-        let files = mirror.files(workspace);
+        let mut files = mirror.files(workspace);
+        mirror.close_off(workspace, &mut files);
         mirror.remove_others(&files)?;
         for (path, content) in &files {
             put(&mirror.folder.join(path), content)?;
@@ -126,6 +127,16 @@ impl Mirror {
         let manifest = manifest.expect("a template of this crate renders");
         files.insert(launcher.join(MANIFEST), Content::Bytes(manifest.into_bytes()));
         files
+    }
+
+    /// Keeps cargo from looking for a workspace above the mirror, where the cache may stand in one.
+    fn close_off(&self, workspace: &Workspace, files: &mut BTreeMap<PathBuf, Content>) {
+        let manifest = workspace.folder.join(MANIFEST);
+        let text = text_of(files, &manifest);
+        let is_nested = self.folder.ancestors().skip(1).any(|above| above.join(MANIFEST).is_file());
+        if is_nested && !Manifest::parse(&text).is_workspace() {
+            files.insert(manifest, Content::Bytes(format!("{text}\n[workspace]\n").into_bytes()));
+        }
     }
 
     /// A person's lock file is copied when it is another than last time: cargo may have completed the copy since.
@@ -224,5 +235,61 @@ fn clear(path: &Path) -> io::Result<()> {
         Ok(there) if there.is_dir() => std::fs::remove_dir_all(path),
         Ok(_) => std::fs::remove_file(path),
         Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestProject;
+
+    const HANDLER: &str = "async fn handler(r: http::Request<String>) -> R { crate::x() }\n";
+
+    fn written(project: &TestProject) -> Mirror {
+        let plan = project.plan().unwrap();
+        Mirror::write(&plan.rust.workspaces[0], &project.environment().cache_dir).unwrap()
+    }
+
+    /// A member of a workspace above, a path dependency beside it, and what else is there: all at their own places. The person's
+    /// lines stay where they are, their tree stays as it is, and what did not change is not written again.
+    #[test]
+    fn a_mirror_of_a_workspace() {
+        let manifest = "[package]\nname = \"site\"\n\n[dependencies]\nshared = { path = \"../shared\" }\n";
+        let project = TestProject::new([
+            ("Cargo.toml", "[workspace]\nmembers = [\"api\", \"crates/*\"]\n"),
+            ("Cargo.lock", "version = 4\n"),
+            ("api/Cargo.toml", manifest),
+            ("api/a.rs", HANDLER),
+            ("api/b.rs", "#[tokio::main]\nasync fn main() {}\n"),
+            ("api/words.txt", "words"),
+            ("crates/one/Cargo.toml", "[package]\nname = \"one\"\n"),
+            ("crates/one/target/junk", ""),
+            ("shared/Cargo.toml", "[package]\nname = \"shared\"\n"),
+            ("shared/src/lib.rs", "pub fn x() {}\n"),
+            ("docs/large.md", "not seen"),
+        ]);
+        let mirror = written(&project);
+        let folder = mirror.folder.clone();
+        let read = |path: &str| std::fs::read_to_string(folder.join(path));
+        assert_eq!(read("api/a.rs").unwrap(), format!("{HANDLER}{SERVE}"));
+        assert_eq!(read("api/b.rs").unwrap(), format!("#[tokio::main]\nasync fn mai_() {{}}\n{ADOPT}"));
+        assert_eq!(read("api/words.txt").unwrap(), "words");
+        assert!(read("api/Cargo.toml").unwrap().starts_with(manifest));
+        assert!(read("crates/one/Cargo.toml").is_ok() && read("shared/src/lib.rs").is_ok());
+        assert_eq!(read("Cargo.lock").unwrap(), "version = 4\n");
+        assert!(read("crates/one/target/junk").is_err() && read("docs/large.md").is_err());
+        assert_eq!(mirror.binaries.len(), 2);
+
+        // Cargo completes its copy of the lock file.
+        std::fs::write(folder.join("Cargo.lock"), "version = 4\n# more\n").unwrap();
+        let state = |path: &str| std::fs::metadata(folder.join(path)).unwrap().modified().unwrap();
+        let before = (state("api/a.rs"), state("shared/src/lib.rs"));
+        project.write("api/words.txt", "other words");
+        drop(mirror);
+        let _again = written(&project);
+        assert_eq!(before, (state("api/a.rs"), state("shared/src/lib.rs")));
+        assert_eq!(std::fs::read_to_string(folder.join("api/words.txt")).unwrap(), "other words");
+        assert_eq!(std::fs::read_to_string(folder.join("Cargo.lock")).unwrap(), "version = 4\n# more\n");
+        assert_eq!(std::fs::read_to_string(project.root().join("Cargo.lock")).unwrap(), "version = 4\n");
     }
 }

@@ -48,6 +48,11 @@ pub enum RustFlaw {
     Generic,
 }
 
+/// Whether a file is one that may belong to a function in Rust.
+pub(crate) fn is_rust_source(name: &str) -> bool {
+    name.strip_suffix(".rs").is_some()
+}
+
 /// Reads a file.
 pub(crate) fn scan(text: &str) -> RustFile {
     let Ok(file) = syn::parse_file(text) else {

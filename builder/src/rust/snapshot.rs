@@ -107,8 +107,8 @@ impl RustInputs {
         for (package, functions) in by_package {
             by_workspace.entry(workspace_of(&package)).or_default().insert(package, functions);
         }
-        let read = |(folder, packages): (PathBuf, _)| Workspace::read(&folder, packages, site);
-        Ok(Self { workspaces: by_workspace.into_iter().map(read).collect::<Result<_, _>>()? })
+        let read = |(folder, packages): (&PathBuf, _)| Workspace::read(folder, packages, site);
+        Ok(Self { workspaces: by_workspace.iter().map(read).collect::<Result<_, _>>()? })
     }
 }
 
@@ -130,7 +130,7 @@ fn workspace_of(package: &Path) -> PathBuf {
 impl Workspace {
     fn read(
         folder: &Path,
-        packages: BTreeMap<PathBuf, Vec<RustFunction>>,
+        packages: &BTreeMap<PathBuf, Vec<RustFunction>>,
         site: &SiteFolder,
     ) -> Result<Self, Unreadable> {
         let mut reach = Reach::default();
@@ -140,10 +140,15 @@ impl Workspace {
         }
         let root = common_ancestor(reach.folders.keys());
         let mut walk = Walk { root: &root, site, files: BTreeMap::new(), large: Vec::new() };
+        let mut walked: Vec<&Path> = Vec::new();
         for (folder, is_package) in &reach.folders {
+            if walked.iter().any(|walked| folder.starts_with(walked)) {
+                continue;
+            }
             // Without a package of its own, only what cargo itself reads matters of a workspace's folder.
             if *is_package || packages.contains_key(folder) {
                 walk.folder(folder)?;
+                walked.push(folder);
             } else {
                 walk.settings(folder)?;
             }
@@ -195,7 +200,9 @@ fn matching(folder: &Path, named: &str) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     for part in Path::new(named).components().map(|part| part.as_os_str().to_string_lossy().into_owned()) {
         if !part.contains(['*', '?', '[']) {
-            found.iter_mut().for_each(|folder| *folder = normalised(&folder.join(&part)));
+            for folder in &mut found {
+                *folder = normalised(&folder.join(&part));
+            }
             continue;
         }
         let Ok(glob) = GlobBuilder::new(&part).build().map(|glob| glob.compile_matcher()) else { return Vec::new() };

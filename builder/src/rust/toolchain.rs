@@ -10,7 +10,7 @@ use crate::environment::{Architecture, BuildEnvironment};
 use crate::tree::FileStat;
 
 /// Variables that change what is compiled.
-const DECIDING: [&str; 3] = ["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CARGO_BUILD_RUSTFLAGS"];
+const DECIDING: [&str; 2] = ["RUSTFLAGS", "RUSTUP_TOOLCHAIN"];
 
 /// A cargo, and perhaps the program that links for older systems.
 #[derive(Clone, Debug)]
@@ -60,9 +60,14 @@ impl Toolchain {
                 .filter_map(|entry| Some(entry.ok()?.path().join("lib/rustlib/components")))
                 .collect();
             toolchains.sort_unstable();
-            toolchains.iter().for_each(|toolchain| add(toolchain));
+            for toolchain in &toolchains {
+                add(toolchain);
+            }
         }
-        for file in [rustup.map(|folder| folder.join("settings.toml")), cargo_home(environment).map(config_of)] {
+        for file in [
+            rustup.map(|folder| folder.join("settings.toml")),
+            cargo_home(environment).map(|folder| folder.join("config.toml")),
+        ] {
             hasher.update_field(&file.and_then(|file| std::fs::read(file).ok()).unwrap_or_default());
         }
         for name in DECIDING {
@@ -71,10 +76,6 @@ impl Toolchain {
         hasher.update_field(if self.has_zigbuild { b"zig" } else { b"own" });
         hasher.finish()
     }
-}
-
-fn config_of(folder: PathBuf) -> PathBuf {
-    folder.join("config.toml")
 }
 
 /// Where cargo keeps what it downloads.

@@ -36,7 +36,7 @@ variables! {
     XDG_DATA_HOME = "XDG_DATA_HOME";
     /// The user's home folder
     HOME = "HOME";
-    /// The folders in which `go`, `git` and `xdg-open` are looked for
+    /// The folders in which `go`, `cargo`, `git` and `xdg-open` are looked for
     PATH = "PATH";
     /// The folder for temporary files
     TMPDIR = "TMPDIR";
@@ -76,6 +76,22 @@ variables! {
     GOTOOLCHAIN = "GOTOOLCHAIN";
     /// Which version control systems Go may use for modules
     GOVCS = "GOVCS";
+    /// More arguments of `go build`, separated by spaces, quoted where they hold one
+    GO_BUILD_FLAGS = "GO_BUILD_FLAGS";
+    /// The folder in which cargo keeps its settings and what it downloads
+    CARGO_HOME = "CARGO_HOME";
+    /// A file of certificates that cargo trusts
+    CARGO_HTTP_CAINFO = "CARGO_HTTP_CAINFO";
+    /// Whether cargo fetches with the `git` program
+    CARGO_NET_GIT_FETCH_WITH_CLI = "CARGO_NET_GIT_FETCH_WITH_CLI";
+    /// Whether cargo keeps off the network
+    CARGO_NET_OFFLINE = "CARGO_NET_OFFLINE";
+    /// The folder in which rustup keeps toolchains
+    RUSTUP_HOME = "RUSTUP_HOME";
+    /// Which Rust toolchain rustup uses
+    RUSTUP_TOOLCHAIN = "RUSTUP_TOOLCHAIN";
+    /// Flags for the Rust compiler, in place of those that ship would give it
+    RUSTFLAGS = "RUSTFLAGS";
     /// The file of passwords for module servers
     NETRC = "NETRC";
     /// The file of git's settings

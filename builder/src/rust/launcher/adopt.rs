@@ -3,11 +3,12 @@
 //! Such a program (one that calls `vercel_runtime::run`, for example) knows nothing of an inherited socket: it asks for a port
 //! in a variable and binds it. A proxy beside it would cost a copy of every byte and a port that everybody on the machine can
 //! reach. So the C library's `bind` is answered here: the one for that port puts the inherited socket in the place of the
-//! program's own, which goes on to listen and accept as if nothing had happened. All other sockets are as ever.
+//! program's own, which goes on to listen and accept as if nothing had happened. Where it asks
+//! for an address, it gets one of the family it expects. All other sockets are as ever.
 
 use std::ffi::{c_int, c_long, c_void};
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// The port that the program is told. Nobody listens on it.
 const PORT: u16 = 3000;
@@ -19,20 +20,30 @@ const O_CLOEXEC: c_int = 0o2_000_000;
 const F_GETFL: c_int = 3;
 const F_SETFL: c_int = 4;
 const O_NONBLOCK: c_int = 0o4_000;
+/// The size of `sockaddr_storage`.
+const ANY_ADDRESS_BYTES: u32 = 128;
 
 #[cfg(target_arch = "x86_64")]
 const SYS_BIND: c_long = 49;
 #[cfg(target_arch = "x86_64")]
 const SYS_ACCEPT4: c_long = 288;
+#[cfg(target_arch = "x86_64")]
+const SYS_GETSOCKNAME: c_long = 51;
+#[cfg(target_arch = "x86_64")]
+const SYS_GETPEERNAME: c_long = 52;
 #[cfg(target_arch = "aarch64")]
 const SYS_BIND: c_long = 200;
 #[cfg(target_arch = "aarch64")]
 const SYS_ACCEPT4: c_long = 242;
+#[cfg(target_arch = "aarch64")]
+const SYS_GETSOCKNAME: c_long = 204;
+#[cfg(target_arch = "aarch64")]
+const SYS_GETPEERNAME: c_long = 205;
 
 /// The inherited socket that waits for its `bind`, or -1.
 static WAITING: AtomicI32 = AtomicI32::new(-1);
-/// The program's socket whose place it has taken, or -1.
-static ADOPTED: AtomicI32 = AtomicI32::new(-1);
+/// Whether it stands in the place of a socket of the program's.
+static HAS_ADOPTED: AtomicBool = AtomicBool::new(false);
 
 extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
@@ -87,14 +98,14 @@ pub unsafe extern "C" fn bind(socket: RawFd, address: *const u8, length: u32) ->
             if flags >= 0 && flags & O_NONBLOCK != 0 {
                 fcntl(socket, F_SETFL, flags);
             }
-            ADOPTED.store(socket, Ordering::SeqCst);
+            HAS_ADOPTED.store(true, Ordering::SeqCst);
             return 0;
         }
     }
     syscall(SYS_BIND, socket, address, length) as c_int
 }
 
-/// The C library's `accept4`. A peer of the adopted socket gets an address that a program with a port expects.
+/// The C library's `accept4`.
 ///
 /// # Safety
 ///
@@ -103,13 +114,56 @@ pub unsafe extern "C" fn bind(socket: RawFd, address: *const u8, length: u32) ->
 pub unsafe extern "C" fn accept4(socket: RawFd, address: *mut u8, length: *mut u32, flags: c_int) -> c_int {
     let room = if length.is_null() { 0 } else { *length };
     let accepted = syscall(SYS_ACCEPT4, socket, address as *mut c_void, length, flags) as c_int;
-    if accepted >= 0 && socket == ADOPTED.load(Ordering::SeqCst) && !address.is_null() && room >= 16 {
-        if u16::from_ne_bytes([*address, *address.add(1)]) == AF_UNIX || *length == 0 {
-            let [low, high] = AF_INET.to_ne_bytes();
-            let peer = [low, high, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-            std::ptr::copy_nonoverlapping(peer.as_ptr(), address, peer.len());
-            *length = 16;
-        }
+    if accepted >= 0 {
+        as_internet_address(address, length, room);
     }
     accepted
+}
+
+/// The C library's `getsockname`.
+///
+/// # Safety
+///
+/// As the C library's.
+#[no_mangle]
+pub unsafe extern "C" fn getsockname(socket: RawFd, address: *mut u8, length: *mut u32) -> c_int {
+    let room = if length.is_null() { 0 } else { *length };
+    let result = syscall(SYS_GETSOCKNAME, socket, address as *mut c_void, length) as c_int;
+    if result == 0 {
+        as_internet_address(address, length, room);
+    }
+    result
+}
+
+/// The C library's `getpeername`.
+///
+/// # Safety
+///
+/// As the C library's.
+#[no_mangle]
+pub unsafe extern "C" fn getpeername(socket: RawFd, address: *mut u8, length: *mut u32) -> c_int {
+    let room = if length.is_null() { 0 } else { *length };
+    let result = syscall(SYS_GETPEERNAME, socket, address as *mut c_void, length) as c_int;
+    if result == 0 {
+        as_internet_address(address, length, room);
+    }
+    result
+}
+
+/// Once a socket was adopted, whoever asks for an address with room for one of any family, as the standard library does for
+/// internet sockets, and finds one of a Unix socket, gets one that it can read. Who expects a Unix socket has another room.
+///
+/// # Safety
+///
+/// `address` has room for `room` bytes.
+unsafe fn as_internet_address(address: *mut u8, length: *mut u32, room: u32) {
+    if !HAS_ADOPTED.load(Ordering::SeqCst) || address.is_null() || room != ANY_ADDRESS_BYTES {
+        return;
+    }
+    if *length == 0 || u16::from_ne_bytes([*address, *address.add(1)]) == AF_UNIX {
+        let ([low, high], port) = (AF_INET.to_ne_bytes(), PORT.to_be_bytes());
+        let local = [low, high, port[0], port[1], 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        std::ptr::copy_nonoverlapping(local.as_ptr(), address, local.len());
+        *length = 16;
+    }
 }

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::os::fd::FromRawFd;
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -17,7 +18,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::watch;
 
-use crate::body::{FromRequest, IntoBody, Outcome, Sent};
+use crate::body::{AnyError, FromRequest, IntoBody, Outcome, Sent};
 
 /// A client that sends no complete header for this long is cut off. Whoever hands a socket over stands before it; a port is open
 /// to anybody.
@@ -25,6 +26,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The header in which the host asks whether the program is up, without calling the handler.
 const CHECK_HEADER: &str = "x-ship-check";
+
+/// A handler whose types are forgotten, so that the server is compiled once and not with each function.
+type AnyHandler = Arc<dyn Fn(http::Request<Incoming>) -> Answering + Send + Sync>;
+type Answering = Pin<Box<dyn Future<Output = http::Response<Sent>> + Send>>;
 
 /// Answers requests with `handler` until the process is asked to stop, and returns when those in flight are answered.
 pub fn serve<H, R, F, O>(handler: H) -> ExitCode
@@ -34,6 +39,18 @@ where
     F: Future<Output = O> + Send + 'static,
     O: Outcome + Send + 'static,
 {
+    run(Arc::new(move |request| {
+        let handler = handler.clone();
+        Box::pin(async move {
+            match R::from_request(request).await {
+                Ok(request) => answered(handler(request).await.into_result()),
+                Err(error) => unreadable(&error),
+            }
+        })
+    }))
+}
+
+fn run(handler: AnyHandler) -> ExitCode {
     match crate::block_on(listen(handler)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => crate::fail(&error),
@@ -58,13 +75,7 @@ async fn open() -> io::Result<Listener> {
     }
 }
 
-async fn listen<H, R, F, O>(handler: H) -> io::Result<()>
-where
-    H: Fn(R) -> F + Clone + Send + Sync + 'static,
-    R: FromRequest + 'static,
-    F: Future<Output = O> + Send + 'static,
-    O: Outcome + Send + 'static,
-{
+async fn listen(handler: AnyHandler) -> io::Result<()> {
     let listener = open().await?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopped) = watch::channel(());
@@ -82,13 +93,7 @@ where
     Ok(())
 }
 
-async fn accept<H, R, F, O>(listener: &Listener, handler: &H, stopped: &watch::Receiver<()>) -> io::Result<()>
-where
-    H: Fn(R) -> F + Clone + Send + Sync + 'static,
-    R: FromRequest + 'static,
-    F: Future<Output = O> + Send + 'static,
-    O: Outcome + Send + 'static,
-{
+async fn accept(listener: &Listener, handler: &AnyHandler, stopped: &watch::Receiver<()>) -> io::Result<()> {
     match listener {
         Listener::Inherited(listener) => {
             let (stream, _) = listener.accept().await?;
@@ -102,17 +107,13 @@ where
     Ok(())
 }
 
-async fn connection<S, H, R, F, O>(stream: S, timeout: Option<Duration>, handler: H, mut stopped: watch::Receiver<()>)
+async fn connection<S>(stream: S, timeout: Option<Duration>, handler: AnyHandler, mut stopped: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(R) -> F + Clone + Send + Sync + 'static,
-    R: FromRequest + 'static,
-    F: Future<Output = O> + Send + 'static,
-    O: Outcome + Send + 'static,
 {
     let service = service_fn(move |request| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(answer(request, handler).await) }
+        let answer = answer(request, &handler);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(timeout).half_close(true);
@@ -125,32 +126,24 @@ where
     let _ = connection.await;
 }
 
-async fn answer<H, R, F, O>(mut request: http::Request<Incoming>, handler: H) -> http::Response<Sent>
-where
-    H: Fn(R) -> F,
-    R: FromRequest,
-    F: Future<Output = O>,
-    O: Outcome,
-{
-    if let Some(check) = request.headers_mut().remove(CHECK_HEADER) {
-        if check == "1" {
-            return status(http::StatusCode::NO_CONTENT, "");
-        }
+/// The host's question whether the program is up is answered without the handler.
+fn answer(mut request: http::Request<Incoming>, handler: &AnyHandler) -> Answering {
+    match request.headers_mut().remove(CHECK_HEADER) {
+        Some(check) if check == "1" => Box::pin(async { status(http::StatusCode::NO_CONTENT, "") }),
+        _ => handler(request),
     }
-    let request = match R::from_request(request).await {
-        Ok(request) => request,
-        Err(error) => {
-            eprintln!("the body of a request cannot be read: {error}");
-            return status(http::StatusCode::BAD_REQUEST, "the body cannot be read\n");
-        }
-    };
-    match handler(request).await.into_result() {
-        Ok(response) => response,
-        Err(error) => {
-            eprintln!("the handler returned an error: {error}");
-            status(http::StatusCode::INTERNAL_SERVER_ERROR, "the function failed\n")
-        }
-    }
+}
+
+fn answered(outcome: Result<http::Response<Sent>, String>) -> http::Response<Sent> {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("the handler returned an error: {error}");
+        status(http::StatusCode::INTERNAL_SERVER_ERROR, "the function failed\n")
+    })
+}
+
+fn unreadable(error: &AnyError) -> http::Response<Sent> {
+    eprintln!("the body of a request cannot be read: {error}");
+    status(http::StatusCode::BAD_REQUEST, "the body cannot be read\n")
 }
 
 fn status(status: http::StatusCode, text: &'static str) -> http::Response<Sent> {

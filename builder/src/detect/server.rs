@@ -1,0 +1,41 @@
+//! Servers: programs with routes of their own, which answer wherever nothing else stands.
+
+use std::path::Path;
+
+use ship_core::FunctionRuntime;
+
+use super::functions::{DetectedFunction, Reach};
+use super::{DetectError, TreeError};
+use crate::config::{FunctionRules, OwnLimits};
+use crate::go;
+
+/// The name of the function that is a server of its own.
+const NAME: &str = "index";
+
+/// The function that is the server in `file`. Its limits are set under the name of its file or under its own.
+pub(super) fn function(
+    file: &str,
+    runtime: FunctionRuntime,
+    rules: &mut FunctionRules<'_>,
+) -> Result<DetectedFunction, DetectError> {
+    let limits = rules.limits(NAME, file, OwnLimits::default())?;
+    let inclusion = rules.inclusion(NAME, file);
+    let name = NAME.parse().map_err(|source| TreeError::Name { path: NAME.into(), source })?;
+    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Site, inclusion })
+}
+
+/// Where the program of a Go project stands.
+const GO_PROGRAMS: [&str; 3] = ["main.go", "cmd/api/main.go", "cmd/server/main.go"];
+
+/// The Go server of the project in `base`, if it is one.
+pub(super) fn find_go(base: &Path, rules: &mut FunctionRules<'_>) -> Result<Option<DetectedFunction>, DetectError> {
+    if !base.join("go.mod").is_file() {
+        return Ok(None);
+    }
+    let is_program = |file: &&&str| {
+        let scan = std::fs::read_to_string(base.join(file)).map(|text| go::scan(&text));
+        scan.is_ok_and(|scan| scan.package == "main" && scan.main_place.is_some())
+    };
+    let Some(file) = GO_PROGRAMS.iter().find(is_program) else { return Ok(None) };
+    function(file, FunctionRuntime::Go, rules).map(Some)
+}

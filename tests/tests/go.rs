@@ -1,0 +1,103 @@
+//! What people do with Go beyond a handler in a file.
+
+use ship_tests::{TestEnv, TestHost, http};
+
+const SERVER: &str = r#"package main
+
+import (
+	"fmt"
+	"net/http"
+
+	"example.com/inn/internal/settings"
+)
+
+func main() {
+	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "home") })
+	http.HandleFunc("GET /rooms/{room}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.PathValue("room")) })
+	fmt.Println(http.ListenAndServe(":"+settings.Port, nil))
+}
+"#;
+
+/// A program that opens the port in `PORT` itself, wherever it reads that, is one function that answers at every path; of its
+/// sources, nothing is served.
+#[test]
+fn a_server_of_its_own() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("inn")
+        .file("go.mod", "module example.com/inn\n\ngo 1.22\n")
+        .file("cmd/server/main.go", SERVER)
+        .file("internal/settings/settings.go", "package settings\n\nimport \"os\"\n\nvar Port = os.Getenv(\"PORT\")\n")
+        .file("internal/settings/secret.json", "{}")
+        .file("public/logo.txt", "logo");
+    let host = TestHost::start(&environment);
+    let deployed = host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+    let url = deployed["url"].as_str().expect("the deployment has a URL");
+    assert_eq!((&deployed["functions"][0]["name"], &deployed["static"]["files"]), (&"index".into(), &1.into()));
+    for (path, status, text) in [
+        ("/", 200, "home"),
+        ("/rooms/7", 200, "7"),
+        ("/logo.txt", 200, "logo"),
+        ("/cmd/server/main.go", 404, "404 page not found\n"),
+        ("/internal/settings/secret.json", 404, "404 page not found\n"),
+    ] {
+        let answer = http::get(&format!("{url}{path}"));
+        assert_eq!((answer.status, answer.text().as_str()), (status, text), "{path}");
+    }
+}
+
+const FILES: &str = r#"package handler
+
+import (
+	"net/http"
+	"os"
+
+	"example.com/shop/_private/prices"
+)
+
+var version = "dev"
+
+func Shop(w http.ResponseWriter, r *http.Request) {
+	list, err := os.ReadFile("data/list.txt")
+	if err != nil {
+		http.Error(w, err.Error(), 500)
+		return
+	}
+	w.Write([]byte(version + " " + prices.Of("tea") + " " + string(list)))
+}
+"#;
+
+/// A module in `api/` with private packages; files that a function takes along, which count like its sources; and flags for the
+/// compiler, which count too.
+#[test]
+fn files_and_flags() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("shop")
+        .file("ship.toml", "[functions.\"api/*\"]\ninclude_files = [\"data\"]\nexclude_files = [\"**/*.bak\"]\n")
+        .file("data/list.txt", "tea, milk")
+        .file("data/list.bak", "old")
+        .file("api/go.mod", "module example.com/shop\n\ngo 1.22\n")
+        .file("api/_private/prices/prices.go", "package prices\n\nfunc Of(string) string { return \"3.50\" }\n")
+        .file("api/shop.go", FILES);
+    let host = TestHost::start(&environment);
+    let answer = |flags: &str| {
+        let deployed = host.ship(["deploy", "--json"]).within(project.folder()).with("GO_BUILD_FLAGS", flags).run();
+        let deployed = deployed.success().json();
+        let url = deployed["url"].as_str().expect("the deployment has a URL");
+        (http::get(&format!("{url}/api/shop")).success().text(), deployed["functions"][0]["cached"] == true)
+    };
+    assert_eq!(answer(""), ("dev 3.50 tea, milk".to_owned(), false));
+    assert_eq!(answer(""), ("dev 3.50 tea, milk".to_owned(), true));
+    project.write("data/list.txt", "tea");
+    assert_eq!(answer(""), ("dev 3.50 tea".to_owned(), false));
+    assert_eq!(answer("-ldflags='-s -w -X main.version=v2'"), ("v2 3.50 tea".to_owned(), false));
+
+    let refused = host.ship(["deploy"]).within(project.folder()).with("GO_BUILD_FLAGS", "-ldflags='-s").run();
+    insta::assert_snapshot!(refused.snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: GO_BUILD_FLAGS has a quote that is not closed: -ldflags='-s
+    ");
+}

@@ -1,0 +1,96 @@
+//! Functions in Rust, as people write them: a handler in a file, a module beside it, nothing else.
+
+use ship_tests::{TestEnv, TestHost, http};
+
+const MANIFEST: &str =
+    "[package]\nname = \"site\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\nhttp = \"1\"\n";
+
+const HELLO: &str = r#"//! Says hello.
+
+mod words;
+
+use http::{Request, Response};
+
+async fn handler(request: Request<Vec<u8>>) -> Result<Response<String>, http::Error> {
+    Response::builder().header("x-words", "2").body(crate::words::hello(request.uri().query().unwrap_or_default()))
+}
+"#;
+
+const USER: &str = r#"#[path = "../words.rs"]
+mod words;
+
+pub async fn handler(request: http::Request<String>) -> Result<http::Response<String>, String> {
+    match request.uri().query() {
+        Some("id=7") => Ok(http::Response::new(words::hello(request.body()))),
+        other => Err(format!("nobody is {other:?}")),
+    }
+}
+"#;
+
+/// Two functions and the module that both use answer after one deploy; the next one finds nothing to compile, and what the
+/// compiler says of a mistake names the file and line of the user's own tree, which gets no new file.
+#[test]
+fn functions_in_rust() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("ferry")
+        .file("Cargo.toml", MANIFEST)
+        .file("api/hello.rs", HELLO)
+        .file("api/users/[id].rs", USER)
+        .file("api/words.rs", "pub fn hello(name: &str) -> String {\n    format!(\"hello {name}\")\n}\n");
+    let host = TestHost::start(&environment);
+
+    let deployed = host.ship(["deploy"]).within(project.folder()).run().success();
+    let url = deployed.url();
+    let hello = http::get(&format!("{url}/api/hello?Ada")).success();
+    assert_eq!((hello.text().as_str(), hello.header("x-words").as_deref()), ("hello Ada", Some("2")));
+    let user = http::request("POST", &format!("{url}/api/users/7")).body("Grace").send();
+    assert_eq!((user.status, user.text().as_str()), (200, "hello Grace"));
+    let nobody = http::get(&format!("{url}/api/users/8"));
+    assert_eq!((nobody.status, nobody.text().as_str()), (500, "the function failed\n"));
+
+    let again = host.ship(["deploy"]).within(project.folder()).run();
+    insta::assert_snapshot!(again.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://ferry-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    Built 2 functions in [TIME] (functions unchanged)
+    Nothing to send, 2 files already there
+    Already published: ferry as production in [TIME]
+      http://ferry.localhost:[PORT]
+    ");
+
+    project.edit("api/words.rs", "{name}", "{nam}");
+    let refused = host.ship(["deploy"]).within(project.folder()).run();
+    insta::assert_snapshot!(refused.snapshot(), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the Rust compiler refuses the functions:
+    error[E0425]: cannot find value `nam` in this scope
+     --> api/words.rs:2:21
+      |
+    2 |     format!("hello {nam}")
+      |                     ^^^
+      |
+    help: a local variable with a similar name exists
+      |
+    2 |     format!("hello {name}")
+      |                        +
+    "#);
+
+    let files = |folder: &str| {
+        let entries = std::fs::read_dir(project.path(folder)).expect("the folder is there").flatten();
+        let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().expect("we named them")).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(
+        (files("."), files("api")),
+        (
+            vec!["Cargo.toml".to_owned(), "api".to_owned()],
+            vec!["hello.rs".to_owned(), "users".to_owned(), "words.rs".to_owned()],
+        )
+    );
+}
