@@ -66,8 +66,12 @@ impl EdgeBody {
         Self { content: Content::File(file), log: None }
     }
 
-    pub(crate) fn function(body: FunctionBody) -> Self {
-        Self { content: Content::Function(Box::new(body)), log: None }
+    /// What a function answers: bytes if all of it is there already.
+    pub(crate) fn function(mut body: FunctionBody) -> Self {
+        match body.take_received() {
+            Some(bytes) => Self::full(bytes),
+            None => Self { content: Content::Function(Box::new(body)), log: None },
+        }
     }
 
     pub(crate) fn external(body: ExternalBody) -> Self {

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::DropGuard;
 
 use crate::error::Failure;
 use crate::pool::Lease;
 use crate::request::{Upload, UploadPhase};
+use crate::upgraded::Upgraded;
+use crate::wire::WireError;
 
 /// An error of any kind, as `http_body` implementations pass it on.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -25,9 +26,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// It ends cleanly only if the function ended it cleanly. A process that dies in the middle gives an error, also where the
 /// end of the connection is the end of the body.
 pub struct FunctionBody {
-    incoming: Incoming,
+    /// What was received with the head, and not handed on yet.
+    received: Bytes,
     feed: Feed,
-    ending: Ending,
     /// How far the request's own body is, if it has one.
     upload: Option<Arc<Upload>>,
     /// How long the next piece may take, of the response or of the request's own body.
@@ -38,15 +39,14 @@ pub struct FunctionBody {
 
 /// Where the pieces come from.
 pub(crate) enum Feed {
-    /// All of them were received with the head; the request is over for the instance.
-    Received,
     /// The connection in the lease, moved by whoever reads this body.
     Leased(Lease),
-    /// A task that moves the bytes in both directions, because the request's body is still on its way. Dropping the guard
-    /// ends it.
+    /// The same, while a task writes the rest of the request. Dropping the guard ends the task.
     Driven(Lease, #[expect(dead_code, reason = "held for its drop")] DropGuard),
     /// The connection ended and the process was about to exit: how it exits is the answer.
     Obituary(Obituary),
+    /// The connection speaks another protocol now.
+    Upgraded(Box<Upgraded>),
     /// Nothing comes any more.
     Over,
 }
@@ -55,12 +55,12 @@ pub(crate) enum Feed {
 pub(crate) struct Obituary {
     failure: Pin<Box<dyn Future<Output = Option<Failure>> + Send>>,
     /// What is said if the process did not fail.
-    otherwise: Option<hyper::Error>,
+    otherwise: Option<WireError>,
 }
 
 impl Obituary {
     /// Waits for the end of an instance. The request counts as one that it is answering until then, so the log names it.
-    fn of(lease: Lease, otherwise: Option<hyper::Error>) -> Self {
+    fn of(lease: Lease, otherwise: Option<WireError>) -> Self {
         let instance = Arc::clone(lease.instance());
         let failure = async move {
             let failure = instance.failure().await;
@@ -79,21 +79,12 @@ impl Obituary {
     }
 }
 
-/// How the end of a body is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ending {
-    /// By a length or a last chunk. The parser sees if it is missing.
-    Delimited,
-    /// By the end of the connection, which is also what a crash looks like.
-    ByClose,
-}
-
 /// The body of a response broke off.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The connection to the function ended too early, or what came is not HTTP.
     #[error("the function's response broke off")]
-    Interrupted(#[source] hyper::Error),
+    Interrupted(#[source] WireError),
     /// The process ended in the middle.
     #[error("the function's response broke off")]
     Failed(#[source] Failure),
@@ -106,40 +97,49 @@ pub enum BodyError {
 }
 
 impl FunctionBody {
-    pub(crate) const fn new(
-        incoming: Incoming,
-        feed: Feed,
-        ending: Ending,
-        upload: Option<Arc<Upload>>,
-        piece_timeout: Duration,
-    ) -> Self {
-        Self { incoming, feed, ending, upload, piece_timeout, clock: None }
+    pub(crate) const fn new(received: Bytes, feed: Feed, upload: Option<Arc<Upload>>, piece_timeout: Duration) -> Self {
+        Self { received, feed, upload, piece_timeout, clock: None }
     }
 
-    /// Whether the instance is done with this response, and only what was received is left to be read.
-    const fn is_received(&self) -> bool {
-        matches!(self.feed, Feed::Received | Feed::Over)
+    /// All of the body, if all of it was received with the head.
+    pub fn take_received(&mut self) -> Option<Bytes> {
+        matches!(self.feed, Feed::Over).then(|| std::mem::take(&mut self.received))
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let incoming = &mut self.incoming;
-        let mut next = |cx: &mut Context<'_>| Pin::new(&mut *incoming).poll_frame(cx);
-        match &mut self.feed {
-            Feed::Leased(lease) => match lease.connection() {
-                Some(connection) => connection.poll_until(cx, next),
-                None => next(cx),
-            },
-            Feed::Received | Feed::Driven(..) => next(cx),
-            Feed::Obituary(_) | Feed::Over => Poll::Ready(None),
+    /// The stream of the new protocol, behind a response with status 101.
+    pub fn into_upgraded(self) -> Option<Upgraded> {
+        match self.feed {
+            Feed::Upgraded(upgraded) => Some(*upgraded),
+            _ => None,
         }
+    }
+
+    const fn lease(&mut self) -> Option<&mut Lease> {
+        match &mut self.feed {
+            Feed::Leased(lease) | Feed::Driven(lease, _) => Some(lease),
+            Feed::Obituary(_) | Feed::Upgraded(_) | Feed::Over => None,
+        }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, WireError>>> {
+        if !self.received.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.received))));
+        }
+        let Some(connection) = self.lease().and_then(Lease::connection) else { return Poll::Ready(None) };
+        let piece = ready!(connection.poll_body(cx));
+        if matches!(piece, Some(Ok(_))) && connection.is_over() {
+            // The last piece: the connection is given back before anybody asks for one that does not come.
+            self.feed = Feed::Over;
+        }
+        Poll::Ready(piece)
     }
 
     /// The body has ended, by itself or with `error`. Gives the connection back, unless the process is exiting: how it does
     /// is what the visitor and the log are told.
-    fn end(&mut self, error: Option<hyper::Error>) -> Option<BodyError> {
-        let is_told_by_exit = error.is_some() || self.ending == Ending::ByClose;
+    fn end(&mut self, error: Option<WireError>) -> Option<BodyError> {
         match std::mem::replace(&mut self.feed, Feed::Over) {
-            Feed::Leased(lease) | Feed::Driven(lease, _) if is_told_by_exit && lease.instance().is_exiting() => {
+            // Only an error, or the end of the connection, is told here: other ends were told by the last piece.
+            Feed::Leased(lease) | Feed::Driven(lease, _) if lease.instance().is_exiting() => {
                 self.feed = Feed::Obituary(Obituary::of(lease, error));
                 None
             }
@@ -186,9 +186,9 @@ impl Body for FunctionBody {
             return Poll::Ready(error.map(Err));
         }
         let error = match this.poll_piece(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(piece))) => {
                 this.clock = None;
-                return Poll::Ready(Some(Ok(frame)));
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
             Poll::Ready(ended) => ended.and_then(Result::err),
             Poll::Pending => {
@@ -204,20 +204,27 @@ impl Body for FunctionBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match self.feed {
-            Feed::Over => true,
-            Feed::Obituary(_) => false,
-            _ => self.ending == Ending::Delimited && self.incoming.is_end_stream(),
-        }
+        matches!(self.feed, Feed::Over | Feed::Upgraded(_)) && self.received.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let received = self.received.len() as u64;
+        let left = match &self.feed {
+            Feed::Leased(lease) | Feed::Driven(lease, _) => lease.left(),
+            Feed::Obituary(_) => None,
+            Feed::Upgraded(_) | Feed::Over => Some(0),
+        };
+        let mut hint = SizeHint::new();
+        hint.set_lower(received);
+        if let Some(left) = left {
+            hint.set_exact(received + left);
+        }
+        hint
     }
 }
 
 impl std::fmt::Debug for FunctionBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FunctionBody").field("is_received", &self.is_received()).finish_non_exhaustive()
+        f.debug_struct("FunctionBody").field("is_received", &matches!(self.feed, Feed::Over)).finish_non_exhaustive()
     }
 }

@@ -1,61 +1,82 @@
 //! One keep-alive connection to an instance.
 //!
-//! hyper splits a connection into a handle that sends requests and a driver that reads and writes. The driver is usually a
-//! task of its own, and each request then costs two hand-overs between tasks. Here the request drives its own connection:
-//! whoever waits for the response, or for the next piece of its body, moves the bytes. A connection that nobody uses is not
-//! watched; that the function closed it is seen when it is taken for the next request, before anything is sent.
+//! Nobody watches it but the request that uses it: whoever waits for the response, or for the next piece of its body, moves
+//! the bytes. That the function closed a connection that nobody used is seen when it is taken for the next request, before
+//! anything is sent.
 
-use std::future::Future;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::Bytes;
+use http::response;
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::limits::MAX_RESPONSE_HEAD_BYTES;
-use crate::pool::Lease;
-use crate::request::RequestBody;
-
-/// What moves the bytes of a connection. It ends when the connection is closed or handed over to another protocol.
-pub(crate) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+use crate::limits::PIECES_PER_TURN;
+use crate::linux::stream::FunctionSocket;
+use crate::request::{Outgoing, Upload, UploadPhase};
+use crate::sending::SendingError;
+use crate::wire::{Decoder, HeadReader, Inbox, WireError};
 
 /// A connection to an instance.
 pub(crate) struct Connection {
-    sender: http1::SendRequest<RequestBody>,
-    /// `None` once the connection is over.
-    driver: Option<Driver>,
-    tenant: Tenant,
+    socket: Arc<FunctionSocket>,
+    inbox: Inbox,
+    state: State,
+    /// Whether the response that is being read allows another request after it.
+    keeps_alive: bool,
+    /// The body of the request at hand.
+    upload: Option<Arc<Upload>>,
+    /// Kept from request to request, because a timer that is only looked at costs less than a new one.
+    clock: Option<Pin<Box<Sleep>>>,
     /// Where its socket is watched.
     home: tokio::runtime::Id,
 }
 
-/// The lease of a request that became another protocol. It lives in the stream, so that it ends with the stream.
-type Tenant = Arc<Mutex<Option<Lease>>>;
+/// What is expected of the function.
+enum State {
+    /// Nothing: it never had a request.
+    New,
+    /// Nothing: its last response was read to the end.
+    Idle,
+    /// A head.
+    Head(HeadReader),
+    /// A body.
+    Body(Decoder),
+    /// A body that is not as it should be, which is told after what was received of it.
+    Broken(WireError),
+    /// Nothing ever again.
+    Over,
+}
 
 /// Why a request got no response on a connection.
 pub(crate) enum SendError {
-    /// The connection was over before the request was written: here is the request again.
-    Unsent(Box<Request<RequestBody>>),
+    /// The connection was over before anything of the request was written.
+    Unsent,
     /// It failed later.
-    Broken(hyper::Error),
+    Broken(WireError),
 }
 
+/// The deadline passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Late;
+
 impl Connection {
-    /// Speaks HTTP/1.1 on a new stream.
-    pub(crate) async fn open(stream: UnixStream) -> hyper::Result<Self> {
-        let tenant = Tenant::default();
-        let stream = FunctionStream { stream, _tenant: Arc::clone(&tenant) };
-        let (sender, driver) =
-            http1::Builder::new().max_header_size(MAX_RESPONSE_HEAD_BYTES).handshake(TokioIo::new(stream)).await?;
-        let home = Handle::current().id();
-        Ok(Self { sender, driver: Some(Box::pin(driver.with_upgrades())), tenant, home })
+    /// Takes a connected socket, to be used on the async runtime that this is called on.
+    pub(crate) fn new(socket: FunctionSocket) -> Self {
+        Self {
+            socket: Arc::new(socket),
+            inbox: Inbox::new(),
+            state: State::New,
+            keeps_alive: true,
+            upload: None,
+            clock: None,
+            home: Handle::current().id(),
+        }
     }
 
     /// Whether its socket is watched by this runtime. A request of another would be woken across threads, which takes longer
@@ -65,100 +86,220 @@ impl Connection {
     }
 
     /// Whether the last response was read to its end and another request can be sent.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.driver.is_some() && self.sender.is_ready()
+    pub(crate) const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
     }
 
-    /// Sends a request and waits for the head of its response. Dropping the future closes the connection with `self`.
-    pub(crate) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, SendError> {
-        let response = self.sender.try_send_request(request);
-        let mut response = std::pin::pin!(response);
-        let sent = std::future::poll_fn(|cx| self.poll_until(cx, |cx| response.as_mut().poll(cx))).await;
-        sent.map_err(unsent_or_broken)
+    /// Whether all of the response's body was read.
+    pub(crate) const fn is_over(&self) -> bool {
+        matches!(self.state, State::Idle | State::Over)
     }
 
-    /// Moves bytes until `wanted`, something that this connection's driver produces, is there.
-    ///
-    /// Both are first polled without a waker: the driver wakes what it feeds, and that is this very task. Only what is
-    /// still missing after that registers for a wake-up.
-    pub(crate) fn poll_until<T>(
+    /// How many bytes of the body are still to come, if that is known.
+    pub(crate) const fn left(&self) -> Option<u64> {
+        match &self.state {
+            State::Body(decoder) => decoder.left(),
+            State::Idle | State::Over => Some(0),
+            State::New | State::Head(_) | State::Broken(_) => None,
+        }
+    }
+
+    /// Whether only the end of the connection ends the body.
+    pub(crate) const fn is_ended_by_close(&self) -> bool {
+        matches!(self.state, State::Body(Decoder::UntilClose))
+    }
+
+    /// Sends a request and waits for the head of its response. Dropping the future loses nothing: called again, it goes on.
+    pub(crate) async fn ask(&mut self, outgoing: &mut Outgoing) -> Result<response::Parts, SendError> {
+        poll_fn(|cx| self.poll_ask(cx, outgoing)).await
+    }
+
+    /// The same, until `deadline`.
+    pub(crate) async fn ask_until(
         &mut self,
-        cx: &mut Context<'_>,
-        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let mut silent = Context::from_waker(Waker::noop());
-        self.drive(&mut silent);
-        if let Poll::Ready(value) = wanted(&mut silent) {
-            return Poll::Ready(value);
-        }
-        self.drive(cx);
-        // If the driver is over, nothing will ever come, and `wanted` has learned of it.
-        wanted(if self.driver.is_some() { &mut silent } else { cx })
+        deadline: Instant,
+        outgoing: &mut Outgoing,
+    ) -> Result<Result<response::Parts, SendError>, Late> {
+        poll_fn(|cx| match self.poll_ask(cx, outgoing) {
+            Poll::Ready(answered) => Poll::Ready(Ok(answered)),
+            Poll::Pending => self.poll_clock(cx, deadline).map(Err),
+        })
+        .await
     }
 
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(driver) = &mut self.driver
-            && driver.as_mut().poll(cx).is_ready()
+    fn poll_ask(&mut self, cx: &mut Context<'_>, outgoing: &mut Outgoing) -> Poll<Result<response::Parts, SendError>> {
+        if !matches!(self.state, State::Head(_)) {
+            self.begin(outgoing)?;
+        }
+        let sending = &mut outgoing.sending;
+        if !sending.is_over()
+            && let Poll::Ready(Err(error)) = sending.poll(cx, &self.socket)
         {
-            // The result was given to the request or its body already.
-            self.driver = None;
+            self.state = State::Over;
+            return Poll::Ready(Err(match error {
+                SendingError::Unsent => SendError::Unsent,
+                SendingError::Body(error) => SendError::Broken(WireError::RequestBody(error)),
+            }));
+        }
+        let answered = ready!(self.poll_head(cx, outgoing));
+        Poll::Ready(
+            answered
+                .map_err(|error| match error {
+                    // A request that could not be written to its end certainly was not read to its end.
+                    WireError::Closed if outgoing.sending.is_refused() => {
+                        io::Error::from(io::ErrorKind::BrokenPipe).into()
+                    }
+                    error => error,
+                })
+                .map_err(SendError::Broken),
+        )
+    }
+
+    /// Expects a head from now on, if the function has not closed the connection or said something that nobody asked.
+    fn begin(&mut self, outgoing: &Outgoing) -> Result<(), SendError> {
+        let is_usable = match self.state {
+            State::New => true,
+            State::Idle => self.is_silent(),
+            _ => false,
+        };
+        if !is_usable {
+            self.state = State::Over;
+            return Err(SendError::Unsent);
+        }
+        self.upload.clone_from(&outgoing.upload);
+        self.state = State::Head(HeadReader::default());
+        Ok(())
+    }
+
+    /// Whether there is nothing to read, nor an end. The kernel is asked only if something has happened.
+    fn is_silent(&mut self) -> bool {
+        self.socket.poll_read(&mut Context::from_waker(Waker::noop()), self.inbox.room()).is_pending()
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, outgoing: &Outgoing) -> Poll<Result<response::Parts, WireError>> {
+        for _ in 0..PIECES_PER_TURN {
+            let State::Head(reader) = &mut self.state else { return Poll::Ready(Err(WireError::Closed)) };
+            match reader.read(&mut self.inbox, outgoing.question) {
+                Ok(Some(head)) => {
+                    // A request that the function did not want to its end leaves a connection that begins nowhere.
+                    self.keeps_alive = head.keeps_alive && (outgoing.sending.is_over() || self.upload.is_some());
+                    self.state = State::Body(head.decoder);
+                    self.settle();
+                    return Poll::Ready(Ok(head.parts));
+                }
+                Ok(None) => {}
+                Err(error) => return self.fail(error),
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) => return self.fail(WireError::Closed),
+                Ok(_) => {}
+                Err(error) => return self.fail(error.into()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn fail<T>(&mut self, error: WireError) -> Poll<Result<T, WireError>> {
+        self.state = State::Over;
+        Poll::Ready(Err(error))
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let filled = ready!(self.socket.poll_read(cx, self.inbox.room()));
+        if let Ok(count) = filled {
+            self.inbox.filled(count);
+        }
+        Poll::Ready(filled)
+    }
+
+    /// What has been received of the body with the head, or since.
+    pub(crate) fn received(&mut self) -> Bytes {
+        let State::Body(decoder) = &mut self.state else { return Bytes::new() };
+        let mut body = Vec::new();
+        match decoder.decode(&mut self.inbox, &mut body) {
+            Ok(()) => self.settle(),
+            Err(error) => self.state = State::Broken(error),
+        }
+        body.into()
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub(crate) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, WireError>>> {
+        for _ in 0..PIECES_PER_TURN {
+            let piece = self.received();
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+            match std::mem::replace(&mut self.state, State::Over) {
+                State::Broken(error) => return Poll::Ready(Some(Err(error))),
+                State::Body(decoder) => self.state = State::Body(decoder),
+                state => {
+                    self.state = state;
+                    return Poll::Ready(None);
+                }
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) => return Poll::Ready(self.end()),
+                Ok(_) => {}
+                Err(error) => {
+                    self.state = State::Over;
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The function has closed the connection in the middle of a body, or at the end of one that has no other end.
+    fn end(&mut self) -> Option<Result<Bytes, WireError>> {
+        let is_end = self.is_ended_by_close();
+        self.state = State::Over;
+        if self.upload.as_ref().is_some_and(|upload| upload.phase() == UploadPhase::Failed) {
+            return Some(Err(WireError::RequestBody(None)));
+        }
+        (!is_end).then_some(Err(WireError::Closed))
+    }
+
+    /// Notes the end of a body, and whether the connection is kept.
+    fn settle(&mut self) {
+        let State::Body(decoder) = &self.state else { return };
+        if !decoder.is_over() {
+            return;
+        }
+        let is_sent = self.upload.as_ref().is_none_or(|upload| upload.phase() == UploadPhase::Over);
+        let is_kept = self.keeps_alive && is_sent && self.inbox.bytes().is_empty();
+        self.state = if is_kept { State::Idle } else { State::Over };
+        self.upload = None;
+        self.inbox.shrink();
+    }
+
+    /// Ready at the deadline. Deadlines only ever move forward, so the timer is moved when it fires, and not for each request.
+    fn poll_clock(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<Late> {
+        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if clock.deadline() > deadline {
+            clock.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(clock.as_mut().poll(cx));
+            if clock.deadline() >= deadline {
+                return Poll::Ready(Late);
+            }
+            clock.as_mut().reset(deadline);
         }
     }
 
-    /// Takes the driver out, to let a task of its own move the bytes. `None` if there is nothing left to move.
-    pub(crate) fn into_driver(self) -> Option<Driver> {
-        self.driver
+    /// The socket, for whoever writes the rest of a request while its response is read.
+    pub(crate) const fn socket(&self) -> &Arc<FunctionSocket> {
+        &self.socket
     }
 
-    /// Puts a request's lease into the stream: the response was a 101, and the request lasts as long as the stream.
-    pub(crate) fn settle_in(&self, lease: Lease) {
-        *self.tenant.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
-    }
-}
-
-fn unsent_or_broken(mut error: TrySendError<Request<RequestBody>>) -> SendError {
-    match error.take_message() {
-        Some(request) => SendError::Unsent(Box::new(request)),
-        None => SendError::Broken(error.into_error()),
-    }
-}
-
-/// A stream that carries the lease of a request that outlives its response.
-struct FunctionStream {
-    stream: UnixStream,
-    _tenant: Tenant,
-}
-
-impl AsyncRead for FunctionStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for FunctionStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-        Poll::Ready(Ok(()))
+    /// The stream after a 101, and what has arrived of the new protocol. `None` if somebody still writes to it.
+    pub(crate) fn into_stream(self) -> io::Result<(UnixStream, Bytes)> {
+        let received = Bytes::copy_from_slice(self.inbox.bytes());
+        let socket = Arc::try_unwrap(self.socket).map_err(|_| io::ErrorKind::ResourceBusy)?;
+        Ok((socket.into_stream()?, received))
     }
 }
 
@@ -177,28 +318,16 @@ pub(crate) enum Breakage {
 }
 
 impl Breakage {
-    /// The meaning of an error of hyper.
-    pub(crate) fn of(error: &hyper::Error) -> Self {
-        if error.is_user() {
-            return Self::RequestBody;
-        }
-        if error.is_parse() {
-            return Self::Garbage;
-        }
-        match io_error_kind(error) {
-            Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Self::Unread,
-            _ => Self::Closed,
+    /// The meaning of an error.
+    pub(crate) fn of(error: &WireError) -> Self {
+        match error {
+            WireError::Head(_) | WireError::HeadTooLarge | WireError::Ambiguous(_) | WireError::Chunk => Self::Garbage,
+            WireError::RequestBody(_) => Self::RequestBody,
+            WireError::Io(error) => match error.kind() {
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Unread,
+                _ => Self::Closed,
+            },
+            WireError::Closed => Self::Closed,
         }
     }
-}
-
-fn io_error_kind(error: &hyper::Error) -> Option<io::ErrorKind> {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            return Some(error.kind());
-        }
-        source = cause.source();
-    }
-    None
 }

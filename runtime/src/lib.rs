@@ -9,7 +9,8 @@
 //! | `invoke` | one request: clocks, second tries, what an answer may look like |
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
-//! | `connection`, `request`, `body` | one HTTP exchange |
+//! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
+//! | `wire` | HTTP/1.1 itself, without any I/O |
 //! | `interpreter` | the programs that run artifacts in Node and Python |
 //! | `output`, `journal` | what functions print, as log records |
 //! | `linux` | everything that asks the operating system, and the only `unsafe` code of the project |
@@ -30,11 +31,16 @@ mod output;
 mod pool;
 mod request;
 mod runtime;
+mod sending;
 mod spec;
 mod supervisor;
+mod upgraded;
+mod wire;
 
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
 pub use runtime::Runtime;
 pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};
+pub use upgraded::Upgraded;
+pub use wire::WireError;

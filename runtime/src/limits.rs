@@ -62,3 +62,27 @@ pub(crate) const READS_PER_TURN: usize = 16;
 /// How many requests that are over may wait for their last output to be read. Beyond it the oldest are no longer named in
 /// the lines that follow.
 pub(crate) const LINGERING_REQUESTS: usize = 64;
+
+/// How much is read from a function at a time, in bytes, and kept for each connection between two responses: most responses
+/// are smaller.
+pub(crate) const INBOX_BYTES: usize = 8 * 1024;
+
+/// How much is read from a function at a time while a long body fills what there is room for: a local socket holds not much
+/// more.
+pub(crate) const INBOX_MOST_BYTES: usize = 64 * 1024;
+
+/// How many headers a response may have: what parsers elsewhere take.
+pub(crate) const MAX_RESPONSE_HEADERS: usize = 100;
+
+/// The longest line before a chunk, in bytes: its size and what nobody reads.
+pub(crate) const MAX_CHUNK_LINE_BYTES: usize = 4 * 1024;
+
+/// How many pieces are moved between a function and a visitor in one turn before other work gets its own.
+pub(crate) const PIECES_PER_TURN: usize = 32;
+
+/// The largest piece of a request's body that is written at a time, in bytes: so much is copied for each upload that is under
+/// way.
+pub(crate) const PIECE_BYTES: usize = 64 * 1024;
+
+/// The largest head that the first piece of a body is put behind, in bytes, so that both go out at once.
+pub(crate) const TOGETHER_BYTES: usize = 16 * 1024;

@@ -1,22 +1,19 @@
 //! The request as it goes to a function.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{Request, Uri, Version};
-use http_body::{Body, Frame, SizeHint};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, UPGRADE};
+use http::{Method, Request};
+use http_body::Body;
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use ship_core::RequestId;
 use tokio::time::Instant;
 
 use crate::body::BoxError;
+use crate::sending::Sending;
+use crate::wire::{Framing, Question, write_request_head};
 
 /// The header in which a function finds the request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ship-id");
@@ -24,13 +21,15 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-ship-id");
 /// The header that asks an instance whether it is there. Its launcher answers without calling the function.
 const CHECK: HeaderName = HeaderName::from_static("x-ship-check");
 
+/// Room for the head of most requests, in bytes.
+const USUAL_HEAD_BYTES: usize = 1024;
+
 /// A request that is ready to be written to an instance.
 pub(crate) struct Outgoing {
-    pub(crate) request: Request<RequestBody>,
+    pub(crate) sending: Sending,
     /// How far its body is; `None` if it has none.
     pub(crate) upload: Option<Arc<Upload>>,
-    /// Whether it asks for another protocol, so that a 101 is an answer to it.
-    pub(crate) wants_upgrade: bool,
+    pub(crate) question: Question,
 }
 
 impl Outgoing {
@@ -40,127 +39,47 @@ impl Outgoing {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (mut head, body) = request.into_parts();
-        let (body, upload) = RequestBody::new(body);
-        head.version = Version::HTTP_11;
-        origin_form(&mut head.uri);
-        let wants_upgrade = head.headers.contains_key(UPGRADE);
-        if !wants_upgrade {
-            // The connection to the instance has a life of its own.
-            head.headers.remove(CONNECTION);
+        let (parts, body) = request.into_parts();
+        let question = match parts.method {
+            _ if parts.headers.contains_key(UPGRADE) => Question::Upgrade,
+            Method::HEAD => Question::Head,
+            Method::CONNECT => Question::Connect,
+            _ => Question::Plain,
+        };
+        let framing = framing_of(&body);
+        // The connection to the instance has a life of its own. Only the runtime may check: the answer is not the function's.
+        let without = [CHECK, REQUEST_ID, CONNECTION];
+        let without = if question == Question::Upgrade { &without[..2] } else { &without };
+        let mut head = Vec::with_capacity(USUAL_HEAD_BYTES);
+        write_request_head(&mut head, &parts, without, framing, &[(REQUEST_ID, id.as_str())]);
+        if framing == Framing::NoBody {
+            return Self { sending: Sending::of_head(head), upload: None, question };
         }
-        // Only the runtime may ask this: its answer is not the function's.
-        head.headers.remove(CHECK);
-        // The body is sent without waiting, so there is nothing to expect.
-        head.headers.remove(EXPECT);
-        frame(&mut head.headers, &body);
-        if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-            head.headers.insert(REQUEST_ID, id);
-        }
-        Self { request: Request::from_parts(head, body), upload, wants_upgrade }
+        let upload = Arc::new(Upload::new());
+        let body = body.map_err(Into::into).boxed_unsync();
+        Self { sending: Sending::new(head, body, framing, Arc::clone(&upload)), upload: Some(upload), question }
     }
 
     /// The question whether an instance is there.
     pub(crate) fn check() -> Self {
-        let mut request = Request::new(RequestBody::default());
+        let mut request = Request::new(());
         request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-        request.headers_mut().insert(CHECK, HeaderValue::from_static("1"));
-        Self { request, upload: None, wants_upgrade: false }
+        let mut head = Vec::new();
+        write_request_head(&mut head, &request.into_parts().0, &[], Framing::NoBody, &[(CHECK, "1")]);
+        Self { sending: Sending::of_head(head), upload: None, question: Question::Plain }
     }
 }
 
-/// A second copy of a request that has no body, for the case that the first never reaches the function.
-pub(crate) fn copy_without_body(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::default());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
-}
-
-/// Keeps the path and query: a function is a server, not a proxy.
-fn origin_form(uri: &mut Uri) {
-    if uri.authority().is_some() {
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        *uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
+/// Where the body ends, as the body itself says: what a visitor wrote about it was for the visitor's connection, and a length
+/// that is wrong would leave the function waiting for the rest.
+fn framing_of<B: Body>(body: &B) -> Framing {
+    if body.is_end_stream() {
+        return Framing::NoBody;
     }
-}
-
-/// Says where the body ends, from the body itself: what a visitor wrote about it was for the visitor's connection, and a
-/// length that is wrong would leave the function waiting for the rest.
-fn frame(headers: &mut HeaderMap, body: &RequestBody) {
-    headers.remove(TRANSFER_ENCODING);
     match body.size_hint().exact() {
-        Some(0) => {
-            if headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
-                headers.remove(CONTENT_LENGTH);
-            }
-        }
-        Some(length) => {
-            headers.insert(CONTENT_LENGTH, length.into());
-        }
-        None => {
-            headers.remove(CONTENT_LENGTH);
-            // Without this, hyper would send the body of a GET nowhere.
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-    }
-}
-
-/// The body of a request, whatever its source.
-#[derive(Default)]
-pub(crate) struct RequestBody {
-    inner: Option<(UnsyncBoxBody<Bytes, BoxError>, Arc<Upload>)>,
-}
-
-impl RequestBody {
-    fn new<B>(body: B) -> (Self, Option<Arc<Upload>>)
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        if body.is_end_stream() {
-            return (Self::default(), None);
-        }
-        let upload = Arc::new(Upload::new());
-        let inner = (body.map_err(Into::into).boxed_unsync(), Arc::clone(&upload));
-        (Self { inner: Some(inner) }, Some(upload))
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some((body, upload)) = &mut self.inner else { return Poll::Ready(None) };
-        let polled = Pin::new(body).poll_frame(cx);
-        match &polled {
-            Poll::Pending => upload.set(UploadPhase::Visitor),
-            Poll::Ready(Some(_)) => {
-                *upload.moved_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-                upload.set(UploadPhase::Function);
-            }
-            Poll::Ready(None) => upload.set(UploadPhase::Over),
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(|(body, _)| body.is_end_stream())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), |(body, _)| body.size_hint())
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        // The connection lets go of a body when it has all of it, or when the function takes no more.
-        if let Some((_, upload)) = &self.inner {
-            upload.set(UploadPhase::Over);
-        }
+        Some(0) => Framing::NoBody,
+        Some(length) => Framing::Length(length),
+        None => Framing::Chunked,
     }
 }
 
@@ -179,12 +98,14 @@ pub(crate) enum UploadPhase {
     Function = 0,
     /// The visitor, to send more.
     Visitor = 1,
-    /// Nobody: the connection needs no more of it.
+    /// Nobody: all of it was written, or the function takes no more.
     Over = 2,
+    /// Nobody: it could not be read, and the connection was given up.
+    Failed = 3,
 }
 
 impl Upload {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { phase: AtomicU8::new(UploadPhase::Function as u8), moved_at: Mutex::new(Instant::now()) }
     }
 
@@ -198,17 +119,27 @@ impl Upload {
         match self.phase.load(Ordering::Acquire) {
             0 => UploadPhase::Function,
             1 => UploadPhase::Visitor,
-            _ => UploadPhase::Over,
+            2 => UploadPhase::Over,
+            _ => UploadPhase::Failed,
         }
     }
 
-    fn set(&self, phase: UploadPhase) {
+    /// Notes who is to do the next step.
+    pub(crate) fn set(&self, phase: UploadPhase) {
         self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// Notes that the connection took a piece.
+    pub(crate) fn moves(&self) {
+        *self.moved_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.set(UploadPhase::Function);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Version;
+    use http_body::Frame;
     use http_body_util::{Full, StreamBody};
 
     use super::*;
@@ -217,8 +148,12 @@ mod tests {
         RequestId::from_parts(1, [7; 10])
     }
 
-    fn header<'r>(outgoing: &'r Outgoing, name: &str) -> Option<&'r str> {
-        outgoing.request.headers().get(name).map(|value| value.to_str().unwrap())
+    fn sent(outgoing: &Outgoing) -> String {
+        String::from_utf8(outgoing.sending.unwritten().to_vec()).unwrap()
+    }
+
+    fn header(outgoing: &Outgoing, name: &str) -> Option<String> {
+        sent(outgoing).lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned))
     }
 
     /// What a visitor wrote about the connection and about the request's id does not reach the function.
@@ -226,22 +161,28 @@ mod tests {
     fn head_is_rewritten() {
         let request = Request::get("http://site.test/a?b=c")
             .version(Version::HTTP_10)
+            .header("host", "site.test")
             .header("connection", "close")
             .header("expect", "100-continue")
             .header("transfer-encoding", "gzip")
             .header("x-ship-id", "forged")
             .header("x-ship-check", "1")
+            .header("cookie", "a")
+            .header("cookie", "b")
             .body(Full::new(Bytes::new()))
             .unwrap();
         let outgoing = Outgoing::new(request, id());
-        assert_eq!(outgoing.request.uri(), "/a?b=c");
-        assert_eq!(outgoing.request.version(), Version::HTTP_11);
-        for gone in ["connection", "expect", "transfer-encoding", "x-ship-check"] {
-            assert_eq!(header(&outgoing, gone), None, "{gone}");
-        }
-        assert_eq!(header(&outgoing, "x-ship-id"), Some(id().as_str()));
+        let id = id();
+        let expected =
+            format!("GET /a?b=c HTTP/1.1\r\nhost: site.test\r\ncookie: a\r\ncookie: b\r\nx-ship-id: {id}\r\n\r\n");
+        assert_eq!(sent(&outgoing), expected);
         assert!(outgoing.upload.is_none());
-        assert_eq!(copy_without_body(&outgoing.request).headers(), outgoing.request.headers());
+    }
+
+    /// The question whether an instance is there.
+    #[test]
+    fn check() {
+        assert_eq!(sent(&Outgoing::check()), "GET / HTTP/1.1\r\nhost: localhost\r\nx-ship-check: 1\r\n\r\n");
     }
 
     /// The length that a function reads is that of the body, whatever a visitor wrote.
@@ -250,16 +191,16 @@ mod tests {
         for (written, body, expected) in [("5", "", None), ("0", "", Some("0")), ("5", "four", Some("4"))] {
             let request = Request::post("/").header("content-length", written);
             let outgoing = Outgoing::new(request.body(Full::new(Bytes::from(body))).unwrap(), id());
-            assert_eq!(header(&outgoing, "content-length"), expected, "{written} {body:?}");
+            assert_eq!(header(&outgoing, "content-length").as_deref(), expected, "{written} {body:?}");
         }
     }
 
     /// A body of unknown length is chunked also with a method that rarely has one.
     #[test]
     fn body_of_a_get() {
-        let frames = tokio_stream_of([Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"x")))]);
+        let frames = futures_util::stream::iter([Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"x")))]);
         let outgoing = Outgoing::new(Request::get("/").body(StreamBody::new(frames)).unwrap(), id());
-        assert_eq!(header(&outgoing, "transfer-encoding"), Some("chunked"));
+        assert_eq!(header(&outgoing, "transfer-encoding").as_deref(), Some("chunked"));
         assert!(outgoing.upload.is_some());
     }
 
@@ -268,11 +209,7 @@ mod tests {
     fn upgrade() {
         let request = Request::get("/").header("connection", "upgrade").header("upgrade", "websocket");
         let outgoing = Outgoing::new(request.body(Full::new(Bytes::new())).unwrap(), id());
-        assert!(outgoing.wants_upgrade);
-        assert_eq!(header(&outgoing, "connection"), Some("upgrade"));
-    }
-
-    fn tokio_stream_of<T, const N: usize>(items: [T; N]) -> impl futures_util::Stream<Item = T> {
-        futures_util::stream::iter(items)
+        assert_eq!(outgoing.question, Question::Upgrade);
+        assert_eq!(header(&outgoing, "connection").as_deref(), Some("upgrade"));
     }
 }

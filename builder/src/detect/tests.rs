@@ -174,7 +174,7 @@ fn go_servers() {
     project.write("go.mod", "module example.com/x\n");
     let config = project.detect().unwrap();
     assert_eq!(names(&config), ["index"]);
-    assert_eq!((config.functions()[0].reach, config.site.kind), (Reach::Site, SiteFolderKind::Server));
+    assert_eq!((config.functions()[0].reach, config.site.kind), (Reach::Site, SiteFolderKind::Nothing));
     assert!(project.plan().unwrap().files.files.is_empty());
     project.write("api/date.go", &handler("Date", "now"));
     assert_eq!(names(&project.detect().unwrap()), ["api/date"]);

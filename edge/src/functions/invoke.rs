@@ -74,11 +74,14 @@ impl FunctionServer {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response.map(EdgeBody::function));
         }
-        let Some(visitor_upgrade) = visitor_upgrade else { return Err(PlatformError::InvalidFunctionResponse) };
-        let function_upgrade = hyper::upgrade::on(&mut response);
-        upgrade::join(visitor_upgrade, function_upgrade, &self.websockets, self.stop.clone());
+        let (head, body) = response.into_parts();
+        let (Some(visitor_upgrade), Some(function)) = (visitor_upgrade, body.into_upgraded()) else {
+            return Err(PlatformError::InvalidFunctionResponse);
+        };
+        upgrade::join(visitor_upgrade, function, &self.websockets, self.stop.clone());
+        let mut response = Response::from_parts(head, EdgeBody::empty());
         upgrade::announce(response.headers_mut());
-        Ok(response.map(|_| EdgeBody::empty()))
+        Ok(response)
     }
 }
 

@@ -4,6 +4,7 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use ship_runtime::Upgraded;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,11 +29,10 @@ pub(super) fn announce(headers: &mut HeaderMap) {
 }
 
 /// Joins the visitor's connection with the function's in a task of `tasks`, until either ends or `stop`.
-pub(super) fn join(visitor: OnUpgrade, function: OnUpgrade, tasks: &TaskTracker, stop: CancellationToken) {
+pub(super) fn join(visitor: OnUpgrade, mut function: Upgraded, tasks: &TaskTracker, stop: CancellationToken) {
     tasks.spawn(async move {
         let joined = async {
-            let (visitor, function) = tokio::try_join!(visitor, function)?;
-            let (mut visitor, mut function) = (TokioIo::new(visitor), TokioIo::new(function));
+            let mut visitor = TokioIo::new(visitor.await?);
             tokio::io::copy_bidirectional(&mut visitor, &mut function).await?;
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
         };

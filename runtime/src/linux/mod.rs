@@ -5,4 +5,5 @@ pub(crate) mod leftovers;
 pub(crate) mod process;
 pub(crate) mod socket;
 pub(crate) mod spawn;
+pub(crate) mod stream;
 pub(crate) mod watch;

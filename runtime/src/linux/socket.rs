@@ -6,11 +6,11 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream as StdStream;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use tokio::net::UnixStream;
+
+use super::stream::FunctionSocket;
 
 /// How many connections may wait until the function accepts them; the kernel lowers it to `net.core.somaxconn`. An instance
 /// gets at most as many requests as its concurrency, so this is for the largest concurrency that makes sense.
@@ -36,11 +36,11 @@ pub(crate) fn listen(folder: &OwnedFd, name: &str) -> io::Result<(OwnedFd, Socke
 
 impl SocketAddress {
     /// Connects. A local connection is there at once or is refused, so nothing is awaited.
-    pub(crate) fn connect(&self) -> io::Result<UnixStream> {
+    pub(crate) fn connect(&self) -> io::Result<FunctionSocket> {
         let socket = stream_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
         let path = format!("/proc/self/fd/{}", self.handle.as_raw_fd());
         rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-        UnixStream::from_std(StdStream::from(socket))
+        FunctionSocket::new(socket)
     }
 }
 
@@ -70,9 +70,8 @@ mod tests {
         let client = address.connect().unwrap();
         let (server, _) = std::os::unix::net::UnixListener::from(listener).accept().unwrap();
         io::Write::write_all(&mut &server, b"hello").unwrap();
-        client.readable().await.unwrap();
         let mut buffer = [0; 8];
-        assert_eq!(client.try_read(&mut buffer).unwrap(), 5);
+        assert_eq!(std::future::poll_fn(|cx| client.poll_read(cx, &mut buffer)).await.unwrap(), 5);
     }
 
     /// Once the last holder of the listening socket is gone, a connection is refused.

@@ -142,10 +142,10 @@ impl Pool {
     }
 
     async fn probe(&self, number: InstanceNumber, instance: &Instance) {
-        let Ok(stream) = instance.address.connect() else { return };
-        let Ok(mut connection) = Connection::open(stream).await else { return };
+        let Ok(socket) = instance.address.connect() else { return };
+        let (mut connection, mut check) = (Connection::new(socket), Outgoing::check());
         tokio::select! {
-            answer = connection.send(Outgoing::check().request) => {
+            answer = connection.ask(&mut check) => {
                 if answer.is_ok() {
                     self.note_ready(number, instance);
                 }

@@ -58,14 +58,17 @@ impl Lease {
         self.connection.take()
     }
 
-    /// A connection to the instance: one that was kept, or a new one.
-    pub(crate) async fn connect(&mut self) -> io::Result<()> {
-        let connection = match self.connection.take() {
-            Some(kept) => kept,
-            None => Connection::open(self.instance.address.connect()?).await.map_err(io::Error::other)?,
-        };
-        self.connection = Some(connection);
+    /// Connects to the instance, unless there is a connection that was kept.
+    pub(crate) fn connect(&mut self) -> io::Result<()> {
+        if self.connection.is_none() {
+            self.connection = Some(Connection::new(self.instance.address.connect()?));
+        }
         Ok(())
+    }
+
+    /// How many bytes of the response's body are still to come, if that is known.
+    pub(crate) fn left(&self) -> Option<u64> {
+        self.connection.as_ref().map_or(Some(0), Connection::left)
     }
 
     /// The instance has answered, or has at least read the request.

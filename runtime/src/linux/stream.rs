@@ -1,0 +1,93 @@
+//! A function's end of a connection, as this process sees it: bytes in, bytes out, and nothing that waits.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
+
+use rustix::net::SendFlags;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
+
+use super::watch::{watch, watch_for_room};
+
+/// A connected socket that does not block.
+///
+/// It is watched for something to read, and only that: a local socket says that it can be written to each time the other
+/// side has read, and each of these wakes would cost a request as much as its answer does. Room for writing is watched
+/// through a second descriptor, made when there is none for the first time.
+#[derive(Debug)]
+pub(crate) struct FunctionSocket {
+    reading: AsyncFd<OwnedFd>,
+    writing: OnceLock<AsyncFd<OwnedFd>>,
+}
+
+impl FunctionSocket {
+    /// Watches a connected socket, by the async runtime that this is called on.
+    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+        Ok(Self { reading: watch(socket)?, writing: OnceLock::new() })
+    }
+
+    /// Reads what there is. Zero is the end.
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.reading.poll_read_ready(cx))?;
+            match retry(|| rustix::io::read(self.reading.get_ref(), &mut *buffer)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Ok(length) if 0 < length && length < buffer.len() => {
+                    // That was all: whatever comes later is announced anew.
+                    guard.clear_ready();
+                    return Poll::Ready(Ok(length));
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Writes what there is room for.
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let send = || retry(|| rustix::net::send(self.reading.get_ref(), bytes, SendFlags::NOSIGNAL));
+        match send() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return Poll::Ready(result),
+        }
+        loop {
+            let mut guard = ready!(self.writing()?.poll_write_ready(cx))?;
+            match send() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn writing(&self) -> io::Result<&AsyncFd<OwnedFd>> {
+        if let Some(writing) = self.writing.get() {
+            return Ok(writing);
+        }
+        let second = self.reading.get_ref().try_clone()?;
+        let watched = watch_for_room(second)?;
+        Ok(self.writing.get_or_init(|| watched))
+    }
+
+    /// Ends the connection in both directions, whoever else still holds it.
+    pub(crate) fn shut_down(&self) {
+        // If the other side was quicker, there is nothing left to end.
+        let _ = rustix::net::shutdown(self.reading.get_ref(), rustix::net::Shutdown::Both);
+    }
+
+    /// The socket as a stream of its own, for another protocol.
+    pub(crate) fn into_stream(self) -> io::Result<UnixStream> {
+        drop(self.writing);
+        UnixStream::from_std(StdStream::from(self.reading.into_inner()))
+    }
+}
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(rustix::io::Errno::INTR) => {}
+            result => return Ok(result?),
+        }
+    }
+}
