@@ -159,7 +159,10 @@ impl Edge {
             Outcome::Redirect { status, location } => redirect(status, &location),
             Outcome::Status(status) => status_only(status),
             Outcome::NotFound => match deployment.index().find(NOT_FOUND_PAGE) {
-                Some(Found::Asset(page)) => self.asset(deployment, page, Some(404), &asked).await,
+                // A person sees the site's own page; a program that calls the API does not.
+                Some(Found::Asset(page)) if !is_for_programs(asked.parts.uri.path()) => {
+                    self.asset(deployment, page, Some(404), &asked).await
+                }
                 _ => Err(PlatformError::NotFound.into()),
             },
             // Boxed, like a function's.
@@ -243,8 +246,12 @@ impl Edge {
     }
 }
 
+fn is_for_programs(path: &str) -> bool {
+    path.starts_with(API_PREFIX) || path == API_PREFIX.trim_end_matches('/')
+}
+
 fn error_form(path: &str, headers: &HeaderMap) -> ErrorForm {
-    let otherwise = if path.starts_with(API_PREFIX) { ErrorForm::Json } else { ErrorForm::Text };
+    let otherwise = if is_for_programs(path) { ErrorForm::Json } else { ErrorForm::Text };
     ErrorForm::of(headers, otherwise)
 }
 

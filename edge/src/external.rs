@@ -70,6 +70,9 @@ impl ExternalServer {
             Ok(mut response) => {
                 headers::drop_hop_by_hop(response.headers_mut());
                 headers::drop_platform(response.headers_mut());
+                // How the other connection is spoken on is not this one's concern.
+                *response.version_mut() = Version::HTTP_11;
+                response.extensions_mut().clear();
                 Ok(response.map(|body| EdgeBody::external(ExternalBody::new(body))))
             }
             Err(_) if verdict.is_too_large() => Err(PlatformError::PayloadTooLarge.into()),

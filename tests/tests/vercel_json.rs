@@ -1,5 +1,6 @@
 //! Projects that were made for Vercel: a `vercel.json` is read as it is.
 
+use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
@@ -158,4 +159,25 @@ fn another_server() {
     assert!(head.starts_with("GET /v1/items/7?"), "{head}");
     assert!(head.contains("x=1") && head.contains(&format!("host: localhost:{port}\r\n")), "{head}");
     assert!(head.contains("x-forwarded-host: "), "{head}");
+}
+
+/// A host for a public domain leads nobody to its own machine, although it listens on loopback itself, as behind a proxy.
+#[test]
+fn no_server_inside() {
+    let backend = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = backend.local_addr().expect("it has one").port();
+    let environment = TestEnv::new();
+    let public = ["sh", "-c", "exec \"$0\" \"$@\" --domain sites.test"].map(OsStr::new);
+    let host = TestHost::start_by(&environment, &environment.folder().join("data"), &public);
+    let rewrite =
+        format!(r#"{{ "rewrites": [{{ "source": "/inside", "destination": "http://localhost:{port}/" }}] }}"#);
+    let project = environment.project("site").file("public/index.html", "home").file("vercel.json", rewrite);
+    let deployed = host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+    let url = deployed["url"].as_str().expect("there is a URL").trim_end_matches('/').to_owned();
+    assert!(url.contains(".sites.test"), "{url}");
+    let answer = http::get(&format!("{url}/inside"));
+    let error = answer.header("x-ship-error");
+    assert_eq!((answer.status, error.as_deref()), (404, Some("DNS_HOSTNAME_RESOLVED_PRIVATE")));
+    backend.set_nonblocking(true).expect("it can be asked without waiting");
+    assert!(backend.accept().is_err(), "nothing was connected to");
 }

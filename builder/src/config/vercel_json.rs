@@ -149,7 +149,7 @@ fn prepare(text: ConfigText<'_>, table: &mut DeTable<'_>) -> Result<Vec<UnusedKe
                        files by itself; what functions may use goes into `functions`, a build into `buildCommand`";
         return Err(text.error(key.span(), message).coded("invalid_builds"));
     }
-    ABOUT_VERCEL.iter().for_each(|key| drop(table.remove(*key)));
+    remove(table, &ABOUT_VERCEL);
     let mut unused = Vec::new();
     for (key, instead) in NOT_USED {
         if let Some((place, _)) = table.get_key_value(key) {
@@ -165,6 +165,13 @@ fn prepare(text: ConfigText<'_>, table: &mut DeTable<'_>) -> Result<Vec<UnusedKe
     }
     functions::prepare(table);
     Ok(unused)
+}
+
+/// Takes keys out of a table.
+fn remove(table: &mut DeTable<'_>, keys: &[&str]) {
+    for key in keys {
+        table.remove(*key);
+    }
 }
 
 fn refuse_unknown(text: ConfigText<'_>, table: &DeTable<'_>) -> Result<(), ConfigError> {
@@ -183,7 +190,7 @@ fn prepare_list(text: ConfigText<'_>, list: &mut Spanned<DeValue<'_>>) -> Result
     }
     for entry in list.iter_mut() {
         let DeValue::Table(entry) = entry.get_mut() else { continue };
-        PASSED_OVER_IN_ROUTES.iter().for_each(|key| drop(entry.remove(*key)));
+        remove(entry, &PASSED_OVER_IN_ROUTES);
         if let Some(key) = entry.keys().find(|key| REFUSED_IN_ROUTES.contains(&&**key.get_ref())) {
             let message =
                 format!("this version of ship does not know `{}` of a route: use a function for it", key.get_ref());

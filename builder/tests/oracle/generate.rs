@@ -1,5 +1,7 @@
 //! Patterns, paths and configurations, always the same ones.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 /// Numbers that look random and are the same in every run (xorshift).
@@ -95,7 +97,7 @@ pub(crate) fn destination(dice: &mut Dice, source: &str) -> String {
     for name in ["p", "q", "r", "s"].into_iter().filter(|name| has_parameter(source, name)) {
         if !dice.once_in(3) {
             let start = dice.one_of(&["/", "/x-", "."]);
-            destination.push_str(&format!("{start}:{name}{}", dice.one_of(&ENDS)));
+            write!(destination, "{start}:{name}{}", dice.one_of(&ENDS)).unwrap();
         }
     }
     if destination.starts_with('/') { destination } else { format!("/{destination}") }
@@ -224,13 +226,13 @@ fn target_of(dice: &mut Dice, source: &str, plain: &[&str]) -> String {
     let mut destination = dice.one_of(plain).to_string();
     for name in ["p", "q"].into_iter().filter(|name| has_parameter(source, name)) {
         if dice.once_in(2) {
-            destination.push_str(&format!("/:{name}"));
+            write!(destination, "/:{name}").unwrap();
             if source.contains(&format!(":{name}*")) {
                 destination.push('*');
             }
         } else if dice.once_in(4) {
             let separator = if destination.contains('?') { '&' } else { '?' };
-            destination.push_str(&format!("{separator}z=:{name}"));
+            write!(destination, "{separator}z=:{name}").unwrap();
             return destination;
         }
     }

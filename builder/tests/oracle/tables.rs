@@ -90,8 +90,11 @@ fn percent_decode(text: &str) -> String {
 fn with_sorted_query(url: &str) -> String {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     // Vercel's `/` of a host without a path, and its redirect of `/index` with a trailing slash, which leads to another host.
-    let path =
-        if path == "//" { "/" } else { path.strip_suffix('/').filter(|host| host.ends_with(".com")).unwrap_or(path) };
+    let path = if path == "//" {
+        "/"
+    } else {
+        path.strip_suffix('/').filter(|host| host.ends_with("example.com")).unwrap_or(path)
+    };
     format!("{path}?{}", sorted(query))
 }
 

@@ -26,6 +26,11 @@ async fn own_page() {
         stage.get("/nowhere", &["Range: bytes=0-1", "If-None-Match: *"]).await.shown()
     );
     assert_eq!(stage.ask("POST", "/nowhere", &[]).await.header("x-ship-error").as_deref(), Some("NOT_FOUND"));
+    for path in ["/api", "/api/", "/api/nowhere"] {
+        let received = stage.get(path, &[]).await;
+        assert_eq!(received.header("x-ship-error").as_deref(), Some("NOT_FOUND"), "{path}");
+    }
+    assert_eq!(stage.get("/apiary", &[]).await.body(), b"<p>Lost?");
     stage.stop().await;
 }
 

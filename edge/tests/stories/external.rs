@@ -73,7 +73,7 @@ async fn passes_both_ways() {
         let head = head(&mut stream).await;
         let mut body = [0; 5];
         stream.read_exact(&mut body).await.unwrap();
-        let answer = "HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\nset-cookie: c=d\r\nx-ship-error: FORGED\r\nkeep-alive: \
+        let answer = "HTTP/1.0 302 Gone fishing\r\nlocation: /elsewhere\r\nset-cookie: c=d\r\nx-ship-error: FORGED\r\nkeep-alive: \
                       timeout=5\r\ncontent-length: 3\r\n\r\nbye";
         stream.write_all(answer.as_bytes()).await.unwrap();
         (head, body)

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::super::diagnostic::{ConfigError, ConfigText};
 use super::super::functions::in_range;
 use super::super::model::FunctionEntry;
+use super::remove;
 
 /// Keys that are about Vercel's own service, or that the host decides.
 const ABOUT_VERCEL: [&str; 6] = [
@@ -61,7 +62,7 @@ pub(super) fn prepare(table: &mut DeTable<'_>) {
     let Some(DeValue::Table(functions)) = table.get_mut("functions").map(Spanned::get_mut) else { return };
     for (_, entry) in functions.iter_mut() {
         if let DeValue::Table(entry) = entry.get_mut() {
-            ABOUT_VERCEL.iter().for_each(|key| drop(entry.remove(*key)));
+            remove(entry, &ABOUT_VERCEL);
         }
     }
 }

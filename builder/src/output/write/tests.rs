@@ -52,5 +52,5 @@ fn layout() {
     let config: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
     assert_eq!(config["version"], 3);
-    assert_eq!(config["routes"].as_array().unwrap().len(), 4);
+    assert_eq!(config["routes"].as_array().unwrap().len(), 5);
 }
