@@ -93,7 +93,8 @@ pub(super) fn find(
             .filter(|file| !is_go(file) && !is_rust(file))
             .map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
-    let rust_files: Vec<&String> = files.iter().filter(is_rust).collect();
+    let rust_files: Vec<&String> =
+        files.iter().filter(is_rust).filter(|file| !rust::is_of_package(base, file)).collect();
     let rust_sources =
         rust_files.par_iter().map(|file| rust_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let files: Vec<&String> = files.iter().filter(is_go).collect();
