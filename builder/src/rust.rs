@@ -13,5 +13,6 @@ pub use compile::RustError;
 pub use scan::RustFlaw;
 
 pub(crate) use build::build;
+pub(crate) use manifest::is_of_package;
 pub(crate) use scan::{NearRustHandler, is_rust_source, scan};
 pub(crate) use snapshot::{RustInputs, RustSource};

@@ -105,7 +105,8 @@ pub(super) fn find(
     warnings.extend(
         files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
-    let rust_files: Vec<&String> = files.iter().filter(is_rust).collect();
+    let rust_files: Vec<&String> =
+        files.iter().filter(is_rust).filter(|file| !rust::is_of_package(base, file)).collect();
     let rust_sources =
         rust_files.par_iter().map(|file| rust_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
     let python: Vec<&String> = files.iter().filter(|file| python::is_python_source(file)).collect();

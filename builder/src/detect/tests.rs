@@ -165,6 +165,21 @@ fn rust_functions() {
     assert_eq!(said, [expected]);
 }
 
+/// What cargo itself makes of a package below `api/` is no function: its build script, its library, its tests.
+#[test]
+fn packages_below_api() {
+    let main = "fn main() {}";
+    let project = TestProject::new([
+        ("api/Cargo.toml", "[package]\nname = \"api\"\n"),
+        ("api/build.rs", main),
+        ("api/src/main.rs", main),
+        ("api/tests/all.rs", main),
+        ("api/users/build.rs", main),
+        ("api/date.rs", main),
+    ]);
+    assert_eq!(names(&project.detect().unwrap()), ["api/date", "api/users/build"]);
+}
+
 /// A Go program is a server only where there is a `go.mod` and no function; nothing of its folder is static then.
 #[test]
 fn go_servers() {

@@ -10,6 +10,19 @@ pub(super) const MANIFEST: &str = "Cargo.toml";
 /// The folder of ship's own crate in a mirrored workspace.
 pub(super) const LAUNCHER_FOLDER: &str = ".ship-launcher";
 
+/// Where cargo looks for what is no function of a package: its build script, its library and programs, its tests.
+const OWN_PLACES: [&str; 5] = ["build.rs", "src", "tests", "benches", "examples"];
+
+/// Whether `file`, relative to `base`, belongs to a package below `api/` in one of the ways that cargo knows.
+pub(crate) fn is_of_package(base: &Path, file: &str) -> bool {
+    let file = Path::new(file);
+    let mut above = file.ancestors().skip(1).filter(|folder| folder.starts_with("api"));
+    above.any(|folder| {
+        let place = file.strip_prefix(folder).ok().and_then(|place| place.iter().next()?.to_str());
+        place.is_some_and(|place| OWN_PLACES.contains(&place)) && base.join(folder).join(MANIFEST).is_file()
+    })
+}
+
 /// The tables that name dependencies.
 const DEPENDENCY_TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 

@@ -18,12 +18,12 @@ use super::manifest::{Binary, LAUNCHER_FOLDER, MANIFEST, Manifest, NAMELESS, wit
 use super::scan::RustEntry;
 use super::snapshot::{Content, RustFunction, Workspace};
 
-/// Ship's own crate.
+/// Ship's own crate. Its files are text to this one: they run in functions, and follow other rules than what runs in ship.
 const LAUNCHER: [(&str, &str); 4] = [
-    ("lib.rs", include_str!("launcher/lib.rs")),
-    ("adopt.rs", include_str!("launcher/adopt.rs")),
-    ("body.rs", include_str!("launcher/body.rs")),
-    ("serve.rs", include_str!("launcher/serve.rs")),
+    ("lib.rs", include_str!("launcher/lib.rs.txt")),
+    ("adopt.rs", include_str!("launcher/adopt.rs.txt")),
+    ("body.rs", include_str!("launcher/body.rs.txt")),
+    ("serve.rs", include_str!("launcher/serve.rs.txt")),
 ];
 
 /// Its manifest.

@@ -114,10 +114,11 @@ impl From<PlanError> for CommandError {
 impl From<BuildError> for CommandError {
     fn from(error: BuildError) -> Self {
         match error {
-            BuildError::Compile(CompileError::Refused { .. }) => Self::project(error).code("compile_failed"),
-            BuildError::Compile(CompileError::Toolchain(_)) => Self::project(error).code("no_toolchain"),
-            BuildError::Rust(RustError::Refused { .. }) => Self::project(error).code("compile_failed"),
-            BuildError::Rust(RustError::NoCargo | RustError::NoStandardLibrary { .. }) => {
+            BuildError::Compile(CompileError::Refused { .. }) | BuildError::Rust(RustError::Refused { .. }) => {
+                Self::project(error).code("compile_failed")
+            }
+            BuildError::Compile(CompileError::Toolchain(_))
+            | BuildError::Rust(RustError::NoCargo | RustError::NoStandardLibrary { .. }) => {
                 Self::project(error).code("no_toolchain")
             }
             BuildError::Bundle(BundleError::NotInstalled { ref command, .. }) => {
