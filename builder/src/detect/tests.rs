@@ -49,7 +49,7 @@ fn warnings() {
         said,
         [
             "vercel.json is not read by this version of ship: what it says does not apply",
-            "`api/hello.ts` is not deployed: this version of ship builds functions in Go",
+            "`api/hello.ts` is not deployed: this version of ship builds functions in Go and Python",
             "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
              *http.Request)`",
         ]
