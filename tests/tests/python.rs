@@ -442,7 +442,7 @@ fn edits_while_developing() {
     assert_eq!(http::get(&url).success().text(), "two birds");
 }
 
-/// The example: a page, and a FastAPI application that is the server of everything else.
+/// The example: a page, and a `FastAPI` application that is the server of everything else.
 #[test]
 fn fastapi_example() {
     let environment = TestEnv::new();
