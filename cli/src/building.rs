@@ -212,7 +212,7 @@ impl Teller<'_> {
                 self.progress.message(&format!("Fetching {version}: {}{total}", size(*received_bytes)));
             }
             BuildEvent::PackagesInstalling { file } => {
-                self.progress.message(&format!("Installing what {file} asks for"))
+                self.progress.message(&format!("Installing what {file} asks for"));
             }
             BuildEvent::PackagesInstalled { file, bytes } => {
                 self.output.status(format_args!("Installed what {file} asks for, {}", size(*bytes)));

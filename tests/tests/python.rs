@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use ship_tests::{TestEnv, TestHost, TestProject, http};
+use ship_tests::http::{self, Ending};
+use ship_tests::{TestEnv, TestHost, TestProject};
 
 /// A handler class that answers with what it was asked, and takes a body.
 const HANDLER: &str = r#"
@@ -32,9 +33,15 @@ def app(environ, start_response):
     if path == "/api/wsgi/mistake":
         raise ValueError("this one is on us")
     start_response("200 OK", [("content-type", "text/plain"), ("x-host", environ["HTTP_HOST"].split(":")[0])])
+    if path == "/api/wsgi/broken":
+        return broken()
     if environ["REQUEST_METHOD"] == "POST":
         return (line for line in environ["wsgi.input"])
     return [f"{path}?{environ['QUERY_STRING']} from {environ['REMOTE_ADDR']}".encode()]
+
+def broken():
+    yield b"half of it"
+    raise ValueError("the other half is missing")
 "#;
 
 /// An ASGI application with a lifespan, a stream in both directions, work after the response, and a WebSocket.
@@ -55,6 +62,10 @@ async def app(scope, receive, send):
             message = await receive()
             more = message.get("more_body", False)
             await send({"type": "http.response.body", "body": message["body"], "more_body": more})
+    elif scope["path"] == "/api/asgi/broken":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half of it", "more_body": True})
+        raise ValueError("the other half is missing")
     elif scope["path"] == "/api/asgi/later":
         await send({"type": "http.response.start", "status": 202, "headers": []})
         await send({"type": "http.response.body", "body": b"later"})
@@ -149,6 +160,21 @@ fn asgi_application() {
     assert_eq!(http::get(&format!("{url}/later")).status, 202);
     let seen = std::iter::repeat_with(|| http::get(&url).text()).find(|text| text.contains("done after the response"));
     assert!(seen.is_some());
+}
+
+/// A response that breaks off in the middle does not look whole, and the next request is answered.
+#[test]
+fn broken_streams() {
+    let environment = TestEnv::new();
+    let project =
+        environment.project("site").file("api/wsgi.py", WSGI).file("api/asgi.py", ASGI).file("ship.toml", BELOW);
+    let host = TestHost::start(&environment);
+    let url = deploy(&host, &project);
+    for kind in ["wsgi", "asgi"] {
+        let broken = http::get(&format!("{url}/api/{kind}/broken"));
+        assert_eq!((broken.text().as_str(), broken.ending), ("half of it", Ending::CutOff), "{kind}");
+        assert_eq!(http::get(&format!("{url}/api/{kind}")).status, 200, "{kind}");
+    }
 }
 
 /// A WebSocket passes from the visitor to the application and back.
@@ -416,7 +442,7 @@ fn edits_while_developing() {
     assert_eq!(http::get(&url).success().text(), "two birds");
 }
 
-/// The example: a page, and a FastAPI application that is the server of everything else.
+/// The example: a page, and a `FastAPI` application that is the server of everything else.
 #[test]
 fn fastapi_example() {
     let environment = TestEnv::new();

@@ -38,9 +38,9 @@ fn nothing_to_deploy() {
     let error = project.plan().unwrap_err();
     assert_eq!(error.code(), Some("nothing_to_deploy"));
     assert!(
-        error
-            .to_string()
-            .ends_with("looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.go`"),
+        error.to_string().ends_with(
+            "looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,py}`"
+        ),
         "{error}"
     );
 }

@@ -52,3 +52,6 @@ pub(super) fn program(entry: &PythonEntry) -> String {
 pub(super) fn artifact(program: String) -> Vec<Member> {
     vec![Member::data(FunctionRuntime::Python.entry(), Content::Bytes(program.into_bytes()))]
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,18 +84,20 @@ class Server:
             pass
 
     def converse(self, connection):
+        stream = connection.makefile("rb", BUFFER_BYTES)
         try:
-            stream = connection.makefile("rb", BUFFER_BYTES)
             while self.exchange(connection, stream):
                 pass
         except OSError:
             pass
         finally:
+            # A trace that somebody keeps may keep the stream, and an open stream keeps the connection.
+            stream.close()
+            connection.close()
             with self.changed:
                 self.open.discard(connection)
                 self.idle.discard(connection)
                 self.changed.notify_all()
-            connection.close()
 
     def exchange(self, connection, stream):
         """Reads one request and answers it. Says whether there may be another one."""
