@@ -18,6 +18,7 @@ use crate::prebuilt::{self, Prebuilt};
 use crate::tree::TreeError;
 
 /// Builds what was planned. Blocks until it is done; `events` is called on this thread.
+#[expect(clippy::missing_panics_doc, reason = "it cannot panic: each function is built by its language")]
 pub fn build(
     plan: BuildPlan,
     environment: &BuildEnvironment,
@@ -41,7 +42,8 @@ pub fn build(
     let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let building = scope.spawn(|| timed(|| build_functions(&go, prebuilt.as_ref(), job)));
+        let (go, prebuilt) = (&go, prebuilt.as_ref());
+        let building = scope.spawn(move || timed(move || build_functions(go, prebuilt, &job)));
         // Ends when the languages have dropped their senders.
         receiver.iter().for_each(events);
         (join(hashing), join(building))
@@ -55,11 +57,11 @@ pub fn build(
         return Err(nothing_to_deploy(&site).into());
     }
     cache.prune(artifacts.values().flat_map(BuiltArtifact::files));
-    let built = |detected: DetectedFunction| {
+    let finished = |detected: DetectedFunction| {
         let artifact = artifacts.remove(&detected.name).expect("each function is built by its language");
         artifact.into_function(detected)
     };
-    let functions: Vec<BuiltFunction> = functions.into_iter().map(built).collect();
+    let functions: Vec<BuiltFunction> = functions.into_iter().map(finished).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
     let manifest = Manifest::new(assets, in_manifest, routes, cors)?;
     let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
@@ -69,10 +71,14 @@ pub fn build(
 }
 
 /// Builds the functions of every language, one language after the other: each uses all processors by itself.
-fn build_functions(go: &go::GoInputs, prebuilt: Option<&Prebuilt>, job: BuildJob<'_>) -> Result<Artifacts, BuildError> {
-    let mut artifacts = go::build(go, &job)?;
+fn build_functions(
+    go: &go::GoInputs,
+    prebuilt: Option<&Prebuilt>,
+    job: &BuildJob<'_>,
+) -> Result<Artifacts, BuildError> {
+    let mut artifacts = go::build(go, job)?;
     if let Some(prebuilt) = prebuilt {
-        artifacts.extend(prebuilt::build(prebuilt, &job)?);
+        artifacts.extend(prebuilt::build(prebuilt, job)?);
     }
     Ok(artifacts)
 }

@@ -163,7 +163,7 @@ fn copy(path: PathBuf, writer: &mut BlobWriter<'_>) -> Result<(), KeepError> {
 
 #[cfg(test)]
 mod tests {
-    use ship_builder::{BuildEnvironment, BuildOptions, ProjectDir};
+    use ship_builder::{BuildContext, BuildEnvironment, BuildOptions, BuildTarget, ProjectDir};
 
     use super::*;
 
@@ -171,9 +171,16 @@ mod tests {
         fs_err::write(project.join("index.html"), content).unwrap();
         let folder = ProjectDir::open(project).unwrap();
         let config = ship_builder::detect(&folder).unwrap();
-        let plan = ship_builder::plan(&folder, config, &BuildOptions::default()).unwrap();
         let cache = project.parent().unwrap().join("cache");
         let environment = BuildEnvironment::new(cache.clone(), cache, []);
+        let of_build = BuildContext {
+            project: "site".parse().unwrap(),
+            target: BuildTarget::Development,
+            branch: None,
+            commit: None,
+        };
+        let prepared = ship_builder::prepare(&folder, config, &environment, &of_build, &|_| {}).unwrap();
+        let plan = ship_builder::plan(&folder, prepared, &BuildOptions::default()).unwrap();
         ship_builder::build(plan, &environment, &|_| {}).unwrap()
     }
 
