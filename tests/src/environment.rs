@@ -26,8 +26,8 @@ pub enum GoToolchain {
 
 /// A machine of its own for a test: an empty home folder, a fixed `PATH`, and what it deploys.
 ///
-/// Only two things are shared between tests, and both only make them faster: Go's compiler cache and the toolchain that
-/// ship fetches where the machine has none.
+/// Only three things are shared between tests, and all only make them faster: Go's compiler cache, the toolchain that ship
+/// fetches where the machine has none, and npm's cache of packages.
 #[derive(Debug)]
 pub struct TestEnv {
     folder: tempfile::TempDir,
@@ -68,6 +68,7 @@ impl TestEnv {
         if go == GoToolchain::Any {
             let shared = shared_folder();
             set("GOCACHE", shared.join("go-cache").as_os_str());
+            set("npm_config_cache", shared.join("npm-cache").as_os_str());
             std::os::unix::fs::symlink(shared.join("toolchains"), ship_home.join("toolchains"))
                 .expect("the folder is writable");
         }
