@@ -11,17 +11,19 @@ use crate::assets::{self, Assets};
 use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
-use crate::go::{self, CompileError};
+use crate::go::CompileError;
 use crate::included::{IncludedByFunction, IncludedFiles};
-use crate::node::{self, BundleError, NodeError, NodeInputs};
+use crate::languages::LanguageInputs;
+use crate::node::{BundleError, NodeError};
 use crate::output::{AssetFiles, BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::prebuilt::{self, Prebuilt};
-use crate::python::{self, PythonError, PythonInputs};
-use crate::rust::{self, RustError, RustInputs};
+use crate::python::PythonError;
+use crate::rust::RustError;
 use crate::tree::TreeError;
 
 /// Builds what was planned. Blocks until it is done; `events` is called on this thread.
+#[expect(clippy::missing_panics_doc, reason = "it cannot panic: each function is built by its language")]
 pub fn build(
     plan: BuildPlan,
     environment: &BuildEnvironment,
@@ -32,10 +34,7 @@ pub fn build(
         files,
         functions,
         included,
-        go,
-        node,
-        python,
-        rust,
+        languages,
         routes,
         cors,
         crons,
@@ -51,7 +50,8 @@ pub fn build(
         BuildJob { site: &site, arch: options.arch, environment, cache: &cache, included: &included, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let building = scope.spawn(|| timed(|| build_functions(&go, &node, &python, &rust, prebuilt.as_ref(), job)));
+        let (languages, prebuilt) = (&languages, prebuilt.as_ref());
+        let building = scope.spawn(move || timed(move || build_functions(languages, prebuilt, &job)));
         // Ends when the languages have dropped their senders.
         receiver.iter().for_each(events);
         (join(hashing), join(building))
@@ -75,21 +75,15 @@ pub fn build(
     Ok(BuildOutput::new(manifest, functions, files, options.arch, passed_on, timings))
 }
 
-/// Builds the functions of every language, one language after the other: each uses all processors by itself.
+/// Builds the functions that the project has and those that it found built.
 fn build_functions(
-    go: &go::GoInputs,
-    node: &NodeInputs,
-    python: &PythonInputs,
-    rust: &RustInputs,
+    languages: &LanguageInputs,
     prebuilt: Option<&Prebuilt>,
-    job: BuildJob<'_>,
+    job: &BuildJob<'_>,
 ) -> Result<Artifacts, BuildError> {
-    let mut artifacts = go::build(go, &job)?;
-    artifacts.extend(node::build(node, &job)?);
-    artifacts.extend(python::build(python, &job)?);
-    artifacts.extend(rust::build(rust, &job)?);
+    let mut artifacts = languages.build(job)?;
     if let Some(prebuilt) = prebuilt {
-        artifacts.extend(prebuilt::build(prebuilt, &job)?);
+        artifacts.extend(prebuilt::build(prebuilt, job)?);
     }
     Ok(artifacts)
 }

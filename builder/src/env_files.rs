@@ -93,7 +93,7 @@ pub(crate) fn read(
         }
     }
     variables.retain(|(name, _)| !outside.contains_key(name));
-    Ok(expand::expand(variables, outside))
+    Ok(expand::expand(&variables, outside))
 }
 
 /// An environment file cannot be read.

@@ -22,6 +22,7 @@ mod go;
 mod included;
 mod interrupt;
 mod json;
+mod languages;
 mod node;
 mod output;
 mod plan;

@@ -13,6 +13,7 @@ use crate::environment::{Architecture, BuildOptions};
 use crate::frontend::{PreparedProject, push_routes};
 use crate::go::{Exclusion, GoInputs, InputError};
 use crate::included::IncludedByFunction;
+use crate::languages::LanguageInputs;
 use crate::node::NodeInputs;
 use crate::prebuilt::{self, Prebuilt, PrebuiltError};
 use crate::project::ProjectDir;
@@ -30,10 +31,7 @@ pub struct BuildPlan {
     pub(crate) files: FoundFiles,
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) included: IncludedByFunction,
-    pub(crate) go: GoInputs,
-    pub(crate) python: PythonInputs,
-    pub(crate) rust: RustInputs,
-    pub(crate) node: NodeInputs,
+    pub(crate) languages: LanguageInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
@@ -96,10 +94,7 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
         files,
         functions: config.functions,
         included,
-        go,
-        python,
-        rust,
-        node,
+        languages: LanguageInputs { go, node, python, rust },
         routes,
         cors: prebuilt.as_ref().and_then(|prebuilt| prebuilt.cors.clone()).unwrap_or(config.cors),
         crons: config.crons,

@@ -107,13 +107,13 @@ pub(crate) async fn build(
     output: &Output,
 ) -> Result<Built, CommandError> {
     let (path, settings, output) = (path.to_owned(), settings.clone(), output.clone());
-    let built = tokio::task::spawn_blocking(move || build_blocking(&path, request, &settings, &output));
+    let built = tokio::task::spawn_blocking(move || build_blocking(&path, &request, &settings, &output));
     built.await.map_err(|error| CommandError::new(ErrorKind::Project, error))?
 }
 
 fn build_blocking(
     path: &Path,
-    request: BuildRequest,
+    request: &BuildRequest,
     settings: &Settings,
     output: &Output,
 ) -> Result<Built, CommandError> {

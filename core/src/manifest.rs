@@ -273,7 +273,7 @@ pub struct SiteIndex {
 
 impl SiteIndex {
     /// The index of a manifest. An asset goes before a function at the same path; `index.html` and a function `index` also
-    /// stand at their folder; a function answers with and without a trailing `/`.
+    /// stand at their folder; a function, and an asset without an extension, answer with and without a trailing `/`.
     pub fn new(manifest: &Manifest) -> Self {
         let mut index = Self::default();
         for (number, asset) in (0..).zip(&manifest.assets) {
@@ -281,6 +281,13 @@ impl SiteIndex {
             index.files.insert(asset.path.as_str().into(), found);
             if let Some(folder) = folder_of(asset.path.as_str(), "index.html") {
                 index.folders.insert(folder.into(), found);
+            }
+        }
+        // A page that is called `about` answers at `/about/` too: frameworks write it as `about.html` and route to either.
+        for (number, asset) in (0..).zip(&manifest.assets) {
+            if asset.path.extension().is_none() {
+                let found = Found::Asset(AssetIndex(number));
+                index.folders.entry(asset.path.as_str().into()).or_insert(found);
             }
         }
         for (number, function) in (0..).zip(&manifest.functions) {

@@ -65,13 +65,12 @@ impl Publisher {
                 };
                 let staged = store.deployments().stage(request)?;
                 // What is recorded stays, whoever publishes it again; the first of a project is production.
-                let environment = match store.deployments().get(staged.id())? {
-                    Some(record) => system_environment::of_record(&record, &urls),
-                    None => {
-                        let has_production = store.deployments().alias(&HostLabel::production(&project))?.is_some();
-                        let target = if has_production { target } else { Target::Production };
-                        system_environment::of_new(&project, staged.id(), target, &source, &urls)
-                    }
+                let environment = if let Some(record) = store.deployments().get(staged.id())? {
+                    system_environment::of_record(&record, &urls)
+                } else {
+                    let has_production = store.deployments().alias(&HostLabel::production(&project))?.is_some();
+                    let target = if has_production { target } else { Target::Production };
+                    system_environment::of_new(&project, staged.id(), target, &source, &urls)
                 };
                 Ok::<_, ApiError>((staged, manifest, environment))
             })

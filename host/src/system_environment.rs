@@ -37,7 +37,7 @@ fn environment(
         environment: target.as_str(),
         url: Some(&urls.host_of(own_label)),
         production_url: Some(&urls.host_of(&HostLabel::production(project))),
-        branch: source.branch.as_ref().map(|branch| branch.as_str()),
+        branch: source.branch.as_ref().map(ship_core::BranchName::as_str),
         commit: source.commit.as_deref(),
         region: Some(REGION),
     };

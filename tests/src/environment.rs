@@ -39,8 +39,8 @@ pub enum GoToolchain {
 
 /// A machine of its own for a test: an empty home folder, a fixed `PATH`, and what it deploys.
 ///
-/// Only what makes tests faster is shared between them: Go's compiler cache, uv's cache of packages, the toolchains that ship
-/// fetches where the machine has none, and the machine's Rust with what its cargo has downloaded.
+/// Only what makes tests faster is shared between them: Go's compiler cache, uv's and npm's caches of packages, the toolchains that
+/// ship fetches where the machine has none, and the machine's Rust with what its cargo has downloaded.
 #[derive(Debug)]
 pub struct TestEnv {
     folder: tempfile::TempDir,
@@ -87,6 +87,7 @@ impl TestEnv {
             let shared = shared_folder();
             set("GOCACHE", shared.join("go-cache").as_os_str());
             set("UV_CACHE_DIR", shared.join("uv-cache").as_os_str());
+            set("npm_config_cache", shared.join("npm-cache").as_os_str());
             std::os::unix::fs::symlink(shared.join("toolchains"), ship_home.join("toolchains"))
                 .expect("the folder is writable");
         }

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+/// Folders that builds leave in an example.
+const LEFT_BY_BUILDS: [&str; 5] = [".astro", ".ship", ".vercel", "dist", "node_modules"];
+
 /// A project folder.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -84,7 +87,9 @@ impl TestProject {
 /// Copies files and folders, without what builds leave there.
 #[track_caller]
 fn copy(source: &Path, target: &Path) {
-    let entries = WalkDir::new(source).into_iter().filter_entry(|entry| entry.file_name() != ".ship");
+    let entries = WalkDir::new(source)
+        .into_iter()
+        .filter_entry(|entry| !LEFT_BY_BUILDS.iter().any(|left| entry.file_name() == *left));
     for entry in entries.map(|entry| entry.expect("the folder is readable")) {
         let to = target.join(entry.path().strip_prefix(source).expect("it is below the folder"));
         if entry.file_type().is_dir() {

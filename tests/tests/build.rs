@@ -64,6 +64,18 @@ fn layout() {
       "memory": 512,
       "runtime": "executable",
       "runtimeLanguage": "go",
+      "ship": {
+        "limits": {
+          "concurrency": 50,
+          "idle_secs": 300,
+          "init_timeout_secs": 10,
+          "max_instances": 10,
+          "memory_mb": 512,
+          "min_instances": 0,
+          "timeout_secs": 60
+        },
+        "runtime": "go"
+      },
       "supportsResponseStreaming": true
     }
     "#);

@@ -167,7 +167,8 @@ fn the_same_deployment() {
         };
         let before = deploy(direct);
         if direct.len() == 1 {
-            host.ship(["build"]).within(project.folder()).run().success();
+            let built = host.ship(["build"]).within(project.folder()).run().success();
+            assert!(built.stdout().trim_end().ends_with(".ship/output"));
             assert_eq!(deploy(&["deploy", "--prebuilt"]), before);
         }
         assert_eq!(deploy(direct), before);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// The variables with what their values refer to filled in.
-pub(super) fn expand(variables: Vec<(String, String)>, outside: &HashMap<String, String>) -> Vec<(String, String)> {
+pub(super) fn expand(variables: &[(String, String)], outside: &HashMap<String, String>) -> Vec<(String, String)> {
     let raw: HashMap<&str, &str> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let scope = Scope { raw, outside };
     variables.iter().map(|(name, value)| (name.clone(), scope.filled(value, &mut vec![name.as_str()]))).collect()
@@ -97,7 +97,7 @@ mod tests {
         let expanded = |value: &str| {
             let variables = [("A", value), ("B", "b"), ("C", "$B/c"), ("EMPTY", ""), ("LOOP", "x$LOOP")];
             let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-            expand(variables, &outside).swap_remove(0).1
+            expand(&variables, &outside).swap_remove(0).1
         };
         for (value, filled) in [
             ("$B and ${B}", "b and b"),

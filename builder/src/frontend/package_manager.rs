@@ -81,13 +81,12 @@ impl PackageManager {
             // Not `npm ci`: it refuses lock files that lack packages for other systems, as npm itself writes them.
             (Manager::Npm, true) => &["install", "--no-save", "--no-audit", "--no-fund"],
             (Manager::Npm, false) => &["install", "--no-package-lock", "--no-audit", "--no-fund"],
-            (Manager::Pnpm, true) => &["install", "--frozen-lockfile"],
+            (Manager::Pnpm | Manager::Bun, true) => &["install", "--frozen-lockfile"],
             (Manager::Pnpm, false) => &["install", "--no-lockfile"],
             (Manager::Yarn, true) if self.is_modern_yarn() => &["install", "--immutable"],
             (Manager::Yarn, true) => &["install", "--frozen-lockfile", "--non-interactive"],
             (Manager::Yarn, false) if self.is_modern_yarn() => &["install"],
             (Manager::Yarn, false) => &["install", "--no-lockfile", "--non-interactive"],
-            (Manager::Bun, true) => &["install", "--frozen-lockfile"],
             (Manager::Bun, false) => &["install", "--no-save"],
         };
         self.line(arguments, search_path)

@@ -225,7 +225,7 @@ impl<'w> Work<'w> {
         if let Setting::Is(line) = &self.frontend.settings.command {
             return Ok(CommandLine::Shell(line.clone()));
         }
-        let script = self.frontend.package.as_ref().and_then(|package| package.build_script());
+        let script = self.frontend.package.as_ref().and_then(super::package_json::PackageJson::build_script);
         if let (Some(script), Some(manager)) = (script, &self.manager) {
             return Ok(self
                 .monorepo_command(manager, script)

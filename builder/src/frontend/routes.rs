@@ -64,7 +64,8 @@ pub(crate) fn push_routes(routes: &mut RouteTable, serving: &Serving, files: &[&
 
 /// Whether the only page of a site is its start page.
 fn is_single_page(files: &[&str]) -> bool {
-    let mut pages = files.iter().filter(|path| path.ends_with(".html") || path.ends_with(".htm"));
+    let is_page = |path: &&&str| matches!(path.rsplit_once('.'), Some((_, "html" | "htm")));
+    let mut pages = files.iter().filter(is_page);
     pages.next() == Some(&INDEX) && pages.next().is_none()
 }
 

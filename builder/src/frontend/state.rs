@@ -148,7 +148,8 @@ impl Selection for Sources {
     }
 
     fn takes(&self, path: &str, name: &str) -> bool {
-        let is_noise = name == ".DS_Store" || name.ends_with(['~']) || name.ends_with(".swp") || name.ends_with(".log");
+        let is_noise =
+            name == ".DS_Store" || name.ends_with('~') || matches!(name.rsplit_once('.'), Some((_, "swp" | "log")));
         name.starts_with(".env") || !(is_noise || self.ignored.is_match(path, false))
     }
 }

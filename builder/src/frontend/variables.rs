@@ -98,7 +98,7 @@ pub(super) struct Variables {
 pub(super) fn assemble(
     of_caller: &BTreeMap<String, OsString>,
     of_files: Vec<(String, String)>,
-    context: &BuildContext,
+    of_build: &BuildContext,
     prefix: Option<&str>,
 ) -> Variables {
     let mut content: BTreeMap<String, String> = of_caller
@@ -107,7 +107,7 @@ pub(super) fn assemble(
         .map(|(name, value)| (name.clone(), value.to_string_lossy().into_owned()))
         .collect();
     content.extend(of_files);
-    for (name, value) in context.system_variables() {
+    for (name, value) in of_build.system_variables() {
         if let Some(prefix) = prefix.filter(|_| name.starts_with("VERCEL_")) {
             content.insert(format!("{prefix}{name}"), value.clone());
         }
@@ -139,13 +139,13 @@ mod tests {
             ("NODE_OPTIONS".to_owned(), "--x".into()),
         ]);
         let files = vec![("SECRET".to_owned(), "s".to_owned()), ("VERCEL_ENV".to_owned(), "mine".to_owned())];
-        let context = BuildContext {
+        let of_build = BuildContext {
             project: "site".parse().unwrap(),
             target: BuildTarget::Preview,
             branch: Some("main".into()),
             commit: None,
         };
-        let variables = assemble(&caller, files, &context, Some("VITE_"));
+        let variables = assemble(&caller, files, &of_build, Some("VITE_"));
         let content: Vec<String> = variables.content.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             content,

@@ -318,7 +318,7 @@ fn check_size(place: &Place<'_>, folder: &Path, files: &[PackedFile]) -> Result<
         return Ok(());
     }
     sizes.sort_unstable_by(|left, right| right.cmp(left));
-    let line = |(size, name): &(u64, &str)| format!("  {:.1} MB  {name}", *size as f64 / 1e6);
+    let line = |(size, name): &(u64, &str)| format!("  {}.{} MB  {name}", size / 1_000_000, size % 1_000_000 / 100_000);
     Err(PrebuiltError::TooLarge {
         function: place.shown(folder),
         size_bytes,

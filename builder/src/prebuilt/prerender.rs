@@ -50,7 +50,7 @@ fn collect(place: &Place<'_>, folder: &Path, pages: &mut Vec<Page>) -> Result<()
     entries.sort_unstable();
     for path in entries {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && !name.ends_with(".func") {
+        if path.is_dir() && name.strip_suffix(".func").is_none() {
             collect(place, &path, pages)?;
         } else if name.ends_with(CONFIG_END) {
             pages.extend(page(place, &path)?);

@@ -247,7 +247,7 @@ mod tests {
 
     fn written(project: &TestProject) -> Mirror {
         let plan = project.plan().unwrap();
-        Mirror::write(&plan.rust.workspaces[0], &project.environment().cache_dir).unwrap()
+        Mirror::write(&plan.languages.rust.workspaces[0], &project.environment().cache_dir).unwrap()
     }
 
     /// A member of a workspace above, a path dependency beside it, and what else is there: all at their own places. The person's

@@ -5,7 +5,7 @@ use crate::testing::{TestProject, handler};
 
 fn digests(project: &TestProject) -> BTreeMap<String, Digest> {
     let plan = project.plan().unwrap();
-    plan.go.functions.iter().map(|function| (function.name.to_string(), function.package.digest)).collect()
+    plan.languages.go.functions.iter().map(|function| (function.name.to_string(), function.package.digest)).collect()
 }
 
 /// Which functions have another digest after `change`.

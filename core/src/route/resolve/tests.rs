@@ -284,3 +284,13 @@ mod properties {
         }
     }
 }
+
+/// A page without an extension answers with and without a slash, as frameworks route to it; one that has a folder of its own
+/// leaves the slash to that.
+#[test]
+fn pages_without_extension() {
+    let site = site(&["about", "both", "both/index.html", "app.js"], &[], r#"[{"src": "/us", "dest": "/about/"}]"#);
+    assert_eq!(["/about", "/about/", "/us"].map(|path| site.get(path)), ["asset about"; 3]);
+    assert_eq!(["/both", "/both/"].map(|path| site.get(path)), ["asset both", "asset both/index.html"]);
+    assert_eq!(site.get("/app.js/"), site.get("/absent"));
+}

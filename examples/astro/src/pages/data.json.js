@@ -1,0 +1,1 @@
+export const GET = ({ url }) => Response.json({ query: Object.fromEntries(url.searchParams) });

@@ -1,0 +1,37 @@
+//! The examples with a frontend deploy and answer. Their packages come from the npm registry.
+
+use ship_tests::{TestEnv, TestHost, http};
+
+/// A page of client code whose paths all lead to it, with a function beside it.
+#[test]
+fn vite_spa() {
+    let environment = TestEnv::new();
+    let project = environment.example("vite-spa");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let get = |path: &str| http::get(&format!("{url}{path}"));
+    let page = get("/greet/Ada").success().text();
+    assert_eq!(page, get("/").success().text());
+    let script = page.split('"').find(|word| word.ends_with(".js")).expect("the page loads a script");
+    let script = get(script).success();
+    assert!(script.text().contains("One page, one function"), "{}", script.text());
+    assert_eq!(script.header("cache-control").as_deref(), Some("public, max-age=31536000, immutable"));
+    assert_eq!(get("/api/greet?name=Ada").success().json()["greeting"], "Hello, Ada");
+    assert_eq!(["/api/absent", "/assets/absent.js", "/.env"].map(|path| get(path).status), [404; 3]);
+}
+
+/// A framework's adapter leaves a Build Output: one page is made when it is asked for, the other was made once.
+#[test]
+fn astro() {
+    let environment = TestEnv::new();
+    let project = environment.example("astro");
+    let host = TestHost::start(&environment);
+    let deployed = host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+    assert_eq!(deployed["functions"][0]["runtime"], "node");
+    let url = deployed["url"].as_str().expect("the document has the URL");
+    let get = |path: &str| http::get(&format!("{url}{path}"));
+    assert!(get("/?name=Ada").success().text().contains("Hello, Ada"));
+    assert!(get("/about").success().text().contains("Made once"));
+    assert_eq!(get("/data.json?a=1").success().json(), serde_json::json!({"query": {"a": "1"}}));
+    assert_eq!(get("/absent").status, 404);
+}
