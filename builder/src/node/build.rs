@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use ship_core::{Digest, DigestHasher, FunctionName, FunctionRuntime};
 
 use super::bundle::{BundleRequest, Bundled, BundledFunction, bundle};
+use super::external::read_package;
 use super::inputs::{NodeFunction, NodeInputs};
 use super::launcher::launcher;
 use super::layer::{self, MOUNT};
@@ -80,7 +81,7 @@ impl NodeBuild<'_> {
             State::Untouched => {}
         }
         let layer = match &record.layer {
-            Some(key) => Some(self.layer(self.job.cache.find(key)?)),
+            Some(key) => Some(Self::layer(self.job.cache.find(key)?)),
             None => None,
         };
         let found = self.inputs.functions.par_iter().map(|function| {
@@ -101,7 +102,7 @@ impl NodeBuild<'_> {
         self.job.cache.keep_notes(&self.key, &notes);
     }
 
-    fn layer(&self, artifact: CachedArtifact) -> BuiltLayer {
+    fn layer(artifact: CachedArtifact) -> BuiltLayer {
         BuiltLayer { mount: MOUNT.parse().expect("the name of a folder is a path"), artifact }
     }
 
@@ -113,30 +114,66 @@ impl NodeBuild<'_> {
             project: &self.job.site.project,
             base: self.base(),
             entries: entries.collect(),
-            forced: BTreeSet::new(),
+            forced: self.known_unbundlable(),
         })?;
+        self.keep_unbundlable(&bundled.forced);
         let outside: BTreeSet<OutsidePackage> =
             bundled.functions.values().flat_map(|function| function.outside.iter().cloned()).collect();
-        let (layer, layer_files) = self.pack_layer(&outside)?;
+        let layer = self.pack_layer(&outside)?;
         let packed = self.pack(&bundled)?;
         let functions =
             packed.iter().map(|(name, packed)| (name.as_str().to_owned(), (packed.key, packed.has_layer))).collect();
         let mut read: BTreeSet<PathBuf> = bundled.stats.keys().cloned().collect();
-        read.extend(layer_files);
+        read.extend(layer.iter().flat_map(|layer| layer.files.iter().cloned()));
         read.extend(bundled.functions.values().flat_map(|function| function.files.iter().cloned()));
         let mut record = Record::take(self.base(), &read, functions);
-        record.layer = layer.as_ref().map(|(key, _)| *key);
+        record.layer = layer.as_ref().map(|layer| layer.key);
         // What was bundled from files that changed meanwhile must not be remembered.
         let is_unchanged = |(file, stat): (&PathBuf, &FileStat)| record.has_stat(self.base(), file, *stat);
         if bundled.stats.iter().all(is_unchanged) {
             self.remember(&record);
         }
         self.job.tell(BuildEvent::Compiled { functions: packed.len() });
-        let layers = |has_layer: bool| layer.iter().filter(|_| has_layer).map(|(_, layer)| layer.clone()).collect();
+        let layers = |has_layer: bool| layer.iter().filter(|_| has_layer).map(|layer| layer.layer.clone()).collect();
         Ok(packed
             .into_iter()
             .map(|(name, packed)| (name, packed.artifact.with_layers(layers(packed.has_layer))))
             .collect())
+    }
+
+    /// The packages that an earlier build found to be unbundlable, as far as they are the same still: it saves a run.
+    fn known_unbundlable(&self) -> BTreeSet<String> {
+        let notes = self.job.cache.notes(&self.unbundlable_key());
+        let known: BTreeMap<String, String> =
+            notes.and_then(|notes| serde_json::from_slice(&notes).ok()).unwrap_or_default();
+        known
+            .into_iter()
+            .filter(|(name, version)| self.version(name).as_ref() == Some(version))
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    fn keep_unbundlable(&self, names: &BTreeSet<String>) {
+        let versions: BTreeMap<&String, String> =
+            names.iter().filter_map(|name| Some((name, self.version(name)?))).collect();
+        if !versions.is_empty() {
+            let notes = serde_json::to_vec(&versions).expect("a map of strings is JSON");
+            self.job.cache.keep_notes(&self.unbundlable_key(), &notes);
+        }
+    }
+
+    fn unbundlable_key(&self) -> Digest {
+        let mut hasher = DigestHasher::new();
+        hasher.update_field(b"unbundlable packages");
+        hasher.update_field(VERSION.as_bytes());
+        hasher.update_field(self.base().as_os_str().as_encoded_bytes());
+        hasher.finish()
+    }
+
+    /// The version of a package that is installed beside the functions.
+    fn version(&self, name: &str) -> Option<String> {
+        let package = read_package(&self.base().join("node_modules").join(name))?;
+        package.get("version")?.as_str().map(str::to_owned)
     }
 
     /// Packs what has other content than before, in parallel.
@@ -191,18 +228,35 @@ impl NodeBuild<'_> {
     fn read_files(&self, read: &BTreeSet<PathBuf>) -> BTreeMap<String, PathBuf> {
         let mut files = BTreeMap::new();
         for path in read {
-            add_files(path, self.base(), &mut files);
+            self.add_files(path, &mut files);
         }
         files
     }
 
+    fn add_files(&self, path: &Path, files: &mut BTreeMap<String, PathBuf>) {
+        // No symlink may lead out of the project, here no more than in the site.
+        let is_within = path.canonicalize().is_ok_and(|real| real.starts_with(&self.job.site.project));
+        if !is_within || files.len() >= MAX_READ_FILES {
+            return;
+        }
+        if path.is_file() {
+            files.insert(in_artifact(self.base(), path), path.to_owned());
+            return;
+        }
+        for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            // Hidden files are where secrets are.
+            if !name.starts_with('.') && name != "node_modules" {
+                self.add_files(&entry.path(), files);
+            }
+        }
+    }
+
     /// Packs the packages that stay outside, unless that was done before.
-    fn pack_layer(
-        &self,
-        packages: &BTreeSet<OutsidePackage>,
-    ) -> Result<(Option<(Digest, BuiltLayer)>, Vec<PathBuf>), ArtifactError> {
+    fn pack_layer(&self, packages: &BTreeSet<OutsidePackage>) -> Result<Option<PackedLayer>, ArtifactError> {
         if packages.is_empty() {
-            return Ok((None, Vec::new()));
+            return Ok(None);
         }
         let members = layer::members(packages, self.job.arch);
         let mut hasher = DigestHasher::new();
@@ -218,15 +272,14 @@ impl NodeBuild<'_> {
             files.push(file.clone());
         }
         let key = hasher.finish();
-        let artifact = match self.job.cache.find(&key) {
-            Some(artifact) => artifact,
-            None => {
-                let artifact = self.job.cache.store(members)?;
-                self.job.cache.remember(&key, &artifact);
-                artifact
-            }
+        let artifact = if let Some(artifact) = self.job.cache.find(&key) {
+            artifact
+        } else {
+            let artifact = self.job.cache.store(members)?;
+            self.job.cache.remember(&key, &artifact);
+            artifact
         };
-        Ok((Some((key, self.layer(artifact))), files))
+        Ok(Some(PackedLayer { key, layer: Self::layer(artifact), files }))
     }
 }
 
@@ -237,20 +290,11 @@ struct Packed {
     artifact: BuiltArtifact,
 }
 
-fn add_files(path: &Path, base: &Path, files: &mut BTreeMap<String, PathBuf>) {
-    if path.is_file() {
-        files.insert(in_artifact(base, path), path.to_owned());
-        return;
-    }
-    let Ok(entries) = std::fs::read_dir(path) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        // Hidden files are where secrets are.
-        if !name.starts_with('.') && name != "node_modules" && files.len() < MAX_READ_FILES {
-            add_files(&entry.path(), base, files);
-        }
-    }
+/// The layer, what it was found or remembered by, and the files in it.
+struct PackedLayer {
+    key: Digest,
+    layer: BuiltLayer,
+    files: Vec<PathBuf>,
 }
 
 #[cfg(test)]

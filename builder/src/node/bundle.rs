@@ -45,6 +45,8 @@ pub(super) struct BundleRequest<'b> {
 pub(super) struct Bundled {
     /// By the name of the entry.
     pub(super) functions: HashMap<String, BundledFunction>,
+    /// The packages that had to be kept outside because of what is in their files.
+    pub(super) forced: BTreeSet<String>,
     /// Every file that was read, in the state in which it was found.
     pub(super) stats: BTreeMap<PathBuf, FileStat>,
 }
@@ -91,7 +93,7 @@ pub(super) fn bundle(request: &BundleRequest<'_>) -> Result<Bundled, BundleError
                     place.insert(FileStat::of(&metadata));
                 }
             }
-            return Ok(Bundled { functions, stats });
+            return Ok(Bundled { functions, forced, stats });
         }
     }
 }
@@ -189,7 +191,7 @@ impl Run {
                 let Some(chunk) = chunks.get(file).filter(|_| seen.insert(file)) else { continue };
                 function.take(file, &bytes);
                 function.take(&format!("{file}.map"), &bytes);
-                left.extend(chunk.imports.iter().chain(&chunk.dynamic_imports).map(|name| name.as_str()));
+                left.extend(chunk.imports.iter().chain(&chunk.dynamic_imports).map(|name| -> &str { name }));
                 for module in &chunk.module_ids {
                     function.outside.extend(findings.outside.get(module.as_str()).into_iter().flatten().cloned());
                     function.files.extend(findings.files.get(module.as_str()).into_iter().flatten().cloned());

@@ -64,7 +64,10 @@ pub(super) fn stays_outside(name: &str, folder: &Path) -> bool {
         || package.get("napi").is_some_and(Value::is_object)
         || depends_on("dependencies", &is_loader)
         || depends_on("optionalDependencies", &is_platform)
-        || package.get("main").and_then(Value::as_str).is_some_and(|main| main.ends_with(".node"))
+        || package
+            .get("main")
+            .and_then(Value::as_str)
+            .is_some_and(|main| Path::new(main).extension().is_some_and(|ending| ending == "node"))
         || folder.join("binding.gyp").is_file()
 }
 

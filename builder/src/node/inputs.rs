@@ -1,5 +1,6 @@
 //! The sources below `api/` as they were found, and the functions that are made of them.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ship_core::{Digest, FunctionName, FunctionRuntime};
@@ -102,7 +103,9 @@ fn entry_name(name: &FunctionName) -> String {
         match byte {
             b'/' => entry.push('~'),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => entry.push(char::from(byte)),
-            other => entry.push_str(&format!("@{other:02x}")),
+            other => {
+                let _ = write!(entry, "@{other:02x}");
+            }
         }
     }
     entry

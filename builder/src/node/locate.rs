@@ -66,7 +66,7 @@ pub(super) fn locate(module: &Module<'_>, source_type: SourceType, text: &str) -
     visitor.found
 }
 
-/// Which of the names of CommonJS a module declares itself.
+/// Which of the names of `CommonJS` a module declares itself.
 struct Declared {
     dirname: bool,
     filename: bool,
@@ -99,7 +99,7 @@ impl Visitor<'_> {
         self.found.edits.push((span, with));
     }
 
-    /// The place that an unbound name of CommonJS means.
+    /// The place that an unbound name of `CommonJS` means.
     fn commonjs_name(&self, name: &str) -> Option<String> {
         match name {
             "__dirname" if !self.declared.dirname => Some(Self::path(self.folder_place())),
@@ -132,7 +132,8 @@ impl Visitor<'_> {
     fn reads(&mut self, path: &Path) {
         let Some(path) = normal(path) else { return };
         let is_within = path.starts_with(self.module.base) && path != self.module.base;
-        if is_within && path.exists() && !self.found.files.contains(&path) {
+        let is_secret = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with(".env"));
+        if is_within && !is_secret && path.exists() && !self.found.files.contains(&path) {
             self.found.files.push(path);
         }
     }

@@ -52,7 +52,7 @@ impl Reader<'_> {
         let mut messages: Vec<String> = Vec::new();
         let mut missing: Vec<String> = Vec::new();
         for diagnostic in diagnostics {
-            if let Some(package) = self.missing_package(diagnostic)
+            if let Some(package) = Self::missing_package(diagnostic)
                 && !missing.contains(&package)
             {
                 missing.push(package);
@@ -80,7 +80,7 @@ impl Reader<'_> {
     fn message(&self, diagnostic: &BuildDiagnostic) -> String {
         let options = DiagnosticOptions { cwd: self.project.to_owned() };
         let shown = diagnostic.to_diagnostic_with(&options);
-        let text = match self.missing_package(diagnostic) {
+        let text = match Self::missing_package(diagnostic) {
             Some(package) => format!("the package `{package}` is not installed"),
             None => match (diagnostic.kind(), diagnostic.exporter()) {
                 (EventKind::UnresolvedImport, Some(path)) => format!("`{path}` leads to no file"),
@@ -99,7 +99,7 @@ impl Reader<'_> {
     }
 
     /// The package that an import names and nothing provides.
-    fn missing_package(&self, diagnostic: &BuildDiagnostic) -> Option<String> {
+    fn missing_package(diagnostic: &BuildDiagnostic) -> Option<String> {
         if !matches!(diagnostic.kind(), EventKind::UnresolvedImport) {
             return None;
         }
@@ -129,8 +129,8 @@ impl Manager {
             ("bun.lockb", Self::Bun),
         ];
         let folders = base.ancestors().take_while(|folder| folder.starts_with(project));
-        let found = folders.flat_map(|folder| locks.iter().find(|(lock, _)| folder.join(lock).is_file())).next();
-        found.map_or(Self::Npm, |(_, manager)| *manager)
+        let mut found = folders.filter_map(|folder| locks.iter().find(|(lock, _)| folder.join(lock).is_file()));
+        found.next().map_or(Self::Npm, |(_, manager)| *manager)
     }
 
     /// What to type: install what is asked for in `package.json`, or ask for it.

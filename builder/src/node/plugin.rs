@@ -41,6 +41,10 @@ pub(super) struct Findings {
     pub(super) stats: BTreeMap<PathBuf, FileStat>,
 }
 
+fn has_ending(file: &str, ending: &str) -> bool {
+    Path::new(file).extension().is_some_and(|found| found == ending)
+}
+
 /// The plugin.
 #[derive(Debug)]
 pub(super) struct ShipPlugin {
@@ -87,17 +91,13 @@ impl ShipPlugin {
         let place = in_artifact(&self.base, &file);
         let found = locate::locate(&Module { file: &file, base: &self.base, place: &place }, source_type, text);
         match package_folder(&file) {
-            Some((_, name)) => {
-                if found.requires_computed || !found.files.is_empty() {
-                    self.note(|findings| {
-                        findings.unbundlable.insert(name);
-                    });
-                }
-            }
+            Some((_, name)) if found.requires_computed || !found.files.is_empty() => self.note(|findings| {
+                findings.unbundlable.insert(name);
+            }),
             None if !found.files.is_empty() => self.note(|findings| {
                 findings.files.insert(id.to_owned(), found.files);
             }),
-            None => {}
+            _ => {}
         }
         if found.edits.is_empty() {
             return None;
@@ -141,7 +141,7 @@ impl Plugin for ShipPlugin {
                 findings.stats.insert(read, FileStat::of(&metadata));
             });
         }
-        let Some(file) = args.id.strip_suffix("?module").filter(|file| file.ends_with(".wasm")) else {
+        let Some(file) = args.id.strip_suffix("?module").filter(|file| has_ending(file, "wasm")) else {
             return Ok(None);
         };
         let from = serde_json::Value::from(file);

@@ -124,7 +124,9 @@ fn digest(location: &Path, kind: Kind) -> Option<Digest> {
                 .collect();
             names.sort_unstable();
             let mut hasher = DigestHasher::new();
-            names.iter().for_each(|name| hasher.update_field(name.as_bytes()));
+            for name in &names {
+                hasher.update_field(name.as_bytes());
+            }
             Some(hasher.finish())
         }
     }

@@ -343,13 +343,9 @@ fn turns_body_parser_off(api: &ObjectExpression<'_>) -> bool {
 /// A whole number within bounds; what is none sets nothing.
 fn whole(value: &Expression<'_>, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
     let Expression::NumericLiteral(number) = value else { return None };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast is checked by the comparison"
-    )]
-    let whole = number.value as u32;
-    (f64::from(whole) == number.value && bounds.contains(&whole)).then_some(whole)
+    // What is none is written differently.
+    let whole: u32 = number.value.to_string().parse().ok()?;
+    bounds.contains(&whole).then_some(whole)
 }
 
 #[cfg(test)]

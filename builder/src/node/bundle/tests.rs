@@ -34,10 +34,4 @@ fn a_shared_module() {
     assert_eq!(names("api~c"), ["_ship/api~c.mjs", "_ship/api~c.mjs.map"]);
     let shared = text(&bundled.functions["api~a"], a[2]);
     assert!(shared.contains("day of") && !shared.contains("never seen"), "{shared}");
-    eprintln!(
-        "{}\n{}\n{}",
-        text(&bundled.functions["api~a"], a[0]),
-        text(&bundled.functions["api~c"], "_ship/api~c.mjs"),
-        text(&bundled.functions["api~a"], a[1])
-    );
 }
