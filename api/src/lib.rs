@@ -14,7 +14,7 @@ pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{
-    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, DeploymentView, FunctionView, HostStatus,
-    InstanceView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest,
+    AliasMoveView, CheckFunctions, CronView, DeploymentDetail, DeploymentList, DeploymentView, FunctionView,
+    HostStatus, InstanceView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest,
     PublishOptions, PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView, UploadReport,
 };

@@ -203,6 +203,20 @@ pub struct DeploymentDetail {
     /// Its routes, in the form of the Build Output API.
     #[schema(value_type = Vec<Object>)]
     pub routes: ship_core::route::RouteTable,
+    /// The paths that are to be asked at times. They are kept; this version of ship does not ask.
+    #[serde(default)]
+    pub crons: Vec<CronView>,
+}
+
+/// A path that is to be asked at times.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct CronView {
+    /// The path.
+    #[schema(example = "/api/daily")]
+    pub path: String,
+    /// When: minute, hour, day of the month, month, day of the week.
+    #[schema(example = "0 5 * * *")]
+    pub schedule: String,
 }
 
 /// A function of a deployment.

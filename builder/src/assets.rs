@@ -28,12 +28,16 @@ pub(crate) struct FoundFiles {
 /// Finds the static files of `site`.
 pub(crate) fn find(site: &SiteFolder, ignore: &IgnoreFile) -> Result<FoundFiles, TreeError> {
     let looked_at = SystemTime::now();
+    // An output may consist of functions alone.
+    if site.kind == SiteFolderKind::Output && !site.folder.exists() {
+        return Ok(FoundFiles { files: Vec::new(), looked_at });
+    }
     let files = match site.kind {
         SiteFolderKind::Output => {
             let selection = ignore.everywhere().without_ignored(&site.folder, site.selection());
             tree::walk(&site.folder, &site.project, &selection)?
         }
-        SiteFolderKind::ProjectFolder | SiteFolderKind::Sources => {
+        SiteFolderKind::ProjectFolder | SiteFolderKind::Nothing => {
             let selection = ignore.in_project_folder().without_ignored(&site.folder, site.selection());
             tree::walk(&site.folder, &site.project, &selection)?
         }

@@ -12,9 +12,13 @@ use crate::detect::{DetectedFunction, SiteFolder};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::go::{self, CompileError};
+use crate::included::{IncludedByFunction, IncludedFiles};
 use crate::node::{self, BundleError, NodeError, NodeInputs};
-use crate::output::{BuildOutput, BuildTimings, BuiltFunction};
+use crate::output::{AssetFiles, BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
+use crate::prebuilt::{self, Prebuilt};
+use crate::python::{self, PythonError, PythonInputs};
+use crate::rust::{self, RustError, RustInputs};
 use crate::tree::TreeError;
 
 /// Builds what was planned. Blocks until it is done; `events` is called on this thread.
@@ -23,38 +27,76 @@ pub fn build(
     environment: &BuildEnvironment,
     events: &dyn Fn(BuildEvent),
 ) -> Result<BuildOutput, BuildError> {
-    let BuildPlan { site, files, functions, go, node, routes, cors, options, detect_took } = plan;
+    let BuildPlan {
+        site,
+        files,
+        functions,
+        included,
+        go,
+        node,
+        python,
+        rust,
+        routes,
+        cors,
+        crons,
+        prebuilt,
+        options,
+        detect_took,
+        frontend_took,
+        warnings: _,
+    } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
-    let job = BuildJob { site: &site, arch: options.arch, environment, cache: &cache, events: sender };
+    let job =
+        BuildJob { site: &site, arch: options.arch, environment, cache: &cache, included: &included, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
-        let building = scope.spawn(|| timed(move || build_functions(&go, &node, job)));
+        let building = scope.spawn(|| timed(|| build_functions(&go, &node, &python, &rust, prebuilt.as_ref(), job)));
         // Ends when the languages have dropped their senders.
         receiver.iter().for_each(events);
         (join(hashing), join(building))
     });
-    let (Assets { assets, read_files }, mut artifacts) = (assets?, artifacts?);
+    let (Assets { mut assets, read_files }, mut artifacts) = (assets?, artifacts?);
+    let placed = match &prebuilt {
+        Some(prebuilt) => prebuilt.overrides.apply(&mut assets, &site.folder)?,
+        None => HashMap::new(),
+    };
     if assets.is_empty() && functions.is_empty() {
         return Err(nothing_to_deploy(&site).into());
     }
     cache.prune(artifacts.values().flat_map(BuiltArtifact::files));
-    let built = |detected: DetectedFunction| {
-        let artifact = artifacts.remove(&detected.name).expect("each function is built by its language");
-        artifact.into_function(detected)
-    };
-    let functions: Vec<BuiltFunction> = functions.into_iter().map(built).collect();
+    let functions: Vec<BuiltFunction> =
+        functions.into_iter().map(|detected| built_function(detected, &mut artifacts)).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
-    let manifest = Manifest::new(assets, in_manifest, routes, cors)?;
-    let timings = BuildTimings { detect: detect_took, build, hash };
-    Ok(BuildOutput::new(manifest, functions, site, options.arch, read_files, timings))
+    let manifest = Manifest::new(assets, in_manifest, routes, cors)?.with_crons(crons)?;
+    let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
+    let passed_on = prebuilt.map(|prebuilt| prebuilt.passed_on).unwrap_or_default();
+    let files = AssetFiles { site, placed, read: read_files };
+    Ok(BuildOutput::new(manifest, functions, files, options.arch, passed_on, timings))
 }
 
 /// Builds the functions of every language, one language after the other: each uses all processors by itself.
-fn build_functions(go: &go::GoInputs, node: &NodeInputs, job: BuildJob<'_>) -> Result<Artifacts, BuildError> {
+fn build_functions(
+    go: &go::GoInputs,
+    node: &NodeInputs,
+    python: &PythonInputs,
+    rust: &RustInputs,
+    prebuilt: Option<&Prebuilt>,
+    job: BuildJob<'_>,
+) -> Result<Artifacts, BuildError> {
     let mut artifacts = go::build(go, &job)?;
     artifacts.extend(node::build(node, &job)?);
+    artifacts.extend(python::build(python, &job)?);
+    artifacts.extend(rust::build(rust, &job)?);
+    if let Some(prebuilt) = prebuilt {
+        artifacts.extend(prebuilt::build(prebuilt, &job)?);
+    }
     Ok(artifacts)
+}
+
+fn built_function(detected: DetectedFunction, artifacts: &mut Artifacts) -> BuiltFunction {
+    let artifact = artifacts.remove(&detected.name).expect("each function is built by its language");
+    artifact.into_function(detected)
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
@@ -72,10 +114,16 @@ pub(crate) struct BuildJob<'b> {
     pub(crate) arch: Architecture,
     pub(crate) environment: &'b BuildEnvironment,
     pub(crate) cache: &'b ArtifactCache,
+    included: &'b IncludedByFunction,
     events: mpsc::Sender<BuildEvent>,
 }
 
 impl BuildJob<'_> {
+    /// The files that `function` takes along: part of its key, and members of its artifact.
+    pub(crate) fn included(&self, function: &FunctionName) -> &IncludedFiles {
+        self.included.of(function)
+    }
+
     /// Tells whoever asked for the build what happens.
     pub(crate) fn tell(&self, event: BuildEvent) {
         // Nobody listens any more only when the build is over.
@@ -130,7 +178,7 @@ impl BuiltArtifact {
         };
         let layers = self.layers.iter().map(layer).collect();
         let layer_files = self.layers.into_iter().map(|layer| layer.artifact.file).collect();
-        let DetectedFunction { name, runtime, limits, file: source, reach: _ } = detected;
+        let DetectedFunction { name, runtime, limits, file: source, .. } = detected;
         let function = Function { name, runtime, digest, size_bytes, limits, layers };
         BuiltFunction::new(function, source, self.is_cached, file, layer_files)
     }
@@ -142,6 +190,12 @@ pub enum BuildError {
     /// A function does not compile, or there is nothing to compile it with.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// A function in Rust does not compile, or there is nothing to compile it with.
+    #[error(transparent)]
+    Rust(#[from] RustError),
+    /// Functions in Python cannot be built.
+    #[error(transparent)]
+    Python(#[from] PythonError),
     /// A function in TypeScript or JavaScript cannot be bundled.
     #[error(transparent)]
     Bundle(#[from] BundleError),

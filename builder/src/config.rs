@@ -1,18 +1,52 @@
-//! `ship.toml`: what a person wrote, read into values, each problem with its place in the file.
+//! `ship.toml` or `vercel.json`: what a person wrote, read into one model, each problem with its place in the file.
 
+mod clean_urls;
+mod cors;
+mod crons;
+mod destination;
 mod diagnostic;
-mod file;
 mod functions;
+mod json;
+mod legacy_routes;
+mod model;
 mod routes;
+mod ship_toml;
+mod source;
+mod vercel_json;
 
+pub(crate) use cors::cors_rules;
+pub(crate) use crons::crons;
 pub use diagnostic::ConfigError;
 pub(crate) use diagnostic::ConfigText;
-pub(crate) use file::{BuildEntry, ShipToml};
 pub(crate) use functions::{FunctionRules, OwnLimits};
-pub(crate) use routes::{cors_rules, site_routes};
+pub(crate) use model::{BuildEntry, Configuration};
+pub(crate) use routes::site_routes;
+pub(crate) use vercel_json::UnusedKey;
 
-/// The name of the file.
-pub(crate) const CONFIG_FILE: &str = "ship.toml";
+/// A file that a configuration is read from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ConfigFile {
+    ShipToml,
+    VercelJson,
+}
+
+impl ConfigFile {
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::ShipToml => "ship.toml",
+            Self::VercelJson => "vercel.json",
+        }
+    }
+}
+
+/// Reads a configuration, and says which of its keys are not used.
+pub(crate) fn read(text: ConfigText<'_>) -> Result<(Configuration, Vec<UnusedKey>), ConfigError> {
+    match text.file {
+        ConfigFile::ShipToml => ship_toml::read(text).map(|configuration| (configuration, Vec::new())),
+        ConfigFile::VercelJson => vercel_json::read(text),
+    }
+}
 
 #[cfg(test)]
 mod tests;

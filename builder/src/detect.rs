@@ -1,7 +1,8 @@
-//! From a project folder to its configuration: `ship.toml`, the functions below `api/`, and where the static files are.
+//! From a project folder to its configuration: `ship.toml` or `vercel.json`, the functions below `api/`, and where the static files are.
 
 mod functions;
 mod ignored;
+mod python;
 mod route;
 mod site;
 mod warning;
@@ -11,14 +12,19 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ship_core::route::RouteTable;
-use ship_core::{CorsRule, ProjectName};
+use ship_core::{CorsRule, Cron, ProjectName};
 
 use crate::config::{
-    BuildEntry, CONFIG_FILE, ConfigError, ConfigText, FunctionRules, ShipToml, cors_rules, site_routes,
+    self, ConfigError, ConfigFile, ConfigText, Configuration, FunctionRules, cors_rules, crons, site_routes,
 };
+use crate::frontend::{BuildSettings, Frontend, FrontendError};
 use crate::node::NodeSource;
+use crate::prebuilt::{self, PrebuiltError};
 use crate::project::ProjectDir;
+use crate::python::{PythonEntry, PythonError, SyntaxError};
+use crate::rust::RustSource;
 use crate::tree::TreeError;
+use route::FileNames;
 
 pub use functions::DetectedFunction;
 pub use warning::ProjectWarning;
@@ -30,17 +36,25 @@ pub(crate) use site::{SiteFolder, SiteFolderKind};
 /// What a person wrote and what is there: parsed, checked, nothing built yet.
 #[derive(Debug)]
 pub struct ProjectConfig {
-    /// The name that `ship.toml` gives.
+    /// The name that the configuration gives.
     pub name: Option<ProjectName>,
     /// What a person should know although it is no error.
     pub warnings: Vec<ProjectWarning>,
     pub(crate) functions: Vec<DetectedFunction>,
     pub(crate) sources: Vec<GoSource>,
+    pub(crate) rust_sources: Vec<RustSource>,
+    pub(crate) python: Vec<PythonEntry>,
     pub(crate) node_sources: Vec<NodeSource>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
+    pub(crate) crons: Vec<Cron>,
     pub(crate) site: SiteFolder,
     pub(crate) ignore: IgnoreFile,
+    pub(crate) build: BuildSettings,
+    /// What has to be built before there are files.
+    pub(crate) frontend: Option<Frontend>,
+    /// An output that is deployed as it is.
+    pub(crate) prebuilt: Option<PathBuf>,
     pub(crate) took: Duration,
 }
 
@@ -48,34 +62,86 @@ pub struct ProjectConfig {
 pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let started = Instant::now();
     let mut warnings = Vec::new();
-    let text = read_config(project, &mut warnings)?;
-    let file = ShipToml::parse(&text)?;
-    let text = ConfigText(&text);
-    refuse_commands(text, &file.build)?;
+    let (config_file, text) = read_config(project, &mut warnings)?;
+    let text = ConfigText { file: config_file, text: &text };
+    let (file, unused) = config::read(text)?;
+    warnings.extend(unused.into_iter().map(ProjectWarning::from));
     let base = site::base_folder(text, &file.build, project)?;
+    let build = BuildSettings::of_toml(&file.build);
+    let mut frontend = Frontend::find(&base, &build, project.root())?;
     let ignore = IgnoreFile::read(project)?;
     let mut rules = FunctionRules::new(text, &file)?;
     let mut routes = site_routes(text, &file)?;
     let mut found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
-    // Whoever names the folder of the site has built it, and a server beside it was for developing it.
-    let has_server = file.build.output.is_none() && functions::add_server(project, &base, &mut rules, &mut found)?;
+    // A server that stands beside a known framework, or beside a site that was built already, was for developing it.
+    let may_have_server =
+        file.build.output.is_none() && frontend.as_ref().is_none_or(|frontend| frontend.framework().is_none());
+    if may_have_server && functions::add_server(project, &base, &mut rules, &mut found)? {
+        frontend = None;
+    }
     rules.refuse_unused()?;
-    route::push_function_routes(&mut routes, &found.functions)?;
+    route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
-        site: site::static_folder(text, &file.build, project, base)?.beside(has_server),
+        site: match frontend {
+            // Where its files are is known when it is built.
+            Some(_) => SiteFolder::of_project(project, base),
+            None => site::static_folder(text, &file.build, project, base, &found.functions)?,
+        },
         cors: cors_rules(text, &file)?,
+        crons: crons(text, &file)?,
         functions: found.functions,
         sources: found.sources,
+        rust_sources: found.rust_sources,
+        python: found.python,
         node_sources: found.node_sources,
         warnings,
         routes,
         ignore,
+        build,
+        frontend,
+        prebuilt: None,
+        took: started.elapsed(),
+    })
+}
+
+/// Finds the output that is to be deployed as it is. Of what else is in the project, only the name and the cross-origin rules
+/// in `ship.toml` count.
+pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
+    let started = Instant::now();
+    let mut warnings = Vec::new();
+    let (config_file, text) = read_config(project, &mut warnings)?;
+    let text = ConfigText { file: config_file, text: &text };
+    let (file, _) = config::read(text)?;
+    let base = site::base_folder(text, &file.build, project)?;
+    let missing = || PrebuiltError::Missing { root: base.clone() };
+    let folder = prebuilt::find(&base).ok_or_else(missing)?;
+    Ok(ProjectConfig {
+        name: project_name(text, &file)?,
+        prebuilt: Some(folder),
+        site: SiteFolder::of_project(project, base),
+        cors: cors_rules(text, &file)?,
+        functions: Vec::new(),
+        crons: crons(text, &file)?,
+        sources: Vec::new(),
+        node_sources: Vec::new(),
+        python: Vec::new(),
+        rust_sources: Vec::new(),
+        warnings: Vec::new(),
+        routes: RouteTable::new(),
+        ignore: IgnoreFile::none(project),
+        build: BuildSettings::default(),
+        frontend: None,
         took: started.elapsed(),
     })
 }
 
 impl ProjectConfig {
+    /// The routes of the site and of its functions.
+    pub fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+
     /// The functions that were found, sorted by name.
     pub fn functions(&self) -> &[DetectedFunction] {
         &self.functions
@@ -88,72 +154,97 @@ impl ProjectConfig {
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let is_left_behind = name.ends_with('~') || name.ends_with(".swp") || name.ends_with(".swx") || name == "4913";
         let is_in_noise = path.components().any(|part| {
-            matches!(part.as_os_str().to_str(), Some(".git" | ".ship" | ".hg" | ".svn" | ".DS_Store" | "node_modules"))
+            matches!(
+                part.as_os_str().to_str(),
+                Some(".git" | ".ship" | ".hg" | ".svn" | ".DS_Store" | "__pycache__" | "node_modules")
+            )
         });
         is_left_behind || is_in_noise
     }
 }
 
-/// The text of `ship.toml`, empty if there is none.
-fn read_config(project: &ProjectDir, warnings: &mut Vec<ProjectWarning>) -> Result<String, DetectError> {
-    let has_vercel_json = project.root().join("vercel.json").is_file();
-    let path = project.root().join(CONFIG_FILE);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            if has_vercel_json {
-                warnings.push(ProjectWarning::BothConfigFiles);
-            }
-            Ok(text)
-        }
-        Err(absent) if absent.kind() == io::ErrorKind::NotFound => {
-            if has_vercel_json {
-                warnings.push(ProjectWarning::VercelJsonNotRead);
-            }
-            Ok(String::new())
-        }
-        Err(source) => Err(DetectError::ConfigUnreadable { source }),
+/// What clean URLs make of the names of functions' files.
+fn file_names(file: &Configuration) -> FileNames {
+    match (file.clean_urls, file.trailing_slash) {
+        (false, _) => FileNames::Answer,
+        (true, Some(true)) => FileNames::Lead { end: "/" },
+        (true, _) => FileNames::Lead { end: "" },
     }
 }
 
-fn project_name(text: ConfigText<'_>, file: &ShipToml) -> Result<Option<ProjectName>, ConfigError> {
+/// Other forms of `vercel.json`, which Vercel's own program turns into it.
+const OTHER_VERCEL_FILES: [&str; 7] =
+    ["vercel.ts", "vercel.mts", "vercel.js", "vercel.mjs", "vercel.cjs", "vercel.toml", "now.json"];
+
+/// The configuration's text: that of `ship.toml`, or of `vercel.json` where there is none, or nothing at all.
+fn read_config(project: &ProjectDir, warnings: &mut Vec<ProjectWarning>) -> Result<(ConfigFile, String), DetectError> {
+    let is_there = |name: &str| project.root().join(name).is_file();
+    if let Some(text) = read_text(project, ConfigFile::ShipToml)? {
+        if is_there(ConfigFile::VercelJson.name()) {
+            warnings.push(ProjectWarning::BothConfigFiles);
+        }
+        return Ok((ConfigFile::ShipToml, text));
+    }
+    if let Some(text) = read_text(project, ConfigFile::VercelJson)? {
+        return Ok((ConfigFile::VercelJson, text));
+    }
+    match OTHER_VERCEL_FILES.into_iter().find(|name| is_there(name)) {
+        Some(name) => Err(DetectError::OtherVercelFile { name }),
+        None => Ok((ConfigFile::ShipToml, String::new())),
+    }
+}
+
+fn read_text(project: &ProjectDir, file: ConfigFile) -> Result<Option<String>, DetectError> {
+    match std::fs::read_to_string(project.root().join(file.name())) {
+        Ok(text) => Ok(Some(text)),
+        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DetectError::ConfigUnreadable { name: file.name(), source }),
+    }
+}
+
+fn project_name(text: ConfigText<'_>, file: &Configuration) -> Result<Option<ProjectName>, ConfigError> {
     let Some(written) = &file.name else { return Ok(None) };
-    let parsed = written.get_ref().parse::<ProjectName>().map_err(|error| {
-        let message = match error.nearest() {
-            Some(nearest) => format!("{error}; `{nearest}` would do"),
-            None => error.to_string(),
-        };
-        text.error(written.span(), message)
-    });
-    parsed.map(Some)
-}
-
-/// A build command that is silently not run would deploy stale files.
-fn refuse_commands(text: ConfigText<'_>, build: &BuildEntry) -> Result<(), ConfigError> {
-    for (key, value) in [("command", &build.command), ("install", &build.install), ("framework", &build.framework)] {
-        if let Some(value) = value {
-            let message = format!(
-                "this version of ship runs no frontend build, so `{key}` cannot be set: build first, and name the result \
-                 with `output`"
-            );
-            return Err(text.error(value.span(), message));
+    let error = match written.get_ref().parse::<ProjectName>() {
+        Ok(name) => return Ok(Some(name)),
+        Err(error) => error,
+    };
+    match error.nearest() {
+        // Vercel's names may hold dots and underscores: the site is the same under the nearest name.
+        Some(nearest) if text.file == ConfigFile::VercelJson && nearest.parse::<ProjectName>().is_ok() => {
+            Ok(nearest.parse().ok())
         }
+        Some(nearest) => Err(text.error(written.span(), format!("{error}; `{nearest}` would do"))),
+        None => Err(text.error(written.span(), error.to_string())),
     }
-    Ok(())
 }
 
 /// The project is not one that can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
-    /// `ship.toml` is wrong.
+    /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// `ship.toml` is there and cannot be read.
-    #[error("`{CONFIG_FILE}` cannot be read")]
+    /// There is only a form of Vercel's configuration that ship does not read.
+    #[error("`{name}` is not read by ship: write what it says into `vercel.json` or `ship.toml`")]
+    OtherVercelFile {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The configuration is there and cannot be read.
+    #[error("`{name}` cannot be read")]
     ConfigUnreadable {
+        /// Its file.
+        name: &'static str,
         /// Why.
         #[source]
         source: io::Error,
     },
+    /// There is no output to deploy.
+    #[error(transparent)]
+    Prebuilt(#[from] PrebuiltError),
+    /// The frontend cannot be built as it is configured.
+    #[error(transparent)]
+    Frontend(#[from] FrontendError),
     /// Something in the folder cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -171,6 +262,25 @@ pub enum DetectError {
     SourceNotUtf8 {
         /// The file, relative to the project.
         file: String,
+    },
+    /// Files in Python break its grammar.
+    #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    PythonSyntax {
+        /// The first mistake of each file.
+        errors: Vec<SyntaxError>,
+    },
+    /// What a project says of its Python application cannot be read.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// The project names an application that is not there.
+    #[error("{place}: `{entry}` names no application: {reason}")]
+    PythonEntry {
+        /// Where it is named.
+        place: String,
+        /// The name.
+        entry: String,
+        /// What is missing.
+        reason: String,
     },
     /// Two files answer at one route.
     #[error("conflicting_file_path: `{first}` and `{second}` both answer at `{route}`: rename one of them")]
@@ -206,9 +316,14 @@ impl DetectError {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
+            Self::PythonSyntax { .. } => Some("syntax_error"),
+            Self::PythonEntry { .. } => Some("PYTHON_ENTRYPOINT_NOT_FOUND"),
+            Self::Python(error) => error.code(),
+            Self::Frontend(error) => error.code(),
+            Self::Prebuilt(error) => error.code(),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::ConflictingPathSegment { .. } => Some("conflicting_path_segment"),
-            Self::Config(error) if error.message().starts_with("unused_function") => Some("unused_function"),
+            Self::Config(error) => error.code(),
             _ => None,
         }
     }

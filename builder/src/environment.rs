@@ -6,9 +6,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::frontend::reaches_frontends;
+use crate::interrupt::Interrupt;
+
 /// The variables that reach the compiler and the toolchain download, as far as they are set.
-const PASSED_ON: [&str; 30] = [
+const PASSED_ON: [&str; 55] = [
     "ALL_PROXY",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_HOME",
     "GIT_CONFIG_GLOBAL",
     "GIT_SSH",
     "GIT_SSH_COMMAND",
@@ -25,6 +30,7 @@ const PASSED_ON: [&str; 30] = [
     "GOTMPDIR",
     "GOTOOLCHAIN",
     "GOVCS",
+    "GO_BUILD_FLAGS",
     "HOME",
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -32,13 +38,39 @@ const PASSED_ON: [&str; 30] = [
     "NO_PROXY",
     "NPM_CONFIG_REGISTRY",
     "PATH",
+    "PIP_CONFIG_FILE",
+    "PIP_INDEX_URL",
+    "RUSTFLAGS",
+    "RUSTUP_AUTO_INSTALL",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
     "SSH_AUTH_SOCK",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
     "TMPDIR",
+    "UV_CACHE_DIR",
+    "UV_CONFIG_FILE",
+    "UV_CREDENTIALS_DIR",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_HTTP_TIMEOUT",
+    "UV_INDEX",
+    "UV_INDEX_STRATEGY",
+    "UV_INDEX_URL",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_NATIVE_TLS",
+    "UV_NO_CACHE",
+    "UV_OFFLINE",
+    "UV_SYSTEM_CERTS",
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
 ];
+
+/// How the names of further such variables begin: cargo's settings of registries and of the network.
+const PASSED_ON_PREFIXES: [&str; 5] =
+    ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_", "CARGO_SOURCE_"];
 
 /// Where a build keeps things, and the few variables that its compiler may see.
 #[derive(Clone, Debug)]
@@ -48,6 +80,10 @@ pub struct BuildEnvironment {
     /// Where toolchains that ship fetched itself live.
     pub(crate) toolchains_dir: PathBuf,
     variables: BTreeMap<String, OsString>,
+    /// Further variables, which only what builds a frontend may see.
+    of_frontends: BTreeMap<String, OsString>,
+    /// Ends what was started for a build that nobody wants any more.
+    pub(crate) interrupt: Interrupt,
 }
 
 impl BuildEnvironment {
@@ -59,14 +95,31 @@ impl BuildEnvironment {
         toolchains_dir: PathBuf,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
-        let variables = variables
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, value)| !value.is_empty() && PASSED_ON.contains(&name.to_ascii_uppercase().as_str()))
-            .collect();
+        let named = variables.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let (variables, others): (BTreeMap<_, _>, BTreeMap<_, _>) = named
+            .filter(|(_, value)| !value.is_empty())
+            .partition(|(name, _)| is_passed_on(&name.to_ascii_uppercase()));
+        let of_frontends = others.into_iter().filter(|(name, _)| reaches_frontends(name)).collect();
         // The compiler runs in another folder, where a relative path would mean another place.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        Self { cache_dir: absolute(cache_dir), toolchains_dir: absolute(toolchains_dir), variables }
+        Self {
+            cache_dir: absolute(cache_dir),
+            toolchains_dir: absolute(toolchains_dir),
+            variables,
+            of_frontends,
+            interrupt: Interrupt::default(),
+        }
+    }
+
+    /// The same, ended by `interrupt`.
+    #[must_use]
+    pub fn interrupted_by(self, interrupt: Interrupt) -> Self {
+        Self { interrupt, ..self }
+    }
+
+    /// The variables of the caller that what builds a frontend sees.
+    pub(crate) fn frontend_variables(&self) -> impl Iterator<Item = (&str, &OsStr)> {
+        self.variables.iter().chain(&self.of_frontends).map(|(name, value)| (name.as_str(), value.as_os_str()))
     }
 
     /// The variables that the compiler sees.
@@ -94,6 +147,12 @@ impl BuildEnvironment {
         };
         Some(folder.join("go/env"))
     }
+}
+
+/// Whether a variable reaches compilers and installers. uv takes the credentials of indexes from variables with their names.
+fn is_passed_on(name: &str) -> bool {
+    let is_credential = name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"));
+    is_credential || PASSED_ON.contains(&name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// What a caller decides about a build.

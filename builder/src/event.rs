@@ -1,5 +1,7 @@
 //! What a build tells while it runs, for progress on a terminal or a line of JSON.
 
+use std::time::Duration;
+
 use ship_core::FunctionName;
 
 /// One step of a build. Events arrive on the thread that called [`crate::build()`].
@@ -25,9 +27,57 @@ pub enum BuildEvent {
         /// Their names.
         functions: Vec<FunctionName>,
     },
+    /// A crate is being compiled that functions in Rust need.
+    CompilingCrate {
+        /// Its name.
+        name: String,
+    },
     /// The compiler has run, and what it made is in the build cache.
     Compiled {
         /// How many functions were compiled.
         functions: usize,
+    },
+    /// The program that installs Python packages is being fetched, because there is none.
+    UvFetching {
+        /// Which, `uv 0.13.8` for example.
+        version: &'static str,
+        /// Bytes received so far.
+        received_bytes: u64,
+        /// Bytes in all, if the index said so.
+        total_bytes: Option<u64>,
+    },
+    /// What functions in Python depend on is being installed.
+    PackagesInstalling {
+        /// The file that names it, relative to the project.
+        file: String,
+    },
+    /// It is installed, and will not be again until that file changes.
+    PackagesInstalled {
+        /// The file that names it, relative to the project.
+        file: String,
+        /// How many bytes of packages there are.
+        bytes: u64,
+    },
+    /// The packages of the frontend are being installed.
+    FrontendInstalling {
+        /// What installs them.
+        command: String,
+    },
+    /// The frontend is being built.
+    FrontendBuilding {
+        /// What it is made with, if that is known.
+        framework: Option<&'static str>,
+        /// What builds it.
+        command: String,
+    },
+    /// What installs or builds the frontend has printed a line.
+    FrontendPrinted {
+        /// The line, without its end and without colours.
+        line: String,
+    },
+    /// The frontend is built.
+    FrontendBuilt {
+        /// How long that took.
+        took: Duration,
     },
 }

@@ -1,11 +1,12 @@
 //! From a project folder to a build output: static files, function artifacts, routes.
 //!
-//! [`ProjectDir`] → [`detect()`] → [`ProjectConfig`] → [`plan()`] → [`BuildPlan`] → [`build()`] → [`BuildOutput`]: each arrow is one
+//! [`ProjectDir`] → [`detect()`] → [`ProjectConfig`] → [`prepare()`] → [`PreparedProject`] → [`plan()`] → [`BuildPlan`] → [`build()`] → [`BuildOutput`]: each arrow is one
 //! function and the only way from one type to the next.
 //!
 //! This crate knows languages and frameworks, and no host. It never writes into the user's folder (only [`write_output`] does,
-//! below the folder it is given), never reads an environment variable or a home folder of its own accord (they arrive in
-//! [`BuildEnvironment`]), never prints, and reaches the network only to fetch Go or Node where they are absent. The same tree
+//! below the folder it is given, and what [`prepare()`] runs: the user's own build of a frontend), never reads an environment
+//! variable or a home folder of its own accord (they arrive in [`BuildEnvironment`]), never prints, and reaches the network only
+//! to fetch a toolchain that is absent and what a project depends on. The same tree
 //! gives the same digests in any folder, for any user, on any day.
 
 mod artifact;
@@ -13,13 +14,21 @@ mod assets;
 mod build;
 mod config;
 mod detect;
+mod env_files;
 mod environment;
 mod event;
+mod frontend;
 mod go;
+mod included;
+mod interrupt;
+mod json;
 mod node;
 mod output;
 mod plan;
+mod prebuilt;
 mod project;
+mod python;
+mod rust;
 #[cfg(test)]
 mod testing;
 mod tree;
@@ -27,12 +36,18 @@ mod tree;
 pub use artifact::ArtifactError;
 pub use build::{BuildError, build};
 pub use config::ConfigError;
-pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, detect};
+pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, detect, detect_prebuilt};
+pub use env_files::{BuildTarget, EnvFileError, EnvFileProblem};
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, UnknownArchitecture};
 pub use event::BuildEvent;
+pub use frontend::{BuildContext, FrontendError, FrontendTraces, PreparedProject, frontend_prefixes, prepare};
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
+pub use interrupt::{Interrupt, Interrupted};
 pub use node::{BundleError, NodeError, pinned_node_folder};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
+pub use prebuilt::PrebuiltError;
 pub use project::{ProjectDir, ProjectError};
+pub use python::{EntryFlaw, PythonError, SyntaxError, Version};
+pub use rust::{RustError, RustFlaw};
 pub use tree::TreeError;

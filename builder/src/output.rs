@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ship_core::{Digest, Function, Layer, Manifest};
+use ship_core::{Digest, Function, Layer, Manifest, SitePath};
 
 use crate::detect::SiteFolder;
 use crate::environment::Architecture;
@@ -19,12 +19,31 @@ pub use write::{WriteOutputError, write_output};
 pub struct BuildOutput {
     manifest: Manifest,
     functions: Vec<BuiltFunction>,
-    site: SiteFolder,
+    files: AssetFiles,
     arch: Architecture,
-    read_files: usize,
+    /// Keys of a prebuilt output's configuration that are only passed on.
+    passed_on: serde_json::Map<String, serde_json::Value>,
     timings: BuildTimings,
     canonical_json: OnceLock<Vec<u8>>,
     sources: OnceLock<HashMap<Digest, PathBuf>>,
+}
+
+/// Where the static files of a build stand.
+#[derive(Debug)]
+pub(crate) struct AssetFiles {
+    /// The folder of nearly all.
+    pub(crate) site: SiteFolder,
+    /// Those that stand elsewhere than they are served.
+    pub(crate) placed: HashMap<SitePath, PathBuf>,
+    /// How many had to be read.
+    pub(crate) read: usize,
+}
+
+impl AssetFiles {
+    /// The file that is served at `path`.
+    pub(crate) fn of(&self, path: &SitePath) -> PathBuf {
+        self.placed.get(path).cloned().unwrap_or_else(|| self.site.folder.join(path.as_str()))
+    }
 }
 
 /// A function that was built.
@@ -48,6 +67,8 @@ pub struct BuiltFunction {
 pub struct BuildTimings {
     /// Reading the configuration and finding files and sources.
     pub detect: Duration,
+    /// Building the frontend, or finding out that it is built.
+    pub frontend: Duration,
     /// Compiling and packing functions, or finding them in the build cache.
     pub build: Duration,
     /// Digesting static files.
@@ -67,13 +88,13 @@ impl BuildOutput {
     pub(crate) fn new(
         manifest: Manifest,
         functions: Vec<BuiltFunction>,
-        site: SiteFolder,
+        files: AssetFiles,
         arch: Architecture,
-        read_files: usize,
+        passed_on: serde_json::Map<String, serde_json::Value>,
         timings: BuildTimings,
     ) -> Self {
         let (canonical_json, sources) = (OnceLock::new(), OnceLock::new());
-        Self { manifest, functions, site, arch, read_files, timings, canonical_json, sources }
+        Self { manifest, functions, files, arch, passed_on, timings, canonical_json, sources }
     }
 
     /// All that the deployment is.
@@ -108,7 +129,7 @@ impl BuildOutput {
 
     /// How many static files had to be read; the others were known from an earlier build.
     pub fn read_files(&self) -> usize {
-        self.read_files
+        self.files.read
     }
 
     /// How long the parts took.
@@ -125,7 +146,7 @@ impl BuildOutput {
     fn sources(&self) -> &HashMap<Digest, PathBuf> {
         self.sources.get_or_init(|| {
             let assets = self.manifest.assets().iter();
-            let assets = assets.map(|asset| (asset.digest, self.site.folder.join(asset.path.as_str())));
+            let assets = assets.map(|asset| (asset.digest, self.files.of(&asset.path)));
             let artifacts = self.functions.iter().map(|built| (built.function.digest, built.artifact.clone()));
             let layers = self.functions.iter().flat_map(BuiltFunction::layers);
             let layers = layers.map(|(layer, file)| (layer.digest, file.to_owned()));

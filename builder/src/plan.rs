@@ -4,15 +4,20 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ship_core::CorsRule;
 use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
+use ship_core::{CorsRule, Cron};
 
 use crate::assets::{self, FoundFiles};
-use crate::detect::{DetectedFunction, ProjectConfig, SiteFolder, SiteFolderKind};
+use crate::detect::{DetectedFunction, IgnoreFile, ProjectConfig, ProjectWarning, SiteFolder, SiteFolderKind};
 use crate::environment::{Architecture, BuildOptions};
+use crate::frontend::{PreparedProject, push_routes};
 use crate::go::{Exclusion, GoInputs, InputError};
+use crate::included::IncludedByFunction;
 use crate::node::NodeInputs;
+use crate::prebuilt::{self, Prebuilt, PrebuiltError};
 use crate::project::ProjectDir;
+use crate::python::{PythonError, PythonInputError, PythonInputs};
+use crate::rust::RustInputs;
 use crate::tree::{TreeError, shown_below};
 
 /// The page that stands for what is not found.
@@ -24,44 +29,93 @@ pub struct BuildPlan {
     pub(crate) site: SiteFolder,
     pub(crate) files: FoundFiles,
     pub(crate) functions: Vec<DetectedFunction>,
+    pub(crate) included: IncludedByFunction,
     pub(crate) go: GoInputs,
+    pub(crate) python: PythonInputs,
+    pub(crate) rust: RustInputs,
     pub(crate) node: NodeInputs,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
+    pub(crate) crons: Vec<Cron>,
+    pub(crate) prebuilt: Option<Prebuilt>,
+    pub(crate) warnings: Vec<ProjectWarning>,
     pub(crate) options: BuildOptions,
     pub(crate) detect_took: Duration,
+    pub(crate) frontend_took: Duration,
+}
+
+impl BuildPlan {
+    /// What a person should know that was found out while planning.
+    pub fn warnings(&self) -> &[ProjectWarning] {
+        &self.warnings
+    }
 }
 
 /// Plans the build of a project.
-pub fn plan(project: &ProjectDir, config: ProjectConfig, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
+pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
+    let PreparedProject { mut config, serving, build_output, took: frontend_took } = prepared;
+    let prebuilt = build_output.map(|folder| prebuilt::read(&folder, project.root(), options.arch)).transpose()?;
+    if let Some(prebuilt) = &prebuilt {
+        config.site = SiteFolder { folder: prebuilt.statics.clone(), kind: SiteFolderKind::Output, ..config.site };
+        // What an output holds is what was meant to be deployed.
+        config.ignore = IgnoreFile::none(project);
+    }
     refuse_excluded_functions(&config, options.arch)?;
     let (files, go) = rayon::join(
         || assets::find(&config.site, &config.ignore),
         || GoInputs::read(&config.functions, &config.sources, &config.site),
     );
     let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
+    let python = PythonInputs::read(&config.python, &config.site, &config.ignore).map_err(python_error)?;
     // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
-    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() {
+    let is_without_output = prebuilt.as_ref().is_none_or(|prebuilt| prebuilt.functions.is_empty());
+    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() && is_without_output {
         return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
+    let rust = RustInputs::read(&config.functions, &config.rust_sources, &config.site)
+        .map_err(|error| unreadable(project, InputError { path: error.path, source: error.source }))?;
+    let included = IncludedByFunction::read(&config.functions, &config.site)?;
+    let mut warnings = Vec::new();
     let mut routes = config.routes;
-    if find(&files, NOT_FOUND_PAGE) {
-        routes.push(Phase::Error, not_found_route());
+    if let Some(prebuilt) = &prebuilt {
+        routes = prebuilt::merge_routes(&routes, &prebuilt.routes);
+        prebuilt.add_functions(&mut config.functions)?;
+        warnings.extend(prebuilt.warnings.iter().cloned());
+    } else {
+        let paths: Vec<&str> = files.files.iter().map(|file| file.path.as_str()).collect();
+        push_routes(&mut routes, &serving, &paths);
+        if find(&files, NOT_FOUND_PAGE) {
+            routes.push(Phase::Error, not_found_route());
+        }
     }
     let node = NodeInputs::new(&config.functions, config.node_sources);
     Ok(BuildPlan {
         site: config.site,
         files,
         functions: config.functions,
+        included,
         go,
+        python,
+        rust,
         node,
         routes,
-        cors: config.cors,
+        cors: prebuilt.as_ref().and_then(|prebuilt| prebuilt.cors.clone()).unwrap_or(config.cors),
+        crons: config.crons,
+        prebuilt,
+        warnings,
         options: *options,
         detect_took: config.took + started.elapsed(),
+        frontend_took,
     })
+}
+
+fn python_error(error: PythonInputError) -> PlanError {
+    match error {
+        PythonInputError::Tree(error) => error.into(),
+        PythonInputError::Python(error) => error.into(),
+    }
 }
 
 fn find(files: &FoundFiles, path: &str) -> bool {
@@ -117,9 +171,11 @@ fn unreadable(project: &ProjectDir, error: InputError) -> PlanError {
 pub(crate) fn nothing_to_deploy(site: &SiteFolder) -> PlanError {
     let shown = shown_below(&site.project, &site.folder);
     let looked_for = match site.kind {
-        SiteFolderKind::Output => format!("files in `{}/`, functions in `api/**/*.go`", shown.display()),
-        SiteFolderKind::ProjectFolder | SiteFolderKind::Sources => {
-            "a folder `public/`, static files in the folder itself, functions in `api/**/*.go`".to_owned()
+        SiteFolderKind::Output => {
+            format!("files in `{}/`, functions in `api/**/*.{{go,js,ts,py,rs}}`", shown.display())
+        }
+        SiteFolderKind::ProjectFolder | SiteFolderKind::Nothing => {
+            "a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`".to_owned()
         }
     };
     PlanError::NothingToDeploy { root: site.project.clone(), looked_for }
@@ -156,9 +212,15 @@ pub enum PlanError {
         /// Why it is left out.
         exclusion: Exclusion,
     },
+    /// A prebuilt output cannot be deployed.
+    #[error(transparent)]
+    Prebuilt(#[from] PrebuiltError),
     /// A static file cannot be deployed.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// What a project in Python says of itself cannot be read.
+    #[error(transparent)]
+    Python(#[from] PythonError),
     /// A source that a function is made of cannot be read.
     #[error("`{}` cannot be read", path.display())]
     Source {
@@ -176,7 +238,9 @@ impl PlanError {
         match self {
             Self::NothingToDeploy { .. } => Some("nothing_to_deploy"),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
+            Self::Prebuilt(error) => error.code(),
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
+            Self::Python(error) => error.code(),
             Self::Tree(_) | Self::Source { .. } | Self::ExcludedFunction { .. } => None,
         }
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::{
-    BuildEnvironment, BuildError, BuildEvent, BuildOptions, BuildOutput, BuildPlan, DetectError, PlanError,
-    ProjectConfig, ProjectDir, build, detect, plan,
+    BuildContext, BuildEnvironment, BuildError, BuildEvent, BuildOptions, BuildOutput, BuildPlan, BuildTarget,
+    DetectError, FrontendError, PlanError, PreparedProject, ProjectConfig, ProjectDir, build, detect, plan, prepare,
 };
 
 /// A handler that answers with `text`.
@@ -58,7 +58,22 @@ impl TestProject {
     }
 
     pub(crate) fn plan(&self) -> Result<BuildPlan, PlanError> {
-        plan(&self.dir(), self.detect().unwrap(), &BuildOptions::default())
+        plan(&self.dir(), self.prepare().unwrap(), &BuildOptions::default())
+    }
+
+    /// The project with its frontend built, for a preview of the branch `main`.
+    pub(crate) fn prepare(&self) -> Result<PreparedProject, FrontendError> {
+        self.prepare_with(&|_| {})
+    }
+
+    pub(crate) fn prepare_with(&self, events: &dyn Fn(BuildEvent)) -> Result<PreparedProject, FrontendError> {
+        let context = BuildContext {
+            project: "project".parse().unwrap(),
+            target: BuildTarget::Preview,
+            branch: Some("main".into()),
+            commit: None,
+        };
+        prepare(&self.dir(), self.detect().unwrap(), &self.environment(), &context, events)
     }
 
     /// The cache beside the project.

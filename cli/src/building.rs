@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
-use ship_builder::{BuildEnvironment, BuildEvent, BuildOptions, BuildOutput};
-use ship_core::{FunctionName, ProjectName};
+use ship_builder::{
+    BuildContext, BuildEnvironment, BuildEvent, BuildOptions, BuildOutput, BuildTarget, FrontendError, FrontendTraces,
+    ProjectConfig,
+};
+use ship_core::{BranchName, FunctionName, ProjectName, SystemVariables};
 
 use crate::error::{CommandError, ErrorKind};
 use crate::output::{Output, Progress, count, duration, size};
 use crate::project::Project;
 use crate::settings::Settings;
+use crate::source::Source;
 
 /// A project that was built.
 #[derive(Debug)]
@@ -19,48 +23,133 @@ pub(crate) struct Built {
     pub(crate) root: std::path::PathBuf,
     /// What was made of it.
     pub(crate) output: BuildOutput,
+    /// What its functions find set in development.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+/// Where functions run in development, by the name that has to stand for a region.
+const DEV_REGION: &str = "dev1";
+
+/// What is to be built.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BuildRequest {
+    /// How.
+    pub(crate) options: BuildOptions,
+    /// What for.
+    pub(crate) target: BuildTarget,
+    /// The branch, if somebody named it.
+    pub(crate) branch: Option<BranchName>,
+    /// What of a project is taken.
+    pub(crate) from: BuildFrom,
+    /// The host name that it is served under, where that is known.
+    pub(crate) url: Option<String>,
+}
+
+/// What of a project is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum BuildFrom {
+    /// Its sources.
+    #[default]
+    Sources,
+    /// The output that was built before.
+    Prebuilt,
+}
+
+impl BuildRequest {
+    /// What functions find set in development: what the environment files say, and over it what they are told of themselves. On
+    /// a host they are told by the host, and no file travels there.
+    fn function_environment(
+        &self,
+        config: &ProjectConfig,
+        context: &BuildContext,
+    ) -> Result<Vec<(String, String)>, CommandError> {
+        if self.target != BuildTarget::Development {
+            return Ok(Vec::new());
+        }
+        let mut environment = config.environment_files(self.target).map_err(FrontendError::from)?;
+        let told = SystemVariables {
+            environment: self.target.as_str(),
+            branch: context.branch.as_deref(),
+            commit: context.commit.as_deref(),
+            url: self.url.as_deref(),
+            region: Some(DEV_REGION),
+            ..SystemVariables::default()
+        };
+        let told = told.pairs();
+        environment.retain(|(name, _)| told.iter().all(|(other, _)| other != name));
+        environment.extend(told);
+        Ok(environment)
+    }
+
+    fn context(&self, project: &ProjectName, root: &Path, settings: &Settings) -> Result<BuildContext, CommandError> {
+        let source = Source::detect(root, self.branch.clone(), &settings.environment)?;
+        let branch = source.branch.map(|branch| branch.to_string());
+        Ok(BuildContext { project: project.clone(), target: self.target, branch, commit: source.commit })
+    }
 }
 
 /// What builds take from the world around them.
 pub(crate) fn environment(settings: &Settings) -> BuildEnvironment {
     BuildEnvironment::new(settings.home.cache(), settings.home.toolchains(), settings.environment.all_pairs())
+        .interrupted_by(settings.interrupt.clone())
+}
+
+/// Where the build of the frontend of the project at `path` leaves things, as far as that can be said.
+pub(crate) fn frontend_traces(path: &Path, settings: &Settings) -> FrontendTraces {
+    Project::open(path, settings).map(|project| project.config.frontend_traces()).unwrap_or_default()
 }
 
 /// Builds the project at `path`.
 pub(crate) async fn build(
     path: &Path,
-    options: BuildOptions,
+    request: BuildRequest,
     settings: &Settings,
     output: &Output,
 ) -> Result<Built, CommandError> {
     let (path, settings, output) = (path.to_owned(), settings.clone(), output.clone());
-    let built = tokio::task::spawn_blocking(move || build_blocking(&path, options, &settings, &output));
+    let built = tokio::task::spawn_blocking(move || build_blocking(&path, request, &settings, &output));
     built.await.map_err(|error| CommandError::new(ErrorKind::Project, error))?
 }
 
 fn build_blocking(
     path: &Path,
-    options: BuildOptions,
+    request: BuildRequest,
     settings: &Settings,
     output: &Output,
 ) -> Result<Built, CommandError> {
-    let project = Project::open(path, settings)?;
+    let project = match request.from {
+        BuildFrom::Sources => Project::open(path, settings)?,
+        BuildFrom::Prebuilt => Project::open_prebuilt(path, settings)?,
+    };
     project.warn(output);
     let Project { folder, config, name } = project;
-    let plan = ship_builder::plan(&folder, config, &options)?;
     let teller = Teller { output, progress: output.progress("Building") };
-    let built = ship_builder::build(plan, &environment(settings), &|event| teller.tell(&event));
+    let tell = |event| teller.tell(&event);
+    let environment = environment(settings);
+    let context = request.context(&name, folder.root(), settings)?;
+    let of_functions = request.function_environment(&config, &context)?;
+    let prepared = ship_builder::prepare(&folder, config, &environment, &context, &tell);
+    let built = prepared.map_err(CommandError::from).and_then(|prepared| {
+        let plan = ship_builder::plan(&folder, prepared, &request.options)?;
+        plan.warnings().iter().for_each(|warning| output.warning(warning));
+        Ok(ship_builder::build(plan, &environment, &tell)?)
+    });
     teller.progress.finish();
-    Ok(Built { name, root: folder.root().to_owned(), output: built? })
+    Ok(Built { name, root: folder.root().to_owned(), output: built?, environment: of_functions })
 }
 
 /// Says in a line what was built and how long that took.
 pub(crate) fn say(built: &Built, output: &Output) {
     let timings = built.output.timings();
     // Functions and files are worked on at the same time.
-    let time = timings.detect + timings.build.max(timings.hash);
+    let time = timings.detect + timings.frontend + timings.build.max(timings.hash);
     output.status(format_args!("Built {} in {}{}", contents(&built.output), duration(time), known(&built.output)));
-    for (phase, time) in [("finding", timings.detect), ("functions", timings.build), ("files", timings.hash)] {
+    for (phase, time) in [
+        ("finding", timings.detect),
+        ("the frontend", timings.frontend),
+        ("functions", timings.build),
+        ("files", timings.hash),
+    ] {
         output.detail(format_args!("{phase} took {}", duration(time)));
     }
 }
@@ -110,8 +199,39 @@ impl Teller<'_> {
                 self.progress.message(&format!("Compiling {}", names.join(", ")));
                 self.output.detail(format_args!("compiling {}", names.join(", ")));
             }
+            BuildEvent::CompilingCrate { name } => self.progress.message(&format!("Compiling the crate {name}")),
             BuildEvent::Compiled { functions } => {
                 self.output.detail(format_args!("compiled {}", count(*functions as u64, "function")));
+                self.progress.message("Reading files");
+            }
+            BuildEvent::UvFetching { version, received_bytes, total_bytes } => {
+                let total = total_bytes.map(|total| format!(" of {}", size(total))).unwrap_or_default();
+                if *received_bytes == 0 {
+                    self.output.status(format_args!("Fetching {version}, since there is no uv here"));
+                }
+                self.progress.message(&format!("Fetching {version}: {}{total}", size(*received_bytes)));
+            }
+            BuildEvent::PackagesInstalling { file } => {
+                self.progress.message(&format!("Installing what {file} asks for"))
+            }
+            BuildEvent::PackagesInstalled { file, bytes } => {
+                self.output.status(format_args!("Installed what {file} asks for, {}", size(*bytes)));
+            }
+            BuildEvent::FrontendInstalling { command } => {
+                self.output.status(format_args!("Installing packages: {command}"));
+                self.progress.message("Installing packages");
+            }
+            BuildEvent::FrontendBuilding { framework, command } => {
+                let framework = framework.map(|name| format!(" ({name})")).unwrap_or_default();
+                self.output.status(format_args!("Building the frontend{framework}: {command}"));
+                self.progress.message("Building the frontend");
+            }
+            BuildEvent::FrontendPrinted { line } => {
+                self.output.detail(format_args!("  {line}"));
+                self.progress.message(line);
+            }
+            BuildEvent::FrontendBuilt { took } => {
+                self.output.status(format_args!("Built the frontend in {}", duration(*took)));
                 self.progress.message("Reading files");
             }
             _ => {}

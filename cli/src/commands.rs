@@ -17,6 +17,7 @@ use std::future::Future;
 
 use clap::Subcommand;
 use serde_json::json;
+use ship_builder::Interrupt;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{self, Arguments};
@@ -70,17 +71,17 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         let _ = crate::diagnostics::install(settings, output, "warn", &crate::diagnostics::Destination::StandardError);
     }
     match command {
-        Command::Deploy(arguments) => interruptible(deploy::run(arguments, settings, output)),
+        Command::Deploy(arguments) => interruptible(deploy::run(arguments, settings, output), &settings.interrupt),
         Command::Dev(arguments) => dev::run(arguments, settings, output),
-        Command::Build(arguments) => interruptible(build::run(arguments, settings, output)),
+        Command::Build(arguments) => interruptible(build::run(arguments, settings, output), &settings.interrupt),
         Command::Host(arguments) => host::run(&arguments, settings, output),
-        Command::Ls(arguments) => interruptible(ls::run(arguments, settings, output)),
-        Command::Inspect(arguments) => interruptible(inspect::run(arguments, settings, output)),
-        Command::Open(arguments) => interruptible(open::run(arguments, settings, output)),
-        Command::Logs(arguments) => interruptible(logs::run(arguments, settings, output)),
-        Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output)),
-        Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output)),
-        Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output)),
+        Command::Ls(arguments) => interruptible(ls::run(arguments, settings, output), &settings.interrupt),
+        Command::Inspect(arguments) => interruptible(inspect::run(arguments, settings, output), &settings.interrupt),
+        Command::Open(arguments) => interruptible(open::run(arguments, settings, output), &settings.interrupt),
+        Command::Logs(arguments) => interruptible(logs::run(arguments, settings, output), &settings.interrupt),
+        Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
+        Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
+        Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.
         Command::Help { .. } => output.text(&args::definition().render_help().to_string()),
@@ -89,7 +90,10 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
 }
 
 /// Runs a command to its end or until Ctrl-C. One thread is enough for a client, and quicker to start than many.
-fn interruptible(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+fn interruptible(
+    command: impl Future<Output = Result<(), CommandError>>,
+    interrupt: &Interrupt,
+) -> Result<(), CommandError> {
     let runtime = runtime(&mut Builder::new_current_thread())?;
     let result = runtime.block_on(async {
         tokio::select! {
@@ -97,6 +101,8 @@ fn interruptible(command: impl Future<Output = Result<(), CommandError>>) -> Res
             _ = tokio::signal::ctrl_c() => Err(CommandError::interrupted()),
         }
     });
+    // What builds a frontend has a process group of its own, which no terminal interrupts.
+    interrupt.raise();
     // A compiler that was interrupted as well may need a moment to notice; nobody waits for it.
     runtime.shutdown_background();
     result

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ship_api::{Client, DeploymentDetail, DeploymentReference, ProjectView};
-use ship_builder::{ProjectConfig, ProjectDir, detect};
+use ship_builder::{ProjectConfig, ProjectDir, detect, detect_prebuilt};
 use ship_core::ProjectName;
 
 use crate::error::CommandError;
@@ -30,6 +30,14 @@ impl Project {
     pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self, CommandError> {
         let folder = open_folder(path, settings)?;
         let config = detect(&folder)?;
+        let name = name(&folder, &config, settings)?;
+        Ok(Self { folder, config, name })
+    }
+
+    /// Opens the project at `path` for the output that was built in it before.
+    pub(crate) fn open_prebuilt(path: &Path, settings: &Settings) -> Result<Self, CommandError> {
+        let folder = open_folder(path, settings)?;
+        let config = detect_prebuilt(&folder)?;
         let name = name(&folder, &config, settings)?;
         Ok(Self { folder, config, name })
     }

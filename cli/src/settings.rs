@@ -8,6 +8,7 @@ pub(crate) mod environment;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ship_builder::Interrupt;
 use ship_core::ProjectName;
 
 use self::environment::Environment;
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) executable: PathBuf,
     /// The registered environment variables.
     pub(crate) environment: Environment,
+    /// Ends what builds have started.
+    pub(crate) interrupt: Interrupt,
 }
 
 /// The host to talk to.
@@ -149,6 +152,7 @@ impl Settings {
             folder: working_folder(folder, arguments.cwd.as_deref())?,
             executable,
             environment,
+            interrupt: Interrupt::default(),
         })
     }
 

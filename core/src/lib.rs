@@ -6,6 +6,7 @@
 //! mean the same thing when they say "route" or "deployment".
 
 mod cors;
+mod cron;
 mod deployment;
 mod digest;
 mod function;
@@ -19,9 +20,11 @@ mod path;
 mod platform_error;
 mod request_id;
 pub mod route;
+mod system_variables;
 mod text;
 
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
+pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};
 pub use digest::{Digest, DigestHasher, ParseDigestError};
 pub use function::{Function, FunctionRuntime, Layer, UnknownRuntime};
@@ -34,3 +37,4 @@ pub use name::{BranchName, ParseBranchNameError, ParseProjectNameError, ProjectN
 pub use path::{FunctionName, ParsePathError, SitePath, UrlPath, UrlPathError};
 pub use platform_error::PlatformError;
 pub use request_id::{ParseRequestIdError, RequestId};
+pub use system_variables::SystemVariables;

@@ -115,6 +115,8 @@ pub struct SiteLimits {
     pub routes: usize,
     /// Cross-origin rules in one deployment: each is a pattern that every request is matched against until one fits.
     pub cors_rules: usize,
+    /// Crons in one deployment: as many as Vercel takes.
+    pub crons: usize,
     /// Bytes of one blob.
     pub blob_bytes: u64,
     /// Bytes of a manifest as it travels.
@@ -128,6 +130,7 @@ impl SiteLimits {
         functions: 2_000,
         routes: 10_000,
         cors_rules: 100,
+        crons: 100,
         blob_bytes: 5 * 1024 * 1024 * 1024,
         manifest_bytes: 64 * 1024 * 1024,
     };

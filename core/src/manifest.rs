@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::cors::CorsRule;
+use crate::cron::Cron;
 use crate::deployment::DeploymentId;
 use crate::digest::Digest;
 use crate::function::Function;
@@ -26,7 +27,7 @@ pub struct Asset {
     pub media_type: MediaType,
 }
 
-/// All that a deployment is: files, functions, routes and cross-origin rules.
+/// All that a deployment is: files, functions, routes, cross-origin rules and crons.
 ///
 /// Its canonical encoding is JSON without white space, fields in the order of this struct, assets sorted by path and functions
 /// by name. Equal manifests have equal bytes, so the id of a deployment can be computed by whoever has the manifest.
@@ -38,6 +39,8 @@ pub struct Manifest {
     functions: Vec<Function>,
     routes: RouteTable,
     cors: Vec<CorsRule>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    crons: Vec<Cron>,
 }
 
 #[derive(serde::Deserialize)]
@@ -48,6 +51,8 @@ struct ManifestFields {
     functions: Vec<Function>,
     routes: RouteTable,
     cors: Vec<CorsRule>,
+    #[serde(default)]
+    crons: Vec<Cron>,
 }
 
 impl Manifest {
@@ -88,9 +93,18 @@ impl Manifest {
                 return Err(ManifestError::LayerMount { name: function.name.clone(), mount: mount.to_owned() });
             }
         }
-        let manifest = Self { version: Self::VERSION, assets, functions, routes, cors };
+        let manifest = Self { version: Self::VERSION, assets, functions, routes, cors, crons: Vec::new() };
         manifest.check_sizes_agree()?;
         Ok(manifest)
+    }
+
+    /// The same with crons.
+    pub fn with_crons(self, crons: Vec<Cron>) -> Result<Self, ManifestError> {
+        let most = SiteLimits::DEFAULT.crons;
+        if crons.len() > most {
+            return Err(ManifestError::TooMany { what: "crons", found: crons.len(), most });
+        }
+        Ok(Self { crons, ..self })
     }
 
     /// One digest, one size: otherwise one of the two is wrong.
@@ -137,6 +151,11 @@ impl Manifest {
         &self.cors
     }
 
+    /// The paths that are to be asked at times.
+    pub fn crons(&self) -> &[Cron] {
+        &self.crons
+    }
+
     /// Each blob that the deployment needs, once, with its size.
     pub fn blobs(&self) -> Vec<(Digest, u64)> {
         let mut seen = HashSet::new();
@@ -177,7 +196,7 @@ impl TryFrom<ManifestFields> for Manifest {
         if fields.version != Self::VERSION {
             return Err(ManifestError::Version { found: fields.version });
         }
-        Self::new(fields.assets, fields.functions, fields.routes, fields.cors)
+        Self::new(fields.assets, fields.functions, fields.routes, fields.cors)?.with_crons(fields.crons)
     }
 }
 

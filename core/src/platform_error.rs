@@ -33,8 +33,18 @@ pub enum PlatformError {
     StorageFull,
     /// A route's pattern needed more steps than allowed.
     RoutePatternExhausted,
-    /// A route points to another host that did not answer.
-    UpstreamUnreachable,
+    /// A route leads to another host that does not answer in HTTP, or broke off.
+    ExternalTargetError,
+    /// A route leads to another host that takes no connection.
+    ExternalTargetConnectionError,
+    /// A route leads to another host whose certificate is not trusted, or that speaks no TLS.
+    ExternalTargetHandshakeError,
+    /// A route leads to another host that did not answer in its time.
+    ExternalTargetTimeout,
+    /// A route leads to a host name that has no address.
+    DnsHostnameNotFound,
+    /// A route leads to a host that is not part of the public internet.
+    DnsHostnameResolvedPrivate,
     /// A fault of the host itself.
     Internal,
 }
@@ -58,7 +68,12 @@ impl PlatformError {
             Self::InfiniteLoopDetected => "INFINITE_LOOP_DETECTED",
             Self::StorageFull => "STORAGE_FULL",
             Self::RoutePatternExhausted => "ROUTE_PATTERN_EXHAUSTED",
-            Self::UpstreamUnreachable => "UPSTREAM_UNREACHABLE",
+            Self::ExternalTargetError => "ROUTER_EXTERNAL_TARGET_ERROR",
+            Self::ExternalTargetConnectionError => "ROUTER_EXTERNAL_TARGET_CONNECTION_ERROR",
+            Self::ExternalTargetHandshakeError => "ROUTER_EXTERNAL_TARGET_HANDSHAKE_ERROR",
+            Self::ExternalTargetTimeout => "ROUTER_EXTERNAL_TARGET_TIMEOUT",
+            Self::DnsHostnameNotFound => "DNS_HOSTNAME_NOT_FOUND",
+            Self::DnsHostnameResolvedPrivate => "DNS_HOSTNAME_RESOLVED_PRIVATE",
             Self::Internal => "INTERNAL_ERROR",
         }
     }
@@ -67,7 +82,7 @@ impl PlatformError {
     pub const fn status(self) -> u16 {
         match self {
             Self::MalformedRequest => 400,
-            Self::DeploymentNotFound | Self::NotFound => 404,
+            Self::DeploymentNotFound | Self::NotFound | Self::DnsHostnameResolvedPrivate => 404,
             Self::MethodNotAllowed => 405,
             Self::PayloadTooLarge => 413,
             Self::FunctionInvocationFailed
@@ -75,9 +90,14 @@ impl PlatformError {
             | Self::BlobCorrupt
             | Self::RoutePatternExhausted
             | Self::Internal => 500,
-            Self::NoResponseFromFunction | Self::InvalidFunctionResponse | Self::UpstreamUnreachable => 502,
+            Self::NoResponseFromFunction
+            | Self::InvalidFunctionResponse
+            | Self::ExternalTargetError
+            | Self::ExternalTargetConnectionError
+            | Self::ExternalTargetHandshakeError
+            | Self::DnsHostnameNotFound => 502,
             Self::FunctionThrottled => 503,
-            Self::FunctionInvocationTimeout => 504,
+            Self::FunctionInvocationTimeout | Self::ExternalTargetTimeout => 504,
             Self::StorageFull => 507,
             Self::InfiniteLoopDetected => 508,
         }
@@ -101,7 +121,12 @@ impl PlatformError {
             Self::InfiniteLoopDetected => "The request came back to this host too often.",
             Self::StorageFull => "The host's disk is full.",
             Self::RoutePatternExhausted => "A route's pattern took too long to match this path.",
-            Self::UpstreamUnreachable => "The address behind this route did not answer.",
+            Self::ExternalTargetError => "The server behind this route gave no answer.",
+            Self::ExternalTargetConnectionError => "The server behind this route cannot be reached.",
+            Self::ExternalTargetHandshakeError => "The server behind this route cannot be trusted.",
+            Self::ExternalTargetTimeout => "The server behind this route did not answer in its time.",
+            Self::DnsHostnameNotFound => "The server behind this route has no address.",
+            Self::DnsHostnameResolvedPrivate => "The server behind this route is not part of the public internet.",
             Self::Internal => "The host could not answer this request.",
         }
     }

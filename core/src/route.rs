@@ -9,7 +9,7 @@ mod source;
 mod substitution;
 mod table;
 
-pub use condition::{Condition, ConditionSubject, ConditionValue};
+pub use condition::{Comparison, Condition, ConditionSubject, ConditionValue, Scalar};
 pub use pattern::{CaseRule, Pattern, PatternError};
 pub use resolve::{Outcome, Resolution, RouteRequest, resolve};
 pub use source::{DestinationError, SourceError, SourcePattern};

@@ -11,6 +11,7 @@ use ship_core::PlatformError;
 use ship_runtime::FunctionBody;
 
 use crate::assets::FileBody;
+use crate::external::{ExternalBody, ExternalBodyError};
 use crate::request_log::RequestLog;
 
 /// The error of a body. A body that fails ends its connection before the response is complete, so no visitor takes a part
@@ -28,6 +29,7 @@ enum Content {
     Bytes(Bytes),
     File(FileBody),
     Function(Box<FunctionBody>),
+    External(Box<ExternalBody>),
     Other(UnsyncBoxBody<Bytes, BodyError>),
     /// It failed, and says so the next time it is asked.
     Failed(Option<Broken>),
@@ -68,6 +70,10 @@ impl EdgeBody {
         Self { content: Content::Function(Box::new(body)), log: None }
     }
 
+    pub(crate) fn external(body: ExternalBody) -> Self {
+        Self { content: Content::External(Box::new(body)), log: None }
+    }
+
     /// Writes `log` when the response has ended.
     pub(crate) fn log_at_end(&mut self, log: RequestLog) {
         self.log = Some(log);
@@ -88,6 +94,10 @@ impl EdgeBody {
             }
             Content::Function(body) => {
                 let broken = |error| Broken { blame: blame(&error), error: error.into() };
+                Pin::new(&mut **body).poll_frame(context).map_err(broken)
+            }
+            Content::External(body) => {
+                let broken = |error: ExternalBodyError| Broken { blame: error.blame(), error: error.into() };
                 Pin::new(&mut **body).poll_frame(context).map_err(broken)
             }
             Content::Other(body) => {
@@ -140,6 +150,7 @@ impl Body for EdgeBody {
             Content::Bytes(bytes) => bytes.is_empty(),
             Content::File(file) => file.is_end_stream(),
             Content::Function(body) => body.is_end_stream(),
+            Content::External(body) => body.is_end_stream(),
             Content::Other(body) => body.is_end_stream(),
         }
     }
@@ -151,6 +162,7 @@ impl Body for EdgeBody {
             Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::File(file) => file.size_hint(),
             Content::Function(body) => body.size_hint(),
+            Content::External(body) => body.size_hint(),
             Content::Other(body) => body.size_hint(),
         }
     }

@@ -18,6 +18,7 @@ use crate::assets::{AssetRequest, AssetServer, ContentCache, PageScript, REVALID
 use crate::body::EdgeBody;
 use crate::cors::CorsVisit;
 use crate::error_page::ErrorPages;
+use crate::external::{ExternalRequest, ExternalServer};
 use crate::failure::Failure;
 use crate::functions::{FunctionRequest, FunctionServer};
 use crate::live_deployment::LiveDeployment;
@@ -41,6 +42,7 @@ pub struct Edge {
     logs: Arc<dyn LogSink>,
     assets: AssetServer,
     functions: FunctionServer,
+    external: ExternalServer,
     pages: ErrorPages,
 }
 
@@ -75,7 +77,8 @@ impl Edge {
             websockets: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        Self { logs, assets, functions, pages: ErrorPages::new() }
+        let external = ExternalServer::new(options.external_reach, options.max_body_bytes);
+        Self { logs, assets, functions, external, pages: ErrorPages::new() }
     }
 
     /// Has the compressed variants of a deployment's assets made in the background. To be called after publish, and whenever
@@ -84,11 +87,13 @@ impl Edge {
         self.assets.variants.prepare(deployment);
     }
 
-    /// Ends what the edge does in the background: open WebSocket connections are closed, compression stops after the file it is at.
+    /// Ends what the edge does in the background: open WebSocket connections and those to other hosts
+    /// are closed, compression stops after the file it is at.
     pub async fn shutdown(&self) {
         self.functions.stop.cancel();
         self.functions.websockets.close();
         self.functions.websockets.wait().await;
+        self.external.stop().await;
         self.assets.variants.stop().await;
     }
 
@@ -157,7 +162,8 @@ impl Edge {
                 Some(Found::Asset(page)) => self.asset(deployment, page, Some(404), &asked).await,
                 _ => Err(PlatformError::NotFound.into()),
             },
-            Outcome::External { .. } => Err(PlatformError::UpstreamUnreachable.into()),
+            // Boxed, like a function's.
+            Outcome::External { url, status } => return Box::pin(self.external(&url, status, asked)).await,
             Outcome::Exhausted { pattern } => {
                 tracing::warn!(deployment = %deployment.id(), %pattern, "a route's pattern took too many steps");
                 Err(PlatformError::RoutePatternExhausted.into())
@@ -211,6 +217,23 @@ impl Edge {
             *response.status_mut() = status;
         }
         Reply { response, function: Some(function), error }
+    }
+
+    async fn external(&self, url: &str, status: Option<u16>, asked: Asked<'_>) -> Reply {
+        let Asked { visit, visitor, parts, body } = asked;
+        let form = error_form(parts.uri.path(), &parts.headers);
+        let passed = self.external.pass(ExternalRequest { url, parts, body, visitor }).await;
+        let (mut response, error) = match passed {
+            Ok(response) => (response, None),
+            Err(failure) => {
+                let page = self.pages.respond(failure, visit.id, form, self.assets.page_script.as_ref());
+                (page, failure.error)
+            }
+        };
+        if let (Some(Ok(status)), None) = (status.map(status_code), error) {
+            *response.status_mut() = status;
+        }
+        Reply { response, function: None, error }
     }
 
     fn fail(&self, failure: Failure, asked: &Asked<'_>) -> Reply {

@@ -1,6 +1,5 @@
 //! Functions: a visitor's request on its way to an instance, and the answer on its way back.
 
-mod inbound_body;
 mod invoke;
 mod upgrade;
 

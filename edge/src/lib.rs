@@ -1,7 +1,7 @@
 //! One visitor request to one response, for one deployment.
 //!
 //! [`serve()`] takes visitors' connections under limits; a host decides from the `Host` header which [`Site`] is meant;
-//! [`Edge::respond`] finds what answers there (an asset, a function, a redirect, an error) and answers. The host and the dev
+//! [`Edge::respond`] finds what answers there (an asset, a function, another host, a redirect, an error) and answers. The host and the dev
 //! server call the same edge, so development cannot differ from production.
 //!
 //! The edge never decides which deployment a host name means, never changes the store (but for compressed variants of what is
@@ -12,10 +12,13 @@ mod body;
 mod cors;
 mod edge;
 mod error_page;
+mod external;
 mod failure;
 mod functions;
+mod inbound_body;
 mod live_deployment;
 mod log_allowance;
+mod passage;
 mod protocol;
 mod request_id;
 mod request_log;
@@ -24,6 +27,7 @@ mod visitor;
 
 pub use body::{BodyError, EdgeBody};
 pub use edge::{Edge, EdgeOptions, Site};
+pub use external::ExternalReach;
 pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use protocol::authority::{host_label, request_authority};
 pub use serve::{Answer, ConnectionLimits, Crew, serve};

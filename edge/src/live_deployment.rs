@@ -7,7 +7,7 @@ use std::time::Instant;
 use ship_core::route::Phase;
 use ship_core::{AssetIndex, DeploymentId, Function, FunctionIndex, FunctionName, Manifest, ProjectName, SiteIndex};
 use ship_runtime::FunctionSpec;
-use ship_store::{StateError, Store, UnpackError};
+use ship_store::{DeploymentRecord, StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
@@ -22,6 +22,7 @@ pub struct LiveDeployment {
     has_direct_paths: bool,
     assets: Box<[OnceLock<PreparedAsset>]>,
     functions: Box<[OnceCell<Arc<FunctionSpec>>]>,
+    environment: Vec<(String, String)>,
     log_allowance: LogAllowance,
 }
 
@@ -57,22 +58,32 @@ pub enum FunctionSpecError {
 }
 
 impl LiveDeployment {
-    /// Reads a deployment from the store. Blocks.
-    pub fn load(store: &Store, id: &DeploymentId) -> Result<Arc<Self>, LoadError> {
+    /// Reads a deployment from the store; `environment` says what its functions find set. Blocks.
+    pub fn load(
+        store: &Store,
+        id: &DeploymentId,
+        environment: impl FnOnce(&DeploymentRecord) -> Vec<(String, String)>,
+    ) -> Result<Arc<Self>, LoadError> {
         let state = |source| LoadError::State { id: *id, source };
         let record = store.deployments().get(id).map_err(state)?.ok_or(LoadError::Unknown { id: *id })?;
         let manifest = store.deployments().manifest(id).map_err(state)?;
-        Ok(Self::from_parts(record.project, *id, manifest))
+        let environment = environment(&record);
+        Ok(Self::from_parts(record.project, *id, manifest, environment))
     }
 
-    /// A deployment from its parts.
-    pub fn from_parts(project: ProjectName, id: DeploymentId, manifest: Manifest) -> Arc<Self> {
+    /// A deployment from its parts. Its functions find `environment` set.
+    pub fn from_parts(
+        project: ProjectName,
+        id: DeploymentId,
+        manifest: Manifest,
+        environment: Vec<(String, String)>,
+    ) -> Arc<Self> {
         let index = SiteIndex::new(&manifest);
         let has_direct_paths = [Phase::Null, Phase::Hit].iter().all(|phase| manifest.routes().phase(*phase).is_empty());
         let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
         let log_allowance = LogAllowance::new(Instant::now());
-        Arc::new(Self { id, project, manifest, index, has_direct_paths, assets, functions, log_allowance })
+        Arc::new(Self { id, project, manifest, index, has_direct_paths, assets, functions, environment, log_allowance })
     }
 
     /// Its id.
@@ -136,7 +147,8 @@ impl LiveDeployment {
             let function = self.manifest.functions()[number].clone();
             let root = unpack(store.clone(), function.clone()).await?;
             let (project, deployment) = (self.project.clone(), self.id);
-            Ok::<_, FunctionSpecError>(Arc::new(FunctionSpec { project, deployment, function, root, env: Vec::new() }))
+            let env = self.environment.clone();
+            Ok::<_, FunctionSpecError>(Arc::new(FunctionSpec { project, deployment, function, root, env }))
         });
         spec.await.cloned()
     }

@@ -17,6 +17,7 @@ mod publisher;
 mod server;
 mod site_map;
 mod sites;
+mod system_environment;
 mod token;
 mod urls;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use ship_api::{CheckFunctions, PublishOptions, Republish};
-use ship_core::{DeploymentId, Manifest, ProjectName};
+use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, Target};
 use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
 use ship_store::{AliasMove, DeploymentSource, Published, StageRequest, Store};
@@ -16,6 +16,8 @@ use crate::complete::CompleteDeployments;
 use crate::control::ApiError;
 use crate::journal::Journal;
 use crate::site_map::SiteMap;
+use crate::system_environment;
+use crate::urls::Urls;
 
 /// Publishes, promotes, rolls back and removes: whatever moves an alias goes through here, so that the map of sites never
 /// differs from the log.
@@ -25,6 +27,8 @@ pub(crate) struct Publisher {
     pub(crate) runtime: Runtime,
     pub(crate) edge: Arc<Edge>,
     pub(crate) map: SiteMap,
+    /// What the sites are called.
+    pub(crate) urls: Urls,
     pub(crate) journal: Arc<Journal>,
     pub(crate) complete: CompleteDeployments,
     /// The deployments whose functions were seen to start.
@@ -47,6 +51,7 @@ impl Publisher {
         let staged = {
             let (store, project) = (self.store.clone(), project.clone());
             let (source, target) = (source_of(&options), options.target);
+            let urls = self.urls.clone();
             blocking(move || {
                 manifest.check_patterns()?;
                 let canonical_json = manifest.to_canonical_json();
@@ -54,17 +59,26 @@ impl Publisher {
                     project: &project,
                     manifest: &manifest,
                     canonical_json: &canonical_json,
-                    source,
+                    source: source.clone(),
                     target,
                     at: Timestamp::now(),
                 };
                 let staged = store.deployments().stage(request)?;
-                Ok::<_, ApiError>((staged, manifest))
+                // What is recorded stays, whoever publishes it again; the first of a project is production.
+                let environment = match store.deployments().get(staged.id())? {
+                    Some(record) => system_environment::of_record(&record, &urls),
+                    None => {
+                        let has_production = store.deployments().alias(&HostLabel::production(&project))?.is_some();
+                        let target = if has_production { target } else { Target::Production };
+                        system_environment::of_new(&project, staged.id(), target, &source, &urls)
+                    }
+                };
+                Ok::<_, ApiError>((staged, manifest, environment))
             })
             .await
         };
-        let (staged, manifest) = staged?;
-        let live = LiveDeployment::from_parts(project, *staged.id(), manifest);
+        let (staged, manifest, environment) = staged?;
+        let live = LiveDeployment::from_parts(project, *staged.id(), manifest, environment);
         if check == CheckFunctions::Start
             && let Err(error) = self.start_functions(&live).await
         {

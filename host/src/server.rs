@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions};
+use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach};
 use ship_runtime::{LogSink, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
@@ -31,6 +31,9 @@ use crate::urls::Urls;
 /// How many clients of the control API are connected at once. They have places of their own, so that no crowd of visitors keeps
 /// the owner out.
 const MAX_CLIENTS: usize = 256;
+
+/// The domain that leads every machine to itself.
+const LOCAL_DOMAIN: &str = "localhost";
 
 /// A host that listens and has read its state, but does not answer yet.
 pub struct Host {
@@ -85,11 +88,12 @@ impl Host {
             drain_timeout: options.drain,
         })?;
         let sink = Arc::clone(&journal) as Arc<dyn LogSink>;
-        let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, EdgeOptions::default()));
+        let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
         let urls = Urls::new(&options.domain, sites_address);
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let publisher = Publisher {
+            urls: urls.clone(),
             store: store.clone(),
             runtime: runtime.clone(),
             edge: Arc::clone(&edge),
@@ -187,6 +191,13 @@ impl Host {
         }
         served
     }
+}
+
+/// A host for one machine's own use may lead visitors to other servers of that machine; one that serves others may not.
+fn edge_options(options: &HostOptions, sites: SocketAddr) -> EdgeOptions {
+    let is_for_itself = sites.ip().is_loopback() && options.domain == LOCAL_DOMAIN;
+    let external_reach = if is_for_itself { ExternalReach::PublicAndLoopback } else { ExternalReach::Public };
+    EdgeOptions { external_reach, ..EdgeOptions::default() }
 }
 
 fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, HostError> {

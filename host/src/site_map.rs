@@ -11,6 +11,7 @@ use ship_edge::{Edge, LiveDeployment, Site};
 use ship_store::Store;
 
 use crate::blocking::blocking;
+use crate::system_environment;
 use crate::urls::Urls;
 
 /// How much memory deployments that are being served may use, in bytes. A deployment nobody asks for uses none of it.
@@ -108,7 +109,9 @@ impl SiteMap {
         }
         let store = self.inner.store.clone();
         let load = async move {
-            let deployment = blocking(move || LiveDeployment::load(&store, &id)).await?;
+            let urls = self.inner.urls.clone();
+            let environment = move |record: &_| system_environment::of_record(record, &urls);
+            let deployment = blocking(move || LiveDeployment::load(&store, &id, environment)).await?;
             // What was not compressed when the host stopped is now.
             self.inner.edge.prepare(&deployment);
             Ok(deployment)

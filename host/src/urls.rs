@@ -24,7 +24,12 @@ impl Urls {
 
     /// The URL of the site with this label.
     pub(crate) fn of(&self, label: &HostLabel) -> String {
-        format!("http://{label}.{}{}", self.domain, self.port)
+        format!("http://{}", self.host_of(label))
+    }
+
+    /// The host name of the site with this label, with the port.
+    pub(crate) fn host_of(&self, label: &HostLabel) -> String {
+        format!("{label}.{}{}", self.domain, self.port)
     }
 
     /// The label of an origin, if it is the origin of one of this host's sites.

@@ -12,8 +12,20 @@ use crate::processes::processes_mentioning;
 use crate::project::TestProject;
 
 /// Variables that pass through because without them the package registries of some machines cannot be reached.
-const PASSED_THROUGH: [&str; 8] =
-    ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy", "GOPROXY"];
+const PASSED_THROUGH: [&str; 12] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "no_proxy",
+    "GOPROXY",
+    "PIP_CONFIG_FILE",
+    "PIP_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+];
 
 /// Whether a test may use a Go that is installed on the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,8 +38,8 @@ pub enum GoToolchain {
 
 /// A machine of its own for a test: an empty home folder, a fixed `PATH`, and what it deploys.
 ///
-/// Only two things are shared between tests, and both only make them faster: Go's compiler cache and the toolchain that
-/// ship fetches where the machine has none.
+/// Only three things are shared between tests, and all only make them faster: Go's compiler cache, uv's cache of packages and
+/// the toolchains that ship fetches where the machine has none.
 #[derive(Debug)]
 pub struct TestEnv {
     folder: tempfile::TempDir,
@@ -68,6 +80,7 @@ impl TestEnv {
         if go == GoToolchain::Any {
             let shared = shared_folder();
             set("GOCACHE", shared.join("go-cache").as_os_str());
+            set("UV_CACHE_DIR", shared.join("uv-cache").as_os_str());
             std::os::unix::fs::symlink(shared.join("toolchains"), ship_home.join("toolchains"))
                 .expect("the folder is writable");
         }

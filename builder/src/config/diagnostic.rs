@@ -1,20 +1,37 @@
-//! A problem in `ship.toml`: its place, the line it stands in, and what is nearest to what was probably meant.
+//! A problem in `ship.toml` or `vercel.json`: its place, the line it stands in, and what is nearest to what was probably meant.
 
+use std::fmt;
 use std::ops::Range;
 
-use super::CONFIG_FILE;
+use super::ConfigFile;
 
 /// How different a word may be from a key to be taken for a slip of the pen (1 is equal, 0 has nothing in common).
 const SIMILAR_ENOUGH: f64 = 0.7;
 
-/// `ship.toml` holds something that cannot be meant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{CONFIG_FILE}:{line}:{column}: {message}\n{excerpt}")]
+/// A known word may be listed where none is near, unless there are more than a person reads.
+const MOST_LISTED: usize = 20;
+
+/// A configuration holds something that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
+    file: ConfigFile,
     line: usize,
     column: usize,
+    code: Option<&'static str>,
     message: String,
     excerpt: String,
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: ", self.file.name(), self.line, self.column)?;
+        if let Some(code) = self.code {
+            write!(f, "{code}: ")?;
+        }
+        write!(f, "{}\n{}", self.message, self.excerpt)
+    }
 }
 
 impl ConfigError {
@@ -28,36 +45,72 @@ impl ConfigError {
         self.column
     }
 
+    /// The stable code of the problem, Vercel's where it has one.
+    pub fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+
+    /// The same problem with a code, unless it has one.
+    pub(crate) fn coded(self, code: &'static str) -> Self {
+        Self { code: self.code.or(Some(code)), ..self }
+    }
+
     /// What is wrong, without the place.
     pub fn message(&self) -> &str {
         &self.message
     }
 }
 
-/// The text of a `ship.toml`, for pointing into it.
+/// The text of a configuration, for pointing into it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ConfigText<'t>(pub(crate) &'t str);
+pub(crate) struct ConfigText<'t> {
+    pub(crate) file: ConfigFile,
+    pub(crate) text: &'t str,
+}
 
 impl ConfigText<'_> {
     /// An error at `span`, a range of bytes of the text.
     pub(crate) fn error(self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
-        let start = floor_boundary(self.0, span.start);
-        let line_start = self.0[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_text = self.0[line_start..].lines().next().unwrap_or_default();
-        let line = self.0[..line_start].matches('\n').count() + 1;
-        let column = self.0[line_start..start].chars().count() + 1;
-        let end = floor_boundary(self.0, span.end).clamp(start, (line_start + line_text.len()).max(start));
-        let width = self.0[start..end].chars().count().max(1);
+        let start = floor_boundary(self.text, span.start);
+        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_text = self.text[line_start..].lines().next().unwrap_or_default();
+        let line = self.text[..line_start].matches('\n').count() + 1;
+        let column = self.text[line_start..start].chars().count() + 1;
+        let end = floor_boundary(self.text, span.end).clamp(start, (line_start + line_text.len()).max(start));
+        let width = self.text[start..end].chars().count().max(1);
         let number = line.to_string();
         let gutter = " ".repeat(number.len());
         let indent: String = line_text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let excerpt = format!(" {number} | {line_text}\n {gutter} | {indent}{}", "^".repeat(width));
-        ConfigError { line, column, message: message.into(), excerpt }
+        ConfigError { file: self.file, line, column, code: None, message: message.into(), excerpt }
     }
 
-    /// What the TOML reader found, in the words of this file.
+    /// The line of a place, counted from 1.
+    pub(crate) fn line(self, at: usize) -> usize {
+        self.text[..floor_boundary(self.text, at)].matches('\n').count() + 1
+    }
+
+    /// The key that says something in this file: `ship.toml` and `vercel.json` have their own.
+    pub(crate) fn key<'k>(self, in_toml: &'k str, in_json: &'k str) -> &'k str {
+        match self.file {
+            ConfigFile::ShipToml => in_toml,
+            ConfigFile::VercelJson => in_json,
+        }
+    }
+
+    /// An error about a key that does not exist, with the nearest that does.
+    pub(crate) fn unknown_key(self, span: Range<usize>, key: &str, known: &[&str]) -> ConfigError {
+        self.error(span, unknown_word("key", key, known))
+    }
+
+    /// What the reader found, in the words of this file.
     pub(crate) fn toml_error(self, error: &toml::de::Error) -> ConfigError {
-        self.error(error.span().unwrap_or(0..0), in_our_words(error.message()))
+        let message = in_our_words(error.message());
+        let message = match self.file {
+            ConfigFile::ShipToml => message,
+            ConfigFile::VercelJson => message.replace("a table", "an object").replace("a list", "an array"),
+        };
+        self.error(error.span().unwrap_or(0..0), message)
     }
 }
 
@@ -110,6 +163,7 @@ fn found_kind(found: &str) -> String {
 fn unknown_word(what: &str, unknown: &str, known: &[&str]) -> String {
     match nearest(unknown, known) {
         Some(near) => format!("unknown {what} `{unknown}`, did you mean `{near}`?"),
+        None if known.len() > MOST_LISTED => format!("unknown {what} `{unknown}`"),
         None => format!("unknown {what} `{unknown}`, expected one of {}", quoted(known)),
     }
 }

@@ -7,7 +7,8 @@ use ship_core::FunctionLimits;
 use toml::Spanned;
 
 use super::diagnostic::{ConfigError, ConfigText};
-use super::file::{FunctionEntry, ShipToml};
+use super::model::{Configuration, FunctionEntry};
+use crate::included::Inclusion;
 
 /// The longest glob, in bytes: what `vercel.json` accepts.
 const MAX_GLOB_BYTES: usize = 256;
@@ -38,9 +39,10 @@ struct FunctionRule {
 impl<'t> FunctionRules<'t> {
     /// The entries of a file, ordered by how many literal characters their globs have; of two with as many, the later one in
     /// the file counts as more specific.
-    pub(crate) fn new(text: ConfigText<'t>, file: &ShipToml) -> Result<Self, ConfigError> {
+    pub(crate) fn new(text: ConfigText<'t>, file: &Configuration) -> Result<Self, ConfigError> {
         let rule = |(glob, entry): (&Spanned<String>, &FunctionEntry)| {
             check_ranges(text, entry)?;
+            check_included(text, entry)?;
             Ok(FunctionRule {
                 glob: glob.get_ref().clone(),
                 matcher: compile(text, glob)?,
@@ -56,13 +58,7 @@ impl<'t> FunctionRules<'t> {
 
     /// What the function `name`, made of the file `file`, may use. What it says itself holds where no entry says otherwise.
     pub(crate) fn limits(&mut self, name: &str, file: &str, own: OwnLimits) -> Result<FunctionLimits, ConfigError> {
-        let mut chosen = FunctionEntry::default();
-        for rule in &mut self.rules {
-            if rule.is_about(name) || rule.is_about(file) {
-                rule.is_used = true;
-                chosen.overlay(&rule.entry);
-            }
-        }
+        let chosen = self.entry(name, file);
         let limits = chosen.limits(own);
         if limits.min_instances > limits.max_instances {
             let place = chosen.min_instances.or(chosen.max_instances).map_or(0..0, |value| value.span());
@@ -75,13 +71,34 @@ impl<'t> FunctionRules<'t> {
         Ok(limits)
     }
 
+    /// Which files the function `name`, made of the file `file`, takes along.
+    pub(crate) fn inclusion(&mut self, name: &str, file: &str) -> Inclusion {
+        let chosen = self.entry(name, file);
+        let globs = |written: Option<Vec<Spanned<String>>>| {
+            written.unwrap_or_default().into_iter().map(Spanned::into_inner).collect()
+        };
+        Inclusion { include: globs(chosen.include_files), exclude: globs(chosen.exclude_files) }
+    }
+
+    /// What the rules about a function say together.
+    fn entry(&mut self, name: &str, file: &str) -> FunctionEntry {
+        let mut chosen = FunctionEntry::default();
+        for rule in &mut self.rules {
+            if rule.is_about(name) || rule.is_about(file) {
+                rule.is_used = true;
+                chosen.overlay(&rule.entry);
+            }
+        }
+        chosen
+    }
+
     /// Refuses globs that are about no function: a slip in a glob would otherwise silently set nothing.
     pub(crate) fn refuse_unused(&self) -> Result<(), ConfigError> {
         match self.rules.iter().filter(|rule| !rule.is_used).min_by_key(|rule| rule.span.start) {
             None => Ok(()),
             Some(rule) => {
-                let message = format!("unused_function: the glob `{}` matches no function", rule.glob);
-                Err(self.text.error(rule.span.clone(), message))
+                let message = format!("the glob `{}` matches no function", rule.glob);
+                Err(self.text.error(rule.span.clone(), message).coded("unused_function"))
             }
         }
     }
@@ -107,6 +124,14 @@ impl FunctionEntry {
         replace(&mut self.min_instances, &more_specific.min_instances);
         replace(&mut self.max_instances, &more_specific.max_instances);
         replace(&mut self.idle_secs, &more_specific.idle_secs);
+        for (globs, by) in [
+            (&mut self.include_files, &more_specific.include_files),
+            (&mut self.exclude_files, &more_specific.exclude_files),
+        ] {
+            if by.is_some() {
+                globs.clone_from(by);
+            }
+        }
     }
 
     fn limits(&self, own: OwnLimits) -> FunctionLimits {
@@ -148,6 +173,18 @@ fn check_ranges(text: ConfigText<'_>, entry: &FunctionEntry) -> Result<(), Confi
     Ok(())
 }
 
+/// The globs of files must be ones that stay in the project.
+fn check_included(text: ConfigText<'_>, entry: &FunctionEntry) -> Result<(), ConfigError> {
+    let globs = entry.include_files.iter().chain(&entry.exclude_files).flatten();
+    for glob in globs {
+        if let Err(reason) = Inclusion::check(glob.get_ref()) {
+            let message = format!("the glob `{}` is wrong: {reason}", glob.get_ref());
+            return Err(text.error(glob.span(), message));
+        }
+    }
+    Ok(())
+}
+
 /// Checks that a number is within its bounds.
 pub(super) fn in_range(
     text: ConfigText<'_>,
@@ -163,15 +200,18 @@ pub(super) fn in_range(
 }
 
 fn compile(text: ConfigText<'_>, glob: &Spanned<String>) -> Result<GlobMatcher, ConfigError> {
-    let wrong = |reason: &str| text.error(glob.span(), format!("the glob `{}` is wrong: {reason}", glob.get_ref()));
+    let wrong = |code: &'static str, reason: &str| {
+        text.error(glob.span(), format!("the glob `{}` is wrong: {reason}", glob.get_ref())).coded(code)
+    };
     if glob.get_ref().len() > MAX_GLOB_BYTES {
-        return Err(wrong("it is longer than 256 bytes"));
+        return Err(wrong("invalid_function_glob", "it is longer than 256 bytes"));
     }
     if glob.get_ref().starts_with('/') {
-        return Err(wrong("it starts with `/`; globs are relative to the project, as in `api/*`"));
+        let reason = "it starts with `/`; globs are relative to the project, as in `api/*`";
+        return Err(wrong("invalid_function_source", reason));
     }
     let compiled = GlobBuilder::new(&literal_brackets(glob.get_ref())).literal_separator(true).build();
-    compiled.map(|glob| glob.compile_matcher()).map_err(|error| wrong(&error.kind().to_string()))
+    compiled.map(|glob| glob.compile_matcher()).map_err(|error| wrong("invalid_function", &error.kind().to_string()))
 }
 
 /// Brackets mean themselves: in a path of a function `[id]` is a placeholder, not a choice of characters.

@@ -1,4 +1,4 @@
-//! `ship.toml`: what is wrong is said with its place; what is right means what `vercel.json` means by it.
+//! `ship.toml` and `vercel.json`: what is wrong is said with its place; what is right means what `vercel.json` means by it.
 
 use std::path::Path;
 
@@ -6,6 +6,8 @@ use ship_core::route::{Outcome, Phase, RouteRequest, RouteTable, resolve};
 use ship_core::{SiteIndex, UrlPath};
 
 use crate::testing::{TestProject, handler};
+
+mod schema;
 
 /// Each file of the folder beside this one is wrong, and its message stands in the snapshot of the same name.
 #[test]
@@ -16,12 +18,14 @@ fn wrong_files() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(&path).unwrap();
-        let project = TestProject::new([("ship.toml", text.as_str()), ("api/date.go", &handler("Date", "now"))]);
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let file = if is_json { "vercel.json" } else { "ship.toml" };
+        let project = TestProject::new([(file, text.as_str()), ("api/date.go", &handler("Date", "now"))]);
         let error = project.detect().expect_err(&name);
         insta::assert_snapshot!(name, error.to_string());
         seen += 1;
     }
-    assert_eq!(seen, 32, "files were added or lost");
+    assert_eq!(seen, 85, "files were added or lost");
 }
 
 fn outcome(routes: &RouteTable, path: &str) -> Outcome {

@@ -1,4 +1,4 @@
-//! The functions below `api/`: each file with a handler is one; the files without are helpers.
+//! The functions below `api/`: each file with a handler is one; the files without are helpers of those beside them.
 
 use std::path::Path;
 
@@ -8,12 +8,15 @@ use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
 use super::{DetectError, IgnoreFile, ProjectWarning};
 use crate::config::{FunctionRules, OwnLimits};
 use crate::go::{self, GoFile, NearHandler};
+use crate::included::Inclusion;
 use crate::node::{self, NodeSource};
 use crate::project::ProjectDir;
+use crate::python::{self, PythonEntry};
+use crate::rust::{self, NearRustHandler, RustSource};
 use crate::tree::{self, Selection, TreeError};
 
 /// The endings of files that other versions of ship build and this one does not.
-const OTHER_LANGUAGES: [&str; 3] = [".py", ".rs", ".rb"];
+const OTHER_LANGUAGES: [&str; 1] = [".rb"];
 
 /// What the function is called that is a server of its own.
 const SERVER_NAME: &str = "index";
@@ -31,6 +34,8 @@ pub struct DetectedFunction {
     pub limits: FunctionLimits,
     /// Which paths it answers at.
     pub(crate) reach: Reach,
+    /// Which files of the project it takes along.
+    pub(crate) inclusion: Inclusion,
 }
 
 /// Which paths a function answers at.
@@ -65,6 +70,9 @@ pub(super) struct Found {
     /// Sorted by file.
     pub(super) sources: Vec<GoSource>,
     /// Sorted by file.
+    pub(super) rust_sources: Vec<RustSource>,
+    /// The functions in Python, with what of their files answers requests.
+    pub(super) python: Vec<PythonEntry>,
     pub(super) node_sources: Vec<NodeSource>,
 }
 
@@ -78,7 +86,15 @@ pub(super) fn find(
 ) -> Result<Found, DetectError> {
     let folder = base.join("api");
     if !folder.is_dir() {
-        return Ok(Found { functions: Vec::new(), sources: Vec::new(), node_sources: Vec::new() });
+        let mut found = Found {
+            functions: Vec::new(),
+            sources: Vec::new(),
+            node_sources: Vec::new(),
+            rust_sources: Vec::new(),
+            python: Vec::new(),
+        };
+        super::python::find(project, base, &[], &mut found, rules, warnings)?;
+        return Ok(found);
     }
     // The folder itself may be a symlink, which must not leave the project either.
     let folder = tree::follow(&folder, project.root())?;
@@ -87,8 +103,15 @@ pub(super) fn find(
         tree::walk(&folder, project.root(), &selection)?.iter().map(|file| format!("api/{}", file.path)).collect();
     let is_go = |file: &&String| go::is_go_source(file);
     let is_node = |file: &&String| node::is_source(file);
-    let is_other = |file: &&String| !is_go(file) && !is_node(file);
-    warnings.extend(files.iter().filter(is_other).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }));
+    let is_rust = |file: &&String| file.ends_with(".rs");
+    let is_known = |file: &&String| is_go(file) || is_node(file) || is_rust(file) || python::is_python_source(file);
+    warnings.extend(
+        files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
+    );
+    let rust_files: Vec<&String> = files.iter().filter(is_rust).collect();
+    let rust_sources =
+        rust_files.par_iter().map(|file| rust_source(project, base, file)).collect::<Result<Vec<_>, _>>()?;
+    let python: Vec<&String> = files.iter().filter(|file| python::is_python_source(file)).collect();
     let node_files: Vec<&String> = files.iter().filter(is_node).collect();
     let files: Vec<&String> = files.iter().filter(is_go).collect();
     let node_sources =
@@ -102,6 +125,13 @@ pub(super) fn find(
             warnings.extend(near_handler(source, &sources));
         }
     }
+    for RustSource { file, scan } in &rust_sources {
+        if scan.entry.is_some() {
+            functions.push(function(file, FunctionRuntime::Rust, rules)?);
+        } else if let Some(NearRustHandler { line, flaw }) = scan.near_handler {
+            warnings.push(ProjectWarning::NearRustHandler { file: file.clone(), line, flaw });
+        }
+    }
     for source in &node_sources {
         if source.scan.is_function {
             let own = source.scan.config;
@@ -111,8 +141,10 @@ pub(super) fn find(
             warnings.extend(node::near_export(source, &node_sources));
         }
     }
-    functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    Ok(Found { functions, sources, node_sources })
+    let mut found = Found { functions, sources, node_sources, rust_sources, python: Vec::new() };
+    super::python::find(project, base, &python, &mut found, rules, warnings)?;
+    found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    Ok(found)
 }
 
 /// Adds the server of the project's own, if it has one: a function that answers wherever nothing else stands.
@@ -126,7 +158,8 @@ pub(super) fn add_server(
     let source = node_source(project, base, &file)?;
     let name: FunctionName = SERVER_NAME.parse().expect("the name of this file is one");
     let limits = rules.limits(SERVER_NAME, &file, OwnLimits::default())?;
-    let server = DetectedFunction { name, file, runtime: FunctionRuntime::Node, limits, reach: Reach::Site };
+    let inclusion = rules.inclusion(SERVER_NAME, &file);
+    let server = DetectedFunction { name, file, runtime: FunctionRuntime::Node, limits, reach: Reach::Site, inclusion };
     found.functions.push(server);
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     found.node_sources.push(source);
@@ -146,12 +179,17 @@ fn go_source(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, 
     Ok(GoSource { file: file.to_owned(), text, scan })
 }
 
+fn rust_source(project: &ProjectDir, base: &Path, file: &str) -> Result<RustSource, DetectError> {
+    let scan = rust::scan(&read_text(project, base, file)?);
+    Ok(RustSource { file: file.to_owned(), scan })
+}
+
 fn node_source(project: &ProjectDir, base: &Path, file: &str) -> Result<NodeSource, DetectError> {
     Ok(NodeSource::read(base, file, read_text(project, base, file)?))
 }
 
 /// The text of a source file below `base`.
-fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, DetectError> {
+pub(super) fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, DetectError> {
     let location = base.join(file);
     let shown = tree::shown_below(project.root(), &location);
     let bytes = std::fs::read(&location).map_err(|source| TreeError::Unreadable { path: shown.clone(), source })?;
@@ -159,7 +197,7 @@ fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result<String, De
 }
 
 /// The function that is made of `file`.
-fn function(
+pub(super) fn function(
     file: &str,
     runtime: FunctionRuntime,
     rules: &mut FunctionRules<'_>,
@@ -176,8 +214,9 @@ fn function_with(
 ) -> Result<DetectedFunction, DetectError> {
     let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
     let limits = rules.limits(name, file, own)?;
+    let inclusion = rules.inclusion(name, file);
     let name = name.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
-    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path })
+    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path, inclusion })
 }
 
 /// What may be a function: no hidden files, none that begin with `_`, no tests and no installed packages.
@@ -190,6 +229,8 @@ impl Selection for ApiSelection {
 
     fn takes(&self, _path: &str, name: &str) -> bool {
         let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending));
-        !name.starts_with(['.', '_']) && (go::is_go_source(name) || node::is_source(name) || is_other)
+        let is_built =
+            go::is_go_source(name) || node::is_source(name) || python::is_python_source(name) || name.ends_with(".rs");
+        !name.starts_with(['.', '_']) && (is_built || is_other)
     }
 }

@@ -31,6 +31,11 @@ impl IgnoreFile {
         Ok(Self { root: project.root().to_owned(), deploy, version_control })
     }
 
+    /// Nothing is ignored.
+    pub(crate) fn none(project: &ProjectDir) -> Self {
+        Self { root: project.root().to_owned(), deploy: None, version_control: None }
+    }
+
     /// The patterns that hold everywhere.
     pub(crate) fn everywhere(&self) -> Patterns<'_> {
         Patterns { root: &self.root, patterns: self.deploy.as_ref() }

@@ -112,9 +112,25 @@ impl<'f> FunctionPath<'f> {
     }
 }
 
-/// Adds the routes of `functions`: those with placeholders behind everything that exists by its own path, and the rule that
-/// lets `/api/date.go` answer as `/api/date`.
-pub(super) fn push_function_routes(table: &mut RouteTable, functions: &[DetectedFunction]) -> Result<(), DetectError> {
+/// What becomes of `/api/date.go`, where a function `/api/date` is made of that file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum FileNames {
+    /// The function answers there, too.
+    Answer,
+    /// It leads to the function's own path, followed by this, because the site has clean URLs.
+    Lead {
+        /// `/` where paths end with it.
+        end: &'static str,
+    },
+}
+
+/// Adds the routes of `functions`: those with placeholders behind everything that exists by its own path, what becomes of
+/// `/api/date.go`, and last that nothing else below `/api` is the site's: a page for every path is none for a program that calls.
+pub(super) fn push_function_routes(
+    table: &mut RouteTable,
+    functions: &[DetectedFunction],
+    names: FileNames,
+) -> Result<(), DetectError> {
     if functions.is_empty() {
         return Ok(());
     }
@@ -126,7 +142,15 @@ pub(super) fn push_function_routes(table: &mut RouteTable, functions: &[Detected
     for path in &paths {
         table.push(Phase::Rewrite, path.route()?);
     }
-    table.push(Phase::Miss, without_extension(functions));
+    match names {
+        FileNames::Answer => table.push(Phase::Miss, without_extension(functions)),
+        FileNames::Lead { end } => push_redirects(table, functions, end),
+    }
+    if functions.iter().all(|function| function.reach == Reach::Path) {
+        let mut nothing = Route::new(known_pattern("^/api(?:/.*)?$"));
+        nothing.status = Some(404);
+        table.push(Phase::Rewrite, nothing);
+    }
     for server in functions.iter().filter(|function| function.reach == Reach::Site) {
         let mut everything = Route::new(known_pattern(r"^/.*$"));
         everything.dest = Some(format!("/{}", server.name));
@@ -138,17 +162,34 @@ pub(super) fn push_function_routes(table: &mut RouteTable, functions: &[Detected
 
 /// Lets `/api/date.go` answer as `/api/date`, with each extension that a function's file has.
 fn without_extension(functions: &[DetectedFunction]) -> Route {
-    let extensions = functions.iter().filter_map(|function| Some(function.file.rsplit_once('.')?.1));
-    let extensions: BTreeSet<&str> = extensions.collect();
-    let extensions: Vec<&str> = extensions.into_iter().collect();
-    let src = match extensions.as_slice() {
-        [one] => format!(r"^/api/(.+)\.{one}$"),
-        several => format!(r"^/api/(.+)\.(?:{})$", several.join("|")),
-    };
-    let mut route = Route::new(known_pattern(&src));
+    let mut route = Route::new(known_pattern(&format!(r"^/api/(.+){}$", extensions(functions))));
     route.dest = Some("/api/$1".to_owned());
     route.check = true;
     route
+}
+
+/// Leads from `/api/date.go` to `/api/date`, and from `/api/index.go` to `/api`.
+fn push_redirects(table: &mut RouteTable, functions: &[DetectedFunction], end: &str) {
+    let extensions = extensions(functions);
+    for (src, location) in
+        [(format!(r"^/(api(?:/.+)?)/index{extensions}/?$"), "/$1"), (format!(r"^/api/(.+){extensions}/?$"), "/api/$1")]
+    {
+        let mut route = Route::new(known_pattern(&src));
+        route.headers.insert("location".to_owned(), format!("{location}{end}"));
+        route.status = Some(308);
+        table.push(Phase::Null, route);
+    }
+}
+
+/// The extensions of functions' files, as a pattern.
+fn extensions(functions: &[DetectedFunction]) -> String {
+    let extensions = functions.iter().filter_map(|function| Some(function.file.rsplit_once('.')?.1));
+    let extensions: BTreeSet<&str> = extensions.collect();
+    let extensions: Vec<&str> = extensions.into_iter().collect();
+    match extensions.as_slice() {
+        [one] => format!(r"\.{one}"),
+        several => format!(r"\.(?:{})", several.join("|")),
+    }
 }
 
 /// A pattern of this file, of literals that have nothing to escape.

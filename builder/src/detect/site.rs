@@ -8,10 +8,11 @@ use crate::config::{BuildEntry, ConfigError, ConfigText};
 use crate::project::ProjectDir;
 use crate::tree::{self, Selection};
 
-use super::DetectError;
+use super::{DetectError, DetectedFunction, Reach};
+use crate::python;
 
 /// Files in the root of a project that are about the project, not of its site.
-const PROJECT_FILES: [&str; 33] = [
+const PROJECT_FILES: [&str; 42] = [
     "bun.lock",
     "bun.lockb",
     "cargo.lock",
@@ -30,25 +31,34 @@ const PROJECT_FILES: [&str; 33] = [
     "justfile",
     "lerna.json",
     "makefile",
+    "mypy.ini",
     "npm-shrinkwrap.json",
     "nx.json",
     "package-lock.json",
     "package.json",
+    "pdm.lock",
     "pipfile",
     "pipfile.lock",
     "pnpm-lock.yaml",
     "pnpm-workspace.yaml",
+    "poetry.lock",
+    "pylock.toml",
     "pyproject.toml",
+    "pytest.ini",
     "requirements.txt",
+    "ruff.toml",
+    "setup.cfg",
     "ship.toml",
+    "tox.ini",
     "turbo.json",
     "uv.lock",
+    "uv.toml",
     "vercel.json",
     "yarn.lock",
 ];
 
 /// How names of such files begin.
-const PROJECT_FILE_PREFIXES: [&str; 9] = [
+const PROJECT_FILE_PREFIXES: [&str; 10] = [
     "changelog",
     "containerfile",
     "contributing",
@@ -57,6 +67,7 @@ const PROJECT_FILE_PREFIXES: [&str; 9] = [
     "licence",
     "license",
     "readme",
+    "requirements",
     "tsconfig",
 ];
 
@@ -75,12 +86,12 @@ pub(crate) struct SiteFolder {
 /// Why it is this folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SiteFolderKind {
-    /// It is `public/`, or `ship.toml` names it: everything in it is the site.
+    /// It is `public/`, or the configuration names it: everything in it is the site.
     Output,
     /// Nothing else was there: the project folder, without what is about the project.
     ProjectFolder,
-    /// A server of the project answers, and there is no folder of static files: the project folder is its sources.
-    Sources,
+    /// None: there is no `public/`, and the project is a server that answers everything itself.
+    Nothing,
 }
 
 /// The folder that the site is built from: the project's, or `[build] root` below it.
@@ -101,11 +112,12 @@ pub(super) fn static_folder(
     build: &BuildEntry,
     project: &ProjectDir,
     base: PathBuf,
+    functions: &[DetectedFunction],
 ) -> Result<SiteFolder, DetectError> {
     let site =
         |folder: PathBuf, base: PathBuf, kind| SiteFolder { project: project.root().to_owned(), base, folder, kind };
-    if let Some(output) = &build.output {
-        let folder = named_folder(text, "output", output, &base, project)?;
+    if let Some(output) = build.output.as_ref().filter(|output| !output.get_ref().trim().is_empty()) {
+        let folder = named_folder(text, text.key("output", "outputDirectory"), output, &base, project)?;
         let kind = if folder == base { SiteFolderKind::ProjectFolder } else { SiteFolderKind::Output };
         return Ok(site(folder, base, kind));
     }
@@ -114,7 +126,10 @@ pub(super) fn static_folder(
         let folder = tree::follow(&public, project.root())?;
         return Ok(site(folder, base, SiteFolderKind::Output));
     }
-    Ok(site(base.clone(), base, SiteFolderKind::ProjectFolder))
+    // What stands around a server are its sources and its templates.
+    let is_server = |function: &DetectedFunction| function.reach == Reach::Site && !function.file.starts_with("api/");
+    let kind = if functions.iter().any(is_server) { SiteFolderKind::Nothing } else { SiteFolderKind::ProjectFolder };
+    Ok(site(base.clone(), base, kind))
 }
 
 fn named_folder(
@@ -139,26 +154,32 @@ fn named_folder(
 }
 
 impl SiteFolder {
-    /// The same where the project may have a server of its own, whose sources are nobody's to read.
-    pub(crate) fn beside(self, has_server: bool) -> Self {
-        match self.kind {
-            SiteFolderKind::ProjectFolder if has_server => Self { kind: SiteFolderKind::Sources, ..self },
-            _ => self,
-        }
+    /// The folder of a project itself.
+    pub(super) fn of_project(project: &ProjectDir, base: PathBuf) -> Self {
+        Self { project: project.root().to_owned(), folder: base.clone(), base, kind: SiteFolderKind::ProjectFolder }
     }
 
     /// Which files of the folder belong to the site.
     pub(crate) fn selection(&self) -> impl Selection {
         let is_project_folder = self.kind == SiteFolderKind::ProjectFolder;
         let has = |name: &str| is_project_folder && self.folder.join(name).exists();
-        SiteSelection { kind: self.kind, has_go_module: has("go.mod"), has_cargo_package: has("Cargo.toml") }
+        SiteSelection {
+            folder: self.folder.clone(),
+            kind: self.kind,
+            has_go_module: has("go.mod"),
+            has_cargo_package: has("Cargo.toml"),
+            is_python_project: is_project_folder
+                && (python::is_python_project(&self.folder) || python::is_python_project(&self.folder.join("api"))),
+        }
     }
 }
 
 struct SiteSelection {
+    folder: PathBuf,
     kind: SiteFolderKind,
     has_go_module: bool,
     has_cargo_package: bool,
+    is_python_project: bool,
 }
 
 impl Selection for SiteSelection {
@@ -167,14 +188,15 @@ impl Selection for SiteSelection {
             return false;
         }
         match self.kind {
-            SiteFolderKind::Sources => false,
             SiteFolderKind::Output => true,
+            SiteFolderKind::Nothing => false,
             SiteFolderKind::ProjectFolder => {
                 let is_left_out = name == "node_modules"
                     || name == "__pycache__"
                     || path == "api"
                     || (path == "vendor" && self.has_go_module)
-                    || (path == "target" && self.has_cargo_package);
+                    || (path == "target" && self.has_cargo_package)
+                    || (self.is_python_project && python::is_virtual_environment(&self.folder.join(path)));
                 !is_left_out
             }
         }
@@ -183,9 +205,14 @@ impl Selection for SiteSelection {
     /// Hidden files are never static: `.env` and its kin are among them.
     fn takes(&self, path: &str, name: &str) -> bool {
         match self.kind {
-            SiteFolderKind::Sources => false,
-            SiteFolderKind::Output => !name.starts_with('.'),
-            SiteFolderKind::ProjectFolder => !name.starts_with('.') && !is_project_file(path, name),
+            _ if name.starts_with('.') => false,
+            SiteFolderKind::Output => true,
+            SiteFolderKind::Nothing => false,
+            // A page of a site without Python may well load a script in Python.
+            SiteFolderKind::ProjectFolder => {
+                let is_source = self.is_python_project && python::is_python_source(name);
+                !(is_source || is_project_file(path, name))
+            }
         }
     }
 }

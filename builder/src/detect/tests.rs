@@ -39,7 +39,7 @@ fn functions() {
 fn warnings() {
     let returning = "package handler\n\nimport \"net/http\"\n\nfunc Get(w http.ResponseWriter, r *http.Request) error { return nil }\n";
     let project = TestProject::new([
-        ("vercel.json", "{}"),
+        ("vercel.json", "{\n\"env\": {}, \"regions\": [\"fra1\"] }"),
         ("api/hello.rb", "Handler = 1"),
         ("api/near.ts", "export function get() {}"),
         ("api/helper.ts", "export const day = 1"),
@@ -50,8 +50,8 @@ fn warnings() {
     assert_eq!(
         said,
         [
-            "vercel.json is not read by this version of ship: what it says does not apply",
-            "`api/hello.rb` is not deployed: this version of ship builds functions in Go, TypeScript and JavaScript",
+            "vercel.json:2: `env` is not used by this version of ship: variables do not come from this file",
+            "`api/hello.rb` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust",
             "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
              *http.Request)`",
             "api/near.ts:1: this is not a function of the site, because it exports `get`: expected a default export that is a function or \

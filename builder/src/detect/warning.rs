@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use crate::config::UnusedKey;
 use crate::go::HandlerFlaw;
+use crate::python::EntryFlaw;
+use crate::rust::RustFlaw;
 
 /// A warning about a project.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -10,8 +13,22 @@ use crate::go::HandlerFlaw;
 pub enum ProjectWarning {
     /// There is a `ship.toml` and a `vercel.json`.
     BothConfigFiles,
-    /// There is only a `vercel.json`.
-    VercelJsonNotRead,
+    /// A key of `vercel.json` that changes nothing here.
+    KeyNotUsed {
+        /// The key.
+        key: &'static str,
+        /// Its line, counted from 1.
+        line: usize,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// A route of a prebuilt output asks for something that has no effect here.
+    RouteKeyIgnored {
+        /// Its place in the list.
+        index: usize,
+        /// What it asks for.
+        key: String,
+    },
     /// A file below `api/` in a language that is not built yet.
     LanguageNotBuilt {
         /// The file, relative to the project.
@@ -28,6 +45,15 @@ pub enum ProjectWarning {
         /// What keeps it from being one.
         flaw: HandlerFlaw,
     },
+    /// A function in Rust called `handler` cannot answer requests, and nothing else in its file does.
+    NearRustHandler {
+        /// The file, relative to the project.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What keeps it from being one.
+        flaw: RustFlaw,
+    },
     /// A module below `api/` exports something that is nearly a handler, and nothing that is one.
     NearExport {
         /// The file, relative to the project.
@@ -37,19 +63,33 @@ pub enum ProjectWarning {
         /// What it has, in words.
         found: String,
     },
+    /// Something in a Python file nearly answers requests, and nothing in the file does.
+    NearEntry {
+        /// The file, relative to the project.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// Its name.
+        name: String,
+        /// What keeps it from answering.
+        flaw: EntryFlaw,
+    },
 }
 
 impl fmt::Display for ProjectWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BothConfigFiles => f.write_str("both ship.toml and vercel.json are there: ship.toml is used"),
-            Self::VercelJsonNotRead => {
-                f.write_str("vercel.json is not read by this version of ship: what it says does not apply")
+            Self::KeyNotUsed { key, line, instead } => {
+                write!(f, "vercel.json:{line}: `{key}` is not used by this version of ship: {instead}")
+            }
+            Self::RouteKeyIgnored { index, key } => {
+                write!(f, "routes[{index}] of the prebuilt output says `{key}`, which has no effect here")
             }
             Self::LanguageNotBuilt { file } => {
                 write!(
                     f,
-                    "`{file}` is not deployed: this version of ship builds functions in Go, TypeScript and JavaScript"
+                    "`{file}` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust"
                 )
             }
             Self::NearHandler { file, line, name, flaw } => write!(
@@ -59,12 +99,30 @@ impl fmt::Display for ProjectWarning {
                 reason(*flaw),
                 capitalised(name)
             ),
+            Self::NearRustHandler { file, line, flaw } => write!(
+                f,
+                "{file}:{line}: `handler` is not a function of the site, because {}: expected `async fn handler(request: \
+                 Request) -> Result<Response, Error>`",
+                rust_reason(*flaw)
+            ),
             Self::NearExport { file, line, found } => write!(
                 f,
                 "{file}:{line}: this is not a function of the site, because {found}: expected a default export that is a function \
                  or has `fetch`, or exported functions named GET, POST, …"
             ),
+            Self::NearEntry { file, line, name, flaw } => write!(
+                f,
+                "{file}:{line}: `{name}` is not a function of the site, because {}: expected `app`, an ASGI or WSGI application, or \
+                  `class handler(BaseHTTPRequestHandler)`",
+                entry_reason(*flaw)
+            ),
         }
+    }
+}
+
+impl From<UnusedKey> for ProjectWarning {
+    fn from(UnusedKey { key, line, instead }: UnusedKey) -> Self {
+        Self::KeyNotUsed { key, line, instead }
     }
 }
 
@@ -75,6 +133,25 @@ const fn reason(flaw: HandlerFlaw) -> &'static str {
         HandlerFlaw::Parameters => "its parameters are not those of a handler",
         HandlerFlaw::Generic => "it has type parameters",
         HandlerFlaw::Variable => "it is a variable",
+    }
+}
+
+const fn rust_reason(flaw: RustFlaw) -> &'static str {
+    match flaw {
+        RustFlaw::NotAsync => "it is not `async`",
+        RustFlaw::Parameters => "it does not take exactly one request",
+        RustFlaw::ReturnsNothing => "it returns nothing",
+        RustFlaw::Generic => "it has type parameters",
+    }
+}
+
+const fn entry_reason(flaw: EntryFlaw) -> &'static str {
+    match flaw {
+        EntryFlaw::FunctionHandler => "it is a function",
+        EntryFlaw::VariableHandler => "it is a variable",
+        EntryFlaw::PlainClass => "it is a class that is not derived from a request handler",
+        EntryFlaw::Parameters => "it takes neither (environ, start_response) nor, with `async`, (scope, receive, send)",
+        EntryFlaw::Name => "that is not its name",
     }
 }
 

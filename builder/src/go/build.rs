@@ -30,7 +30,7 @@ impl GoBuild<'_> {
         let mut artifacts = Artifacts::new();
         let mut changed = Vec::new();
         for function in &self.inputs.functions {
-            match self.job.cache.find(&self.key(&function.package)) {
+            match self.job.cache.find(&self.function_key(function)) {
                 Some(artifact) => {
                     artifacts.insert(function.name.clone(), BuiltArtifact::cached(artifact));
                 }
@@ -69,14 +69,19 @@ impl GoBuild<'_> {
     fn pack(&self, compiled: &[Compiled<'_>]) -> Result<Vec<(FunctionName, CachedArtifact)>, BuildError> {
         let pack = |compiled: &Compiled<'_>| {
             let program = Member::executable(FunctionRuntime::Go.entry(), compiled.program.clone());
-            let artifact = self.job.cache.store(vec![program])?;
-            if compiled.inputs.package.are_unchanged() {
-                self.job.cache.remember(&self.key(&compiled.inputs.package), &artifact);
+            let included = self.job.included(&compiled.inputs.name);
+            let artifact = self.job.cache.store(included.beside(vec![program]))?;
+            if compiled.inputs.package.are_unchanged() && included.are_unchanged() {
+                self.job.cache.remember(&self.function_key(compiled.inputs), &artifact);
             }
             Ok((compiled.inputs.name.clone(), artifact))
         };
         let packed: Result<Vec<_>, ArtifactError> = compiled.par_iter().map(pack).collect();
         Ok(packed?)
+    }
+
+    fn function_key(&self, function: &FunctionInputs) -> Digest {
+        self.job.included(&function.name).key(self.key(&function.package))
     }
 
     fn key(&self, package: &PackageInputs) -> Digest {

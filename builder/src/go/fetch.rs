@@ -218,7 +218,7 @@ fn download_url(
 }
 
 /// An HTTP client that knows the proxies of the environment it was given, and of no other.
-pub(crate) fn client(environment: &BuildEnvironment) -> Result<reqwest::Client, reqwest::Error> {
+pub(crate) fn client(environment: &BuildEnvironment) -> reqwest::Result<reqwest::Client> {
     // A caller may have chosen a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT);

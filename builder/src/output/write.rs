@@ -6,10 +6,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use ship_core::{Asset, Manifest};
 use zip::ZipArchive;
 
 use super::{BuildOutput, BuiltFunction};
+use crate::assets::media_type;
 
 /// How often to try to take the place of an output that others are writing too.
 const SWAP_ATTEMPTS: usize = 16;
@@ -53,15 +55,29 @@ fn put_in_place(fresh: &Path, folder: &Path) -> io::Result<()> {
 
 fn write_config(output: &BuildOutput, folder: &Path) -> Result<(), WriteOutputError> {
     let manifest = output.manifest();
-    let config = json!({ "version": 3, "routes": manifest.routes(), "ship": { "cors": manifest.cors() } });
+    let mut config = json!({ "version": 3, "routes": manifest.routes(), "ship": { "cors": manifest.cors() } });
+    let overrides = overrides(manifest);
+    if !overrides.is_empty() {
+        config["overrides"] = overrides.into();
+    }
+    for (key, value) in &output.passed_on {
+        config[key] = value.clone();
+    }
     write_json(&folder.join("config.json"), &config)
+}
+
+/// What is served as something else than its name says.
+fn overrides(manifest: &Manifest) -> Map<String, Value> {
+    let differing = manifest.assets().iter().filter(|asset| asset.media_type != media_type(&asset.path));
+    let entry = |asset: &Asset| (asset.path.to_string(), json!({ "contentType": asset.media_type.as_str() }));
+    differing.map(entry).collect()
 }
 
 fn write_static(output: &BuildOutput, folder: &Path) -> Result<(), WriteOutputError> {
     let folder = folder.join("static");
     make_folder(&folder)?;
     output.manifest().assets().par_iter().try_for_each(|asset| {
-        let from = output.site.folder.join(asset.path.as_str());
+        let from = output.files.of(&asset.path);
         let into = folder.join(asset.path.as_str());
         make_folder(into.parent().unwrap_or(&folder))?;
         copy(&from, &into)
@@ -83,8 +99,10 @@ fn write_function(output: &BuildOutput, built: &BuiltFunction, folder: &Path) ->
         "supportsResponseStreaming": true,
     });
     let mut config = config;
+    // What the other keys cannot say, so that the output deployed as it is is the very same deployment.
+    config["ship"] = json!({ "runtime": function.runtime, "limits": function.limits });
     if !function.layers.is_empty() {
-        config["ship"] = json!({ "layers": function.layers });
+        config["ship"]["layers"] = json!(function.layers);
     }
     write_json(&place.join(".vc-config.json"), &config)?;
     write_layers(built, folder)?;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use ship_builder::{Architecture, BuildOptions, write_output};
+use ship_builder::{Architecture, BuildOptions, BuildTarget, write_output};
 
-use crate::building;
+use crate::building::{self, BuildRequest};
 use crate::commands::deploy::FunctionLine;
 use crate::error::CommandError;
 use crate::output::Output;
@@ -22,11 +22,16 @@ pub(crate) struct BuildArgs {
     /// The processor to compile for: amd64 or arm64 (default: this machine's)
     #[arg(long, value_name = "ARCH")]
     arch: Option<Architecture>,
+    /// Build what `ship deploy --prod` would
+    #[arg(long)]
+    prod: bool,
 }
 
 pub(crate) async fn run(arguments: BuildArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let options = BuildOptions { arch: arguments.arch.unwrap_or_default() };
-    let built = building::build(&arguments.path.unwrap_or_else(|| ".".into()), options, settings, output).await?;
+    let target = if arguments.prod { BuildTarget::Production } else { BuildTarget::Preview };
+    let request = BuildRequest { options, target, ..BuildRequest::default() };
+    let built = building::build(&arguments.path.unwrap_or_else(|| ".".into()), request, settings, output).await?;
     building::say(&built, output);
     let folder = built.root.join(OUTPUT_FOLDER);
     write_output(&built.output, &folder)?;

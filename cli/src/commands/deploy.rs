@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ship_api::{CheckFunctions, ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
-use ship_builder::BuildOptions;
+use ship_builder::{BuildOptions, BuildTarget};
 use ship_core::{BranchName, Target};
 
 use self::document::DeployDocument;
 use self::send::{Delivery, deliver};
-use crate::building::{self, Built};
+use crate::building::{self, BuildFrom, BuildRequest, Built};
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -27,6 +27,7 @@ const SIMILAR_ENOUGH: f64 = 0.8;
 
 /// Build a project, send what the host lacks, and publish it
 #[derive(Clone, PartialEq, Eq, Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct DeployArgs {
     /// The project's folder (default: the current one)
     pub(crate) path: Option<PathBuf>,
@@ -36,6 +37,9 @@ pub(crate) struct DeployArgs {
     /// Publish even if nothing changed
     #[arg(long)]
     pub(crate) force: bool,
+    /// Deploy what was built before, in .vercel/output or .ship/output, as it is
+    #[arg(long)]
+    pub(crate) prebuilt: bool,
     /// Do not wait for the functions to start
     #[arg(long)]
     pub(crate) no_check: bool,
@@ -45,6 +49,12 @@ pub(crate) struct DeployArgs {
 }
 
 impl DeployArgs {
+    fn build_request(&self) -> BuildRequest {
+        let target = if self.prod { BuildTarget::Production } else { BuildTarget::Preview };
+        let from = if self.prebuilt { BuildFrom::Prebuilt } else { BuildFrom::Sources };
+        BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone(), from, url: None }
+    }
+
     fn publish_options(&self, source: Source) -> PublishOptions {
         PublishOptions {
             target: if self.prod { Target::Production } else { Target::Preview },
@@ -98,7 +108,7 @@ async fn build_and_deliver(
     output: &Output,
 ) -> Result<(Built, Delivery), Failure> {
     let path = arguments.path.clone().unwrap_or_else(|| ".".into());
-    let built = building::build(&path, BuildOptions::default(), settings, output).await;
+    let built = building::build(&path, arguments.build_request(), settings, output).await;
     let built =
         built.map_err(|error| if settings.absolute(&path).exists() { error } else { mistyped(error, &path) })?;
     building::say(&built, output);

@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: DevArgs, settings: &Settings, output: &Output) -> R
     let options = DevOptions { path: arguments.path.unwrap_or_else(|| ".".into()), listen: arguments.listen };
     let runtime = super::runtime(&mut Builder::new_current_thread())?;
     let result = runtime.block_on(until_interrupted(options, settings, output));
+    settings.interrupt.raise();
     // A compiler that still runs was interrupted with its terminal; nobody waits for it.
     runtime.shutdown_background();
     result

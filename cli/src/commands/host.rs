@@ -54,7 +54,7 @@ enum HostCommand {
 pub(crate) fn run(arguments: &HostArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     match arguments.command {
         None => run::run(&arguments.run, settings, output),
-        Some(HostCommand::Status) => super::interruptible(status::run(settings, output)),
-        Some(HostCommand::Stop) => super::interruptible(stop::run(settings, output)),
+        Some(HostCommand::Status) => super::interruptible(status::run(settings, output), &settings.interrupt),
+        Some(HostCommand::Stop) => super::interruptible(stop::run(settings, output), &settings.interrupt),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ship_api::{DeploymentDetail, DeploymentReference, FunctionView};
+use ship_api::{CronView, DeploymentDetail, DeploymentReference, FunctionView};
 
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
@@ -51,7 +51,19 @@ fn render(detail: &DeploymentDetail, styles: Styles) -> String {
         text.push('\n');
         text.push_str(&functions(&detail.functions, styles));
     }
+    if !detail.crons.is_empty() {
+        text.push('\n');
+        text.push_str(&crons(&detail.crons, styles));
+    }
     text
+}
+
+fn crons(crons: &[CronView], styles: Styles) -> String {
+    let mut table = Table::new(["CRON", "SCHEDULE"]);
+    for cron in crons {
+        table.row([cron.path.clone(), cron.schedule.clone()]);
+    }
+    table.render(styles)
 }
 
 fn functions(functions: &[FunctionView], styles: Styles) -> String {

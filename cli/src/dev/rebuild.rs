@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ship_builder::BuildOptions;
+use ship_builder::BuildTarget;
 use ship_core::{DeploymentId, Manifest};
-use ship_edge::{Edge, EdgeOptions, LiveDeployment, Site};
+use ship_edge::{Edge, EdgeOptions, ExternalReach, LiveDeployment, Site};
 use ship_runtime::{LogSink, Runtime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use super::shown::{Failure, Live, Shown, View, only_functions_changed, only_styl
 use super::store::DevStore;
 use super::watch::Edits;
 use super::{Console, reload};
-use crate::building::{self, Built};
+use crate::building::{self, BuildRequest, Built};
 use crate::error::CommandError;
 use crate::output::{Output, duration};
 use crate::settings::Settings;
@@ -132,9 +132,16 @@ impl Rebuilder {
     /// Builds the project and puts what was made into the store.
     async fn build(&self) -> Result<Built, CommandError> {
         let mut tries = 0;
+        let request = BuildRequest {
+            target: BuildTarget::Development,
+            url: self.url.strip_prefix("http://").map(str::to_owned),
+            ..BuildRequest::default()
+        };
         loop {
             tries += 1;
-            let built = building::build(&self.path, BuildOptions::default(), &self.settings, &self.output).await?;
+            // What the build of the frontend writes is no edit: it would build for ever.
+            self.edits.pass_over(building::frontend_traces(&self.path, &self.settings));
+            let built = building::build(&self.path, request.clone(), &self.settings, &self.output).await?;
             let store = Arc::clone(&self.store);
             let kept = tokio::task::spawn_blocking(move || lock(&store).keep(&built.output).map(|()| built)).await;
             match kept.map_err(CommandError::project)? {
@@ -195,24 +202,26 @@ impl Rebuilder {
             let store = lock(&self.store);
             (store.current(), store.generation())
         };
-        let id = id_of_functions(&manifest, generation);
+        let id = id_of_functions(&manifest, generation, &built.environment);
         let options = EdgeOptions {
             page_script: Some(reload::page_script(&version)),
             cache_bytes: CACHE_BYTES,
+            external_reach: ExternalReach::PublicAndLoopback,
             ..EdgeOptions::default()
         };
         let logs = Arc::new(self.console.clone()) as Arc<dyn LogSink>;
         let edge = Arc::new(Edge::new(store, self.runtime.clone(), logs, options));
-        let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest);
+        let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest, built.environment.clone());
         let site = Site { deployment, own_origins: Arc::clone(&self.own_origins) };
         Live { version, styles_since, site, edge }
     }
 }
 
-/// The id under which functions run: the same as long as none of them changes, whatever happens to files beside them, and
-/// as long as the store stays that they were unpacked in.
-fn id_of_functions(manifest: &Manifest, generation: u32) -> DeploymentId {
-    let functions = serde_json::to_vec(manifest.functions()).expect("functions have no fallible encoders");
+/// The id under which functions run: the same as long as neither they nor their environment change, whatever happens to files
+/// beside them, and as long as the store stays that they were unpacked in.
+fn id_of_functions(manifest: &Manifest, generation: u32, environment: &[(String, String)]) -> DeploymentId {
+    let functions = (manifest.functions(), environment);
+    let functions = serde_json::to_vec(&functions).expect("functions have no fallible encoders");
     DeploymentId::of_bytes(&[generation.to_le_bytes().as_slice(), &functions].concat())
 }
 

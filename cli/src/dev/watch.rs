@@ -105,7 +105,8 @@ impl Listener {
             return;
         }
         for path in &event.paths {
-            if self.watch.cookies.arrived(path) || self.folders.is_ignored(path) {
+            let is_no_edit = || self.folders.is_ignored(path) || self.watch.edits.is_passed_over(path);
+            if self.watch.cookies.arrived(path) || is_no_edit() {
                 continue;
             }
             // The folder is watched before the edit counts: what is put into it later is heard of, what is in it is built.

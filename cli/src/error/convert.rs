@@ -3,7 +3,10 @@
 use std::error::Error;
 
 use ship_api::{ClientError, ErrorCode, ErrorDetail, ParseReferenceError};
-use ship_builder::{BuildError, BundleError, CompileError, DetectError, PlanError, ProjectError, WriteOutputError};
+use ship_builder::{
+    BuildError, BundleError, CompileError, DetectError, FrontendError, PlanError, PrebuiltError, ProjectError,
+    PythonError, RustError, WriteOutputError,
+};
 use ship_core::ParseBranchNameError;
 use ship_host::HostError;
 use ship_runtime::RuntimeError;
@@ -63,10 +66,34 @@ impl From<ProjectError> for CommandError {
 
 impl From<DetectError> for CommandError {
     fn from(error: DetectError) -> Self {
-        match error.code() {
-            Some(code) => Self::project(error).code(code),
-            None => Self::project(error),
+        match (error.code(), error) {
+            (_, DetectError::Frontend(error)) => error.into(),
+            (_, DetectError::Prebuilt(error)) => error.into(),
+            (Some(code), error) => Self::project(error).code(code),
+            (None, error) => Self::project(error),
         }
+    }
+}
+
+impl From<PrebuiltError> for CommandError {
+    fn from(error: PrebuiltError) -> Self {
+        let (code, hint) = (error.code(), error.hint());
+        let mut error = Self::project(error);
+        error.code = code.map(str::to_owned);
+        hint.into_iter().fold(error, Self::hint)
+    }
+}
+
+impl From<FrontendError> for CommandError {
+    fn from(error: FrontendError) -> Self {
+        if matches!(error, FrontendError::Interrupted(_)) {
+            return Self::interrupted();
+        }
+        let (code, hint) = (error.code(), error.hint());
+        let details = error.last_lines().to_vec();
+        let mut error = Self::project(error).details(details);
+        error.code = code.map(str::to_owned);
+        hint.into_iter().fold(error, Self::hint)
     }
 }
 
@@ -76,7 +103,9 @@ impl From<PlanError> for CommandError {
             PlanError::NothingToDeploy { .. } => {
                 Self::project(error).code("nothing_to_deploy").hint("`ship deploy PATH` deploys another folder")
             }
+            PlanError::Prebuilt(error) => error.into(),
             PlanError::ConflictingFilePath { .. } => Self::project(error).code("conflicting_file_path"),
+            PlanError::Python(error) => python(error),
             _ => Self::project(error),
         }
     }
@@ -87,6 +116,10 @@ impl From<BuildError> for CommandError {
         match error {
             BuildError::Compile(CompileError::Refused { .. }) => Self::project(error).code("compile_failed"),
             BuildError::Compile(CompileError::Toolchain(_)) => Self::project(error).code("no_toolchain"),
+            BuildError::Rust(RustError::Refused { .. }) => Self::project(error).code("compile_failed"),
+            BuildError::Rust(RustError::NoCargo | RustError::NoStandardLibrary { .. }) => {
+                Self::project(error).code("no_toolchain")
+            }
             BuildError::Bundle(BundleError::NotInstalled { ref command, .. }) => {
                 let hint = format!("`{command}`");
                 Self::project(error).code("dependency_missing").hint(hint)
@@ -94,8 +127,16 @@ impl From<BuildError> for CommandError {
             BuildError::Bundle(BundleError::Refused { .. }) => Self::project(error).code("compile_failed"),
             BuildError::Node(_) => Self::project(error).code("no_toolchain"),
             BuildError::Plan(error) => error.into(),
+            BuildError::Python(error) => python(error),
             _ => Self::project(error),
         }
+    }
+}
+
+fn python(error: PythonError) -> CommandError {
+    match error.code() {
+        Some(code) => CommandError::project(error).code(code),
+        None => CommandError::project(error),
     }
 }
 

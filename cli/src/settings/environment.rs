@@ -108,6 +108,32 @@ variables! {
     SSL_CERT_FILE = "SSL_CERT_FILE";
     /// A folder of trusted certificates
     SSL_CERT_DIR = "SSL_CERT_DIR";
+    /// Whether a CI system runs this
+    CI = "CI";
+    /// Options of every Node that builds a frontend
+    NODE_OPTIONS = "NODE_OPTIONS";
+    /// A file of certificates that Node trusts besides its own
+    NODE_EXTRA_CA_CERTS = "NODE_EXTRA_CA_CERTS";
+    /// The token of package registries, as `.npmrc` files name it
+    NPM_TOKEN = "NPM_TOKEN";
+    /// The same, as GitHub's actions name it
+    NODE_AUTH_TOKEN = "NODE_AUTH_TOKEN";
+    /// Where pnpm keeps its programs
+    PNPM_HOME = "PNPM_HOME";
+    /// Where Bun keeps its programs
+    BUN_INSTALL = "BUN_INSTALL";
+    /// Where corepack keeps package managers
+    COREPACK_HOME = "COREPACK_HOME";
+    /// Turborepo: the team whose cache is used
+    TURBO_TEAM = "TURBO_TEAM";
+    /// Turborepo: the token for that cache
+    TURBO_TOKEN = "TURBO_TOKEN";
+    /// The time zone of builds
+    TZ = "TZ";
+    /// The name of the user
+    USER = "USER";
+    /// The user's shell
+    SHELL = "SHELL";
     /// GitHub Actions: the branch a pull request comes from
     GITHUB_HEAD_REF = "GITHUB_HEAD_REF";
     /// GitHub Actions: the branch or tag that is built
@@ -162,18 +188,23 @@ variables! {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     values: HashMap<&'static str, OsString>,
+    /// Variables that frontends are made of, and settings of package managers: their names are known by how they begin.
+    of_frontends: Vec<(String, OsString)>,
 }
 
 impl Environment {
     /// The environment of this process.
     pub(crate) fn of_process() -> Self {
-        Self::from_lookup(|name| std::env::var_os(name))
+        let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let is_of_frontend = |name: &str| ship_builder::frontend_prefixes().any(|prefix| name.starts_with(prefix));
+        let of_frontends = named.filter(|(name, value)| !value.is_empty() && is_of_frontend(name)).collect();
+        Self { of_frontends, ..Self::from_lookup(|name| std::env::var_os(name)) }
     }
 
     fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         let value =
             |variable: &Variable| Some((variable.name, lookup(variable.name).filter(|value| !value.is_empty())?));
-        Self { values: REGISTRY.iter().filter_map(value).collect() }
+        Self { values: REGISTRY.iter().filter_map(value).collect(), of_frontends: Vec::new() }
     }
 
     /// The value, whatever its bytes.
@@ -193,7 +224,8 @@ impl Environment {
 
     /// All that are set, with their values.
     pub(crate) fn all_pairs(&self) -> impl Iterator<Item = (OsString, OsString)> {
-        self.values.iter().map(|(name, value)| ((*name).into(), value.clone()))
+        let of_frontends = self.of_frontends.iter().map(|(name, value)| (name.into(), value.clone()));
+        self.values.iter().map(|(name, value)| ((*name).into(), value.clone())).chain(of_frontends)
     }
 
     /// Those of `variables` that are set, with their values.

@@ -1,8 +1,11 @@
 //! `has` and `missing`: conditions on the host, a header, a cookie or a query parameter.
 
-use super::pattern::{CaseRule, Pattern, PatternExhausted};
+mod value;
+
+use super::pattern::PatternExhausted;
 use super::resolve::RouteRequest;
 use super::substitution::Groups;
+pub use value::{Comparison, ConditionValue, Scalar};
 
 /// One condition of a route.
 #[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
@@ -27,9 +30,6 @@ pub enum ConditionSubject {
     Query(String),
 }
 
-/// What a value must be: a regular expression that matches it as a whole. Named groups can be used in `dest`.
-pub type ConditionValue = Pattern;
-
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConditionFields {
@@ -37,7 +37,7 @@ struct ConditionFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
+    value: Option<ConditionValue>,
 }
 
 #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
@@ -50,18 +50,18 @@ enum ConditionKind {
 }
 
 impl TryFrom<ConditionFields> for Condition {
-    type Error = String;
+    type Error = &'static str;
 
     fn try_from(fields: ConditionFields) -> Result<Self, Self::Error> {
-        let key = || fields.key.clone().ok_or_else(|| "this condition needs a `key`".to_owned());
+        let key = || fields.key.clone().ok_or("this condition needs a `key`");
         let subject = match fields.r#type {
+            ConditionKind::Host if fields.value.is_none() => return Err("a condition on the host needs a `value`"),
             ConditionKind::Host => ConditionSubject::Host,
             ConditionKind::Header => ConditionSubject::Header(key()?.to_ascii_lowercase()),
             ConditionKind::Cookie => ConditionSubject::Cookie(key()?),
             ConditionKind::Query => ConditionSubject::Query(key()?),
         };
-        let pattern = |text: String| Pattern::anchored(&text, CaseRule::Sensitive).map_err(|error| error.to_string());
-        Ok(Self { subject, value: fields.value.map(pattern).transpose()? })
+        Ok(Self { subject, value: fields.value })
     }
 }
 
@@ -73,29 +73,55 @@ impl From<Condition> for ConditionFields {
             ConditionSubject::Cookie(name) => (ConditionKind::Cookie, Some(name)),
             ConditionSubject::Query(name) => (ConditionKind::Query, Some(name)),
         };
-        Self { r#type, key, value: condition.value.map(|pattern| pattern.as_str().to_owned()) }
+        Self { r#type, key, value: condition.value }
     }
 }
 
 impl Condition {
-    /// The names of the groups that its value catches.
+    /// The names that a destination can use when the condition holds: those of the groups in its value; without a value the
+    /// key; and `host` where the host is compared.
     pub fn group_names(&self) -> Vec<String> {
-        self.value.iter().flat_map(Pattern::group_names).flatten().map(str::to_owned).collect()
+        let pattern = self.value.as_ref().and_then(ConditionValue::pattern);
+        let groups = pattern.into_iter().flat_map(super::Pattern::group_names);
+        let mut names: Vec<String> = groups.flatten().map(str::to_owned).collect();
+        names.extend(self.name_of_whole().map(str::to_owned));
+        names
+    }
+
+    /// The name under which a destination finds all of what the condition looked at.
+    fn name_of_whole(&self) -> Option<&str> {
+        match (&self.subject, &self.value) {
+            (ConditionSubject::Host, Some(value)) => value.pattern().map(|_| "host"),
+            (ConditionSubject::Header(key) | ConditionSubject::Cookie(key) | ConditionSubject::Query(key), None) => {
+                Some(key).filter(|key| is_name(key)).map(String::as_str)
+            }
+            _ => None,
+        }
     }
 
     /// Whether its value may take many steps to match.
     pub(super) fn is_hard(&self) -> bool {
-        self.value.as_ref().is_some_and(Pattern::is_hard)
+        self.value.as_ref().and_then(ConditionValue::pattern).is_some_and(super::Pattern::is_hard)
     }
 
-    /// Whether the condition holds; what its named groups caught is added to `groups`.
+    /// Whether the condition holds; what it caught is added to `groups`.
     pub(super) fn holds(&self, request: &RouteRequest<'_>, groups: &mut Groups) -> Result<bool, PatternExhausted> {
         let Some(found) = self.subject.find(request) else { return Ok(false) };
-        match &self.value {
-            None => Ok(true),
-            Some(pattern) => groups.capture(pattern, &found),
+        let holds = match &self.value {
+            None => true,
+            Some(value) => value.is_met_by(&found, groups)?,
+        };
+        if let (true, Some(name)) = (holds, self.name_of_whole()) {
+            groups.name(name, &found);
         }
+        Ok(holds)
     }
+}
+
+/// Whether a destination can use a key as a name.
+fn is_name(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && key.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
 impl ConditionSubject {

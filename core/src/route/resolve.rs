@@ -53,6 +53,8 @@ pub enum Outcome {
     External {
         /// The URL with its query.
         url: String,
+        /// The status, where a route sets one; otherwise the answer's own.
+        status: Option<u16>,
     },
     /// Only a status, without a page for it.
     Status(u16),
@@ -71,6 +73,8 @@ pub enum Outcome {
 /// `rewrite`, then an error. A route with `check` goes on with the routes behind it while its destination does not exist.
 /// When something is found the `hit` routes add headers; when nothing is, or a route says so with a status, the `error`
 /// routes may name a page for it.
+///
+/// A route that sets a status and leads to another host keeps both: the answer is the other host's, with that status.
 pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>) -> Resolution {
     let mut walk = Walk {
         table,
@@ -143,7 +147,11 @@ impl Walk<'_> {
             self.add_headers(route, &groups);
             if route.continues {
                 self.status = route.status.or(self.status);
-                if let Some(dest) = &route.dest {
+                if let (Some(dest), true) = (&route.dest, route.check) {
+                    if let Some(found) = self.index.find(&groups.fill_path(dest)) {
+                        return Ok(Passed::Found(found));
+                    }
+                } else if let Some(dest) = &route.dest {
                     self.go_to(dest, &groups)?;
                 }
                 continue;
@@ -243,8 +251,10 @@ impl Walk<'_> {
             self.query.add(&groups.fill_query(query));
         }
         if path.starts_with("http://") || path.starts_with("https://") {
-            let url = self.query.appended_to(&groups.fill_url(path), self.request.query);
-            return Err(Stop::Outcome(Outcome::External { url }));
+            // What was caught must not turn the host into another one: then there is nothing at this path.
+            let Some(filled) = groups.fill_url(path) else { return Err(Stop::Outcome(Outcome::NotFound)) };
+            let url = self.query.appended_to(&filled, self.request.query);
+            return Err(Stop::Outcome(Outcome::External { url, status: self.status }));
         }
         let filled = groups.fill_path(path);
         self.path = if filled.starts_with('/') { filled } else { format!("/{filled}") };

@@ -1,7 +1,12 @@
 //! `source` patterns as people write them in `redirects`, `rewrites`, `headers` and `cors`: the syntax of path-to-regexp 6
 //! (`/blog/:slug`, `/api/(.*)`, `/:path*`), turned into the regular expressions of the route table.
 
+mod lexer;
+mod parser;
+
 use std::fmt::Write as _;
+
+use parser::{Parser, Token};
 
 /// A `source`, translated.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,16 +32,10 @@ pub struct DestinationError {
     name: String,
 }
 
-/// What a source consists of.
-enum Token {
-    Literal(String),
-    Group { prefix: String, name: Option<String>, pattern: String, suffix: String, modifier: Option<char> },
-}
-
 impl SourcePattern {
     /// Translates a source. The rules are those of `vercel.json`: strict about a trailing `/`, `/` separates segments.
     pub fn parse(source: &str) -> Result<Self, SourceError> {
-        let tokens = Parser { source, characters: source.chars().collect(), at: 0 }.tokens()?;
+        let tokens = Parser::new(source)?.tokens()?;
         // A browser never asks for an empty path: where all of a source may be absent, what is meant is the root.
         let may_be_empty = tokens.iter().all(|token| matches!(token, Token::Group { modifier: Some('*' | '?'), .. }));
         let mut regex = String::from(if may_be_empty { "^(?:/|" } else { "^" });
@@ -72,14 +71,26 @@ impl SourcePattern {
         &self.names
     }
 
+    /// The names that people gave, each with the number of its group.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, usize)> {
+        let is_given = |name: &str| !name.starts_with(|first: char| first.is_ascii_digit());
+        self.names.iter().zip(1..).map(|(name, group)| (name.as_str(), group)).filter(move |(name, _)| is_given(name))
+    }
+
     /// A destination written with `:name` and `:name*`, as the groups of this pattern: `/p/:slug` becomes `/p/$1`. A name in
     /// `named`, caught by a condition of the route, becomes `$name`.
     pub fn destination(&self, destination: &str, named: &[String]) -> Result<String, DestinationError> {
         let mut translated = String::with_capacity(destination.len());
         let mut rest = destination;
-        while let Some(at) = rest.find(':') {
-            let after = &rest[at + 1..];
+        while let Some(at) = rest.find([':', '\\']) {
             translated.push_str(&rest[..at]);
+            let after = &rest[at + 1..];
+            if rest[at..].starts_with('\\') {
+                let escaped = after.chars().next().filter(|next| SYNTAX.contains(*next)).unwrap_or('\\');
+                translated.push(escaped);
+                rest = after.strip_prefix(escaped).unwrap_or(after);
+                continue;
+            }
             let name = parameter_name(after);
             if name.is_empty() {
                 translated.push(':');
@@ -95,12 +106,24 @@ impl SourcePattern {
                 }
                 None => return Err(DestinationError { destination: destination.to_owned(), name: name.to_owned() }),
             }
-            rest = after[name.len()..].strip_prefix(['*', '+']).unwrap_or(&after[name.len()..]);
+            rest = without_pattern(&after[name.len()..]);
+            rest = rest.strip_prefix(['*', '+']).unwrap_or(rest);
         }
         translated.push_str(rest);
         Ok(translated)
     }
+
+    /// The names of the parameters that a destination uses.
+    pub fn names_in(destination: &str) -> impl Iterator<Item = &str> {
+        let places = destination.match_indices(':').map(|(at, _)| at);
+        let is_escaped = |at: usize| at > 0 && destination.as_bytes()[at - 1] == b'\\';
+        let names = places.filter(move |at| !is_escaped(*at)).map(|at| parameter_name(&destination[at + 1..]));
+        names.filter(|name| !name.is_empty())
+    }
 }
+
+/// The characters that mean something in a source; behind a backslash they mean themselves.
+const SYNTAX: &str = ":*+?(){}\\";
 
 /// The name of the parameter that `text`, which follows a `:`, begins with. A port and the `//` of a URL are none.
 fn parameter_name(text: &str) -> &str {
@@ -109,9 +132,28 @@ fn parameter_name(text: &str) -> &str {
     if name.starts_with(|first: char| first.is_ascii_digit()) { "" } else { name }
 }
 
+/// What follows the pattern that `text` begins with: of `(\d+)/x` it is `/x`. In a destination a pattern says nothing.
+fn without_pattern(text: &str) -> &str {
+    let mut depth = 0;
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' if depth > 0 => {
+                characters.next();
+            }
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return if at == 0 { text } else { &text[at + 1..] };
+        }
+    }
+    text
+}
+
 fn push_group(regex: &mut String, prefix: &str, pattern: &str, suffix: &str, modifier: Option<char>) {
     let _ = match (prefix.is_empty() && suffix.is_empty(), modifier) {
-        (true, Some(modifier @ ('*' | '+'))) => write!(regex, "((?:{pattern}){modifier})"),
         (true, modifier) => write!(regex, "({pattern}){}", modifier.map(String::from).unwrap_or_default()),
         (false, Some(modifier @ ('*' | '+'))) => {
             let optional = if modifier == '*' { "?" } else { "" };
@@ -134,161 +176,8 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Reads a source from left to right.
-struct Parser<'s> {
-    source: &'s str,
-    characters: Vec<char>,
-    at: usize,
-}
-
-impl Parser<'_> {
-    fn tokens(mut self) -> Result<Vec<Token>, SourceError> {
-        let mut tokens = Vec::new();
-        let mut literal = String::new();
-        while let Some(character) = self.peek() {
-            match character {
-                ':' | '(' => {
-                    let prefix = take_prefix(&mut literal);
-                    flush(&mut tokens, &mut literal);
-                    tokens.push(self.group(prefix, String::new())?);
-                }
-                '{' => {
-                    flush(&mut tokens, &mut literal);
-                    tokens.push(self.braces()?);
-                }
-                '}' | ')' => return Err(self.error("it closes nothing")),
-                '*' | '+' | '?' => return Err(self.error("a modifier follows a parameter or a group")),
-                '\\' => {
-                    self.at += 1;
-                    literal.push(self.take().ok_or_else(|| self.error("nothing follows the backslash"))?);
-                }
-                character => {
-                    self.at += 1;
-                    literal.push(character);
-                }
-            }
-        }
-        flush(&mut tokens, &mut literal);
-        Ok(tokens)
-    }
-
-    /// A parameter `:name`, `:name(pattern)` or a group `(pattern)`, with a modifier.
-    fn group(&mut self, prefix: String, suffix: String) -> Result<Token, SourceError> {
-        let (name, pattern) = self.name_and_pattern()?;
-        let modifier = self.modifier();
-        Ok(Token::Group { prefix, name, pattern, suffix, modifier })
-    }
-
-    /// `{prefix:name(pattern)suffix}` with a modifier; without a parameter it is an optional or repeated literal.
-    fn braces(&mut self) -> Result<Token, SourceError> {
-        self.at += 1;
-        let prefix = self.literal_until(&[':', '(', '}']);
-        let (name, pattern) = match self.peek() {
-            Some(':' | '(') => self.name_and_pattern()?,
-            _ => (None, String::new()),
-        };
-        let suffix = self.literal_until(&['}']);
-        if self.take() != Some('}') {
-            return Err(self.error("`{` is not closed"));
-        }
-        let modifier = self.modifier();
-        Ok(Token::Group { prefix, name, pattern, suffix, modifier })
-    }
-
-    fn name_and_pattern(&mut self) -> Result<(Option<String>, String), SourceError> {
-        let mut name = None;
-        if self.peek() == Some(':') {
-            self.at += 1;
-            let word = self.word();
-            if word.is_empty() {
-                return Err(self.error("a name follows `:`"));
-            }
-            name = Some(word);
-        }
-        let pattern = if self.peek() == Some('(') { self.parenthesised()? } else { "[^/]+?".to_owned() };
-        Ok((name, pattern))
-    }
-
-    fn parenthesised(&mut self) -> Result<String, SourceError> {
-        let start = self.at;
-        let mut depth = 0;
-        while let Some(character) = self.take() {
-            match character {
-                '\\' => self.at += 1,
-                '(' => {
-                    depth += 1;
-                    if depth > 1 && self.peek() != Some('?') {
-                        return Err(self.error("a group inside a group begins with `?:`"));
-                    }
-                }
-                ')' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                return Ok(self.characters[start + 1..self.at - 1].iter().collect());
-            }
-        }
-        self.at = start;
-        Err(self.error("`(` is not closed"))
-    }
-
-    fn literal_until(&mut self, ends: &[char]) -> String {
-        let mut literal = String::new();
-        while let Some(character) = self.peek().filter(|character| !ends.contains(character)) {
-            self.at += 1;
-            literal.push(character);
-        }
-        literal
-    }
-
-    fn word(&mut self) -> String {
-        let mut word = String::new();
-        while let Some(character) =
-            self.peek().filter(|character| character.is_ascii_alphanumeric() || *character == '_')
-        {
-            self.at += 1;
-            word.push(character);
-        }
-        word
-    }
-
-    fn modifier(&mut self) -> Option<char> {
-        let modifier = self.peek().filter(|character| "*+?".contains(*character))?;
-        self.at += 1;
-        Some(modifier)
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.characters.get(self.at).copied()
-    }
-
-    fn take(&mut self) -> Option<char> {
-        let character = self.peek()?;
-        self.at += 1;
-        Some(character)
-    }
-
-    fn error(&self, reason: &'static str) -> SourceError {
-        SourceError { source_pattern: self.source.to_owned(), at: self.at + 1, reason }
-    }
-}
-
-/// A `/` or `.` right before a parameter belongs to it: with `*` and `?` it goes when the parameter goes.
-fn take_prefix(literal: &mut String) -> String {
-    match literal.pop() {
-        Some(character @ ('/' | '.')) => character.to_string(),
-        Some(character) => {
-            literal.push(character);
-            String::new()
-        }
-        None => String::new(),
-    }
-}
-
-fn flush(tokens: &mut Vec<Token>, literal: &mut String) {
-    if !literal.is_empty() {
-        tokens.push(Token::Literal(std::mem::take(literal)));
-    }
+fn error(source: &str, at: usize, reason: &'static str) -> SourceError {
+    SourceError { source_pattern: source.to_owned(), at: at + 1, reason }
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ impl Groups {
         Ok(true)
     }
 
+    /// Remembers `value` under a name.
+    pub(super) fn name(&mut self, name: &str, value: &str) {
+        self.named.push((name.to_owned(), value.to_owned()));
+    }
+
     /// `template` with `$1` and `$name` replaced by what was caught, each passed through `encode`.
     fn fill(&self, template: &str, encode: impl Fn(&str) -> String) -> String {
         let mut filled = String::with_capacity(template.len());
@@ -74,13 +79,43 @@ impl Groups {
 
     /// A header, `location` among them: what was caught is escaped as a URL's path is.
     pub(super) fn fill_header(&self, template: &str) -> String {
-        self.fill(template, |value| utf8_percent_encode(value, PATH).to_string())
+        self.fill(template, escaped)
     }
 
-    /// A URL of another host.
-    pub(super) fn fill_url(&self, template: &str) -> String {
-        self.fill_header(template)
+    /// A URL of another host. In its authority what was caught can only be a part of a host name in front of a domain, or the
+    /// `/` that begins the path: `None` where it would be more, such as a user, a port or another domain.
+    pub(super) fn fill_url(&self, template: &str) -> Option<String> {
+        let authority = template.find("://").map_or(0, |at| at + 3);
+        let end = template[authority..].find(['/', '?', '#']).map_or(template.len(), |at| authority + at);
+        let (mut filled, mut rest) = (template[..authority].to_owned(), &template[authority..end]);
+        while let Some(at) = rest.find('$') {
+            filled.push_str(&rest[..at]);
+            let word = rest[at + 1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+            let (name, behind) = rest[at + 1..].split_at(word);
+            let value = self.value(name)?;
+            if behind.is_empty() && (value.is_empty() || value.starts_with('/')) {
+                filled.push_str(&escaped(value));
+            } else if behind.starts_with('.') && is_part_of_host(value) {
+                filled.push_str(value);
+            } else {
+                return None;
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        Some(filled + &self.fill_header(&template[end..]))
     }
+}
+
+fn is_part_of_host(value: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    value.split('.').all(is_label)
+}
+
+fn escaped(value: &str) -> String {
+    utf8_percent_encode(value, PATH).to_string()
 }
 
 #[cfg(test)]
@@ -101,6 +136,23 @@ mod tests {
         assert_eq!(groups.fill_path("/p/$1"), "/p/a b&c=%2Fd");
         assert_eq!(groups.fill_query("slug=$slug"), "slug=a%20b%26c%3D%2Fd");
         assert_eq!(groups.fill_header("/new/$1?x=1"), "/new/a%20b&c=%2Fd?x=1");
+    }
+
+    /// What was caught stays inside of the host name it was put into.
+    #[test]
+    fn hosts() {
+        let url = |path: &str| groups("/([^/]*)/(.*)", path).fill_url("https://$1.example.com/x/$2");
+        assert_eq!(url("/shop/a b").as_deref(), Some("https://shop.example.com/x/a%20b"));
+        assert_eq!(url("/a.b/").as_deref(), Some("https://a.b.example.com/x/"));
+        for hostile in ["evil.test#", "evil.test?", "user@evil.test:80", "evil.test\\", "evil test", "", "%2f"] {
+            assert_eq!(url(&format!("/{hostile}/x")), None, "{hostile}");
+        }
+        let behind = |path: &str| groups("/to(.*)", path).fill_url("https://example.com$1");
+        assert_eq!(behind("/to/a b").as_deref(), Some("https://example.com/a%20b"));
+        assert_eq!(behind("/to").as_deref(), Some("https://example.com"));
+        for hostile in [".evil.test", "@evil.test", ":80", "a", "?x", "#x", "\\\\evil.test"] {
+            assert_eq!(behind(&format!("/to{hostile}")), None, "{hostile}");
+        }
     }
 
     /// A dollar that names no group stays a dollar; a group that did not take part is empty.

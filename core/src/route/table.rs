@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::condition::Condition;
+use super::condition::{Condition, ConditionValue};
 use super::pattern::{CaseRule, Pattern, PatternError};
 use crate::limits::SiteLimits;
 
@@ -46,7 +46,8 @@ pub struct Route {
     pub methods: Vec<String>,
     /// Whether the routes behind it are still tried.
     pub continues: bool,
-    /// Whether the destination must exist: if it does not, the routes behind are tried with the new path.
+    /// Whether the destination must exist: if it does not, the routes behind are tried with the new path. Together with
+    /// `continues` they are tried with the old one: the destination is taken only where it exists.
     pub check: bool,
     /// The status of the response.
     pub status: Option<u16>,
@@ -70,6 +71,12 @@ impl Route {
             has: Vec::new(),
             missing: Vec::new(),
         }
+    }
+
+    /// All patterns in it.
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let conditions = self.has.iter().chain(&self.missing).filter_map(|condition| condition.value.as_ref());
+        std::iter::once(&self.src).chain(conditions.filter_map(ConditionValue::pattern))
     }
 }
 
@@ -98,7 +105,7 @@ impl RouteTable {
 
     /// Says whether every pattern compiles within its bounds. To be asked once, where a table enters the system.
     pub fn check_sizes(&self) -> Result<(), PatternError> {
-        self.phases.values().flatten().try_for_each(|route| route.src.check_size())
+        self.phases.values().flatten().flat_map(Route::patterns).try_for_each(Pattern::check_size)
     }
 
     /// How many routes there are.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::external::ExternalReach;
 use crate::live_deployment::LiveDeployment;
 
 /// What an edge does differently from host to host.
@@ -9,10 +10,12 @@ use crate::live_deployment::LiveDeployment;
 pub struct EdgeOptions {
     /// A script element that is added to pages, which are then never kept: for development only.
     pub page_script: Option<String>,
-    /// The largest request body that is passed to a function, in bytes.
+    /// The largest request body that is passed to a function or to another host, in bytes.
     pub max_body_bytes: u64,
     /// How many bytes of assets are kept in memory.
     pub cache_bytes: usize,
+    /// How far routes that lead to other hosts may reach.
+    pub external_reach: ExternalReach,
 }
 
 impl Default for EdgeOptions {
@@ -23,6 +26,7 @@ impl Default for EdgeOptions {
             max_body_bytes: 100 * 1024 * 1024,
             // The host at rest fits into 30 MiB with it.
             cache_bytes: 8 * 1024 * 1024,
+            external_reach: ExternalReach::Public,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! One invocation: the request is made fit for the function, and its response for the visitor.
 
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, request};
+use http::{Request, Response, StatusCode, Uri, request};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use ship_core::{FunctionIndex, PlatformError, RequestId};
@@ -11,19 +11,14 @@ use ship_store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::inbound_body::InboundBody;
 use super::upgrade;
 use crate::body::EdgeBody;
 use crate::failure::Failure;
+use crate::inbound_body::InboundBody;
 use crate::live_deployment::LiveDeployment;
+use crate::passage;
 use crate::protocol::headers;
 use crate::visitor::Visitor;
-
-/// This platform's name in `cdn-loop`.
-const PLATFORM: &str = "ship";
-
-/// How often a request may come through this platform: functions may call functions, but not in circles.
-const MAX_TIMES_THROUGH: usize = 10;
 
 /// Invokes functions.
 pub(crate) struct FunctionServer {
@@ -53,7 +48,7 @@ impl FunctionServer {
         function: FunctionIndex,
         mut request: FunctionRequest<'_>,
     ) -> Result<Response<EdgeBody>, Failure> {
-        self.check(&request.parts.headers)?;
+        passage::check(&request.parts.headers, self.max_body_bytes)?;
         let visitor_upgrade = prepare(&mut request);
         let spec = deployment.function_spec(&self.store, function).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a function cannot be made ready");
@@ -66,18 +61,6 @@ impl FunctionServer {
             Err(_) if verdict.is_too_large() => Err(PlatformError::PayloadTooLarge.into()),
             Err(error) => Err(blame(&error)),
         }
-    }
-
-    /// Refuses what need not be tried.
-    fn check(&self, headers: &HeaderMap) -> Result<(), PlatformError> {
-        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > self.max_body_bytes) {
-            return Err(PlatformError::PayloadTooLarge);
-        }
-        if headers::times_through(headers, PLATFORM) >= MAX_TIMES_THROUGH {
-            return Err(PlatformError::InfiniteLoopDetected);
-        }
-        Ok(())
     }
 
     /// The function's response as the visitor gets it.
@@ -111,7 +94,7 @@ fn prepare(request: &mut FunctionRequest<'_>) -> Option<OnUpgrade> {
         upgrade::announce(&mut parts.headers);
     }
     headers::set_forwarded(&mut parts.headers, request.visitor.peer.ip(), request.visitor.scheme.as_str());
-    parts.headers.append(headers::CDN_LOOP, HeaderValue::from_static(PLATFORM));
+    passage::mark(&mut parts.headers);
     debug_assert!(parts.headers.contains_key(HOST));
     upgrade
 }

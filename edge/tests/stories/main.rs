@@ -5,6 +5,7 @@ mod assets;
 mod connections;
 mod cors;
 mod errors;
+mod external;
 mod functions;
 mod hostile;
 mod routes;

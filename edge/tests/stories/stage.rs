@@ -117,7 +117,7 @@ impl SiteBuilder {
         let manifest = Manifest::new(self.assets, self.functions, self.routes, self.cors).unwrap();
         let project: ProjectName = "site".parse().unwrap();
         let id = manifest.deployment_id(&project);
-        let deployment = LiveDeployment::from_parts(project, id, manifest);
+        let deployment = LiveDeployment::from_parts(project, id, manifest, Vec::new());
         let logs = Arc::new(MemoryLog::default());
         let sink: Arc<dyn LogSink> = Arc::clone(&logs) as _;
         let socket_dir = self.folder.path().join("run");

@@ -102,6 +102,7 @@ pub(super) async fn inspect(
         functions: functions(&control, &record, &manifest),
         r#static: StaticView { files, bytes },
         routes: manifest.routes().clone(),
+        crons: manifest.crons().iter().map(views::cron).collect(),
     }))
 }
 

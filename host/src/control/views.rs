@@ -1,7 +1,7 @@
 //! From what the store and the runtime know to what the API says.
 
-use ship_api::{AliasMoveView, DeploymentView, InstanceView, ListedView, PublishedView};
-use ship_core::{HostLabel, Target};
+use ship_api::{AliasMoveView, CronView, DeploymentView, InstanceView, ListedView, PublishedView};
+use ship_core::{Cron, HostLabel, Target};
 use ship_store::{Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSummary, Published};
 
 use crate::urls::Urls;
@@ -14,6 +14,10 @@ pub(super) fn instance(instance: ship_runtime::InstanceView) -> InstanceView {
         state: instance.state.as_str().to_owned(),
         in_flight: instance.in_flight,
     }
+}
+
+pub(super) fn cron(cron: &Cron) -> CronView {
+    CronView { path: cron.path().to_owned(), schedule: cron.schedule().to_owned() }
 }
 
 fn deployment(record: &DeploymentRecord) -> DeploymentView {

@@ -13,6 +13,7 @@ fn detected(names: &[&str]) -> Vec<DetectedFunction> {
         runtime: FunctionRuntime::Go,
         reach: Reach::Path,
         limits: FunctionLimits::default(),
+        inclusion: crate::included::Inclusion::default(),
     };
     let mut functions: Vec<DetectedFunction> = names.iter().map(one).collect();
     functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
@@ -21,7 +22,7 @@ fn detected(names: &[&str]) -> Vec<DetectedFunction> {
 
 fn routes(names: &[&str]) -> Result<RouteTable, DetectError> {
     let mut table = RouteTable::new();
-    push_function_routes(&mut table, &detected(names)).map(|()| table)
+    push_function_routes(&mut table, &detected(names), FileNames::Answer).map(|()| table)
 }
 
 /// Which function answers at `path`, and with which query.
@@ -76,6 +77,77 @@ fn dynamic_functions() {
     }
     assert_eq!(answer(&names, "/other"), None);
     assert_eq!(answer(&["api/[...rest]"], "/api"), None, "one segment at the least");
+}
+
+/// What Vercel documents of functions' paths: each row is a file, a path, and what is asked there (`-` is nobody). Catch-alls
+/// answer every path below them, which Vercel's do not.
+#[test]
+fn documented_table() {
+    for (file, path, expected) in [
+        ("api/hello", "/api/hello", "api/hello"),
+        ("api/hello", "/api/hello/", "api/hello"),
+        ("api/hello", "/api/hello.go", "api/hello"),
+        ("api/hello", "/api/hello.js", "-"),
+        ("api/hello", "/api/hello/x", "-"),
+        ("api/hello", "/api", "-"),
+        ("api/hello", "/hello", "-"),
+        ("api/index", "/api", "api/index"),
+        ("api/index", "/api/", "api/index"),
+        ("api/index", "/api/index", "api/index"),
+        ("api/index", "/api/index.go", "api/index"),
+        ("api/index", "/api/other", "-"),
+        ("api/[id]", "/api/7", "api/[id]?id=7"),
+        ("api/[id]", "/api/7/8", "-"),
+        ("api/[id]", "/api", "-"),
+        ("api/[id]/[x]", "/api/7/8", "api/[id]/[x]?id=7&x=8"),
+        ("api/[id]/index", "/api/7", "api/[id]/index?id=7"),
+        ("api/[id]/index", "/api/7/", "api/[id]/index?id=7"),
+        ("api/[...slug]", "/api/a", "api/[...slug]?slug=a"),
+        ("api/[...slug]", "/api/a/b/c", "api/[...slug]?slug=a%2Fb%2Fc"),
+        ("api/[...slug]", "/api", "-"),
+        ("api/[[...slug]]", "/api", "api/[[...slug]]?slug="),
+        ("api/[[...slug]]", "/api/a/b", "api/[[...slug]]?slug=a%2Fb"),
+    ] {
+        let found = answer(&[file], path).map(|(name, query)| match query {
+            Some(query) => format!("{name}?{query}"),
+            None => name,
+        });
+        assert_eq!(found.as_deref().unwrap_or("-"), expected, "{file} at {path}");
+    }
+}
+
+/// With clean URLs a file's name leads to the function's path; nothing below `/api` falls to what answers every other path.
+#[test]
+fn clean_names_and_nothing_else() {
+    let outcome = |names: FileNames, path: &str| {
+        let mut table = RouteTable::new();
+        push_function_routes(&mut table, &detected(&["api/date", "api/index"]), names).unwrap();
+        let mut everything = Route::new(known_pattern(r"^/.*$"));
+        everything.dest = Some("/index.html".to_owned());
+        everything.check = true;
+        table.push(Phase::Rewrite, everything);
+        let asset = ship_core::Asset {
+            path: "index.html".parse().unwrap(),
+            digest: Digest::of(b""),
+            size_bytes: 0,
+            media_type: ship_core::MediaType::octet_stream(),
+        };
+        let manifest = Manifest::new(vec![asset], vec![], table, vec![]).unwrap();
+        let path = UrlPath::parse(path).unwrap();
+        let request = RouteRequest { method: "GET", host: "a.test", path: &path, query: None, header: &|_| None };
+        resolve(manifest.routes(), &SiteIndex::new(&manifest), &request).outcome
+    };
+    let led = |location: &str| Outcome::Redirect { status: 308, location: location.to_owned() };
+    let plain = FileNames::Lead { end: "" };
+    assert_eq!(outcome(plain, "/api/date.go"), led("/api/date"));
+    assert_eq!(outcome(plain, "/api/date.go/"), led("/api/date"));
+    assert_eq!(outcome(plain, "/api/index.go"), led("/api"));
+    assert_eq!(outcome(FileNames::Lead { end: "/" }, "/api/date.go"), led("/api/date/"));
+    for names in [plain, FileNames::Answer] {
+        assert_eq!(outcome(names, "/api/none"), Outcome::NotFound);
+        assert!(matches!(outcome(names, "/about"), Outcome::Found { .. }));
+        assert!(matches!(outcome(names, "/apiary"), Outcome::Found { .. }));
+    }
 }
 
 /// Brackets around part of a segment, and other characters that patterns know, are themselves.

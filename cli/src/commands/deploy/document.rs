@@ -82,7 +82,7 @@ impl<'a> DeployDocument<'a> {
             },
             timings_ms: Timings {
                 detect: millis(timings.detect),
-                build: millis(timings.build),
+                build: millis(timings.frontend + timings.build),
                 hash: millis(timings.hash),
                 upload: millis(delivery.upload_time),
                 publish: millis(delivery.publish_time),

@@ -57,7 +57,9 @@ impl Site {
                 format!("{name}{query}{}", status.map(|status| format!(" {status}")).unwrap_or_default())
             }
             Outcome::Redirect { status, location } => format!("{status} to {location}"),
-            Outcome::External { url } => format!("external {url}"),
+            Outcome::External { url, status } => {
+                format!("external {url}{}", status.map(|status| format!(" {status}")).unwrap_or_default())
+            }
             Outcome::Status(status) => format!("status {status}"),
             Outcome::NotFound => "not found".to_owned(),
             Outcome::Exhausted { pattern } => format!("exhausted {pattern}"),
@@ -139,6 +141,72 @@ fn conditions() {
     assert_eq!(site.request("GET", "/", &[("x-lang", "de")]), "asset lang/de.html");
     assert_eq!(site.request("GET", "/", &[("x-lang", "es")]), "asset index.html");
     assert_eq!(site.get("/?q=a+b"), "asset query.html?q=a+b");
+}
+
+/// Comparisons: each operator, several at once, and numbers that are compared as numbers.
+#[test]
+fn comparisons() {
+    let holds = |value: &str, found: &str| {
+        let routes = format!(
+            r#"[{{"src":"^/$","dest":"/yes.html","has":[{{"type":"header","key":"X-Value","value":{value}}}]}}]"#
+        );
+        site(&["index.html", "yes.html"], &[], &routes).request("GET", "/", &[("x-value", found)]) == "asset yes.html"
+    };
+    for (value, met, unmet) in [
+        (r#"{"eq":"a"}"#, ["a"].as_slice(), ["b", "A", "ab", ""].as_slice()),
+        (r#"{"eq":2}"#, &["2", "2.0", " 2"], &["3", "two", ""]),
+        (r#"{"neq":"a"}"#, &["b", ""], &["a"]),
+        (r#"{"inc":["a","b",3]}"#, &["a", "b", "3"], &["c", ""]),
+        (r#"{"ninc":["a","b"]}"#, &["c", ""], &["a", "b"]),
+        (r#"{"pre":"ab"}"#, &["ab", "abc"], &["a", "cab"]),
+        (r#"{"suf":"ab"}"#, &["ab", "cab"], &["b", "abc"]),
+        (r#"{"re":"a+"}"#, &["a", "aa"], &["", "ab"]),
+        (r#"{"gt":2}"#, &["3", "10"], &["2", "1", "x", "NaN", "inf"]),
+        (r#"{"gte":2}"#, &["2", "10"], &["1.9"]),
+        (r#"{"lt":2}"#, &["1", "-10"], &["2", ""]),
+        (r#"{"lte":2.5}"#, &["2.5", "2"], &["2.6"]),
+        (r#"{"gte":1,"lt":5,"neq":3}"#, &["1", "4"], &["0", "3", "5"]),
+        (r#"{"pre":"v","re":"v\\d"}"#, &["v1"], &["v", "v12", "1"]),
+    ] {
+        for found in met {
+            assert!(holds(value, found), "{value} holds for {found:?}");
+        }
+        for found in unmet {
+            assert!(!holds(value, found), "{value} does not hold for {found:?}");
+        }
+    }
+    let wrong = |value: &str| {
+        let routes = format!(r#"[{{"src":"/","has":[{{"type":"query","key":"a","value":{value}}}]}}]"#);
+        serde_json::from_str::<RouteTable>(&routes).unwrap_err().to_string()
+    };
+    assert!(wrong(r#"{"equals":1}"#).starts_with("unknown field `equals`, expected one of `eq`"));
+    assert!(wrong(r#"{"re":"("}"#).starts_with("the pattern `(` does not compile"));
+    assert!(wrong("7").starts_with("invalid type: integer `7`, expected a string or a table of comparisons"));
+}
+
+/// What conditions look at reaches destinations: named groups, the host, and the value of a key that need only be there.
+#[test]
+fn names_from_conditions() {
+    let routes = r#"[{"src":"^/host$","dest":"/x/$host/$tenant","has":[{"type":"host","value":"(?<tenant>.*)\\.test"}]},
+        {"src":"^/key$","dest":"/api?was=$beta","has":[{"type":"cookie","key":"beta"}]},
+        {"src":"^/re$","dest":"/api?v=$v","has":[{"type":"query","key":"q","value":{"re":"(?<v>\\d).*"}}]}]"#;
+    let site = site(&["x/site.test/site"], &["api"], routes);
+    assert_eq!(site.get("/host"), "asset x/site.test/site");
+    assert_eq!(site.request("GET", "/key", &[("cookie", "beta=a b")]), "function api?was=a%20b");
+    assert_eq!(site.get("/re?q=7up"), "function api?v=7&q=7up");
+}
+
+/// A destination that is taken only where it exists changes nothing where it does not.
+#[test]
+fn destinations_that_may_exist() {
+    let routes = r#"[{"handle":"filesystem"},{"src":"^/(.+?)/?$","dest":"/$1.html","check":true,"continue":true},
+        {"src":"^/users/([^/]+)$","dest":"/api/user?id=$1","check":true},
+        {"handle":"rewrite"},{"src":"^/api/([^/]+)$","dest":"/api/[id]?id=$1","check":true}]"#;
+    let site = site(&["about.html"], &["api/user", "api/[id]"], routes);
+    assert_eq!(site.get("/about"), "asset about.html");
+    assert_eq!(site.get("/about/"), "asset about.html");
+    assert_eq!(site.get("/users/7"), "function api/user?id=7");
+    assert_eq!(site.get("/api/7"), "function api/[id]?id=7");
 }
 
 /// Methods, other hosts, and a pattern that takes too long.

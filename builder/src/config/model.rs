@@ -1,0 +1,141 @@
+//! What a configuration says, each value with its place: the one model that both readers fill. What the values mean is checked
+//! by who uses them. Its keys are those of `ship.toml`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use ship_core::route::Condition;
+use toml::Spanned;
+
+use super::legacy_routes::RouteItem;
+
+/// The whole file.
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct Configuration {
+    pub(crate) name: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) functions: BTreeMap<Spanned<String>, FunctionEntry>,
+    #[serde(default)]
+    pub(crate) redirects: Vec<RedirectEntry>,
+    #[serde(default)]
+    pub(crate) rewrites: Vec<RewriteEntry>,
+    #[serde(default)]
+    pub(crate) headers: Vec<HeadersEntry>,
+    #[serde(default)]
+    pub(crate) cors: Vec<CorsEntry>,
+    #[serde(default)]
+    pub(crate) build: BuildEntry,
+    pub(crate) trailing_slash: Option<bool>,
+    #[serde(default)]
+    pub(crate) clean_urls: bool,
+    #[serde(default)]
+    pub(crate) crons: Vec<CronEntry>,
+    /// The `routes` of `vercel.json`, which `ship.toml` does not have.
+    #[serde(skip)]
+    pub(crate) routes: Vec<Spanned<RouteItem>>,
+}
+
+/// `[functions."glob"]`.
+#[derive(Deserialize, Default, Clone, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct FunctionEntry {
+    pub(crate) timeout_secs: Option<Spanned<i64>>,
+    pub(crate) init_timeout_secs: Option<Spanned<i64>>,
+    pub(crate) memory_mb: Option<Spanned<i64>>,
+    pub(crate) concurrency: Option<Spanned<i64>>,
+    pub(crate) min_instances: Option<Spanned<i64>>,
+    pub(crate) max_instances: Option<Spanned<i64>>,
+    pub(crate) idle_secs: Option<Spanned<i64>>,
+    pub(crate) include_files: Option<Vec<Spanned<String>>>,
+    pub(crate) exclude_files: Option<Vec<Spanned<String>>>,
+}
+
+/// `[[redirects]]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RedirectEntry {
+    pub(crate) source: Spanned<String>,
+    pub(crate) destination: Spanned<String>,
+    pub(crate) permanent: Option<Spanned<bool>>,
+    #[serde(alias = "statusCode")]
+    pub(crate) status: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(crate) has: Vec<Condition>,
+    #[serde(default)]
+    pub(crate) missing: Vec<Condition>,
+}
+
+/// `[[rewrites]]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RewriteEntry {
+    pub(crate) source: Spanned<String>,
+    pub(crate) destination: Spanned<String>,
+    #[serde(alias = "statusCode")]
+    pub(crate) status: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(crate) has: Vec<Condition>,
+    #[serde(default)]
+    pub(crate) missing: Vec<Condition>,
+}
+
+/// `[[headers]]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct HeadersEntry {
+    pub(crate) source: Spanned<String>,
+    pub(crate) headers: Vec<HeaderEntry>,
+    #[serde(default)]
+    pub(crate) has: Vec<Condition>,
+    #[serde(default)]
+    pub(crate) missing: Vec<Condition>,
+}
+
+/// One of `headers`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct HeaderEntry {
+    pub(crate) key: Spanned<String>,
+    pub(crate) value: Spanned<String>,
+}
+
+/// `[[cors]]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct CorsEntry {
+    pub(crate) source: Spanned<String>,
+    pub(crate) origins: Spanned<Vec<Spanned<String>>>,
+    pub(crate) methods: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(crate) headers: Vec<Spanned<String>>,
+    pub(crate) credentials: Option<Spanned<bool>>,
+    pub(crate) max_age_secs: Option<Spanned<i64>>,
+}
+
+/// `[build]`.
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct BuildEntry {
+    pub(crate) output: Option<Spanned<String>>,
+    pub(crate) root: Option<Spanned<String>>,
+    pub(crate) command: Option<Spanned<String>>,
+    pub(crate) install: Option<Spanned<String>>,
+    pub(crate) framework: Option<Spanned<String>>,
+    /// Whether unknown paths lead to `index.html`.
+    pub(crate) spa: Option<bool>,
+    /// `devCommand` of `vercel.json`.
+    #[serde(skip)]
+    pub(crate) dev: Option<Spanned<String>>,
+    /// `ignoreCommand` of `vercel.json`.
+    #[serde(skip)]
+    pub(crate) ignore: Option<Spanned<String>>,
+}
+
+/// `[[crons]]`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct CronEntry {
+    pub(crate) path: Spanned<String>,
+    pub(crate) schedule: Spanned<String>,
+}

@@ -1,0 +1,160 @@
+//! Why a frontend was not built.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use crate::env_files::EnvFileError;
+use crate::interrupt::Interrupted;
+use crate::tree::TreeError;
+
+/// The frontend was not built.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontendError {
+    /// A `package.json` is no JSON.
+    #[error("{place}: {reason}")]
+    PackageJson {
+        /// The place, relative to the project.
+        place: String,
+        /// What the reader says.
+        reason: String,
+    },
+    /// An environment file is wrong.
+    #[error(transparent)]
+    EnvFile(#[from] EnvFileError),
+    /// The framework that was asked for is none that is known.
+    #[error("there is no framework `{found}`{}", nearest.map(|name| format!(": did you mean `{name}`?")).unwrap_or_default())]
+    UnknownFramework {
+        /// What was written.
+        found: String,
+        /// The nearest that is known.
+        nearest: Option<&'static str>,
+    },
+    /// A lock file is of other dependencies than package.json has.
+    #[error("lock_file_out_of_date: package.json asks for `{dependency}` in a way that `{}` does not know", lock.display())]
+    LockOutOfDate {
+        /// The lock file, relative to the project.
+        lock: PathBuf,
+        /// The first package that differs.
+        dependency: String,
+    },
+    /// There is nothing that builds what was asked for.
+    #[error(
+        "missing_build_script: nothing builds this {framework} project: give package.json a script `build`, or ship.toml \
+         `[build] command`"
+    )]
+    NoBuildCommand {
+        /// The framework.
+        framework: &'static str,
+    },
+    /// A command cannot be started.
+    #[error("`{command}` cannot be started (the {key} of the frontend)")]
+    CannotRun {
+        /// What it is in configuration.
+        key: &'static str,
+        /// The command.
+        command: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A command ended badly.
+    #[error("`{command}` failed with {status}")]
+    CommandFailed {
+        /// What it is in configuration.
+        key: &'static str,
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines that it printed.
+        last_lines: Vec<String>,
+        /// The file of all its lines.
+        log: PathBuf,
+    },
+    /// The build left no folder.
+    #[error("STATIC_BUILD_NO_OUT_DIR: the build `{command}` left none of the folders {}", shown(looked_for))]
+    NoOutput {
+        /// The command.
+        command: String,
+        /// Where the output could have been, relative to the project.
+        looked_for: Vec<PathBuf>,
+        /// What to do, where the framework has a way of its own.
+        hint: Option<&'static str>,
+    },
+    /// The output is a file.
+    #[error("STATIC_BUILD_NOT_A_DIR: the output of the build, `{}`, is not a folder", folder.display())]
+    OutputNotAFolder {
+        /// What it is, relative to the project.
+        folder: PathBuf,
+    },
+    /// The output is empty.
+    #[error("STATIC_BUILD_EMPTY_OUT_DIR: the build `{command}` left no file in `{}`", folder.display())]
+    EmptyOutput {
+        /// The command.
+        command: String,
+        /// The folder, relative to the project.
+        folder: PathBuf,
+    },
+    /// The log cannot be written.
+    #[error("the log `{}` cannot be written", path.display())]
+    Log {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The project's files cannot be read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Nobody wants the build any more.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl FrontendError {
+    /// The stable code of the problem, where it has one.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::NoBuildCommand { .. } => Some("missing_build_script"),
+            Self::CommandFailed { .. } => Some("build_command_failed"),
+            Self::LockOutOfDate { .. } => Some("lock_file_out_of_date"),
+            Self::NoOutput { .. } => Some("STATIC_BUILD_NO_OUT_DIR"),
+            Self::OutputNotAFolder { .. } => Some("STATIC_BUILD_NOT_A_DIR"),
+            Self::EmptyOutput { .. } => Some("STATIC_BUILD_EMPTY_OUT_DIR"),
+            Self::UnknownFramework { .. } => Some("unknown_framework"),
+            _ => None,
+        }
+    }
+
+    /// The last lines of what failed.
+    pub fn last_lines(&self) -> &[String] {
+        match self {
+            Self::CommandFailed { last_lines, .. } => last_lines,
+            _ => &[],
+        }
+    }
+
+    /// What to do next, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::CommandFailed { log, .. } => Some(format!("all it printed is in {}", log.display())),
+            Self::LockOutOfDate { .. } => Some("`npm install` brings it up to date".to_owned()),
+            Self::NoOutput { hint: Some(hint), .. } => Some((*hint).to_owned()),
+            Self::NoOutput { .. } | Self::OutputNotAFolder { .. } | Self::EmptyOutput { .. } => {
+                Some("`[build] output` of ship.toml names the folder that the build writes".to_owned())
+            }
+            Self::CannotRun { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
+                "install it, or say what builds with `[build] command` in ship.toml; `command = \"\"` builds nothing"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn shown(folders: &[PathBuf]) -> String {
+    let shown: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+    shown.join(", ")
+}

@@ -1,0 +1,93 @@
+//! `package.json`, as far as a build looks at it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::FrontendError;
+use crate::tree::shown_below;
+
+/// The file's name.
+pub(super) const PACKAGE_JSON: &str = "package.json";
+
+/// Scripts that build, the first before the second: the one that is meant for this kind of deploy wins.
+const BUILD_SCRIPTS: [&str; 2] = ["vercel-build", "build"];
+
+/// What of a `package.json` counts. Fields of other types than expected are as good as absent: the package manager says so.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct PackageJson {
+    #[serde(deserialize_with = "lenient")]
+    pub(super) name: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub(super) package_manager: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    scripts: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "lenient")]
+    dependencies: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "lenient")]
+    dev_dependencies: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "lenient")]
+    optional_dependencies: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "lenient")]
+    workspaces: Option<serde_json::Value>,
+}
+
+fn lenient<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(from)?).ok())
+}
+
+impl PackageJson {
+    /// Reads the one in `folder`, `None` if there is none. A file that is no JSON is an error with its place.
+    pub(super) fn read(folder: &Path, project: &Path) -> Result<Option<Self>, FrontendError> {
+        let path = folder.join(PACKAGE_JSON);
+        let Ok(text) = std::fs::read(&path) else { return Ok(None) };
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text).trim_ascii();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_slice(text).map(Some).map_err(|error| FrontendError::PackageJson {
+            place: format!("{}:{}:{}", shown_below(project, &path).display(), error.line(), error.column()),
+            reason: crate::json::reason(&error),
+        })
+    }
+
+    /// Whether it depends on a package, to build or to run.
+    pub(super) fn depends_on(&self, package: &str) -> bool {
+        [&self.dependencies, &self.dev_dependencies].into_iter().flatten().any(|all| all.contains_key(package))
+    }
+
+    /// Whether anything has to be installed for it.
+    pub(super) fn has_dependencies(&self) -> bool {
+        let all = [&self.dependencies, &self.dev_dependencies, &self.optional_dependencies];
+        all.into_iter().flatten().any(|all| !all.is_empty()) || self.workspaces.is_some()
+    }
+
+    /// A package that `lock`, the same file as a lock file remembers it, does not ask for in the same way.
+    pub(super) fn first_difference(&self, lock: &Self) -> Option<&str> {
+        let pairs = [
+            (&self.dependencies, &lock.dependencies),
+            (&self.dev_dependencies, &lock.dev_dependencies),
+            (&self.optional_dependencies, &lock.optional_dependencies),
+        ];
+        let differing = pairs.into_iter().flat_map(|(wanted, locked)| {
+            let locked = |name: &str| locked.as_ref().and_then(|locked| locked.get(name));
+            wanted.iter().flatten().filter(move |(name, range)| locked(name) != Some(range))
+        });
+        // npm writes what is optional into both lists of package.json.
+        let is_optional = |name: &str| lock.optional_dependencies.as_ref().is_some_and(|all| all.contains_key(name));
+        differing.map(|(name, _)| name.as_str()).find(|name| !is_optional(name))
+    }
+
+    /// Whether other packages below it are installed with it.
+    pub(super) fn has_workspaces(&self) -> bool {
+        self.workspaces.is_some()
+    }
+
+    /// The name of the script that builds.
+    pub(super) fn build_script(&self) -> Option<&'static str> {
+        let scripts = self.scripts.as_ref()?;
+        BUILD_SCRIPTS.into_iter().find(|name| scripts.get(*name).is_some_and(|line| !line.trim().is_empty()))
+    }
+}

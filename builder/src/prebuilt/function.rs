@@ -1,0 +1,356 @@
+//! `functions/*.func` of an output: what each is made of, and how it is started.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer};
+
+use super::elf::{self, Program};
+use super::launcher::Calling;
+use super::{Parts, Place, PrebuiltError, PrebuiltFunction};
+use crate::artifact::{CachedArtifact, digest_file};
+use crate::build::BuiltLayer;
+use crate::detect::{DetectedFunction, Reach};
+use crate::included::Inclusion;
+use crate::tree::{self, Selection};
+
+/// How many bytes the files of a function may have: what other platforms allow, so that an output that is too large for them
+/// is not found out there.
+const MAX_UNPACKED_BYTES: u64 = 250_000_000;
+
+/// How many of its largest files are named.
+const LARGEST_NAMED: usize = 5;
+
+/// The file that says how a function is started.
+const VC_CONFIG: &str = ".vc-config.json";
+
+/// How long a function with `maxDuration: "max"` may take, in seconds.
+const MAX_DURATION_SECS: u32 = 800;
+
+/// The files of a function that is still to be packed.
+#[derive(Debug)]
+pub(crate) struct FunctionFiles {
+    /// Each with its name in the artifact, sorted.
+    pub(super) files: Vec<PackedFile>,
+    pub(super) start: Start,
+}
+
+/// One file of a function.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct PackedFile {
+    pub(super) name: String,
+    pub(super) file: PathBuf,
+    pub(super) is_executable: bool,
+}
+
+/// How a function is started.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Start {
+    /// A program of its own.
+    Program {
+        /// Its file in the artifact.
+        handler: String,
+    },
+    /// A module that Node loads.
+    Node {
+        /// Its file in the artifact.
+        entry: String,
+        /// How it wants to be called.
+        calling: Calling,
+        /// Variables that it finds set.
+        environment: BTreeMap<String, String>,
+    },
+}
+
+/// `.vc-config.json`, as far as it is looked at.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default, rename_all = "camelCase")]
+struct VcConfig {
+    runtime: String,
+    handler: Option<String>,
+    entrypoint: Option<String>,
+    runtime_language: Option<String>,
+    launcher_type: Option<String>,
+    should_add_helpers: bool,
+    memory: Option<Value>,
+    max_duration: Option<Value>,
+    max_concurrency: Option<Value>,
+    environment: Value,
+    file_path_map: BTreeMap<String, String>,
+    ship: Option<OwnKeys>,
+}
+
+/// What `ship build` writes beside, so that its output is the very same deployment.
+#[derive(Deserialize, Debug)]
+struct OwnKeys {
+    runtime: FunctionRuntime,
+    limits: FunctionLimits,
+    #[serde(default)]
+    layers: Vec<Layer>,
+}
+
+/// Finds and reads the functions of an output.
+pub(super) fn find(place: &Place<'_>) -> Result<Vec<PrebuiltFunction>, PrebuiltError> {
+    let folder = place.folder.join("functions");
+    let mut folders = Vec::new();
+    collect(place, &folder, "", &mut folders)?;
+    folders.sort_unstable();
+    folders.into_iter().map(|(name, folder)| read(place, &name, &folder)).collect()
+}
+
+/// The `.func` folders below `folder`, each with the name of its function. Symlinks lead to a function that is shared.
+fn collect(
+    place: &Place<'_>,
+    folder: &Path,
+    above: &str,
+    found: &mut Vec<(String, PathBuf)>,
+) -> Result<(), PrebuiltError> {
+    let unreadable = |source| PrebuiltError::Unreadable { path: place.shown(folder), source };
+    let entries = match std::fs::read_dir(folder) {
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(unreadable)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        if !path.is_dir() {
+            continue;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = if above.is_empty() { name } else { format!("{above}/{name}") };
+        match name.strip_suffix(".func") {
+            Some(function) => found.push((function.to_owned(), path)),
+            None => collect(place, &path, &name, found)?,
+        }
+    }
+    Ok(())
+}
+
+fn read(place: &Place<'_>, name: &str, folder: &Path) -> Result<PrebuiltFunction, PrebuiltError> {
+    // The name is that of the link, the content that of the function that it leads to.
+    let real = tree::follow(folder, place.project)?;
+    let config: VcConfig = place.read_json(&real.join(VC_CONFIG))?;
+    let wrong = |source| PrebuiltError::Path { config: place.shown(folder), source };
+    let name: FunctionName = name.parse().map_err(wrong)?;
+    let file = place.shown(folder).display().to_string();
+    if let Some(own) = config.ship {
+        return packed(place, name, file, &real, own);
+    }
+    let start = start(place, &real, &config)?;
+    let files = files(place, &real, &config.file_path_map)?;
+    check_size(place, &real, &files)?;
+    check_start(place, &real, &start, &files)?;
+    let runtime = match (&start, config.runtime_language.as_deref()) {
+        (Start::Node { .. }, _) => FunctionRuntime::Node,
+        (Start::Program { .. }, Some("rust")) => FunctionRuntime::Rust,
+        (Start::Program { .. }, _) => FunctionRuntime::Go,
+    };
+    let detected = DetectedFunction {
+        name,
+        file,
+        runtime,
+        limits: limits(&config),
+        reach: Reach::Path,
+        inclusion: Inclusion::default(),
+    };
+    Ok(PrebuiltFunction { detected, parts: Parts::Files(FunctionFiles { files, start }) })
+}
+
+/// A function that ship itself packed: its artifact stands beside its folder.
+fn packed(
+    place: &Place<'_>,
+    name: FunctionName,
+    file: String,
+    folder: &Path,
+    own: OwnKeys,
+) -> Result<PrebuiltFunction, PrebuiltError> {
+    let zip = folder.with_extension("zip");
+    let artifact = artifact(place, zip)?;
+    let OwnKeys { runtime, limits, layers } = own;
+    let layer = |layer: Layer| {
+        let zip = place.folder.join("layers").join(format!("{}.zip", layer.digest.to_hex()));
+        Ok(BuiltLayer { mount: layer.mount, artifact: self::artifact(place, zip)? })
+    };
+    let layers = layers.into_iter().map(layer).collect::<Result<_, PrebuiltError>>()?;
+    if matches!(runtime, FunctionRuntime::Go | FunctionRuntime::Rust) {
+        check_program(place, &folder.join(runtime.entry()))?;
+    }
+    let detected =
+        DetectedFunction { name, file, runtime, limits, reach: Reach::Path, inclusion: Inclusion::default() };
+    Ok(PrebuiltFunction { detected, parts: Parts::Packed(artifact, layers) })
+}
+
+/// An artifact as it stands in a file.
+fn artifact(place: &Place<'_>, file: PathBuf) -> Result<CachedArtifact, PrebuiltError> {
+    let read = || digest_file(&mut std::fs::File::open(&file)?);
+    let (digest, size_bytes) =
+        read().map_err(|source| PrebuiltError::Unreadable { path: place.shown(&file), source })?;
+    Ok(CachedArtifact { digest, size_bytes, file })
+}
+
+/// How a function is started, by what its configuration says.
+fn start(place: &Place<'_>, folder: &Path, config: &VcConfig) -> Result<Start, PrebuiltError> {
+    let unsupported = |reason: String| Err(PrebuiltError::Unsupported { function: place.shown(folder), reason });
+    let named = |file: &Option<String>, key: &str| match file {
+        Some(file) => Ok(file.trim_start_matches("./").to_owned()),
+        None => Err(PrebuiltError::Unsupported {
+            function: place.shown(folder),
+            reason: format!("its .vc-config.json has no `{key}`"),
+        }),
+    };
+    let environment = environment(&config.environment);
+    match config.runtime.as_str() {
+        "edge" => {
+            let calling = Calling { is_edge: true, has_helpers: false };
+            Ok(Start::Node { entry: named(&config.entrypoint, "entrypoint")?, calling, environment })
+        }
+        node if node.starts_with("nodejs") || config.launcher_type.as_deref() == Some("Nodejs") => {
+            let calling = Calling { is_edge: false, has_helpers: config.should_add_helpers };
+            Ok(Start::Node { entry: named(&config.handler, "handler")?, calling, environment })
+        }
+        "executable" | "provided.al2023" | "provided.al2" | "provided" => {
+            Ok(Start::Program { handler: named(&config.handler, "handler")? })
+        }
+        python if python.starts_with("python") => unsupported(
+            "it is a Python function that was packed for another platform: `ship deploy` without `--prebuilt` builds it from \
+             its source"
+                .to_owned(),
+        ),
+        "container" => unsupported("it is a container image, and functions here are files".to_owned()),
+        "" => unsupported("its .vc-config.json has no `runtime`".to_owned()),
+        other => unsupported(format!("its runtime is `{other}`, and those that are known are nodejs, edge and executable")),
+    }
+}
+
+/// `environment`: an object, or a list of objects.
+fn environment(value: &Value) -> BTreeMap<String, String> {
+    let objects = value.as_array().into_iter().flatten().chain([value]).filter_map(Value::as_object);
+    let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    objects.flatten().filter_map(pair).collect()
+}
+
+fn limits(config: &VcConfig) -> FunctionLimits {
+    let default = FunctionLimits::default();
+    let number = |value: &Option<Value>| value.as_ref()?.as_u64()?.try_into().ok().filter(|number: &u32| *number > 0);
+    let is_max = config.max_duration.as_ref().is_some_and(|value| value == "max");
+    FunctionLimits {
+        timeout_secs: if is_max {
+            MAX_DURATION_SECS
+        } else {
+            number(&config.max_duration).unwrap_or(default.timeout_secs)
+        },
+        memory_mb: number(&config.memory).unwrap_or(default.memory_mb),
+        concurrency: number(&config.max_concurrency).unwrap_or(default.concurrency),
+        ..default
+    }
+}
+
+/// What of a function's folder is packed: everything but what says how it is started, and secrets.
+struct FunctionSelection;
+
+impl Selection for FunctionSelection {
+    fn enters(&self, _: &str, name: &str) -> bool {
+        name != ".git"
+    }
+
+    fn takes(&self, path: &str, name: &str) -> bool {
+        path != VC_CONFIG && !is_secret(name)
+    }
+}
+
+/// Environment files are never part of what is deployed, whoever traced them.
+fn is_secret(name: &str) -> bool {
+    name == ".env" || name.starts_with(".env.")
+}
+
+/// The files of a function: those in its folder, and those that `filePathMap` names by their place in the repository.
+fn files(
+    place: &Place<'_>,
+    folder: &Path,
+    mapped: &BTreeMap<String, String>,
+) -> Result<Vec<PackedFile>, PrebuiltError> {
+    let mut files = BTreeMap::new();
+    for file in tree::walk(folder, place.project, &FunctionSelection)? {
+        let name = file.path.as_str().to_owned();
+        files.insert(name.clone(), folder.join(name));
+    }
+    let repository = repository(place.project);
+    for (name, source) in mapped {
+        let config = || place.shown(&folder.join(VC_CONFIG));
+        let name: ship_core::SitePath =
+            name.parse().map_err(|source| PrebuiltError::Path { config: config(), source })?;
+        if is_secret(name.file_name()) || is_secret(source.rsplit('/').next().unwrap_or(source)) {
+            continue;
+        }
+        let location = place.project.join(source);
+        let missing = |_| PrebuiltError::FileMissing { function: place.shown(folder), file: source.clone() };
+        let real = location.canonicalize().map_err(missing)?;
+        if !real.starts_with(&repository) {
+            return Err(PrebuiltError::LeavesProject { config: config(), file: source.clone() });
+        }
+        if real.is_dir() {
+            for file in tree::walk(&real, &repository, &FunctionSelection)? {
+                files.insert(format!("{name}/{}", file.path), real.join(file.path.as_str()));
+            }
+        } else {
+            files.insert(name.as_str().to_owned(), real);
+        }
+    }
+    let packed = |(name, file): (String, PathBuf)| {
+        let is_executable = file.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0);
+        PackedFile { name, file, is_executable }
+    };
+    Ok(files.into_iter().map(packed).collect())
+}
+
+/// The repository that a project is in: where its version control is, else the project itself.
+fn repository(project: &Path) -> PathBuf {
+    project.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(project).to_owned()
+}
+
+fn check_size(place: &Place<'_>, folder: &Path, files: &[PackedFile]) -> Result<(), PrebuiltError> {
+    let size = |file: &PackedFile| file.file.metadata().map_or(0, |metadata| metadata.len());
+    let mut sizes: Vec<(u64, &str)> = files.iter().map(|file| (size(file), file.name.as_str())).collect();
+    let size_bytes = sizes.iter().map(|(size, _)| size).sum();
+    if size_bytes <= MAX_UNPACKED_BYTES {
+        return Ok(());
+    }
+    sizes.sort_unstable_by(|left, right| right.cmp(left));
+    let line = |(size, name): &(u64, &str)| format!("  {:.1} MB  {name}", *size as f64 / 1e6);
+    Err(PrebuiltError::TooLarge {
+        function: place.shown(folder),
+        size_bytes,
+        most_bytes: MAX_UNPACKED_BYTES,
+        largest: sizes.iter().take(LARGEST_NAMED).map(line).collect(),
+    })
+}
+
+/// What a function starts with must be there, and run here.
+fn check_start(place: &Place<'_>, folder: &Path, start: &Start, files: &[PackedFile]) -> Result<(), PrebuiltError> {
+    let (Start::Program { handler: wanted } | Start::Node { entry: wanted, .. }) = start;
+    let Some(found) = files.iter().find(|file| file.name == *wanted) else {
+        return Err(PrebuiltError::FileMissing { function: place.shown(folder), file: wanted.clone() });
+    };
+    let runtime = if matches!(start, Start::Node { .. }) { FunctionRuntime::Node } else { FunctionRuntime::Go };
+    if files.iter().any(|file| file.name == runtime.entry() && file.name != *wanted) || wanted == "launcher.mjs" {
+        let reason = format!("it has a file `{}` of its own, where ship puts what starts it", runtime.entry());
+        return Err(PrebuiltError::Unsupported { function: place.shown(folder), reason });
+    }
+    match start {
+        Start::Program { .. } => check_program(place, &found.file),
+        Start::Node { .. } => Ok(()),
+    }
+}
+
+fn check_program(place: &Place<'_>, file: &Path) -> Result<(), PrebuiltError> {
+    let program = elf::program(file).map_err(|source| PrebuiltError::Unreadable { path: place.shown(file), source })?;
+    let found = match program {
+        Program::Text => return Ok(()),
+        Program::For(arch) if arch == place.arch => return Ok(()),
+        Program::For(arch) => format!("linux/{arch}"),
+        Program::Foreign(what) => what,
+    };
+    Err(PrebuiltError::WrongArchitecture { file: place.shown(file), found, wanted: place.arch })
+}

@@ -1,0 +1,30 @@
+//! Functions in Python: finding their applications, packing the project they import from, and installing what it depends on.
+
+mod build;
+mod dependencies;
+mod entry_point;
+mod error;
+mod index;
+mod inputs;
+mod install;
+mod interpreter;
+mod launcher;
+mod packages;
+mod requirements;
+mod scan;
+mod sources;
+mod syntax;
+mod uv;
+mod uv_fetch;
+mod version;
+
+pub use error::PythonError;
+pub use scan::EntryFlaw;
+pub use syntax::SyntaxError;
+pub use version::Version;
+
+pub(crate) use build::build;
+pub(crate) use entry_point::{SiteEntry, is_server, site_entry};
+pub(crate) use inputs::{InputError as PythonInputError, PythonEntry, PythonInputs};
+pub(crate) use scan::{NearEntry, PythonFile, imports, is_python_source, scan};
+pub(crate) use sources::{is_python_project, is_virtual_environment};

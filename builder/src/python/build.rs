@@ -1,0 +1,220 @@
+//! Building functions in Python: one small program each, and layers that all of them share.
+
+use ship_core::{Digest, DigestHasher, SitePath};
+
+use super::dependencies::{Dependencies, Needs};
+use super::error::PythonError;
+use super::inputs::{ProjectInputs, PythonInputs};
+use super::install::Installer;
+use super::interpreter::{Interpreter, find_version};
+use super::uv::Uv;
+use super::{launcher, packages};
+use crate::artifact::{CachedArtifact, Content, Member};
+use crate::assets::{self, FoundFiles};
+use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
+use crate::detect::SiteFolder;
+use crate::event::BuildEvent;
+use crate::tree::FileStat;
+
+/// The folder of the layer that holds the project.
+const PROJECT_MOUNT: &str = "project";
+
+/// The most bytes that a layer may unpack to: what a host takes.
+const MAX_LAYER_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// How many of the largest members are named when there is too much.
+const SHOWN_MEMBERS: usize = 5;
+
+/// What artifacts are made of besides what their keys name. To be counted up when what is made of it changes.
+const RECIPE: &[u8] = b"ship python 1";
+
+/// Builds the functions of `inputs`.
+pub(crate) fn build(inputs: &PythonInputs, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
+    let Some(project) = &inputs.project else { return Ok(Artifacts::new()) };
+    let shop = Workshop { job };
+    let interpreter = shop.interpreter(&project.needs)?;
+    let mut shared = vec![shop.launcher()?, shop.project(project)?];
+    if let (Some(needed), Some(interpreter)) = (&project.needs.dependencies, &interpreter) {
+        shared.push(shop.packages(needed, interpreter)?);
+    }
+    let is_known = shared.iter().all(|layer| layer.is_cached);
+    let layers: Vec<BuiltLayer> = shared.into_iter().map(|layer| layer.layer).collect();
+    let mut artifacts = Artifacts::new();
+    for entry in &inputs.entries {
+        let program = launcher::program(entry);
+        let key = key("program", &[program.as_bytes()]);
+        let (artifact, was_known) = shop.kept(&key, || Ok(launcher::artifact(program)))?;
+        let built =
+            if is_known && was_known { BuiltArtifact::cached(artifact) } else { BuiltArtifact::fresh(artifact) };
+        artifacts.insert(entry.name.clone(), built.with_layers(layers.clone()));
+    }
+    Ok(artifacts)
+}
+
+/// A layer, and whether the build cache had it.
+struct SharedLayer {
+    layer: BuiltLayer,
+    is_cached: bool,
+}
+
+impl SharedLayer {
+    fn new(mount: &str, (artifact, is_cached): (CachedArtifact, bool)) -> Self {
+        let mount: SitePath = mount.parse().expect("the name of a folder that ship chose is a path");
+        Self { layer: BuiltLayer { mount, artifact }, is_cached }
+    }
+}
+
+struct Workshop<'b> {
+    job: &'b BuildJob<'b>,
+}
+
+impl Workshop<'_> {
+    /// The Python that packages are installed for. Where nothing is asked of it, none has to be there.
+    fn interpreter(&self, needs: &Needs) -> Result<Option<Interpreter>, PythonError> {
+        if needs.dependencies.is_none() && needs.wanted.is_empty() {
+            return Ok(None);
+        }
+        let found = Interpreter::find(self.job.environment);
+        let Some(interpreter) = found else {
+            return match &needs.dependencies {
+                Some(needed) => Err(PythonError::NoInterpreter { needed_for: needed.shown().to_owned() }),
+                None => Ok(None),
+            };
+        };
+        let Some(unmet) = needs.wanted.iter().find(|wanted| !wanted.is_met_by(interpreter.version)) else {
+            return Ok(Some(interpreter));
+        };
+        let minor = super::version::Version::parse(unmet.text.trim_start_matches(['=', '~', '>']))
+            .map(super::version::Version::short);
+        Err(PythonError::Version {
+            place: unmet.place.clone(),
+            wanted: unmet.text.clone(),
+            found: interpreter.version,
+            program: interpreter.program,
+            other: minor.and_then(|minor| find_version(&minor, self.job.environment)),
+        })
+    }
+
+    fn launcher(&self) -> Result<SharedLayer, BuildError> {
+        let key = key("launcher", &[launcher::digest().as_bytes()]);
+        Ok(SharedLayer::new(launcher::MOUNT, self.kept(&key, || Ok(launcher::members()))?))
+    }
+
+    /// The files of the project.
+    fn project(&self, project: &ProjectInputs) -> Result<SharedLayer, BuildError> {
+        let site = self.job.site;
+        let FoundFiles { files, looked_at } = &project.sources;
+        let found = FoundFiles { files: files.clone(), looked_at: *looked_at };
+        // The same folder may be the site's too, with other files.
+        let folder = SiteFolder { folder: site.base.clone(), ..site.clone() };
+        let digested = assets::digest(found, &folder, &self.job.environment.cache_dir.join("python"))?;
+        let mut hasher = DigestHasher::new();
+        for asset in &digested.assets {
+            hasher.update_field(asset.path.as_str().as_bytes());
+            hasher.update_field(asset.digest.as_bytes());
+        }
+        let members = || {
+            let members: Vec<(Member, u64)> = files
+                .iter()
+                .map(|file| {
+                    let content = Content::File(site.base.join(file.path.as_str()));
+                    (Member::data(format!("{PROJECT_MOUNT}/{}", file.path), content), file.stat.size_bytes)
+                })
+                .collect();
+            refuse_too_large("the files of the project", &members)?;
+            Ok(members.into_iter().map(|(member, _)| member).collect())
+        };
+        let key = key("project", &[hasher.finish().as_bytes()]);
+        let is_unchanged = || {
+            files.iter().all(|file| {
+                let location = site.base.join(file.path.as_str());
+                std::fs::metadata(location).is_ok_and(|now| FileStat::of(&now) == file.stat)
+            })
+        };
+        Ok(SharedLayer::new(PROJECT_MOUNT, self.kept_if(&key, members, is_unchanged)?))
+    }
+
+    /// What the project depends on, installed now if this was not installed before.
+    fn packages(&self, needed: &Dependencies, interpreter: &Interpreter) -> Result<SharedLayer, BuildError> {
+        let version = interpreter.version.to_string();
+        let key = key("packages", &[needed.digest().as_bytes(), version.as_bytes(), self.job.arch.as_str().as_bytes()]);
+        let known = if needed.has_folders { None } else { self.job.cache.find(&key) };
+        if let Some(artifact) = known {
+            return Ok(SharedLayer::new(packages::MOUNT, (artifact, true)));
+        }
+        let folder = self.job.environment.cache_dir.join("python");
+        let failed = |source| PythonError::Storage { path: folder.clone(), source };
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        let scratch = tempfile::Builder::new().prefix("installing-").tempdir_in(&folder).map_err(failed)?;
+        let target = scratch.path().join("packages");
+        std::fs::create_dir(&target).map_err(failed)?;
+        let events = |event| self.job.tell(event);
+        let file = needed.shown().to_owned();
+        events(BuildEvent::PackagesInstalling { file: file.clone() });
+        let uv = Uv::find(self.job.environment, &events)?;
+        let installer = Installer { uv, interpreter, arch: self.job.arch, environment: self.job.environment };
+        installer.install(needed, &target, scratch.path())?;
+        let members = packages::members(&target)?;
+        refuse_too_large("the packages that the project depends on", &members)?;
+        let bytes = members.iter().map(|(_, bytes)| bytes).sum();
+        let mut members: Vec<Member> = members.into_iter().map(|(member, _)| member).collect();
+        if members.is_empty() {
+            // A layer has its folder, also when there is nothing for this platform.
+            members.push(Member::data(format!("{}/.empty", packages::MOUNT), Content::Bytes(Vec::new())));
+        }
+        let artifact = self.job.cache.store(members)?;
+        self.job.cache.remember(&key, &artifact);
+        events(BuildEvent::PackagesInstalled { file, bytes });
+        Ok(SharedLayer::new(packages::MOUNT, (artifact, false)))
+    }
+
+    /// The artifact with `key`, made of `members` if the build cache does not have it.
+    fn kept(
+        &self,
+        key: &Digest,
+        members: impl FnOnce() -> Result<Vec<Member>, BuildError>,
+    ) -> Result<(CachedArtifact, bool), BuildError> {
+        self.kept_if(key, members, || true)
+    }
+
+    /// The same; a new one is remembered if `is_unchanged` says afterwards that its files are still those of the key.
+    fn kept_if(
+        &self,
+        key: &Digest,
+        members: impl FnOnce() -> Result<Vec<Member>, BuildError>,
+        is_unchanged: impl FnOnce() -> bool,
+    ) -> Result<(CachedArtifact, bool), BuildError> {
+        if let Some(known) = self.job.cache.find(key) {
+            return Ok((known, true));
+        }
+        let artifact = self.job.cache.store(members()?)?;
+        if is_unchanged() {
+            self.job.cache.remember(key, &artifact);
+        }
+        Ok((artifact, false))
+    }
+}
+
+/// The key of something in the build cache.
+fn key(what: &str, parts: &[&[u8]]) -> Digest {
+    let mut hasher = DigestHasher::new();
+    hasher.update_field(RECIPE);
+    hasher.update_field(what.as_bytes());
+    for part in parts {
+        hasher.update_field(part);
+    }
+    hasher.finish()
+}
+
+fn refuse_too_large(what: &'static str, members: &[(Member, u64)]) -> Result<(), PythonError> {
+    let bytes: u64 = members.iter().map(|(_, bytes)| bytes).sum();
+    if bytes <= MAX_LAYER_BYTES {
+        return Ok(());
+    }
+    let mut sorted: Vec<&(Member, u64)> = members.iter().collect();
+    sorted.sort_unstable_by_key(|(member, bytes)| (std::cmp::Reverse(*bytes), member.name.clone()));
+    let line = |(member, bytes): &&(Member, u64)| format!("{} MB {}", bytes / 1_000_000, member.name);
+    let largest: Vec<String> = sorted.iter().take(SHOWN_MEMBERS).map(line).collect();
+    let (megabytes, most) = (bytes / 1_000_000, MAX_LAYER_BYTES / 1_000_000);
+    Err(PythonError::TooLarge { what, megabytes, most, largest: largest.join("\n") })
+}

@@ -1,0 +1,287 @@
+//! What a project says it depends on: the most exact of the files that can say so.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+use ship_core::{Digest, DigestHasher};
+use toml::Table;
+
+use super::error::PythonError;
+use super::requirements::{RequirementFile, RequirementFiles};
+use super::version::Wanted;
+use crate::detect::SiteFolder;
+use crate::tree::shown_below;
+
+/// What a project depends on, and the Python it wants.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    pub(super) dependencies: Option<Dependencies>,
+    pub(super) wanted: Vec<Wanted>,
+}
+
+/// The file that says what is installed.
+#[derive(Debug)]
+pub(super) struct Dependencies {
+    pub(super) source: Source,
+    /// The folder it stands in.
+    pub(super) folder: PathBuf,
+    /// It and what it refers to; the first is the file itself.
+    pub(super) files: Vec<RequirementFile>,
+    /// Whether a folder is installed too, whose files may change unseen.
+    pub(super) has_folders: bool,
+}
+
+/// Which kind of file it is. The earlier ones are more exact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    UvLock,
+    Pylock,
+    Pyproject,
+    PipfileLock,
+    Requirements,
+}
+
+/// The kinds with their files, in the order in which they are looked for.
+const SOURCES: [(Source, &str); 5] = [
+    (Source::UvLock, "uv.lock"),
+    (Source::Pylock, "pylock.toml"),
+    (Source::Pyproject, "pyproject.toml"),
+    (Source::PipfileLock, "Pipfile.lock"),
+    (Source::Requirements, "requirements.txt"),
+];
+
+impl Needs {
+    /// Reads what the project in the base folder of `site`, or else its `api/`, says.
+    pub(super) fn read(site: &SiteFolder) -> Result<Self, PythonError> {
+        let folders = [site.base.clone(), site.base.join("api")];
+        let mut needs = Self::default();
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            needs.wanted.extend(wanted(folder, site)?);
+            if needs.dependencies.is_none() {
+                needs.dependencies = dependencies(folder, site)?;
+            }
+        }
+        if needs.dependencies.is_none() && site.base.join("Pipfile").is_file() {
+            return Err(PythonError::PipfileWithoutLock {
+                file: shown_below(&site.project, &site.base.join("Pipfile")),
+            });
+        }
+        Ok(needs)
+    }
+}
+
+impl Dependencies {
+    /// The file, relative to the project.
+    pub(super) fn shown(&self) -> &str {
+        &self.files[0].shown
+    }
+
+    /// The file itself.
+    pub(super) fn path(&self) -> PathBuf {
+        let name = SOURCES.iter().find(|(source, _)| *source == self.source).map_or("", |(_, name)| name);
+        self.folder.join(name)
+    }
+
+    /// The digest of all that is said.
+    pub(super) fn digest(&self) -> Digest {
+        let mut hasher = DigestHasher::new();
+        hasher.update_field(format!("{:?}", self.source).as_bytes());
+        for file in &self.files {
+            hasher.update_field(file.shown.as_bytes());
+            hasher.update_field(file.text.as_bytes());
+        }
+        hasher.finish()
+    }
+}
+
+fn dependencies(folder: &Path, site: &SiteFolder) -> Result<Option<Dependencies>, PythonError> {
+    for (source, name) in SOURCES {
+        let file = folder.join(name);
+        if !file.is_file() {
+            continue;
+        }
+        let mut read = RequirementFiles::default();
+        let unreadable = |source| PythonError::Unreadable { path: shown_below(&site.project, &file), source };
+        match source {
+            Source::Requirements => read.read(&file, &site.project, 0).map_err(unreadable)?,
+            _ => read.files.push(text_of(&file, site).map_err(unreadable)?),
+        }
+        let names_packages = match source {
+            Source::Requirements => read.name_packages(),
+            Source::Pyproject => {
+                let table = parse(&read.files[0])?;
+                read.has_folders = table.get("build-system").is_some() && project(&table).is_none();
+                asks_for_packages(&table)
+            }
+            Source::UvLock | Source::Pylock | Source::PipfileLock => true,
+        };
+        if !names_packages {
+            continue;
+        }
+        // What stands beside a lock file decides too: what it was made for, and where packages come from.
+        for beside in ["pyproject.toml", "uv.toml"].iter().filter(|beside| **beside != name) {
+            let beside = folder.join(beside);
+            if beside.is_file() && source != Source::PipfileLock {
+                read.files.push(text_of(&beside, site).map_err(unreadable)?);
+            }
+        }
+        return Ok(Some(Dependencies {
+            source,
+            folder: folder.to_owned(),
+            files: read.files,
+            has_folders: read.has_folders,
+        }));
+    }
+    Ok(None)
+}
+
+fn text_of(file: &Path, site: &SiteFolder) -> io::Result<RequirementFile> {
+    Ok(RequirementFile {
+        shown: shown_below(&site.project, file).display().to_string(),
+        text: std::fs::read_to_string(file)?,
+    })
+}
+
+fn parse(file: &RequirementFile) -> Result<Table, PythonError> {
+    file.text.parse().map_err(|source: toml::de::Error| PythonError::NotToml {
+        file: file.shown.clone(),
+        line: source.span().map_or(1, |span| super::syntax::line_of(&file.text, span.start)),
+        message: source.message().to_owned(),
+    })
+}
+
+fn project(table: &Table) -> Option<&Table> {
+    table.get("project")?.as_table()
+}
+
+/// Whether a `pyproject.toml` says what is to be installed. Many only configure tools.
+fn asks_for_packages(table: &Table) -> bool {
+    let listed = project(table).and_then(|project| project.get("dependencies")).and_then(toml::Value::as_array);
+    let is_dynamic = project(table)
+        .and_then(|project| project.get("dynamic")?.as_array())
+        .is_some_and(|dynamic| dynamic.iter().any(|key| key.as_str() == Some("dependencies")));
+    let poetry = table.get("tool").and_then(|tool| tool.get("poetry")?.get("dependencies")?.as_table());
+    let asks_poetry = project(table).is_none() && poetry.is_some_and(|poetry| poetry.keys().any(|key| key != "python"));
+    listed.is_some_and(|listed| !listed.is_empty()) || is_dynamic || asks_poetry
+}
+
+/// What the files of a folder say about the version of Python.
+fn wanted(folder: &Path, site: &SiteFolder) -> Result<Vec<Wanted>, PythonError> {
+    let mut all = Vec::new();
+    let read = |name: &str| {
+        let file = folder.join(name);
+        let unreadable = |source| PythonError::Unreadable { path: shown_below(&site.project, &file), source };
+        if file.is_file() { text_of(&file, site).map(Some).map_err(unreadable) } else { Ok(None) }
+    };
+    if let Some(file) = read(".python-version")? {
+        all.extend(Wanted::from_version_file(&file.shown, &file.text));
+    }
+    if let Some(file) = read("pyproject.toml")? {
+        let table = parse(&file)?;
+        let asked = project(&table).and_then(|project| project.get("requires-python")?.as_str());
+        let line = file.text.lines().position(|line| line.trim_start().starts_with("requires-python")).unwrap_or(0);
+        all.extend(asked.map(|text| Wanted { place: format!("{}:{}", file.shown, line + 1), text: text.to_owned() }));
+    }
+    if let Some(file) = read("Pipfile.lock")? {
+        let lock: Json = serde_json::from_str(&file.text).unwrap_or_default();
+        let asked = lock["_meta"]["requires"]["python_version"].as_str();
+        let line = file.text.lines().position(|line| line.contains("python_version")).unwrap_or(0);
+        all.extend(asked.map(|text| Wanted { place: format!("{}:{}", file.shown, line + 1), text: text.to_owned() }));
+    }
+    Ok(all)
+}
+
+/// A `Pipfile.lock` as a requirement file.
+pub(super) fn pipfile_requirements(file: &RequirementFile) -> Result<String, PythonError> {
+    let wrong = |message: String| PythonError::NotJson { file: file.shown.clone(), message };
+    let lock: Json = serde_json::from_str(&file.text).map_err(|error| wrong(error.to_string()))?;
+    let mut text = String::new();
+    for source in lock["_meta"]["sources"].as_array().into_iter().flatten() {
+        if let Some(url) = source["url"].as_str() {
+            // The first one is where packages come from, the others are asked too.
+            let option = if text.is_empty() { "--index-url" } else { "--extra-index-url" };
+            // Pipenv writes the public index into every lock file: it says no more than not to say anything.
+            if url.trim_end_matches('/') != super::index::DEFAULT_INDEX {
+                let _ = writeln!(text, "{option} {url}");
+            }
+        }
+    }
+    let packages = lock["default"].as_object().ok_or_else(|| wrong("it has no `default` packages".to_owned()))?;
+    for (name, package) in packages {
+        let extras: Vec<&str> = package["extras"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
+        let version = match (package["git"].as_str(), package["version"].as_str()) {
+            (Some(git), _) => format!(" @ git+{git}@{}", package["ref"].as_str().unwrap_or("HEAD")),
+            (None, Some(version)) => version.to_owned(),
+            (None, None) => continue,
+        };
+        let _ = write!(text, "{name}{extras}{version}");
+        if let Some(markers) = package["markers"].as_str() {
+            let _ = write!(text, " ; {markers}");
+        }
+        for hash in package["hashes"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+            let _ = write!(text, " --hash={hash}");
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestProject;
+
+    fn needs(files: &[(&str, &str)]) -> Needs {
+        let project = TestProject::new(files.iter().copied());
+        Needs::read(&project.detect().unwrap().site).unwrap()
+    }
+
+    /// The most exact file that asks for something is taken, in the project before `api/`.
+    #[test]
+    fn which_file() {
+        let shown = |files: &[(&str, &str)]| {
+            needs(files).dependencies.map(|dependencies| (dependencies.shown().to_owned(), dependencies.source))
+        };
+        let requirements = ("requirements.txt", "flask\n");
+        let tools = ("pyproject.toml", "[tool.ruff]\nline-length = 100\n");
+        let asking = ("pyproject.toml", "[project]\nname = \"x\"\ndependencies = [\"flask\"]\n");
+        assert_eq!(shown(&[]), None);
+        assert_eq!(shown(&[requirements, tools]), Some(("requirements.txt".into(), Source::Requirements)));
+        assert_eq!(shown(&[requirements, asking]), Some(("pyproject.toml".into(), Source::Pyproject)));
+        assert_eq!(shown(&[asking, ("uv.lock", "")]), Some(("uv.lock".into(), Source::UvLock)));
+        assert_eq!(
+            shown(&[("api/requirements.txt", "flask")]),
+            Some(("api/requirements.txt".into(), Source::Requirements))
+        );
+        assert_eq!(shown(&[("requirements.txt", "# nothing\n")]), None);
+    }
+
+    /// What is said of the version of Python, with its place.
+    #[test]
+    fn versions() {
+        let pyproject = "[project]\nname = \"x\"\nrequires-python = \">=3.11\"\n";
+        let said: Vec<String> = needs(&[(".python-version", "3.12\n"), ("pyproject.toml", pyproject)])
+            .wanted
+            .into_iter()
+            .map(|wanted| format!("{} {}", wanted.place, wanted.text))
+            .collect();
+        assert_eq!(said, [".python-version:1 3.12", "pyproject.toml:3 >=3.11"]);
+    }
+
+    /// A lock of pipenv says as much as a requirement file.
+    #[test]
+    fn pipfile() {
+        let text = r#"{"_meta":{"sources":[{"url":"https://pypi.org/simple"}]},"default":{
+            "flask":{"hashes":["sha256:ab","sha256:cd"],"version":"==3.0.0","markers":"python_version >= '3.8'"},
+            "x":{"extras":["y"],"git":"https://example.com/x.git","ref":"0a1b"}},"develop":{"pytest":{"version":"==8"}}}"#;
+        let file = RequirementFile { shown: "Pipfile.lock".into(), text: text.into() };
+        assert_eq!(
+            pipfile_requirements(&file).unwrap(),
+            "flask==3.0.0 ; python_version >= '3.8' --hash=sha256:ab --hash=sha256:cd\n\
+             x[y] @ git+https://example.com/x.git@0a1b\n"
+        );
+    }
+}

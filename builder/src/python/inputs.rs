@@ -1,0 +1,57 @@
+//! What the functions in Python of a project are made of: the project itself, and what it depends on.
+
+use ship_core::FunctionName;
+
+use super::dependencies::Needs;
+use super::error::PythonError;
+use super::sources;
+use crate::assets::FoundFiles;
+use crate::detect::{IgnoreFile, SiteFolder};
+use crate::tree::TreeError;
+
+/// A function in Python.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct PythonEntry {
+    /// The function's name.
+    pub(crate) name: FunctionName,
+    /// Its file, relative to the folder that `api/` stands in.
+    pub(crate) file: String,
+    /// What of the file answers requests.
+    pub(crate) variable: Option<String>,
+}
+
+/// All that the functions in Python of a project are made of.
+#[derive(Debug, Default)]
+pub(crate) struct PythonInputs {
+    pub(super) entries: Vec<PythonEntry>,
+    /// What they share: the files of the project, and what it needs.
+    pub(super) project: Option<ProjectInputs>,
+}
+
+/// What the functions of a project share.
+#[derive(Debug)]
+pub(super) struct ProjectInputs {
+    pub(super) sources: FoundFiles,
+    pub(super) needs: Needs,
+}
+
+impl PythonInputs {
+    /// Reads what `entries` are made of.
+    pub(crate) fn read(entries: &[PythonEntry], site: &SiteFolder, ignore: &IgnoreFile) -> Result<Self, InputError> {
+        if entries.is_empty() {
+            return Ok(Self::default());
+        }
+        let sources = sources::find(site, ignore, entries.iter().map(|entry| entry.file.as_str()))?;
+        let project = Some(ProjectInputs { sources, needs: Needs::read(site)? });
+        Ok(Self { entries: entries.to_vec(), project })
+    }
+}
+
+/// What functions are made of cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    #[error(transparent)]
+    Python(#[from] PythonError),
+}

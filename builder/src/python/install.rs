@@ -1,0 +1,115 @@
+//! Installing what a project depends on into a folder of its own.
+
+use std::path::{Path, PathBuf};
+
+use super::dependencies::{Dependencies, Source, pipfile_requirements};
+use super::error::PythonError;
+use super::interpreter::Interpreter;
+use super::requirements::place_of;
+use super::uv::Uv;
+use crate::environment::{Architecture, BuildEnvironment};
+
+/// Has Python compile what was installed, because a function's folder is read-only and `FastAPI` takes long to compile. The
+/// result says of itself that it is never to be compared with its source's times, which differ from host to host.
+const COMPILE: &str = include_str!("compile.py");
+
+/// What uv says before its error.
+const NOISE: [&str; 2] = ["Using CPython", "Using Python"];
+
+/// Everything that an installation needs.
+pub(super) struct Installer<'i> {
+    pub(super) uv: Uv,
+    pub(super) interpreter: &'i Interpreter,
+    pub(super) arch: Architecture,
+    pub(super) environment: &'i BuildEnvironment,
+}
+
+impl Installer<'_> {
+    /// Installs into the folder `target`, using `scratch` for files of its own.
+    pub(super) fn install(&self, needed: &Dependencies, target: &Path, scratch: &Path) -> Result<(), PythonError> {
+        let requirements = self.requirements(needed, scratch)?;
+        let mut command = self.uv.command(&needed.folder, self.environment);
+        command.args(["pip", "install", "--quiet"]);
+        command.arg("--python").arg(&self.interpreter.program).arg("--target").arg(target);
+        if matches!(needed.source, Source::UvLock | Source::PipfileLock) {
+            // A lock names everything.
+            command.arg("--no-deps");
+        }
+        if let Some(platform) = self.other_platform() {
+            // A package without a wheel would be built for this machine.
+            command.args(["--python-platform", platform, "--only-binary", ":all:"]);
+        }
+        command.arg("--requirements").arg(requirements);
+        match self.uv.run(command)? {
+            Ok(_) => self.compile(target),
+            Err(said) => Err(self.refusal(needed, &said)),
+        }
+    }
+
+    /// The file that uv installs from.
+    fn requirements(&self, needed: &Dependencies, scratch: &Path) -> Result<PathBuf, PythonError> {
+        let text = match needed.source {
+            Source::UvLock => self.exported(needed)?,
+            Source::PipfileLock => pipfile_requirements(&needed.files[0])?,
+            Source::Pylock | Source::Pyproject | Source::Requirements => return Ok(needed.path()),
+        };
+        let file = scratch.join("requirements.txt");
+        std::fs::write(&file, text).map_err(|source| PythonError::Storage { path: file.clone(), source })?;
+        Ok(file)
+    }
+
+    /// What a `uv.lock` locks, if it still fits its project.
+    fn exported(&self, needed: &Dependencies) -> Result<String, PythonError> {
+        let mut command = self.uv.command(&needed.folder, self.environment);
+        command.args([
+            "export",
+            "--quiet",
+            "--locked",
+            "--no-dev",
+            "--no-editable",
+            "--no-emit-project",
+            "--no-header",
+        ]);
+        command.arg("--python").arg(&self.interpreter.program);
+        self.uv.run(command)?.map_err(|said| {
+            if said.contains("--locked") {
+                let project = needed.shown().replace("uv.lock", "pyproject.toml");
+                return PythonError::LockOutOfDate { lock: needed.shown().to_owned(), project };
+            }
+            self.refusal(needed, &said)
+        })
+    }
+
+    /// The platform to install for, if it is not this machine's: functions run on Linux.
+    fn other_platform(&self) -> Option<&'static str> {
+        let is_native = cfg!(target_os = "linux") && self.arch == Architecture::default();
+        (!is_native).then_some(match self.arch {
+            Architecture::Amd64 => "x86_64-unknown-linux-gnu",
+            Architecture::Arm64 => "aarch64-unknown-linux-gnu",
+        })
+    }
+
+    fn compile(&self, target: &Path) -> Result<(), PythonError> {
+        let mut command = self.interpreter.command(self.environment);
+        // The order of sets, and with it the result, would differ from run to run.
+        command.env("PYTHONHASHSEED", "0").args(["-s", "-S", "-B", "-c", COMPILE]).arg(target);
+        let program = self.interpreter.program.clone();
+        let output = command.output().map_err(|source| PythonError::NotStarted { program, source })?;
+        if !output.status.success() {
+            // Slower starts are all that it costs.
+            tracing::debug!(said = %String::from_utf8_lossy(&output.stderr), "packages stay uncompiled");
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, needed: &Dependencies, said: &str) -> PythonError {
+        let lines = said.lines().filter(|line| !NOISE.iter().any(|start| line.starts_with(start)));
+        let message: Vec<&str> = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line)).collect();
+        let message = message.join("\n").trim().to_owned();
+        let arch = self.other_platform().map(|_| self.arch);
+        match place_of(&message, &needed.files) {
+            Some((package, place)) => PythonError::Package { place, package, arch, message },
+            None => PythonError::Packages { file: needed.shown().to_owned(), arch, message },
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The launcher: what turns a file of a project into a server. It is the same for all functions of all projects, so it is a
+//! layer of its own; a function's artifact holds two lines that say which file.
+
+use ship_core::{Digest, DigestHasher, FunctionRuntime};
+
+use super::inputs::PythonEntry;
+use crate::artifact::{Content, Member};
+
+/// The folder of the layer, and the name under which Python knows it.
+pub(super) const MOUNT: &str = "ship_launcher";
+
+/// Its modules.
+const MODULES: [(&str, &str); 8] = [
+    ("__init__.py", include_str!("launcher/__init__.py")),
+    ("asgi.py", include_str!("launcher/asgi.py")),
+    ("handler.py", include_str!("launcher/handler.py")),
+    ("messages.py", include_str!("launcher/messages.py")),
+    ("report.py", include_str!("launcher/report.py")),
+    ("threads.py", include_str!("launcher/threads.py")),
+    ("websocket.py", include_str!("launcher/websocket.py")),
+    ("wsgi.py", include_str!("launcher/wsgi.py")),
+];
+
+/// The digest of the launcher.
+pub(super) fn digest() -> Digest {
+    let mut hasher = DigestHasher::new();
+    for (name, text) in MODULES {
+        hasher.update_field(name.as_bytes());
+        hasher.update_field(text.as_bytes());
+    }
+    hasher.finish()
+}
+
+/// The members of the launcher's layer.
+pub(super) fn members() -> Vec<Member> {
+    let member = |(name, text): (&str, &str)| Member::data(format!("{MOUNT}/{name}"), Content::Bytes(text.into()));
+    MODULES.into_iter().map(member).collect()
+}
+
+/// The program that starts the launcher for one function.
+pub(super) fn program(entry: &PythonEntry) -> String {
+    // A string of JSON is a string of Python.
+    let quoted = |text: &str| serde_json::to_string(text).expect("a string can be written as JSON");
+    let variable = entry.variable.as_deref().map_or_else(|| "None".to_owned(), quoted);
+    format!(
+        "import os, sys\n\nsys.path.insert(0, os.getcwd())\nfrom {MOUNT} import run\n\nrun({}, {variable})\n",
+        quoted(&entry.file)
+    )
+}
+
+/// The only member of a function's artifact.
+pub(super) fn artifact(program: String) -> Vec<Member> {
+    vec![Member::data(FunctionRuntime::Python.entry(), Content::Bytes(program.into_bytes()))]
+}

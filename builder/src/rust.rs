@@ -1,0 +1,17 @@
+//! Functions in Rust: finding their handlers, copying what they are made of, and compiling all of them in one run of cargo.
+
+mod build;
+mod compile;
+mod manifest;
+mod message;
+mod mirror;
+mod scan;
+mod snapshot;
+mod toolchain;
+
+pub use compile::RustError;
+pub use scan::RustFlaw;
+
+pub(crate) use build::build;
+pub(crate) use scan::{NearRustHandler, scan};
+pub(crate) use snapshot::{RustInputs, RustSource};

@@ -1,0 +1,106 @@
+//! What cargo says, with the paths that a person knows.
+
+use std::path::{Path, PathBuf};
+
+/// The most lines that are passed on: who has more to mend mends these first.
+const MAX_LINES: usize = 80;
+
+/// Where cargo ran and what its paths mean.
+pub(super) struct Places<'p> {
+    /// The folder that the compiler's paths are relative to, in the mirror.
+    pub(super) folder: &'p Path,
+    /// The mirror, and what it is a mirror of.
+    pub(super) mirror: (&'p Path, &'p Path),
+    /// The project, which paths are shown relative to.
+    pub(super) project: &'p Path,
+}
+
+impl Places<'_> {
+    /// The errors, without what cargo does and what the compiler only warns of.
+    pub(super) fn translate(&self, said: &str) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        let mut is_wanted = false;
+        for line in said.lines() {
+            let starts = line.starts_with(char::is_alphabetic);
+            if starts {
+                is_wanted = line.starts_with("error") || line.starts_with("Caused by");
+            }
+            let is_progress = !starts && progress(line).is_some();
+            let is_summary = line.starts_with("error: could not compile") || line.starts_with("For more information");
+            if is_wanted && !is_progress && !is_summary {
+                lines.push(self.line(line));
+            }
+        }
+        while lines.last().is_some_and(|line| line.trim().is_empty()) {
+            lines.pop();
+        }
+        if lines.is_empty() {
+            return self.line(said.trim());
+        }
+        if lines.len() > MAX_LINES {
+            let more = lines.len() - MAX_LINES;
+            lines.truncate(MAX_LINES);
+            lines.push(format!("… and {more} more lines"));
+        }
+        lines.join("\n")
+    }
+
+    fn line(&self, line: &str) -> String {
+        let line = self.place(line).unwrap_or_else(|| line.to_owned());
+        let (mirror, original) = self.mirror;
+        let line = line.replace(&*mirror.to_string_lossy(), &original.to_string_lossy());
+        line.replace(&format!("{}/", self.project.display()), "")
+    }
+
+    /// `  --> api/x.rs:1:2`, relative to the folder that the compiler ran in.
+    fn place(&self, line: &str) -> Option<String> {
+        let trimmed = line.trim_start();
+        let place = trimmed.strip_prefix("--> ").or_else(|| trimmed.strip_prefix("::: "))?;
+        let path = self.folder.join(place.split(':').next()?);
+        let start = &line[..line.len() - place.len()];
+        (Path::new(place).is_relative() && path.exists())
+            .then(|| format!("{start}{}", self.folder.join(place).display()))
+    }
+}
+
+/// The crate that a line of cargo's progress names.
+pub(super) fn progress(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    let verb = words.next()?;
+    let is_indented = line.starts_with("  ");
+    let known =
+        ["Compiling", "Downloading", "Downloaded", "Updating", "Locking", "Adding", "Finished", "Blocking", "Fresh"];
+    (is_indented && known.contains(&verb)).then(|| words.next().unwrap_or_default())
+}
+
+/// A path that tells where the mirror's folder is for the compiler.
+pub(super) fn compiler_folder(mirror: &Path, workspace: &Path) -> PathBuf {
+    mirror.join(workspace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Errors stay, with a person's paths; warnings, progress and the mirror go.
+    #[test]
+    fn errors_of_the_user() {
+        let mirror = tempfile::tempdir().unwrap();
+        std::fs::create_dir(mirror.path().join("api")).unwrap();
+        std::fs::write(mirror.path().join("api/x.rs"), "").unwrap();
+        let places = Places {
+            folder: mirror.path(),
+            mirror: (mirror.path(), Path::new("/home/me/site")),
+            project: Path::new("/home/me/site"),
+        };
+        let said = format!(
+            "   Compiling libc v0.2.1\nwarning: unused variable: `y`\n --> api/x.rs:1:1\n  |\n\nerror[E0425]: cannot find value `x`\n \
+             --> api/x.rs:3:5\n  |\n3 |     x\n  |     ^\n\nerror: failed to parse `{}/Cargo.toml`\n\n\
+             error: could not compile `site` (bin \"x\") due to 1 previous error\n",
+            mirror.path().display()
+        );
+        let expected = "error[E0425]: cannot find value `x`\n --> api/x.rs:3:5\n  |\n3 |     x\n  |     ^\n\n\
+                        error: failed to parse `Cargo.toml`";
+        assert_eq!(places.translate(&said), expected);
+    }
+}

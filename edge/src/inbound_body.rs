@@ -1,0 +1,99 @@
+//! A visitor's request body, under the limits that a host sets.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+/// How long a visitor may send no byte of a body that is waited for.
+const STALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The body of a visitor's request. It fails when it grows over its limit or when the visitor stops sending.
+pub(crate) struct InboundBody {
+    body: Incoming,
+    left_bytes: u64,
+    is_too_large: Arc<AtomicBool>,
+    stall: Option<Pin<Box<Sleep>>>,
+}
+
+/// Whether a body turned out too large, known also after the body was given away.
+#[derive(Clone)]
+pub(crate) struct BodyVerdict(Arc<AtomicBool>);
+
+impl BodyVerdict {
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The body cannot be passed on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InboundError {
+    /// The visitor closed the connection, or what was sent is not a body.
+    #[error("the visitor's connection failed")]
+    Connection(#[from] hyper::Error),
+    /// It is larger than allowed.
+    #[error("the body is larger than allowed")]
+    TooLarge,
+    /// The visitor stopped sending.
+    #[error("the visitor sent nothing for {} s", STALL_TIMEOUT.as_secs())]
+    Stalled,
+}
+
+impl InboundBody {
+    pub(crate) fn new(body: Incoming, max_bytes: u64) -> (Self, BodyVerdict) {
+        let is_too_large = Arc::new(AtomicBool::new(false));
+        let verdict = BodyVerdict(Arc::clone(&is_too_large));
+        (Self { body, left_bytes: max_bytes, is_too_large, stall: None }, verdict)
+    }
+
+    /// Counts a frame's bytes.
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, InboundError> {
+        let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+        if let Some(left_bytes) = self.left_bytes.checked_sub(length) {
+            self.left_bytes = left_bytes;
+            return Ok(frame);
+        }
+        self.is_too_large.store(true, Ordering::Release);
+        Err(InboundError::TooLarge)
+    }
+
+    fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL_TIMEOUT)));
+        stall.as_mut().poll(context)
+    }
+}
+
+impl Body for InboundBody {
+    type Data = Bytes;
+    type Error = InboundError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, InboundError>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => {
+                if let Some(stall) = &mut self.stall {
+                    stall.as_mut().reset(Instant::now() + STALL_TIMEOUT);
+                }
+                Poll::Ready(frame.map(|frame| self.take(frame?)))
+            }
+            Poll::Pending => self.poll_stall(context).map(|()| Some(Err(InboundError::Stalled))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

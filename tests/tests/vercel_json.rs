@@ -1,0 +1,161 @@
+//! Projects that were made for Vercel: a `vercel.json` is read as it is.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use ship_tests::{TestEnv, TestHost, http};
+
+const VERCEL_JSON: &str = r#"{
+  "$schema": "https://openapi.vercel.sh/vercel.json",
+  "version": 2,
+  "name": "shop",
+  "regions": ["fra1"],
+  "cleanUrls": true,
+  "functions": { "api/*.go": { "maxDuration": 20, "memory": 1024 } },
+  "redirects": [
+    { "source": "/old/:slug*", "destination": "/docs/:slug*", "permanent": false },
+    { "source": "/", "has": [{ "type": "cookie", "key": "lang", "value": "(?<lang>de|fr)" }], "destination": "/:lang" }
+  ],
+  "rewrites": [
+    { "source": "/users/:id", "destination": "/about" },
+    { "source": "/(.*)", "missing": [{ "type": "header", "key": "x-strict", "value": { "eq": "1" } }], "destination": "/index.html" }
+  ],
+  "headers": [{ "source": "/(.*)", "headers": [{ "key": "X-Frame-Options", "value": "DENY" }] }],
+  "crons": [{ "path": "/api/daily", "schedule": "0 5 * * *" }]
+}
+"#;
+
+/// A project with only a `vercel.json` deploys, and redirects, rewrites, headers, clean URLs, conditions and crons are what it says.
+#[test]
+fn runs_unchanged() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment
+        .project("folder")
+        .file("vercel.json", VERCEL_JSON)
+        .file("public/index.html", "home")
+        .file("public/about.html", "about")
+        .file("api/date.go", "package api\n\nimport \"net/http\"\n\nfunc Date(w http.ResponseWriter, r *http.Request) { w.Write([]byte(\"now\")) }\n");
+    let deployed = host.ship(["deploy", "--json"]).within(project.folder()).run().success();
+    let url = deployed.json()["url"].as_str().expect("there is a URL").trim_end_matches('/').to_owned();
+    assert!(url.contains("//shop"), "the name is that of the file: {url}");
+    let get = |path: &str| http::get(&format!("{url}{path}"));
+
+    let home = get("/");
+    assert_eq!(
+        (home.status, home.text().as_str(), home.header("x-frame-options").as_deref()),
+        (200, "home", Some("DENY"))
+    );
+    let old = get("/old/a/b?x=1");
+    assert_eq!((old.status, old.header("location").as_deref()), (307, Some("/docs/a/b?x=1")));
+    let german = http::request("GET", &format!("{url}/")).header("cookie", "lang=de").send();
+    assert_eq!((german.status, german.header("location").as_deref()), (308, Some("/de")));
+    assert_eq!(get("/about").text(), "about");
+    assert_eq!(get("/users/7").text(), "about", "a rewrite leads to a clean URL");
+    let html = get("/about.html");
+    assert_eq!((html.status, html.header("location").as_deref()), (308, Some("/about")));
+    assert_eq!(get("/deep/link").text(), "home");
+    let strict = http::request("GET", &format!("{url}/deep/link")).header("x-strict", "1").send();
+    assert_eq!(strict.status, 404);
+    assert_eq!(get("/api/date").text(), "now");
+    let file = get("/api/date.go");
+    assert_eq!((file.status, file.header("location").as_deref()), (308, Some("/api/date")));
+
+    let inspected =
+        host.ship(["inspect", "--project", "shop", "--json"]).within(project.folder()).run().success().json();
+    assert_eq!(inspected["crons"], serde_json::json!([{ "path": "/api/daily", "schedule": "0 5 * * *" }]));
+    let limits = &inspected["functions"][0]["limits"];
+    assert_eq!((&limits["timeout_secs"], &limits["memory_mb"]), (&20.into(), &1024.into()));
+    let shown = host.ship(["inspect", "--project", "shop"]).within(project.folder()).run().success();
+    let crons: Vec<&str> = shown.stdout().lines().skip_while(|line| !line.starts_with("CRON")).collect();
+    assert_eq!(crons, ["CRON        SCHEDULE", "/api/daily  0 5 * * *"]);
+}
+
+/// A wrong key is named with its place and the key that was meant; nothing is deployed.
+#[test]
+fn wrong_key() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment.project("site").file("index.html", "x").file(
+        "vercel.json",
+        "{\n  \"redirects\": [\n    { \"source\": \"/a\", \"destination\": \"/b\", \"permanant\": true }\n  ]\n}\n",
+    );
+    insta::assert_snapshot!(host.ship(["deploy"]).within(project.folder()).run().snapshot(), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: vercel.json:3:44: invalid_redirect: unknown key `permanant`, did you mean `permanent`?
+     3 |     { "source": "/a", "destination": "/b", "permanant": true }
+       |                                            ^^^^^^^^^^^
+    "#);
+    project.write(
+        "vercel.json",
+        "{ \"rewrites\": [{ \"source\": \"/to/:host\", \"destination\": \"https://:host/\" }] }\n",
+    );
+    let refused = host.ship(["deploy", "--json"]).within(project.folder()).run().exits_with(1);
+    let all = format!("{}{}", refused.stdout(), refused.stderr());
+    assert!(all.contains("\"invalid_rewrite\""), "{all}");
+    let projects = host.control("GET", "/v1/projects").send().success().json();
+    assert_eq!(projects["projects"], serde_json::json!([]), "no half deployment");
+}
+
+/// Where both files are, `ship.toml` is used, and it is said; what of `vercel.json` has no effect is said as well, and so is that a
+/// form of it is not read.
+#[test]
+fn other_files() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("public/index.html", "x")
+        .file("vercel.json", "{ \"env\": { \"A\": \"1\" } }")
+        .file("ship.toml", "");
+    let both = environment.ship(["build"]).within(project.folder()).run().success();
+    assert!(both.stderr().contains("both ship.toml and vercel.json are there: ship.toml is used"), "{}", both.stderr());
+    project.remove("ship.toml");
+    let unused = environment.ship(["build"]).within(project.folder()).run().success();
+    assert!(
+        unused.stderr().contains("vercel.json:1: `env` is not used by this version of ship"),
+        "{}",
+        unused.stderr()
+    );
+    project.remove("vercel.json");
+    project.write("vercel.ts", "export default {}");
+    insta::assert_snapshot!(environment.ship(["build"]).within(project.folder()).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `vercel.ts` is not read by ship: write what it says into `vercel.json` or `ship.toml`
+    ");
+}
+
+/// A rewrite to another server: a host on this machine, for this machine, passes requests on to a backend beside it.
+#[test]
+fn another_server() {
+    let backend = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = backend.local_addr().expect("it has one").port();
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let rewrite = format!(
+        r#"{{ "rewrites": [{{ "source": "/backend/:path*", "destination": "http://localhost:{port}/v1/:path*" }}] }}"#
+    );
+    let project = environment.project("site").file("public/index.html", "home").file("vercel.json", rewrite);
+    let deployed = host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+    let url = deployed["url"].as_str().expect("there is a URL").trim_end_matches('/').to_owned();
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = backend.accept().expect("it is asked");
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).expect("a whole head comes");
+            head.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 4\r\n\r\nmade").expect("it is read");
+        String::from_utf8(head).expect("a head is text")
+    });
+    let answer = http::get(&format!("{url}/backend/items/7?x=1"));
+    assert_eq!((answer.status, answer.text().as_str()), (201, "made"));
+    let head = serving.join().expect("the backend was asked");
+    assert!(head.starts_with("GET /v1/items/7?"), "{head}");
+    assert!(head.contains("x=1") && head.contains(&format!("host: localhost:{port}\r\n")), "{head}");
+    assert!(head.contains("x-forwarded-host: "), "{head}");
+}
