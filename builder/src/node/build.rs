@@ -50,7 +50,7 @@ fn request_key(inputs: &NodeInputs, job: &BuildJob<'_>) -> Digest {
     for function in &inputs.functions {
         hasher.update_field(function.name.as_str().as_bytes());
         hasher.update_field(&function.launcher());
-        hasher.update_field(function.digest.as_bytes());
+        hasher.update_field(job.included(&function.name).key(function.digest).as_bytes());
     }
     hasher.finish()
 }
@@ -209,7 +209,8 @@ impl NodeBuild<'_> {
             hasher.update_field(name.as_bytes());
             hasher.update_field(digest.as_bytes());
         }
-        let key = hasher.finish();
+        let included = self.job.included(&function.name);
+        let key = included.key(hasher.finish());
         let has_layer = !parts.outside.is_empty();
         if let Some(artifact) = self.job.cache.find(&key) {
             return Ok(Packed { key, has_layer, artifact: BuiltArtifact::cached(artifact) });
@@ -219,8 +220,10 @@ impl NodeBuild<'_> {
             parts.modules.iter().map(|(name, bytes)| Member::data(name.clone(), Content::Bytes(bytes.to_vec()))),
         );
         members.extend(files.into_iter().map(|(name, file)| Member::data(name, Content::File(file))));
-        let artifact = self.job.cache.store(members)?;
-        self.job.cache.remember(&key, &artifact);
+        let artifact = self.job.cache.store(included.beside(members))?;
+        if included.are_unchanged() {
+            self.job.cache.remember(&key, &artifact);
+        }
         Ok(Packed { key, has_layer, artifact: BuiltArtifact::fresh(artifact) })
     }
 

@@ -118,6 +118,20 @@ fn files_that_are_no_modules() {
     assert!(text.contains("some words") && text.contains("1.2.3") && !text.contains("never shown"), "{text}");
 }
 
+/// Files that `ship.toml` names travel along, and a change of one is seen.
+#[test]
+fn included_files() {
+    let project = TestProject::new([
+        ("api/a.ts", "export const GET = () => new Response('a');"),
+        ("data/words.txt", "some words"),
+        ("ship.toml", "[functions.\"api/a\"]\ninclude_files = [\"data/**\"]\n"),
+    ]);
+    let words = || members(&project.build().unwrap(), "api/a").remove("data/words.txt");
+    assert_eq!([words(), words()], [Some("some words".to_owned()), Some("some words".to_owned())]);
+    project.write("data/words.txt", "other words");
+    assert_eq!(words().as_deref(), Some("other words"));
+}
+
 /// A package with compiled parts is not bundled: it travels in a layer, with what it needs, and who does not import it has none.
 #[test]
 fn packages_outside() {
