@@ -267,7 +267,7 @@ fn package_of_a_monorepo() {
 #[test]
 fn interrupted() {
     let environment = TestEnv::new();
-    let command = "tail -f $PWD/source.txt & echo started && tail -f $PWD/source.txt";
+    let command = "node -e 'setInterval(() => {}, 1e9)' $PWD/source.txt & echo started && wait";
     let project = environment
         .project("site")
         .file("source.txt", "")
