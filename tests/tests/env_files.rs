@@ -67,7 +67,7 @@ fn on_a_host() {
     project.write("index.html", "<p>");
     let second = host.ship(["deploy"]).within(project.folder()).run().success().url();
     assert!(seen(&environment, &second).contains("VERCEL_ENV=\"preview\""));
-    host.ship(["promote", &second]).within(project.folder()).run().success();
+    let _ = host.ship(["promote", &second]).within(project.folder()).run().success();
     let promoted = seen(&environment, &host.site_url("site"));
     assert!(promoted.contains("VERCEL_ENV=\"preview\""), "{promoted}");
 }
@@ -114,5 +114,5 @@ fn in_development() {
     let shown = http::get(&format!("{url}/api/environment"));
     assert_eq!(shown.status, 500);
     assert!(shown.text().contains(".env:2: expected `NAME=value`, a comment or an empty line"), "{}", shown.text());
-    running.terminate();
+    let _ = running.terminate();
 }

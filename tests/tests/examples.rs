@@ -12,7 +12,7 @@ fn vite_spa() {
     let get = |path: &str| http::get(&format!("{url}{path}"));
     let page = get("/greet/Ada").success().text();
     assert_eq!(page, get("/").success().text());
-    let script = page.split('"').find(|word| word.ends_with(".js")).expect("the page loads a script");
+    let script = page.split('"').find(|word| word.starts_with("/assets/")).expect("the page loads a script");
     let script = get(script).success();
     assert!(script.text().contains("One page, one function"), "{}", script.text());
     assert_eq!(script.header("cache-control").as_deref(), Some("public, max-age=31536000, immutable"));

@@ -62,7 +62,7 @@ fn built_once() {
     assert_eq!((deploy().url(), runs(&environment)), (second.url(), 3));
     project.write(".env", "A=1");
     assert_eq!((deploy().url(), runs(&environment)), (second.url(), 4));
-    deploy();
+    let _ = deploy();
     assert_eq!(runs(&environment), 4);
 }
 
@@ -76,7 +76,7 @@ fn environment_of_a_build() {
         .file(".env.production", "B=production\n");
     let host = TestHost::start(&environment);
     let deploy = host.ship(["deploy"]).within(project.folder());
-    deploy.with("VITE_CALLER", "caller").with("SECRET_OF_CALLER", "no").run().success();
+    let _ = deploy.with("VITE_CALLER", "caller").with("SECRET_OF_CALLER", "no").run().success();
     let seen = fs::read_to_string(environment.folder().join("home/seen.json")).expect("the build ran");
     let seen: serde_json::Value = serde_json::from_str(&seen).expect("it is JSON");
     let names = [
@@ -267,7 +267,7 @@ fn package_of_a_monorepo() {
 #[test]
 fn interrupted() {
     let environment = TestEnv::new();
-    let command = "tail -f $PWD/source.txt & echo started && tail -f $PWD/source.txt";
+    let command = "node -e 'setInterval(() => {}, 1e9)' $PWD/source.txt & echo started && wait";
     let project = environment
         .project("site")
         .file("source.txt", "")
@@ -275,7 +275,7 @@ fn interrupted() {
     let mut running = environment.ship(["build", "--verbose"]).within(project.folder()).start();
     running.stderr().wait_for(|line| line.trim() == "started");
     running.process().signal(rustix::process::Signal::INT);
-    running.finish().exits_with(130);
+    let _ = running.finish().exits_with(130);
 }
 
 /// In development the frontend is built for development, again after an edit, and not because of what the build wrote.
@@ -295,5 +295,5 @@ fn development() {
     assert!(page().contains("two"));
     assert!(page().contains("two"));
     assert_eq!(runs(&environment), 2);
-    running.terminate();
+    let _ = running.terminate();
 }
