@@ -23,7 +23,6 @@ use crate::rust::RustError;
 use crate::tree::TreeError;
 
 /// Builds what was planned. Blocks until it is done; `events` is called on this thread.
-#[expect(clippy::missing_panics_doc, reason = "it cannot panic: each function is built by its language")]
 pub fn build(
     plan: BuildPlan,
     environment: &BuildEnvironment,

@@ -5,7 +5,6 @@ mod config;
 mod elf;
 mod error;
 mod function;
-mod launcher;
 mod pack;
 mod prerender;
 mod routes;

@@ -24,7 +24,7 @@ fn nothing_to_deploy() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: there is nothing to deploy in `[ENV]/projects/empty`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,py}`
+    error: there is nothing to deploy in `[ENV]/projects/empty`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`
     hint: `ship deploy PATH` deploys another folder
     ");
 }

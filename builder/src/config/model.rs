@@ -124,12 +124,6 @@ pub(crate) struct BuildEntry {
     pub(crate) framework: Option<Spanned<String>>,
     /// Whether unknown paths lead to `index.html`.
     pub(crate) spa: Option<bool>,
-    /// `devCommand` of `vercel.json`.
-    #[serde(skip)]
-    pub(crate) dev: Option<Spanned<String>>,
-    /// `ignoreCommand` of `vercel.json`.
-    #[serde(skip)]
-    pub(crate) ignore: Option<Spanned<String>>,
 }
 
 /// `[[crons]]`.

@@ -36,26 +36,26 @@ const ABOUT_VERCEL: [&str; 16] = [
 ];
 
 /// Keys whose absence a site would feel, and what to do instead.
-const NOT_USED: [(&str, &str); 6] = [
+const NOT_USED: [(&str, &str); 8] = [
     ("build", "set variables of the build in the environment of `ship deploy`"),
     ("bulkRedirectsPath", "write the redirects into `redirects`"),
+    ("devCommand", "`ship dev` builds the frontend with `buildCommand`"),
     ("env", "variables do not come from this file"),
     ("experimentalServices", "deploy each service as a project of its own"),
+    ("ignoreCommand", "whoever runs `ship deploy` has decided to build"),
     ("proxy", "use `rewrites` with the URL of the other server"),
     ("services", "deploy each service as a project of its own"),
 ];
 
 /// Keys that mean something here.
-const USED: [&str; 16] = [
+const USED: [&str; 14] = [
     "buildCommand",
     "builds",
     "cleanUrls",
     "crons",
-    "devCommand",
     "framework",
     "functions",
     "headers",
-    "ignoreCommand",
     "installCommand",
     "name",
     "outputDirectory",
@@ -98,8 +98,6 @@ struct VercelJson {
     trailing_slash: Option<bool>,
     build_command: Option<Spanned<String>>,
     install_command: Option<Spanned<String>>,
-    dev_command: Option<Spanned<String>>,
-    ignore_command: Option<Spanned<String>>,
     output_directory: Option<Spanned<String>>,
     framework: Option<Spanned<String>>,
 }
@@ -228,8 +226,6 @@ impl VercelJson {
                 install: self.install_command,
                 framework: self.framework.filter(|framework| !framework.get_ref().is_empty()),
                 spa: None,
-                dev: self.dev_command,
-                ignore: self.ignore_command,
             },
         })
     }

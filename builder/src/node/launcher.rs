@@ -7,15 +7,15 @@ const TEMPLATE: &str = include_str!("templates/launcher.mjs.jinja");
 
 /// How a function wants to be called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Calling {
+pub(crate) struct Calling {
     /// A default export is a web handler.
-    pub(super) is_edge: bool,
+    pub(crate) is_edge: bool,
     /// Requests and responses have the helpers.
-    pub(super) has_helpers: bool,
+    pub(crate) has_helpers: bool,
 }
 
 /// The launcher of the function that is bundled in `entry`, relative to the artifact.
-pub(super) fn launcher(entry: &str, calling: Calling) -> Vec<u8> {
+pub(crate) fn launcher(entry: &str, calling: Calling) -> Vec<u8> {
     let Calling { is_edge, has_helpers } = calling;
     let values = context! { entry => format!("./{entry}"), is_edge, has_helpers };
     let text = Environment::new().render_str(TEMPLATE, values).expect("the template of this file renders");

@@ -9,12 +9,12 @@ use serde_json::Value;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer};
 
 use super::elf::{self, Program};
-use super::launcher::Calling;
 use super::{Parts, Place, PrebuiltError, PrebuiltFunction};
 use crate::artifact::{CachedArtifact, digest_file};
 use crate::build::BuiltLayer;
 use crate::detect::{DetectedFunction, Reach};
 use crate::included::Inclusion;
+use crate::node::Calling;
 use crate::tree::{self, Selection};
 
 /// How many bytes the files of a function may have: what other platforms allow, so that an output that is too large for them

@@ -3,10 +3,10 @@
 use ship_core::{Digest, DigestHasher};
 
 use super::function::{FunctionFiles, Start};
-use super::launcher::launcher;
 use super::{Parts, Prebuilt};
 use crate::artifact::{ArtifactError, Content, Member, digest_file};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact};
+use crate::node::launcher;
 
 /// Changes when the same files would be packed in another way.
 const KEY_VERSION: &str = "ship prebuilt function 1";
