@@ -173,7 +173,7 @@ fn modules_and_helpers() {
     }
 }
 
-/// CommonJS, the files beside a module, and a server that listens by itself.
+/// `CommonJS`, the files beside a module, and a server that listens by itself.
 #[test]
 fn other_ways() {
     let environment = TestEnv::new();
