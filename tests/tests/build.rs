@@ -57,26 +57,26 @@ fn layout() {
     let config = fs::read_to_string(project.path(".ship/output/functions/api/date.func/.vc-config.json"));
     insta::assert_snapshot!(config.expect("the function has a configuration"), @r#"
     {
-      "architecture": "x86_64",
-      "handler": "bootstrap",
-      "maxConcurrency": 50,
-      "maxDuration": 60,
-      "memory": 512,
       "runtime": "executable",
+      "handler": "bootstrap",
       "runtimeLanguage": "go",
+      "architecture": "x86_64",
+      "memory": 512,
+      "maxDuration": 60,
+      "maxConcurrency": 50,
+      "supportsResponseStreaming": true,
       "ship": {
+        "runtime": "go",
         "limits": {
-          "concurrency": 50,
-          "idle_secs": 300,
+          "timeout_secs": 60,
           "init_timeout_secs": 10,
-          "max_instances": 10,
           "memory_mb": 512,
+          "concurrency": 50,
           "min_instances": 0,
-          "timeout_secs": 60
-        },
-        "runtime": "go"
-      },
-      "supportsResponseStreaming": true
+          "max_instances": 10,
+          "idle_secs": 300
+        }
+      }
     }
     "#);
 }

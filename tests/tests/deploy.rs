@@ -51,54 +51,54 @@ fn json_document() {
     let pretty = serde_json::to_string_pretty(&document).expect("what was read as JSON can be written as JSON");
     insta::assert_snapshot!(environment.filtered(&pretty), @r#"
     {
+      "deployment": {
+        "id": "[ID-1]",
+        "project": "date-weather",
+        "target": "production",
+        "branch": "feature/new-map",
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "created_at": "[AT]"
+      },
+      "url": "http://date-weather-[ID-1].localhost:[PORT]",
       "aliases": [
         "http://date-weather-git-feature-new-map.localhost:[PORT]",
         "http://date-weather.localhost:[PORT]"
       ],
-      "deployment": {
-        "branch": "feature/new-map",
-        "commit": "0123456789abcdef0123456789abcdef01234567",
-        "created_at": "[AT]",
-        "id": "[ID-1]",
-        "project": "date-weather",
-        "target": "production"
-      },
       "functions": [
         {
-          "cached": false,
-          "digest": "sha256:[DIGEST]",
           "name": "api/date",
           "route": "/api/date",
           "runtime": "go",
-          "size_bytes": [SIZE]
+          "digest": "sha256:[DIGEST]",
+          "size_bytes": [SIZE],
+          "cached": false
         },
         {
-          "cached": false,
-          "digest": "sha256:[DIGEST]",
           "name": "api/weather",
           "route": "/api/weather",
           "runtime": "go",
-          "size_bytes": [SIZE]
+          "digest": "sha256:[DIGEST]",
+          "size_bytes": [SIZE],
+          "cached": false
         }
       ],
       "static": {
-        "bytes": [SIZE],
-        "files": 4
-      },
-      "timings_ms": {
-        "build": [TIME],
-        "detect": [TIME],
-        "hash": [TIME],
-        "publish": [TIME],
-        "total": [TIME],
-        "upload": [TIME]
+        "files": 4,
+        "bytes": [SIZE]
       },
       "upload": {
-        "reused_blobs": 0,
         "sent_blobs": 6,
-        "sent_bytes": [SIZE]
+        "sent_bytes": [SIZE],
+        "reused_blobs": 0
       },
-      "url": "http://date-weather-[ID-1].localhost:[PORT]"
+      "timings_ms": {
+        "detect": [TIME],
+        "build": [TIME],
+        "hash": [TIME],
+        "upload": [TIME],
+        "publish": [TIME],
+        "total": [TIME]
+      }
     }
     "#);
     let id = document["deployment"]["id"].as_str().expect("the document names the deployment");

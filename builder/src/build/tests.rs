@@ -39,7 +39,7 @@ fn nothing_to_deploy() {
     assert_eq!(error.code(), Some("nothing_to_deploy"));
     assert!(
         error.to_string().ends_with(
-            "looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,py}`"
+            "looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`"
         ),
         "{error}"
     );

@@ -1,3 +1,5 @@
+//! Whole builds of functions in TypeScript: artifacts, layers, and what is built again.
+
 use std::collections::BTreeMap;
 
 use zip::ZipArchive;

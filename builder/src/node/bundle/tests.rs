@@ -1,3 +1,5 @@
+//! Bundles: what goes into one, what several share, and what is said when one cannot be made.
+
 use super::*;
 use crate::testing::TestProject;
 

@@ -1,3 +1,5 @@
+//! Places: which files a module names beside itself, and how it finds them once it is bundled.
+
 use super::*;
 
 fn located(text: &str) -> (String, Vec<String>, bool) {

@@ -1,3 +1,5 @@
+//! Which modules are functions, and what their exports say.
+
 use super::*;
 
 fn is_function(text: &str) -> bool {
