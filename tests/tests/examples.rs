@@ -35,3 +35,28 @@ fn astro() {
     assert_eq!(get("/data.json?a=1").success().json(), serde_json::json!({"query": {"a": "1"}}));
     assert_eq!(get("/absent").status, 404);
 }
+
+/// One function in each language behind one page: all are built in one deploy, and none of them a second time.
+#[test]
+fn polyglot() {
+    let environment = TestEnv::new();
+    let project = environment.example("polyglot");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let answers = ["go", "python", "rust", "typescript"].map(|language| {
+        let answer = http::get(&format!("{url}/api/{language}?word=harbour")).success().json();
+        (answer["language"].as_str().expect("a function names its language").to_owned(), answer["answer"].clone())
+    });
+    let expected = [
+        ("Go", serde_json::json!({"a": 1, "b": 1, "h": 1, "o": 1, "r": 2, "u": 1})),
+        ("Python", serde_json::json!({"vowels": 3, "letters": 7})),
+        ("Rust", serde_json::json!("66223055b061ec68")),
+        ("TypeScript", serde_json::json!("ruobrah")),
+    ];
+    assert_eq!(answers, expected.map(|(language, answer)| (language.to_owned(), answer)));
+    assert_eq!(http::get(&format!("{url}/api/_lib/answer")).status, 404);
+    let again = host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+    let cached: Vec<_> =
+        again["functions"].as_array().expect("a list").iter().map(|one| one["cached"].clone()).collect();
+    assert_eq!(cached, [true; 4]);
+}
