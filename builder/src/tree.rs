@@ -6,7 +6,7 @@
 use std::fs::{DirEntry, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -213,6 +213,21 @@ fn joined(folder: &str, name: &str) -> String {
     }
     path.push_str(name);
     path
+}
+
+/// A path without `.` and `..`, by its text alone.
+pub(crate) fn normalised(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
 }
 
 /// How a path is named in messages: relative to the project.

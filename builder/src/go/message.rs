@@ -1,7 +1,9 @@
 //! The compiler's messages, with the paths that a person knows.
 
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use crate::tree::normalised;
 
 /// The most lines that are passed on: who has more to mend mends these first.
 const MAX_LINES: usize = 60;
@@ -85,21 +87,6 @@ impl Places<'_> {
             None => absolute.strip_prefix(self.project).unwrap_or(Path::new(path)).display().to_string(),
         }
     }
-}
-
-/// A path without `.` and `..`, by its text alone.
-fn normalised(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                normal.pop();
-            }
-            other => normal.push(other),
-        }
-    }
-    normal
 }
 
 #[cfg(test)]

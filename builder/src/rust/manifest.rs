@@ -1,8 +1,10 @@
 //! `Cargo.toml`: which folders belong together, and what is added so that cargo builds functions.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use toml::{Table, Value};
+
+use crate::tree::normalised;
 
 /// The name of the file.
 pub(super) const MANIFEST: &str = "Cargo.toml";
@@ -148,21 +150,6 @@ fn rewritten(original: &str, binaries: &[Binary], launcher: &str, features: &[&s
 /// The manifest of a project that has none.
 pub(super) const NAMELESS: &str = "[package]\nname = \"ship-site\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
                                    [dependencies]\nbytes = \"1\"\nhttp = \"1\"\nhttp-body-util = \"0.1\"\n";
-
-/// A path without `.` and `..`, by its text alone.
-pub(super) fn normalised(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                normal.pop();
-            }
-            other => normal.push(other),
-        }
-    }
-    normal
-}
 
 #[cfg(test)]
 mod tests {

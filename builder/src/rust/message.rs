@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::manifest::normalised;
+use crate::tree::normalised;
 
 /// The most lines that are passed on: who has more to mend mends these first.
 const MAX_LINES: usize = 80;

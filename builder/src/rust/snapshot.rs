@@ -9,9 +9,10 @@ use globset::GlobBuilder;
 use rayon::prelude::*;
 use ship_core::{Digest, DigestHasher, FunctionName};
 
-use super::manifest::{MANIFEST, Manifest, NAMELESS, normalised};
+use super::manifest::{MANIFEST, Manifest, NAMELESS};
 use super::scan::{RustEntry, RustFile};
 use crate::detect::{DetectedFunction, SiteFolder, SiteFolderKind};
+use crate::tree::normalised;
 
 /// Files up to this size are copied; larger ones (models, recordings) are linked to.
 const MAX_COPIED_BYTES: u64 = 1024 * 1024;
