@@ -35,9 +35,11 @@ pub(crate) enum StepError {
     },
 }
 
-/// The folder that holds the workspace.
-pub(crate) fn workspace_root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."))
+/// The folder that holds the workspace, as cargo says when it starts this program: a build output that several clones share
+/// may hold a program that another clone compiled.
+pub(crate) fn workspace_root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).parent().unwrap_or_else(|| Path::new(".")).to_owned()
 }
 
 /// Says something to the person who waits. Standard error, because a run's standard output is its programs' own.
