@@ -7,18 +7,21 @@ mod many_files;
 mod memory;
 mod publish;
 mod serve;
+mod typescript;
 mod wake;
 mod warm;
 
 use crate::figure::Figure;
 
 /// All figures, in the order of the table.
-pub(crate) const ALL: [Figure; 16] = [
+pub(crate) const ALL: [Figure; 19] = [
     Figure { id: "D1", work: "first deploy of the example, compiler cache empty", measure: deploy::cold },
     Figure { id: "D2", work: "deploy of it again, nothing changed", measure: deploy::unchanged },
     Figure { id: "D3", work: "deploy after one changed line of Go", measure: deploy::one_line },
     Figure { id: "D4", work: "deploy of 10,000 files, nothing changed", measure: many_files::unchanged },
     Figure { id: "D5", work: "first deploy of many files", measure: many_files::first },
+    Figure { id: "D6", work: "building TypeScript functions", measure: typescript::first_build },
+    Figure { id: "D7", work: "building them again, nothing changed", measure: typescript::build_again },
     Figure { id: "D8", work: "promote until the next request sees it, under load", measure: publish::visible },
     Figure { id: "S1", work: "static file of 1 KB", measure: serve::small_file },
     Figure { id: "S2", work: "static files of 100 KB and 1 MB", measure: serve::large_files },
@@ -27,6 +30,7 @@ pub(crate) const ALL: [Figure; 16] = [
     Figure { id: "S5", work: "memory per further sleeping deployment", measure: memory::per_deployment },
     Figure { id: "W1", work: "first request to a sleeping Go function", measure: wake::sleeping },
     Figure { id: "V1", work: "ship dev until the first answer", measure: develop::first_answer },
+    Figure { id: "V2", work: "edit of a script until the new answer", measure: develop::edited_script },
     Figure { id: "V3", work: "edit of a Go function until the new answer", measure: develop::edited_function },
     Figure { id: "V4", work: "edit of a page until its reload event", measure: develop::edited_page },
     Figure { id: "V5", work: "memory of ship dev at rest", measure: develop::memory },

@@ -13,6 +13,7 @@ mod figures;
 mod load;
 mod machine;
 mod nginx;
+mod npm;
 mod samples;
 mod talk;
 

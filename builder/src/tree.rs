@@ -26,7 +26,7 @@ pub(crate) struct TreeFile {
 }
 
 /// What identifies the state of a file without reading it: a changed file differs in at least one of these.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct FileStat {
     pub(crate) device: u64,
     pub(crate) inode: u64,

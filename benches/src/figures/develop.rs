@@ -27,22 +27,63 @@ fn start<'e>(environment: &'e TestEnv, project: &TestProject) -> (RunningShip<'e
 pub(crate) fn first_answer(runs: usize) -> Vec<Row> {
     let environment = TestEnv::new();
     let project = environment.example("date-weather");
-    let until = |path: &str| {
+    let script =
+        environment.project("script").file("api/hello.ts", "export const GET = () => new Response(\"hello\");\n");
+    let until_in = |project: &TestProject, path: &str| {
         let (seconds, running) = timed(|| {
-            let (running, url) = start(&environment, &project);
+            let (running, url) = start(&environment, project);
             let _ = http::get(&format!("{url}{path}")).success();
             running
         });
         let _ = running.terminate();
         seconds
     };
+    let until = |path: &str| until_in(&project, path);
     let _ = until("/api/date");
+    let _ = until_in(&script, "/api/hello");
     let (page, function) = alternate(runs.max(SHORT_RUNS), |_| until("/"), |_| until("/api/date"));
+    let script: Vec<f64> = (0..runs.max(SHORT_RUNS)).map(|_| until_in(&script, "/api/hello")).collect();
     let bound = Some(Bound::AtMost { value: 0.100 });
     vec![
         Row::alone("ship dev until the first answer, a page", Samples::seconds(page), bound),
         Row::alone("ship dev until the first answer, a Go function", Samples::seconds(function), bound),
+        Row::alone("ship dev until the first answer, a TypeScript function", Samples::seconds(script), bound),
     ]
+}
+
+/// V2: from the edit of a function in TypeScript or Python until the new code has answered.
+pub(crate) fn edited_script(runs: usize) -> Vec<Row> {
+    let typescript = ("api/typescript.ts", "export const GET = () => new Response(\"run 0\");\n");
+    let python = ("api/python.py", PYTHON);
+    [("TypeScript", typescript), ("Python", python)]
+        .into_iter()
+        .map(|(language, (file, source))| edited_file(language, file, source, runs))
+        .collect()
+}
+
+/// The shortest function in Python.
+const PYTHON: &str = r#"def app(environ, start_response):
+    start_response("200 OK", [("content-type", "text/plain")])
+    return [b"run 0"]
+"#;
+
+fn edited_file(language: &str, file: &str, source: &str, runs: usize) -> Row {
+    let environment = TestEnv::new();
+    let project = environment.project("edited").file("public/index.html", "<!doctype html>").file(file, source);
+    let (running, url) = start(&environment, &project);
+    let route = file.split_once('.').map_or(file, |(route, _)| route);
+    let answer = || http::get(&format!("{url}/{route}")).success().text();
+    let _ = answer();
+    let edit = |run: usize| {
+        project.write(file, source.replace("run 0", &format!("run {run}")));
+        let (seconds, answered) = timed(answer);
+        assert_eq!(answered, format!("run {run}"), "an answer after an edit is the new one");
+        seconds
+    };
+    let seconds = (1..=runs.max(SHORT_RUNS)).map(edit).collect();
+    let _ = running.terminate();
+    let work = format!("edit of a {language} function until the new answer");
+    Row::alone(&work, Samples::seconds(seconds), Some(Bound::AtMost { value: 0.100 }))
 }
 
 /// V3: from the edit of a Go function until the new program has answered.

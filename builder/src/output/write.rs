@@ -1,23 +1,33 @@
 //! Writing a build output in the layout of the Build Output API v3: `config.json`, `static/`, `functions/*.func/`, and each
 //! function's artifact beside its folder.
 
+mod record;
+
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use ship_core::{Asset, Manifest};
+use ship_core::{Asset, Digest, DigestHasher, Manifest};
 use zip::ZipArchive;
 
 use super::{BuildOutput, BuiltFunction};
 use crate::assets::media_type;
+use record::Record;
+
+/// The file that says how each function is started.
+const VC_CONFIG: &str = ".vc-config.json";
+/// What is remembered of the last output, beside it.
+const RECORD: &str = "output-record.json";
 
 /// How often to try to take the place of an output that others are writing too.
 const SWAP_ATTEMPTS: usize = 16;
 
 /// Writes `output` into `folder`, which is replaced as a whole: a reader sees the old output or the new one, never a mixture.
-/// The folder above gets a `.gitignore`, because none of it belongs into version control.
+/// What is there already is not made again: an output that nothing has changed stays, and of another the unchanged parts are
+/// taken over. The folder above gets a `.gitignore`, because none of it belongs into version control.
 pub fn write_output(output: &BuildOutput, folder: &Path) -> Result<(), WriteOutputError> {
     let failed = |source| WriteOutputError { path: folder.to_owned(), source };
     let parent = folder.parent().unwrap_or(Path::new("."));
@@ -26,11 +36,23 @@ pub fn write_output(output: &BuildOutput, folder: &Path) -> Result<(), WriteOutp
     if !ignore.exists() {
         std::fs::write(&ignore, "*\n").map_err(|source| WriteOutputError { path: ignore.clone(), source })?;
     }
+    let record = parent.join(RECORD);
+    let parts = parts(output);
+    let before = Record::read(&record, folder);
+    if before.is_of(&parts) {
+        return Ok(());
+    }
     let fresh = tempfile::Builder::new().prefix(".output-").tempdir_in(parent).map_err(failed)?;
-    write_config(output, fresh.path())?;
-    write_static(output, fresh.path())?;
-    output.functions().par_iter().try_for_each(|function| write_function(output, function, fresh.path()))?;
-    put_in_place(fresh.path(), folder).map_err(failed)
+    make_folder(&fresh.path().join("static"))?;
+    parts
+        .par_iter()
+        .try_for_each(|part| if before.take_over(part, fresh.path()) { Ok(()) } else { part.write(fresh.path()) })?;
+    put_in_place(fresh.path(), folder).map_err(failed)?;
+    if let Err(error) = Record::of(&parts, folder).and_then(|made| made.write(&record)) {
+        // The next build writes everything again.
+        tracing::debug!(file = %record.display(), %error, "what was written cannot be remembered");
+    }
+    Ok(())
 }
 
 /// Gives a finished folder its name.
@@ -53,7 +75,86 @@ fn put_in_place(fresh: &Path, folder: &Path) -> io::Result<()> {
     Err(io::Error::from(ErrorKind::ResourceBusy))
 }
 
-fn write_config(output: &BuildOutput, folder: &Path) -> Result<(), WriteOutputError> {
+/// One thing that is written or taken over as a whole.
+struct Part<'o> {
+    /// Where it stands in the output, without the ending that a folder and its zip differ in.
+    place: String,
+    /// What it is made of: the same digest is the same bytes.
+    made_of: Digest,
+    content: PartContent<'o>,
+}
+
+enum PartContent<'o> {
+    Text(String),
+    Copy(PathBuf),
+    Function { built: &'o BuiltFunction, config: String },
+}
+
+impl Part<'_> {
+    /// Where its files are: files, or folders with all below them.
+    fn places(&self) -> Vec<String> {
+        match &self.content {
+            PartContent::Text(_) | PartContent::Copy(_) => vec![self.place.clone()],
+            PartContent::Function { .. } => vec![format!("{}.func", self.place), format!("{}.zip", self.place)],
+        }
+    }
+
+    /// A copy, not a link: whoever edits the output must not edit the project.
+    fn write(&self, output: &Path) -> Result<(), WriteOutputError> {
+        let place = output.join(&self.place);
+        make_folder(place.parent().unwrap_or(output))?;
+        match &self.content {
+            PartContent::Text(text) => write_text(&place, text),
+            PartContent::Copy(from) => copy(from, &place),
+            PartContent::Function { built, config } => {
+                let folder = output.join(format!("{}.func", self.place));
+                make_folder(&folder)?;
+                write_text(&folder.join(VC_CONFIG), config)?;
+                let failed = |source| WriteOutputError { path: built.artifact.clone(), source };
+                unpack(&built.artifact, &folder).map_err(failed)?;
+                copy(&built.artifact, &output.join(format!("{}.zip", self.place)))
+            }
+        }
+    }
+}
+
+fn parts(output: &BuildOutput) -> Vec<Part<'_>> {
+    let config = config(output);
+    let config = Part {
+        place: "config.json".to_owned(),
+        made_of: Digest::of(config.as_bytes()),
+        content: PartContent::Text(config),
+    };
+    let assets = output.manifest().assets().iter().map(|asset| Part {
+        place: format!("static/{}", asset.path),
+        made_of: asset.digest,
+        content: PartContent::Copy(output.files.of(&asset.path)),
+    });
+    // Layers stand once beside all functions, under their digests.
+    let layers: BTreeMap<Digest, &Path> =
+        output.functions().iter().flat_map(BuiltFunction::layers).map(|(layer, file)| (layer.digest, file)).collect();
+    let layers = layers.into_iter().map(|(digest, file)| Part {
+        place: format!("layers/{}.zip", digest.to_hex()),
+        made_of: digest,
+        content: PartContent::Copy(file.to_owned()),
+    });
+    let functions = output.functions().iter().map(|built| function_part(output, built));
+    std::iter::once(config).chain(assets).chain(layers).chain(functions).collect()
+}
+
+fn function_part<'o>(output: &BuildOutput, built: &'o BuiltFunction) -> Part<'o> {
+    let config = function_config(output, built);
+    let mut made_of = DigestHasher::new();
+    made_of.update_field(built.function.digest.to_hex().as_bytes());
+    made_of.update_field(config.as_bytes());
+    Part {
+        place: format!("functions/{}", built.function.name),
+        made_of: made_of.finish(),
+        content: PartContent::Function { built, config },
+    }
+}
+
+fn config(output: &BuildOutput) -> String {
     let manifest = output.manifest();
     let mut config = json!({ "version": 3, "routes": manifest.routes(), "ship": { "cors": manifest.cors() } });
     let overrides = overrides(manifest);
@@ -63,7 +164,7 @@ fn write_config(output: &BuildOutput, folder: &Path) -> Result<(), WriteOutputEr
     for (key, value) in &output.passed_on {
         config[key] = value.clone();
     }
-    write_json(&folder.join("config.json"), &config)
+    format!("{config:#}\n")
 }
 
 /// What is served as something else than its name says.
@@ -73,22 +174,9 @@ fn overrides(manifest: &Manifest) -> Map<String, Value> {
     differing.map(entry).collect()
 }
 
-fn write_static(output: &BuildOutput, folder: &Path) -> Result<(), WriteOutputError> {
-    let folder = folder.join("static");
-    make_folder(&folder)?;
-    output.manifest().assets().par_iter().try_for_each(|asset| {
-        let from = output.files.of(&asset.path);
-        let into = folder.join(asset.path.as_str());
-        make_folder(into.parent().unwrap_or(&folder))?;
-        copy(&from, &into)
-    })
-}
-
-fn write_function(output: &BuildOutput, built: &BuiltFunction, folder: &Path) -> Result<(), WriteOutputError> {
+fn function_config(output: &BuildOutput, built: &BuiltFunction) -> String {
     let function = &built.function;
-    let place = folder.join("functions").join(format!("{}.func", function.name));
-    make_folder(&place)?;
-    let config = json!({
+    let mut config = json!({
         "runtime": "executable",
         "handler": function.runtime.entry(),
         "runtimeLanguage": function.runtime,
@@ -98,26 +186,12 @@ fn write_function(output: &BuildOutput, built: &BuiltFunction, folder: &Path) ->
         "maxConcurrency": function.limits.concurrency,
         "supportsResponseStreaming": true,
     });
-    let mut config = config;
     // What the other keys cannot say, so that the output deployed as it is is the very same deployment.
     config["ship"] = json!({ "runtime": function.runtime, "limits": function.limits });
     if !function.layers.is_empty() {
         config["ship"]["layers"] = json!(function.layers);
     }
-    write_json(&place.join(".vc-config.json"), &config)?;
-    write_layers(built, folder)?;
-    unpack(&built.artifact, &place).map_err(|source| WriteOutputError { path: built.artifact.clone(), source })?;
-    copy(&built.artifact, &folder.join("functions").join(format!("{}.zip", function.name)))
-}
-
-/// Layers stand once beside all functions, under their digests.
-fn write_layers(built: &BuiltFunction, folder: &Path) -> Result<(), WriteOutputError> {
-    let folder = folder.join("layers");
-    for (layer, file) in built.layers() {
-        make_folder(&folder)?;
-        copy(file, &folder.join(format!("{}.zip", layer.digest.to_hex())))?;
-    }
-    Ok(())
+    format!("{config:#}\n")
 }
 
 /// Unpacks an artifact that this crate made.
@@ -136,15 +210,14 @@ fn unpack(artifact: &Path, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn write_json(file: &Path, value: &serde_json::Value) -> Result<(), WriteOutputError> {
-    std::fs::write(file, format!("{value:#}\n")).map_err(|source| WriteOutputError { path: file.to_owned(), source })
+fn write_text(file: &Path, text: &str) -> Result<(), WriteOutputError> {
+    std::fs::write(file, text).map_err(|source| WriteOutputError { path: file.to_owned(), source })
 }
 
 fn make_folder(folder: &Path) -> Result<(), WriteOutputError> {
     std::fs::create_dir_all(folder).map_err(|source| WriteOutputError { path: folder.to_owned(), source })
 }
 
-/// A copy, not a link: whoever edits the output must not edit the project.
 fn copy(from: &Path, into: &Path) -> Result<(), WriteOutputError> {
     std::fs::copy(from, into).map_err(|source| WriteOutputError { path: into.to_owned(), source })?;
     Ok(())

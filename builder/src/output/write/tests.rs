@@ -1,6 +1,6 @@
 //! The output's layout.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
@@ -38,6 +38,7 @@ fn layout() {
         found.into_iter().collect::<Vec<_>>(),
         [
             ".gitignore",
+            "output-record.json",
             "output/config.json",
             "output/functions/api/users/[id].func/.vc-config.json",
             "output/functions/api/users/[id].func/bootstrap",
@@ -53,4 +54,41 @@ fn layout() {
         serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
     assert_eq!(config["version"], 3);
     assert_eq!(config["routes"].as_array().unwrap().len(), 5);
+}
+
+/// The modification times of all files of an output, to the nanosecond.
+fn written(folder: &Path) -> BTreeMap<String, std::time::SystemTime> {
+    let mut found = BTreeSet::new();
+    tree(folder, "", &mut found);
+    found.into_iter().map(|path| (path.clone(), folder.join(path).metadata().unwrap().modified().unwrap())).collect()
+}
+
+/// An output that nothing has changed stays as it is; of another, what has not changed is not made again; and what somebody
+/// did to the output is undone.
+#[test]
+fn what_is_there_is_not_made_again() {
+    let source = handler("Date", "now");
+    let project = TestProject::new([("api/date.go", source.as_str()), ("public/a.txt", "a"), ("public/b.txt", "b")]);
+    let folder = project.root().join(".ship/output");
+    let build = || write_output(&project.build().unwrap(), &folder).unwrap();
+    build();
+    let first = written(&folder);
+    let inode = std::os::unix::fs::MetadataExt::ino(&folder.metadata().unwrap());
+    build();
+    assert_eq!(written(&folder), first);
+    assert_eq!(std::os::unix::fs::MetadataExt::ino(&folder.metadata().unwrap()), inode);
+
+    std::fs::write(project.root().join("public/b.txt"), "changed").unwrap();
+    build();
+    let second = written(&folder);
+    let changed: Vec<_> = second.iter().filter(|(path, time)| first[*path] != **time).map(|(path, _)| path).collect();
+    assert_eq!(changed, ["static/b.txt"]);
+    assert_eq!(std::fs::read_to_string(folder.join("static/b.txt")).unwrap(), "changed");
+
+    std::fs::write(folder.join("functions/api/date.func/bootstrap"), "edited").unwrap();
+    std::fs::write(folder.join("static/stranger.txt"), "").unwrap();
+    build();
+    assert_ne!(std::fs::read(folder.join("functions/api/date.func/bootstrap")).unwrap(), b"edited");
+    assert!(!folder.join("static/stranger.txt").exists());
+    assert_eq!(std::fs::read_to_string(folder.join("static/a.txt")).unwrap(), "a");
 }
