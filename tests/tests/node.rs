@@ -249,6 +249,53 @@ fn work_after_the_response() {
     assert_eq!(std::fs::read_to_string(&file).expect("the work was done"), "done");
 }
 
+/// What functions import is installed where it is missing, once, also beside a function in a package of its own.
+#[test]
+fn packages_are_installed() {
+    let environment = TestEnv::new();
+    let source = "import ms from 'ms';\nexport const GET = () => new Response(ms(1000));\n";
+    let project = environment
+        .project("site")
+        .file("package.json", r#"{"dependencies": {"ms": "2.1.3"}}"#)
+        .file("api/a.ts", source)
+        .file("api/own/package.json", r#"{"dependencies": {"ms": "2.1.2"}}"#)
+        .file("api/own/b.ts", source);
+    let host = TestHost::start(&environment);
+    let deploy = || host.ship(["deploy"]).within(project.folder()).run().success();
+    let installed = |stderr: &str| stderr.lines().filter(|line| line.starts_with("Installing packages")).count();
+    let first = deploy();
+    assert_eq!(installed(first.stderr()), 2, "{}", first.stderr());
+    for path in ["/api/a", "/api/own/b"] {
+        assert_eq!(http::get(&format!("{}{path}", first.url())).success().text(), "1s");
+    }
+    assert_eq!(installed(deploy().stderr()), 0);
+    std::fs::remove_dir_all(project.path("node_modules")).expect("the packages are there");
+    assert_eq!(installed(deploy().stderr()), 1);
+    assert!(project.path("node_modules/ms/package.json").is_file());
+}
+
+/// A file without a handler where none has one was meant as a function, in whichever language.
+#[test]
+fn no_handlers() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("api/a.ts", "export const x = 1;\n")
+        .file("api/b.py", "x = 1\n")
+        .file("api/c.rs", "fn x() {}\n")
+        .file("api/_helper.ts", "export const y = 1;\n");
+    insta::assert_snapshot!(environment.ship(["build"]).within(project.folder()).run().exits_with(1).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    warning: `api/a.ts` is not a function of the site, because it has no handler: expected a default export that is a function or has `fetch`, or exported functions named GET, POST, …
+    warning: `api/b.py` is not a function of the site, because it has no handler: expected `app`, an ASGI or WSGI application, or `class handler(BaseHTTPRequestHandler)`
+    warning: `api/c.rs` is not a function of the site, because it has no handler: expected `async fn handler(request: Request) -> Result<Response, Error>`
+    error: there is nothing to deploy in `[ENV]/projects/site`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`
+    hint: `ship deploy PATH` deploys another folder
+    ");
+}
+
 /// What cannot be bundled is shown with its place and its line, and with what to type.
 #[test]
 fn mistakes() {

@@ -64,6 +64,11 @@ impl PackageJson {
         all.into_iter().flatten().any(|all| !all.is_empty()) || self.workspaces.is_some()
     }
 
+    /// Whether anything has to be installed for what it runs.
+    pub(super) fn has_dependencies_to_run(&self) -> bool {
+        [&self.dependencies, &self.optional_dependencies].into_iter().flatten().any(|all| !all.is_empty())
+    }
+
     /// A package that `lock`, the same file as a lock file remembers it, does not ask for in the same way.
     pub(super) fn first_difference(&self, lock: &Self) -> Option<&str> {
         let pairs = [

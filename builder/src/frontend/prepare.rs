@@ -1,15 +1,16 @@
 //! From what a project is to what can be planned: the frontend is built, unless it is as the last build left it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use ship_core::{Digest, DigestHasher};
+use ship_core::{Digest, DigestHasher, FunctionRuntime};
 
 use super::command::{CommandLine, Runner, find_program};
 use super::install::{self, Installed};
+use super::package_json::{PACKAGE_JSON, PackageJson};
 use super::package_manager::PackageManager;
 use super::presets::OTHER;
 use super::routes::Serving;
@@ -55,11 +56,13 @@ pub fn prepare(
     let started = Instant::now();
     let Some(frontend) = config.frontend.take() else {
         let (serving, build_output) = (Serving::of_files(config.build.spa), config.prebuilt.clone());
+        install_for_functions(project, &config, environment, context, events)?;
         return Ok(PreparedProject { config, serving, build_output, took: Duration::ZERO });
     };
     let serving = Serving::of_preset(frontend.preset, config.build.spa);
-    let work = Work::new(project, &config, &frontend, environment, context, events)?;
+    let work = Work::new(project, &config.site.base, &frontend, environment, context, events)?;
     let output = work.output()?;
+    install_for_functions(project, &config, environment, context, events)?;
     let folder = tree::follow(&config.site.base.join(&output), project.root())?;
     let build_output = (output == Path::new(BUILD_OUTPUT)).then(|| folder.clone());
     let kind = if folder == config.site.base { SiteFolderKind::ProjectFolder } else { SiteFolderKind::Output };
@@ -67,6 +70,38 @@ pub fn prepare(
     config.site = site;
     config.frontend = Some(frontend);
     Ok(PreparedProject { config, serving, build_output, took: started.elapsed() })
+}
+
+/// Installs what functions in TypeScript and JavaScript import, where it is not there as the lock file has it: beside each
+/// function counts the nearest `package.json`. Packages for development alone are what tools need, and no function.
+fn install_for_functions(
+    project: &ProjectDir,
+    config: &ProjectConfig,
+    environment: &BuildEnvironment,
+    context: &BuildContext,
+    events: &dyn Fn(BuildEvent),
+) -> Result<(), FrontendError> {
+    for folder in package_folders(config) {
+        let Some(package) = PackageJson::read(&folder, project.root())? else { continue };
+        if package.has_dependencies_to_run() {
+            let packages = Frontend { preset: &OTHER, settings: config.build.clone(), package: Some(package) };
+            let work = Work::new(project, &folder, &packages, environment, context, events)?;
+            let _turn = work.turn();
+            work.install()?;
+        }
+    }
+    Ok(())
+}
+
+/// The folders of the packages that functions belong to.
+fn package_folders(config: &ProjectConfig) -> BTreeSet<PathBuf> {
+    let base = config.site.base.as_path();
+    let functions = config.functions.iter().filter(|function| function.runtime == FunctionRuntime::Node);
+    let package_of = |file: &str| {
+        let folders = Path::new(file).ancestors().skip(1).map(|folder| base.join(folder));
+        folders.into_iter().find(|folder| folder.join(PACKAGE_JSON).is_file())
+    };
+    functions.filter_map(|function| package_of(&function.file)).collect()
 }
 
 /// One build of a frontend.
@@ -88,13 +123,12 @@ struct Work<'w> {
 impl<'w> Work<'w> {
     fn new(
         project: &'w ProjectDir,
-        config: &'w ProjectConfig,
+        base: &'w Path,
         frontend: &'w Frontend,
         environment: &'w BuildEnvironment,
         context: &BuildContext,
         events: &'w dyn Fn(BuildEvent),
     ) -> Result<Self, FrontendError> {
-        let base = config.site.base.as_path();
         let manager = frontend.package.as_ref().map(|package| PackageManager::find(base, package));
         let of_caller: BTreeMap<String, OsString> =
             environment.frontend_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
