@@ -19,13 +19,47 @@ const COMPRESSION_LEVEL: i64 = 1;
 /// Bytes that are moved at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// The most bytes that the files of an artifact may have together: what a host unpacks.
+pub(crate) const MAX_UNPACKED_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// How many of the largest members are named when there is too much.
+const LARGEST_NAMED: usize = 5;
+
 /// A function's artifact could not be made or kept.
 #[derive(Debug, thiserror::Error)]
-#[error("the artifact `{}` cannot be written", path.display())]
-pub struct ArtifactError {
-    pub(crate) path: PathBuf,
-    #[source]
-    pub(crate) source: io::Error,
+pub enum ArtifactError {
+    /// A file of it could not be read or written.
+    #[error("the artifact `{}` cannot be written", path.display())]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There is more in it than a host unpacks.
+    #[error(
+        "a function has {} MB, more than the {} MB that one may have. The largest of its files:\n{}",
+        size_bytes / 1_000_000,
+        MAX_UNPACKED_BYTES / 1_000_000,
+        largest.join("\n")
+    )]
+    TooLarge {
+        /// How much there is.
+        size_bytes: u64,
+        /// The largest files, one to a line.
+        largest: Vec<String>,
+    },
+}
+
+impl ArtifactError {
+    /// The stable code of the problem, where it has one.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Unwritable { .. } => None,
+            Self::TooLarge { .. } => Some("function_too_large"),
+        }
+    }
 }
 
 /// One file of an artifact.
@@ -70,6 +104,28 @@ impl Mode {
             Self::Executable => 0o755,
         }
     }
+}
+
+/// Refuses what no host would unpack, before it is packed.
+fn refuse_too_large(members: &[Member]) -> Result<(), ArtifactError> {
+    let mut sizes: Vec<(u64, &str)> = Vec::with_capacity(members.len());
+    for member in members {
+        let size_bytes = match &member.content {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::File(file) => {
+                let metadata = file.metadata();
+                metadata.map_err(|source| ArtifactError::Unwritable { path: file.clone(), source })?.len()
+            }
+        };
+        sizes.push((size_bytes, &member.name));
+    }
+    let size_bytes = sizes.iter().map(|(size, _)| size).sum();
+    if size_bytes <= MAX_UNPACKED_BYTES {
+        return Ok(());
+    }
+    sizes.sort_unstable_by(|left, right| right.cmp(left));
+    let line = |(size, name): &(u64, &str)| format!("  {}.{} MB  {name}", size / 1_000_000, size % 1_000_000 / 100_000);
+    Err(ArtifactError::TooLarge { size_bytes, largest: sizes.iter().take(LARGEST_NAMED).map(line).collect() })
 }
 
 /// Packs `members`, sorted by their names, into `into`, an empty file.

@@ -83,6 +83,10 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     if found.functions.is_empty() {
         found.functions.extend(server::find_go(&base, &mut rules)?);
     }
+    if found.functions.is_empty() {
+        // Helpers of nobody were meant as something else.
+        warnings.extend(found.helpers.drain(..).map(|file| ProjectWarning::NoHandler { file }));
+    }
     rules.refuse_unused()?;
     route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
     Ok(ProjectConfig {

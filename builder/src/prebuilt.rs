@@ -203,7 +203,8 @@ impl Overrides {
         }
         for (file, path, media_type) in self.fallbacks() {
             let read = || digest_file(&mut std::fs::File::open(file)?);
-            let (digest, size_bytes) = read().map_err(|source| ArtifactError { path: file.to_owned(), source })?;
+            let (digest, size_bytes) =
+                read().map_err(|source| ArtifactError::Unwritable { path: file.to_owned(), source })?;
             let media_type = media_type.cloned().unwrap_or_else(|| crate::assets::media_type(path));
             placed.insert(path.clone(), file.to_owned());
             assets.push(Asset { path: path.clone(), digest, size_bytes, media_type });

@@ -135,3 +135,22 @@ fn what_is_used_stays() {
     let is_there = [&used, &old, &new].map(|artifact| artifact.file.exists());
     assert_eq!(is_there, [true, false, true]);
 }
+
+/// What no host would unpack is refused before it is packed, and the largest files are named.
+#[test]
+fn too_large() {
+    let folder = tempfile::tempdir().unwrap();
+    let sparse = |name: &str, size_bytes: u64| {
+        let file = folder.path().join(name);
+        File::create(&file).unwrap().set_len(size_bytes).unwrap();
+        Member::data(name, Content::File(file))
+    };
+    let members = vec![sparse("model.bin", 900_000_000), sparse("index.bin", 250_500_000), sparse("words.txt", 1_000)];
+    let error = ArtifactCache::new(folder.path()).store(members).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a function has 1150 MB, more than the 1073 MB that one may have. The largest of its files:\n  \
+         900.0 MB  model.bin\n  250.5 MB  index.bin\n  0.0 MB  words.txt"
+    );
+    assert_eq!(error.code(), Some("function_too_large"));
+}

@@ -74,7 +74,35 @@ pub enum ProjectWarning {
         /// What keeps it from answering.
         flaw: EntryFlaw,
     },
+    /// A file below `api/` has no handler, and no other has one either.
+    NoHandler {
+        /// The file, relative to the project.
+        file: String,
+    },
 }
+
+impl ProjectWarning {
+    /// The source file that it is about.
+    pub(super) fn file(&self) -> Option<&String> {
+        match self {
+            Self::BothConfigFiles | Self::KeyNotUsed { .. } | Self::RouteKeyIgnored { .. } => None,
+            Self::LanguageNotBuilt { file }
+            | Self::NearHandler { file, .. }
+            | Self::NearRustHandler { file, .. }
+            | Self::NearExport { file, .. }
+            | Self::NearEntry { file, .. }
+            | Self::NoHandler { file } => Some(file),
+        }
+    }
+}
+
+/// What makes a file a function of the site, for each language by the ending of its files.
+const EXPECTED: [(&str, &str); 4] = [
+    ("go", "`func Handler(w http.ResponseWriter, r *http.Request)`"),
+    ("rs", "`async fn handler(request: Request) -> Result<Response, Error>`"),
+    ("py", "`app`, an ASGI or WSGI application, or `class handler(BaseHTTPRequestHandler)`"),
+    ("", "a default export that is a function or has `fetch`, or exported functions named GET, POST, …"),
+];
 
 impl fmt::Display for ProjectWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,6 +144,10 @@ impl fmt::Display for ProjectWarning {
                   `class handler(BaseHTTPRequestHandler)`",
                 entry_reason(*flaw)
             ),
+            Self::NoHandler { file } => {
+                let expected = EXPECTED.iter().find(|(ending, _)| file.ends_with(ending)).map_or("", |(_, text)| text);
+                write!(f, "`{file}` is not a function of the site, because it has no handler: expected {expected}")
+            }
         }
     }
 }

@@ -204,7 +204,7 @@ impl NodeBuild<'_> {
             hasher.update_field(digests[name].as_bytes());
         }
         for (name, file) in &files {
-            let unreadable = |source| ArtifactError { path: file.clone(), source };
+            let unreadable = |source| ArtifactError::Unwritable { path: file.clone(), source };
             let (digest, _) = digest_file(&mut std::fs::File::open(file).map_err(unreadable)?).map_err(unreadable)?;
             hasher.update_field(name.as_bytes());
             hasher.update_field(digest.as_bytes());
@@ -267,7 +267,7 @@ impl NodeBuild<'_> {
         let mut files = Vec::new();
         for member in &members {
             let Content::File(file) = &member.content else { continue };
-            let unreadable = |source| ArtifactError { path: file.clone(), source };
+            let unreadable = |source| ArtifactError::Unwritable { path: file.clone(), source };
             let stat = FileStat::of(&std::fs::metadata(file).map_err(unreadable)?);
             hasher.update_field(member.name.as_bytes());
             hasher.update_field(file.as_os_str().as_encoded_bytes());

@@ -42,7 +42,7 @@ fn key(files: &FunctionFiles) -> Result<Digest, BuildError> {
     hasher.update_field(KEY_VERSION.as_bytes());
     for file in &files.files {
         let read = || digest_file(&mut std::fs::File::open(&file.file)?);
-        let (digest, _) = read().map_err(|source| ArtifactError { path: file.file.clone(), source })?;
+        let (digest, _) = read().map_err(|source| ArtifactError::Unwritable { path: file.file.clone(), source })?;
         hasher.update_field(file.name.as_bytes());
         hasher.update_field(digest.as_bytes());
         hasher.update_field(&[u8::from(file.is_executable)]);
