@@ -37,7 +37,7 @@ pub(crate) fn find(site: &SiteFolder, ignore: &IgnoreFile) -> Result<FoundFiles,
             let selection = ignore.everywhere().without_ignored(&site.folder, site.selection());
             tree::walk(&site.folder, &site.project, &selection)?
         }
-        SiteFolderKind::ProjectFolder | SiteFolderKind::Nothing => {
+        SiteFolderKind::ProjectFolder | SiteFolderKind::Named | SiteFolderKind::Nothing => {
             let selection = ignore.in_project_folder().without_ignored(&site.folder, site.selection());
             tree::walk(&site.folder, &site.project, &selection)?
         }

@@ -1,5 +1,6 @@
 //! From a project folder to its configuration: `ship.toml` or `vercel.json`, the functions below `api/`, and where the static files are.
 
+mod builds;
 mod functions;
 mod ignored;
 mod python;
@@ -31,6 +32,9 @@ pub use functions::DetectedFunction;
 pub use warning::ProjectWarning;
 
 pub(crate) use functions::{GoSource, Reach};
+
+use builds::Named;
+use functions::Found;
 pub(crate) use ignored::IgnoreFile;
 pub(crate) use site::{SiteFolder, SiteFolderKind};
 
@@ -68,34 +72,19 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let (file, unused) = config::read(text)?;
     warnings.extend(unused.into_iter().map(ProjectWarning::from));
     let base = site::base_folder(text, &file.build, project)?;
-    let build = BuildSettings::of_toml(&file.build);
-    let mut frontend = Frontend::find(&base, &build, project.root())?;
+    let mut build = BuildSettings::of_toml(&file.build);
     let ignore = IgnoreFile::read(project)?;
     let mut rules = FunctionRules::new(text, &file)?;
-    let mut routes = site_routes(text, &file)?;
-    let mut found = functions::find(project, &base, &ignore, &mut rules, &mut warnings)?;
-    // A server that stands beside a known framework, or beside a site that was built already, was for developing it.
-    let may_have_server =
-        file.build.output.is_none() && frontend.as_ref().is_none_or(|frontend| frontend.framework().is_none());
-    if may_have_server && functions::add_server(project, &base, &mut rules, &mut found)? {
-        frontend = None;
-    }
-    if found.functions.is_empty() {
-        found.functions.extend(server::find_go(&base, &mut rules)?);
-    }
-    if found.functions.is_empty() {
-        // Helpers of nobody were meant as something else.
-        warnings.extend(found.helpers.drain(..).map(|file| ProjectWarning::NoHandler { file }));
-    }
+    let named = builds::find(project, &base, &ignore, (text, &file), &mut rules, &mut warnings)?;
+    let Parts { found, frontend, site } = match named {
+        Some(named) => named_parts(project, &base, &mut build, named)?,
+        None => found_parts(project, &base, (text, &file), &ignore, &mut rules, &mut warnings)?,
+    };
     rules.refuse_unused()?;
-    route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
+    let routes = routes_of((text, &file), &found.functions)?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
-        site: match frontend {
-            // Where its files are is known when it is built.
-            Some(_) => SiteFolder::of_project(project, base),
-            None => site::static_folder(text, &file.build, project, base, &found.functions)?,
-        },
+        site,
         cors: cors_rules(text, &file)?,
         crons: crons(text, &file)?,
         functions: found.functions,
@@ -111,6 +100,74 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         prebuilt: None,
         took: started.elapsed(),
     })
+}
+
+/// What a project consists of.
+struct Parts {
+    found: Found,
+    frontend: Option<Frontend>,
+    site: SiteFolder,
+}
+
+/// What is found where conventions say that it is.
+fn found_parts(
+    project: &ProjectDir,
+    base: &Path,
+    (text, file): (ConfigText<'_>, &Configuration),
+    ignore: &IgnoreFile,
+    rules: &mut FunctionRules<'_>,
+    warnings: &mut Vec<ProjectWarning>,
+) -> Result<Parts, DetectError> {
+    let mut frontend = Frontend::find(base, &BuildSettings::of_toml(&file.build), project.root())?;
+    let mut found = functions::find(project, base, ignore, rules, warnings)?;
+    // A server that stands beside a known framework, or beside a site that was built already, was for developing it.
+    let may_have_server =
+        file.build.output.is_none() && frontend.as_ref().is_none_or(|frontend| frontend.framework().is_none());
+    if may_have_server && functions::add_server(project, base, rules, &mut found)? {
+        frontend = None;
+    }
+    if found.functions.is_empty() {
+        found.functions.extend(server::find_go(base, rules)?);
+    }
+    if found.functions.is_empty() {
+        // Helpers of nobody were meant as something else.
+        warnings.extend(found.helpers.drain(..).map(|file| ProjectWarning::NoHandler { file }));
+    }
+    let site = match frontend {
+        // Where its files are is known when it is built.
+        Some(_) => SiteFolder::of_project(project, base.to_owned()),
+        None => site::static_folder(text, &file.build, project, base.to_owned(), &found.functions)?,
+    };
+    Ok(Parts { found, frontend, site })
+}
+
+/// What `builds` names, and nothing else.
+fn named_parts(
+    project: &ProjectDir,
+    base: &Path,
+    build: &mut BuildSettings,
+    named: Named,
+) -> Result<Parts, DetectError> {
+    let Named { found, statics, frontend } = named;
+    let Some(wanted) = frontend else {
+        return Ok(Parts { found, frontend: None, site: SiteFolder::of_named(project, base.to_owned(), statics) });
+    };
+    build.expect_output(wanted.output.as_deref());
+    let frontend = Frontend::find(base, build, project.root())?;
+    Ok(Parts { found, frontend, site: SiteFolder::of_project(project, base.to_owned()) })
+}
+
+/// The routes that are written, and those of functions.
+fn routes_of(
+    (text, file): (ConfigText<'_>, &Configuration),
+    functions: &[DetectedFunction],
+) -> Result<RouteTable, DetectError> {
+    let mut routes = site_routes(text, file)?;
+    if file.builds.is_empty() {
+        route::push_function_routes(&mut routes, functions, file_names(file))?;
+        return Ok(routes);
+    }
+    Ok(builds::with_folder_routes(&routes, functions))
 }
 
 /// Finds the output that is to be deployed as it is. Of what else is in the project, only the name and the cross-origin rules

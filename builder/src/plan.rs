@@ -169,6 +169,7 @@ pub(crate) fn nothing_to_deploy(site: &SiteFolder) -> PlanError {
         SiteFolderKind::Output => {
             format!("files in `{}/`, functions in `api/**/*.{{go,js,ts,py,rs}}`", shown.display())
         }
+        SiteFolderKind::Named => "what `builds` of `vercel.json` names".to_owned(),
         SiteFolderKind::ProjectFolder | SiteFolderKind::Nothing => {
             "a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`".to_owned()
         }

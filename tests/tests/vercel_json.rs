@@ -72,6 +72,93 @@ fn runs_unchanged() {
     assert_eq!(crons, ["CRON        SCHEDULE", "/api/daily  0 5 * * *"]);
 }
 
+const BUILDS: &str = r#"{
+  "version": 2,
+  "builds": [
+    { "src": "**/*.js", "use": "@vercel/node@3.0.0", "config": { "includeFiles": "data/*.txt", "maxDuration": 7 } },
+    { "src": "lib/hello.go", "use": "@now/go" },
+    { "src": "assets/**", "use": "@vercel/static" },
+    { "src": "gone/*.py", "use": "@vercel/python" }
+  ],
+  "routes": [
+    { "src": "/greet/(.*)", "dest": "lib/hello.go?name=$1" },
+    { "handle": "filesystem" },
+    { "src": "/a/(.*)", "dest": "assets/$1" },
+    { "src": "/(.*)", "status": 404, "dest": "/deep/index.js" }
+  ]
+}
+"#;
+
+/// With `builds`, the older form, just what it names is there: functions at the paths of their files, an `index` for its folder,
+/// files at their own paths. Routes lead to all of them by name.
+#[test]
+fn builds() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let answering = |name: &str| format!("module.exports = (req, res) => res.end('{name} ' + req.url)\n");
+    let project = environment
+        .project("older")
+        .file("vercel.json", BUILDS)
+        .file("index.js", "const fs = require('fs');\nmodule.exports = (req, res) => res.end(fs.readFileSync('data/words.txt'));\n")
+        .file("deep/index.js", answering("deep"))
+        .file("deep/other.js", answering("other"))
+        .file("lib/hello.go", "package lib\n\nimport \"net/http\"\n\nfunc Handler(w http.ResponseWriter, r *http.Request) { greet(w, r) }\n")
+        .file("lib/helper.go", "package lib\n\nimport \"net/http\"\n\nfunc greet(w http.ResponseWriter, r *http.Request) { w.Write([]byte(\"hello \" + r.URL.Query().Get(\"name\"))) }\n")
+        .file("assets/style.css", "a{}")
+        .file("data/words.txt", "words")
+        .file("public/index.html", "not named");
+    let deployed = host.ship(["deploy"]).within(project.folder()).run().success();
+    let url = deployed.url();
+    let get = |path: &str| {
+        let answer = http::get(&format!("{url}{path}"));
+        (answer.status, answer.text())
+    };
+    let found = |text: &str| (200, text.to_owned());
+    assert_eq!(get("/"), found("words"));
+    assert_eq!(get("/index.js"), found("words"));
+    assert_eq!(get("/deep"), found("deep /deep"));
+    assert_eq!(get("/deep/other.js?x=1"), found("other /deep/other.js?x=1"));
+    assert_eq!(get("/greet/anna"), found("hello anna"));
+    assert_eq!(get("/a/style.css"), found("a{}"));
+    assert_eq!(get("/assets/style.css"), found("a{}"));
+    for path in ["/public/index.html", "/data/words.txt", "/vercel.json", "/deep/other", "/lib/helper.go"] {
+        assert_eq!(get(path), (404, format!("deep {path}")), "nothing else is there");
+    }
+    let warnings: Vec<&str> = deployed.stderr().lines().filter(|line| line.starts_with("warning")).collect();
+    assert_eq!(warnings, ["warning: vercel.json:7: `gone/*.py` in `builds` names no file of the project"]);
+    let inspected = host.ship(["inspect", &url, "--json"]).run().success().json();
+    let limits = |name: &str| {
+        let functions = inspected["functions"].as_array().expect("there are functions");
+        functions.iter().find(|function| function["name"] == name).expect("it is there")["limits"]["timeout_secs"]
+            .clone()
+    };
+    assert_eq!((limits("deep/index.js"), limits("lib/hello.go")), (7.into(), 60.into()));
+}
+
+/// A package's own build stands beside functions that are named; what it leaves is the site.
+#[test]
+fn builds_of_a_package() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let build =
+        "require('fs').mkdirSync('made', { recursive: true }); require('fs').writeFileSync('made/index.html', 'made')";
+    let project = environment
+        .project("older")
+        .file("package.json", format!("{{\"scripts\": {{\"build\": \"node -e \\\"{build}\\\"\"}}}}"))
+        .file("server.js", "module.exports = (req, res) => res.end('server')\n")
+        .file(
+            "vercel.json",
+            r#"{"builds": [
+                {"src": "package.json", "use": "@vercel/static-build", "config": {"distDir": "made"}},
+                {"src": "server.js", "use": "@vercel/node"}
+            ], "routes": [{"src": "/api/.*", "dest": "server.js"}]}"#,
+        );
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    assert_eq!(http::get(&url).success().text(), "made");
+    assert_eq!(http::get(&format!("{url}/api/x")).success().text(), "server");
+    assert_eq!(http::get(&format!("{url}/package.json")).status, 404);
+}
+
 /// A wrong key is named with its place and the key that was meant; nothing is deployed.
 #[test]
 fn wrong_key() {

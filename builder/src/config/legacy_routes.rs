@@ -72,6 +72,13 @@ fn phase_of(text: ConfigText<'_>, handle: &Spanned<String>) -> Result<Phase, Con
     }
 }
 
+/// A destination as a path from the site's root: people leave out its `/`.
+fn absolute(dest: &str) -> String {
+    let is_url =
+        dest.split_once("://").is_some_and(|(scheme, _)| scheme.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    if is_url || dest.starts_with(['/', '$', '#', '?']) { dest.to_owned() } else { format!("/{dest}") }
+}
+
 fn route(
     text: ConfigText<'_>,
     place: std::ops::Range<usize>,
@@ -103,7 +110,7 @@ fn route(
     if let Some(dest) = &item.dest {
         super::destination::check_host(text, dest)?;
     }
-    route.dest = item.dest.as_ref().map(|dest| dest.get_ref().clone());
+    route.dest = item.dest.as_ref().map(|dest| absolute(dest.get_ref()));
     route.status = item.status.as_ref().map(|status| check_status(text, status, 200..=599)).transpose()?;
     route.methods = item.methods.iter().map(|method| method.to_ascii_uppercase()).collect();
     route.continues = item.continues;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use ship_core::route::Condition;
 use toml::Spanned;
 
+use super::legacy_builds::BuildItem;
 use super::legacy_routes::RouteItem;
 
 /// The whole file.
@@ -34,6 +35,9 @@ pub(crate) struct Configuration {
     /// The `routes` of `vercel.json`, which `ship.toml` does not have.
     #[serde(skip)]
     pub(crate) routes: Vec<Spanned<RouteItem>>,
+    /// The `builds` of `vercel.json`, likewise.
+    #[serde(skip)]
+    pub(crate) builds: Vec<BuildItem>,
 }
 
 /// `[functions."glob"]`.

@@ -11,6 +11,7 @@ use toml::{Spanned, de::Deserializer};
 
 use super::diagnostic::{ConfigError, ConfigText};
 use super::json;
+use super::legacy_builds::BuildItem;
 use super::legacy_routes::RouteItem;
 use super::model::{BuildEntry, Configuration, CronEntry, HeadersEntry, RedirectEntry, RewriteEntry};
 use functions::VercelFunction;
@@ -93,6 +94,7 @@ struct VercelJson {
     rewrites: Vec<RewriteEntry>,
     headers: Vec<HeadersEntry>,
     routes: Vec<Spanned<RouteItem>>,
+    builds: Vec<BuildItem>,
     crons: Vec<CronEntry>,
     clean_urls: bool,
     trailing_slash: Option<bool>,
@@ -135,6 +137,7 @@ fn code_of(key: &str) -> Option<&'static str> {
         "trailingSlash" => Some("invalid_trailing_slash"),
         "functions" => Some("invalid_function"),
         "crons" => Some("invalid_cron"),
+        "builds" => Some("invalid_builds"),
         _ => None,
     }
 }
@@ -142,11 +145,7 @@ fn code_of(key: &str) -> Option<&'static str> {
 /// Takes out what is not used, and refuses what cannot be passed over.
 fn prepare(text: ConfigText<'_>, table: &mut DeTable<'_>) -> Result<Vec<UnusedKey>, ConfigError> {
     refuse_unknown(text, table)?;
-    if let Some((key, _)) = table.get_key_value("builds") {
-        let message = "`builds` is the old way to say what is built: remove it. ship finds functions below `api/` and the static \
-                       files by itself; what functions may use goes into `functions`, a build into `buildCommand`";
-        return Err(text.error(key.span(), message).coded("invalid_builds"));
-    }
+    refuse_functions_beside_builds(text, table)?;
     remove(table, &ABOUT_VERCEL);
     let mut unused = Vec::new();
     for (key, instead) in NOT_USED {
@@ -163,6 +162,20 @@ fn prepare(text: ConfigText<'_>, table: &mut DeTable<'_>) -> Result<Vec<UnusedKe
     }
     functions::prepare(table);
     Ok(unused)
+}
+
+/// What functions may use is said in `functions`, or in the `config` of `builds`: Vercel refuses both together.
+fn refuse_functions_beside_builds(text: ConfigText<'_>, table: &DeTable<'_>) -> Result<(), ConfigError> {
+    let has_builds =
+        table.get("builds").is_some_and(|builds| builds.get_ref().as_array().is_some_and(|all| !all.is_empty()));
+    match table.get_key_value("functions").filter(|_| has_builds) {
+        None => Ok(()),
+        Some((key, _)) => {
+            let message = "`functions` and `builds` cannot stand together: remove `builds`, and ship finds the functions below \
+                           `api/` by itself, or say in the `config` of each build what its functions may use";
+            Err(text.error(key.span(), message).coded("FUNCTIONS_AND_BUILDS"))
+        }
+    }
 }
 
 /// Takes keys out of a table.
@@ -215,6 +228,7 @@ impl VercelJson {
             rewrites: self.rewrites,
             headers: self.headers,
             routes: self.routes,
+            builds: self.builds,
             crons: self.crons,
             cors: Vec::new(),
             trailing_slash: self.trailing_slash,

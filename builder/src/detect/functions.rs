@@ -60,7 +60,8 @@ impl GoSource {
     }
 }
 
-/// What stands below `api/`.
+/// What stands below `api/`, or is named elsewhere.
+#[derive(Default)]
 pub(super) struct Found {
     /// Sorted by name.
     pub(super) functions: Vec<DetectedFunction>,
@@ -85,14 +86,7 @@ pub(super) fn find(
 ) -> Result<Found, DetectError> {
     let folder = base.join("api");
     if !folder.is_dir() {
-        let mut found = Found {
-            functions: Vec::new(),
-            sources: Vec::new(),
-            node_sources: Vec::new(),
-            rust_sources: Vec::new(),
-            python: Vec::new(),
-            helpers: Vec::new(),
-        };
+        let mut found = Found::default();
         super::python::find(project, base, &[], &mut found, rules, warnings)?;
         return Ok(found);
     }
@@ -174,18 +168,18 @@ fn near_handler(source: &GoSource, all: &[GoSource]) -> Option<ProjectWarning> {
     (!is_used).then(|| ProjectWarning::NearHandler { file: source.file.clone(), line, name, flaw })
 }
 
-fn go_source(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, DetectError> {
+pub(super) fn go_source(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, DetectError> {
     let text = read_text(project, base, file)?;
     let scan = go::scan(&text);
     Ok(GoSource { file: file.to_owned(), text, scan })
 }
 
-fn rust_source(project: &ProjectDir, base: &Path, file: &str) -> Result<RustSource, DetectError> {
+pub(super) fn rust_source(project: &ProjectDir, base: &Path, file: &str) -> Result<RustSource, DetectError> {
     let scan = rust::scan(&read_text(project, base, file)?);
     Ok(RustSource { file: file.to_owned(), scan })
 }
 
-fn node_source(project: &ProjectDir, base: &Path, file: &str) -> Result<NodeSource, DetectError> {
+pub(super) fn node_source(project: &ProjectDir, base: &Path, file: &str) -> Result<NodeSource, DetectError> {
     Ok(NodeSource::read(base, file, read_text(project, base, file)?))
 }
 

@@ -238,7 +238,8 @@ fn refuse_conflicts(paths: &[FunctionPath<'_>]) -> Result<(), DetectError> {
     Ok(())
 }
 
-fn escape(text: &str) -> String {
+/// A text as a pattern that matches it alone.
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if ".+*?=^!:${}()[]|\\#&-~".contains(character) {

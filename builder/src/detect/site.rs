@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use globset::GlobSet;
 use toml::Spanned;
 
 use crate::config::{BuildEntry, ConfigError, ConfigText};
@@ -84,6 +85,8 @@ pub(crate) struct SiteFolder {
     /// The folder of the static files.
     pub(crate) folder: PathBuf,
     pub(crate) kind: SiteFolderKind,
+    /// Which files of it are the site, where somebody has named them.
+    pub(crate) named: Option<GlobSet>,
 }
 
 /// Why it is this folder.
@@ -93,6 +96,8 @@ pub(crate) enum SiteFolderKind {
     Output,
     /// Nothing else was there: the project folder, without what is about the project.
     ProjectFolder,
+    /// The project folder, of which only what is named is the site.
+    Named,
     /// None: there is no `public/`, and the project is a server that answers everything itself.
     Nothing,
 }
@@ -117,8 +122,13 @@ pub(super) fn static_folder(
     base: PathBuf,
     functions: &[DetectedFunction],
 ) -> Result<SiteFolder, DetectError> {
-    let site =
-        |folder: PathBuf, base: PathBuf, kind| SiteFolder { project: project.root().to_owned(), base, folder, kind };
+    let site = |folder: PathBuf, base: PathBuf, kind| SiteFolder {
+        project: project.root().to_owned(),
+        base,
+        folder,
+        kind,
+        named: None,
+    };
     if let Some(output) = build.output.as_ref().filter(|output| !output.get_ref().trim().is_empty()) {
         let folder = named_folder(text, text.key("output", "outputDirectory"), output, &base, project)?;
         let kind = if folder == base { SiteFolderKind::ProjectFolder } else { SiteFolderKind::Output };
@@ -159,7 +169,14 @@ fn named_folder(
 impl SiteFolder {
     /// The folder of a project itself.
     pub(super) fn of_project(project: &ProjectDir, base: PathBuf) -> Self {
-        Self { project: project.root().to_owned(), folder: base.clone(), base, kind: SiteFolderKind::ProjectFolder }
+        let (project, folder) = (project.root().to_owned(), base.clone());
+        Self { project, folder, base, kind: SiteFolderKind::ProjectFolder, named: None }
+    }
+
+    /// The files of a project that somebody has named.
+    pub(super) fn of_named(project: &ProjectDir, base: PathBuf, named: GlobSet) -> Self {
+        let kind = if named.is_empty() { SiteFolderKind::Nothing } else { SiteFolderKind::Named };
+        Self { kind, named: Some(named), ..Self::of_project(project, base) }
     }
 
     /// Which files of the folder belong to the site.
@@ -169,6 +186,7 @@ impl SiteFolder {
         SiteSelection {
             folder: self.folder.clone(),
             kind: self.kind,
+            named: self.named.clone().unwrap_or_default(),
             has_go_module: has("go.mod"),
             has_cargo_package: has("Cargo.toml"),
             is_python_project: is_project_folder
@@ -180,6 +198,7 @@ impl SiteFolder {
 struct SiteSelection {
     folder: PathBuf,
     kind: SiteFolderKind,
+    named: GlobSet,
     has_go_module: bool,
     has_cargo_package: bool,
     is_python_project: bool,
@@ -193,6 +212,7 @@ impl Selection for SiteSelection {
         match self.kind {
             SiteFolderKind::Output => true,
             SiteFolderKind::Nothing => false,
+            SiteFolderKind::Named => name != "node_modules",
             SiteFolderKind::ProjectFolder => {
                 let is_left_out = name == "node_modules"
                     || name == "__pycache__"
@@ -211,6 +231,7 @@ impl Selection for SiteSelection {
             _ if name.starts_with('.') => false,
             SiteFolderKind::Output => true,
             SiteFolderKind::Nothing => false,
+            SiteFolderKind::Named => self.named.is_match(path) && !is_project_file(path, name),
             // A page of a site without Python may well load a script in Python.
             SiteFolderKind::ProjectFolder => {
                 let is_source = self.is_python_project && python::is_python_source(name);

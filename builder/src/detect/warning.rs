@@ -74,6 +74,13 @@ pub enum ProjectWarning {
         /// What keeps it from answering.
         flaw: EntryFlaw,
     },
+    /// An element of `builds` is about no file.
+    BuildOfNothing {
+        /// Its glob.
+        glob: String,
+        /// Its line, counted from 1.
+        line: usize,
+    },
     /// A file below `api/` has no handler, and no other has one either.
     NoHandler {
         /// The file, relative to the project.
@@ -85,7 +92,10 @@ impl ProjectWarning {
     /// The source file that it is about.
     pub(super) fn file(&self) -> Option<&String> {
         match self {
-            Self::BothConfigFiles | Self::KeyNotUsed { .. } | Self::RouteKeyIgnored { .. } => None,
+            Self::BothConfigFiles
+            | Self::KeyNotUsed { .. }
+            | Self::RouteKeyIgnored { .. }
+            | Self::BuildOfNothing { .. } => None,
             Self::LanguageNotBuilt { file }
             | Self::NearHandler { file, .. }
             | Self::NearRustHandler { file, .. }
@@ -144,6 +154,9 @@ impl fmt::Display for ProjectWarning {
                   `class handler(BaseHTTPRequestHandler)`",
                 entry_reason(*flaw)
             ),
+            Self::BuildOfNothing { glob, line } => {
+                write!(f, "vercel.json:{line}: `{glob}` in `builds` names no file of the project")
+            }
             Self::NoHandler { file } => {
                 let expected = EXPECTED.iter().find(|(ending, _)| file.ends_with(ending)).map_or("", |(_, text)| text);
                 write!(f, "`{file}` is not a function of the site, because it has no handler: expected {expected}")

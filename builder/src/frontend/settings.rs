@@ -65,6 +65,13 @@ impl BuildSettings {
         }
     }
 
+    /// The build leaves its files in `output`, unless somebody says otherwise.
+    pub(crate) fn expect_output(&mut self, output: Option<&str>) {
+        if self.output == Setting::Default {
+            self.output = Setting::of(output);
+        }
+    }
+
     /// Whether the files are to be served as they stand, whatever framework they look like.
     pub(crate) fn forbids_building(&self) -> bool {
         self.command == Setting::Skip || self.output == Setting::Skip

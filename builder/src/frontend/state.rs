@@ -122,6 +122,7 @@ pub(super) fn sources(root: &Path, outputs: &[PathBuf], cache_dir: &Path) -> Res
         base: root.to_owned(),
         folder: root.to_owned(),
         kind: SiteFolderKind::ProjectFolder,
+        named: None,
     };
     // Its digests are kept apart from those of a site that is served from the same folder.
     let cache_dir = cache_dir.join("frontend");
