@@ -190,11 +190,17 @@ fn other_ways() {
             "import { createServer } from 'node:http';\n\
              createServer((req, res) => res.end(`served ${req.url}`)).listen(Number(process.env.PORT ?? 3000));\n",
         )
+        .file(
+            "api/exported.js",
+            "const { createServer } = require('http');\n\
+             module.exports = createServer((req, res) => res.end(`exported ${req.url}`));\n",
+        )
         .file("api/edge.ts", "export const config = { runtime: 'edge' };\nexport default (request: Request) => new Response(request.method);\n");
     let host = TestHost::start(&environment);
     let url = deployed(&host, &project);
     assert_eq!(http::get(&format!("{url}/api/legacy")).success().text(), "words beside it");
     assert_eq!(http::get(&format!("{url}/api/server?a=1")).success().text(), "served /api/server?a=1");
+    assert_eq!(http::get(&format!("{url}/api/exported")).success().text(), "exported /api/exported");
     assert_eq!(http::get(&format!("{url}/api/edge")).success().text(), "GET");
 }
 

@@ -75,6 +75,7 @@ fn runs_unchanged() {
 const BUILDS: &str = r#"{
   "version": 2,
   "builds": [
+    { "src": "plain.js", "use": "@vercel/node", "config": { "helpers": false } },
     { "src": "**/*.js", "use": "@vercel/node@3.0.0", "config": { "includeFiles": "data/*.txt", "maxDuration": 7 } },
     { "src": "lib/hello.go", "use": "@now/go" },
     { "src": "assets/**", "use": "@vercel/static" },
@@ -101,6 +102,7 @@ fn builds() {
         .file("vercel.json", BUILDS)
         .file("index.js", "const fs = require('fs');\nmodule.exports = (req, res) => res.end(fs.readFileSync('data/words.txt'));\n")
         .file("deep/index.js", answering("deep"))
+        .file("plain.js", "module.exports = (req, res) => res.end(req.query === undefined ? 'plain' : 'helped')\n")
         .file("deep/other.js", answering("other"))
         .file("lib/hello.go", "package lib\n\nimport \"net/http\"\n\nfunc Handler(w http.ResponseWriter, r *http.Request) { greet(w, r) }\n")
         .file("lib/helper.go", "package lib\n\nimport \"net/http\"\n\nfunc greet(w http.ResponseWriter, r *http.Request) { w.Write([]byte(\"hello \" + r.URL.Query().Get(\"name\"))) }\n")
@@ -118,6 +120,7 @@ fn builds() {
     assert_eq!(get("/index.js"), found("words"));
     assert_eq!(get("/deep"), found("deep /deep"));
     assert_eq!(get("/deep/other.js?x=1"), found("other /deep/other.js?x=1"));
+    assert_eq!(get("/plain.js"), found("plain"));
     assert_eq!(get("/greet/anna"), found("hello anna"));
     assert_eq!(get("/a/style.css"), found("a{}"));
     assert_eq!(get("/assets/style.css"), found("a{}"));
@@ -125,7 +128,7 @@ fn builds() {
         assert_eq!(get(path), (404, format!("deep {path}")), "nothing else is there");
     }
     let warnings: Vec<&str> = deployed.stderr().lines().filter(|line| line.starts_with("warning")).collect();
-    assert_eq!(warnings, ["warning: vercel.json:7: `gone/*.py` in `builds` names no file of the project"]);
+    assert_eq!(warnings, ["warning: vercel.json:8: `gone/*.py` in `builds` names no file of the project"]);
     let inspected = host.ship(["inspect", &url, "--json"]).run().success().json();
     let limits = |name: &str| {
         let functions = inspected["functions"].as_array().expect("there are functions");

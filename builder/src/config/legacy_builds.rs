@@ -34,6 +34,7 @@ struct BuildItemConfig {
     memory: Option<u32>,
     dist_dir: Option<Spanned<String>>,
     output_directory: Option<Spanned<String>>,
+    helpers: Option<bool>,
 }
 
 #[derive(Deserialize, Debug)]
@@ -128,6 +129,11 @@ impl BuildItem {
             Ok::<_, ConfigError>(globs.to_vec())
         };
         Ok(Inclusion { include: globs(&self.config.include_files)?, exclude: globs(&self.config.exclude_files)? })
+    }
+
+    /// Whether requests and responses of Node stay as Node makes them.
+    pub(crate) fn forbids_helpers(&self) -> bool {
+        self.config.helpers == Some(false)
     }
 
     /// The folder that a frontend's build leaves, where one is named.

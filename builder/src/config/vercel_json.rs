@@ -16,8 +16,8 @@ use super::legacy_routes::RouteItem;
 use super::model::{BuildEntry, Configuration, CronEntry, HeadersEntry, RedirectEntry, RewriteEntry};
 use functions::VercelFunction;
 
-/// Keys that are about Vercel's own service: where it runs, whom it tells, what it optimises.
-const ABOUT_VERCEL: [&str; 16] = [
+/// Keys that are about Vercel's own service: where it runs, whom it tells, what it optimises, how it is tested.
+const ABOUT_VERCEL: [&str; 17] = [
     "$schema",
     "alias",
     "bunVersion",
@@ -28,6 +28,7 @@ const ABOUT_VERCEL: [&str; 16] = [
     "images",
     "microfrontends",
     "passiveRegions",
+    "probes",
     "public",
     "regions",
     "relatedProjects",

@@ -98,7 +98,7 @@ impl Reading<'_, '_> {
                 continue;
             }
             let function = self.function(item, file, runtime)?;
-            if self.source(&function)? {
+            if self.source(item, &function)? {
                 self.found.functions.push(function);
             } else {
                 self.warnings.push(ProjectWarning::NoHandler { file: (*file).clone() });
@@ -120,12 +120,14 @@ impl Reading<'_, '_> {
     }
 
     /// Adds the source of a function; says whether it has a handler.
-    fn source(&mut self, function: &DetectedFunction) -> Result<bool, DetectError> {
+    fn source(&mut self, item: &BuildItem, function: &DetectedFunction) -> Result<bool, DetectError> {
         let (project, base, file) = (self.project, self.base, function.file.as_str());
         match function.runtime {
             FunctionRuntime::Node => {
-                let source = node_source(project, base, file)?;
-                let has_handler = source.scan.is_function;
+                let mut source = node_source(project, base, file)?;
+                source.scan.config.without_helpers |= item.forbids_helpers();
+                // Who is named in full is believed to answer in a way that only running it shows.
+                let has_handler = source.scan.is_function || item.glob() == file;
                 self.found.node_sources.push(source);
                 Ok(has_handler)
             }
