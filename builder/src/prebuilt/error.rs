@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ship_core::ParsePathError;
 
+use super::routes::RouteError;
 use crate::environment::Architecture;
 use crate::tree::TreeError;
 
@@ -48,7 +49,7 @@ pub enum PrebuiltError {
         /// Its configuration.
         config: PathBuf,
         /// What is wrong, with the number of the route.
-        reason: String,
+        reason: RouteError,
     },
     /// A path in it is none.
     #[error("{}: {source}", config.display())]

@@ -11,7 +11,6 @@ use serde_json::Value;
 use ship_core::route::{CaseRule, Pattern, Route};
 use ship_core::{MediaType, SitePath};
 
-use super::routes::escape;
 use super::{OverriddenFile, Override, Place, PrebuiltError};
 use crate::tree;
 
@@ -93,4 +92,16 @@ pub(super) fn headers_route(path: &SitePath, headers: BTreeMap<String, String>) 
     route.headers = headers;
     route.continues = true;
     route
+}
+
+/// A text as a pattern that matches it alone.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if ".+*?^$()[]{}|\\/-".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
 }
