@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use ship_core::{Asset, Manifest};
+use ship_core::{Asset, Manifest, Prerender, QueryPlace};
 use zip::ZipArchive;
 
 use super::{BuildOutput, BuiltFunction};
@@ -30,6 +30,7 @@ pub fn write_output(output: &BuildOutput, folder: &Path) -> Result<(), WriteOutp
     write_config(output, fresh.path())?;
     write_static(output, fresh.path())?;
     output.functions().par_iter().try_for_each(|function| write_function(output, function, fresh.path()))?;
+    output.manifest().prerenders().iter().try_for_each(|prerender| write_prerender(output, prerender, fresh.path()))?;
     put_in_place(fresh.path(), folder).map_err(failed)
 }
 
@@ -108,6 +109,34 @@ fn write_function(output: &BuildOutput, built: &BuiltFunction, folder: &Path) ->
     write_layers(built, folder)?;
     unpack(&built.artifact, &place).map_err(|source| WriteOutputError { path: built.artifact.clone(), source })?;
     copy(&built.artifact, &folder.join("functions").join(format!("{}.zip", function.name)))
+}
+
+/// How a function's answers are kept stands beside its folder, with the answer that was made before.
+fn write_prerender(output: &BuildOutput, prerender: &Prerender, folder: &Path) -> Result<(), WriteOutputError> {
+    let name = folder.join("functions").join(prerender.function.as_str());
+    let beside = |end: &str| {
+        let file_name = name.file_name().unwrap_or_default().to_string_lossy();
+        name.with_file_name(format!("{file_name}.prerender-{end}"))
+    };
+    let mut config =
+        json!({ "expiration": prerender.expiration, "passQuery": prerender.query_place == QueryPlace::Url });
+    if let Some(names) = &prerender.allow_query {
+        config["allowQuery"] = json!(names);
+    }
+    if let Some(token) = &prerender.bypass_token {
+        config["bypassToken"] = json!(token);
+    }
+    if let Some(fallback) = &prerender.fallback
+        && let Some(from) = output.files.fallbacks.get(&fallback.digest)
+    {
+        let extension = from.extension().map(|end| format!(".{}", end.to_string_lossy())).unwrap_or_default();
+        let file = beside(&format!("fallback{extension}"));
+        copy(from, &file)?;
+        config["fallback"] = json!(file.file_name().unwrap_or_default().to_string_lossy());
+        config["initialStatus"] = json!(fallback.status);
+        config["initialHeaders"] = json!(fallback.headers);
+    }
+    write_json(&beside("config.json"), &config)
 }
 
 /// Layers stand once beside all functions, under their digests.

@@ -60,6 +60,12 @@ pub enum PrebuiltError {
         #[source]
         source: ParsePathError,
     },
+    /// A page is to be made anew, and nothing is there that makes it.
+    #[error("`{}` has no function beside it that makes the page", config.display())]
+    PageWithoutFunction {
+        /// What says so.
+        config: PathBuf,
+    },
     /// A function is of a kind that is not run.
     #[error("`{}` cannot be run: {reason}", function.display())]
     Unsupported {
