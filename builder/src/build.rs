@@ -60,6 +60,8 @@ pub fn build(
         Some(prebuilt) => prebuilt.overrides.apply(&mut assets, &site.folder)?,
         None => HashMap::new(),
     };
+    let pages = prebuilt.as_ref().map(|prebuilt| prebuilt.pages.as_slice()).unwrap_or_default();
+    let (prerenders, fallbacks) = prebuilt::digested(pages)?;
     if assets.is_empty() && functions.is_empty() {
         return Err(nothing_to_deploy(&site).into());
     }
@@ -67,10 +69,10 @@ pub fn build(
     let functions: Vec<BuiltFunction> =
         functions.into_iter().map(|detected| built_function(detected, &mut artifacts)).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
-    let manifest = Manifest::new(assets, in_manifest, routes, cors)?.with_crons(crons)?;
+    let manifest = Manifest::new(assets, in_manifest, routes, cors)?.with_crons(crons)?.with_prerenders(prerenders)?;
     let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
     let passed_on = prebuilt.map(|prebuilt| prebuilt.passed_on).unwrap_or_default();
-    let files = AssetFiles { site, placed, read: read_files };
+    let files = AssetFiles { site, placed, fallbacks, read: read_files };
     Ok(BuildOutput::new(manifest, functions, files, options.arch, passed_on, timings))
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct AssetFiles {
     pub(crate) site: SiteFolder,
     /// Those that stand elsewhere than they are served.
     pub(crate) placed: HashMap<SitePath, PathBuf>,
+    /// Those that are not served as files, but as the first answers of functions.
+    pub(crate) fallbacks: HashMap<Digest, PathBuf>,
     /// How many had to be read.
     pub(crate) read: usize,
 }
@@ -150,7 +152,8 @@ impl BuildOutput {
             let artifacts = self.functions.iter().map(|built| (built.function.digest, built.artifact.clone()));
             let layers = self.functions.iter().flat_map(BuiltFunction::layers);
             let layers = layers.map(|(layer, file)| (layer.digest, file.to_owned()));
-            assets.chain(artifacts).chain(layers).collect()
+            let fallbacks = self.files.fallbacks.iter().map(|(digest, file)| (*digest, file.clone()));
+            assets.chain(artifacts).chain(layers).chain(fallbacks).collect()
         })
     }
 }

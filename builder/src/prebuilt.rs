@@ -23,8 +23,10 @@ use crate::tree::{self, shown_below};
 
 pub use error::PrebuiltError;
 pub(crate) use pack::build;
+pub(crate) use prerender::{KeptPage, digested};
 
 use config::OutputConfig;
+use prerender::Page;
 
 /// Where the outputs stand that ship takes as they are, below the project.
 pub(crate) const OUTPUT_FOLDERS: [&str; 2] = [".vercel/output", ".ship/output"];
@@ -41,6 +43,8 @@ pub(crate) struct Prebuilt {
     pub(crate) overrides: Overrides,
     /// Its functions, sorted by name.
     pub(crate) functions: Vec<PrebuiltFunction>,
+    /// The pages that are kept and made anew.
+    pub(crate) pages: Vec<KeptPage>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Option<Vec<CorsRule>>,
     pub(crate) warnings: Vec<ProjectWarning>,
@@ -121,17 +125,23 @@ pub(crate) fn read(folder: &Path, project: &Path, arch: Architecture) -> Result<
     let mut routes = routes::read(&place, config.routes, &mut warnings)?;
     let mut overrides = config::overrides(&place, config.overrides)?;
     let functions = function::find(&place)?;
-    let prerendered = prerender::find(&place)?;
-    for (entry, headers) in prerendered {
-        if let Some(path) = entry.path.as_ref().filter(|_| !headers.is_empty()) {
-            routes.push(Phase::Hit, prerender::headers_route(path, headers));
+    let mut pages = Vec::new();
+    for page in prerender::find(&place)? {
+        match page {
+            Page::Kept(page) => pages.push(page),
+            Page::File(entry, headers) => {
+                if let Some(path) = entry.path.as_ref().filter(|_| !headers.is_empty()) {
+                    routes.push(Phase::Hit, prerender::headers_route(path, headers));
+                }
+                overrides.entries.push(entry);
+            }
         }
-        overrides.entries.push(entry);
     }
     Ok(Prebuilt {
         statics: folder.join("static"),
         overrides,
         functions,
+        pages,
         routes,
         cors: config.ship.cors,
         warnings,

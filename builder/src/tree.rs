@@ -257,8 +257,8 @@ pub(crate) fn follow(link: &Path, boundary: &Path) -> Result<PathBuf, TreeError>
     }
 }
 
-/// Whether a path is one that no symlink may smuggle into a site: environment files and version control.
-fn is_secret(path: &Path) -> bool {
+/// Whether a path is one that never belongs into a site or a function: environment files, version control, and what ship keeps.
+pub(crate) fn is_secret(path: &Path) -> bool {
     path.components().any(|part| {
         let name = part.as_os_str().to_string_lossy();
         name == ".git" || name == ".ship" || name.starts_with(".env")

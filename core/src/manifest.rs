@@ -11,7 +11,8 @@ use crate::limits::SiteLimits;
 use crate::media_type::MediaType;
 use crate::name::ProjectName;
 use crate::path::{FunctionName, SitePath};
-use crate::route::{PatternError, RouteTable};
+use crate::prerender::{Fallback, Prerender};
+use crate::route::{PatternError, RouteTable, is_header};
 
 /// A static file of a deployment.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -27,10 +28,10 @@ pub struct Asset {
     pub media_type: MediaType,
 }
 
-/// All that a deployment is: files, functions, routes, cross-origin rules and crons.
+/// All that a deployment is: files, functions, routes, cross-origin rules, crons and prerendered pages.
 ///
-/// Its canonical encoding is JSON without white space, fields in the order of this struct, assets sorted by path and functions
-/// by name. Equal manifests have equal bytes, so the id of a deployment can be computed by whoever has the manifest.
+/// Its canonical encoding is JSON without white space, fields in the order of this struct, assets sorted by path, functions and
+/// prerendered pages by name. Equal manifests have equal bytes, so the id of a deployment can be computed by whoever has the manifest.
 #[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "ManifestFields")]
 pub struct Manifest {
@@ -41,6 +42,8 @@ pub struct Manifest {
     cors: Vec<CorsRule>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     crons: Vec<Cron>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    prerenders: Vec<Prerender>,
 }
 
 #[derive(serde::Deserialize)]
@@ -53,6 +56,8 @@ struct ManifestFields {
     cors: Vec<CorsRule>,
     #[serde(default)]
     crons: Vec<Cron>,
+    #[serde(default)]
+    prerenders: Vec<Prerender>,
 }
 
 impl Manifest {
@@ -93,7 +98,8 @@ impl Manifest {
                 return Err(ManifestError::LayerMount { name: function.name.clone(), mount: mount.to_owned() });
             }
         }
-        let manifest = Self { version: Self::VERSION, assets, functions, routes, cors, crons: Vec::new() };
+        let manifest =
+            Self { version: Self::VERSION, assets, functions, routes, cors, crons: Vec::new(), prerenders: Vec::new() };
         manifest.check_sizes_agree()?;
         Ok(manifest)
     }
@@ -105,6 +111,30 @@ impl Manifest {
             return Err(ManifestError::TooMany { what: "crons", found: crons.len(), most });
         }
         Ok(Self { crons, ..self })
+    }
+
+    /// The same with functions whose answers are kept.
+    pub fn with_prerenders(self, mut prerenders: Vec<Prerender>) -> Result<Self, ManifestError> {
+        prerenders.sort_unstable_by(|left, right| left.function.cmp(&right.function));
+        if let Some(pair) = prerenders.windows(2).find(|pair| pair[0].function == pair[1].function) {
+            return Err(ManifestError::PrerenderTwice { function: pair[0].function.clone() });
+        }
+        for prerender in &prerenders {
+            let function = || prerender.function.clone();
+            if self.function_at(&prerender.function).is_none() {
+                return Err(ManifestError::PrerenderWithoutFunction { function: function() });
+            }
+            if prerender.fallback.as_ref().is_some_and(|fallback| !has_head(fallback)) {
+                return Err(ManifestError::FallbackHead { function: function() });
+            }
+        }
+        let manifest = Self { prerenders, ..self };
+        manifest.check_sizes_agree()?;
+        Ok(manifest)
+    }
+
+    fn function_at(&self, name: &FunctionName) -> Option<usize> {
+        self.functions.binary_search_by(|function| function.name.cmp(name)).ok()
     }
 
     /// One digest, one size: otherwise one of the two is wrong.
@@ -122,7 +152,9 @@ impl Manifest {
         let assets = self.assets.iter().map(|asset| (asset.digest, asset.size_bytes));
         let functions = self.functions.iter().map(|function| (function.digest, function.size_bytes));
         let layers = self.functions.iter().flat_map(|function| &function.layers);
-        assets.chain(functions).chain(layers.map(|layer| (layer.digest, layer.size_bytes)))
+        let fallbacks = self.prerenders.iter().filter_map(|prerender| prerender.fallback.as_ref());
+        let fallbacks = fallbacks.map(|fallback| (fallback.digest, fallback.size_bytes));
+        assets.chain(functions).chain(layers.map(|layer| (layer.digest, layer.size_bytes))).chain(fallbacks)
     }
 
     /// The static files, sorted by path.
@@ -154,6 +186,17 @@ impl Manifest {
     /// The paths that are to be asked at times.
     pub fn crons(&self) -> &[Cron] {
         &self.crons
+    }
+
+    /// The functions whose answers are kept, sorted by name.
+    pub fn prerenders(&self) -> &[Prerender] {
+        &self.prerenders
+    }
+
+    /// How the answers of a function are kept, if they are.
+    pub fn prerender_of(&self, function: &FunctionName) -> Option<&Prerender> {
+        let found = self.prerenders.binary_search_by(|prerender| prerender.function.cmp(function));
+        self.prerenders.get(found.ok()?)
     }
 
     /// Each blob that the deployment needs, once, with its size.
@@ -196,8 +239,15 @@ impl TryFrom<ManifestFields> for Manifest {
         if fields.version != Self::VERSION {
             return Err(ManifestError::Version { found: fields.version });
         }
-        Self::new(fields.assets, fields.functions, fields.routes, fields.cors)?.with_crons(fields.crons)
+        Self::new(fields.assets, fields.functions, fields.routes, fields.cors)?
+            .with_crons(fields.crons)?
+            .with_prerenders(fields.prerenders)
     }
+}
+
+/// Whether a response can begin with the status and headers of a fallback.
+fn has_head(fallback: &Fallback) -> bool {
+    (200..600).contains(&fallback.status) && fallback.headers.iter().all(|(name, value)| is_header(name, value))
 }
 
 /// The parts do not make a manifest.
@@ -239,89 +289,28 @@ pub enum ManifestError {
         /// Where the layer was to stand.
         mount: String,
     },
+    /// Answers are to be kept of a function that is not there.
+    #[error("answers of `{function}` are to be kept, and there is no such function")]
+    PrerenderWithoutFunction {
+        /// Its name.
+        function: FunctionName,
+    },
+    /// It is said twice how answers of a function are kept.
+    #[error("it is said twice how answers of `{function}` are kept")]
+    PrerenderTwice {
+        /// Its name.
+        function: FunctionName,
+    },
+    /// An answer that was made before has a status or header that no response can have.
+    #[error("the fallback of `{function}` has a status or a header that cannot stand in a response")]
+    FallbackHead {
+        /// Its function.
+        function: FunctionName,
+    },
     /// Two functions have one name.
     #[error("two functions are called `{name}`")]
     FunctionTwice {
         /// The name.
         name: FunctionName,
     },
-}
-
-/// The place of an asset in [`Manifest::assets`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct AssetIndex(pub u32);
-
-/// The place of a function in [`Manifest::functions`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct FunctionIndex(pub u32);
-
-/// What stands at a path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Found {
-    /// A static file.
-    Asset(AssetIndex),
-    /// A function.
-    Function(FunctionIndex),
-}
-
-/// What stands where in a deployment: a lookup in a map, never a path joined to a folder.
-#[derive(Debug, Default)]
-pub struct SiteIndex {
-    files: HashMap<Box<str>, Found>,
-    folders: HashMap<Box<str>, Found>,
-}
-
-impl SiteIndex {
-    /// The index of a manifest. An asset goes before a function at the same path; `index.html` and a function `index` also
-    /// stand at their folder; a function, and an asset without an extension, answer with and without a trailing `/`.
-    pub fn new(manifest: &Manifest) -> Self {
-        let mut index = Self::default();
-        for (number, asset) in (0..).zip(&manifest.assets) {
-            let found = Found::Asset(AssetIndex(number));
-            index.files.insert(asset.path.as_str().into(), found);
-            if let Some(folder) = folder_of(asset.path.as_str(), "index.html") {
-                index.folders.insert(folder.into(), found);
-            }
-        }
-        // A page that is called `about` answers at `/about/` too: frameworks write it as `about.html` and route to either.
-        for (number, asset) in (0..).zip(&manifest.assets) {
-            if asset.path.extension().is_none() {
-                let found = Found::Asset(AssetIndex(number));
-                index.folders.entry(asset.path.as_str().into()).or_insert(found);
-            }
-        }
-        for (number, function) in (0..).zip(&manifest.functions) {
-            let found = Found::Function(FunctionIndex(number));
-            let name = function.name.as_str();
-            index.files.entry(name.into()).or_insert(found);
-            index.folders.entry(name.into()).or_insert(found);
-            if let Some(folder) = folder_of(name, "index") {
-                index.folders.entry(folder.into()).or_insert(found);
-            }
-        }
-        index
-    }
-
-    /// What stands at a normalised URL path (see [`crate::UrlPath`]).
-    pub fn find(&self, url_path: &str) -> Option<Found> {
-        let path = url_path.trim_start_matches('/');
-        if path.contains('%') {
-            let site_path = crate::path::site_path_of(url_path)?;
-            return self.lookup(site_path.as_str(), path.ends_with('/'));
-        }
-        self.lookup(path.trim_end_matches('/'), path.is_empty() || path.ends_with('/'))
-    }
-
-    fn lookup(&self, path: &str, as_folder: bool) -> Option<Found> {
-        let file = if as_folder { None } else { self.files.get(path) };
-        file.or_else(|| self.folders.get(path)).copied()
-    }
-}
-
-/// The folder that `path` is the index of.
-fn folder_of<'p>(path: &'p str, index_name: &str) -> Option<&'p str> {
-    match path.strip_suffix(index_name)? {
-        "" => Some(""),
-        folder => folder.strip_suffix('/'),
-    }
 }

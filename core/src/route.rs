@@ -13,4 +13,5 @@ pub use condition::{Comparison, Condition, ConditionSubject, ConditionValue, Sca
 pub use pattern::{CaseRule, Pattern, PatternError};
 pub use resolve::{Outcome, Resolution, RouteRequest, resolve};
 pub use source::{DestinationError, SourceError, SourcePattern};
+pub(crate) use table::is_header;
 pub use table::{Phase, Route, RouteTable, RouteTableError};

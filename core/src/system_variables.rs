@@ -36,6 +36,14 @@ impl SystemVariables<'_> {
     }
 }
 
+/// The host name that most visitors use for the deployment whose functions find `environment` set: that of production if it was
+/// published for it, otherwise its own.
+pub fn main_host(environment: &[(String, String)]) -> Option<&str> {
+    let value = |wanted: &str| environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let production = value("VERCEL_PROJECT_PRODUCTION_URL").filter(|_| value("VERCEL_ENV") == Some("production"));
+    production.or_else(|| value("VERCEL_URL"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +65,19 @@ mod tests {
                 "SHIP_GIT_BRANCH=main",
             ]
         );
+    }
+
+    /// The main host name of what is in production is production's; that of anything else is its own.
+    #[test]
+    fn main_hosts() {
+        let facts = |environment| SystemVariables {
+            environment,
+            url: Some("own"),
+            production_url: Some("production"),
+            ..SystemVariables::default()
+        };
+        assert_eq!(main_host(&facts("production").pairs()), Some("production"));
+        assert_eq!(main_host(&facts("preview").pairs()), Some("own"));
+        assert_eq!(main_host(&[]), None);
     }
 }

@@ -113,7 +113,8 @@ impl EdgeBody {
     }
 }
 
-fn blame(error: &ship_runtime::BodyError) -> PlatformError {
+/// What the log calls a function's body that ended too early.
+pub(crate) fn blame(error: &ship_runtime::BodyError) -> PlatformError {
     match error {
         ship_runtime::BodyError::Timeout(_) => PlatformError::FunctionInvocationTimeout,
         ship_runtime::BodyError::Visitor(_) => PlatformError::MalformedRequest,

@@ -1,6 +1,7 @@
 //! The edge itself: what happens to a request from its head to its response, in order.
 
 mod decision;
+mod function;
 mod options;
 
 use std::sync::Arc;
@@ -20,14 +21,16 @@ use crate::cors::CorsVisit;
 use crate::error_page::ErrorPages;
 use crate::external::{ExternalRequest, ExternalServer};
 use crate::failure::Failure;
-use crate::functions::{FunctionRequest, FunctionServer};
+use crate::functions::FunctionServer;
 use crate::live_deployment::LiveDeployment;
+use crate::prerender::PrerenderServer;
 use crate::protocol::accept_page::ErrorForm;
 use crate::protocol::authority::request_authority;
 use crate::protocol::headers;
 use crate::request_log::{RequestLog, Visit};
 use crate::visitor::Visitor;
 use decision::{NormalPath, decide};
+use function::Call;
 
 pub use options::{EdgeOptions, Site};
 
@@ -40,8 +43,9 @@ const API_PREFIX: &str = "/api/";
 /// Answers visitors' requests.
 pub struct Edge {
     logs: Arc<dyn LogSink>,
-    assets: AssetServer,
-    functions: FunctionServer,
+    assets: Arc<AssetServer>,
+    functions: Arc<FunctionServer>,
+    prerendered: PrerenderServer,
     external: ExternalServer,
     pages: ErrorPages,
 }
@@ -64,21 +68,23 @@ struct Asked<'r> {
 impl Edge {
     /// An edge over a store and a runtime.
     pub fn new(store: Store, runtime: Runtime, logs: Arc<dyn LogSink>, options: EdgeOptions) -> Self {
-        let assets = AssetServer {
+        let assets = Arc::new(AssetServer {
             store: store.clone(),
             cache: ContentCache::new(options.cache_bytes),
             variants: VariantWorker::new(store.clone()),
             page_script: options.page_script.map(PageScript::new),
-        };
-        let functions = FunctionServer {
+        });
+        let functions = Arc::new(FunctionServer {
             store,
             runtime,
             max_body_bytes: options.max_body_bytes,
             websockets: TaskTracker::new(),
             stop: CancellationToken::new(),
-        };
+        });
+        let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&logs));
+        let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, options.page_cache_bytes);
         let external = ExternalServer::new(options.external_reach, options.max_body_bytes);
-        Self { logs, assets, functions, external, pages: ErrorPages::new() }
+        Self { logs, assets, functions, prerendered, external, pages: ErrorPages::new() }
     }
 
     /// Has the compressed variants of a deployment's assets made in the background. To be called after publish, and whenever
@@ -88,8 +94,9 @@ impl Edge {
     }
 
     /// Ends what the edge does in the background: open WebSocket connections and those to other hosts
-    /// are closed, compression stops after the file it is at.
+    /// are closed, pages are not made anew any more, compression stops after the file it is at.
     pub async fn shutdown(&self) {
+        self.prerendered.shutdown().await;
         self.functions.stop.cancel();
         self.functions.websockets.close();
         self.functions.websockets.wait().await;
@@ -154,7 +161,7 @@ impl Edge {
             }
             Outcome::Found { found: Found::Function(function), query, status } => {
                 // Boxed, because its future is large and most requests are for assets.
-                return Box::pin(self.function(deployment, function, query, status, asked)).await;
+                return Box::pin(self.function(deployment, Call { function, query, status }, asked)).await;
             }
             Outcome::Redirect { status, location } => redirect(status, &location),
             Outcome::Status(status) => status_only(status),
@@ -195,31 +202,6 @@ impl Edge {
         }
         let request = AssetRequest { is_head: *method == Method::HEAD, headers: &asked.parts.headers, status };
         Ok(self.assets.serve(deployment, index, &request).await?)
-    }
-
-    async fn function(
-        &self,
-        deployment: &LiveDeployment,
-        function: FunctionIndex,
-        query: Option<String>,
-        status: Option<u16>,
-        asked: Asked<'_>,
-    ) -> Reply {
-        let Asked { visit, visitor, parts, body } = asked;
-        let form = ErrorForm::of(&parts.headers, ErrorForm::Json);
-        let request = FunctionRequest { id: visit.id, parts, body, query, visitor };
-        let invoked = self.functions.invoke(deployment, function, request).await;
-        let (mut response, error) = match invoked {
-            Ok(response) => (response, None),
-            Err(failure) => {
-                let page = self.pages.respond(failure, visit.id, form, self.assets.page_script.as_ref());
-                (page, failure.error)
-            }
-        };
-        if let (Some(Ok(status)), None) = (status.map(status_code), error) {
-            *response.status_mut() = status;
-        }
-        Reply { response, function: Some(function), error }
     }
 
     async fn external(&self, url: &str, status: Option<u16>, asked: Asked<'_>) -> Reply {

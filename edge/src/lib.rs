@@ -19,6 +19,7 @@ mod inbound_body;
 mod live_deployment;
 mod log_allowance;
 mod passage;
+mod prerender;
 mod protocol;
 mod request_id;
 mod request_log;

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use ship_core::route::Phase;
-use ship_core::{AssetIndex, DeploymentId, Function, FunctionIndex, FunctionName, Manifest, ProjectName, SiteIndex};
+use ship_core::{
+    AssetIndex, DeploymentId, Function, FunctionIndex, FunctionName, Manifest, Prerender, ProjectName, SiteIndex,
+    main_host,
+};
 use ship_runtime::FunctionSpec;
 use ship_store::{DeploymentRecord, StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
@@ -23,6 +27,8 @@ pub struct LiveDeployment {
     assets: Box<[OnceLock<PreparedAsset>]>,
     functions: Box<[OnceCell<Arc<FunctionSpec>>]>,
     environment: Vec<(String, String)>,
+    /// When it was made.
+    made_at: Timestamp,
     log_allowance: LogAllowance,
 }
 
@@ -68,22 +74,32 @@ impl LiveDeployment {
         let record = store.deployments().get(id).map_err(state)?.ok_or(LoadError::Unknown { id: *id })?;
         let manifest = store.deployments().manifest(id).map_err(state)?;
         let environment = environment(&record);
-        Ok(Self::from_parts(record.project, *id, manifest, environment))
+        Ok(Arc::new(Self::new(record.project, *id, manifest, environment, record.created_at)))
     }
 
-    /// A deployment from its parts. Its functions find `environment` set.
+    /// A deployment that was made just now, from its parts. Its functions find `environment` set.
     pub fn from_parts(
         project: ProjectName,
         id: DeploymentId,
         manifest: Manifest,
         environment: Vec<(String, String)>,
     ) -> Arc<Self> {
+        Arc::new(Self::new(project, id, manifest, environment, Timestamp::now()))
+    }
+
+    fn new(
+        project: ProjectName,
+        id: DeploymentId,
+        manifest: Manifest,
+        environment: Vec<(String, String)>,
+        made_at: Timestamp,
+    ) -> Self {
         let index = SiteIndex::new(&manifest);
         let has_direct_paths = [Phase::Null, Phase::Hit].iter().all(|phase| manifest.routes().phase(*phase).is_empty());
         let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
         let log_allowance = LogAllowance::new(Instant::now());
-        Arc::new(Self { id, project, manifest, index, has_direct_paths, assets, functions, environment, log_allowance })
+        Self { id, project, manifest, index, has_direct_paths, assets, functions, environment, made_at, log_allowance }
     }
 
     /// Its id.
@@ -122,9 +138,34 @@ impl LiveDeployment {
         self.assets[number].get_or_init(|| PreparedAsset::new(&self.manifest.assets()[number]))
     }
 
+    /// A function.
+    pub(crate) fn function(&self, FunctionIndex(number): FunctionIndex) -> &Function {
+        &self.manifest.functions()[number as usize]
+    }
+
     /// The name of a function.
-    pub(crate) fn function_name(&self, FunctionIndex(number): FunctionIndex) -> &FunctionName {
-        &self.manifest.functions()[number as usize].name
+    pub(crate) fn function_name(&self, function: FunctionIndex) -> &FunctionName {
+        &self.function(function).name
+    }
+
+    /// How a function's answers are kept, if they are.
+    pub(crate) fn prerender(&self, function: FunctionIndex) -> Option<&Prerender> {
+        // Most deployments have none: a look costs less than a search.
+        if self.manifest.prerenders().is_empty() {
+            None
+        } else {
+            self.manifest.prerender_of(self.function_name(function))
+        }
+    }
+
+    /// The host name that most visitors use for it, if it is known.
+    pub(crate) fn main_host(&self) -> Option<&str> {
+        main_host(&self.environment)
+    }
+
+    /// When it was made.
+    pub(crate) fn made_at(&self) -> Timestamp {
+        self.made_at
     }
 
     /// The functions, each with its artifact unpacked and ready to be started.

@@ -58,6 +58,11 @@ impl Gate {
         Self { address, arrivals }
     }
 
+    /// Where it stands.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The query that sends a function to this gate.
     pub fn query(&self) -> String {
         format!("gate={}", self.address)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use ship_core::{Asset, Digest, DigestHasher, Manifest};
+use ship_core::{Asset, Digest, DigestHasher, Manifest, Prerender, QueryPlace};
 use zip::ZipArchive;
 
 use super::{BuildOutput, BuiltFunction};
@@ -139,7 +139,8 @@ fn parts(output: &BuildOutput) -> Vec<Part<'_>> {
         content: PartContent::Copy(file.to_owned()),
     });
     let functions = output.functions().iter().map(|built| function_part(output, built));
-    std::iter::once(config).chain(assets).chain(layers).chain(functions).collect()
+    let prerenders = output.manifest().prerenders().iter().flat_map(|prerender| prerender_parts(output, prerender));
+    std::iter::once(config).chain(assets).chain(layers).chain(functions).chain(prerenders).collect()
 }
 
 fn function_part<'o>(output: &BuildOutput, built: &'o BuiltFunction) -> Part<'o> {
@@ -152,6 +153,34 @@ fn function_part<'o>(output: &BuildOutput, built: &'o BuiltFunction) -> Part<'o>
         made_of: made_of.finish(),
         content: PartContent::Function { built, config },
     }
+}
+
+/// How a function's answers are kept stands beside its folder, with the answer that was made before.
+fn prerender_parts<'o>(output: &'o BuildOutput, prerender: &Prerender) -> Vec<Part<'o>> {
+    let place = |end: &str| format!("functions/{}.prerender-{end}", prerender.function);
+    let mut config =
+        json!({ "expiration": prerender.expiration, "passQuery": prerender.query_place == QueryPlace::Url });
+    if let Some(names) = &prerender.allow_query {
+        config["allowQuery"] = json!(names);
+    }
+    if let Some(token) = &prerender.bypass_token {
+        config["bypassToken"] = json!(token);
+    }
+    let mut parts = Vec::new();
+    if let Some(fallback) = &prerender.fallback
+        && let Some(from) = output.files.fallbacks.get(&fallback.digest)
+    {
+        let extension = from.extension().map(|end| format!(".{}", end.to_string_lossy())).unwrap_or_default();
+        let place = place(&format!("fallback{extension}"));
+        config["fallback"] = json!(place.rsplit('/').next());
+        config["initialStatus"] = json!(fallback.status);
+        config["initialHeaders"] = json!(fallback.headers);
+        parts.push(Part { place, made_of: fallback.digest, content: PartContent::Copy(from.clone()) });
+    }
+    let text = format!("{config:#}\n");
+    let made_of = Digest::of(text.as_bytes());
+    parts.push(Part { place: place("config.json"), made_of, content: PartContent::Text(text) });
+    parts
 }
 
 fn config(output: &BuildOutput) -> String {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ship_core::ParsePathError;
 
+use super::routes::RouteError;
 use crate::environment::Architecture;
 use crate::tree::TreeError;
 
@@ -48,7 +49,7 @@ pub enum PrebuiltError {
         /// Its configuration.
         config: PathBuf,
         /// What is wrong, with the number of the route.
-        reason: String,
+        reason: RouteError,
     },
     /// A path in it is none.
     #[error("{}: {source}", config.display())]
@@ -58,6 +59,12 @@ pub enum PrebuiltError {
         /// Why.
         #[source]
         source: ParsePathError,
+    },
+    /// A page is to be made anew, and nothing is there that makes it.
+    #[error("`{}` has no function beside it that makes the page", config.display())]
+    PageWithoutFunction {
+        /// What says so.
+        config: PathBuf,
     },
     /// A function is of a kind that is not run.
     #[error("`{}` cannot be run: {reason}", function.display())]

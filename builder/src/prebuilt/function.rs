@@ -15,7 +15,7 @@ use crate::build::BuiltLayer;
 use crate::detect::{DetectedFunction, Reach};
 use crate::included::Inclusion;
 use crate::node::Calling;
-use crate::tree::{self, Selection};
+use crate::tree::{self, Selection, TreeError, is_secret};
 
 /// How many bytes the files of a function may have: what other platforms allow, so that an output that is too large for them
 /// is not found out there.
@@ -247,22 +247,17 @@ fn limits(config: &VcConfig) -> FunctionLimits {
     }
 }
 
-/// What of a function's folder is packed: everything but what says how it is started, and secrets.
+/// What of a function's folder is packed: everything but what says how it is started, and secrets, whoever traced them.
 struct FunctionSelection;
 
 impl Selection for FunctionSelection {
     fn enters(&self, _: &str, name: &str) -> bool {
-        name != ".git"
+        !is_secret(Path::new(name))
     }
 
     fn takes(&self, path: &str, name: &str) -> bool {
-        path != VC_CONFIG && !is_secret(name)
+        path != VC_CONFIG && !is_secret(Path::new(name))
     }
-}
-
-/// Environment files are never part of what is deployed, whoever traced them.
-fn is_secret(name: &str) -> bool {
-    name == ".env" || name.starts_with(".env.")
 }
 
 /// The files of a function: those in its folder, and those that `filePathMap` names by their place in the repository.
@@ -281,14 +276,18 @@ fn files(
         let config = || place.shown(&folder.join(VC_CONFIG));
         let name: ship_core::SitePath =
             name.parse().map_err(|source| PrebuiltError::Path { config: config(), source })?;
-        if is_secret(name.file_name()) || is_secret(source.rsplit('/').next().unwrap_or(source)) {
+        if is_secret(Path::new(name.as_str())) || is_secret(Path::new(source)) {
             continue;
         }
         let location = place.project.join(source);
         let missing = |_| PrebuiltError::FileMissing { function: place.shown(folder), file: source.clone() };
         let real = location.canonicalize().map_err(missing)?;
-        if !real.starts_with(&repository) {
+        let Ok(below) = real.strip_prefix(&repository) else {
             return Err(PrebuiltError::LeavesProject { config: config(), file: source.clone() });
+        };
+        // Its name says nothing of what it is where a symlink is on the way.
+        if is_secret(below) {
+            return Err(TreeError::SymlinkToSecret { link: source.into(), target: below.to_owned() }.into());
         }
         if real.is_dir() {
             for file in tree::walk(&real, &repository, &FunctionSelection)? {
@@ -354,3 +353,6 @@ fn check_program(place: &Place<'_>, file: &Path) -> Result<(), PrebuiltError> {
     };
     Err(PrebuiltError::WrongArchitecture { file: place.shown(file), found, wanted: place.arch })
 }
+
+#[cfg(test)]
+mod tests;

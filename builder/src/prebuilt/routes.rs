@@ -26,6 +26,31 @@ const KNOWN: [&str; 12] = [
 const MEANINGLESS: [&str; 6] =
     ["middlewareRawSrc", "important", "override", "env", "respectOriginCacheControl", "user"];
 
+/// A route of an output cannot be kept to.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    /// An element of the list is no route.
+    #[error("routes[{index}]: a route is an object")]
+    NotAnObject {
+        /// Its place in the list.
+        index: usize,
+    },
+    /// A route calls a middleware.
+    #[error(
+        "routes[{index}]: the middleware {middleware} cannot be run before other functions, and what it guards would be open \
+         without it"
+    )]
+    Middleware {
+        /// Its place in the list.
+        index: usize,
+        /// What the route names.
+        middleware: Value,
+    },
+    /// A route says something that the table does not take.
+    #[error(transparent)]
+    Table(#[from] serde_json::Error),
+}
+
 /// Reads the list. What a route asks for beyond the table is said in a warning, or refused where leaving it out would open
 /// what was closed.
 pub(super) fn read(
@@ -33,14 +58,15 @@ pub(super) fn read(
     routes: Option<Vec<Value>>,
     warnings: &mut Vec<ProjectWarning>,
 ) -> Result<RouteTable, PrebuiltError> {
-    let config = || place.shown(&place.folder.join(CONFIG_JSON));
-    let wrong = |reason: String| PrebuiltError::Route { config: config(), reason };
+    let wrong = |reason| PrebuiltError::Route { config: place.shown(&place.folder.join(CONFIG_JSON)), reason };
+    table(routes.unwrap_or_default(), warnings).map_err(wrong)
+}
+
+fn table(routes: Vec<Value>, warnings: &mut Vec<ProjectWarning>) -> Result<RouteTable, RouteError> {
     let (mut kept, mut last) = (Vec::new(), Vec::new());
     let mut is_last_phase = false;
-    for (index, route) in routes.unwrap_or_default().into_iter().enumerate() {
-        let Value::Object(route) = route else {
-            return Err(wrong(format!("routes[{index}]: a route is an object")));
-        };
+    for (index, route) in routes.into_iter().enumerate() {
+        let Value::Object(route) = route else { return Err(RouteError::NotAnObject { index }) };
         if let Some(handle) = route.get("handle") {
             // After everything else: routes behind it are tried when nothing was found.
             is_last_phase = handle == "resource";
@@ -49,12 +75,12 @@ pub(super) fn read(
             }
             continue;
         }
-        let route = Value::Object(known_keys(route, index, warnings).map_err(wrong)?);
+        let route = Value::Object(known_keys(route, index, warnings)?);
         if is_last_phase { last.push(route) } else { kept.push(route) }
     }
-    let table = |routes: Vec<Value>| serde_json::from_value::<RouteTable>(Value::Array(routes));
-    let mut all = table(kept).map_err(|error| wrong(error.to_string()))?;
-    for route in table(last).map_err(|error| wrong(error.to_string()))?.phase(Phase::Null) {
+    let mut all: RouteTable = serde_json::from_value(Value::Array(kept))?;
+    let last: RouteTable = serde_json::from_value(Value::Array(last))?;
+    for route in last.phase(Phase::Null) {
         all.push(Phase::Rewrite, route.clone());
     }
     Ok(all)
@@ -65,23 +91,13 @@ fn known_keys(
     route: Map<String, Value>,
     index: usize,
     warnings: &mut Vec<ProjectWarning>,
-) -> Result<Map<String, Value>, String> {
+) -> Result<Map<String, Value>, RouteError> {
     let mut known = Map::new();
     for (key, value) in route {
         match key.as_str() {
-            "middlewarePath" | "middleware" => {
-                return Err(format!(
-                    "routes[{index}]: the middleware {value} cannot be run before other functions, and what it guards would \
-                     be open without it"
-                ));
-            }
+            "middlewarePath" | "middleware" => return Err(RouteError::Middleware { index, middleware: value }),
             "mitigate" if value["action"] == "deny" => {
                 known.insert("status".to_owned(), json!(403));
-            }
-            "has" | "missing" => {
-                let conditions = value.as_array().cloned().unwrap_or_default();
-                let conditions = conditions.into_iter().map(|condition| plain_condition(condition, index));
-                known.insert(key, Value::Array(conditions.collect::<Result<_, _>>()?));
             }
             "headers" => {
                 let texts = value.as_object().cloned().unwrap_or_default().into_iter();
@@ -104,57 +120,47 @@ fn known_keys(
     Ok(known)
 }
 
-/// A condition whose value is one pattern.
-fn plain_condition(condition: Value, index: usize) -> Result<Value, String> {
-    let Value::Object(mut condition) = condition else {
-        return Err(format!("routes[{index}]: a condition is an object"));
-    };
-    if let Some(Value::Object(operations)) = condition.get("value") {
-        let pattern =
-            pattern_of(operations).map_err(|name| format!("routes[{index}]: the condition `{name}` is not known"))?;
-        condition.insert("value".to_owned(), Value::String(pattern));
-    }
-    condition.retain(|key, _| matches!(key.as_str(), "type" | "key" | "value"));
-    Ok(Value::Object(condition))
-}
-
-/// The pattern that a value must match to pass all of `operations`.
-fn pattern_of(operations: &Map<String, Value>) -> Result<String, String> {
-    let any_of = |value: &Value| {
-        let texts: Vec<String> = value.as_array().into_iter().flatten().map(|one| escape(&text(one))).collect();
-        texts.join("|")
-    };
-    let mut pattern = String::new();
-    for (name, value) in operations {
-        let escaped = escape(&text(value));
-        let part = match name.as_str() {
-            "eq" => format!("(?={escaped}$)"),
-            "neq" => format!("(?!{escaped}$)"),
-            "inc" => format!("(?=(?:{})$)", any_of(value)),
-            "ninc" => format!("(?!(?:{})$)", any_of(value)),
-            "pre" => format!("(?={escaped})"),
-            "suf" => format!("(?=.*{escaped}$)"),
-            "re" => format!("(?=.*(?:{}))", text(value)),
-            other => return Err(other.to_owned()),
-        };
-        pattern.push_str(&part);
-    }
-    Ok(format!("{pattern}.*"))
-}
-
 /// A value as text: numbers and truth values are written as they are.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A text as a pattern that matches it alone.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if ".+*?^$()[]{}|\\/-".contains(character) {
-            escaped.push('\\');
-        }
-        escaped.push(character);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(routes: Value) -> Result<RouteTable, RouteError> {
+        let Value::Array(routes) = routes else { panic!("routes are a list") };
+        table(routes, &mut Vec::new())
     }
-    escaped
+
+    /// Conditions stand in the table as they were written, with each of the comparisons.
+    #[test]
+    fn conditions() {
+        let comparisons = json!({
+            "eq": 1, "neq": "a", "inc": ["a", 2], "ninc": ["c"], "pre": "a.", "suf": ".b", "re": "a.*b", "gt": 1, "gte": 2,
+            "lt": 9, "lte": 8.5,
+        });
+        let route = json!([{
+            "src": "/a",
+            "has": [{"type": "query", "key": "q", "value": comparisons}, {"type": "host", "value": "(?<name>.*)\\.test"}],
+            "missing": [{"type": "cookie", "key": "c"}],
+        }]);
+        assert_eq!(serde_json::to_value(read(route.clone()).unwrap()).unwrap(), route);
+    }
+
+    /// What the table does not take is said with the number of the route.
+    #[test]
+    fn refused() {
+        let said = |routes: Value| read(routes).unwrap_err().to_string();
+        assert_eq!(said(json!([{"src": "/a"}, "/b"])), "routes[1]: a route is an object");
+        assert_eq!(
+            said(json!([{"src": "(", "dest": "/"}])).lines().next(),
+            Some(
+                "routes[0]: the pattern `(` does not compile: Parsing error at position 1: Opening parenthesis without closing parenthesis"
+            )
+        );
+        let unknown = json!([{"src": "/a", "has": [{"type": "query", "key": "q", "value": {"like": "a"}}]}]);
+        assert!(said(unknown).starts_with("unknown field `like`"));
+    }
 }

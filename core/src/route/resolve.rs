@@ -3,8 +3,8 @@
 use super::pattern::PatternExhausted;
 use super::substitution::Groups;
 use super::table::{Phase, Route, RouteTable};
-use crate::manifest::{Found, SiteIndex};
 use crate::path::UrlPath;
+use crate::site_index::{Found, SiteIndex};
 
 /// What of a request routing looks at.
 #[derive(Clone, Copy)]

@@ -291,7 +291,7 @@ impl RouteEntry {
 }
 
 /// Whether a name and a value can stand in a response's head (RFC 9110, section 5).
-fn is_header(name: &str, value: &str) -> bool {
+pub(crate) fn is_header(name: &str, value: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_token) && !value.chars().any(char::is_control)
 }

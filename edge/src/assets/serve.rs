@@ -143,7 +143,7 @@ impl AssetServer {
         script: &PageScript,
         request: &AssetRequest<'_>,
     ) -> Result<Response<EdgeBody>, PlatformError> {
-        let page = self.whole(asset.identity.digest).await?;
+        let page = self.content(asset.identity.digest).await?;
         let body = script.added_to(&page);
         let mut headers = asset.identity.headers.clone();
         for name in [header::ETAG, header::VARY, header::ACCEPT_RANGES] {
@@ -153,7 +153,8 @@ impl AssetServer {
         Ok(response(request.status.unwrap_or(StatusCode::OK), headers, EdgeBody::full(body)))
     }
 
-    async fn whole(&self, digest: Digest) -> Result<Bytes, PlatformError> {
+    /// The bytes of a blob, in memory from now on if it is small.
+    pub(crate) async fn content(&self, digest: Digest) -> Result<Bytes, PlatformError> {
         self.cache.load(&self.store, digest).await.map_err(|error| blame(&error))
     }
 }

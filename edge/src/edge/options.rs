@@ -14,6 +14,8 @@ pub struct EdgeOptions {
     pub max_body_bytes: u64,
     /// How many bytes of assets are kept in memory.
     pub cache_bytes: usize,
+    /// How many bytes of prerendered pages are kept in memory.
+    pub page_cache_bytes: usize,
     /// How far routes that lead to other hosts may reach.
     pub external_reach: ExternalReach,
 }
@@ -26,6 +28,8 @@ impl Default for EdgeOptions {
             max_body_bytes: 100 * 1024 * 1024,
             // The host at rest fits into 30 MiB with it.
             cache_bytes: 8 * 1024 * 1024,
+            // A thousand pages of a usual size. It fills with what functions have made, and with nothing before that.
+            page_cache_bytes: 32 * 1024 * 1024,
             external_reach: ExternalReach::Public,
         }
     }

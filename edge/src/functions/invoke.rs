@@ -1,8 +1,10 @@
 //! One invocation: the request is made fit for the function, and its response for the visitor.
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri, request};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use ship_core::{FunctionIndex, PlatformError, RequestId};
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::upgrade;
-use crate::body::EdgeBody;
+use crate::body::{BodyError, EdgeBody};
 use crate::failure::Failure;
 use crate::inbound_body::InboundBody;
 use crate::live_deployment::LiveDeployment;
@@ -50,27 +52,43 @@ impl FunctionServer {
     ) -> Result<Response<EdgeBody>, Failure> {
         passage::check(&request.parts.headers, self.max_body_bytes)?;
         let visitor_upgrade = prepare(&mut request);
+        let (body, verdict) = InboundBody::new(request.body, self.max_body_bytes);
+        let outbound = Request::from_parts(request.parts, body);
+        match self.ask(deployment, function, request.id, outbound).await {
+            Ok(response) => Ok(self.finish(response, visitor_upgrade)?),
+            Err(_) if verdict.is_too_large() => Err(PlatformError::PayloadTooLarge.into()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Asks a function with a request that is fit for it. What comes back is fit for visitors, but for an upgrade.
+    pub(crate) async fn ask<B>(
+        &self,
+        deployment: &LiveDeployment,
+        function: FunctionIndex,
+        id: RequestId,
+        request: Request<B>,
+    ) -> Result<Response<FunctionBody>, Failure>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
         let spec = deployment.function_spec(&self.store, function).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a function cannot be made ready");
             PlatformError::FunctionInvocationFailed
         })?;
-        let (body, verdict) = InboundBody::new(request.body, self.max_body_bytes);
-        let outbound = Request::from_parts(request.parts, body);
-        match self.runtime.invoke(&spec, request.id, outbound).await {
-            Ok(response) => Ok(self.finish(response, visitor_upgrade)?),
-            Err(_) if verdict.is_too_large() => Err(PlatformError::PayloadTooLarge.into()),
-            Err(error) => Err(blame(&error)),
-        }
+        let mut response = self.runtime.invoke(&spec, id, request).await.map_err(|error| blame(&error))?;
+        headers::drop_hop_by_hop(response.headers_mut());
+        headers::drop_platform(response.headers_mut());
+        Ok(response)
     }
 
     /// The function's response as the visitor gets it.
     fn finish(
         &self,
-        mut response: Response<FunctionBody>,
+        response: Response<FunctionBody>,
         visitor_upgrade: Option<OnUpgrade>,
     ) -> Result<Response<EdgeBody>, PlatformError> {
-        headers::drop_hop_by_hop(response.headers_mut());
-        headers::drop_platform(response.headers_mut());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response.map(EdgeBody::function));
         }

@@ -11,6 +11,24 @@ pub(crate) const SHIP_ID: HeaderName = HeaderName::from_static("x-ship-id");
 /// The code of a platform error.
 pub(crate) const SHIP_ERROR: HeaderName = HeaderName::from_static("x-ship-error");
 
+/// Where an answer that is kept came from, under the name that Vercel's clients look for.
+pub(crate) const VERCEL_CACHE: HeaderName = HeaderName::from_static("x-vercel-cache");
+
+/// The same under ship's own name.
+pub(crate) const SHIP_CACHE: HeaderName = HeaderName::from_static("x-ship-cache");
+
+/// The parameters that tell one prerendered page from another, where its function does not find them in its URL.
+pub(crate) const ROUTE_MATCHES: HeaderName = HeaderName::from_static("x-now-route-matches");
+
+/// Has a prerendered page made anew, for who knows its token.
+pub(crate) const PRERENDER_REVALIDATE: HeaderName = HeaderName::from_static("x-prerender-revalidate");
+
+/// What middleware says to the platform.
+const MIDDLEWARE_PREFIX: &str = "x-middleware-";
+
+/// The path that a function answers at, for frameworks that look for it.
+const MATCHED_PATH: HeaderName = HeaderName::from_static("x-matched-path");
+
 /// Counts how often a request passed this platform (RFC 8586).
 pub(crate) const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
@@ -32,14 +50,15 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
-/// Drops what a visitor may not say: the platform's headers, and where a request came from, since no proxy before ship is
-/// trusted.
+/// Drops what a visitor may not say: the platform's headers, what routing and middleware found, and where a request came from,
+/// since no proxy before ship is trusted.
 pub(crate) fn drop_forged(headers: &mut HeaderMap) {
+    let prefixes = [PLATFORM_PREFIX, "x-forwarded-", MIDDLEWARE_PREFIX];
+    let names = [X_REAL_IP, ROUTE_MATCHES, MATCHED_PATH];
     let is_forged = |name: &HeaderName| {
-        let name = name.as_str();
-        name.starts_with('x')
-            && (name.starts_with(PLATFORM_PREFIX) || name.starts_with("x-forwarded-") || name == "x-real-ip")
-            || name == "forwarded"
+        let text = name.as_str();
+        text.starts_with('x') && (prefixes.iter().any(|prefix| text.starts_with(prefix)) || names.contains(name))
+            || text == "forwarded"
     };
     drop_where(headers, is_forged);
 }
@@ -176,6 +195,10 @@ mod tests {
             ("x-forwarded-host", "evil.test"),
             ("x-real-ip", "1.2.3.4"),
             ("forwarded", "for=1.2.3.4"),
+            ("x-middleware-subrequest", "middleware:middleware"),
+            ("x-middleware-next", "1"),
+            ("x-now-route-matches", "1=admin"),
+            ("x-matched-path", "/admin"),
             ("x-shipping", "kept"),
             ("accept", "*/*"),
         ]);

@@ -1,0 +1,162 @@
+//! One call at a time: whoever wants an answer that is being made waits for the same one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ship_core::PlatformError;
+use tokio::sync::watch;
+
+use super::answer::Answer;
+use super::pages::PageKey;
+use crate::failure::Failure;
+
+/// The calls that are being made.
+#[derive(Default)]
+pub(super) struct Calls {
+    running: Mutex<HashMap<PageKey, Follower>>,
+}
+
+/// What came of a call, for those who wait for it.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// An answer for all of them.
+    Told(Arc<Answer>),
+    /// An answer for one visitor: each has to ask for itself.
+    Private,
+    /// No answer.
+    Failed(Failure),
+}
+
+/// Somebody's part in a call.
+pub(super) enum Part {
+    /// Makes it.
+    Leader(Leader),
+    /// Waits for it.
+    Follower(Follower),
+}
+
+/// Makes a call. The call is over when this is dropped, with or without an outcome.
+pub(super) struct Leader {
+    calls: Arc<Calls>,
+    key: PageKey,
+    /// Until it is over.
+    outcome: Option<watch::Sender<Option<Outcome>>>,
+    follower: Follower,
+}
+
+/// Waits for a call.
+#[derive(Clone)]
+pub(super) struct Follower(watch::Receiver<Option<Outcome>>);
+
+impl Calls {
+    /// Joins the call for a page, or begins one if it is still `needed` now that no other can begin. What a call has changed
+    /// is there before its end is.
+    pub(super) fn join(self: &Arc<Self>, key: &PageKey, needed: impl FnOnce() -> bool) -> Option<Part> {
+        let mut running = self.lock();
+        if let Some(call) = running.get(key) {
+            return Some(Part::Follower(call.clone()));
+        }
+        if !needed() {
+            return None;
+        }
+        let (sender, receiver) = watch::channel(None);
+        let follower = Follower(receiver);
+        running.insert(key.clone(), follower.clone());
+        let (calls, key) = (Arc::clone(self), key.clone());
+        Some(Part::Leader(Leader { calls, key, outcome: Some(sender), follower }))
+    }
+
+    /// The call for a page that is being made.
+    pub(super) fn running(&self, key: &PageKey) -> Option<Follower> {
+        self.lock().get(key).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PageKey, Follower>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Leader {
+    /// Somebody who waits for this call.
+    pub(super) fn follower(&self) -> Follower {
+        self.follower.clone()
+    }
+
+    /// Ends the call. Whoever learns of its end finds it gone, so the next call is another one.
+    pub(super) fn finish(mut self, outcome: Outcome) {
+        if let Some(sender) = self.end() {
+            sender.send_replace(Some(outcome));
+        }
+    }
+
+    fn end(&mut self) -> Option<watch::Sender<Option<Outcome>>> {
+        let sender = self.outcome.take()?;
+        self.calls.lock().remove(&self.key);
+        Some(sender)
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Follower {
+    /// What came of the call. A call that nobody makes any more has failed.
+    pub(super) async fn outcome(mut self) -> Outcome {
+        let outcome = self.0.wait_for(Option::is_some).await;
+        outcome.ok().and_then(|outcome| outcome.clone()).unwrap_or(Outcome::Failed(PlatformError::Internal.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ship_core::{DeploymentId, FunctionIndex};
+
+    use super::*;
+
+    fn key(query: &str) -> PageKey {
+        PageKey { deployment: DeploymentId::of_bytes(b""), function: FunctionIndex(0), query: query.into() }
+    }
+
+    fn leader(calls: &Arc<Calls>, query: &str) -> Leader {
+        match calls.join(&key(query), || true) {
+            Some(Part::Leader(leader)) => leader,
+            _ => panic!("somebody else makes the call"),
+        }
+    }
+
+    fn follower(calls: &Arc<Calls>, query: &str) -> Follower {
+        match calls.join(&key(query), || panic!("the call was begun")) {
+            Some(Part::Follower(follower)) => follower,
+            _ => panic!("nobody makes the call"),
+        }
+    }
+
+    /// One makes the call and all learn its outcome; the next call begins after it, if it is still needed.
+    #[tokio::test]
+    async fn one_at_a_time() {
+        let calls = Arc::new(Calls::default());
+        let first = leader(&calls, "a");
+        let others = [first.follower(), follower(&calls, "a"), follower(&calls, "a")];
+        let elsewhere = leader(&calls, "b");
+        first.finish(Outcome::Private);
+        for other in others {
+            assert!(matches!(other.outcome().await, Outcome::Private));
+        }
+        assert!(calls.join(&key("a"), || false).is_none());
+        drop((leader(&calls, "a"), elsewhere));
+        assert!(calls.lock().is_empty());
+    }
+
+    /// Who waits for a call that is given up does not wait for ever.
+    #[tokio::test]
+    async fn given_up() {
+        let calls = Arc::new(Calls::default());
+        let first = leader(&calls, "a");
+        let other = follower(&calls, "a");
+        drop(first);
+        assert!(matches!(other.outcome().await, Outcome::Failed(_)));
+    }
+}

@@ -1,0 +1,155 @@
+//! The call that makes a page. It goes on when the visitor who caused it leaves, because others may wait for it.
+
+use std::sync::Arc;
+use std::time::Instant as Began;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt as _, stream};
+use http::{Method, Response, StatusCode};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt as _, BodyStream, StreamBody};
+use jiff::Timestamp;
+use ship_core::{PlatformError, RequestId};
+use ship_runtime::FunctionBody;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::PrerenderServer;
+use super::answer::Answer;
+use super::calls::{Leader, Outcome, Part};
+use super::page::Page;
+use super::pages::Kept;
+use super::rules::{Keeping, is_of_a_page, keeping};
+use crate::body::{EdgeBody, blame};
+use crate::failure::Failure;
+use crate::request_id::new_request_id;
+use crate::request_log::{RequestLog, Visit};
+
+/// What a function made of a page.
+enum Made {
+    /// A whole answer.
+    Whole(Answer, Keeping),
+    /// An answer for one visitor, on its way.
+    Private(Box<Response<EdgeBody>>),
+}
+
+/// A function's body, read as far as an answer may be long.
+enum Read {
+    Whole(Bytes),
+    /// There is more than that.
+    TooLong(Box<EdgeBody>),
+}
+
+impl PrerenderServer {
+    /// Has a stale page made anew while its visitors get the stale answer. One call is made, whoever asks.
+    pub(super) fn make_later(&self, page: &Page) {
+        let is_due = || self.pages.is_due(&page.key, Instant::now());
+        let Some(Part::Leader(leader)) = self.calls.join(&page.key, is_due) else { return };
+        let (server, page) = (self.clone(), page.clone());
+        self.spawn(async move {
+            let at = Timestamp::now();
+            let visit = Visit {
+                id: new_request_id(at),
+                at,
+                started: Began::now(),
+                method: Method::GET,
+                uri: page.uri().clone(),
+                host: page.host().cloned(),
+            };
+            let (deployment, sink) = (Arc::clone(&page.deployment), Arc::clone(&server.logs));
+            let (id, function) = (visit.id, Some(page.function));
+            let mut log = RequestLog { visit, deployment, sink, status: StatusCode::OK, function, error: None };
+            (log.status, log.error) = server.make(leader, page, id, None).await;
+        });
+    }
+
+    /// Asks the function and keeps what it answers, if that may be kept. An answer for one visitor goes to whoever holds the
+    /// other end of `private`. Gives what the log says of it.
+    pub(super) async fn make(
+        self,
+        leader: Leader,
+        page: Page,
+        id: RequestId,
+        private: Option<oneshot::Sender<Response<EdgeBody>>>,
+    ) -> (StatusCode, Option<PlatformError>) {
+        let made = tokio::time::timeout(page.deadline(), self.made(&page, id)).await;
+        let made = made.unwrap_or_else(|_| Err(PlatformError::FunctionInvocationTimeout.into()));
+        let (status, error, outcome) = self.settle(&page, made, private);
+        leader.finish(outcome);
+        (status, error)
+    }
+
+    /// Keeps what was made. What is kept is there before those who wait look for it.
+    fn settle(
+        &self,
+        page: &Page,
+        made: Result<Made, Failure>,
+        private: Option<oneshot::Sender<Response<EdgeBody>>>,
+    ) -> (StatusCode, Option<PlatformError>, Outcome) {
+        let now = Instant::now();
+        let expiration = page.prerender().map(|prerender| prerender.expiration);
+        match made {
+            Ok(Made::Whole(answer, keeping)) => {
+                let (status, answer) = (answer.status(), Arc::new(answer));
+                match expiration {
+                    Some(expiration) if keeping == Keeping::Kept => {
+                        self.pages.keep(&page.key, Kept::made_now(Arc::clone(&answer), expiration, now));
+                    }
+                    _ => self.pages.rest(&page.key, now),
+                }
+                (status, None, Outcome::Told(answer))
+            }
+            Ok(Made::Private(answer)) => {
+                let status = answer.status();
+                if is_of_a_page(status) {
+                    self.pages.pass(&page.key, now);
+                } else {
+                    self.pages.rest(&page.key, now);
+                }
+                // Nobody is there to get it where the visitor has left.
+                let _ = private.and_then(|private| private.send(*answer).err());
+                (status, None, Outcome::Private)
+            }
+            Err(failure) => {
+                self.pages.rest(&page.key, now);
+                (failure.status, failure.error, Outcome::Failed(failure))
+            }
+        }
+    }
+
+    async fn made(&self, page: &Page, id: RequestId) -> Result<Made, Failure> {
+        let answer = self.functions.ask(&page.deployment, page.function, id, page.request()).await?;
+        let (head, body) = answer.into_parts();
+        let keeping = keeping(&head);
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(PlatformError::InvalidFunctionResponse.into());
+        }
+        if keeping == Keeping::Private {
+            return Ok(Made::Private(Box::new(Response::from_parts(head, EdgeBody::function(body)))));
+        }
+        match read(body, self.pages.max_answer_bytes()).await? {
+            Read::Whole(body) => Ok(Made::Whole(Answer::new(head, body, Timestamp::now()), keeping)),
+            Read::TooLong(body) => Ok(Made::Private(Box::new(Response::from_parts(head, *body)))),
+        }
+    }
+}
+
+/// Reads a body to its end, but no more than `most_bytes` of it.
+async fn read(mut body: FunctionBody, most_bytes: usize) -> Result<Read, Failure> {
+    if body.size_hint().lower() > most_bytes as u64 {
+        return Ok(Read::TooLong(Box::new(EdgeBody::function(body))));
+    }
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::from(blame(&error)))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        read.extend_from_slice(&piece);
+        if read.len() > most_bytes {
+            let begun = stream::iter([Ok(Frame::data(read.freeze()))]);
+            let whole = StreamBody::new(begun.chain(BodyStream::new(body)));
+            return Ok(Read::TooLong(Box::new(EdgeBody::other(whole))));
+        }
+    }
+    // What was read in pieces has room behind it that would be kept with it.
+    Ok(Read::Whole(Bytes::copy_from_slice(&read)))
+}

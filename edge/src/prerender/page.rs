@@ -1,0 +1,98 @@
+//! What a function is asked for a page: nothing of the visitor but what tells one answer from another.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Request, Uri};
+use http_body_util::Empty;
+use ship_core::{FunctionIndex, PlatformError, Prerender, QueryPlace};
+
+use super::pages::PageKey;
+use crate::live_deployment::LiveDeployment;
+use crate::passage;
+use crate::protocol::headers::{PRERENDER_REVALIDATE, ROUTE_MATCHES, set_forwarded};
+use crate::visitor::Scheme;
+
+/// The host name that a function is asked under where nobody has said which it has.
+const NAMELESS: &str = "localhost";
+
+/// A page, as any visitor asks for it.
+#[derive(Clone)]
+pub(super) struct Page {
+    pub(super) key: PageKey,
+    pub(super) deployment: Arc<LiveDeployment>,
+    pub(super) function: FunctionIndex,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Page {
+    /// The page that `query`, the visitor's and what routes made of the path, asks for.
+    pub(super) fn new(
+        deployment: &Arc<LiveDeployment>,
+        function: FunctionIndex,
+        prerender: &Prerender,
+        query: Option<&str>,
+        scheme: Scheme,
+    ) -> Result<Self, PlatformError> {
+        let telling = prerender.telling_query(query);
+        let mut headers = HeaderMap::new();
+        // Not the visitor's: a page with a wrong name in it would be kept for everybody.
+        let host = HeaderValue::from_str(deployment.main_host().unwrap_or(NAMELESS));
+        headers.insert(HOST, host.map_err(|_| PlatformError::Internal)?);
+        set_forwarded(&mut headers, IpAddr::V4(Ipv4Addr::LOCALHOST), scheme.as_str());
+        passage::mark(&mut headers);
+        let mut target = prerender.path();
+        match prerender.query_place {
+            _ if telling.is_empty() => {}
+            QueryPlace::Url => target = format!("{target}?{telling}"),
+            QueryPlace::Header => {
+                let value = HeaderValue::from_str(&telling).map_err(|_| PlatformError::MalformedRequest)?;
+                headers.insert(ROUTE_MATCHES, value);
+            }
+        }
+        let uri = target.parse().map_err(|_| PlatformError::MalformedRequest)?;
+        let key = PageKey { deployment: *deployment.id(), function, query: telling.into() };
+        Ok(Self { key, deployment: Arc::clone(deployment), function, uri, headers })
+    }
+
+    /// The same, asked for by somebody who may have it made anew.
+    pub(super) fn asked_anew(mut self, token: HeaderValue) -> Self {
+        self.headers.insert(PRERENDER_REVALIDATE, token);
+        self
+    }
+
+    /// The page that is asked for when no parameter is given: the one that was made with the site.
+    pub(super) fn is_plain(&self) -> bool {
+        self.key.query.is_empty()
+    }
+
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
+        self.headers.get(HOST)
+    }
+
+    pub(super) fn prerender(&self) -> Option<&Prerender> {
+        self.deployment.prerender(self.function)
+    }
+
+    /// The request that its function gets.
+    pub(super) fn request(&self) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+
+    /// How long the function may take for all of its answer: its own clocks bound the head and the pauses, not the whole.
+    pub(super) fn deadline(&self) -> Duration {
+        let limits = self.deployment.function(self.function).limits;
+        Duration::from_secs(u64::from(limits.init_timeout_secs) + 2 * u64::from(limits.timeout_secs))
+    }
+}
