@@ -37,6 +37,7 @@ pub fn build(
         routes,
         cors,
         crons,
+        variables,
         prebuilt,
         options,
         detect_took,
@@ -70,6 +71,7 @@ pub fn build(
         functions.into_iter().map(|detected| built_function(detected, &mut artifacts)).collect();
     let in_manifest = functions.iter().map(|built| built.function.clone()).collect();
     let manifest = Manifest::new(assets, in_manifest, routes, cors)?.with_crons(crons)?.with_prerenders(prerenders)?;
+    let manifest = manifest.with_environment(variables);
     let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
     let passed_on = prebuilt.map(|prebuilt| prebuilt.passed_on).unwrap_or_default();
     let files = AssetFiles { site, placed, fallbacks, read: read_files };

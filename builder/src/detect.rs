@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ship_core::route::RouteTable;
-use ship_core::{CorsRule, Cron, ProjectName};
+use ship_core::{CorsRule, Cron, DeploymentEnvironment, ProjectName};
 
 use crate::config::{
     self, ConfigError, ConfigFile, ConfigText, Configuration, FunctionRules, cors_rules, crons, site_routes,
@@ -53,6 +53,7 @@ pub struct ProjectConfig {
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
+    pub(crate) environment: DeploymentEnvironment,
     pub(crate) site: SiteFolder,
     pub(crate) ignore: IgnoreFile,
     pub(crate) build: BuildSettings,
@@ -71,6 +72,8 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let text = ConfigText { file: config_file, text: &text };
     let (file, unused) = config::read(text)?;
     warnings.extend(unused.into_iter().map(ProjectWarning::from));
+    let secrets = config::missing_secrets(text, &file);
+    warnings.extend(secrets.into_iter().map(|(name, line)| ProjectWarning::SecretMissing { name, line }));
     let base = site::base_folder(text, &file.build, project)?;
     let mut build = BuildSettings::of_toml(&file.build);
     let ignore = IgnoreFile::read(project)?;
@@ -87,6 +90,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         site,
         cors: cors_rules(text, &file)?,
         crons: crons(text, &file)?,
+        environment: config::environment(text, &file)?,
         functions: found.functions,
         sources: found.sources,
         rust_sources: found.rust_sources,
@@ -129,7 +133,8 @@ fn found_parts(
     if found.functions.is_empty() {
         found.functions.extend(server::find_go(base, rules)?);
     }
-    if found.functions.is_empty() {
+    let is_explained = warnings.iter().any(|warning| warning.file().is_some());
+    if found.functions.is_empty() && !is_explained {
         // Helpers of nobody were meant as something else.
         warnings.extend(found.helpers.drain(..).map(|file| ProjectWarning::NoHandler { file }));
     }
@@ -188,6 +193,7 @@ pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectErro
         cors: cors_rules(text, &file)?,
         functions: Vec::new(),
         crons: crons(text, &file)?,
+        environment: config::environment(text, &file)?,
         sources: Vec::new(),
         node_sources: Vec::new(),
         python: Vec::new(),

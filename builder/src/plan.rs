@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
-use ship_core::{CorsRule, Cron};
+use ship_core::{CorsRule, Cron, DeploymentEnvironment};
 
 use crate::assets::{self, FoundFiles};
 use crate::detect::{DetectedFunction, IgnoreFile, ProjectConfig, ProjectWarning, SiteFolder, SiteFolderKind};
@@ -35,6 +35,7 @@ pub struct BuildPlan {
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
     pub(crate) crons: Vec<Cron>,
+    pub(crate) variables: DeploymentEnvironment,
     pub(crate) prebuilt: Option<Prebuilt>,
     pub(crate) warnings: Vec<ProjectWarning>,
     pub(crate) options: BuildOptions,
@@ -98,6 +99,7 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
         routes,
         cors: prebuilt.as_ref().and_then(|prebuilt| prebuilt.cors.clone()).unwrap_or(config.cors),
         crons: config.crons,
+        variables: config.environment,
         prebuilt,
         warnings,
         options: *options,

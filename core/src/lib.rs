@@ -9,6 +9,7 @@ mod cors;
 mod cron;
 mod deployment;
 mod digest;
+mod environment;
 mod function;
 mod label;
 mod limits;
@@ -29,6 +30,7 @@ pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatter
 pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};
 pub use digest::{Digest, DigestHasher, ParseDigestError};
+pub use environment::{DeploymentEnvironment, EnvironmentError};
 pub use function::{Function, FunctionRuntime, Layer, UnknownRuntime};
 pub use label::{HostLabel, ParseHostLabelError};
 pub use limits::{FunctionLimits, FunctionLimitsError, SiteLimits};

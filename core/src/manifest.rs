@@ -6,6 +6,7 @@ use crate::cors::CorsRule;
 use crate::cron::Cron;
 use crate::deployment::DeploymentId;
 use crate::digest::Digest;
+use crate::environment::DeploymentEnvironment;
 use crate::function::Function;
 use crate::limits::SiteLimits;
 use crate::media_type::MediaType;
@@ -28,7 +29,7 @@ pub struct Asset {
     pub media_type: MediaType,
 }
 
-/// All that a deployment is: files, functions, routes, cross-origin rules, crons and prerendered pages.
+/// All that a deployment is: files, functions, routes, cross-origin rules, crons, prerendered pages and variables.
 ///
 /// Its canonical encoding is JSON without white space, fields in the order of this struct, assets sorted by path, functions and
 /// prerendered pages by name. Equal manifests have equal bytes, so the id of a deployment can be computed by whoever has the manifest.
@@ -44,6 +45,8 @@ pub struct Manifest {
     crons: Vec<Cron>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     prerenders: Vec<Prerender>,
+    #[serde(skip_serializing_if = "DeploymentEnvironment::is_empty")]
+    environment: DeploymentEnvironment,
 }
 
 #[derive(serde::Deserialize)]
@@ -58,6 +61,8 @@ struct ManifestFields {
     crons: Vec<Cron>,
     #[serde(default)]
     prerenders: Vec<Prerender>,
+    #[serde(default)]
+    environment: DeploymentEnvironment,
 }
 
 impl Manifest {
@@ -98,8 +103,16 @@ impl Manifest {
                 return Err(ManifestError::LayerMount { name: function.name.clone(), mount: mount.to_owned() });
             }
         }
-        let manifest =
-            Self { version: Self::VERSION, assets, functions, routes, cors, crons: Vec::new(), prerenders: Vec::new() };
+        let manifest = Self {
+            version: Self::VERSION,
+            assets,
+            functions,
+            routes,
+            cors,
+            crons: Vec::new(),
+            prerenders: Vec::new(),
+            environment: DeploymentEnvironment::default(),
+        };
         manifest.check_sizes_agree()?;
         Ok(manifest)
     }
@@ -131,6 +144,12 @@ impl Manifest {
         let manifest = Self { prerenders, ..self };
         manifest.check_sizes_agree()?;
         Ok(manifest)
+    }
+
+    /// The same with variables that its functions find set.
+    #[must_use]
+    pub fn with_environment(self, environment: DeploymentEnvironment) -> Self {
+        Self { environment, ..self }
     }
 
     fn function_at(&self, name: &FunctionName) -> Option<usize> {
@@ -193,6 +212,11 @@ impl Manifest {
         &self.prerenders
     }
 
+    /// What its functions find set, beside what the host tells them.
+    pub fn environment(&self) -> &DeploymentEnvironment {
+        &self.environment
+    }
+
     /// How the answers of a function are kept, if they are.
     pub fn prerender_of(&self, function: &FunctionName) -> Option<&Prerender> {
         let found = self.prerenders.binary_search_by(|prerender| prerender.function.cmp(function));
@@ -239,9 +263,10 @@ impl TryFrom<ManifestFields> for Manifest {
         if fields.version != Self::VERSION {
             return Err(ManifestError::Version { found: fields.version });
         }
-        Self::new(fields.assets, fields.functions, fields.routes, fields.cors)?
+        let manifest = Self::new(fields.assets, fields.functions, fields.routes, fields.cors)?
             .with_crons(fields.crons)?
-            .with_prerenders(fields.prerenders)
+            .with_prerenders(fields.prerenders)?;
+        Ok(manifest.with_environment(fields.environment))
     }
 }
 

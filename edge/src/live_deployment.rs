@@ -98,6 +98,7 @@ impl LiveDeployment {
         let has_direct_paths = [Phase::Null, Phase::Hit].iter().all(|phase| manifest.routes().phase(*phase).is_empty());
         let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
+        let environment = manifest.environment().beneath(environment);
         let log_allowance = LogAllowance::new(Instant::now());
         Self { id, project, manifest, index, has_direct_paths, assets, functions, environment, made_at, log_allowance }
     }

@@ -162,6 +162,39 @@ fn builds_of_a_package() {
     assert_eq!(http::get(&format!("{url}/package.json")).status, 404);
 }
 
+/// `env` is what functions find set, beneath what a host tells them of themselves, and `build.env` is what builds find. What is a
+/// secret of Vercel's is said to be missing.
+#[test]
+fn variables() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let show = "export const GET = () => Response.json([process.env.GREETING, process.env.VERCEL, process.env.KEY ?? null]);\n";
+    let build = "require('fs').mkdirSync('dist', { recursive: true }); require('fs').writeFileSync('dist/index.html', process.env.TITLE)";
+    let project = environment
+        .project("site")
+        .file("package.json", format!("{{\"scripts\": {{\"build\": \"node -e \\\"{build}\\\"\"}}}}"))
+        .file("api/show.ts", show)
+        .file(
+            "vercel.json",
+            r#"{
+              "env": { "GREETING": "hello = world", "VERCEL": "mine", "KEY": "@key" },
+              "build": { "env": { "TITLE": "built" } }
+            }"#,
+        );
+    let deployed = host.ship(["deploy"]).within(project.folder()).run().success();
+    let answer = http::get(&format!("{}/api/show", deployed.url())).success().text();
+    assert_eq!(answer, r#"["hello = world","1",null]"#);
+    assert_eq!(http::get(&deployed.url()).success().text(), "built");
+    let warning = "warning: vercel.json:2: `KEY` is not set: its value is a secret that only Vercel has";
+    assert!(deployed.stderr().lines().any(|line| line == warning), "{}", deployed.stderr());
+
+    let again = host.ship(["deploy"]).within(project.folder()).run().success();
+    assert_eq!(again.url(), deployed.url(), "the same content is the same deployment");
+    project.edit("vercel.json", "hello = world", "good day");
+    let other = host.ship(["deploy"]).within(project.folder()).run().success();
+    assert_eq!(http::get(&format!("{}/api/show", other.url())).success().text(), r#"["good day","1",null]"#);
+}
+
 /// A wrong key is named with its place and the key that was meant; nothing is deployed.
 #[test]
 fn wrong_key() {
@@ -198,14 +231,14 @@ fn other_files() {
     let project = environment
         .project("site")
         .file("public/index.html", "x")
-        .file("vercel.json", "{ \"env\": { \"A\": \"1\" } }")
+        .file("vercel.json", "{ \"devCommand\": \"true\" }")
         .file("ship.toml", "");
     let both = environment.ship(["build"]).within(project.folder()).run().success();
     assert!(both.stderr().contains("both ship.toml and vercel.json are there: ship.toml is used"), "{}", both.stderr());
     project.remove("ship.toml");
     let unused = environment.ship(["build"]).within(project.folder()).run().success();
     assert!(
-        unused.stderr().contains("vercel.json:1: `env` is not used by this version of ship"),
+        unused.stderr().contains("vercel.json:1: `devCommand` is not used by this version of ship"),
         "{}",
         unused.stderr()
     );

@@ -38,6 +38,9 @@ pub(crate) struct Configuration {
     /// The `builds` of `vercel.json`, likewise.
     #[serde(skip)]
     pub(crate) builds: Vec<BuildItem>,
+    /// `env` of `vercel.json`: what functions find set.
+    #[serde(skip)]
+    pub(crate) env: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 /// `[functions."glob"]`.
@@ -128,6 +131,9 @@ pub(crate) struct BuildEntry {
     pub(crate) framework: Option<Spanned<String>>,
     /// Whether unknown paths lead to `index.html`.
     pub(crate) spa: Option<bool>,
+    /// `build.env` of `vercel.json`: what builds find set.
+    #[serde(skip)]
+    pub(crate) env: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 /// `[[crons]]`.

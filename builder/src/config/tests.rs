@@ -25,7 +25,7 @@ fn wrong_files() {
         insta::assert_snapshot!(name, error.to_string());
         seen += 1;
     }
-    assert_eq!(seen, 87, "files were added or lost");
+    assert_eq!(seen, 89, "files were added or lost");
 }
 
 fn outcome(routes: &RouteTable, path: &str) -> Outcome {

@@ -38,11 +38,9 @@ const ABOUT_VERCEL: [&str; 17] = [
 ];
 
 /// Keys whose absence a site would feel, and what to do instead.
-const NOT_USED: [(&str, &str); 8] = [
-    ("build", "set variables of the build in the environment of `ship deploy`"),
+const NOT_USED: [(&str, &str); 6] = [
     ("bulkRedirectsPath", "write the redirects into `redirects`"),
     ("devCommand", "`ship dev` builds the frontend with `buildCommand`"),
-    ("env", "variables do not come from this file"),
     ("experimentalServices", "deploy each service as a project of its own"),
     ("ignoreCommand", "whoever runs `ship deploy` has decided to build"),
     ("proxy", "use `rewrites` with the URL of the other server"),
@@ -50,11 +48,13 @@ const NOT_USED: [(&str, &str); 8] = [
 ];
 
 /// Keys that mean something here.
-const USED: [&str; 14] = [
+const USED: [&str; 16] = [
+    "build",
     "buildCommand",
     "builds",
     "cleanUrls",
     "crons",
+    "env",
     "framework",
     "functions",
     "headers",
@@ -96,6 +96,8 @@ struct VercelJson {
     headers: Vec<HeadersEntry>,
     routes: Vec<Spanned<RouteItem>>,
     builds: Vec<BuildItem>,
+    env: BTreeMap<Spanned<String>, Spanned<String>>,
+    build: BuildVariables,
     crons: Vec<CronEntry>,
     clean_urls: bool,
     trailing_slash: Option<bool>,
@@ -103,6 +105,13 @@ struct VercelJson {
     install_command: Option<Spanned<String>>,
     output_directory: Option<Spanned<String>>,
     framework: Option<Spanned<String>>,
+}
+
+/// `build`: what a build finds set.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+struct BuildVariables {
+    env: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 /// Reads the file's text.
@@ -139,6 +148,7 @@ fn code_of(key: &str) -> Option<&'static str> {
         "functions" => Some("invalid_function"),
         "crons" => Some("invalid_cron"),
         "builds" => Some("invalid_builds"),
+        "env" | "build" => Some("invalid_env"),
         _ => None,
     }
 }
@@ -230,6 +240,7 @@ impl VercelJson {
             headers: self.headers,
             routes: self.routes,
             builds: self.builds,
+            env: self.env,
             crons: self.crons,
             cors: Vec::new(),
             trailing_slash: self.trailing_slash,
@@ -241,6 +252,7 @@ impl VercelJson {
                 install: self.install_command,
                 framework: self.framework.filter(|framework| !framework.get_ref().is_empty()),
                 spa: None,
+                env: self.build.env,
             },
         })
     }

@@ -72,7 +72,7 @@ pub(super) struct Found {
     /// The functions in Python, with what of their files answers requests.
     pub(super) python: Vec<PythonEntry>,
     pub(super) node_sources: Vec<NodeSource>,
-    /// The files without a handler that nothing was said about yet.
+    /// The source files, of which those without a handler are helpers.
     pub(super) helpers: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ pub(super) fn find(
     warnings.extend(
         files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
-    let mut helpers: Vec<String> = files.iter().filter(is_known).cloned().collect();
+    let helpers: Vec<String> = files.iter().filter(is_known).cloned().collect();
     let rust_files: Vec<&String> =
         files.iter().filter(is_rust).filter(|file| !rust::is_of_package(base, file)).collect();
     let rust_sources =
@@ -137,8 +137,6 @@ pub(super) fn find(
             warnings.extend(node::near_export(source, &node_sources));
         }
     }
-    let warned = |file: &String| warnings.iter().any(|warning| warning.file() == Some(file));
-    helpers.retain(|file| !warned(file) && !file.rsplit('/').next().is_some_and(|name| name.starts_with(['_', '.'])));
     let mut found = Found { functions, sources, node_sources, rust_sources, python: Vec::new(), helpers };
     super::python::find(project, base, &python, &mut found, rules, warnings)?;
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));

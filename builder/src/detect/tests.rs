@@ -39,7 +39,7 @@ fn functions() {
 fn warnings() {
     let returning = "package handler\n\nimport \"net/http\"\n\nfunc Get(w http.ResponseWriter, r *http.Request) error { return nil }\n";
     let project = TestProject::new([
-        ("vercel.json", "{\n\"env\": {}, \"regions\": [\"fra1\"] }"),
+        ("vercel.json", "{\n\"devCommand\": \"x\", \"regions\": [\"fra1\"] }"),
         ("api/hello.rb", "Handler = 1"),
         ("api/near.ts", "export function get() {}"),
         ("api/helper.ts", "export const day = 1"),
@@ -50,7 +50,7 @@ fn warnings() {
     assert_eq!(
         said,
         [
-            "vercel.json:2: `env` is not used by this version of ship: variables do not come from this file",
+            "vercel.json:2: `devCommand` is not used by this version of ship: `ship dev` builds the frontend with `buildCommand`",
             "`api/hello.rb` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust",
             "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
              *http.Request)`",

@@ -74,6 +74,13 @@ pub enum ProjectWarning {
         /// What keeps it from answering.
         flaw: EntryFlaw,
     },
+    /// A variable has its value elsewhere.
+    SecretMissing {
+        /// The variable.
+        name: String,
+        /// Its line, counted from 1.
+        line: usize,
+    },
     /// An element of `builds` is about no file.
     BuildOfNothing {
         /// Its glob.
@@ -95,6 +102,7 @@ impl ProjectWarning {
             Self::BothConfigFiles
             | Self::KeyNotUsed { .. }
             | Self::RouteKeyIgnored { .. }
+            | Self::SecretMissing { .. }
             | Self::BuildOfNothing { .. } => None,
             Self::LanguageNotBuilt { file }
             | Self::NearHandler { file, .. }
@@ -154,6 +162,9 @@ impl fmt::Display for ProjectWarning {
                   `class handler(BaseHTTPRequestHandler)`",
                 entry_reason(*flaw)
             ),
+            Self::SecretMissing { name, line } => {
+                write!(f, "vercel.json:{line}: `{name}` is not set: its value is a secret that only Vercel has")
+            }
             Self::BuildOfNothing { glob, line } => {
                 write!(f, "vercel.json:{line}: `{glob}` in `builds` names no file of the project")
             }

@@ -133,7 +133,8 @@ impl<'w> Work<'w> {
         let of_caller: BTreeMap<String, OsString> =
             environment.frontend_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let outside = variables::as_text(&of_caller);
-        let of_files = crate::env_files::read(base, context.target, frontend.env_order(), &outside)?;
+        let mut of_files = crate::env_files::read(base, context.target, frontend.env_order(), &outside)?;
+        of_files.extend(frontend.settings.env.clone());
         let variables = variables::assemble(&of_caller, of_files, context, frontend.preset.env_prefix);
         let of_packages = std::iter::once(base).chain(manager.as_ref().map(|manager| manager.root.as_path()));
         let mut search_path: Vec<PathBuf> = of_packages.map(|folder| folder.join("node_modules/.bin")).collect();

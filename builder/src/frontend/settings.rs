@@ -1,5 +1,7 @@
 //! What a person says about the build of the frontend, in `ship.toml` or `vercel.json`.
 
+use std::collections::BTreeMap;
+
 use toml::Spanned;
 
 use crate::config::BuildEntry;
@@ -18,6 +20,8 @@ pub(crate) struct BuildSettings {
     pub(crate) framework: Setting,
     /// Whether unknown paths lead to `index.html`; found out when nobody says.
     pub(crate) spa: Option<bool>,
+    /// What the build finds set.
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 /// A value that may be left out, and may be set to nothing.
@@ -62,6 +66,7 @@ impl BuildSettings {
             output: setting(&build.output),
             framework: setting(&build.framework),
             spa: build.spa,
+            env: crate::config::variables(&build.env).into_iter().collect(),
         }
     }
 
