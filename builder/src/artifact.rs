@@ -42,6 +42,8 @@ pub(crate) struct Member {
 pub(crate) enum Content {
     File(PathBuf),
     Bytes(Vec<u8>),
+    /// It is a link: relative, and to a place in the artifact.
+    Link(String),
 }
 
 /// What may be done with a member once it is unpacked.
@@ -55,6 +57,11 @@ impl Member {
     /// A file that is read or run by an interpreter.
     pub(crate) fn data(name: impl Into<String>, content: Content) -> Self {
         Self { name: name.into(), content, mode: Mode::Data }
+    }
+
+    /// A link to another place in the artifact.
+    pub(crate) fn link(name: impl Into<String>, target: String) -> Self {
+        Self { name: name.into(), content: Content::Link(target), mode: Mode::Executable }
     }
 
     /// A program.
@@ -83,10 +90,16 @@ pub(crate) fn pack(members: &mut [Member], into: &mut File) -> io::Result<()> {
             .last_modified_time(DateTime::default())
             .unix_permissions(member.mode.bits())
             .system(System::Unix);
-        zip.start_file(member.name.as_str(), options)?;
         match &member.content {
-            Content::Bytes(bytes) => zip.write_all(bytes)?,
-            Content::File(file) => copy(&mut File::open(file)?, &mut zip)?,
+            Content::Link(target) => zip.add_symlink(member.name.as_str(), target, options)?,
+            Content::Bytes(bytes) => {
+                zip.start_file(member.name.as_str(), options)?;
+                zip.write_all(bytes)?;
+            }
+            Content::File(file) => {
+                zip.start_file(member.name.as_str(), options)?;
+                copy(&mut File::open(file)?, &mut zip)?;
+            }
         }
     }
     zip.finish()?.flush()
