@@ -32,6 +32,7 @@ pub use warning::ProjectWarning;
 
 pub(crate) use functions::{GoSource, Reach};
 pub(crate) use ignored::IgnoreFile;
+pub(crate) use server::ExpectedServer;
 pub(crate) use site::{SiteFolder, SiteFolderKind};
 
 /// What a person wrote and what is there: parsed, checked, nothing built yet.
@@ -54,6 +55,8 @@ pub struct ProjectConfig {
     pub(crate) build: BuildSettings,
     /// What has to be built before there are files.
     pub(crate) frontend: Option<Frontend>,
+    /// The server that building it may leave.
+    pub(crate) server: Option<ExpectedServer>,
     /// An output that is deployed as it is.
     pub(crate) prebuilt: Option<PathBuf>,
     pub(crate) took: Duration,
@@ -83,6 +86,9 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     if found.functions.is_empty() {
         found.functions.extend(server::find_go(&base, &mut rules)?);
     }
+    let leaves_server = frontend.as_ref().filter(|frontend| frontend.may_have_server());
+    let expected = |_| server::expected(&found.functions, routes.clone(), &mut rules, file_names(&file));
+    let server = leaves_server.map(expected).transpose()?;
     rules.refuse_unused()?;
     route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
     Ok(ProjectConfig {
@@ -104,6 +110,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         ignore,
         build,
         frontend,
+        server,
         prebuilt: None,
         took: started.elapsed(),
     })
@@ -136,6 +143,7 @@ pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectErro
         ignore: IgnoreFile::none(project),
         build: BuildSettings::default(),
         frontend: None,
+        server: None,
         took: started.elapsed(),
     })
 }
