@@ -53,6 +53,8 @@ pub struct ProjectConfig {
     pub(crate) site: SiteFolder,
     pub(crate) ignore: IgnoreFile,
     pub(crate) build: BuildSettings,
+    /// The line that says whether there is anything to deploy.
+    pub(crate) ignore_command: Option<String>,
     /// What has to be built before there are files.
     pub(crate) frontend: Option<Frontend>,
     /// The server that building it may leave.
@@ -109,6 +111,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         routes,
         ignore,
         build,
+        ignore_command: file.build.ignore.as_ref().map(|line| line.get_ref().clone()),
         frontend,
         server,
         prebuilt: None,
@@ -142,6 +145,7 @@ pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectErro
         routes: RouteTable::new(),
         ignore: IgnoreFile::none(project),
         build: BuildSettings::default(),
+        ignore_command: None,
         frontend: None,
         server: None,
         took: started.elapsed(),

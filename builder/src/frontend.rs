@@ -5,6 +5,7 @@
 
 mod command;
 mod error;
+mod ignore;
 mod install;
 mod matching;
 mod output;

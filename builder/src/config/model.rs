@@ -124,6 +124,8 @@ pub(crate) struct BuildEntry {
     pub(crate) framework: Option<Spanned<String>>,
     /// Whether unknown paths lead to `index.html`.
     pub(crate) spa: Option<bool>,
+    /// The line that says whether there is anything to deploy.
+    pub(crate) ignore: Option<Spanned<String>>,
 }
 
 /// `[[crons]]`.

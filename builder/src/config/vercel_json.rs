@@ -36,19 +36,18 @@ const ABOUT_VERCEL: [&str; 16] = [
 ];
 
 /// Keys whose absence a site would feel, and what to do instead.
-const NOT_USED: [(&str, &str); 8] = [
+const NOT_USED: [(&str, &str); 7] = [
     ("build", "set variables of the build in the environment of `ship deploy`"),
     ("bulkRedirectsPath", "write the redirects into `redirects`"),
     ("devCommand", "`ship dev` builds the frontend with `buildCommand`"),
     ("env", "variables do not come from this file"),
     ("experimentalServices", "deploy each service as a project of its own"),
-    ("ignoreCommand", "whoever runs `ship deploy` has decided to build"),
     ("proxy", "use `rewrites` with the URL of the other server"),
     ("services", "deploy each service as a project of its own"),
 ];
 
 /// Keys that mean something here.
-const USED: [&str; 14] = [
+const USED: [&str; 15] = [
     "buildCommand",
     "builds",
     "cleanUrls",
@@ -56,6 +55,7 @@ const USED: [&str; 14] = [
     "framework",
     "functions",
     "headers",
+    "ignoreCommand",
     "installCommand",
     "name",
     "outputDirectory",
@@ -100,6 +100,7 @@ struct VercelJson {
     install_command: Option<Spanned<String>>,
     output_directory: Option<Spanned<String>>,
     framework: Option<Spanned<String>>,
+    ignore_command: Option<Spanned<String>>,
 }
 
 /// Reads the file's text.
@@ -226,6 +227,7 @@ impl VercelJson {
                 install: self.install_command,
                 framework: self.framework.filter(|framework| !framework.get_ref().is_empty()),
                 spa: None,
+                ignore: self.ignore_command,
             },
         })
     }
