@@ -76,6 +76,8 @@ pub(crate) struct Member {
 pub(crate) enum Content {
     File(PathBuf),
     Bytes(Vec<u8>),
+    /// It is a link: relative, and to a place in the artifact.
+    Link(String),
 }
 
 /// What may be done with a member once it is unpacked.
@@ -89,6 +91,11 @@ impl Member {
     /// A file that is read or run by an interpreter.
     pub(crate) fn data(name: impl Into<String>, content: Content) -> Self {
         Self { name: name.into(), content, mode: Mode::Data }
+    }
+
+    /// A link to another place in the artifact.
+    pub(crate) fn link(name: impl Into<String>, target: String) -> Self {
+        Self { name: name.into(), content: Content::Link(target), mode: Mode::Executable }
     }
 
     /// A program.
@@ -112,6 +119,7 @@ fn refuse_too_large(members: &[Member]) -> Result<(), ArtifactError> {
     for member in members {
         let size_bytes = match &member.content {
             Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Link(_) => 0,
             Content::File(file) => {
                 let metadata = file.metadata();
                 metadata.map_err(|source| ArtifactError::Unwritable { path: file.clone(), source })?.len()
@@ -139,10 +147,16 @@ pub(crate) fn pack(members: &mut [Member], into: &mut File) -> io::Result<()> {
             .last_modified_time(DateTime::default())
             .unix_permissions(member.mode.bits())
             .system(System::Unix);
-        zip.start_file(member.name.as_str(), options)?;
         match &member.content {
-            Content::Bytes(bytes) => zip.write_all(bytes)?,
-            Content::File(file) => copy(&mut File::open(file)?, &mut zip)?,
+            Content::Link(target) => zip.add_symlink(member.name.as_str(), target, options)?,
+            Content::Bytes(bytes) => {
+                zip.start_file(member.name.as_str(), options)?;
+                zip.write_all(bytes)?;
+            }
+            Content::File(file) => {
+                zip.start_file(member.name.as_str(), options)?;
+                copy(&mut File::open(file)?, &mut zip)?;
+            }
         }
     }
     zip.finish()?.flush()

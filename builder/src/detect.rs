@@ -36,6 +36,7 @@ pub(crate) use functions::{GoSource, Reach};
 use builds::Named;
 use functions::Found;
 pub(crate) use ignored::IgnoreFile;
+pub(crate) use server::ExpectedServer;
 pub(crate) use site::{SiteFolder, SiteFolderKind};
 
 /// What a person wrote and what is there: parsed, checked, nothing built yet.
@@ -57,8 +58,12 @@ pub struct ProjectConfig {
     pub(crate) site: SiteFolder,
     pub(crate) ignore: IgnoreFile,
     pub(crate) build: BuildSettings,
+    /// The line that says whether there is anything to deploy.
+    pub(crate) ignore_command: Option<String>,
     /// What has to be built before there are files.
     pub(crate) frontend: Option<Frontend>,
+    /// The server that building it may leave.
+    pub(crate) server: Option<ExpectedServer>,
     /// An output that is deployed as it is.
     pub(crate) prebuilt: Option<PathBuf>,
     pub(crate) took: Duration,
@@ -83,6 +88,13 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         Some(named) => named_parts(project, &base, &mut build, named)?,
         None => found_parts(project, &base, (text, &file), &ignore, &mut rules, &mut warnings)?,
     };
+    let server = match frontend.as_ref().filter(|frontend| frontend.may_have_server()) {
+        Some(_) => {
+            let written = routes_before_functions((text, &file), &found.functions)?;
+            Some(server::expected(&found.functions, written, &mut rules, file_names(&file))?)
+        }
+        None => None,
+    };
     rules.refuse_unused()?;
     let routes = routes_of((text, &file), &found.functions)?;
     Ok(ProjectConfig {
@@ -100,7 +112,9 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         routes,
         ignore,
         build,
+        ignore_command: file.build.ignore.as_ref().map(|line| line.get_ref().clone()),
         frontend,
+        server,
         prebuilt: None,
         took: started.elapsed(),
     })
@@ -167,12 +181,20 @@ fn routes_of(
     (text, file): (ConfigText<'_>, &Configuration),
     functions: &[DetectedFunction],
 ) -> Result<RouteTable, DetectError> {
-    let mut routes = site_routes(text, file)?;
+    let mut routes = routes_before_functions((text, file), functions)?;
     if file.builds.is_empty() {
         route::push_function_routes(&mut routes, functions, file_names(file))?;
-        return Ok(routes);
     }
-    Ok(builds::with_folder_routes(&routes, functions))
+    Ok(routes)
+}
+
+/// The routes that are written, with those that stand before what they say.
+fn routes_before_functions(
+    (text, file): (ConfigText<'_>, &Configuration),
+    functions: &[DetectedFunction],
+) -> Result<RouteTable, DetectError> {
+    let routes = site_routes(text, file)?;
+    Ok(if file.builds.is_empty() { routes } else { builds::with_folder_routes(&routes, functions) })
 }
 
 /// Finds the output that is to be deployed as it is. Of what else is in the project, only the name and the cross-origin rules
@@ -202,7 +224,9 @@ pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectErro
         routes: RouteTable::new(),
         ignore: IgnoreFile::none(project),
         build: BuildSettings::default(),
+        ignore_command: None,
         frontend: None,
+        server: None,
         took: started.elapsed(),
     })
 }

@@ -5,16 +5,20 @@
 
 mod command;
 mod error;
+mod ignore;
 mod install;
 mod matching;
+mod output;
 mod package_json;
 mod package_manager;
 mod prepare;
 mod presets;
 mod routes;
+mod server;
 mod settings;
 mod state;
 mod variables;
+mod written;
 
 use std::path::Path;
 
@@ -22,11 +26,14 @@ use package_json::PackageJson;
 use presets::{OTHER, Preset};
 
 pub use error::FrontendError;
-pub use prepare::{FrontendTraces, PreparedProject, prepare};
+pub use output::FrontendTraces;
+pub use prepare::{PreparedProject, prepare};
 pub use variables::{BuildContext, frontend_prefixes};
 
+pub(crate) use prepare::Left;
 pub(crate) use presets::EnvOrder;
 pub(crate) use routes::push_routes;
+pub(crate) use server::{FrameworkServer, ServerParts};
 pub(crate) use settings::BuildSettings;
 pub(crate) use variables::reaches_frontends;
 
@@ -86,9 +93,29 @@ impl Frontend {
         Ok(has_command.then(|| Self { preset, settings: settings.clone(), package }))
     }
 
+    /// The packages of functions in `base`, if they depend on any. Those for development alone are what tools need.
+    pub(crate) fn of_packages(
+        base: &Path,
+        settings: &BuildSettings,
+        project: &Path,
+    ) -> Result<Option<Self>, FrontendError> {
+        let package = PackageJson::read(base, project)?.filter(PackageJson::has_dependencies_to_run);
+        Ok(package.map(|package| Self { preset: &OTHER, settings: settings.clone(), package: Some(package) }))
+    }
+
     /// What it is made with, if that is known.
     pub(crate) fn framework(&self) -> Option<&'static str> {
         Some(self.preset.name).filter(|name| !name.is_empty())
+    }
+
+    /// Whether its build may leave a server.
+    pub(crate) fn may_have_server(&self) -> bool {
+        self.is_next() || !self.preset.servers.is_empty()
+    }
+
+    /// Whether it is made with Next.js.
+    fn is_next(&self) -> bool {
+        self.preset.slug == "nextjs"
     }
 
     /// Which environment file goes before which.

@@ -22,4 +22,5 @@ pub use toolchain::{NodeError, pinned_node_folder};
 pub(crate) use build::build;
 pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};
 pub(crate) use launcher::{Calling, launcher};
+pub(crate) use place::relative;
 pub(crate) use server::find_server;

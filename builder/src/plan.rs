@@ -8,9 +8,11 @@ use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
 use ship_core::{CorsRule, Cron, DeploymentEnvironment};
 
 use crate::assets::{self, FoundFiles};
-use crate::detect::{DetectedFunction, IgnoreFile, ProjectConfig, ProjectWarning, SiteFolder, SiteFolderKind};
+use crate::detect::{
+    DetectedFunction, ExpectedServer, IgnoreFile, ProjectConfig, ProjectWarning, SiteFolder, SiteFolderKind,
+};
 use crate::environment::{Architecture, BuildOptions};
-use crate::frontend::{PreparedProject, push_routes};
+use crate::frontend::{FrameworkServer, Left, PreparedProject, ServerParts, push_routes};
 use crate::go::{Exclusion, GoInputs, InputError};
 use crate::included::IncludedByFunction;
 use crate::languages::LanguageInputs;
@@ -53,8 +55,17 @@ impl BuildPlan {
 /// Plans the build of a project.
 pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
-    let PreparedProject { mut config, serving, build_output, took: frontend_took } = prepared;
-    let prebuilt = build_output.map(|folder| prebuilt::read(&folder, project.root(), options.arch)).transpose()?;
+    let PreparedProject { mut config, serving, left, took: frontend_took } = prepared;
+    let prebuilt = match left {
+        Left::Files => None,
+        Left::BuildOutput(folder) => Some(prebuilt::read(&folder, project.root(), options.arch)?),
+        Left::Server(server) => {
+            let prebuilt = take_server(project, &mut config, &server)?;
+            // The server has its own pages for paths that are no file's.
+            push_routes(&mut config.routes, &serving, &[]);
+            Some(prebuilt)
+        }
+    };
     if let Some(prebuilt) = &prebuilt {
         config.site = SiteFolder { folder: prebuilt.statics.clone(), kind: SiteFolderKind::Output, ..config.site };
         // What an output holds is what was meant to be deployed.
@@ -106,6 +117,25 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
         detect_took: config.took + started.elapsed(),
         frontend_took,
     })
+}
+
+/// Adds the server of a framework, and gives what is there besides.
+fn take_server(
+    project: &ProjectDir,
+    config: &mut ProjectConfig,
+    server: &FrameworkServer,
+) -> Result<Prebuilt, TreeError> {
+    let ExpectedServer { mut function, routes } =
+        config.server.take().expect("a framework that leaves a server is expected to do so");
+    function.file = server.file();
+    config.routes = routes;
+    let ServerParts { prebuilt, source } = server.read(function.clone(), project.root())?;
+    if let Some(source) = source {
+        config.functions.push(function);
+        config.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        config.node_sources.push(source);
+    }
+    Ok(prebuilt)
 }
 
 fn python_error(error: PythonInputError) -> PlanError {

@@ -4,6 +4,7 @@
 mod config;
 mod elf;
 mod error;
+mod folder;
 mod function;
 mod pack;
 mod prerender;
@@ -12,6 +13,7 @@ mod routes;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use ship_core::route::{Phase, Route, RouteTable};
 use ship_core::{Asset, CorsRule, MediaType, SitePath};
 
@@ -22,6 +24,8 @@ use crate::environment::Architecture;
 use crate::tree::{self, shown_below};
 
 pub use error::PrebuiltError;
+pub(crate) use folder::{PackedFile, files_of};
+pub(crate) use function::{FunctionFiles, Start};
 pub(crate) use pack::build;
 pub(crate) use prerender::{KeptPage, digested};
 
@@ -79,6 +83,11 @@ pub(crate) enum OverriddenFile {
 }
 
 impl Overrides {
+    /// Says something about further files.
+    pub(crate) fn extend(&mut self, entries: impl IntoIterator<Item = Override>) {
+        self.entries.extend(entries);
+    }
+
     /// What is said about the static file at `path`.
     pub(crate) fn of(&self, path: &SitePath) -> Option<&Override> {
         self.entries.iter().find(|entry| matches!(&entry.file, OverriddenFile::Static(file) if file == path))
@@ -211,10 +220,13 @@ impl Overrides {
                 asset.media_type = media_type.clone();
             }
         }
-        for (file, path, media_type) in self.fallbacks() {
+        let fallbacks: Vec<_> = self.fallbacks().collect();
+        let digest = |(file, ..): &(&Path, &SitePath, Option<&MediaType>)| {
             let read = || digest_file(&mut std::fs::File::open(file)?);
-            let (digest, size_bytes) =
-                read().map_err(|source| ArtifactError::Unwritable { path: file.to_owned(), source })?;
+            read().map_err(|source| ArtifactError::Unwritable { path: (*file).to_owned(), source })
+        };
+        let digested = fallbacks.par_iter().map(digest).collect::<Result<Vec<_>, _>>()?;
+        for ((file, path, media_type), (digest, size_bytes)) in fallbacks.into_iter().zip(digested) {
             let media_type = media_type.cloned().unwrap_or_else(|| crate::assets::media_type(path));
             placed.insert(path.clone(), file.to_owned());
             assets.push(Asset { path: path.clone(), digest, size_bytes, media_type });
@@ -225,13 +237,14 @@ impl Overrides {
 }
 
 /// The routes of an output beside those of functions and of configuration: phase by phase, the project's own go first. The
-/// project's dynamic functions go before the output's catch-all, which stands in an earlier phase.
+/// project's dynamic functions go before the output's catch-all, where that stands in an earlier phase.
 pub(crate) fn merge_routes(own: &RouteTable, of_output: &RouteTable) -> RouteTable {
     let mut merged = RouteTable::new();
     let mut push = |phase, routes: &[Route]| routes.iter().for_each(|route| merged.push(phase, route.clone()));
+    let has_catch_all = [Phase::Filesystem, Phase::Miss].iter().any(|phase| !of_output.phase(*phase).is_empty());
     for phase in Phase::ALL {
         push(phase, own.phase(phase));
-        if phase == Phase::Filesystem {
+        if phase == Phase::Filesystem && has_catch_all {
             push(phase, own.phase(Phase::Rewrite));
         }
         push(phase, of_output.phase(phase));

@@ -99,6 +99,51 @@ pub(crate) fn frontend_traces(path: &Path, settings: &Settings) -> FrontendTrace
     Project::open(path, settings).map(|project| project.config.frontend_traces()).unwrap_or_default()
 }
 
+/// What came of a build that the project itself may prevent.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It was built.
+    Built(Box<Built>),
+    /// The project's own command has said that there is nothing to deploy.
+    Ignored {
+        /// The command.
+        command: String,
+    },
+}
+
+/// Builds the project at `path`, unless its own command says that there is nothing to deploy.
+pub(crate) async fn build_unless_ignored(
+    path: &Path,
+    request: BuildRequest,
+    settings: &Settings,
+    output: &Output,
+) -> Result<Outcome, CommandError> {
+    let (path, settings, output) = (path.to_owned(), settings.clone(), output.clone());
+    let outcome = tokio::task::spawn_blocking(move || {
+        let project = open(&path, &request, &settings)?;
+        match ignored(&project, &request, &settings, &output)? {
+            Some(command) => Ok(Outcome::Ignored { command }),
+            None => build_blocking(project, &request, &settings, &output).map(Box::new).map(Outcome::Built),
+        }
+    });
+    outcome.await.map_err(|error| CommandError::new(ErrorKind::Project, error))?
+}
+
+/// The project's command, if it says that there is nothing to deploy.
+fn ignored(
+    project: &Project,
+    request: &BuildRequest,
+    settings: &Settings,
+    output: &Output,
+) -> Result<Option<String>, CommandError> {
+    let Some(command) = project.config.ignore_command() else { return Ok(None) };
+    let context = request.context(&project.name, project.folder.root(), settings)?;
+    let teller = Teller { output, progress: output.progress("Asking whether there is anything to deploy") };
+    let ignored = project.config.is_to_be_ignored(&environment(settings), &context, &|event| teller.tell(&event));
+    teller.progress.finish();
+    Ok(ignored?.then(|| command.to_owned()))
+}
+
 /// Builds the project at `path`.
 pub(crate) async fn build(
     path: &Path,
@@ -107,20 +152,25 @@ pub(crate) async fn build(
     output: &Output,
 ) -> Result<Built, CommandError> {
     let (path, settings, output) = (path.to_owned(), settings.clone(), output.clone());
-    let built = tokio::task::spawn_blocking(move || build_blocking(&path, &request, &settings, &output));
+    let built = tokio::task::spawn_blocking(move || {
+        build_blocking(open(&path, &request, &settings)?, &request, &settings, &output)
+    });
     built.await.map_err(|error| CommandError::new(ErrorKind::Project, error))?
 }
 
+fn open(path: &Path, request: &BuildRequest, settings: &Settings) -> Result<Project, CommandError> {
+    match request.from {
+        BuildFrom::Sources => Project::open(path, settings),
+        BuildFrom::Prebuilt => Project::open_prebuilt(path, settings),
+    }
+}
+
 fn build_blocking(
-    path: &Path,
+    project: Project,
     request: &BuildRequest,
     settings: &Settings,
     output: &Output,
 ) -> Result<Built, CommandError> {
-    let project = match request.from {
-        BuildFrom::Sources => Project::open(path, settings)?,
-        BuildFrom::Prebuilt => Project::open_prebuilt(path, settings)?,
-    };
     project.warn(output);
     let Project { folder, config, name } = project;
     let teller = Teller { output, progress: output.progress("Building") };

@@ -22,7 +22,7 @@ mod archive;
 mod error;
 mod limits;
 
-use archive::{Archive, Entry};
+use archive::{Archive, Entry, EntryKind};
 pub use error::{EntryFault, UnpackError};
 pub use limits::ArchiveLimits;
 
@@ -167,17 +167,28 @@ impl Functions {
         let mut archive = Archive::open(self.blobs.open(digest)?, &self.limits)?;
         let entries = archive.entries()?;
         let mut folders = Folders::new(&*self.disk, root)?;
-        for entry in &entries {
+        for entry in entries.iter().filter(|entry| !entry.kind.is_link()) {
             let path = folders.path_for(entry)?;
             let mut file = self.disk.create_file(&path).map_err(|source| BlobError::io("create", &path, source))?;
             archive.read(entry, |bytes| {
                 self.disk.write(&mut file, bytes).map_err(|source| BlobError::io("write", &path, source).into())
             })?;
-            let mode = if entry.is_executable { EXECUTABLE_MODE } else { DATA_MODE };
+            let mode = if entry.kind == EntryKind::Executable { EXECUTABLE_MODE } else { DATA_MODE };
             set_mode(&file, mode).map_err(|source| BlobError::io("protect", &path, source))?;
         }
+        write_links(&entries, &mut folders)?;
         Ok(folders.protect()?)
     }
+}
+
+/// Makes the links of an artifact, after all of its files: none of these is written through one.
+fn write_links(entries: &[Entry], folders: &mut Folders<'_>) -> Result<(), BlobError> {
+    for entry in entries {
+        let EntryKind::Link { target } = &entry.kind else { continue };
+        let link = folders.path_for(entry)?;
+        std::os::unix::fs::symlink(target, &link).map_err(|source| BlobError::io("link", &link, source))?;
+    }
+    Ok(())
 }
 
 /// Lets a function see its layers. Links are made last, so that no entry of an artifact is written through one; an entry in

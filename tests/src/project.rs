@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 /// Folders that builds leave in an example.
-const LEFT_BY_BUILDS: [&str; 5] = [".astro", ".ship", ".vercel", "dist", "node_modules"];
+const LEFT_BY_BUILDS: [&str; 6] = [".astro", ".next", ".ship", ".vercel", "dist", "node_modules"];
 
 /// A project folder.
 #[derive(Clone, Debug)]

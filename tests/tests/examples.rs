@@ -60,3 +60,30 @@ fn polyglot() {
         again["functions"].as_array().expect("a list").iter().map(|one| one["cached"].clone()).collect();
     assert_eq!(cached, [true; 4]);
 }
+
+/// A server of a framework, bundled with what it uses of its packages, beside a page.
+#[test]
+fn hono() {
+    let environment = TestEnv::new();
+    let project = environment.example("hono");
+    let host = TestHost::start(&environment);
+    let deployed = host.ship(["deploy"]).within(project.folder()).run().success();
+    assert!(deployed.stderr().contains("Installing packages: npm install"), "{}", deployed.stderr());
+    let url = deployed.url();
+    let get = |path: &str| http::get(&format!("{url}{path}"));
+    assert!(get("/").success().text().contains("A sheet of paper"));
+    let a4 = serde_json::json!({"name": "A4", "width": 210, "height": 297});
+    assert_eq!(get("/api/paper/a4").success().json(), a4);
+    let fit = |body: &str| http::request("POST", &format!("{url}/api/fit")).body(body).send();
+    assert_eq!(fit(r#"{"width": 290, "height": 200}"#).success().json(), a4);
+    let wrong = fit(r#"{"width": "wide"}"#);
+    assert_eq!(
+        (wrong.status, wrong.json()),
+        (400, serde_json::json!({"error": "width and height are millimetres above 0"}))
+    );
+    let mut folds = http::get_events(&format!("{url}/api/fold/c"));
+    assert_eq!(folds.next_event(), serde_json::json!({"name": "C0", "width": 917, "height": 1297}));
+    assert_eq!(folds.next_event(), serde_json::json!({"name": "C1", "width": 648, "height": 917}));
+    let absent = ["/api/paper/a11", "/src/index.ts", "/package.json"].map(|path| get(path).status);
+    assert_eq!(absent, [404; 3]);
+}

@@ -297,3 +297,66 @@ fn development() {
     assert_eq!(runs(&environment), 2);
     let _ = running.terminate();
 }
+
+/// The server that a framework leaves is one function behind its static files, whether it comes with all that it needs or is a
+/// module of the project. What else stands beside it is nobody's to read.
+#[test]
+fn servers_of_frameworks() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let deployed = |framework: &str, build: &str| {
+        let project = environment
+            .project(framework)
+            .file("package.json", r#"{"type": "module", "scripts": {"build": "node build.mjs"}}"#)
+            .file("build.mjs", format!("import {{ mkdirSync, symlinkSync, writeFileSync }} from 'node:fs';\n{build}"))
+            .file("ship.toml", format!("[build]\nframework = \"{framework}\"\n[functions.index]\ntimeout_secs = 7\n"));
+        let deploy = || host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+        let first = deploy();
+        assert_eq!(first["functions"].as_array().map(Vec::len), Some(1), "{first}");
+        assert_eq!(deploy()["url"], first["url"]);
+        first["url"].as_str().expect("the document has the URL").to_owned()
+    };
+    let get = |url: &str, path: &str| http::get(&format!("{url}{path}"));
+
+    let svelte = deployed(
+        "sveltekit-1",
+        r#"
+        mkdirSync("build/client", { recursive: true });
+        writeFileSync("build/client/style.css", "style");
+        mkdirSync("build/prerendered");
+        writeFileSync("build/prerendered/about.html", "about");
+        writeFileSync("build/name.js", "export const name = 'svelte';");
+        writeFileSync("build/handler.js", `import { name } from "./name.js";
+            export const handler = (request, response) => response.end(name + " " + request.url);`);
+        "#,
+    );
+    assert_eq!(get(&svelte, "/style.css").success().text(), "style");
+    let about = get(&svelte, "/about").success();
+    assert_eq!(
+        (about.text().as_str(), about.header("content-type").as_deref()),
+        ("about", Some("text/html; charset=utf-8"))
+    );
+    assert_eq!(get(&svelte, "/handler.js").success().text(), "svelte /handler.js");
+
+    // Packages that are linked to each other, as pnpm does, find each other through their links.
+    let nitro = deployed(
+        "nitro",
+        r#"
+        const stores = ".output/server/node_modules/.store";
+        for (const name of ["one", "two"]) mkdirSync(`${stores}/${name}/node_modules/${name}`, { recursive: true });
+        mkdirSync(".output/public/_nuxt", { recursive: true });
+        writeFileSync(".output/public/_nuxt/app.js", "script");
+        writeFileSync(`${stores}/one/node_modules/one/index.js`, "module.exports = 'one of ' + require('two');");
+        writeFileSync(`${stores}/two/node_modules/two/index.js`, "module.exports = 'two';");
+        symlinkSync(".store/one/node_modules/one", ".output/server/node_modules/one");
+        symlinkSync("../../two/node_modules/two", `${stores}/one/node_modules/two`);
+        writeFileSync(".output/server/index.mjs", `import http from "node:http";
+            import one from "one";
+            http.createServer((request, response) => response.end(one + " " + request.url)).listen(process.env.PORT);`);
+        "#,
+    );
+    assert_eq!(get(&nitro, "/_nuxt/app.js").success().text(), "script");
+    assert_eq!(get(&nitro, "/server/index.mjs").success().text(), "one of two /server/index.mjs");
+    let shown = host.ship(["inspect", &nitro, "--json"]).run().success().json();
+    assert_eq!(shown["functions"][0]["limits"]["timeout_secs"], 7, "{shown}");
+}

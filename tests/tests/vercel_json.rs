@@ -304,3 +304,32 @@ fn no_server_inside() {
     backend.set_nonblocking(true).expect("it can be asked without waiting");
     assert!(backend.accept().is_err(), "nothing was connected to");
 }
+
+/// The project's own command says whether there is anything to deploy: 0 leaves it, any other end goes on, and `--force` does
+/// not ask. It sees what a build is told.
+#[test]
+fn ignore_command() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let command = "test $VERCEL_GIT_COMMIT_REF = docs";
+    let project = environment
+        .project("site")
+        .on_branch("docs")
+        .file("vercel.json", format!("{{ \"ignoreCommand\": \"{command}\" }}"))
+        .file("public/index.html", "home");
+    let deploy =
+        |arguments: &[&str]| host.ship([&["deploy"], arguments].concat()).within(project.folder()).run().success();
+    insta::assert_snapshot!(deploy(&[]).snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Nothing deployed: the project's own `test $VERCEL_GIT_COMMIT_REF = docs` ended with 0; `ship deploy --force` deploys anyway
+    ");
+    assert_eq!(deploy(&["--json"]).json(), serde_json::json!({ "ignored": command }));
+    assert_eq!(http::get(&host.site_url("site")).status, 404, "nothing was deployed");
+    assert_eq!(http::get(&deploy(&["--force"]).url()).success().text(), "home");
+
+    project.check_out("main");
+    project.write("public/index.html", "home again");
+    assert_eq!(http::get(&deploy(&[]).url()).success().text(), "home again");
+}

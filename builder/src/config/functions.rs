@@ -59,9 +59,14 @@ impl<'t> FunctionRules<'t> {
     /// What the function `name`, made of the file `file`, may use. What it says itself holds where no entry says otherwise.
     pub(crate) fn limits(&mut self, name: &str, file: &str, own: OwnLimits) -> Result<FunctionLimits, ConfigError> {
         let chosen = self.entry(name, file);
+        self.checked(name, &chosen, own)
+    }
+
+    fn checked(&self, name: &str, chosen: &FunctionEntry, own: OwnLimits) -> Result<FunctionLimits, ConfigError> {
         let limits = chosen.limits(own);
         if limits.min_instances > limits.max_instances {
-            let place = chosen.min_instances.or(chosen.max_instances).map_or(0..0, |value| value.span());
+            let place = [&chosen.min_instances, &chosen.max_instances].into_iter().flatten().next();
+            let place = place.map_or(0..0, Spanned::span);
             let message = format!(
                 "`{name}` would have min_instances {} above max_instances {}",
                 limits.min_instances, limits.max_instances
@@ -71,13 +76,21 @@ impl<'t> FunctionRules<'t> {
         Ok(limits)
     }
 
+    /// What the server of a framework may use, which is one function for all routes: what is said about it, else the most that
+    /// any entry allows which is about no other function, and so about one of those routes.
+    pub(crate) fn of_server(&mut self, name: &str, file: &str) -> Result<(FunctionLimits, Inclusion), ConfigError> {
+        let mut most = FunctionEntry::default();
+        for rule in self.rules.iter_mut().filter(|rule| !rule.is_used) {
+            rule.is_used = true;
+            most.widen(&rule.entry);
+        }
+        most.overlay(&self.entry(name, file));
+        Ok((self.checked(name, &most, OwnLimits::default())?, most.inclusion()))
+    }
+
     /// Which files the function `name`, made of the file `file`, takes along.
     pub(crate) fn inclusion(&mut self, name: &str, file: &str) -> Inclusion {
-        let chosen = self.entry(name, file);
-        let globs = |written: Option<Vec<Spanned<String>>>| {
-            written.unwrap_or_default().into_iter().map(Spanned::into_inner).collect()
-        };
-        Inclusion { include: globs(chosen.include_files), exclude: globs(chosen.exclude_files) }
+        self.entry(name, file).inclusion()
     }
 
     /// What the rules about a function say together.
@@ -132,6 +145,38 @@ impl FunctionEntry {
                 globs.clone_from(by);
             }
         }
+    }
+
+    /// Takes the larger of each two values, and the files of both. What is smaller than what functions have anyway is no
+    /// reason to take from them.
+    fn widen(&mut self, other: &Self) {
+        let default = FunctionLimits::default();
+        let larger = |value: &mut Option<Spanned<i64>>, other: &Option<Spanned<i64>>, usual: u32| {
+            let known = value.as_ref().map_or(i64::from(usual), |value| *value.get_ref());
+            if other.as_ref().is_some_and(|other| *other.get_ref() > known) {
+                value.clone_from(other);
+            }
+        };
+        larger(&mut self.timeout_secs, &other.timeout_secs, default.timeout_secs);
+        larger(&mut self.init_timeout_secs, &other.init_timeout_secs, default.init_timeout_secs);
+        larger(&mut self.memory_mb, &other.memory_mb, default.memory_mb);
+        larger(&mut self.concurrency, &other.concurrency, default.concurrency);
+        larger(&mut self.min_instances, &other.min_instances, default.min_instances);
+        larger(&mut self.max_instances, &other.max_instances, default.max_instances);
+        larger(&mut self.idle_secs, &other.idle_secs, default.idle_secs);
+        for (globs, others) in
+            [(&mut self.include_files, &other.include_files), (&mut self.exclude_files, &other.exclude_files)]
+        {
+            globs.get_or_insert_default().extend(others.iter().flatten().cloned());
+        }
+    }
+
+    /// Which files a function takes along.
+    fn inclusion(&self) -> Inclusion {
+        let globs = |written: &Option<Vec<Spanned<String>>>| {
+            written.iter().flatten().map(|glob| glob.get_ref().clone()).collect()
+        };
+        Inclusion { include: globs(&self.include_files), exclude: globs(&self.exclude_files) }
     }
 
     fn limits(&self, own: OwnLimits) -> FunctionLimits {

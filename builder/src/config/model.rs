@@ -134,6 +134,8 @@ pub(crate) struct BuildEntry {
     /// `build.env` of `vercel.json`: what builds find set.
     #[serde(skip)]
     pub(crate) env: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// The line that says whether there is anything to deploy.
+    pub(crate) ignore: Option<Spanned<String>>,
 }
 
 /// `[[crons]]`.

@@ -38,17 +38,16 @@ const ABOUT_VERCEL: [&str; 17] = [
 ];
 
 /// Keys whose absence a site would feel, and what to do instead.
-const NOT_USED: [(&str, &str); 6] = [
+const NOT_USED: [(&str, &str); 5] = [
     ("bulkRedirectsPath", "write the redirects into `redirects`"),
     ("devCommand", "`ship dev` builds the frontend with `buildCommand`"),
     ("experimentalServices", "deploy each service as a project of its own"),
-    ("ignoreCommand", "whoever runs `ship deploy` has decided to build"),
     ("proxy", "use `rewrites` with the URL of the other server"),
     ("services", "deploy each service as a project of its own"),
 ];
 
 /// Keys that mean something here.
-const USED: [&str; 16] = [
+const USED: [&str; 17] = [
     "build",
     "buildCommand",
     "builds",
@@ -58,6 +57,7 @@ const USED: [&str; 16] = [
     "framework",
     "functions",
     "headers",
+    "ignoreCommand",
     "installCommand",
     "name",
     "outputDirectory",
@@ -105,6 +105,7 @@ struct VercelJson {
     install_command: Option<Spanned<String>>,
     output_directory: Option<Spanned<String>>,
     framework: Option<Spanned<String>>,
+    ignore_command: Option<Spanned<String>>,
 }
 
 /// `build`: what a build finds set.
@@ -253,6 +254,7 @@ impl VercelJson {
                 framework: self.framework.filter(|framework| !framework.get_ref().is_empty()),
                 spa: None,
                 env: self.build.env,
+                ignore: self.ignore_command,
             },
         })
     }

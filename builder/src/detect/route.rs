@@ -142,7 +142,10 @@ pub(super) fn push_function_routes(
     for path in &paths {
         table.push(Phase::Rewrite, path.route()?);
     }
+    let has_files = functions.iter().any(|function| function.file.contains('.'));
     match names {
+        // What a framework makes has no file below `api/`.
+        _ if !has_files => {}
         FileNames::Answer => table.push(Phase::Miss, without_extension(functions)),
         FileNames::Lead { end } => push_redirects(table, functions, end),
     }

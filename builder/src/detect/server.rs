@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use ship_core::FunctionRuntime;
+use ship_core::route::RouteTable;
 
 use super::functions::{DetectedFunction, Reach};
+use super::route::{self, FileNames};
 use super::{DetectError, TreeError};
 use crate::config::{FunctionRules, OwnLimits};
 use crate::go;
@@ -22,6 +24,30 @@ pub(super) fn function(
     let inclusion = rules.inclusion(NAME, file);
     let name = NAME.parse().map_err(|source| TreeError::Name { path: NAME.into(), source })?;
     Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Site, inclusion })
+}
+
+/// The server that a framework may leave when it is built, and the routes that lead to it.
+#[derive(Debug)]
+pub(crate) struct ExpectedServer {
+    pub(crate) function: DetectedFunction,
+    /// All routes of the site, if it is there.
+    pub(crate) routes: RouteTable,
+}
+
+/// The server that a framework may leave beside `functions`, of a site that has `routes` by itself.
+pub(super) fn expected(
+    functions: &[DetectedFunction],
+    mut routes: RouteTable,
+    rules: &mut FunctionRules<'_>,
+    names: FileNames,
+) -> Result<ExpectedServer, DetectError> {
+    let (limits, inclusion) = rules.of_server(NAME, NAME)?;
+    let name = NAME.parse().map_err(|source| TreeError::Name { path: NAME.into(), source })?;
+    let (file, runtime, reach) = (NAME.to_owned(), FunctionRuntime::Node, Reach::Site);
+    let function = DetectedFunction { name, file, runtime, limits, reach, inclusion };
+    let all: Vec<DetectedFunction> = functions.iter().chain([&function]).cloned().collect();
+    route::push_function_routes(&mut routes, &all, names)?;
+    Ok(ExpectedServer { function, routes })
 }
 
 /// Where the program of a Go project stands.

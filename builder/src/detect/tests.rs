@@ -1,5 +1,7 @@
 //! What a folder is found to consist of.
 
+use ship_core::route::Phase;
+
 use super::*;
 use crate::testing::{TestProject, handler};
 
@@ -193,4 +195,33 @@ fn go_servers() {
     assert!(project.plan().unwrap().files.files.is_empty());
     project.write("api/date.go", &handler("Date", "now"));
     assert_eq!(names(&project.detect().unwrap()), ["api/date"]);
+}
+
+/// The server that a framework may leave is expected where its build may leave one: it may use the most that any entry allows
+/// which is about no other function, and routes lead to it behind all others.
+#[test]
+fn server_of_a_framework() {
+    let functions = r#"{ "functions": {
+        "app/api/slow/route.ts": { "maxDuration": 90 },
+        "app/quick/route.ts": { "maxDuration": 5, "memory": 256 },
+        "api/*.go": { "maxDuration": 300 }
+    } }"#;
+    let source = handler("Date", "now");
+    let project = TestProject::new([
+        ("package.json", r#"{"dependencies": {"next": "16"}}"#),
+        ("vercel.json", functions),
+        ("api/date.go", source.as_str()),
+    ]);
+    let config = project.detect().unwrap();
+    assert_eq!((names(&config), config.functions[0].limits.timeout_secs), (vec!["api/date"], 300));
+    let ExpectedServer { function, routes } = config.server.as_ref().unwrap();
+    assert_eq!((function.limits.timeout_secs, function.limits.memory_mb), (90, 512));
+    let last = |routes: &RouteTable| {
+        let route = routes.phase(Phase::Rewrite).last().unwrap();
+        (route.src.as_str().to_owned(), route.dest.clone(), route.status)
+    };
+    assert_eq!(last(routes), ("^/.*$".to_owned(), Some("/index".to_owned()), None));
+    assert_eq!(last(&config.routes), ("^/api(?:/.*)?$".to_owned(), None, Some(404)));
+    let vite = TestProject::new([("package.json", r#"{"dependencies": {"vite": "7"}}"#)]);
+    assert!(vite.detect().unwrap().server.is_none());
 }

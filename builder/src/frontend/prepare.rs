@@ -1,6 +1,6 @@
 //! From what a project is to what can be planned: the frontend is built, unless it is as the last build left it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,39 +10,46 @@ use ship_core::{Digest, DigestHasher, FunctionRuntime};
 
 use super::command::{CommandLine, Runner, find_program};
 use super::install::{self, Installed};
-use super::package_json::{PACKAGE_JSON, PackageJson};
+use super::package_json::PACKAGE_JSON;
 use super::package_manager::PackageManager;
-use super::presets::OTHER;
 use super::routes::Serving;
+use super::server::FrameworkServer;
 use super::settings::Setting;
 use super::state::{self, Record};
 use super::variables::{self, BuildContext, Variables};
+use super::written::WrittenFile;
 use super::{Frontend, FrontendError};
 use crate::detect::{ProjectConfig, SiteFolder, SiteFolderKind};
-use crate::env_files::{BuildTarget, EnvFileError};
 use crate::environment::BuildEnvironment;
 use crate::event::BuildEvent;
 use crate::project::ProjectDir;
 use crate::tree::{self, FileStat, shown_below};
 
 /// Changes when the same inputs would be built in another way by ship itself.
-const KEY_VERSION: &str = "ship frontend 1";
+const KEY_VERSION: &str = "ship frontend 2";
 
 /// Where adapters of frameworks leave a whole deployment.
 pub(crate) const BUILD_OUTPUT: &str = ".vercel/output";
-
-/// Folders in which builds of no known framework leave a site, if there is a page in them.
-const USUAL_OUTPUTS: [&str; 3] = ["dist", "build", "out"];
 
 /// A project whose files are there: what had to be built for that was built.
 #[derive(Debug)]
 pub struct PreparedProject {
     pub(crate) config: ProjectConfig,
     pub(crate) serving: Serving,
-    /// The folder of a Build Output that the build left, which is then the site.
-    pub(crate) build_output: Option<PathBuf>,
+    pub(crate) left: Left,
     /// How long building took.
     pub(crate) took: Duration,
+}
+
+/// What there is besides functions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Left {
+    /// Static files.
+    Files,
+    /// A whole deployment, in the folder of a Build Output.
+    BuildOutput(PathBuf),
+    /// The server of a framework.
+    Server(FrameworkServer),
 }
 
 /// Builds the frontend of a project if it has one and it is not as it was. Blocks; `events` is called on this thread.
@@ -55,21 +62,37 @@ pub fn prepare(
 ) -> Result<PreparedProject, FrontendError> {
     let started = Instant::now();
     let Some(frontend) = config.frontend.take() else {
-        let (serving, build_output) = (Serving::of_files(config.build.spa), config.prebuilt.clone());
         install_for_functions(project, &config, environment, context, events)?;
-        return Ok(PreparedProject { config, serving, build_output, took: Duration::ZERO });
+        let left = config.prebuilt.clone().map_or(Left::Files, Left::BuildOutput);
+        let serving = Serving::of_files(config.build.spa);
+        return Ok(PreparedProject { config, serving, left, took: Duration::ZERO });
     };
     let serving = Serving::of_preset(frontend.preset, config.build.spa);
     let work = Work::new(project, &config.site.base, &frontend, environment, context, events)?;
     let output = work.output()?;
     install_for_functions(project, &config, environment, context, events)?;
     let folder = tree::follow(&config.site.base.join(&output), project.root())?;
-    let build_output = (output == Path::new(BUILD_OUTPUT)).then(|| folder.clone());
+    let left = match FrameworkServer::find(&config.site.base, &output, frontend.preset.servers) {
+        _ if output == Path::new(BUILD_OUTPUT) => Left::BuildOutput(folder.clone()),
+        Some(server) => Left::Server(server),
+        None => Left::Files,
+    };
     let kind = if folder == config.site.base { SiteFolderKind::ProjectFolder } else { SiteFolderKind::Output };
     let site = SiteFolder { folder, kind, ..config.site.clone() };
     config.site = site;
     config.frontend = Some(frontend);
-    Ok(PreparedProject { config, serving, build_output, took: started.elapsed() })
+    Ok(PreparedProject { config, serving, left, took: started.elapsed() })
+}
+
+/// The variables of the caller that the project's own commands may see.
+pub(super) fn caller_variables(environment: &BuildEnvironment) -> BTreeMap<String, OsString> {
+    environment.frontend_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Where ship keeps what it knows of the commands that run in `base`.
+pub(super) fn folder_cache(environment: &BuildEnvironment, base: &Path) -> PathBuf {
+    let key = Digest::of(base.as_os_str().as_encoded_bytes()).to_hex();
+    environment.cache_dir.join("frontend").join(&key[..32])
 }
 
 /// Installs what functions in TypeScript and JavaScript import, where it is not there as the lock file has it: beside each
@@ -82,9 +105,7 @@ fn install_for_functions(
     events: &dyn Fn(BuildEvent),
 ) -> Result<(), FrontendError> {
     for folder in package_folders(config) {
-        let Some(package) = PackageJson::read(&folder, project.root())? else { continue };
-        if package.has_dependencies_to_run() {
-            let packages = Frontend { preset: &OTHER, settings: config.build.clone(), package: Some(package) };
+        if let Some(packages) = Frontend::of_packages(&folder, &config.build, project.root())? {
             let work = Work::new(project, &folder, &packages, environment, context, events)?;
             let _turn = work.turn();
             work.install()?;
@@ -105,11 +126,11 @@ fn package_folders(config: &ProjectConfig) -> BTreeSet<PathBuf> {
 }
 
 /// One build of a frontend.
-struct Work<'w> {
-    project: &'w ProjectDir,
+pub(super) struct Work<'w> {
+    pub(super) project: &'w ProjectDir,
     /// The folder it runs in.
-    base: &'w Path,
-    frontend: &'w Frontend,
+    pub(super) base: &'w Path,
+    pub(super) frontend: &'w Frontend,
     environment: &'w BuildEnvironment,
     events: &'w dyn Fn(BuildEvent),
     /// What installs packages, where there are any.
@@ -130,18 +151,20 @@ impl<'w> Work<'w> {
         events: &'w dyn Fn(BuildEvent),
     ) -> Result<Self, FrontendError> {
         let manager = frontend.package.as_ref().map(|package| PackageManager::find(base, package));
-        let of_caller: BTreeMap<String, OsString> =
-            environment.frontend_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let of_caller = caller_variables(environment);
         let outside = variables::as_text(&of_caller);
         let mut of_files = crate::env_files::read(base, context.target, frontend.env_order(), &outside)?;
         of_files.extend(frontend.settings.env.clone());
-        let variables = variables::assemble(&of_caller, of_files, context, frontend.preset.env_prefix);
+        let mut variables = variables::assemble(&of_caller, of_files, context, frontend.preset.env_prefix);
+        if frontend.is_next() {
+            let root = manager.as_ref().map_or(base, |manager| manager.root.as_path());
+            variables.all.extend(variables::of_next(root));
+        }
         let of_packages = std::iter::once(base).chain(manager.as_ref().map(|manager| manager.root.as_path()));
         let mut search_path: Vec<PathBuf> = of_packages.map(|folder| folder.join("node_modules/.bin")).collect();
         search_path.dedup();
         search_path.extend(environment.search_path());
-        let key = Digest::of(base.as_os_str().as_encoded_bytes()).to_hex();
-        let cache = environment.cache_dir.join("frontend").join(&key[..32]);
+        let cache = folder_cache(environment, base);
         Ok(Self { project, base, frontend, environment, events, manager, search_path, variables, cache })
     }
 
@@ -209,9 +232,21 @@ impl<'w> Work<'w> {
         self.install()?;
         let line = self.command()?;
         (self.events)(BuildEvent::FrontendBuilding { framework: self.frontend.framework(), command: line.shown() });
-        runner.run("command", &line)?;
+        let packages = self.packages_as_written();
+        let ran = runner.run("command", &line);
+        packages.iter().for_each(WrittenFile::put_back);
+        ran?;
         (self.events)(BuildEvent::FrontendBuilt { took: time.elapsed() });
         self.find_output(&line.shown(), started)
+    }
+
+    /// The files that say which packages there are, where a build is known to change them: `@sveltejs/adapter-auto` installs the
+    /// adapter that it needs as a dependency of the project.
+    fn packages_as_written(&self) -> Vec<WrittenFile> {
+        let package = self.frontend.package.as_ref().filter(|package| package.depends_on("@sveltejs/adapter-auto"));
+        let Some((_, manager)) = package.zip(self.manager.as_ref()) else { return Vec::new() };
+        let files = [self.base.join("package.json")].into_iter().chain(manager.lock.clone());
+        files.filter_map(WrittenFile::read).collect()
     }
 
     fn runner<'r>(&'r self, folder: &'r Path) -> Runner<'r> {
@@ -280,6 +315,10 @@ impl<'w> Work<'w> {
         let has = |tool: &str| find_program(tool, &self.search_path).is_some();
         let words: Vec<&str> = match () {
             () if !is_part => return None,
+            // What `next build` is asked for besides is in its environment, which turbo passes on only then.
+            () if manager.root.join("turbo.json").is_file() && has("turbo") && self.frontend.is_next() => {
+                vec!["turbo", "run", script, "--env-mode=loose"]
+            }
             () if manager.root.join("turbo.json").is_file() && has("turbo") => vec!["turbo", "run", script],
             () if manager.root.join("nx.json").is_file() && has("nx") => {
                 let name = self.frontend.package.as_ref()?.name.as_deref();
@@ -288,118 +327,5 @@ impl<'w> Work<'w> {
             () => return None,
         };
         Some(CommandLine::Program(words.into_iter().map(str::to_owned).collect()))
-    }
-
-    /// Finds what the build has left.
-    fn find_output(&self, command: &str, started: SystemTime) -> Result<PathBuf, FrontendError> {
-        let config = self.base.join(BUILD_OUTPUT).join("config.json");
-        let is_fresh = config.metadata().and_then(|file| file.modified()).is_ok_and(|modified| modified >= started);
-        if is_fresh {
-            return Ok(BUILD_OUTPUT.into());
-        }
-        let is_other = self.frontend.preset.slug == OTHER.slug && self.frontend.settings.output.value().is_none();
-        let outputs = self.frontend.outputs();
-        let is_there = |output: &&PathBuf| {
-            let folder = self.base.join(output);
-            let is_usual = USUAL_OUTPUTS.iter().any(|usual| output.as_path() == Path::new(usual));
-            folder.symlink_metadata().is_ok() && (!is_other || !is_usual || folder.join("index.html").is_file())
-        };
-        let shown = |output: &Path| shown_below(self.project.root(), &self.base.join(output));
-        let Some(output) = outputs.iter().find(is_there) else {
-            if is_other {
-                return Ok(PathBuf::from("."));
-            }
-            let looked_for = outputs.iter().map(|output| shown(output)).collect();
-            return Err(FrontendError::NoOutput { command: command.to_owned(), looked_for, hint: self.hint() });
-        };
-        if !self.base.join(output).is_dir() {
-            return Err(FrontendError::OutputNotAFolder { folder: shown(output) });
-        }
-        let output = self.inner_output(output);
-        if !has_file(&self.base.join(&output)) {
-            return Err(FrontendError::EmptyOutput { command: command.to_owned(), folder: shown(&output) });
-        }
-        Ok(output)
-    }
-
-    /// Angular writes `dist/<project>/browser`, or `dist/<project>`.
-    fn inner_output(&self, output: &Path) -> PathBuf {
-        if self.frontend.preset.slug != "angular" || self.base.join(output).join("index.html").is_file() {
-            return output.to_owned();
-        }
-        let entries = std::fs::read_dir(self.base.join(output)).into_iter().flatten().flatten();
-        let mut folders = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name());
-        match (folders.next(), folders.next()) {
-            (Some(only), None) => {
-                let project = output.join(only);
-                let browser = project.join("browser");
-                if self.base.join(&browser).is_dir() { browser } else { project }
-            }
-            _ => output.to_owned(),
-        }
-    }
-
-    /// What to do about frameworks whose builds need a server that is not theirs to bring.
-    fn hint(&self) -> Option<&'static str> {
-        match self.frontend.preset.slug {
-            "nextjs" => {
-                Some("set `output: 'export'` in next.config for a static site; its server side is not run here yet")
-            }
-            "sveltekit-1" => Some("use `@sveltejs/adapter-static` or `@sveltejs/adapter-vercel`"),
-            "remix" | "react-router" => Some("set `ssr: false`, or use an adapter that writes `.vercel/output`"),
-            _ => None,
-        }
-    }
-}
-
-/// Whether there is a file anywhere below a folder.
-fn has_file(folder: &Path) -> bool {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| if path.is_dir() { has_file(&path) } else { true })
-}
-
-impl Frontend {
-    /// Where the result may stand, relative to the folder that the build runs in.
-    pub(super) fn outputs(&self) -> Vec<PathBuf> {
-        match &self.settings.output {
-            Setting::Is(output) => vec![PathBuf::from(output.trim_start_matches("./"))],
-            _ if self.preset.slug == OTHER.slug => {
-                std::iter::once("public").chain(USUAL_OUTPUTS).map(PathBuf::from).collect()
-            }
-            _ => self.preset.outputs.iter().map(PathBuf::from).collect(),
-        }
-    }
-}
-
-/// Where the build of a frontend leaves things: what changes there is no edit of the project.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct FrontendTraces {
-    /// The folder that it runs in.
-    base: PathBuf,
-    outputs: Vec<PathBuf>,
-}
-
-impl FrontendTraces {
-    /// Whether `path`, absolute, is in one of its outputs or in a folder that its tools keep for themselves.
-    pub fn hold(&self, path: &Path) -> bool {
-        let Ok(below) = path.strip_prefix(&self.base) else { return false };
-        let is_tools = |part: std::path::Component<'_>| part.as_os_str().to_str().is_some_and(state::is_tool_folder);
-        !self.base.as_os_str().is_empty()
-            && (below.components().any(is_tools) || self.outputs.iter().any(|output| below.starts_with(output)))
-    }
-}
-
-impl ProjectConfig {
-    /// What the environment files beside `api/` say for `target`, each name once.
-    pub fn environment_files(&self, target: BuildTarget) -> Result<Vec<(String, String)>, EnvFileError> {
-        let order = self.frontend.as_ref().map(Frontend::env_order).unwrap_or_default();
-        crate::env_files::read(&self.site.base, target, order, &HashMap::new())
-    }
-
-    /// Where the build of the frontend leaves things, nowhere if there is none.
-    pub fn frontend_traces(&self) -> FrontendTraces {
-        let Some(frontend) = &self.frontend else { return FrontendTraces::default() };
-        let outputs = frontend.outputs().into_iter().filter(|output| output.as_path() != Path::new("public"));
-        FrontendTraces { base: self.site.base.clone(), outputs: outputs.collect() }
     }
 }

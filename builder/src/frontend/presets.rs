@@ -28,6 +28,8 @@ pub(crate) struct Preset {
     pub(crate) env_prefix: Option<&'static str>,
     /// Which environment file goes before which.
     pub(crate) env_order: EnvOrder,
+    /// The servers that it may leave, the first that is there. That of Next.js is found by other means.
+    pub(crate) servers: &'static [ServerLayout],
 }
 
 /// One sign of a framework.
@@ -62,6 +64,9 @@ pub(crate) enum EnvOrder {
 
 use Detector::{Content, Package, Path};
 
+use super::server::ServerLayout;
+use super::server::layouts::{ASTRO, NITRO, REACT_ROUTER, REMIX, SVELTEKIT, TANSTACK};
+
 const YEAR: &str = "public, max-age=31536000, immutable";
 const SHARED_YEAR: &str = "s-maxage=31536000, immutable";
 const INDEX: Fallback = Fallback::Page("/index.html");
@@ -78,6 +83,7 @@ const NONE: Preset = Preset {
     cache: &[],
     env_prefix: None,
     env_order: EnvOrder::TargetOverLocal,
+    servers: &[],
 };
 
 /// All presets, in the order in which the first that matches wins.
@@ -90,6 +96,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         outputs: &["out"],
         env_prefix: Some("NEXT_PUBLIC_"),
         env_order: EnvOrder::LocalOverTarget,
+        cache: &[("(?:/.*)?/_next/static/(.+)", YEAR)],
         ..NONE
     },
     Preset {
@@ -109,6 +116,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         supersedes: &["hydrogen", "vite"],
         build: Some("remix build"),
         outputs: &["build/client", "public"],
+        cache: &[("/assets/(.*)", YEAR)],
+        servers: &[REMIX],
         ..NONE
     },
     Preset {
@@ -123,6 +132,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         supersedes: &["hydrogen", "vite"],
         build: Some("react-router build"),
         outputs: &["build/client", "build"],
+        cache: &[("/assets/(.*)", YEAR)],
+        servers: &[REACT_ROUTER],
         ..NONE
     },
     Preset {
@@ -133,6 +144,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         outputs: &["dist"],
         cache: &[("/_astro/(.*)", YEAR), ("/assets/(.*)", YEAR)],
         env_prefix: Some("PUBLIC_"),
+        servers: &[ASTRO],
         ..NONE
     },
     Preset {
@@ -175,6 +187,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         every: &[Package("solid-js"), Package("@solidjs/start")],
         build: Some("vinxi build"),
         outputs: &[".output/public"],
+        servers: &[NITRO],
         ..NONE
     },
     Preset {
@@ -250,7 +263,9 @@ pub(crate) static PRESETS: &[Preset] = &[
         supersedes: &["vite"],
         build: Some("vite build"),
         outputs: &["build", "public"],
+        cache: &[("/_app/immutable/(.*)", YEAR)],
         env_prefix: Some("PUBLIC_"),
+        servers: &[SVELTEKIT],
         ..NONE
     },
     Preset {
@@ -312,6 +327,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         fallback: Fallback::Page("/200.html"),
         cache: &[("/_nuxt/(.*)", YEAR)],
         env_prefix: Some("NUXT_ENV_"),
+        servers: &[NITRO],
         ..NONE
     },
     Preset {
@@ -376,7 +392,9 @@ pub(crate) static PRESETS: &[Preset] = &[
         supersedes: &["vite", "nitro"],
         build: Some("vite build"),
         outputs: &["dist/client", "dist"],
+        cache: &[("/assets/(.*)", YEAR)],
         env_prefix: Some("VITE_"),
+        servers: &[NITRO, TANSTACK],
         ..NONE
     },
     Preset {
@@ -438,6 +456,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         supersedes: &["vite"],
         build: Some("nitro build"),
         outputs: &[".output/public", "dist"],
+        servers: &[NITRO],
         ..NONE
     },
     Preset {

@@ -7,7 +7,7 @@ use toml::Spanned;
 use crate::config::BuildEntry;
 
 /// How the frontend is built, as far as somebody said so. Both configuration files fill it: `[build]` of `ship.toml`, and
-/// `buildCommand`, `installCommand`, `outputDirectory`, `framework` and `ignoreCommand` of `vercel.json`.
+/// `buildCommand`, `installCommand`, `outputDirectory` and `framework` of `vercel.json`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct BuildSettings {
     /// The line that builds.

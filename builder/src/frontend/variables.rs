@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::path::Path;
 
 use ship_core::{ProjectName, SystemVariables};
 
@@ -117,6 +118,17 @@ pub(super) fn assemble(
         of_caller.iter().map(|(name, value)| (OsString::from(name), value.clone())).collect();
     all.extend(content.iter().map(|(name, value)| (name.into(), value.into())));
     Variables { all: all.into_iter().collect(), content }
+}
+
+/// What `next build` is asked for besides: a server that needs nothing but its own folder, with what it reads below `root`.
+/// It changes no lock file for that, and tells nobody.
+pub(super) fn of_next(root: &Path) -> [(OsString, OsString); 4] {
+    [
+        ("NEXT_PRIVATE_STANDALONE".into(), "true".into()),
+        ("NEXT_PRIVATE_OUTPUT_TRACE_ROOT".into(), root.into()),
+        ("NEXT_IGNORE_INCORRECT_LOCKFILE".into(), "1".into()),
+        ("NEXT_TELEMETRY_DISABLED".into(), "1".into()),
+    ]
 }
 
 /// The caller's variables as text, for what environment files refer to.

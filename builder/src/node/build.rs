@@ -114,6 +114,7 @@ impl NodeBuild<'_> {
             project: &self.job.site.project,
             base: self.base(),
             entries: entries.collect(),
+            made: self.made(),
             forced: self.known_unbundlable(),
         })?;
         self.keep_unbundlable(&bundled.forced);
@@ -139,6 +140,12 @@ impl NodeBuild<'_> {
             .into_iter()
             .map(|(name, packed)| (name, packed.artifact.with_layers(layers(packed.has_layer))))
             .collect())
+    }
+
+    /// The modules that are there only for the bundler.
+    fn made(&self) -> BTreeMap<PathBuf, String> {
+        let made = |function: &NodeFunction| Some((function.location.clone(), function.made.clone()?));
+        self.inputs.functions.iter().filter_map(made).collect()
     }
 
     /// The packages that an earlier build found to be unbundlable, as far as they are the same still: it saves a run.

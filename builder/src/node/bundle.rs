@@ -37,6 +37,8 @@ pub(super) struct BundleRequest<'b> {
     pub(super) base: &'b Path,
     /// Each function's name in the bundle, and its file.
     pub(super) entries: Vec<(String, PathBuf)>,
+    /// The text of files that are on no disk.
+    pub(super) made: BTreeMap<PathBuf, String>,
     /// Packages that an earlier build found to be unbundlable.
     pub(super) forced: BTreeSet<String>,
 }
@@ -111,7 +113,7 @@ async fn run(
 ) -> Result<Run, BundleError> {
     let reader = Reader { project: request.project, base: request.base };
     let refused = |diagnostics: Vec<BuildDiagnostic>| reader.error(&diagnostics);
-    let plugin: SharedPluginable = Arc::new(ShipPlugin::new(request.base, forced, findings));
+    let plugin: SharedPluginable = Arc::new(ShipPlugin::new(request, forced, findings));
     let mut bundler =
         Bundler::with_plugins(options(request), vec![plugin]).map_err(|errors| refused(errors.into_vec()))?;
     let output = bundler.generate().await.map_err(|errors| {

@@ -30,13 +30,24 @@ pub(crate) struct NodeSource {
     location: PathBuf,
     text: String,
     pub(crate) scan: NodeScan,
+    /// Whether it is there only for the bundler.
+    is_made: bool,
 }
+
+/// What a module is called that ship makes beside the server of a framework.
+const MADE: &str = "ship-server.mjs";
 
 impl NodeSource {
     /// The source `file` below `base`, which holds `text`.
     pub(crate) fn read(base: &Path, file: &str, text: String) -> Self {
         let scan = scan(file, &text);
-        Self { file: file.to_owned(), location: base.join(file), text, scan }
+        Self { file: file.to_owned(), location: base.join(file), text, scan, is_made: false }
+    }
+
+    /// A source that stands in for `file` below `base`: a module beside it that holds `text`, and that is on no disk.
+    pub(crate) fn made(base: &Path, file: &str, text: String) -> Self {
+        let source = Self::read(base, file, text);
+        Self { location: source.location.with_file_name(MADE), is_made: true, ..source }
     }
 }
 
@@ -69,6 +80,8 @@ pub(super) struct NodeFunction {
     pub(super) calling: Calling,
     /// The digest of its own file.
     pub(super) digest: Digest,
+    /// What stands in its file, if that is there only for the bundler.
+    pub(super) made: Option<String>,
 }
 
 impl NodeInputs {
@@ -88,6 +101,7 @@ impl NodeInputs {
                     calling: Calling { is_edge: config.is_edge, has_helpers: !config.without_helpers },
                     digest: Digest::of(source.text.as_bytes()),
                     location: source.location,
+                    made: source.is_made.then_some(source.text),
                 })
             })
             .collect();

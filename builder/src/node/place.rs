@@ -20,7 +20,7 @@ pub(super) fn in_artifact(base: &Path, file: &Path) -> String {
 }
 
 /// The path from `base` to `file`, both absolute, with `/` between folders; empty if they are the same.
-pub(super) fn relative(base: &Path, file: &Path) -> String {
+pub(crate) fn relative(base: &Path, file: &Path) -> String {
     let (base, file): (Vec<Component<'_>>, Vec<Component<'_>>) =
         (base.components().collect(), file.components().collect());
     let shared = base.iter().zip(&file).take_while(|(left, right)| left == right).count();

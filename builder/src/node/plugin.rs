@@ -14,6 +14,7 @@ use rolldown::plugin::{
 };
 use string_wizard::{MagicString, SourceMapOptions};
 
+use super::bundle::BundleRequest;
 use super::external::stays_outside;
 use super::locate::{self, Module};
 use super::message::file_of;
@@ -49,6 +50,8 @@ fn has_ending(file: &str, ending: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct ShipPlugin {
     base: PathBuf,
+    /// The text of files that are on no disk.
+    made: BTreeMap<PathBuf, String>,
     /// Packages that an earlier run found to be unbundlable.
     forced: BTreeSet<String>,
     findings: Arc<Mutex<Findings>>,
@@ -57,8 +60,9 @@ pub(super) struct ShipPlugin {
 }
 
 impl ShipPlugin {
-    pub(super) fn new(base: &Path, forced: BTreeSet<String>, findings: Arc<Mutex<Findings>>) -> Self {
-        Self { base: base.to_owned(), forced, findings, packages: Mutex::default() }
+    pub(super) fn new(request: &BundleRequest<'_>, forced: BTreeSet<String>, findings: Arc<Mutex<Findings>>) -> Self {
+        let (base, made) = (request.base.to_owned(), request.made.clone());
+        Self { base, made, forced, findings, packages: Mutex::default() }
     }
 
     fn note(&self, what: impl FnOnce(&mut Findings)) {
@@ -125,6 +129,9 @@ impl Plugin for ShipPlugin {
     }
 
     async fn resolve_id(&self, _: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+        if args.importer.is_none() && self.made.contains_key(Path::new(args.specifier)) {
+            return Ok(Some(HookResolveIdOutput::from_id(args.specifier)));
+        }
         let (Some(importer), Some(name)) = (args.importer, package_name(args.specifier)) else { return Ok(None) };
         let Some(package) = self.outside(&file_of(importer), name) else { return Ok(None) };
         self.note(|findings| {
@@ -136,6 +143,10 @@ impl Plugin for ShipPlugin {
     /// `import program from './program.wasm?module'`, as edge functions have it.
     async fn load(&self, _: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
         let read = file_of(args.id);
+        if let Some(text) = self.made.get(&read) {
+            let (code, module_type) = (text.clone().into(), Some(ModuleType::Js));
+            return Ok(Some(HookLoadOutput { code, module_type, ..HookLoadOutput::default() }));
+        }
         if let Ok(metadata) = std::fs::metadata(&read) {
             self.note(|findings| {
                 findings.stats.insert(read, FileStat::of(&metadata));

@@ -232,6 +232,10 @@ fn unpack(artifact: &Path, folder: &Path) -> io::Result<()> {
         let name = entry.name()?.parse::<ship_core::SitePath>().map_err(io::Error::other)?;
         let place = folder.join(name.as_str());
         std::fs::create_dir_all(place.parent().unwrap_or(folder))?;
+        if entry.is_symlink() {
+            std::os::unix::fs::symlink(io::read_to_string(entry)?, place)?;
+            continue;
+        }
         let mode = entry.unix_mode().unwrap_or(0o644) & 0o777;
         let mut file = File::options().write(true).create_new(true).mode(mode).open(place)?;
         io::copy(&mut entry, &mut file)?;

@@ -1,7 +1,6 @@
 //! `functions/*.func` of an output: what each is made of, and how it is started.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -9,13 +8,14 @@ use serde_json::Value;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer};
 
 use super::elf::{self, Program};
+use super::folder::{PackedFile, files_of};
 use super::{Parts, Place, PrebuiltError, PrebuiltFunction};
 use crate::artifact::{CachedArtifact, digest_file};
 use crate::build::BuiltLayer;
 use crate::detect::{DetectedFunction, Reach};
 use crate::included::Inclusion;
 use crate::node::Calling;
-use crate::tree::{self, Selection, TreeError, is_secret};
+use crate::tree::{self, TreeError, is_secret};
 
 /// How many bytes the files of a function may have: what other platforms allow, so that an output that is too large for them
 /// is not found out there.
@@ -33,22 +33,14 @@ const MAX_DURATION_SECS: u32 = 800;
 /// The files of a function that is still to be packed.
 #[derive(Debug)]
 pub(crate) struct FunctionFiles {
-    /// Each with its name in the artifact, sorted.
-    pub(super) files: Vec<PackedFile>,
-    pub(super) start: Start,
-}
-
-/// One file of a function.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct PackedFile {
-    pub(super) name: String,
-    pub(super) file: PathBuf,
-    pub(super) is_executable: bool,
+    /// By their names in the artifact.
+    pub(crate) files: BTreeMap<String, PackedFile>,
+    pub(crate) start: Start,
 }
 
 /// How a function is started.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Start {
+pub(crate) enum Start {
     /// A program of its own.
     Program {
         /// Its file in the artifact.
@@ -62,6 +54,15 @@ pub(super) enum Start {
         calling: Calling,
         /// Variables that it finds set.
         environment: BTreeMap<String, String>,
+    },
+    /// A module that ship adds, for Node to load.
+    Module {
+        /// Its file in the artifact.
+        name: &'static str,
+        /// What stands in it.
+        text: Vec<u8>,
+        /// How it wants to be called.
+        calling: Calling,
     },
 }
 
@@ -143,7 +144,7 @@ fn read(place: &Place<'_>, name: &str, folder: &Path) -> Result<PrebuiltFunction
     check_size(place, &real, &files)?;
     check_start(place, &real, &start, &files)?;
     let runtime = match (&start, config.runtime_language.as_deref()) {
-        (Start::Node { .. }, _) => FunctionRuntime::Node,
+        (Start::Node { .. } | Start::Module { .. }, _) => FunctionRuntime::Node,
         (Start::Program { .. }, Some("rust")) => FunctionRuntime::Rust,
         (Start::Program { .. }, _) => FunctionRuntime::Go,
     };
@@ -247,30 +248,14 @@ fn limits(config: &VcConfig) -> FunctionLimits {
     }
 }
 
-/// What of a function's folder is packed: everything but what says how it is started, and secrets, whoever traced them.
-struct FunctionSelection;
-
-impl Selection for FunctionSelection {
-    fn enters(&self, _: &str, name: &str) -> bool {
-        !is_secret(Path::new(name))
-    }
-
-    fn takes(&self, path: &str, name: &str) -> bool {
-        path != VC_CONFIG && !is_secret(Path::new(name))
-    }
-}
-
 /// The files of a function: those in its folder, and those that `filePathMap` names by their place in the repository.
 fn files(
     place: &Place<'_>,
     folder: &Path,
     mapped: &BTreeMap<String, String>,
-) -> Result<Vec<PackedFile>, PrebuiltError> {
-    let mut files = BTreeMap::new();
-    for file in tree::walk(folder, place.project, &FunctionSelection)? {
-        let name = file.path.as_str().to_owned();
-        files.insert(name.clone(), folder.join(name));
-    }
+) -> Result<BTreeMap<String, PackedFile>, PrebuiltError> {
+    let mut files = files_of(folder, place.project)?;
+    files.remove(VC_CONFIG);
     let repository = repository(place.project);
     for (name, source) in mapped {
         let config = || place.shown(&folder.join(VC_CONFIG));
@@ -290,18 +275,13 @@ fn files(
             return Err(TreeError::SymlinkToSecret { link: source.into(), target: below.to_owned() }.into());
         }
         if real.is_dir() {
-            for file in tree::walk(&real, &repository, &FunctionSelection)? {
-                files.insert(format!("{name}/{}", file.path), real.join(file.path.as_str()));
-            }
+            let below = files_of(&real, &repository)?.into_iter();
+            files.extend(below.map(|(below, file)| (format!("{name}/{below}"), file)));
         } else {
-            files.insert(name.as_str().to_owned(), real);
+            files.insert(name.as_str().to_owned(), PackedFile::of(real));
         }
     }
-    let packed = |(name, file): (String, PathBuf)| {
-        let is_executable = file.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0);
-        PackedFile { name, file, is_executable }
-    };
-    Ok(files.into_iter().map(packed).collect())
+    Ok(files)
 }
 
 /// The repository that a project is in: where its version control is, else the project itself.
@@ -309,9 +289,8 @@ fn repository(project: &Path) -> PathBuf {
     project.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(project).to_owned()
 }
 
-fn check_size(place: &Place<'_>, folder: &Path, files: &[PackedFile]) -> Result<(), PrebuiltError> {
-    let size = |file: &PackedFile| file.file.metadata().map_or(0, |metadata| metadata.len());
-    let mut sizes: Vec<(u64, &str)> = files.iter().map(|file| (size(file), file.name.as_str())).collect();
+fn check_size(place: &Place<'_>, folder: &Path, files: &BTreeMap<String, PackedFile>) -> Result<(), PrebuiltError> {
+    let mut sizes: Vec<(u64, &str)> = files.iter().map(|(name, file)| (file.size_bytes(), name.as_str())).collect();
     let size_bytes = sizes.iter().map(|(size, _)| size).sum();
     if size_bytes <= MAX_UNPACKED_BYTES {
         return Ok(());
@@ -327,19 +306,24 @@ fn check_size(place: &Place<'_>, folder: &Path, files: &[PackedFile]) -> Result<
 }
 
 /// What a function starts with must be there, and run here.
-fn check_start(place: &Place<'_>, folder: &Path, start: &Start, files: &[PackedFile]) -> Result<(), PrebuiltError> {
-    let (Start::Program { handler: wanted } | Start::Node { entry: wanted, .. }) = start;
-    let Some(found) = files.iter().find(|file| file.name == *wanted) else {
+fn check_start(
+    place: &Place<'_>,
+    folder: &Path,
+    start: &Start,
+    files: &BTreeMap<String, PackedFile>,
+) -> Result<(), PrebuiltError> {
+    let (Start::Program { handler: wanted } | Start::Node { entry: wanted, .. }) = start else { return Ok(()) };
+    let Some(found) = files.get(wanted) else {
         return Err(PrebuiltError::FileMissing { function: place.shown(folder), file: wanted.clone() });
     };
     let runtime = if matches!(start, Start::Node { .. }) { FunctionRuntime::Node } else { FunctionRuntime::Go };
-    if files.iter().any(|file| file.name == runtime.entry() && file.name != *wanted) || wanted == "launcher.mjs" {
+    if (files.contains_key(runtime.entry()) && runtime.entry() != wanted) || wanted == "launcher.mjs" {
         let reason = format!("it has a file `{}` of its own, where ship puts what starts it", runtime.entry());
         return Err(PrebuiltError::Unsupported { function: place.shown(folder), reason });
     }
-    match start {
-        Start::Program { .. } => check_program(place, &found.file),
-        Start::Node { .. } => Ok(()),
+    match (start, found) {
+        (Start::Program { .. }, PackedFile::File { file, .. }) => check_program(place, file),
+        _ => Ok(()),
     }
 }
 

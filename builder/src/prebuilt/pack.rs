@@ -2,14 +2,16 @@
 
 use ship_core::{Digest, DigestHasher};
 
+use super::folder::PackedFile;
 use super::function::{FunctionFiles, Start};
 use super::{Parts, Prebuilt};
 use crate::artifact::{ArtifactError, Content, Member, digest_file};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact};
+use crate::included::IncludedFiles;
 use crate::node::launcher;
 
 /// Changes when the same files would be packed in another way.
-const KEY_VERSION: &str = "ship prebuilt function 1";
+const KEY_VERSION: &str = "ship prebuilt function 2";
 
 /// Packs the functions of an output. Those that share their files are packed once.
 pub(crate) fn build(prebuilt: &Prebuilt, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
@@ -17,20 +19,20 @@ pub(crate) fn build(prebuilt: &Prebuilt, job: &BuildJob<'_>) -> Result<Artifacts
     for function in &prebuilt.functions {
         let built = match &function.parts {
             Parts::Packed(artifact, layers) => BuiltArtifact::cached(artifact.clone()).with_layers(layers.clone()),
-            Parts::Files(files) => packed(files, job)?,
+            Parts::Files(files) => packed(files, job.included(&function.detected.name), job)?,
         };
         artifacts.insert(function.detected.name.clone(), built);
     }
     Ok(artifacts)
 }
 
-fn packed(files: &FunctionFiles, job: &BuildJob<'_>) -> Result<BuiltArtifact, BuildError> {
-    let key = key(files)?;
+fn packed(files: &FunctionFiles, included: &IncludedFiles, job: &BuildJob<'_>) -> Result<BuiltArtifact, BuildError> {
+    let key = included.key(key(files)?);
     if let Some(artifact) = job.cache.find(&key) {
         return Ok(BuiltArtifact::cached(artifact));
     }
-    let artifact = job.cache.store(members(files))?;
-    if self::key(files)? == key {
+    let artifact = job.cache.store(included.beside(members(files)))?;
+    if included.key(self::key(files)?) == key && included.are_unchanged() {
         job.cache.remember(&key, &artifact);
     }
     Ok(BuiltArtifact::fresh(artifact))
@@ -40,34 +42,48 @@ fn packed(files: &FunctionFiles, job: &BuildJob<'_>) -> Result<BuiltArtifact, Bu
 fn key(files: &FunctionFiles) -> Result<Digest, BuildError> {
     let mut hasher = DigestHasher::new();
     hasher.update_field(KEY_VERSION.as_bytes());
-    for file in &files.files {
-        let read = || digest_file(&mut std::fs::File::open(&file.file)?);
-        let (digest, _) = read().map_err(|source| ArtifactError::Unwritable { path: file.file.clone(), source })?;
-        hasher.update_field(file.name.as_bytes());
-        hasher.update_field(digest.as_bytes());
-        hasher.update_field(&[u8::from(file.is_executable)]);
+    for (name, packed) in &files.files {
+        hasher.update_field(name.as_bytes());
+        match packed {
+            PackedFile::File { file, is_executable } => {
+                let read = || digest_file(&mut std::fs::File::open(file)?);
+                let (digest, _) = read().map_err(|source| ArtifactError::Unwritable { path: file.clone(), source })?;
+                hasher.update_field(digest.as_bytes());
+                hasher.update_field(&[u8::from(*is_executable)]);
+            }
+            PackedFile::Link { target } => {
+                hasher.update_field(target.as_bytes());
+                hasher.update_field(b"link");
+            }
+        }
     }
     match &files.start {
         Start::Program { handler } => hasher.update_field(handler.as_bytes()),
         Start::Node { .. } => hasher.update_field(&start_module(&files.start).unwrap_or_default()),
+        Start::Module { text, .. } => {
+            hasher.update_field(text);
+            hasher.update_field(&start_module(&files.start).unwrap_or_default());
+        }
     }
     Ok(hasher.finish())
 }
 
 fn members(files: &FunctionFiles) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::with_capacity(files.files.len() + 1);
-    for file in &files.files {
+    for (name, packed) in &files.files {
         // A program is started by one name, whatever it is called.
-        let name = match &files.start {
-            Start::Program { handler } if *handler == file.name => "bootstrap".to_owned(),
-            _ => file.name.clone(),
-        };
-        let is_program = matches!(&files.start, Start::Program { .. }) && name == "bootstrap";
-        members.push(if is_program || file.is_executable {
-            Member::executable(name, file.file.clone())
-        } else {
-            Member::data(name, Content::File(file.file.clone()))
+        let is_program = matches!(&files.start, Start::Program { handler } if handler == name);
+        let name = if is_program { "bootstrap".to_owned() } else { name.clone() };
+        members.push(match packed {
+            PackedFile::Link { target } => Member::link(name, target.clone()),
+            PackedFile::File { file, is_executable } if is_program || *is_executable => {
+                Member::executable(name, file.clone())
+            }
+            PackedFile::File { file, .. } => Member::data(name, Content::File(file.clone())),
         });
+    }
+    if let Start::Module { name, text, .. } = &files.start {
+        members.push(Member::data(*name, Content::Bytes(text.clone())));
     }
     members.extend(start_module(&files.start).map(|text| Member::data("launcher.mjs", Content::Bytes(text))));
     members
@@ -75,7 +91,11 @@ fn members(files: &FunctionFiles) -> Vec<Member> {
 
 /// What Node starts, with the variables that the output gives the function.
 fn start_module(start: &Start) -> Option<Vec<u8>> {
-    let Start::Node { entry, calling, environment } = start else { return None };
+    let (entry, calling, environment) = match start {
+        Start::Node { entry, calling, environment } => (entry, calling, environment),
+        Start::Module { name, calling, .. } => return Some(launcher(name, *calling)),
+        Start::Program { .. } => return None,
+    };
     let mut text = Vec::new();
     if !environment.is_empty() {
         let variables = serde_json::to_string(environment).expect("texts have no fallible encoders");

@@ -12,7 +12,7 @@ use ship_core::{BranchName, Target};
 
 use self::document::DeployDocument;
 use self::send::{Delivery, deliver};
-use crate::building::{self, BuildFrom, BuildRequest, Built};
+use crate::building::{self, BuildFrom, BuildRequest, Built, Outcome};
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -55,6 +55,15 @@ impl DeployArgs {
         BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone(), from, url: None }
     }
 
+    async fn build(&self, path: &Path, settings: &Settings, output: &Output) -> Result<Outcome, CommandError> {
+        let request = self.build_request();
+        if self.force || self.prebuilt {
+            let built = building::build(path, request, settings, output).await?;
+            return Ok(Outcome::Built(Box::new(built)));
+        }
+        building::build_unless_ignored(path, request, settings, output).await
+    }
+
     fn publish_options(&self, source: Source) -> PublishOptions {
         PublishOptions {
             target: if self.prod { Target::Production } else { Target::Preview },
@@ -68,16 +77,37 @@ impl DeployArgs {
 
 pub(crate) async fn run(arguments: DeployArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let started = Instant::now();
-    let (built, delivery) = match build_and_deliver(&arguments, settings, output).await {
+    let deployed = match build_and_deliver(&arguments, settings, output).await {
         Err(Failure::FileChanged(reason)) => {
             output.warning(format_args!("{reason}; building again"));
             build_and_deliver(&arguments, settings, output).await?
         }
         once => once?,
     };
+    let (built, delivery) = match deployed {
+        Deployed::Published(built, delivery) => (built, delivery),
+        Deployed::Ignored { command } => return say_ignored(&command, output),
+    };
     say(&delivery, started, output);
     let document = DeployDocument::new(&built, &delivery, started.elapsed());
     output.data(&document, |_| delivery.published.url.clone())
+}
+
+/// What came of a deploy.
+enum Deployed {
+    Published(Box<Built>, Box<Delivery>),
+    /// The project's own command has said that there is nothing to deploy.
+    Ignored {
+        command: String,
+    },
+}
+
+/// Says that nothing was deployed, and why. Standard output has no URL then.
+fn say_ignored(command: &str, output: &Output) -> Result<(), CommandError> {
+    output.status(format_args!(
+        "Nothing deployed: the project's own `{command}` ended with 0; `ship deploy --force` deploys anyway"
+    ));
+    output.data(&serde_json::json!({ "ignored": command }), |_| String::new())
 }
 
 /// Why a project was not deployed.
@@ -102,21 +132,21 @@ impl From<Failure> for CommandError {
     }
 }
 
-async fn build_and_deliver(
-    arguments: &DeployArgs,
-    settings: &Settings,
-    output: &Output,
-) -> Result<(Built, Delivery), Failure> {
+async fn build_and_deliver(arguments: &DeployArgs, settings: &Settings, output: &Output) -> Result<Deployed, Failure> {
     let path = arguments.path.clone().unwrap_or_else(|| ".".into());
-    let built = building::build(&path, arguments.build_request(), settings, output).await;
+    let built = arguments.build(&path, settings, output).await;
     let built =
         built.map_err(|error| if settings.absolute(&path).exists() { error } else { mistyped(error, &path) })?;
+    let built = match built {
+        Outcome::Built(built) => built,
+        Outcome::Ignored { command } => return Ok(Deployed::Ignored { command }),
+    };
     building::say(&built, output);
     let source = Source::detect(&built.root, arguments.branch.clone(), &settings.environment);
     let options = arguments.publish_options(source.map_err(CommandError::from)?);
     let host = connect(settings, output, StartPolicy::Always).await?;
     match deliver(&host.client, &built, &options, output).await {
-        Ok(delivery) => Ok((built, delivery)),
+        Ok(delivery) => Ok(Deployed::Published(built, Box::new(delivery))),
         Err(error) if is_changed_file(&error) => Err(Failure::FileChanged(error)),
         Err(error) => Err(Failure::Other(cut_off(error))),
     }

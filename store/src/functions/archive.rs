@@ -21,9 +21,12 @@ const END_SIGNATURE: &[u8] = b"PK\x05\x06";
 /// The longest name of one file or folder on any file system that matters.
 const PART_BYTES: usize = 255;
 
-/// The kind of a file in its Unix mode, and the only kind that is accepted.
+/// The kind of a file in its Unix mode, and the only kind that is accepted besides links.
 const KIND_MASK: u32 = 0o170_000;
 const REGULAR_FILE: u32 = 0o100_000;
+
+/// The longest target of a link, in bytes (Linux `PATH_MAX`).
+const MAX_TARGET_BYTES: u64 = 4096;
 
 /// How much is decompressed at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -37,12 +40,23 @@ pub(super) struct Archive {
     most_bytes: u64,
 }
 
-/// A file in an artifact whose name and kind were found acceptable.
+/// A file or link in an artifact whose name and kind were found acceptable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     index: usize,
     pub(super) path: SitePath,
-    pub(super) is_executable: bool,
+    pub(super) kind: EntryKind,
+}
+
+/// What an entry becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum EntryKind {
+    Data,
+    Executable,
+    /// A link to another place in the artifact.
+    Link {
+        target: String,
+    },
 }
 
 impl Archive {
@@ -63,10 +77,23 @@ impl Archive {
     }
 
     /// The files in it, all of which can be unpacked next to each other.
-    pub(super) fn entries(&self) -> Result<Vec<Entry>, UnpackError> {
-        let entries = (0..self.zip.len()).map(|index| self.entry(index)).collect::<Result<Vec<_>, _>>()?;
+    pub(super) fn entries(&mut self) -> Result<Vec<Entry>, UnpackError> {
+        let mut entries = (0..self.zip.len()).map(|index| self.entry(index)).collect::<Result<Vec<_>, _>>()?;
+        for entry in entries.iter_mut().filter(|entry| entry.kind.is_link()) {
+            let target = self.target(entry).map_err(|fault| self.refuse(entry.path.as_str().to_owned(), fault))?;
+            entry.kind = EntryKind::Link { target };
+        }
         check_names(&entries).map_err(|(entry, fault)| self.refuse(entry.path.as_str().to_owned(), fault))?;
         Ok(entries)
+    }
+
+    /// Where a link leads.
+    fn target(&mut self, entry: &Entry) -> Result<String, EntryFault> {
+        let file = self.zip.by_index(entry.index).map_err(|error| EntryFault::Unreadable(error.into()))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_TARGET_BYTES + 1).read_to_end(&mut bytes).map_err(EntryFault::Unreadable)?;
+        let target = String::from_utf8(bytes).map_err(|_| EntryFault::NotText)?;
+        if stays_inside(&entry.path, &target) { Ok(target) } else { Err(EntryFault::LeadsOut { target }) }
     }
 
     fn entry(&self, index: usize) -> Result<Entry, UnpackError> {
@@ -76,16 +103,21 @@ impl Archive {
             .map_err(|source| UnpackError::NotAnArchive { digest: self.digest, source })?;
         let mode = data.unix_mode().unwrap_or(REGULAR_FILE);
         let raw_name = data.name_raw();
-        let is_file = data.is_file() && !data.is_symlink() && matches!(mode & KIND_MASK, 0 | REGULAR_FILE);
-        let path = if data.encrypted() {
-            Err(EntryFault::Encrypted)
-        } else if !is_file {
-            Err(EntryFault::NotAFile)
-        } else {
-            to_path(raw_name)
+        let is_file = data.is_file() && matches!(mode & KIND_MASK, 0 | REGULAR_FILE);
+        // Where it leads is read when all names are known.
+        let kind = match mode {
+            _ if data.is_symlink() => Some(EntryKind::Link { target: String::new() }),
+            _ if !is_file => None,
+            mode if mode & 0o111 != 0 => Some(EntryKind::Executable),
+            _ => Some(EntryKind::Data),
         };
-        let path = path.map_err(|fault| self.refuse(String::from_utf8_lossy(raw_name).into_owned(), fault))?;
-        Ok(Entry { index, path, is_executable: mode & 0o111 != 0 })
+        let entry = if data.encrypted() {
+            Err(EntryFault::Encrypted)
+        } else {
+            kind.ok_or(EntryFault::NotAFile).and_then(|kind| Ok((to_path(raw_name)?, kind)))
+        };
+        let (path, kind) = entry.map_err(|fault| self.refuse(String::from_utf8_lossy(raw_name).into_owned(), fault))?;
+        Ok(Entry { index, path, kind })
     }
 
     /// Passes the bytes of an entry to `take`, piece by piece.
@@ -142,6 +174,22 @@ fn check_end(file: &File, digest: Digest, archive_bytes: u64, limits: &ArchiveLi
         }
     }
     Ok(entries)
+}
+
+impl EntryKind {
+    pub(super) const fn is_link(&self) -> bool {
+        matches!(self, Self::Link { .. })
+    }
+}
+
+/// Whether a link at `path` leads to a place in the same artifact. Its `..` may stand only at its beginning: there they are
+/// about folders that are known to be real, since nothing lies inside a link. Behind a name, which may be that of another
+/// link, they could lead anywhere.
+fn stays_inside(path: &SitePath, target: &str) -> bool {
+    let folders_above = path.as_str().split('/').count() - 1;
+    let up = target.split('/').take_while(|part| *part == "..").count();
+    let down: Vec<&str> = target.split('/').skip(up).collect();
+    up <= folders_above && !down.is_empty() && down.join("/").parse::<SitePath>().is_ok()
 }
 
 fn to_path(raw_name: &[u8]) -> Result<SitePath, EntryFault> {

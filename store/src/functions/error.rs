@@ -68,15 +68,21 @@ pub enum EntryFault {
         /// The name of the other file.
         other: String,
     },
-    /// It lies inside something that is a file.
-    #[error("lies inside {other:?}, which is a file")]
+    /// It lies inside something that is a file or a link.
+    #[error("lies inside {other:?}, which is no folder")]
     InsideFile {
         /// The name of the other file.
         other: String,
     },
-    /// It is a link, a folder or a device.
+    /// It is a folder or a device.
     #[error("is not a file")]
     NotAFile,
+    /// It is a link that leads out of the artifact, or may do so.
+    #[error("is a link to {target:?}, which is no place in the artifact")]
+    LeadsOut {
+        /// Where it leads.
+        target: String,
+    },
     /// It is encrypted.
     #[error("is encrypted")]
     Encrypted,

@@ -216,18 +216,59 @@ fn colliding_names() {
         assert_eq!(test.refusal(&zip_of(&[(first, 0o644, ""), (second, 0o644, "")])), message);
     }
     let inside = zip_of(&[("lib", 0o644, ""), ("lib/data", 0o644, "")]);
-    let message = "artifact A has the entry \"lib/data\", which lies inside \"lib\", which is a file";
+    let message = "artifact A has the entry \"lib/data\", which lies inside \"lib\", which is no folder";
     assert_eq!(test.refusal(&inside), message);
 }
 
-/// Only files are unpacked: no links, no folders, no devices.
+/// A zip of one file in a folder, and of links.
+fn zip_of_links(links: &[(&str, &str)]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, target) in links {
+        writer.add_symlink(*name, *target, options(0o777)).unwrap();
+    }
+    writer.start_file("lib/deep/data", options(0o644)).unwrap();
+    writer.write_all(b"data").unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+/// Links that stay in their artifact are made as they were packed, to files, to folders and to what is not there.
+#[test]
+fn links() {
+    let test = TestStore::new();
+    let links = [("a/b/up", "../../lib"), ("data", "lib/deep/data"), ("lib/near", "deep"), ("nowhere", "absent/x")];
+    let folder = test.unpack(&zip_of_links(&links)).unwrap();
+    for (name, target) in links {
+        assert_eq!(fs::read_link(folder.join(name)).unwrap(), Path::new(target));
+    }
+    for name in ["a/b/up/deep/data", "a/b/up/near/data", "data", "lib/near/data"] {
+        assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), "data", "{name}");
+    }
+    remove_all(&folder).unwrap();
+}
+
+/// Links that lead out of their artifact, or that could through another link, are refused, and so is what lies inside one.
+#[test]
+fn hostile_links() {
+    let test = TestStore::new();
+    for target in ["/bin/sh", "..", "../x", "", "lib/../../x", "lib/..", "./lib", "lib//deep", "a\\b", "lib/\0"] {
+        let message = format!(
+            "artifact A has the entry \"link\", which is a link to {target:?}, which is no place in the artifact"
+        );
+        assert_eq!(test.refusal(&zip_of_links(&[("link", target)])), message);
+    }
+    // A folder further down, and from there up again: inside by its text, outside by way of the first link.
+    let through = [("lib/a/b/top", "../../../lib"), ("lib/a/b/out", "top/../../../x")];
+    let message = "artifact A has the entry \"lib/a/b/out\", which is a link to \"top/../../../x\", which is no place in the \
+                   artifact";
+    assert_eq!(test.refusal(&zip_of_links(&through)), message);
+    let inside = "artifact A has the entry \"lib/deep/data\", which lies inside \"lib\", which is no folder";
+    assert_eq!(test.refusal(&zip_of_links(&[("lib", "other")])), inside);
+}
+
+/// Nothing else than files and links is unpacked: no folders, no devices.
 #[test]
 fn special_entries() {
     let test = TestStore::new();
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    writer.add_symlink("bootstrap", "/bin/sh", options(0o777)).unwrap();
-    let message = "artifact A has the entry \"bootstrap\", which is not a file";
-    assert_eq!(test.refusal(&writer.finish().unwrap().into_inner()), message);
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     writer.add_directory("folder", options(0o755)).unwrap();
     let message = "artifact A has the entry \"folder/\", which is not a file";

@@ -219,7 +219,7 @@ fn mistakes() {
         ("api/a.ts", "import { z } from 'zod';\nexport const GET = () => z;\n"),
         ("package.json", r#"{"dependencies":{"zod":"4"}}"#),
         ("pnpm-lock.yaml", ""),
-        ("vercel.json", r#"{"installCommand": ""}"#),
+        ("ship.toml", "[build]\ninstall = \"\"\n"),
     ];
     insta::assert_snapshot!(refused(&asked_for), @"
     api/a.ts:1:19: the package `zod` is not installed

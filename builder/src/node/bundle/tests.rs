@@ -6,7 +6,7 @@ use crate::testing::TestProject;
 fn bundled(project: &TestProject, entries: &[(&str, &str)]) -> Result<Bundled, BundleError> {
     let root = project.root();
     let entries = entries.iter().map(|(name, file)| ((*name).to_owned(), root.join(file))).collect();
-    bundle(&BundleRequest { project: &root, base: &root, entries, forced: BTreeSet::new() })
+    bundle(&BundleRequest { project: &root, base: &root, entries, made: BTreeMap::new(), forced: BTreeSet::new() })
 }
 
 fn text(function: &BundledFunction, module: &str) -> String {

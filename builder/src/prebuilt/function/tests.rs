@@ -39,7 +39,7 @@ fn packed(project: &TempDir) -> Result<Vec<String>, String> {
     let place = Place { folder: &folder, project: &project, arch: Architecture::default() };
     let functions = find(&place).map_err(|error| error.to_string())?;
     let Parts::Files(parts) = &functions[0].parts else { panic!("it is not packed yet") };
-    Ok(parts.files.iter().map(|file| file.name.clone()).collect())
+    Ok(parts.files.keys().cloned().collect())
 }
 
 /// Secrets stay behind whoever names them, also below folders; what else is named comes along.

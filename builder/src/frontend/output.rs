@@ -1,0 +1,150 @@
+//! Finding what a build has left: a whole deployment, a server, or static files.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::prepare::{BUILD_OUTPUT, Work};
+use super::presets::OTHER;
+use super::server::NextServer;
+use super::settings::Setting;
+use super::{Frontend, FrontendError, state};
+use crate::detect::ProjectConfig;
+use crate::env_files::{BuildTarget, EnvFileError};
+use crate::tree::shown_below;
+
+/// Folders in which builds of no known framework leave a site, if there is a page in them.
+const USUAL_OUTPUTS: [&str; 3] = ["dist", "build", "out"];
+
+impl Work<'_> {
+    /// Finds what the build has left.
+    pub(super) fn find_output(&self, command: &str, started: SystemTime) -> Result<PathBuf, FrontendError> {
+        let config = self.base.join(BUILD_OUTPUT).join("config.json");
+        let is_fresh = config.metadata().and_then(|file| file.modified()).is_ok_and(|modified| modified >= started);
+        if is_fresh {
+            return Ok(BUILD_OUTPUT.into());
+        }
+        if let Some(folder) = self.server_folder(started) {
+            return Ok(folder);
+        }
+        let is_other = self.frontend.preset.slug == OTHER.slug && self.frontend.settings.output.value().is_none();
+        let outputs = self.frontend.outputs();
+        let is_there = |output: &&PathBuf| {
+            let folder = self.base.join(output);
+            let is_usual = USUAL_OUTPUTS.iter().any(|usual| output.as_path() == Path::new(usual));
+            folder.symlink_metadata().is_ok() && (!is_other || !is_usual || folder.join("index.html").is_file())
+        };
+        let shown = |output: &Path| shown_below(self.project.root(), &self.base.join(output));
+        let Some(output) = outputs.iter().find(is_there) else {
+            if is_other {
+                return Ok(PathBuf::from("."));
+            }
+            let looked_for = outputs.iter().map(|output| shown(output)).collect();
+            return Err(FrontendError::NoOutput { command: command.to_owned(), looked_for, hint: self.hint() });
+        };
+        if !self.base.join(output).is_dir() {
+            return Err(FrontendError::OutputNotAFolder { folder: shown(output) });
+        }
+        let output = self.inner_output(output);
+        if !has_file(&self.base.join(&output)) {
+            return Err(FrontendError::EmptyOutput { command: command.to_owned(), folder: shown(&output) });
+        }
+        Ok(output)
+    }
+
+    /// The folder of the server that the build has left, if it has.
+    fn server_folder(&self, started: SystemTime) -> Option<PathBuf> {
+        if self.frontend.is_next() {
+            return NextServer::folder_of_build(self.base, self.frontend.settings.output.value(), started);
+        }
+        let layouts = self.frontend.preset.servers.iter();
+        layouts.filter(|layout| layout.is_fresh(self.base, started)).map(|layout| layout.folder.into()).next()
+    }
+
+    /// Angular writes `dist/<project>/browser`, or `dist/<project>`.
+    fn inner_output(&self, output: &Path) -> PathBuf {
+        if self.frontend.preset.slug != "angular" || self.base.join(output).join("index.html").is_file() {
+            return output.to_owned();
+        }
+        let entries = std::fs::read_dir(self.base.join(output)).into_iter().flatten().flatten();
+        let mut folders = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name());
+        match (folders.next(), folders.next()) {
+            (Some(only), None) => {
+                let project = output.join(only);
+                let browser = project.join("browser");
+                if self.base.join(&browser).is_dir() { browser } else { project }
+            }
+            _ => output.to_owned(),
+        }
+    }
+
+    /// What to do about frameworks that make more than files.
+    fn hint(&self) -> Option<&'static str> {
+        match self.frontend.preset.slug {
+            "nextjs" => Some(
+                "set `output: 'standalone'` in next.config for a site with a server, or `output: 'export'` for one of files; \
+                 where a tool runs `next build`, it has to pass NEXT_PRIVATE_STANDALONE on",
+            ),
+            "sveltekit-1" => Some(
+                "use `@sveltejs/adapter-vercel` or `@sveltejs/adapter-node` for a server, `@sveltejs/adapter-static` for files",
+            ),
+            "remix" | "react-router" => {
+                Some("`react-router build` leaves `build/server/index.js`; with `ssr: false` it leaves files alone")
+            }
+            "astro" => Some("use `@astrojs/vercel` or `@astrojs/node` for pages that are made by a server"),
+            _ => None,
+        }
+    }
+}
+
+/// Whether there is a file anywhere below a folder.
+fn has_file(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| if path.is_dir() { has_file(&path) } else { true })
+}
+
+impl Frontend {
+    /// Where the result may stand, relative to the folder that the build runs in.
+    pub(super) fn outputs(&self) -> Vec<PathBuf> {
+        match &self.settings.output {
+            Setting::Is(output) => vec![PathBuf::from(output.trim_start_matches("./"))],
+            _ if self.preset.slug == OTHER.slug => {
+                std::iter::once("public").chain(USUAL_OUTPUTS).map(PathBuf::from).collect()
+            }
+            _ => self.preset.outputs.iter().map(PathBuf::from).collect(),
+        }
+    }
+}
+
+/// Where the build of a frontend leaves things: what changes there is no edit of the project.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct FrontendTraces {
+    /// The folder that it runs in.
+    base: PathBuf,
+    outputs: Vec<PathBuf>,
+}
+
+impl FrontendTraces {
+    /// Whether `path`, absolute, is in one of its outputs or in a folder that its tools keep for themselves.
+    pub fn hold(&self, path: &Path) -> bool {
+        let Ok(below) = path.strip_prefix(&self.base) else { return false };
+        let is_tools = |part: std::path::Component<'_>| part.as_os_str().to_str().is_some_and(state::is_tool_folder);
+        !self.base.as_os_str().is_empty()
+            && (below.components().any(is_tools) || self.outputs.iter().any(|output| below.starts_with(output)))
+    }
+}
+
+impl ProjectConfig {
+    /// What the environment files beside `api/` say for `target`, each name once.
+    pub fn environment_files(&self, target: BuildTarget) -> Result<Vec<(String, String)>, EnvFileError> {
+        let order = self.frontend.as_ref().map(Frontend::env_order).unwrap_or_default();
+        crate::env_files::read(&self.site.base, target, order, &HashMap::new())
+    }
+
+    /// Where the build of the frontend leaves things, nowhere if there is none.
+    pub fn frontend_traces(&self) -> FrontendTraces {
+        let Some(frontend) = &self.frontend else { return FrontendTraces::default() };
+        let outputs = frontend.outputs().into_iter().filter(|output| output.as_path() != Path::new("public"));
+        FrontendTraces { base: self.site.base.clone(), outputs: outputs.collect() }
+    }
+}

@@ -1,0 +1,181 @@
+//! Servers that frameworks leave beside the static files of a site: where each stands, and what becomes of it, which is one
+//! function that answers wherever no file does.
+
+mod guard;
+pub(super) mod layouts;
+mod next;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use ship_core::route::RouteTable;
+use ship_core::{MediaType, SitePath};
+
+use crate::detect::DetectedFunction;
+use crate::node::{Calling, NodeSource};
+use crate::prebuilt::{FunctionFiles, OverriddenFile, Override, Parts, Prebuilt, PrebuiltFunction, Start, files_of};
+use crate::tree::{self, Selection, TreeError, TreeFile, shown_below};
+
+pub(crate) use next::NextServer;
+
+/// How a framework leaves its server.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct ServerLayout {
+    /// The folder that the build leaves, relative to the one that it runs in.
+    pub(super) folder: &'static str,
+    /// The module of the server, relative to that folder.
+    pub(super) entry: &'static str,
+    /// The folder of static files, relative to that folder.
+    pub(super) statics: &'static str,
+    /// The folder of pages that were made beforehand, relative to that folder: `about.html` is the page `/about`.
+    pub(super) pages: Option<&'static str>,
+    pub(super) kind: ServerKind,
+}
+
+/// What the module of a server needs beside itself.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum ServerKind {
+    /// Nothing but what stands in its folder: the framework has put all packages there.
+    Complete,
+    /// The project's packages, and a module that makes a handler of what it exports. `{entry}` stands for the server's own.
+    Module(&'static str),
+}
+
+/// The server that a build has left.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum FrameworkServer {
+    /// That of Next.js.
+    Next(NextServer),
+    /// Any other, in the folder that its build runs in.
+    Other { base: PathBuf, layout: &'static ServerLayout },
+}
+
+/// The parts of a deployment that a server and its static files make.
+pub(crate) struct ServerParts {
+    pub(crate) prebuilt: Prebuilt,
+    /// The source that is still to be bundled, if the server is not complete by itself.
+    pub(crate) source: Option<NodeSource>,
+}
+
+impl ServerLayout {
+    fn entry_file(&self, base: &Path) -> PathBuf {
+        base.join(self.folder).join(self.entry)
+    }
+
+    /// Whether a build that began at `started` has left it.
+    pub(super) fn is_fresh(&self, base: &Path, started: SystemTime) -> bool {
+        is_fresh(&self.entry_file(base), started)
+    }
+}
+
+/// Whether a file was written since `started`.
+pub(super) fn is_fresh(file: &Path, started: SystemTime) -> bool {
+    file.metadata().and_then(|file| file.modified()).is_ok_and(|modified| modified >= started)
+}
+
+impl FrameworkServer {
+    /// The server in `output`, a folder that a build with one of `layouts` has left below `base`.
+    pub(super) fn find(base: &Path, output: &Path, layouts: &'static [ServerLayout]) -> Option<Self> {
+        if let Some(server) = NextServer::in_folder(&base.join(output)) {
+            return Some(Self::Next(server));
+        }
+        let is_it = |layout: &&ServerLayout| Path::new(layout.folder) == output && layout.entry_file(base).is_file();
+        layouts.iter().find(is_it).map(|layout| Self::Other { base: base.to_owned(), layout })
+    }
+
+    /// The file of the server, relative to the folder that the build runs in.
+    pub(crate) fn file(&self) -> String {
+        match self {
+            Self::Next(server) => server.file(),
+            Self::Other { layout, .. } => format!("{}/{}", layout.folder, layout.entry),
+        }
+    }
+
+    /// What it becomes: `function` answers wherever no static file does. No link may leave `project`.
+    pub(crate) fn read(&self, function: DetectedFunction, project: &Path) -> Result<ServerParts, TreeError> {
+        match self {
+            Self::Next(server) => Ok(ServerParts { prebuilt: server.read(function, project)?, source: None }),
+            Self::Other { base, layout } => layout.read(base, function, project),
+        }
+    }
+}
+
+impl ServerLayout {
+    fn read(&self, base: &Path, function: DetectedFunction, project: &Path) -> Result<ServerParts, TreeError> {
+        let folder = base.join(self.folder);
+        let mut prebuilt = of_statics(folder.join(self.statics));
+        if let Some(pages) = self.pages.map(|pages| folder.join(pages)) {
+            let files = files_below(&pages, project)?;
+            let page = |file: TreeFile| Some(served_at(page_path(&file.path)?, pages.join(file.path.as_str())));
+            prebuilt.overrides.extend(files.into_iter().filter_map(page));
+        }
+        let source = match self.kind {
+            ServerKind::Complete => {
+                let (below, entry) = self.entry.split_once('/').unwrap_or(("", self.entry));
+                let files = files_of(&folder.join(below), project)?;
+                let calling = Calling { is_edge: false, has_helpers: false };
+                let start = Start::Node { entry: entry.to_owned(), calling, environment: BTreeMap::new() };
+                let parts = Parts::Files(FunctionFiles { files, start });
+                prebuilt.functions.push(PrebuiltFunction { detected: function, parts });
+                None
+            }
+            ServerKind::Module(module) => {
+                let file = format!("{}/{}", self.folder, self.entry);
+                let (_, name) = self.entry.rsplit_once('/').unwrap_or(("", self.entry));
+                Some(NodeSource::made(base, &file, module.replace("{entry}", name)))
+            }
+        };
+        Ok(ServerParts { prebuilt, source })
+    }
+}
+
+/// A deployment of static files, so far.
+fn of_statics(statics: PathBuf) -> Prebuilt {
+    Prebuilt {
+        statics,
+        overrides: crate::prebuilt::Overrides::default(),
+        functions: Vec::new(),
+        pages: Vec::new(),
+        routes: RouteTable::new(),
+        cors: None,
+        warnings: Vec::new(),
+        passed_on: serde_json::Map::new(),
+    }
+}
+
+/// Where a page is served that stands at `file`.
+fn page_path(file: &SitePath) -> Option<SitePath> {
+    let is_index = file.file_name() == "index.html";
+    file.as_str().strip_suffix(".html").filter(|_| !is_index).unwrap_or(file.as_str()).parse().ok()
+}
+
+/// A file that is served at `path`, wherever it stands. What it is, its own name says.
+fn served_at(path: SitePath, file: PathBuf) -> Override {
+    let name = file.file_name().and_then(|name| name.to_str()?.parse().ok());
+    let media_type: Option<MediaType> = name.map(|name: SitePath| crate::assets::media_type(&name));
+    Override { file: OverriddenFile::Fallback(file), path: Some(path), media_type }
+}
+
+/// The files below a folder, none if it is not there. No link may leave `project`.
+fn files_below(folder: &Path, project: &Path) -> Result<Vec<TreeFile>, TreeError> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let real =
+        folder.canonicalize().map_err(|source| TreeError::Unreadable { path: shown_below(project, folder), source })?;
+    tree::walk(&real, project, &Published)
+}
+
+/// What of a folder of static files is published: no hidden files, among which secrets are.
+struct Published;
+
+impl Selection for Published {
+    fn enters(&self, _: &str, name: &str) -> bool {
+        !name.starts_with('.') || name == ".well-known"
+    }
+
+    fn takes(&self, _: &str, name: &str) -> bool {
+        !name.starts_with('.')
+    }
+}
