@@ -197,7 +197,7 @@ impl<'w> Work<'w> {
         };
         let (line, own_rules) = match &self.frontend.settings.install {
             Setting::Skip => return Ok(()),
-            Setting::Is(line) => (CommandLine::Shell(line.clone()), false),
+            Setting::Is(line) => (manager.around(CommandLine::Shell(line.clone()), &self.search_path), false),
             Setting::Default if !package.has_dependencies() => return Ok(()),
             Setting::Default => (manager.install(&self.search_path), true),
         };
@@ -223,7 +223,11 @@ impl<'w> Work<'w> {
     /// framework's own command.
     fn command(&self) -> Result<CommandLine, FrontendError> {
         if let Setting::Is(line) = &self.frontend.settings.command {
-            return Ok(CommandLine::Shell(line.clone()));
+            let line = CommandLine::Shell(line.clone());
+            return Ok(match &self.manager {
+                Some(manager) => manager.around(line, &self.search_path),
+                None => line,
+            });
         }
         let script = self.frontend.package.as_ref().and_then(super::package_json::PackageJson::build_script);
         if let (Some(script), Some(manager)) = (script, &self.manager) {
@@ -252,7 +256,9 @@ impl<'w> Work<'w> {
             }
             () => return None,
         };
-        Some(CommandLine::Program(words.into_iter().map(str::to_owned).collect()))
+        let line = CommandLine::Program(words.into_iter().map(str::to_owned).collect());
+        // Both run the scripts of packages through the package manager.
+        Some(manager.around(line, &self.search_path))
     }
 
     /// Finds what the build has left.
