@@ -83,6 +83,13 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     if found.functions.is_empty() {
         found.functions.extend(server::find_go(&base, &mut rules)?);
     }
+    if may_have_server
+        && found.functions.is_empty()
+        && frontend.is_none()
+        && server::is_rust(&base, build.framework.value())
+    {
+        functions::add_rust_server(project, &base, &mut rules, &mut found)?;
+    }
     rules.refuse_unused()?;
     route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
     Ok(ProjectConfig {

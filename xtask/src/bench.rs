@@ -12,7 +12,7 @@ const COMPARED_TO: [Needed; 3] = [
 
 /// Builds ship and the measuring program for release, and measures what `arguments` name.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), StepError> {
-    if let Err(error) = debian::install(&COMPARED_TO) {
+    if let Err(error) = debian::install(&COMPARED_TO, &[]) {
         say(&format!("xtask: {error}; what is compared to them is left out"));
     }
     Step::cargo(["build", "--release", "--package", "ship", "--package", "ship-bench"]).run()?;

@@ -8,13 +8,23 @@ use crate::detect::{IgnoreFile, SiteFolder, SiteFolderKind};
 use crate::tree::{self, FileStat, Selection, TreeError, TreeFile};
 
 /// Files that say of a folder that it is a Python project.
-const PROJECT_FILES: [&str; 7] =
-    ["Pipfile", "Pipfile.lock", "manage.py", "pylock.toml", "pyproject.toml", "requirements.txt", "uv.lock"];
+const PROJECT_FILES: [&str; 8] = [
+    "Pipfile",
+    "Pipfile.lock",
+    "manage.py",
+    "poetry.lock",
+    "pylock.toml",
+    "pyproject.toml",
+    "requirements.txt",
+    "uv.lock",
+];
 
-/// Files that no program reads while it runs. A change of one is no change of the functions.
-const LEFT_OUT: [&str; 20] = [
+/// Files that no program reads while it runs, and some of which name private indexes. A change of one is no change of the
+/// functions; one that a program does read is taken along by `include_files`.
+const LEFT_OUT: [&str; 23] = [
     "Cargo.lock",
     "Cargo.toml",
+    "Pipfile",
     "Pipfile.lock",
     "bun.lock",
     "bun.lockb",
@@ -28,9 +38,11 @@ const LEFT_OUT: [&str; 20] = [
     "pnpm-lock.yaml",
     "poetry.lock",
     "pylock.toml",
+    "requirements.txt",
     "ship.toml",
     "tsconfig.json",
     "uv.lock",
+    "uv.toml",
     "vercel.json",
     "yarn.lock",
 ];

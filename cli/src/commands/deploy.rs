@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ship_api::{CheckFunctions, ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
-use ship_builder::{BuildOptions, BuildTarget};
+use ship_builder::{BuildOptions, BuildTarget, RunsOn};
 use ship_core::{BranchName, Target};
 
 use self::document::DeployDocument;
 use self::send::{Delivery, deliver};
 use crate::building::{self, BuildFrom, BuildRequest, Built};
-use crate::connection::connect;
+use crate::connection::{connect, is_on_this_machine};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, count, duration};
@@ -49,10 +49,12 @@ pub(crate) struct DeployArgs {
 }
 
 impl DeployArgs {
-    fn build_request(&self) -> BuildRequest {
+    fn build_request(&self, settings: &Settings) -> BuildRequest {
         let target = if self.prod { BuildTarget::Production } else { BuildTarget::Preview };
         let from = if self.prebuilt { BuildFrom::Prebuilt } else { BuildFrom::Sources };
-        BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone(), from, url: None }
+        let runs_on = if is_on_this_machine(settings) { RunsOn::ThisMachine } else { RunsOn::AnyMachine };
+        let options = BuildOptions { runs_on, ..BuildOptions::default() };
+        BuildRequest { options, target, branch: self.branch.clone(), from, url: None }
     }
 
     fn publish_options(&self, source: Source) -> PublishOptions {
@@ -108,7 +110,7 @@ async fn build_and_deliver(
     output: &Output,
 ) -> Result<(Built, Delivery), Failure> {
     let path = arguments.path.clone().unwrap_or_else(|| ".".into());
-    let built = building::build(&path, arguments.build_request(), settings, output).await;
+    let built = building::build(&path, arguments.build_request(settings), settings, output).await;
     let built =
         built.map_err(|error| if settings.absolute(&path).exists() { error } else { mistyped(error, &path) })?;
     building::say(&built, output);
