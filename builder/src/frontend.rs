@@ -18,7 +18,10 @@ mod variables;
 
 use std::path::Path;
 
+use ship_core::FunctionRuntime;
+
 use package_json::PackageJson;
+use package_manager::PackageManager;
 use presets::{OTHER, Preset};
 
 pub use error::FrontendError;
@@ -31,6 +34,9 @@ pub(crate) use settings::BuildSettings;
 pub(crate) use variables::reaches_frontends;
 
 use settings::Setting;
+
+use crate::detect::ProjectConfig;
+use crate::project::ProjectDir;
 
 /// Frameworks that `framework` may name and that have no frontend to build: servers, which are found as functions are.
 const SERVERS: [&str; 19] = [
@@ -84,6 +90,21 @@ impl Frontend {
             || preset.is_some();
         let preset = preset.unwrap_or(&OTHER);
         Ok(has_command.then(|| Self { preset, settings: settings.clone(), package }))
+    }
+
+    /// What has to be installed for functions alone, where no frontend is built: what their `package.json` asks for, if nothing
+    /// is there. What a person has installed is theirs.
+    pub(crate) fn of_functions(project: &ProjectDir, config: &ProjectConfig) -> Result<Option<Self>, FrontendError> {
+        let base = &config.site.base;
+        let has_node = config.functions.iter().any(|function| function.runtime == FunctionRuntime::Node);
+        if config.prebuilt.is_some() || !has_node {
+            return Ok(None);
+        }
+        let Some(package) = PackageJson::read(base, project.root())? else { return Ok(None) };
+        let root = PackageManager::find(base, &package).root;
+        let is_installed = [base, &root].iter().any(|folder| folder.join("node_modules").exists());
+        let is_needed = package.has_dependencies() && !is_installed;
+        Ok(is_needed.then(|| Self { preset: &OTHER, settings: config.build.clone(), package: Some(package) }))
     }
 
     /// What it is made with, if that is known.

@@ -92,6 +92,11 @@ impl PackageManager {
         self.line(arguments, search_path)
     }
 
+    /// What it is told, where nobody tells it otherwise: packages that yarn keeps zipped are found by no other program than Node.
+    pub(super) fn variable(&self) -> Option<(&'static str, &'static str)> {
+        (self.manager == Manager::Yarn).then_some(("YARN_NODE_LINKER", "node-modules"))
+    }
+
     /// What runs a script of `package.json`.
     pub(super) fn run(&self, script: &str, search_path: &[PathBuf]) -> CommandLine {
         self.line(&["run", script], search_path)

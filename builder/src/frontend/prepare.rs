@@ -10,6 +10,7 @@ use ship_core::{Digest, DigestHasher};
 
 use super::command::{CommandLine, Runner, find_program};
 use super::install::{self, Installed};
+use super::package_json::PackageJson;
 use super::package_manager::PackageManager;
 use super::presets::OTHER;
 use super::routes::Serving;
@@ -54,6 +55,9 @@ pub fn prepare(
 ) -> Result<PreparedProject, FrontendError> {
     let started = Instant::now();
     let Some(frontend) = config.frontend.take() else {
+        if let Some(packages) = Frontend::of_functions(project, &config)? {
+            Work::new(project, &config, &packages, environment, context, events)?.install_in_turn()?;
+        }
         let (serving, build_output) = (Serving::of_files(config.build.spa), config.prebuilt.clone());
         return Ok(PreparedProject { config, serving, build_output, took: Duration::ZERO });
     };
@@ -100,7 +104,8 @@ impl<'w> Work<'w> {
             environment.frontend_variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let outside = variables::as_text(&of_caller);
         let of_files = crate::env_files::read(base, context.target, frontend.env_order(), &outside)?;
-        let variables = variables::assemble(&of_caller, of_files, context, frontend.preset.env_prefix);
+        let mut variables = variables::assemble(&of_caller, of_files, context, frontend.preset.env_prefix);
+        variables.add_missing(manager.as_ref().and_then(PackageManager::variable));
         let of_packages = std::iter::once(base).chain(manager.as_ref().map(|manager| manager.root.as_path()));
         let mut search_path: Vec<PathBuf> = of_packages.map(|folder| folder.join("node_modules/.bin")).collect();
         search_path.dedup();
@@ -190,6 +195,12 @@ impl<'w> Work<'w> {
         }
     }
 
+    /// Installs the packages, and nothing else.
+    fn install_in_turn(&self) -> Result<(), FrontendError> {
+        let _turn = self.turn();
+        self.install()
+    }
+
     /// Installs the packages if they are not there as the lock file has them.
     fn install(&self) -> Result<(), FrontendError> {
         let (Some(manager), Some(package)) = (&self.manager, &self.frontend.package) else {
@@ -229,7 +240,7 @@ impl<'w> Work<'w> {
                 None => line,
             });
         }
-        let script = self.frontend.package.as_ref().and_then(super::package_json::PackageJson::build_script);
+        let script = self.frontend.package.as_ref().and_then(PackageJson::build_script);
         if let (Some(script), Some(manager)) = (script, &self.manager) {
             return Ok(self
                 .monorepo_command(manager, script)

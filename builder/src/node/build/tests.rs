@@ -274,6 +274,7 @@ fn mistakes() {
         ("api/a.ts", "import { z } from 'zod';\nexport const GET = () => z;\n"),
         ("package.json", r#"{"dependencies":{"zod":"4"}}"#),
         ("pnpm-lock.yaml", ""),
+        ("node_modules/other/package.json", "{}"),
     ];
     insta::assert_snapshot!(refused(&asked_for), @"
     api/a.ts:1:19: the package `zod` is not installed
