@@ -27,4 +27,4 @@ pub(crate) use build::build;
 pub(crate) use entry_point::{SiteEntry, is_server, site_entry};
 pub(crate) use inputs::{InputError as PythonInputError, PythonEntry, PythonInputs};
 pub(crate) use scan::{NearEntry, PythonFile, imports, is_python_source, scan};
-pub(crate) use sources::{is_python_project, is_virtual_environment};
+pub(crate) use sources::{is_made_by_setuptools, is_python_project, is_virtual_environment};

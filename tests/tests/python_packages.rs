@@ -158,3 +158,29 @@ fn lock_files_of_other_tools() {
     error: `Pipfile.lock` is out of date: `Pipfile` was changed since. `pipenv lock` brings it up to date
     ");
 }
+
+/// A requirement file that refers to others, and to the project itself as one installs it while developing: what the project is
+/// made of is installed as a package, and the next build finds the same.
+#[test]
+fn the_project_itself() {
+    let environment = TestEnv::new();
+    let source = "import itsdangerous, shop, six\n\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    \
+                  return [f'{shop.WORD} {itsdangerous.__name__} {six.__name__}'.encode()]\n";
+    let project = "[project]\nname = \"shop\"\nversion = \"1\"\ndependencies = []\n\n[project.optional-dependencies]\n\
+                   more = [\"six\"]\n\n[build-system]\nrequires = [\"setuptools\"]\nbuild-backend = \"setuptools.build_meta\"\n";
+    let site = environment
+        .project("site")
+        .file("api/a.py", source)
+        .file("pyproject.toml", project)
+        .file("requirements.txt", "-r lists/base.txt\n-e .[more]\n")
+        .file("lists/base.txt", "-c limits.txt\nitsdangerous\n")
+        .file("lists/limits.txt", "itsdangerous<3\n")
+        .file("src/shop/__init__.py", "WORD = 'open'\n");
+    let host = TestHost::start(&environment);
+    let deploy = || host.ship(["deploy"]).within(site.folder()).run().success().url();
+    let first = deploy();
+    assert_eq!(http::get(&format!("{first}/api/a")).success().text(), "open itsdangerous six");
+    assert_eq!(deploy(), first);
+    site.edit("src/shop/__init__.py", "open", "closed");
+    assert_eq!(http::get(&format!("{}/api/a", deploy())).success().text(), "closed itsdangerous six");
+}

@@ -119,7 +119,7 @@ fn dependencies(folder: &Path, site: &SiteFolder) -> Result<Option<Dependencies>
             Source::Pyproject => {
                 let table = parse(&read.files[0])?;
                 read.has_folders = table.get("build-system").is_some() && project(&table).is_none();
-                asks_for_packages(&table)
+                asks_for_packages(&table) && !is_required(folder, site)
             }
             Source::UvLock | Source::Pylock | Source::PoetryLock | Source::PipfileLock => {
                 read.has_folders = locks_folders(&read.files[0].text);
@@ -145,6 +145,13 @@ fn dependencies(folder: &Path, site: &SiteFolder) -> Result<Option<Dependencies>
         }));
     }
     Ok(None)
+}
+
+/// Whether the `requirements.txt` in `folder` asks for a folder, most often the project itself: then it says more than the project.
+fn is_required(folder: &Path, site: &SiteFolder) -> bool {
+    let mut read = RequirementFiles::default();
+    // Where it cannot be read, it is not what is installed.
+    read.read(&folder.join("requirements.txt"), &site.project, 0).is_ok() && read.has_folders
 }
 
 /// Whether a lock file locks packages that are folders of the project besides the project itself. All of them write that in
@@ -234,6 +241,8 @@ mod tests {
         assert_eq!(shown(&[]), None);
         assert_eq!(shown(&[requirements, tools]), Some(("requirements.txt".into(), Source::Requirements)));
         assert_eq!(shown(&[requirements, asking]), Some(("pyproject.toml".into(), Source::Pyproject)));
+        let itself = ("requirements.txt", "-e .[x]\nflask\n");
+        assert_eq!(shown(&[itself, asking]), Some(("requirements.txt".into(), Source::Requirements)));
         assert_eq!(shown(&[asking, ("uv.lock", "")]), Some(("uv.lock".into(), Source::UvLock)));
         assert_eq!(
             shown(&[("api/requirements.txt", "flask")]),

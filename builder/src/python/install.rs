@@ -40,6 +40,10 @@ impl Installer<'_> {
             // A lock names everything.
             command.arg("--no-deps");
         }
+        if needed.has_folders {
+            // uv would take what it made of a folder before, unless its pyproject.toml has changed.
+            command.arg("--refresh");
+        }
         // A link to a folder of this machine would lead nowhere.
         command.env("UV_NO_EDITABLE", "1");
         if let Some(platform) = self.other_platform() {

@@ -53,6 +53,9 @@ const LEFT_OUT_ENDINGS: [&str; 9] = [".astro", ".go", ".jsx", ".pyc", ".pyo", ".
 /// Folders that tools make.
 const LEFT_OUT_FOLDERS: [&str; 4] = ["__pycache__", "__pypackages__", "htmlcov", "node_modules"];
 
+/// Where setuptools leaves what it builds.
+const SETUPTOOLS_FOLDER: &str = "build";
+
 /// What a virtual environment has in its folder.
 const VIRTUAL_ENVIRONMENT: &str = "pyvenv.cfg";
 
@@ -64,6 +67,12 @@ pub(crate) fn is_python_project(folder: &Path) -> bool {
 /// Whether `folder` is a virtual environment: installed packages, for this machine.
 pub(crate) fn is_virtual_environment(folder: &Path) -> bool {
     folder.join(VIRTUAL_ENVIRONMENT).exists()
+}
+
+/// Whether the folder at `path` below `base` is one that setuptools leaves behind, also when a project is installed for its own
+/// functions.
+pub(crate) fn is_made_by_setuptools(base: &Path, path: &str) -> bool {
+    path.ends_with(".egg-info") || (path == SETUPTOOLS_FOLDER && base.join(path).join("lib").is_dir())
 }
 
 /// The files that functions may need, those of `entries` among them whatever is ignored.
@@ -104,8 +113,8 @@ impl Selection for SourceSelection {
     /// Hidden folders are those of tools, and may hold secrets.
     fn enters(&self, path: &str, name: &str) -> bool {
         let is_made_by_tools = LEFT_OUT_FOLDERS.contains(&name)
-            || name.ends_with(".egg-info")
             || (name == "target" && self.base.join("Cargo.toml").exists())
+            || is_made_by_setuptools(&self.base, path)
             || is_virtual_environment(&self.base.join(path));
         let is_served = self.served.as_deref() == Some(Path::new(path));
         !(name.starts_with('.') || is_made_by_tools || is_served)
