@@ -20,7 +20,7 @@ const COMPRESSION_LEVEL: i64 = 1;
 const PIECE_BYTES: usize = 256 * 1024;
 
 /// The most bytes that the files of an artifact may have together: what a host unpacks.
-pub(crate) const MAX_UNPACKED_BYTES: u64 = 1024 * 1024 * 1024;
+const MAX_UNPACKED_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How many of the largest members are named when there is too much.
 const LARGEST_NAMED: usize = 5;
@@ -113,8 +113,8 @@ impl Mode {
     }
 }
 
-/// Refuses what no host would unpack, before it is packed.
-fn refuse_too_large(members: &[Member]) -> Result<(), ArtifactError> {
+/// How many bytes an artifact's files have together. More than a host would unpack is refused, before it is packed.
+pub(crate) fn unpacked_bytes(members: &[Member]) -> Result<u64, ArtifactError> {
     let mut sizes: Vec<(u64, &str)> = Vec::with_capacity(members.len());
     for member in members {
         let size_bytes = match &member.content {
@@ -129,7 +129,7 @@ fn refuse_too_large(members: &[Member]) -> Result<(), ArtifactError> {
     }
     let size_bytes = sizes.iter().map(|(size, _)| size).sum();
     if size_bytes <= MAX_UNPACKED_BYTES {
-        return Ok(());
+        return Ok(size_bytes);
     }
     sizes.sort_unstable_by(|left, right| right.cmp(left));
     let line = |(size, name): &(u64, &str)| format!("  {}.{} MB  {name}", size / 1_000_000, size % 1_000_000 / 100_000);

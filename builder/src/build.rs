@@ -9,7 +9,7 @@ use ship_core::{Function, FunctionName, Layer, Manifest, ManifestError, SitePath
 use crate::artifact::{ArtifactCache, ArtifactError, CachedArtifact};
 use crate::assets::{self, Assets};
 use crate::detect::{DetectedFunction, SiteFolder};
-use crate::environment::{Architecture, BuildEnvironment};
+use crate::environment::{BuildEnvironment, BuildOptions};
 use crate::event::BuildEvent;
 use crate::go::CompileError;
 use crate::included::{IncludedByFunction, IncludedFiles};
@@ -46,8 +46,7 @@ pub fn build(
     } = plan;
     let cache = ArtifactCache::new(&environment.cache_dir);
     let (sender, receiver) = mpsc::channel();
-    let job =
-        BuildJob { site: &site, arch: options.arch, environment, cache: &cache, included: &included, events: sender };
+    let job = BuildJob { site: &site, options, environment, cache: &cache, included: &included, events: sender };
     let ((assets, hash), (artifacts, build)) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| timed(|| assets::digest(files, &site, &environment.cache_dir)));
         let (languages, prebuilt) = (&languages, prebuilt.as_ref());
@@ -108,7 +107,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 /// What each language needs to build its functions.
 pub(crate) struct BuildJob<'b> {
     pub(crate) site: &'b SiteFolder,
-    pub(crate) arch: Architecture,
+    pub(crate) options: BuildOptions,
     pub(crate) environment: &'b BuildEnvironment,
     pub(crate) cache: &'b ArtifactCache,
     included: &'b IncludedByFunction,

@@ -147,6 +147,11 @@ fn found_parts(
     if found.functions.is_empty() {
         found.functions.extend(server::find_go(base, rules)?);
     }
+    let framework = BuildSettings::of_toml(&file.build).framework;
+    let is_alone = may_have_server && found.functions.is_empty() && frontend.is_none();
+    if is_alone && server::is_rust(base, framework.value()) {
+        functions::add_rust_server(project, base, rules, &mut found)?;
+    }
     let is_explained = warnings.iter().any(|warning| warning.file().is_some());
     if found.functions.is_empty() && !is_explained {
         // Helpers of nobody were meant as something else.

@@ -37,14 +37,21 @@ pub enum BuildEvent {
         /// How many functions were compiled.
         functions: usize,
     },
-    /// The program that installs Python packages is being fetched, because there is none.
-    UvFetching {
+    /// A tool is being fetched from the Python package index.
+    ToolFetching {
         /// Which, `uv 0.13.8` for example.
-        version: &'static str,
+        name: &'static str,
+        /// What it is fetched for, as the end of a sentence.
+        reason: &'static str,
         /// Bytes received so far.
         received_bytes: u64,
         /// Bytes in all, if the index said so.
         total_bytes: Option<u64>,
+    },
+    /// What links functions in Rust for other machines is not to be had, so they are linked for this one.
+    LinkerAbsent {
+        /// Why.
+        reason: String,
     },
     /// What functions in Python depend on is being installed.
     PackagesInstalling {

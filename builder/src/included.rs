@@ -37,10 +37,24 @@ impl Inclusion {
     }
 }
 
+/// The files that a function does not want.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Exclusions {
+    globs: GlobSet,
+}
+
+impl Exclusions {
+    /// Whether the file at `path`, relative to the folder that `api/` stands in, is one of them.
+    pub(crate) fn hold(&self, path: &str) -> bool {
+        self.globs.is_match(path)
+    }
+}
+
 /// The files that one function takes along, each read once.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct IncludedFiles {
     files: Vec<IncludedFile>,
+    exclude: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,8 +68,9 @@ struct IncludedFile {
 
 impl IncludedFiles {
     fn read(inclusion: &Inclusion, site: &SiteFolder) -> Result<Self, TreeError> {
+        let exclude = inclusion.exclude.clone();
         if inclusion.include.is_empty() {
-            return Ok(Self::default());
+            return Ok(Self { files: Vec::new(), exclude });
         }
         let wanted = Wanted::new(inclusion);
         let found = tree::walk(&site.base, &site.project, &wanted)?;
@@ -69,21 +84,37 @@ impl IncludedFiles {
             let (digest, _) = digest_file(&mut opened).map_err(unreadable)?;
             Ok(IncludedFile { name: file.path.as_str().to_owned(), location, mode, digest, stat: file.stat })
         };
-        Ok(Self { files: found.iter().map(read).collect::<Result<_, TreeError>>()? })
+        Ok(Self { files: found.iter().map(read).collect::<Result<_, TreeError>>()?, exclude })
+    }
+
+    /// What of the files that the function would have by itself it does not want.
+    pub(crate) fn exclusions(&self) -> Exclusions {
+        Exclusions { globs: set(&self.exclude) }
+    }
+
+    /// Those below a folder of the project, and the others.
+    pub(crate) fn divided(&self, folder: &str) -> (Self, Self) {
+        let prefix = format!("{folder}/");
+        let (below, beside) = self.files.iter().cloned().partition(|file| file.name.starts_with(&prefix));
+        let with = |files| Self { files, exclude: self.exclude.clone() };
+        (with(below), with(beside))
     }
 
     /// The key of an artifact that `key` would be the key of, were nothing included.
     pub(crate) fn key(&self, key: Digest) -> Digest {
-        if self.files.is_empty() {
+        if self.files.is_empty() && self.exclude.is_empty() {
             return key;
         }
         let mut hasher = DigestHasher::new();
-        hasher.update_field(b"ship included files 1");
+        hasher.update_field(b"ship included files 2");
         hasher.update(key.as_bytes());
         for file in &self.files {
             hasher.update_field(file.name.as_bytes());
             hasher.update_field(if file.mode == Mode::Executable { b"x" } else { b"-" });
             hasher.update(file.digest.as_bytes());
+        }
+        for glob in &self.exclude {
+            hasher.update_field(glob.as_bytes());
         }
         hasher.finish()
     }
@@ -122,7 +153,7 @@ impl IncludedByFunction {
     pub(crate) fn read(functions: &[DetectedFunction], site: &SiteFolder) -> Result<Self, TreeError> {
         let mut read: HashMap<&Inclusion, IncludedFiles> = HashMap::new();
         let mut all = Self::default();
-        for function in functions.iter().filter(|function| !function.inclusion.include.is_empty()) {
+        for function in functions.iter().filter(|function| function.inclusion != Inclusion::default()) {
             let files = match read.get(&function.inclusion) {
                 Some(files) => files.clone(),
                 None => IncludedFiles::read(&function.inclusion, site)?,

@@ -28,6 +28,7 @@ mod output;
 mod plan;
 mod prebuilt;
 mod project;
+mod pypi;
 mod python;
 mod rust;
 #[cfg(test)]
@@ -39,7 +40,7 @@ pub use build::{BuildError, build};
 pub use config::ConfigError;
 pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, detect, detect_prebuilt};
 pub use env_files::{BuildTarget, EnvFileError, EnvFileProblem};
-pub use environment::{Architecture, BuildEnvironment, BuildOptions, UnknownArchitecture};
+pub use environment::{Architecture, BuildEnvironment, BuildOptions, RunsOn, UnknownArchitecture, reaches_builds};
 pub use event::BuildEvent;
 pub use frontend::{BuildContext, FrontendError, FrontendTraces, PreparedProject, frontend_prefixes, prepare};
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};

@@ -77,7 +77,8 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
         || GoInputs::read(&config.functions, &config.sources, &config.site),
     );
     let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
-    let python = PythonInputs::read(&config.python, &config.site, &config.ignore).map_err(python_error)?;
+    let python = PythonInputs::read(&config.python, &config.functions, &config.site, &config.ignore);
+    let python = python.map_err(python_error)?;
     // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
     let is_without_output = prebuilt.as_ref().is_none_or(|prebuilt| prebuilt.functions.is_empty());
     if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() && is_without_output {

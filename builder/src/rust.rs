@@ -2,6 +2,7 @@
 
 mod build;
 mod compile;
+mod linker;
 mod manifest;
 mod message;
 mod mirror;
@@ -13,6 +14,6 @@ pub use compile::RustError;
 pub use scan::RustFlaw;
 
 pub(crate) use build::build;
-pub(crate) use manifest::is_of_package;
+pub(crate) use manifest::{is_of_package, is_server};
 pub(crate) use scan::{NearRustHandler, is_rust_source, scan};
 pub(crate) use snapshot::{RustInputs, RustSource};

@@ -254,12 +254,17 @@ impl Teller<'_> {
                 self.output.detail(format_args!("compiled {}", count(*functions as u64, "function")));
                 self.progress.message("Reading files");
             }
-            BuildEvent::UvFetching { version, received_bytes, total_bytes } => {
+            BuildEvent::ToolFetching { name, reason, received_bytes, total_bytes } => {
                 let total = total_bytes.map(|total| format!(" of {}", size(total))).unwrap_or_default();
                 if *received_bytes == 0 {
-                    self.output.status(format_args!("Fetching {version}, since there is no uv here"));
+                    let of = total_bytes.map(|total| format!(", {}", size(total))).unwrap_or_default();
+                    self.output.status(format_args!("Fetching {name}, {reason}{of}"));
                 }
-                self.progress.message(&format!("Fetching {version}: {}{total}", size(*received_bytes)));
+                self.progress.message(&format!("Fetching {name}: {}{total}", size(*received_bytes)));
+            }
+            BuildEvent::LinkerAbsent { reason } => {
+                self.output.warning(reason);
+                self.output.hint("the functions are linked here instead, for systems that are as new as this one");
             }
             BuildEvent::PackagesInstalling { file } => {
                 self.progress.message(&format!("Installing what {file} asks for"));

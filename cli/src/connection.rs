@@ -77,16 +77,33 @@ fn token(settings: &Settings, folder: Option<&HostFolder>) -> Result<Option<Stri
     Ok(Some(text.trim().to_owned()))
 }
 
-/// Whether two URLs name one address. `localhost` is this machine, whichever of its loopback addresses is meant.
+/// Whether the host that the settings name runs on this machine, so that what works here works there.
+pub(crate) fn is_on_this_machine(settings: &Settings) -> bool {
+    match &settings.host {
+        HostChoice::Embedded => true,
+        HostChoice::At { url, .. } => same_host(url, "http://localhost"),
+    }
+}
+
+/// Whether two URLs name one address.
 fn same_address(left: &str, right: &str) -> bool {
-    let address = |url: &str| {
-        let url: reqwest::Url = url.parse().ok()?;
-        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
-        let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        let host = if loopback { "localhost".to_owned() } else { host.to_owned() };
-        Some((url.scheme().to_owned(), host, url.port_or_known_default()?))
-    };
-    address(left).is_some_and(|left| Some(left) == address(right))
+    let address = |url: &str| Some((host_of(url)?, url.parse::<reqwest::Url>().ok()?));
+    let (Some((left_host, left)), Some((right_host, right))) = (address(left), address(right)) else { return false };
+    let port = |url: &reqwest::Url| url.port_or_known_default();
+    left_host == right_host && left.scheme() == right.scheme() && port(&left).is_some() && port(&left) == port(&right)
+}
+
+/// Whether two URLs name one machine.
+fn same_host(left: &str, right: &str) -> bool {
+    host_of(left).is_some_and(|left| Some(left) == host_of(right))
+}
+
+/// The machine that a URL names. `localhost` is this machine, whichever of its loopback addresses is meant.
+fn host_of(url: &str) -> Option<String> {
+    let url: reqwest::Url = url.parse().ok()?;
+    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+    let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    Some(if loopback { "localhost".to_owned() } else { host.to_owned() })
 }
 
 fn warn_of_another_version(output: &Output, endpoint: &Endpoint) {
@@ -109,5 +126,9 @@ mod tests {
         assert!(!same_address("http://127.0.0.1:7701", "https://127.0.0.1:7701"));
         assert!(!same_address("http://[::1]:1", "http://192.0.2.1:1"));
         assert!(!same_address("nonsense", "nonsense"));
+        assert!(
+            same_host("http://[::1]:1", "http://localhost")
+                && !same_host("https://ship.example.com", "http://localhost")
+        );
     }
 }

@@ -12,9 +12,10 @@ use crate::processes::processes_mentioning;
 use crate::project::TestProject;
 
 /// Variables that pass through because without them the package registries of some machines cannot be reached.
-const PASSED_THROUGH: [&str; 13] = [
+const PASSED_THROUGH: [&str; 14] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",

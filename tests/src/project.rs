@@ -38,6 +38,15 @@ impl TestProject {
         self
     }
 
+    /// Writes a program.
+    #[track_caller]
+    pub fn program(self, path: &str, script: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        self.write(path, script);
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).expect("the file is writable");
+        self
+    }
+
     /// Writes a file of a project that is in use.
     #[track_caller]
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {

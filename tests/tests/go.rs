@@ -1,5 +1,8 @@
 //! What people do with Go beyond a handler in a file.
 
+use std::path::Path;
+use std::process::Command;
+
 use ship_tests::{TestEnv, TestHost, http};
 
 const SERVER: &str = r#"package main
@@ -100,4 +103,55 @@ fn files_and_flags() {
     ----- stderr -----
     error: GO_BUILD_FLAGS has a quote that is not closed: -ldflags='-s
     ");
+}
+
+/// A private module comes from where git's own settings lead, if the caller says that it is private; if not, that is what is said.
+#[test]
+fn private_module() {
+    let environment = TestEnv::new();
+    let function = "package handler\n\nimport (\n\t\"net/http\"\n\n\tsecret \"example.com/secret.git\"\n)\n\n\
+                    func Handler(w http.ResponseWriter, r *http.Request) { w.Write([]byte(secret.Word())) }\n";
+    let module = environment
+        .project("secret")
+        .file("go.mod", "module example.com/secret.git\n\ngo 1.22\n")
+        .file("s.go", "package secret\n\nfunc Word() string { return \"ours\" }\n");
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=ann", "-c", "user.email=ann@example.com", "-C"]).arg(module.folder());
+        let output = git.args(arguments).env("HOME", environment.folder()).output().expect("there is a git");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "words"]);
+    git(&["tag", "v1.0.0"]);
+    let settings =
+        format!("[url \"file://{}\"]\n\tinsteadOf = https://example.com/secret\n", module.folder().display());
+    let project = environment
+        .project("site")
+        .file("go.mod", "module example.com/site\n\ngo 1.22\n\nrequire example.com/secret.git v1.0.0\n")
+        .file("go.sum", GO_SUM)
+        .file("api/word.go", function);
+    let settings = environment.project("settings").file("gitconfig", settings).path("gitconfig");
+    let modules = environment.folder().join("modules");
+    let build = |name: &str, value: &str| {
+        let ship = environment.ship(["build"]).within(project.folder()).with("GIT_CONFIG_GLOBAL", &settings);
+        ship.with("GOMODCACHE", &modules).with(name, value).run()
+    };
+    // A proxy that has no module at all.
+    let refused = build("GOPROXY", &format!("file://{}", environment.ship_home().display())).exits_with(1);
+    let advice =
+        "if that module is private, name it in GOPRIVATE, and let NETRC, GOAUTH or git's settings hold the password";
+    assert!(refused.stderr().contains(advice), "{}", refused.stderr());
+    let _ = build("GOPRIVATE", "example.com").success();
+    make_writable(&modules);
+}
+
+const GO_SUM: &str = "example.com/secret.git v1.0.0 h1:uA+ltClkE6XozEeHA2e5o6dfFzmZVRptxcFwgTuZuno=\n\
+                      example.com/secret.git v1.0.0/go.mod h1:+5eA7zLSesDPeSLtQRJlhC3/PvMiX5BbqgOi8DTLrMQ=\n";
+
+/// Go writes its modules so that nobody can remove them.
+fn make_writable(folder: &Path) {
+    let status = Command::new("chmod").args(["-R", "u+w"]).arg(folder).status().expect("there is a chmod");
+    assert!(status.success());
 }

@@ -418,6 +418,33 @@ fn another_python() {
     assert!(said.contains("install that version and put it first on the search path"), "{said}");
 }
 
+/// A function that lists the files it has.
+const LISTING: &str = "import os\n\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    found = sorted(os.path.join(\
+                       folder, name)[2:] for folder, _, names in os.walk('.') for name in names)\n    return \
+                       ['\\n'.join(found).encode()]\n";
+
+/// A function takes along what is no part of a Python project otherwise, and leaves out what it does not want; its neighbours
+/// have what they had, and those that say nothing share one layer.
+#[test]
+fn included_and_excluded_files() {
+    let environment = TestEnv::new();
+    let config =
+        r#"{"functions": {"api/other.py": {"includeFiles": "web/*.ts", "excludeFiles": "{api/all.py,data/**}"}}}"#;
+    let project = environment
+        .project("site")
+        .file("api/all.py", LISTING)
+        .file("api/other.py", LISTING)
+        .file("data/words.txt", "words")
+        .file("requirements.txt", "# nothing yet\n")
+        .file("web/page.ts", "export {}")
+        .file("vercel.json", config);
+    let host = TestHost::start(&environment);
+    let url = deploy(&host, &project);
+    let listed = |name: &str| http::get(&format!("{url}/api/{name}")).success().text();
+    assert_eq!(listed("all"), "api/all.py\napi/other.py\ndata/words.txt");
+    assert_eq!(listed("other"), "api/other.py\nweb/page.ts");
+}
+
 /// `ship dev`: the next request after an edit sees it, in the function's file and in a helper.
 #[test]
 fn edits_while_developing() {

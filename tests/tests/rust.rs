@@ -94,3 +94,36 @@ fn functions_in_rust() {
         )
     );
 }
+
+const SERVER: &str = r#"use axum::{Router, extract::Path, routing::get};
+
+#[tokio::main]
+async fn main() {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
+    let routes = Router::new()
+        .route("/", get(|| async { format!("the {} is open", env!("CARGO_BIN_NAME")) }))
+        .route("/ferries/{name}", get(|Path(name): Path<String>| async move { format!("{name} sails") }));
+    let listener = tokio::net::TcpListener::bind(format!("0.0.0.0:{port}")).await.expect("the port is free");
+    axum::serve(listener, routes).await.expect("it serves");
+}
+"#;
+
+/// A server as people write it for any machine: one program, its own routes, a port from `PORT`.
+#[test]
+fn a_server_in_rust() {
+    let environment = TestEnv::new();
+    let manifest = "[package]\nname = \"harbour\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n\
+                    axum = \"0.8\"\ntokio = { version = \"1\", features = [\"full\"] }\n";
+    let project = environment
+        .project("harbour")
+        .file("Cargo.toml", manifest)
+        .file("src/main.rs", SERVER)
+        .file("templates/page.html", "not served");
+    let host = TestHost::start(&environment);
+    let deployed = host.ship(["deploy"]).within(project.folder()).run().success();
+    let url = deployed.url();
+    assert_eq!(http::get(&format!("{url}/")).success().text(), "the harbour is open");
+    assert_eq!(http::get(&format!("{url}/ferries/anna")).success().text(), "anna sails");
+    assert_eq!(http::get(&format!("{url}/templates/page.html")).status, 404);
+    assert_eq!(http::get(&format!("{url}/src/main.rs")).status, 404);
+}

@@ -12,7 +12,7 @@ const COMPARED_TO: [Needed; 3] = [
 
 /// Builds ship and the measuring program for release, and measures what `arguments` name.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), StepError> {
-    if let Err(error) = debian::install(&COMPARED_TO) {
+    if let Err(error) = debian::install(&COMPARED_TO, &[]) {
         say(&format!("xtask: {error}; what is compared to them is left out"));
     }
     // One after the other: together they would have the features of both, and what is measured is what users build.

@@ -2,16 +2,24 @@
 
 use std::path::PathBuf;
 
-use crate::debian::{self, Needed};
+use crate::debian::{self, Foreign, Needed};
 use crate::step::{Step, StepError};
 
 /// What the page test drives, and what runs programs for another processor. Everything else the tests need is either Rust or
 /// fetched by ship itself.
-const NEEDED: [Needed; 3] = [
+const NEEDED: [Needed; 4] = [
     Needed { program: "chromium", package: "chromium" },
     Needed { program: "chromedriver", package: "chromium-driver" },
     Needed { program: "qemu-aarch64-static", package: "qemu-user-static" },
+    Needed { program: "/usr/bin/cargo", package: "cargo-web" },
 ];
+
+/// What Debian's Rust compiles functions for 64-bit ARM with: rustup's own libraries cannot be fetched everywhere.
+const FOREIGN: [Foreign; 1] = [Foreign {
+    architecture: "arm64",
+    package: "libstd-rust-web-dev",
+    folder: "/usr/lib/rustlib/aarch64-unknown-linux-gnu",
+}];
 
 /// The variable that makes the document test write what it would compare.
 const WRITE_DOCUMENTS: &str = "SHIP_WRITE_DOCUMENTS";
@@ -21,7 +29,7 @@ const BINARY: &str = "SHIP_TEST_BINARY";
 
 /// Installs what is missing and runs every check. Ordered so that the cheapest failure comes first.
 pub(crate) fn test() -> Result<(), StepError> {
-    debian::install(&NEEDED)?;
+    debian::install(&NEEDED, &FOREIGN)?;
     Step::cargo(["fmt", "--all", "--check"]).run()?;
     // The stories run the release binary: it is what people run, and the README's first command needs it built anyway.
     Step::cargo(["build", "--release", "--package", "ship"]).run()?;

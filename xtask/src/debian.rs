@@ -1,6 +1,6 @@
 //! Programs that a fresh Debian machine lacks, from Debian's own packages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::step::{Step, StepError, say};
 
@@ -13,26 +13,44 @@ pub(crate) struct Needed {
     pub(crate) package: &'static str,
 }
 
-/// Installs the packages of the programs that are not on `PATH`. Does nothing where all are there.
-pub(crate) fn install(needed: &[Needed]) -> Result<(), StepError> {
-    let lacking: Vec<&str> =
-        needed.iter().filter(|needed| !is_on_path(needed.program)).map(|needed| needed.package).collect();
+/// A package for another processor than this machine's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Foreign {
+    /// Debian's name of the processor.
+    pub(crate) architecture: &'static str,
+    /// The name of the package.
+    pub(crate) package: &'static str,
+    /// A folder that it brings.
+    pub(crate) folder: &'static str,
+}
+
+/// Installs the packages of the programs that are not on `PATH`, and those for other processors that are not there. Does nothing
+/// where all are.
+pub(crate) fn install(needed: &[Needed], foreign: &[Foreign]) -> Result<(), StepError> {
+    let lacking = needed.iter().filter(|needed| !is_on_path(needed.program)).map(|needed| needed.package.to_owned());
+    let absent: Vec<&Foreign> = foreign.iter().filter(|foreign| !Path::new(foreign.folder).is_dir()).collect();
+    let of_others = absent.iter().map(|foreign| format!("{}:{}", foreign.package, foreign.architecture));
+    let lacking: Vec<String> = lacking.chain(of_others).collect();
     if lacking.is_empty() {
         return Ok(());
     }
     say(&format!("xtask: installing {} from Debian's packages", lacking.join(" ")));
     let not_root = || StepError::NotRoot { packages: lacking.join(" ") };
-    apt_get(&["update", "--quiet=2"]).ok_or_else(not_root)?.run()?;
+    for foreign in absent {
+        as_root("dpkg", &["--add-architecture", foreign.architecture]).ok_or_else(not_root)?.run()?;
+    }
+    as_root("apt-get", &["update", "--quiet=2"]).ok_or_else(not_root)?.run()?;
     let install = ["install", "--quiet=2", "--yes", "--no-install-recommends"];
-    apt_get(&[install.as_slice(), &lacking].concat()).ok_or_else(not_root)?.run()
+    let packages: Vec<&str> = lacking.iter().map(String::as_str).collect();
+    as_root("apt-get", &[install.as_slice(), &packages].concat()).ok_or_else(not_root)?.run()
 }
 
-/// `apt-get` as root: directly, or through a `sudo` that asks for no password. `None` where neither is possible.
-fn apt_get(arguments: &[&str]) -> Option<Step> {
+/// A program as root: directly, or through a `sudo` that asks for no password. `None` where neither is possible.
+fn as_root(program: &str, arguments: &[&str]) -> Option<Step> {
     let step = if rustix::process::geteuid().is_root() {
-        Step::program("apt-get", arguments)
+        Step::program(program, arguments)
     } else if is_on_path("sudo") {
-        Step::program("sudo", [["--non-interactive", "apt-get"].as_slice(), arguments].concat())
+        Step::program("sudo", [["--non-interactive", program].as_slice(), arguments].concat())
     } else {
         return None;
     };

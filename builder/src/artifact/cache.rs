@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use ship_core::Digest;
 
-use super::{ArtifactError, Member, digest_file, pack, refuse_too_large};
+use super::{ArtifactError, Member, digest_file, pack, unpacked_bytes};
 use crate::tree::FileStat;
 
 /// How many bytes of artifacts are kept. The oldest go first.
@@ -63,7 +63,7 @@ impl ArtifactCache {
 
     /// Packs `members` and keeps the artifact.
     pub(crate) fn store(&self, mut members: Vec<Member>) -> Result<CachedArtifact, ArtifactError> {
-        refuse_too_large(&members)?;
+        unpacked_bytes(&members)?;
         let failed = |source| ArtifactError::Unwritable { path: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
         let mut packed = tempfile::Builder::new().prefix(".packing-").tempfile_in(&self.folder).map_err(failed)?;

@@ -159,6 +159,21 @@ pub(super) fn add_server(
     Ok(true)
 }
 
+/// Adds the Rust program of the project, which is a server.
+pub(super) fn add_rust_server(
+    project: &ProjectDir,
+    base: &Path,
+    rules: &mut FunctionRules<'_>,
+    found: &mut Found,
+) -> Result<(), DetectError> {
+    let source = rust_source(project, base, server::RUST_PROGRAM)?;
+    if source.scan.entry.is_some() {
+        found.functions.push(server::function(server::RUST_PROGRAM, FunctionRuntime::Rust, rules)?);
+        found.rust_sources.push(source);
+    }
+    Ok(())
+}
+
 /// What `source` has instead of a handler. What another file uses is a helper, and just as it should be.
 fn near_handler(source: &GoSource, all: &[GoSource]) -> Option<ProjectWarning> {
     let NearHandler { name, line, flaw } = source.scan.near_handler.clone()?;

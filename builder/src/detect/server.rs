@@ -9,7 +9,7 @@ use super::functions::{DetectedFunction, Reach};
 use super::route::{self, FileNames};
 use super::{DetectError, TreeError};
 use crate::config::{FunctionRules, OwnLimits};
-use crate::go;
+use crate::{go, rust};
 
 /// The name of the function that is a server of its own.
 const NAME: &str = "index";
@@ -64,4 +64,25 @@ pub(super) fn find_go(base: &Path, rules: &mut FunctionRules<'_>) -> Result<Opti
     };
     let Some(file) = GO_PROGRAMS.iter().find(is_program) else { return Ok(None) };
     function(file, FunctionRuntime::Go, rules).map(Some)
+}
+
+/// Where the program of a Rust project stands.
+pub(super) const RUST_PROGRAM: &str = "src/main.rs";
+
+/// Frameworks that `framework` may name and that are servers in Rust.
+const RUST_FRAMEWORKS: [&str; 3] = ["actix-web", "axum", "rust"];
+
+/// What else a folder with a Rust program may be: a site whose pages stand beside it, or one with functions.
+const OTHER_CLAIMS: [&str; 3] = ["api", "index.html", "public"];
+
+/// Whether the project in `base` is a Rust server. Many programs in Rust are none, so that has to be said, or the program has to
+/// depend on a server's crate and stand alone.
+pub(super) fn is_rust(base: &Path, framework: Option<&str>) -> bool {
+    if !base.join(RUST_PROGRAM).is_file() {
+        return false;
+    }
+    match framework {
+        Some(named) => RUST_FRAMEWORKS.contains(&named),
+        None => rust::is_server(base) && !OTHER_CLAIMS.iter().any(|name| base.join(name).exists()),
+    }
 }

@@ -219,7 +219,9 @@ impl Selection for SiteSelection {
                     || path == "api"
                     || (path == "vendor" && self.has_go_module)
                     || (path == "target" && self.has_cargo_package)
-                    || (self.is_python_project && python::is_virtual_environment(&self.folder.join(path)));
+                    || (self.is_python_project
+                        && (python::is_virtual_environment(&self.folder.join(path))
+                            || python::is_made_by_setuptools(&self.folder, path)));
                 !is_left_out
             }
         }

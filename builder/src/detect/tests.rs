@@ -225,3 +225,28 @@ fn server_of_a_framework() {
     let vite = TestProject::new([("package.json", r#"{"dependencies": {"vite": "7"}}"#)]);
     assert!(vite.detect().unwrap().server.is_none());
 }
+
+/// A Rust program is a server where it uses a crate that serves and stands alone, or where the configuration says so.
+#[test]
+fn rust_servers() {
+    let main = "#[tokio::main]\nasync fn main() {}\n";
+    let manifest = |dependency: &str| format!("[package]\nname = \"x\"\n\n[dependencies]\n{dependency} = \"1\"\n");
+    let project = TestProject::new([("src/main.rs", main), ("Cargo.toml", manifest("clap").as_str())]);
+    let is_server = || names(&project.detect().unwrap()) == ["index"];
+    assert!(!is_server());
+    project.write("Cargo.toml", &manifest("axum"));
+    let config = project.detect().unwrap();
+    assert_eq!((config.functions()[0].file.as_str(), config.functions()[0].reach), ("src/main.rs", Reach::Site));
+    assert!(project.plan().unwrap().files.files.is_empty());
+    for other in ["index.html", "public/index.html", "api/words.txt"] {
+        project.write(other, "x");
+        assert!(!is_server(), "{other}");
+        project.write("vercel.json", r#"{"framework": "axum"}"#);
+        assert!(is_server(), "{other}");
+        std::fs::remove_file(project.root().join("vercel.json")).unwrap();
+        let top = project.root().join(other.split('/').next().unwrap());
+        if top.is_dir() { std::fs::remove_dir_all(top).unwrap() } else { std::fs::remove_file(top).unwrap() }
+    }
+    project.write("ship.toml", "[build]\nframework = \"other\"\n");
+    assert!(!is_server());
+}

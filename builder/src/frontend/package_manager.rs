@@ -75,6 +75,11 @@ impl PackageManager {
         !self.is_workspace
     }
 
+    /// Whether packages are there and no lock file says which there should be.
+    pub(super) fn is_left_to_a_person(&self) -> bool {
+        self.lock.is_none() && self.root.join("node_modules").exists()
+    }
+
     /// What installs exactly what the lock file says, and never changes it. Without a lock file none is written.
     pub(super) fn install(&self, search_path: &[PathBuf]) -> CommandLine {
         let arguments: &[&str] = match (self.manager, self.lock.is_some()) {
@@ -92,6 +97,11 @@ impl PackageManager {
         self.line(arguments, search_path)
     }
 
+    /// What it is told, where nobody tells it otherwise: packages that yarn keeps zipped are found by no other program than Node.
+    pub(super) fn variable(&self) -> Option<(&'static str, &'static str)> {
+        (self.manager == Manager::Yarn).then_some(("YARN_NODE_LINKER", "node-modules"))
+    }
+
     /// What runs a script of `package.json`.
     pub(super) fn run(&self, script: &str, search_path: &[PathBuf]) -> CommandLine {
         self.line(&["run", script], search_path)
@@ -99,22 +109,65 @@ impl PackageManager {
 
     /// A command of the package manager. One that is not on this machine is run through npm, which fetches it.
     fn line(&self, arguments: &[&str], search_path: &[PathBuf]) -> CommandLine {
-        let program = self.manager.program();
-        let mut words: Vec<String> = Vec::new();
-        if self.manager != Manager::Npm && find_program(program, search_path).is_none() {
-            let package = self.wanted.clone().unwrap_or_else(|| program.to_owned());
-            words.extend(["npm", "exec", "--yes", "--"].map(str::to_owned));
-            words.push(package);
-        } else {
-            words.push(program.to_owned());
-        }
+        let mut words: Vec<String> = match self.absent(search_path) {
+            Some(package) => ["npm", "exec", "--yes", "--", &package].map(str::to_owned).to_vec(),
+            None => vec![self.manager.program().to_owned()],
+        };
         words.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         CommandLine::Program(words)
     }
 
+    /// A line that may call the package manager by its name: where that is not on this machine, npm fetches it for this line.
+    pub(super) fn around(&self, line: CommandLine, search_path: &[PathBuf]) -> CommandLine {
+        let Some(package) = self.absent(search_path) else { return line };
+        let calls_it = |line: &str| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./@".contains(c);
+            line.split(|c| !is_part(c)).any(|word| word == self.manager.program())
+        };
+        let fetch = ["npm", "exec", "--yes", &format!("--package={package}")].map(str::to_owned);
+        let rest = match line {
+            CommandLine::Shell(line) if calls_it(&line) => vec!["-c".to_owned(), line],
+            CommandLine::Program(words) => std::iter::once("--".to_owned()).chain(words).collect(),
+            line @ CommandLine::Shell(_) => return line,
+        };
+        CommandLine::Program(fetch.into_iter().chain(rest).collect())
+    }
+
+    /// The package that holds the package manager, if it is not on this machine: of the version that the project asks for, else
+    /// of one that reads its lock file.
+    fn absent(&self, search_path: &[PathBuf]) -> Option<String> {
+        let program = self.manager.program();
+        if self.manager == Manager::Npm || find_program(program, search_path).is_some() {
+            return None;
+        }
+        let version = self.wanted.as_deref().and_then(|wanted| wanted.split_once('@')).map(|(_, version)| version);
+        let version = version.or_else(|| self.version_of_lock());
+        // What is called yarn on npm ends with version 1.
+        let package = if self.is_modern_yarn() { "@yarnpkg/cli-dist" } else { program };
+        Some(version.map_or_else(|| package.to_owned(), |version| format!("{package}@{version}")))
+    }
+
+    /// pnpm reads no lock file of other versions than its own.
+    fn version_of_lock(&self) -> Option<&'static str> {
+        let text = self.lock_text().filter(|_| self.manager == Manager::Pnpm)?;
+        let line = text.lines().find_map(|line| line.strip_prefix("lockfileVersion:"))?;
+        match line.trim().trim_matches(['\'', '"']).split('.').next()? {
+            "5" => Some("7"),
+            "6" => Some("8"),
+            "9" => Some("10"),
+            _ => None,
+        }
+    }
+
+    fn lock_text(&self) -> Option<String> {
+        std::fs::read_to_string(self.lock.as_ref()?).ok()
+    }
+
     fn is_modern_yarn(&self) -> bool {
-        let has_settings = self.root.join(".yarnrc.yml").is_file();
-        has_settings || self.wanted.as_deref().is_some_and(|wanted| !wanted.starts_with("yarn@1."))
+        let is_lock = || self.lock_text().is_some_and(|text| text.contains("\n__metadata:"));
+        let is_used = || is_lock() || self.root.join(".yarnrc.yml").is_file();
+        let is_modern = || self.wanted.as_ref().map_or_else(is_used, |wanted| !wanted.starts_with("yarn@1."));
+        self.manager == Manager::Yarn && is_modern()
     }
 }
 
@@ -166,6 +219,37 @@ mod tests {
         let package = r#"{"packageManager": "pnpm@9.1.0+sha512.abc"}"#;
         let project = TestProject::new([("package.json", package), ("pnpm-lock.yaml", ""), (".git/HEAD", "")]);
         assert_eq!(found(&project, "").2, "npm exec --yes -- pnpm@9.1.0 install --frozen-lockfile");
+    }
+
+    /// Where nobody says which version, it is one that reads the lock file.
+    #[test]
+    fn versions_of_lock_files() {
+        for (lock, text, line) in [
+            ("pnpm-lock.yaml", "lockfileVersion: 5.4\n", "npm exec --yes -- pnpm@7 install --frozen-lockfile"),
+            ("pnpm-lock.yaml", "lockfileVersion: '6.0'\n", "npm exec --yes -- pnpm@8 install --frozen-lockfile"),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n", "npm exec --yes -- pnpm@10 install --frozen-lockfile"),
+            ("yarn.lock", "# x\n\n__metadata:\n", "npm exec --yes -- @yarnpkg/cli-dist install --immutable"),
+        ] {
+            let project = TestProject::new([("package.json", "{}"), (lock, text), (".git/HEAD", "")]);
+            assert_eq!(found(&project, "").2, line);
+        }
+        let package = r#"{"packageManager": "yarn@4.5.0"}"#;
+        let project = TestProject::new([("package.json", package), ("yarn.lock", ""), (".git/HEAD", "")]);
+        assert_eq!(found(&project, "").2, "npm exec --yes -- @yarnpkg/cli-dist@4.5.0 install --immutable");
+    }
+
+    /// Lines of the owner that call an absent package manager, and tools that do, get it through npm; other lines stay.
+    #[test]
+    fn lines_that_call_it() {
+        let project = TestProject::new([("package.json", "{}"), ("pnpm-lock.yaml", ""), (".git/HEAD", "")]);
+        let package = PackageJson::read(&project.root(), &project.root()).unwrap().unwrap();
+        let manager = PackageManager::find(&project.root(), &package);
+        let shown = |line| manager.around(line, &["/nowhere".into()]).shown();
+        let shell = |line: &str| CommandLine::Shell(line.to_owned());
+        assert_eq!(shown(shell("cd .. && pnpm -r build")), "npm exec --yes --package=pnpm -c cd .. && pnpm -r build");
+        assert_eq!(shown(shell("./pnpm build")), "./pnpm build");
+        let turbo = CommandLine::Program(vec!["turbo".to_owned(), "run".to_owned()]);
+        assert_eq!(shown(turbo), "npm exec --yes --package=pnpm -- turbo run");
     }
 
     /// A package of a workspace is installed with the workspace; a folder that only stands above is no workspace.

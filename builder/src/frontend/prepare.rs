@@ -10,7 +10,7 @@ use ship_core::{Digest, DigestHasher, FunctionRuntime};
 
 use super::command::{CommandLine, Runner, find_program};
 use super::install::{self, Installed};
-use super::package_json::PACKAGE_JSON;
+use super::package_json::{PACKAGE_JSON, PackageJson};
 use super::package_manager::PackageManager;
 use super::routes::Serving;
 use super::server::FrameworkServer;
@@ -96,7 +96,8 @@ pub(super) fn folder_cache(environment: &BuildEnvironment, base: &Path) -> PathB
 }
 
 /// Installs what functions in TypeScript and JavaScript import, where it is not there as the lock file has it: beside each
-/// function counts the nearest `package.json`. Packages for development alone are what tools need, and no function.
+/// function counts the nearest `package.json`. Packages for development alone are what tools need, and no function; and where
+/// no lock file says what there should be, what a person has installed is theirs.
 fn install_for_functions(
     project: &ProjectDir,
     config: &ProjectConfig,
@@ -107,8 +108,10 @@ fn install_for_functions(
     for folder in package_folders(config) {
         if let Some(packages) = Frontend::of_packages(&folder, &config.build, project.root())? {
             let work = Work::new(project, &folder, &packages, environment, context, events)?;
-            let _turn = work.turn();
-            work.install()?;
+            if work.manager.as_ref().is_some_and(PackageManager::is_left_to_a_person) {
+                continue;
+            }
+            work.install_in_turn()?;
         }
     }
     Ok(())
@@ -160,6 +163,7 @@ impl<'w> Work<'w> {
             let root = manager.as_ref().map_or(base, |manager| manager.root.as_path());
             variables.all.extend(variables::of_next(root));
         }
+        variables.add_missing(manager.as_ref().and_then(PackageManager::variable));
         let of_packages = std::iter::once(base).chain(manager.as_ref().map(|manager| manager.root.as_path()));
         let mut search_path: Vec<PathBuf> = of_packages.map(|folder| folder.join("node_modules/.bin")).collect();
         search_path.dedup();
@@ -260,6 +264,12 @@ impl<'w> Work<'w> {
         }
     }
 
+    /// Installs the packages, and nothing else.
+    fn install_in_turn(&self) -> Result<(), FrontendError> {
+        let _turn = self.turn();
+        self.install()
+    }
+
     /// Installs the packages if they are not there as the lock file has them.
     fn install(&self) -> Result<(), FrontendError> {
         let (Some(manager), Some(package)) = (&self.manager, &self.frontend.package) else {
@@ -267,7 +277,7 @@ impl<'w> Work<'w> {
         };
         let (line, own_rules) = match &self.frontend.settings.install {
             Setting::Skip => return Ok(()),
-            Setting::Is(line) => (CommandLine::Shell(line.clone()), false),
+            Setting::Is(line) => (manager.around(CommandLine::Shell(line.clone()), &self.search_path), false),
             Setting::Default if !package.has_dependencies() => return Ok(()),
             Setting::Default => (manager.install(&self.search_path), true),
         };
@@ -293,9 +303,13 @@ impl<'w> Work<'w> {
     /// framework's own command.
     fn command(&self) -> Result<CommandLine, FrontendError> {
         if let Setting::Is(line) = &self.frontend.settings.command {
-            return Ok(CommandLine::Shell(line.clone()));
+            let line = CommandLine::Shell(line.clone());
+            return Ok(match &self.manager {
+                Some(manager) => manager.around(line, &self.search_path),
+                None => line,
+            });
         }
-        let script = self.frontend.package.as_ref().and_then(super::package_json::PackageJson::build_script);
+        let script = self.frontend.package.as_ref().and_then(PackageJson::build_script);
         if let (Some(script), Some(manager)) = (script, &self.manager) {
             return Ok(self
                 .monorepo_command(manager, script)
@@ -326,6 +340,8 @@ impl<'w> Work<'w> {
             }
             () => return None,
         };
-        Some(CommandLine::Program(words.into_iter().map(str::to_owned).collect()))
+        let line = CommandLine::Program(words.into_iter().map(str::to_owned).collect());
+        // Both run the scripts of packages through the package manager.
+        Some(manager.around(line, &self.search_path))
     }
 }

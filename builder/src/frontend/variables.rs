@@ -94,6 +94,15 @@ pub(super) struct Variables {
     pub(super) content: BTreeMap<String, String>,
 }
 
+impl Variables {
+    /// Adds a variable that nobody has set.
+    pub(super) fn add_missing(&mut self, variable: Option<(&'static str, &'static str)>) {
+        if let Some((name, value)) = variable.filter(|(name, _)| self.all.iter().all(|(known, _)| known != name)) {
+            self.all.push((name.into(), value.into()));
+        }
+    }
+}
+
 /// Puts together what a build sees: over the caller's variables those of environment files, over them what the build is told
 /// of itself. Client code sees only what begins with the framework's prefix, so that is told under such names too.
 pub(super) fn assemble(

@@ -52,11 +52,11 @@ impl GoBuild<'_> {
         loose: &[&PackageInputs],
         artifacts: &mut Artifacts,
     ) -> Result<(), BuildError> {
-        let BuildJob { site, arch, environment, .. } = *self.job;
+        let BuildJob { site, options, environment, .. } = *self.job;
         let flags = settings::build_flags(environment).ok_or_else(|| CompileError::BuildFlags {
             flags: environment.variable(settings::BUILD_FLAGS).unwrap_or_default().to_string_lossy().into_owned(),
         })?;
-        let compiler = Compiler { toolchain: &self.toolchain, arch, site, environment, flags: &flags };
+        let compiler = Compiler { toolchain: &self.toolchain, arch: options.arch, site, environment, flags: &flags };
         let pack = |compiled: &[Compiled<'_>]| self.pack(compiled);
         let packed =
             compiler.compile::<_, BuildError>(self.inputs, (changed, loose), &|event| self.job.tell(event), pack)?;
@@ -89,6 +89,6 @@ impl GoBuild<'_> {
     }
 
     fn key(&self, package: &PackageInputs) -> Digest {
-        package.key(&self.toolchain, self.job.arch, self.job.environment)
+        package.key(&self.toolchain, self.job.options.arch, self.job.environment)
     }
 }

@@ -178,7 +178,8 @@ fn complaints<'p>(
     packages: impl Iterator<Item = &'p PackageInputs>,
 ) -> Result<String, CompileError> {
     command.args(packages.map(|package| format!("./{}", package.folder)));
-    tracing::debug!(?command, "compiling");
+    // Not the command itself: its variables hold passwords.
+    tracing::debug!(arguments = ?command.get_args(), "compiling");
     let output = command
         .output()
         .map_err(|source| CompileError::NotStarted { program: command.get_program().into(), source })?;

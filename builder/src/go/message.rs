@@ -18,6 +18,16 @@ const NEWER_GO: [&str; 2] = ["requires go >= ", ": toolchain not available"];
 const NEWER_GO_ADVICE: &str =
     "install that version of Go, let Go fetch it with `GOTOOLCHAIN=auto`, or ask for an older one in go.mod";
 
+/// What Go says of a module that it did not get.
+const ABSENT_MODULE: [&str; 2] = ["no required module provides", "cannot find module providing"];
+
+/// What it says of one that is not public, or not there.
+const NOT_PUBLIC: [&str; 3] = [": reading http", ": reading file:", "terminal prompts disabled"];
+
+/// What to do if it is private.
+const PRIVATE_ADVICE: &str =
+    "if that module is private, name it in GOPRIVATE, and let NETRC, GOAUTH or git's settings hold the password";
+
 /// Where the compiler ran and what its paths mean.
 pub(super) struct Places<'p> {
     /// The folder it ran in.
@@ -39,8 +49,7 @@ impl Places<'_> {
                 lines.push(line);
             }
         }
-        let wants_newer_go = |line: &String| NEWER_GO.iter().any(|words| line.contains(words));
-        let advice = lines.iter().any(wants_newer_go).then(|| NEWER_GO_ADVICE.to_owned());
+        let advice = self.advice(&lines);
         if lines.len() > MAX_LINES {
             let more = lines.len() - MAX_LINES;
             lines.truncate(MAX_LINES);
@@ -48,6 +57,31 @@ impl Places<'_> {
         }
         lines.extend(advice);
         lines.join("\n")
+    }
+
+    /// What a person may do about it, where that is no change of the source.
+    fn advice(&self, lines: &[String]) -> Option<String> {
+        let say = |words: &[&str]| lines.iter().any(|line| words.iter().any(|words| line.contains(words)));
+        if say(&NEWER_GO) {
+            return Some(NEWER_GO_ADVICE.to_owned());
+        }
+        if !say(&ABSENT_MODULE) && !say(&NOT_PUBLIC) {
+            return None;
+        }
+        match self.workspace_above() {
+            Some((workspace, root)) => Some(format!(
+                "`{}` is above the project, so what it uses is not there: deploy its folder, with `root = \"{root}\"` below `[build]` in \
+                 its ship.toml",
+                workspace.display()
+            )),
+            None => say(&NOT_PUBLIC).then(|| PRIVATE_ADVICE.to_owned()),
+        }
+    }
+
+    /// The `go.work` above the project that Go itself would find, and the project's path below it.
+    fn workspace_above(&self) -> Option<(PathBuf, String)> {
+        let folder = self.project.ancestors().skip(1).find(|folder| folder.join("go.work").is_file())?;
+        Some((folder.join("go.work"), self.project.strip_prefix(folder).ok()?.display().to_string()))
     }
 
     /// A line that starts with `path:line`, or any other. A path can also stand behind words, as in `package x: path:1:2: …`.
@@ -130,5 +164,29 @@ mod tests {
         let expected =
             format!("go: go.mod requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)\n{NEWER_GO_ADVICE}");
         assert_eq!(places.translate(output), expected);
+    }
+
+    /// A module that Go did not get may be private, or in a workspace that is larger than the project.
+    #[test]
+    fn absent_modules() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path().join("apps/site");
+        let (origins, output) =
+            (HashMap::new(), "go: example.com/x: reading https://proxy.example/x/@v/list: 404 Not Found");
+        let places = Places { folder: &project, project: &project, origins: &origins };
+        assert_eq!(places.translate(output), format!("{output}\n{PRIVATE_ADVICE}"));
+        std::fs::write(folder.path().join("go.work"), "").unwrap();
+        let workspace = folder.path().join("go.work");
+        let expected = format!(
+            "{output}\n`{}` is above the project, so what it uses is not there: deploy its folder, with `root = \"apps/site\"` below \
+             `[build]` in its ship.toml",
+            workspace.display()
+        );
+        assert_eq!(places.translate(output), expected);
+        let missing =
+            "api/a.go:3:8: no required module provides package example.com/x; to add it:\n\tgo get example.com/x";
+        assert!(places.translate(missing).ends_with("in its ship.toml"));
+        std::fs::remove_file(workspace).unwrap();
+        assert_eq!(places.translate(missing), missing);
     }
 }

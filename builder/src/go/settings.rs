@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::environment::{Architecture, BuildEnvironment};
+use crate::environment::{Architecture, Audience, BuildEnvironment};
 
 /// The settings of `go env -w` that say where modules come from. The rest of that file could change what is compiled.
 const NETWORK_SETTINGS: [&str; 12] = [
@@ -85,7 +85,7 @@ pub(super) fn variables(
     workspace: Option<&Path>,
 ) -> BTreeMap<String, OsString> {
     let mut variables = personal(environment);
-    variables.extend(environment.variables().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    variables.extend(environment.variables(Audience::Go).map(|(name, value)| (name.to_owned(), value.to_owned())));
     let choice = toolchain_choice(environment);
     let fixed: [(&str, OsString); 12] = [
         ("CGO_ENABLED", "0".into()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{fetch, settings};
-use crate::environment::BuildEnvironment;
+use crate::environment::{Audience, BuildEnvironment};
 use crate::event::BuildEvent;
 
 /// The toolchain that is fetched when there is none.
@@ -79,7 +79,7 @@ fn version_asked(program: &Path, environment: &BuildEnvironment) -> Option<Strin
     let output = Command::new(program)
         .args(["env", "GOVERSION"])
         .env_clear()
-        .envs(environment.variables())
+        .envs(environment.variables(Audience::Go))
         .envs(settings::personal(environment))
         .output()
         .ok()?;

@@ -19,6 +19,7 @@ use super::toolchain;
 use crate::artifact::{ArtifactError, CachedArtifact, Content, Member, digest_file};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
 use crate::event::BuildEvent;
+use crate::included::IncludedFiles;
 use crate::tree::FileStat;
 
 /// What is part of every key: artifacts of another version of the bundler, or of this file, are others.
@@ -46,7 +47,7 @@ fn request_key(inputs: &NodeInputs, job: &BuildJob<'_>) -> Digest {
     let mut hasher = DigestHasher::new();
     hasher.update_field(VERSION.as_bytes());
     hasher.update_field(job.site.base.as_os_str().as_encoded_bytes());
-    hasher.update_field(job.arch.as_str().as_bytes());
+    hasher.update_field(job.options.arch.as_str().as_bytes());
     for function in &inputs.functions {
         hasher.update_field(function.name.as_str().as_bytes());
         hasher.update_field(&function.launcher());
@@ -80,14 +81,13 @@ impl NodeBuild<'_> {
             State::Same => self.remember(&record),
             State::Untouched => {}
         }
-        let layer = match &record.layer {
-            Some(key) => Some(Self::layer(self.job.cache.find(key)?)),
-            None => None,
-        };
         let found = self.inputs.functions.par_iter().map(|function| {
-            let (key, has_layer) = record.functions.get(function.name.as_str())?;
+            let (key, layer) = record.functions.get(function.name.as_str())?;
             let artifact = BuiltArtifact::cached(self.job.cache.find(key)?);
-            let layers = layer.iter().filter(|_| *has_layer).cloned().collect();
+            let layers = match layer {
+                Some(key) => vec![Self::layer(self.job.cache.find(key)?)],
+                None => Vec::new(),
+            };
             Some((function.name.clone(), artifact.with_layers(layers)))
         });
         found.collect()
@@ -118,28 +118,28 @@ impl NodeBuild<'_> {
             forced: self.known_unbundlable(),
         })?;
         self.keep_unbundlable(&bundled.forced);
-        let outside: BTreeSet<OutsidePackage> =
-            bundled.functions.values().flat_map(|function| function.outside.iter().cloned()).collect();
-        let layer = self.pack_layer(&outside)?;
+        let layers = self.pack_layers(&bundled)?;
         let packed = self.pack(&bundled)?;
-        let functions =
-            packed.iter().map(|(name, packed)| (name.as_str().to_owned(), (packed.key, packed.has_layer))).collect();
+        let layer_of = |name: &FunctionName| layers.of.get(name).map(|index| &layers.all[*index]);
+        let functions = packed
+            .iter()
+            .map(|(name, packed)| (name.as_str().to_owned(), (packed.key, layer_of(name).map(|layer| layer.key))));
+        let functions = functions.collect();
         let mut read: BTreeSet<PathBuf> = bundled.stats.keys().cloned().collect();
-        read.extend(layer.iter().flat_map(|layer| layer.files.iter().cloned()));
+        read.extend(layers.all.iter().flat_map(|layer| layer.files.iter().cloned()));
         read.extend(bundled.functions.values().flat_map(|function| function.files.iter().cloned()));
-        let mut record = Record::take(self.base(), &read, functions);
-        record.layer = layer.as_ref().map(|layer| layer.key);
+        let record = Record::take(self.base(), &read, functions);
         // What was bundled from files that changed meanwhile must not be remembered.
         let is_unchanged = |(file, stat): (&PathBuf, &FileStat)| record.has_stat(self.base(), file, *stat);
         if bundled.stats.iter().all(is_unchanged) {
             self.remember(&record);
         }
         self.job.tell(BuildEvent::Compiled { functions: packed.len() });
-        let layers = |has_layer: bool| layer.iter().filter(|_| has_layer).map(|layer| layer.layer.clone()).collect();
-        Ok(packed
-            .into_iter()
-            .map(|(name, packed)| (name, packed.artifact.with_layers(layers(packed.has_layer))))
-            .collect())
+        let with_layer = |(name, packed): (FunctionName, Packed)| {
+            let layers = layer_of(&name).map(|layer| layer.layer.clone()).into_iter().collect();
+            (name, packed.artifact.with_layers(layers))
+        };
+        Ok(packed.into_iter().map(with_layer).collect())
     }
 
     /// The modules that are there only for the bundler.
@@ -202,7 +202,10 @@ impl NodeBuild<'_> {
         digests: &BTreeMap<String, Digest>,
     ) -> Result<Packed, ArtifactError> {
         let launcher = function.launcher();
-        let files = self.read_files(&parts.files);
+        let included = self.job.included(&function.name);
+        let excluded = included.exclusions();
+        let mut files = self.read_files(&parts.files);
+        files.retain(|name, _| !excluded.hold(name));
         let mut hasher = DigestHasher::new();
         hasher.update_field(VERSION.as_bytes());
         hasher.update_field(&launcher);
@@ -216,11 +219,11 @@ impl NodeBuild<'_> {
             hasher.update_field(name.as_bytes());
             hasher.update_field(digest.as_bytes());
         }
-        let included = self.job.included(&function.name);
+        // What is taken along of `node_modules` stands in the layer that is seen there.
+        let (_, included) = included.divided(MOUNT);
         let key = included.key(hasher.finish());
-        let has_layer = !parts.outside.is_empty();
         if let Some(artifact) = self.job.cache.find(&key) {
-            return Ok(Packed { key, has_layer, artifact: BuiltArtifact::cached(artifact) });
+            return Ok(Packed { key, artifact: BuiltArtifact::cached(artifact) });
         }
         let mut members = vec![Member::data(FunctionRuntime::Node.entry(), Content::Bytes(launcher))];
         members.extend(
@@ -231,7 +234,7 @@ impl NodeBuild<'_> {
         if included.are_unchanged() {
             self.job.cache.remember(&key, &artifact);
         }
-        Ok(Packed { key, has_layer, artifact: BuiltArtifact::fresh(artifact) })
+        Ok(Packed { key, artifact: BuiltArtifact::fresh(artifact) })
     }
 
     /// The files that a function reads, by their places in the artifact; of folders, all that is in them.
@@ -263,12 +266,37 @@ impl NodeBuild<'_> {
         }
     }
 
-    /// Packs the packages that stay outside, unless that was done before.
-    fn pack_layer(&self, packages: &BTreeSet<OutsidePackage>) -> Result<Option<PackedLayer>, ArtifactError> {
-        if packages.is_empty() {
-            return Ok(None);
+    /// Packs the packages that stay outside. All functions that need any share one layer of them, unless they say themselves what
+    /// of `node_modules` they want or do not.
+    fn pack_layers(&self, bundled: &Bundled) -> Result<PackedLayers, ArtifactError> {
+        let outside = |function: &NodeFunction| &bundled.functions[&function.entry].outside;
+        let packages: BTreeSet<OutsidePackage> = self.inputs.functions.iter().flat_map(outside).cloned().collect();
+        let shared = layer::members(&packages, self.job.options.arch);
+        let mut layers = PackedLayers::default();
+        let mut known: Vec<((bool, IncludedFiles), usize)> = Vec::new();
+        for function in &self.inputs.functions {
+            let (included, _) = self.job.included(&function.name).divided(MOUNT);
+            let wish = (!outside(function).is_empty(), included);
+            if let Some((_, index)) = known.iter().find(|(known, _)| *known == wish) {
+                layers.of.insert(function.name.clone(), *index);
+                continue;
+            }
+            let (needs_packages, included) = &wish;
+            let excluded = included.exclusions();
+            let own = shared.iter().filter(|member| *needs_packages && !excluded.hold(&member.name)).cloned();
+            let members = included.beside(own.collect());
+            if members.is_empty() {
+                continue;
+            }
+            layers.of.insert(function.name.clone(), layers.all.len());
+            known.push((wish, layers.all.len()));
+            layers.all.push(self.pack_layer(members)?);
         }
-        let members = layer::members(packages, self.job.arch);
+        Ok(layers)
+    }
+
+    /// Packs a layer, unless that was done before.
+    fn pack_layer(&self, members: Vec<Member>) -> Result<PackedLayer, ArtifactError> {
         let mut hasher = DigestHasher::new();
         hasher.update_field(VERSION.as_bytes());
         let mut files = Vec::new();
@@ -289,18 +317,24 @@ impl NodeBuild<'_> {
             self.job.cache.remember(&key, &artifact);
             artifact
         };
-        Ok(Some(PackedLayer { key, layer: Self::layer(artifact), files }))
+        Ok(PackedLayer { key, layer: Self::layer(artifact), files })
     }
 }
 
 /// An artifact, and what it was found or remembered by.
 struct Packed {
     key: Digest,
-    has_layer: bool,
     artifact: BuiltArtifact,
 }
 
-/// The layer, what it was found or remembered by, and the files in it.
+/// The layers, and which function has which.
+#[derive(Default)]
+struct PackedLayers {
+    all: Vec<PackedLayer>,
+    of: BTreeMap<FunctionName, usize>,
+}
+
+/// A layer, what it was found or remembered by, and the files in it.
 struct PackedLayer {
     key: Digest,
     layer: BuiltLayer,

@@ -20,10 +20,8 @@ const MAX_EXTENDS: usize = 16;
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct Record {
     inputs: Vec<Input>,
-    /// By function: the key of its artifact, and whether it has the layer.
-    pub(super) functions: BTreeMap<String, (Digest, bool)>,
-    /// The key of the layer.
-    pub(super) layer: Option<Digest>,
+    /// By function: the key of its artifact, and that of its layer.
+    pub(super) functions: BTreeMap<String, (Digest, Option<Digest>)>,
 }
 
 /// A file or folder that the build looked at. Its path is relative to the folder of the functions.
@@ -55,9 +53,13 @@ pub(super) enum State {
 
 impl Record {
     /// Takes down the state of everything that a build has read.
-    pub(super) fn take(base: &Path, read: &BTreeSet<PathBuf>, functions: BTreeMap<String, (Digest, bool)>) -> Self {
+    pub(super) fn take(
+        base: &Path,
+        read: &BTreeSet<PathBuf>,
+        functions: BTreeMap<String, (Digest, Option<Digest>)>,
+    ) -> Self {
         let inputs = inputs(base, read).into_par_iter().map(|(path, kind)| Input::take(base, &path, kind)).collect();
-        Self { inputs, functions, layer: None }
+        Self { inputs, functions }
     }
 
     /// Looks at everything again.

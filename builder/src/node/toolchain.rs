@@ -8,7 +8,7 @@ use ship_core::{Digest, DigestHasher};
 
 use super::fetch;
 use crate::artifact::ArtifactCache;
-use crate::environment::BuildEnvironment;
+use crate::environment::{Audience, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::tree::FileStat;
 
@@ -49,7 +49,8 @@ fn version(program: &Path, environment: &BuildEnvironment, cache: &ArtifactCache
     if let Some(known) = cache.notes(&key) {
         return String::from_utf8_lossy(&known).into_owned();
     }
-    let output = Command::new(program).arg("--version").env_clear().envs(environment.variables()).output();
+    let output =
+        Command::new(program).arg("--version").env_clear().envs(environment.variables(Audience::Node)).output();
     let version = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
     cache.keep_notes(&key, version.as_bytes());
     version

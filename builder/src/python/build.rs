@@ -1,29 +1,27 @@
 //! Building functions in Python: one small program each, and layers that all of them share.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use ship_core::{Digest, DigestHasher, SitePath};
 
 use super::dependencies::{Dependencies, Needs};
 use super::error::PythonError;
-use super::inputs::{ProjectInputs, PythonInputs};
+use super::inputs::{ProjectInputs, PythonEntry, PythonInputs};
 use super::install::Installer;
 use super::interpreter::{Interpreter, find_version};
 use super::uv::Uv;
 use super::{launcher, packages};
-use crate::artifact::{CachedArtifact, Content, Member};
+use crate::artifact::{CachedArtifact, Content, Member, unpacked_bytes};
 use crate::assets::{self, FoundFiles};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
 use crate::detect::SiteFolder;
 use crate::event::BuildEvent;
-use crate::tree::FileStat;
+use crate::included::Inclusion;
+use crate::tree::{FileStat, TreeFile};
 
 /// The folder of the layer that holds the project.
 const PROJECT_MOUNT: &str = "project";
-
-/// The most bytes that a layer may unpack to: what a host takes.
-const MAX_LAYER_BYTES: u64 = 1024 * 1024 * 1024;
-
-/// How many of the largest members are named when there is too much.
-const SHOWN_MEMBERS: usize = 5;
 
 /// What artifacts are made of besides what their keys name. To be counted up when what is made of it changes.
 const RECIPE: &[u8] = b"ship python 1";
@@ -33,20 +31,28 @@ pub(crate) fn build(inputs: &PythonInputs, job: &BuildJob<'_>) -> Result<Artifac
     let Some(project) = &inputs.project else { return Ok(Artifacts::new()) };
     let shop = Workshop { job };
     let interpreter = shop.interpreter(&project.needs)?;
-    let mut shared = vec![shop.launcher()?, shop.project(project)?];
-    if let (Some(needed), Some(interpreter)) = (&project.needs.dependencies, &interpreter) {
-        shared.push(shop.packages(needed, interpreter)?);
-    }
-    let is_known = shared.iter().all(|layer| layer.is_cached);
-    let layers: Vec<BuiltLayer> = shared.into_iter().map(|layer| layer.layer).collect();
+    let launcher = shop.launcher()?;
+    let packages = match (&project.needs.dependencies, &interpreter) {
+        (Some(needed), Some(interpreter)) => Some(shop.packages(needed, interpreter)?),
+        _ => None,
+    };
+    // Functions that want the same files share a layer of them.
+    let mut projects: HashMap<&Inclusion, SharedLayer> = HashMap::new();
     let mut artifacts = Artifacts::new();
     for entry in &inputs.entries {
+        let inclusion = &inputs.inclusions[&entry.name];
+        let files = match projects.entry(inclusion) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(shop.project(project, &inputs.entries_with(inclusion))?),
+        };
+        let shared: Vec<&SharedLayer> = [&launcher, files].into_iter().chain(&packages).collect();
         let program = launcher::program(entry);
         let key = key("program", &[program.as_bytes()]);
         let (artifact, was_known) = shop.kept(&key, || Ok(launcher::artifact(program)))?;
-        let built =
-            if is_known && was_known { BuiltArtifact::cached(artifact) } else { BuiltArtifact::fresh(artifact) };
-        artifacts.insert(entry.name.clone(), built.with_layers(layers.clone()));
+        let is_known = was_known && shared.iter().all(|layer| layer.is_cached);
+        let built = if is_known { BuiltArtifact::cached(artifact) } else { BuiltArtifact::fresh(artifact) };
+        let layers = shared.iter().map(|layer| layer.layer.clone()).collect();
+        artifacts.insert(entry.name.clone(), built.with_layers(layers));
     }
     Ok(artifacts)
 }
@@ -100,10 +106,15 @@ impl Workshop<'_> {
         Ok(SharedLayer::new(launcher::MOUNT, self.kept(&key, || Ok(launcher::members()))?))
     }
 
-    /// The files of the project.
-    fn project(&self, project: &ProjectInputs) -> Result<SharedLayer, BuildError> {
+    /// The files of the project that `entries` want, who all say the same of that.
+    fn project(&self, project: &ProjectInputs, entries: &[&PythonEntry]) -> Result<SharedLayer, BuildError> {
         let site = self.job.site;
+        let included = entries.first().map(|entry| self.job.included(&entry.name)).cloned().unwrap_or_default();
+        let excluded = included.exclusions();
+        let is_entry = |path: &str| entries.iter().any(|entry| entry.file == path);
         let FoundFiles { files, looked_at } = &project.sources;
+        let mut files = files.clone();
+        files.retain(|file| is_entry(file.path.as_str()) || !excluded.hold(file.path.as_str()));
         let found = FoundFiles { files: files.clone(), looked_at: *looked_at };
         // The same folder may be the site's too, with other files.
         let folder = SiteFolder { folder: site.base.clone(), ..site.clone() };
@@ -113,23 +124,22 @@ impl Workshop<'_> {
             hasher.update_field(asset.path.as_str().as_bytes());
             hasher.update_field(asset.digest.as_bytes());
         }
+        let key = included.key(key("project", &[hasher.finish().as_bytes()]));
         let members = || {
-            let members: Vec<(Member, u64)> = files
-                .iter()
-                .map(|file| {
-                    let content = Content::File(site.base.join(file.path.as_str()));
-                    (Member::data(format!("{PROJECT_MOUNT}/{}", file.path), content), file.stat.size_bytes)
-                })
-                .collect();
-            refuse_too_large("the files of the project", &members)?;
-            Ok(members.into_iter().map(|(member, _)| member).collect())
+            let own =
+                |file: &TreeFile| Member::data(file.path.as_str(), Content::File(site.base.join(file.path.as_str())));
+            let mut members = included.beside(files.iter().map(own).collect());
+            for member in &mut members {
+                member.name = format!("{PROJECT_MOUNT}/{}", member.name);
+            }
+            Ok(members)
         };
-        let key = key("project", &[hasher.finish().as_bytes()]);
         let is_unchanged = || {
-            files.iter().all(|file| {
+            let is_same = |file: &TreeFile| {
                 let location = site.base.join(file.path.as_str());
                 std::fs::metadata(location).is_ok_and(|now| FileStat::of(&now) == file.stat)
-            })
+            };
+            files.iter().all(is_same) && included.are_unchanged()
         };
         Ok(SharedLayer::new(PROJECT_MOUNT, self.kept_if(&key, members, is_unchanged)?))
     }
@@ -137,7 +147,10 @@ impl Workshop<'_> {
     /// What the project depends on, installed now if this was not installed before.
     fn packages(&self, needed: &Dependencies, interpreter: &Interpreter) -> Result<SharedLayer, BuildError> {
         let version = interpreter.version.to_string();
-        let key = key("packages", &[needed.digest().as_bytes(), version.as_bytes(), self.job.arch.as_str().as_bytes()]);
+        let key = key(
+            "packages",
+            &[needed.digest().as_bytes(), version.as_bytes(), self.job.options.arch.as_str().as_bytes()],
+        );
         let known = if needed.has_folders { None } else { self.job.cache.find(&key) };
         if let Some(artifact) = known {
             return Ok(SharedLayer::new(packages::MOUNT, (artifact, true)));
@@ -152,12 +165,10 @@ impl Workshop<'_> {
         let file = needed.shown().to_owned();
         events(BuildEvent::PackagesInstalling { file: file.clone() });
         let uv = Uv::find(self.job.environment, &events)?;
-        let installer = Installer { uv, interpreter, arch: self.job.arch, environment: self.job.environment };
+        let installer = Installer { uv, interpreter, arch: self.job.options.arch, environment: self.job.environment };
         installer.install(needed, &target, scratch.path())?;
-        let members = packages::members(&target)?;
-        refuse_too_large("the packages that the project depends on", &members)?;
-        let bytes = members.iter().map(|(_, bytes)| bytes).sum();
-        let mut members: Vec<Member> = members.into_iter().map(|(member, _)| member).collect();
+        let mut members = packages::members(&target)?;
+        let bytes = unpacked_bytes(&members)?;
         if members.is_empty() {
             // A layer has its folder, also when there is nothing for this platform.
             members.push(Member::data(format!("{}/.empty", packages::MOUNT), Content::Bytes(Vec::new())));
@@ -204,17 +215,4 @@ fn key(what: &str, parts: &[&[u8]]) -> Digest {
         hasher.update_field(part);
     }
     hasher.finish()
-}
-
-fn refuse_too_large(what: &'static str, members: &[(Member, u64)]) -> Result<(), PythonError> {
-    let bytes: u64 = members.iter().map(|(_, bytes)| bytes).sum();
-    if bytes <= MAX_LAYER_BYTES {
-        return Ok(());
-    }
-    let mut sorted: Vec<&(Member, u64)> = members.iter().collect();
-    sorted.sort_unstable_by_key(|(member, bytes)| (std::cmp::Reverse(*bytes), member.name.clone()));
-    let line = |(member, bytes): &&(Member, u64)| format!("{} MB {}", bytes / 1_000_000, member.name);
-    let largest: Vec<String> = sorted.iter().take(SHOWN_MEMBERS).map(line).collect();
-    let (megabytes, most) = (bytes / 1_000_000, MAX_LAYER_BYTES / 1_000_000);
-    Err(PythonError::TooLarge { what, megabytes, most, largest: largest.join("\n") })
 }

@@ -1,6 +1,5 @@
 //! What a project says it depends on: the most exact of the files that can say so.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,15 +37,17 @@ pub(super) struct Dependencies {
 pub(super) enum Source {
     UvLock,
     Pylock,
+    PoetryLock,
     Pyproject,
     PipfileLock,
     Requirements,
 }
 
 /// The kinds with their files, in the order in which they are looked for.
-const SOURCES: [(Source, &str); 5] = [
+const SOURCES: [(Source, &str); 6] = [
     (Source::UvLock, "uv.lock"),
     (Source::Pylock, "pylock.toml"),
+    (Source::PoetryLock, "poetry.lock"),
     (Source::Pyproject, "pyproject.toml"),
     (Source::PipfileLock, "Pipfile.lock"),
     (Source::Requirements, "requirements.txt"),
@@ -76,6 +77,11 @@ impl Dependencies {
     /// The file, relative to the project.
     pub(super) fn shown(&self) -> &str {
         &self.files[0].shown
+    }
+
+    /// The file of this name that stands beside it, if that was read.
+    pub(super) fn beside(&self, name: &str) -> Option<&RequirementFile> {
+        self.files[1..].iter().find(|file| file.shown.rsplit('/').next() == Some(name))
     }
 
     /// The file itself.
@@ -113,17 +119,21 @@ fn dependencies(folder: &Path, site: &SiteFolder) -> Result<Option<Dependencies>
             Source::Pyproject => {
                 let table = parse(&read.files[0])?;
                 read.has_folders = table.get("build-system").is_some() && project(&table).is_none();
-                asks_for_packages(&table)
+                asks_for_packages(&table) && !is_required(folder, site)
             }
-            Source::UvLock | Source::Pylock | Source::PipfileLock => true,
+            Source::UvLock | Source::Pylock | Source::PoetryLock | Source::PipfileLock => {
+                read.has_folders = locks_folders(&read.files[0].text);
+                true
+            }
         };
         if !names_packages {
             continue;
         }
         // What stands beside a lock file decides too: what it was made for, and where packages come from.
-        for beside in ["pyproject.toml", "uv.toml"].iter().filter(|beside| **beside != name) {
+        let beside = if source == Source::PipfileLock { &["Pipfile"][..] } else { &["pyproject.toml", "uv.toml"] };
+        for beside in beside.iter().filter(|beside| **beside != name) {
             let beside = folder.join(beside);
-            if beside.is_file() && source != Source::PipfileLock {
+            if beside.is_file() {
                 read.files.push(text_of(&beside, site).map_err(unreadable)?);
             }
         }
@@ -137,6 +147,21 @@ fn dependencies(folder: &Path, site: &SiteFolder) -> Result<Option<Dependencies>
     Ok(None)
 }
 
+/// Whether the `requirements.txt` in `folder` asks for a folder, most often the project itself: then it says more than the project.
+fn is_required(folder: &Path, site: &SiteFolder) -> bool {
+    let mut read = RequirementFiles::default();
+    // Where it cannot be read, it is not what is installed.
+    read.read(&folder.join("requirements.txt"), &site.project, 0).is_ok() && read.has_folders
+}
+
+/// Whether a lock file locks packages that are folders of the project besides the project itself. All of them write that in
+/// one of these ways.
+fn locks_folders(text: &str) -> bool {
+    let keys = ["editable", "directory", "\"path\"", "type = \"directory\""];
+    let is_other = |rest: &str| !rest.trim_start_matches([' ', '=', ':', '"']).starts_with(".\"");
+    keys.iter().any(|key| text.split(key).skip(1).any(|rest| rest.starts_with([' ', ':', '\n']) && is_other(rest)))
+}
+
 fn text_of(file: &Path, site: &SiteFolder) -> io::Result<RequirementFile> {
     Ok(RequirementFile {
         shown: shown_below(&site.project, file).display().to_string(),
@@ -144,7 +169,8 @@ fn text_of(file: &Path, site: &SiteFolder) -> io::Result<RequirementFile> {
     })
 }
 
-fn parse(file: &RequirementFile) -> Result<Table, PythonError> {
+/// The tables of a file.
+pub(super) fn parse(file: &RequirementFile) -> Result<Table, PythonError> {
     file.text.parse().map_err(|source: toml::de::Error| PythonError::NotToml {
         file: file.shown.clone(),
         line: source.span().map_or(1, |span| super::syntax::line_of(&file.text, span.start)),
@@ -193,42 +219,6 @@ fn wanted(folder: &Path, site: &SiteFolder) -> Result<Vec<Wanted>, PythonError> 
     Ok(all)
 }
 
-/// A `Pipfile.lock` as a requirement file.
-pub(super) fn pipfile_requirements(file: &RequirementFile) -> Result<String, PythonError> {
-    let wrong = |message: String| PythonError::NotJson { file: file.shown.clone(), message };
-    let lock: Json = serde_json::from_str(&file.text).map_err(|error| wrong(error.to_string()))?;
-    let mut text = String::new();
-    for source in lock["_meta"]["sources"].as_array().into_iter().flatten() {
-        if let Some(url) = source["url"].as_str() {
-            // The first one is where packages come from, the others are asked too.
-            let option = if text.is_empty() { "--index-url" } else { "--extra-index-url" };
-            // Pipenv writes the public index into every lock file: it says no more than not to say anything.
-            if url.trim_end_matches('/') != super::index::DEFAULT_INDEX {
-                let _ = writeln!(text, "{option} {url}");
-            }
-        }
-    }
-    let packages = lock["default"].as_object().ok_or_else(|| wrong("it has no `default` packages".to_owned()))?;
-    for (name, package) in packages {
-        let extras: Vec<&str> = package["extras"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
-        let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
-        let version = match (package["git"].as_str(), package["version"].as_str()) {
-            (Some(git), _) => format!(" @ git+{git}@{}", package["ref"].as_str().unwrap_or("HEAD")),
-            (None, Some(version)) => version.to_owned(),
-            (None, None) => continue,
-        };
-        let _ = write!(text, "{name}{extras}{version}");
-        if let Some(markers) = package["markers"].as_str() {
-            let _ = write!(text, " ; {markers}");
-        }
-        for hash in package["hashes"].as_array().into_iter().flatten().filter_map(Json::as_str) {
-            let _ = write!(text, " --hash={hash}");
-        }
-        text.push('\n');
-    }
-    Ok(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,12 +241,30 @@ mod tests {
         assert_eq!(shown(&[]), None);
         assert_eq!(shown(&[requirements, tools]), Some(("requirements.txt".into(), Source::Requirements)));
         assert_eq!(shown(&[requirements, asking]), Some(("pyproject.toml".into(), Source::Pyproject)));
+        let itself = ("requirements.txt", "-e .[x]\nflask\n");
+        assert_eq!(shown(&[itself, asking]), Some(("requirements.txt".into(), Source::Requirements)));
         assert_eq!(shown(&[asking, ("uv.lock", "")]), Some(("uv.lock".into(), Source::UvLock)));
         assert_eq!(
             shown(&[("api/requirements.txt", "flask")]),
             Some(("api/requirements.txt".into(), Source::Requirements))
         );
         assert_eq!(shown(&[("requirements.txt", "# nothing\n")]), None);
+        assert_eq!(shown(&[asking, ("poetry.lock", "")]), Some(("poetry.lock".into(), Source::PoetryLock)));
+    }
+
+    /// A lock file that locks a folder besides the project's own installs what no lock file can say.
+    #[test]
+    fn folders() {
+        for (text, expected) in [
+            ("source = { virtual = \".\" }", false),
+            ("source = { editable = \".\" }", false),
+            ("source = { editable = \"libs/words\" }", true),
+            ("directory = { path = \"libs/words\", editable = false }", true),
+            ("{\"default\": {\"words\": {\"editable\": true, \"path\": \"./libs/words\"}}}", true),
+            ("name = \"directory-tree\"\nversion = \"1\"", false),
+        ] {
+            assert_eq!(locks_folders(text), expected, "{text}");
+        }
     }
 
     /// What is said of the version of Python, with its place.
@@ -269,19 +277,5 @@ mod tests {
             .map(|wanted| format!("{} {}", wanted.place, wanted.text))
             .collect();
         assert_eq!(said, [".python-version:1 3.12", "pyproject.toml:3 >=3.11"]);
-    }
-
-    /// A lock of pipenv says as much as a requirement file.
-    #[test]
-    fn pipfile() {
-        let text = r#"{"_meta":{"sources":[{"url":"https://pypi.org/simple"}]},"default":{
-            "flask":{"hashes":["sha256:ab","sha256:cd"],"version":"==3.0.0","markers":"python_version >= '3.8'"},
-            "x":{"extras":["y"],"git":"https://example.com/x.git","ref":"0a1b"}},"develop":{"pytest":{"version":"==8"}}}"#;
-        let file = RequirementFile { shown: "Pipfile.lock".into(), text: text.into() };
-        assert_eq!(
-            pipfile_requirements(&file).unwrap(),
-            "flask==3.0.0 ; python_version >= '3.8' --hash=sha256:ab --hash=sha256:cd\n\
-             x[y] @ git+https://example.com/x.git@0a1b\n"
-        );
     }
 }

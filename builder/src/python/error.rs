@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::version::Version;
 use crate::environment::Architecture;
+use crate::pypi::FetchError;
 
 /// Functions in Python cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +64,14 @@ pub enum PythonError {
         other: Option<PathBuf>,
     },
     /// A lock file is older than what it locks.
-    #[error("`{lock}` is out of date: `{project}` was changed since. `uv lock` brings it up to date")]
+    #[error("`{lock}` is out of date: `{project}` was changed since. `{command}` brings it up to date")]
     LockOutOfDate {
         /// The lock file.
         lock: String,
         /// What it locks.
         project: String,
+        /// What a person types.
+        command: &'static str,
     },
     /// A package cannot be installed.
     #[error("{place}: `{package}` cannot be installed{}\n{message}", target(*arch))]
@@ -137,18 +140,18 @@ pub enum PythonError {
         #[source]
         source: io::Error,
     },
-    /// There is more than a host unpacks.
-    #[error("{what} have {megabytes} MB, more than the {most} MB that a function may have. The largest:\n{largest}")]
-    TooLarge {
-        /// Of what.
-        what: &'static str,
-        /// How much there is.
-        megabytes: u64,
-        /// How much there may be.
-        most: u64,
-        /// The largest members, one to a line.
-        largest: String,
-    },
+}
+
+impl From<FetchError> for PythonError {
+    /// What keeps uv from being fetched.
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Platform { platform } => Self::NoUv { platform },
+            FetchError::Unreachable { address, source } => Self::UvUnreachable { address, source },
+            FetchError::Digest { address, found, expected } => Self::UvDigest { address, found, expected },
+            FetchError::Storage { path, source } => Self::Storage { path, source },
+        }
+    }
 }
 
 impl PythonError {
@@ -159,7 +162,6 @@ impl PythonError {
             Self::Version { .. } => Some("python_version"),
             Self::LockOutOfDate { .. } => Some("lock_out_of_date"),
             Self::Package { .. } | Self::Packages { .. } => Some("install_failed"),
-            Self::TooLarge { .. } => Some("function_too_large"),
             _ => None,
         }
     }

@@ -1,12 +1,15 @@
 //! What the functions in Python of a project are made of: the project itself, and what it depends on.
 
+use std::collections::BTreeMap;
+
 use ship_core::FunctionName;
 
 use super::dependencies::Needs;
 use super::error::PythonError;
 use super::sources;
 use crate::assets::FoundFiles;
-use crate::detect::{IgnoreFile, SiteFolder};
+use crate::detect::{DetectedFunction, IgnoreFile, SiteFolder};
+use crate::included::Inclusion;
 use crate::tree::TreeError;
 
 /// A function in Python.
@@ -24,6 +27,8 @@ pub(crate) struct PythonEntry {
 #[derive(Debug, Default)]
 pub(crate) struct PythonInputs {
     pub(super) entries: Vec<PythonEntry>,
+    /// Which files of the project each of them wants besides, and which it does not.
+    pub(super) inclusions: BTreeMap<FunctionName, Inclusion>,
     /// What they share: the files of the project, and what it needs.
     pub(super) project: Option<ProjectInputs>,
 }
@@ -37,13 +42,26 @@ pub(super) struct ProjectInputs {
 
 impl PythonInputs {
     /// Reads what `entries` are made of.
-    pub(crate) fn read(entries: &[PythonEntry], site: &SiteFolder, ignore: &IgnoreFile) -> Result<Self, InputError> {
+    pub(crate) fn read(
+        entries: &[PythonEntry],
+        functions: &[DetectedFunction],
+        site: &SiteFolder,
+        ignore: &IgnoreFile,
+    ) -> Result<Self, InputError> {
         if entries.is_empty() {
             return Ok(Self::default());
         }
         let sources = sources::find(site, ignore, entries.iter().map(|entry| entry.file.as_str()))?;
         let project = Some(ProjectInputs { sources, needs: Needs::read(site)? });
-        Ok(Self { entries: entries.to_vec(), project })
+        let inclusion = |function: &DetectedFunction| (function.name.clone(), function.inclusion.clone());
+        Ok(Self { entries: entries.to_vec(), inclusions: functions.iter().map(inclusion).collect(), project })
+    }
+}
+
+impl PythonInputs {
+    /// The functions that say the same of the files they want.
+    pub(super) fn entries_with(&self, inclusion: &Inclusion) -> Vec<&PythonEntry> {
+        self.entries.iter().filter(|entry| self.inclusions[&entry.name] == *inclusion).collect()
     }
 }
 

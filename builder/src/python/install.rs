@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dependencies::{Dependencies, Source, pipfile_requirements};
+use toml::Table;
+
+use super::dependencies::{Dependencies, Source, parse};
 use super::error::PythonError;
 use super::interpreter::Interpreter;
+use super::pipfile;
+use super::poetry::PoetryLock;
 use super::requirements::place_of;
-use super::uv::Uv;
+use super::uv::{Uv, UvError};
 use crate::environment::{Architecture, BuildEnvironment};
+use crate::pypi::Secrets;
 
 /// Has Python compile what was installed, because a function's folder is read-only and `FastAPI` takes long to compile. The
 /// result says of itself that it is never to be compared with its source's times, which differ from host to host.
@@ -31,26 +36,34 @@ impl Installer<'_> {
         let mut command = self.uv.command(&needed.folder, self.environment);
         command.args(["pip", "install", "--quiet"]);
         command.arg("--python").arg(&self.interpreter.program).arg("--target").arg(target);
-        if matches!(needed.source, Source::UvLock | Source::PipfileLock) {
+        if matches!(needed.source, Source::UvLock | Source::PoetryLock | Source::PipfileLock) {
             // A lock names everything.
             command.arg("--no-deps");
         }
+        if needed.has_folders {
+            // uv would take what it made of a folder before, unless its pyproject.toml has changed.
+            command.arg("--refresh");
+        }
+        // A link to a folder of this machine would lead nowhere.
+        command.env("UV_NO_EDITABLE", "1");
         if let Some(platform) = self.other_platform() {
             // A package without a wheel would be built for this machine.
             command.args(["--python-platform", platform, "--only-binary", ":all:"]);
         }
         command.arg("--requirements").arg(requirements);
-        match self.uv.run(command)? {
+        match self.uv.run(command, &self.secrets()) {
             Ok(_) => self.compile(target),
-            Err(said) => Err(self.refusal(needed, &said)),
+            Err(UvError::Refused { said }) => Err(self.refusal(needed, &said)),
+            Err(UvError::NotStarted { program, source }) => Err(PythonError::NotStarted { program, source }),
         }
     }
 
     /// The file that uv installs from.
     fn requirements(&self, needed: &Dependencies, scratch: &Path) -> Result<PathBuf, PythonError> {
         let text = match needed.source {
-            Source::UvLock => self.exported(needed)?,
-            Source::PipfileLock => pipfile_requirements(&needed.files[0])?,
+            Source::UvLock => return self.exported(needed, scratch),
+            Source::PipfileLock => Self::of_pipenv(needed)?,
+            Source::PoetryLock => Self::of_poetry(needed)?,
             Source::Pylock | Source::Pyproject | Source::Requirements => return Ok(needed.path()),
         };
         let file = scratch.join("requirements.txt");
@@ -58,26 +71,49 @@ impl Installer<'_> {
         Ok(file)
     }
 
-    /// What a `uv.lock` locks, if it still fits its project.
-    fn exported(&self, needed: &Dependencies) -> Result<String, PythonError> {
+    fn of_pipenv(needed: &Dependencies) -> Result<String, PythonError> {
+        if let Some(pipfile) = needed.beside("Pipfile")
+            && pipfile::is_out_of_date(&needed.files[0], &parse(pipfile)?)
+        {
+            let (lock, project) = (needed.shown().to_owned(), pipfile.shown.clone());
+            return Err(PythonError::LockOutOfDate { lock, project, command: "pipenv lock" });
+        }
+        pipfile::requirements(&needed.files[0], &needed.folder)
+    }
+
+    fn of_poetry(needed: &Dependencies) -> Result<String, PythonError> {
+        let lock = PoetryLock::new(&parse(&needed.files[0])?);
+        let Some(project) = needed.beside("pyproject.toml") else {
+            return Ok(lock.requirements(&Table::new(), &needed.folder));
+        };
+        let table = parse(project)?;
+        if lock.missing(&table).is_some() {
+            let (lock, project) = (needed.shown().to_owned(), project.shown.clone());
+            return Err(PythonError::LockOutOfDate { lock, project, command: "poetry lock" });
+        }
+        Ok(lock.requirements(&table, &needed.folder))
+    }
+
+    /// What a `uv.lock` locks, if it still fits its project. A requirement file could not say which index a package is from.
+    fn exported(&self, needed: &Dependencies, scratch: &Path) -> Result<PathBuf, PythonError> {
+        let file = scratch.join("pylock.toml");
         let mut command = self.uv.command(&needed.folder, self.environment);
-        command.args([
-            "export",
-            "--quiet",
-            "--locked",
-            "--no-dev",
-            "--no-editable",
-            "--no-emit-project",
-            "--no-header",
-        ]);
-        command.arg("--python").arg(&self.interpreter.program);
-        self.uv.run(command)?.map_err(|said| {
-            if said.contains("--locked") {
+        let format = ["export", "--quiet", "--format", "pylock.toml", "--locked"];
+        command.args(format).args(["--no-dev", "--no-editable", "--no-emit-project", "--no-header"]);
+        command.arg("--python").arg(&self.interpreter.program).arg("--output-file").arg(&file);
+        self.uv.run(command, &self.secrets()).map_err(|error| match error {
+            UvError::NotStarted { program, source } => PythonError::NotStarted { program, source },
+            UvError::Refused { said } if said.contains("--locked") => {
                 let project = needed.shown().replace("uv.lock", "pyproject.toml");
-                return PythonError::LockOutOfDate { lock: needed.shown().to_owned(), project };
+                PythonError::LockOutOfDate { lock: needed.shown().to_owned(), project, command: "uv lock" }
             }
-            self.refusal(needed, &said)
-        })
+            UvError::Refused { said } => self.refusal(needed, &said),
+        })?;
+        Ok(file)
+    }
+
+    fn secrets(&self) -> Secrets {
+        Secrets::of(self.environment)
     }
 
     /// The platform to install for, if it is not this machine's: functions run on Linux.

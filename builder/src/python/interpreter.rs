@@ -8,7 +8,7 @@ use std::process::Command;
 use ship_core::DigestHasher;
 
 use super::version::Version;
-use crate::environment::BuildEnvironment;
+use crate::environment::{Audience, BuildEnvironment};
 use crate::tree::FileStat;
 
 /// The names of the program, in the order in which a host looks for them.
@@ -50,7 +50,7 @@ pub(super) fn find_version(minor: &str, environment: &BuildEnvironment) -> Optio
 fn command(program: &Path, environment: &BuildEnvironment) -> Command {
     let mut command = Command::new(program);
     // Version managers choose by the current folder. A host runs functions in a folder of its own.
-    command.current_dir("/").env_clear().envs(environment.variables());
+    command.current_dir("/").env_clear().envs(environment.variables(Audience::Python));
     command
 }
 

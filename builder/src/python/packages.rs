@@ -15,14 +15,14 @@ const NOTES: [&str; 7] =
 /// Programs begin with the path of the Python that they were installed for, and no function starts them.
 const PROGRAMS: &str = "bin";
 
-/// The members of the layer of what was installed into `target`, with the size of each.
-pub(super) fn members(target: &Path) -> Result<Vec<(Member, u64)>, PythonError> {
+/// The members of the layer of what was installed into `target`.
+pub(super) fn members(target: &Path) -> Result<Vec<Member>, PythonError> {
     let mut members = Vec::new();
     collect(target, MOUNT, &mut members)?;
     Ok(members)
 }
 
-fn collect(folder: &Path, name: &str, members: &mut Vec<(Member, u64)>) -> Result<(), PythonError> {
+fn collect(folder: &Path, name: &str, members: &mut Vec<Member>) -> Result<(), PythonError> {
     let failed = |source| PythonError::Storage { path: folder.to_owned(), source };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -36,7 +36,7 @@ fn collect(folder: &Path, name: &str, members: &mut Vec<(Member, u64)>) -> Resul
         if metadata.is_dir() {
             collect(&entry.path(), &below, members)?;
         } else {
-            members.push((Member::data(below, Content::File(entry.path())), metadata.len()));
+            members.push(Member::data(below, Content::File(entry.path())));
         }
     }
     Ok(())

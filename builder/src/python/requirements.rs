@@ -99,7 +99,7 @@ fn names(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A name as package indexes compare it.
-fn normalised(name: &str) -> String {
+pub(super) fn normalised(name: &str) -> String {
     name.chars().map(|c| if "_.".contains(c) { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 

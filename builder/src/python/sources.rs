@@ -8,13 +8,23 @@ use crate::detect::{IgnoreFile, SiteFolder, SiteFolderKind};
 use crate::tree::{self, FileStat, Selection, TreeError, TreeFile};
 
 /// Files that say of a folder that it is a Python project.
-const PROJECT_FILES: [&str; 7] =
-    ["Pipfile", "Pipfile.lock", "manage.py", "pylock.toml", "pyproject.toml", "requirements.txt", "uv.lock"];
+const PROJECT_FILES: [&str; 8] = [
+    "Pipfile",
+    "Pipfile.lock",
+    "manage.py",
+    "poetry.lock",
+    "pylock.toml",
+    "pyproject.toml",
+    "requirements.txt",
+    "uv.lock",
+];
 
-/// Files that no program reads while it runs. A change of one is no change of the functions.
-const LEFT_OUT: [&str; 20] = [
+/// Files that no program reads while it runs, and some of which name private indexes. A change of one is no change of the
+/// functions; one that a program does read is taken along by `include_files`.
+const LEFT_OUT: [&str; 23] = [
     "Cargo.lock",
     "Cargo.toml",
+    "Pipfile",
     "Pipfile.lock",
     "bun.lock",
     "bun.lockb",
@@ -28,9 +38,11 @@ const LEFT_OUT: [&str; 20] = [
     "pnpm-lock.yaml",
     "poetry.lock",
     "pylock.toml",
+    "requirements.txt",
     "ship.toml",
     "tsconfig.json",
     "uv.lock",
+    "uv.toml",
     "vercel.json",
     "yarn.lock",
 ];
@@ -40,6 +52,9 @@ const LEFT_OUT_ENDINGS: [&str; 9] = [".astro", ".go", ".jsx", ".pyc", ".pyo", ".
 
 /// Folders that tools make.
 const LEFT_OUT_FOLDERS: [&str; 4] = ["__pycache__", "__pypackages__", "htmlcov", "node_modules"];
+
+/// Where setuptools leaves what it builds.
+const SETUPTOOLS_FOLDER: &str = "build";
 
 /// What a virtual environment has in its folder.
 const VIRTUAL_ENVIRONMENT: &str = "pyvenv.cfg";
@@ -52,6 +67,12 @@ pub(crate) fn is_python_project(folder: &Path) -> bool {
 /// Whether `folder` is a virtual environment: installed packages, for this machine.
 pub(crate) fn is_virtual_environment(folder: &Path) -> bool {
     folder.join(VIRTUAL_ENVIRONMENT).exists()
+}
+
+/// Whether the folder at `path` below `base` is one that setuptools leaves behind, also when a project is installed for its own
+/// functions.
+pub(crate) fn is_made_by_setuptools(base: &Path, path: &str) -> bool {
+    path.ends_with(".egg-info") || (path == SETUPTOOLS_FOLDER && base.join(path).join("lib").is_dir())
 }
 
 /// The files that functions may need, those of `entries` among them whatever is ignored.
@@ -92,8 +113,8 @@ impl Selection for SourceSelection {
     /// Hidden folders are those of tools, and may hold secrets.
     fn enters(&self, path: &str, name: &str) -> bool {
         let is_made_by_tools = LEFT_OUT_FOLDERS.contains(&name)
-            || name.ends_with(".egg-info")
             || (name == "target" && self.base.join("Cargo.toml").exists())
+            || is_made_by_setuptools(&self.base, path)
             || is_virtual_environment(&self.base.join(path));
         let is_served = self.served.as_deref() == Some(Path::new(path));
         !(name.starts_with('.') || is_made_by_tools || is_served)

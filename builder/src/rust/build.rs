@@ -4,25 +4,44 @@ use rayon::prelude::*;
 use ship_core::{Digest, DigestHasher, FunctionName, FunctionRuntime};
 
 use super::compile::{Compiler, RustError};
+use super::linker::{Linker, is_native};
 use super::mirror::{Mirror, templates_digest};
 use super::snapshot::{RustInputs, Workspace};
 use super::toolchain::Toolchain;
 use crate::artifact::{ArtifactError, Member};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact};
+use crate::event::BuildEvent;
 
 /// Changes when the same inputs would give another program for a reason that is in none of them.
 const KEY_VERSION: &str = "ship rust function 1";
 
 /// Builds the functions of `inputs`.
 pub(crate) fn build(inputs: &RustInputs, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
-    let mut artifacts = Artifacts::new();
     if inputs.workspaces.is_empty() {
-        return Ok(artifacts);
+        return Ok(Artifacts::new());
     }
     let toolchain = Toolchain::find(job.environment)?;
-    let identity = toolchain.identity(job.environment);
+    let linker = Linker::choose(job.options, job.environment);
+    match build_with(linker, &toolchain, inputs, job) {
+        // Most programs run on other machines of today all the same, and a host starts them before it shows them.
+        Err(BuildError::Rust(error @ RustError::LinkerUnreachable { .. })) if is_native(job.options.arch) => {
+            job.tell(BuildEvent::LinkerAbsent { reason: error.to_string() });
+            build_with(Linker::Own, &toolchain, inputs, job)
+        }
+        other => other,
+    }
+}
+
+fn build_with(
+    linker: Linker,
+    toolchain: &Toolchain,
+    inputs: &RustInputs,
+    job: &BuildJob<'_>,
+) -> Result<Artifacts, BuildError> {
+    let mut artifacts = Artifacts::new();
+    let identity = toolchain.identity(linker, job.environment);
     for workspace in &inputs.workspaces {
-        let build = WorkspaceBuild { workspace, job, toolchain: &toolchain, identity };
+        let build = WorkspaceBuild { workspace, job, toolchain, linker, identity };
         artifacts.extend(build.run()?);
     }
     Ok(artifacts)
@@ -32,6 +51,7 @@ struct WorkspaceBuild<'b> {
     workspace: &'b Workspace,
     job: &'b BuildJob<'b>,
     toolchain: &'b Toolchain,
+    linker: Linker,
     identity: Digest,
 }
 
@@ -54,11 +74,13 @@ impl WorkspaceBuild<'_> {
     }
 
     fn compile(&self, changed: &[&FunctionName]) -> Result<Artifacts, BuildError> {
-        let BuildJob { site, arch, environment, .. } = *self.job;
+        let BuildJob { site, options, environment, .. } = *self.job;
         let cache = environment.cache_dir.join("rust");
         let mirror =
             Mirror::write(self.workspace, &cache).map_err(|source| RustError::Mirror { folder: cache, source })?;
-        let compiler = Compiler { toolchain: self.toolchain, arch, site, environment };
+        self.toolchain.require_standard_library(options.arch, &self.workspace.cargo_folder(site), environment)?;
+        let linker = self.linker.ready(environment, &|event| self.job.tell(event))?;
+        let compiler = Compiler { toolchain: self.toolchain, linker, arch: options.arch, site, environment };
         let programs = compiler.compile(self.workspace, &mirror, changed, &|event| self.job.tell(event))?;
         let pack = |(name, program): (&&FunctionName, _)| {
             let included = self.job.included(name);
@@ -78,7 +100,7 @@ impl WorkspaceBuild<'_> {
         hasher.update_field(KEY_VERSION.as_bytes());
         hasher.update(templates_digest().as_bytes());
         hasher.update(self.identity.as_bytes());
-        hasher.update_field(self.job.arch.as_str().as_bytes());
+        hasher.update_field(self.job.options.arch.as_str().as_bytes());
         hasher.update(self.workspace.digest.as_bytes());
         hasher.update_field(function.as_str().as_bytes());
         self.job.included(function).key(hasher.finish())

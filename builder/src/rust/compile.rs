@@ -1,11 +1,12 @@
 //! Compiling: all functions of one workspace in one run of cargo, so that what they share is compiled once.
 
 use std::io::{self, BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use ship_core::FunctionName;
 
+use super::linker::ReadyLinker;
 use super::manifest::{MANIFEST, Manifest};
 use super::message::{Places, compiler_folder, progress};
 use super::mirror::Mirror;
@@ -15,12 +16,10 @@ use crate::detect::SiteFolder;
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 
-/// The oldest glibc that programs run with: that of the oldest systems in use, and the oldest that Rust itself supports.
-const GLIBC: &str = "2.17";
-
 /// How functions are compiled in one build.
 pub(super) struct Compiler<'c> {
     pub(super) toolchain: &'c Toolchain,
+    pub(super) linker: ReadyLinker,
     pub(super) arch: Architecture,
     pub(super) site: &'c SiteFolder,
     pub(super) environment: &'c BuildEnvironment,
@@ -35,14 +34,14 @@ impl Compiler<'_> {
         functions: &[&FunctionName],
         events: &dyn Fn(BuildEvent),
     ) -> Result<Vec<PathBuf>, RustError> {
-        self.require_standard_library(workspace)?;
         events(BuildEvent::Compiling { functions: functions.iter().map(|name| (*name).clone()).collect() });
         let mut command = self.command(workspace, mirror);
         let names: Vec<&str> = functions.iter().map(|name| mirror.binaries[*name].as_str()).collect();
         for name in &names {
             command.arg("--bin").arg(name);
         }
-        tracing::debug!(?command, "compiling");
+        // Not the command itself: its variables hold passwords.
+        tracing::debug!(arguments = ?command.get_args(), "compiling");
         let (succeeded, said) = run(command, events).map_err(|source| self.not_started(source))?;
         if !succeeded {
             let folder = compiler_folder(&mirror.folder, &workspace.folder);
@@ -51,7 +50,7 @@ impl Compiler<'_> {
             return Err(RustError::Refused { message });
         }
         events(BuildEvent::Compiled { functions: functions.len() });
-        let programs = mirror.target.join(Toolchain::target(self.arch)).join("release");
+        let programs = self.target_folder(mirror).join(Toolchain::target(self.arch)).join("release");
         Ok(names.iter().map(|name| programs.join(name)).collect())
     }
 
@@ -59,17 +58,10 @@ impl Compiler<'_> {
     /// there, and compiles the mirror.
     fn command(&self, workspace: &Workspace, mirror: &Mirror) -> Command {
         let target = Toolchain::target(self.arch);
-        let mut command = Command::new(&self.toolchain.cargo);
-        command.current_dir(self.folder(workspace)).stdin(Stdio::null());
-        command.env_clear().envs(self.environment.variables());
-        command.env("CARGO_TARGET_DIR", &mirror.target).env("CARGO_TERM_COLOR", "never").env("LC_ALL", "C");
-        command.env("CARGO_INCREMENTAL", "0");
-        if self.toolchain.has_zigbuild {
-            command.args(["zigbuild", "--target", &format!("{target}.{GLIBC}")]);
-        } else {
-            tracing::debug!("there is no cargo-zigbuild with zig: programs need a glibc as new as this machine's");
-            command.args(["build", "--target", target]);
-        }
+        let mut command = self.linker.command(self.toolchain, self.arch, self.environment);
+        command.current_dir(workspace.cargo_folder(self.site)).stdin(Stdio::null());
+        command.env("CARGO_TARGET_DIR", self.target_folder(mirror)).env("CARGO_TERM_COLOR", "never");
+        command.env("CARGO_INCREMENTAL", "0").env("LC_ALL", "C");
         command.arg("--release").arg("--manifest-path").arg(mirror.folder.join(&workspace.folder).join(MANIFEST));
         for setting in self.settings(workspace, mirror, target) {
             command.arg("--config").arg(setting);
@@ -89,7 +81,7 @@ impl Compiler<'_> {
             settings.push("profile.release.strip=\"symbols\"".to_owned());
         }
         if self.environment.variable("RUSTFLAGS").is_none() {
-            let mut prefixes = vec![(mirror.target.clone(), "/target"), (mirror.folder.clone(), "/site")];
+            let mut prefixes = vec![(self.target_folder(mirror), "/target"), (mirror.folder.clone(), "/site")];
             prefixes.extend(cargo_home(self.environment).map(|folder| (folder, "/cargo")));
             let flags = prefixes.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
             let flags = toml::Value::from(flags.collect::<Vec<_>>());
@@ -113,27 +105,12 @@ impl Compiler<'_> {
         settings
     }
 
-    fn folder(&self, workspace: &Workspace) -> PathBuf {
-        let folder = workspace.root.join(&workspace.folder);
-        if folder.is_dir() { folder } else { self.site.base.clone() }
-    }
-
-    /// Another processor's standard library is there only where somebody has installed it.
-    fn require_standard_library(&self, workspace: &Workspace) -> Result<(), RustError> {
-        if self.arch == Architecture::default() {
-            return Ok(());
+    /// Where cargo writes. Who deploys here and elsewhere by turns would compile everything anew each time, were it one folder.
+    fn target_folder(&self, mirror: &Mirror) -> PathBuf {
+        match self.linker {
+            ReadyLinker::Own => mirror.target.clone(),
+            ReadyLinker::Found | ReadyLinker::Pinned { .. } => mirror.target.with_file_name("target-any"),
         }
-        let target = Toolchain::target(self.arch);
-        let mut command = Command::new(self.toolchain.cargo.with_file_name("rustc"));
-        command.current_dir(self.folder(workspace)).env_clear().envs(self.environment.variables());
-        let output = command.args(["--print", "target-libdir", "--target", target]).stdin(Stdio::null()).output();
-        let folder = output.map_err(|source| self.not_started(source))?.stdout;
-        let folder = PathBuf::from(String::from_utf8_lossy(&folder).trim());
-        let has_core = |folder: &Path| {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-            entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
-        };
-        if has_core(&folder) { Ok(()) } else { Err(RustError::NoStandardLibrary { target }) }
     }
 
     fn not_started(&self, source: io::Error) -> RustError {
@@ -174,13 +151,49 @@ pub enum RustError {
         message: String,
     },
     /// There is no standard library for the wanted processor.
-    #[error(
-        "there is no Rust standard library for {target}: `rustup target add {target}` installs it, and `cargo-zigbuild` with \
-         `zig`, or a C compiler for {target}, links with it"
-    )]
+    #[error("there is no Rust standard library for {target}: `rustup target add {target}` installs it")]
     NoStandardLibrary {
         /// The target.
         target: &'static str,
+    },
+    /// There is no linker for other machines that could be fetched for this one.
+    #[error(
+        "ship has no linker to fetch for {platform}: install `cargo-zigbuild` and `zig`, which build for other machines"
+    )]
+    NoLinker {
+        /// The operating system and processor.
+        platform: String,
+    },
+    /// It could not be fetched.
+    #[error(
+        "the linker that builds functions in Rust for other machines could not be fetched from {address}: install `cargo-zigbuild` and \
+         `zig`, or set UV_DEFAULT_INDEX"
+    )]
+    LinkerUnreachable {
+        /// What was asked.
+        address: String,
+        /// Why it gave nothing.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What arrived is something else.
+    #[error("what {address} gave is not the linker that was asked for: its digest is {found}, not {expected}")]
+    LinkerDigest {
+        /// Where it came from.
+        address: String,
+        /// Its digest.
+        found: String,
+        /// The digest it should have.
+        expected: &'static str,
+    },
+    /// A folder for tools cannot be written.
+    #[error("`{}` cannot be written", path.display())]
+    Storage {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// The compiler cannot be started.
     #[error("`{}` cannot be started", program.display())]

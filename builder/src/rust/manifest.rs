@@ -25,6 +25,23 @@ pub(crate) fn is_of_package(base: &Path, file: &str) -> bool {
     })
 }
 
+/// Crates that serve HTTP.
+const SERVERS: [&str; 8] = ["actix-web", "axum", "hyper", "ntex", "poem", "salvo", "viz", "warp"];
+
+/// What a program without such a crate waits for visitors with.
+const LISTENER: &str = "TcpListener";
+
+/// Whether the package in `folder` may be a server: it uses a crate that serves HTTP, or its program listens by itself.
+pub(crate) fn is_server(folder: &Path) -> bool {
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let manifest = Manifest::parse(&read(MANIFEST));
+    let uses_server = || SERVERS.iter().any(|name| manifest.depends_on(name));
+    manifest.is_package() && (uses_server() || read(MAIN).contains(LISTENER))
+}
+
+/// Where cargo finds the program of a package that names none.
+const MAIN: &str = "src/main.rs";
+
 /// The tables that name dependencies.
 const DEPENDENCY_TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
@@ -58,12 +75,17 @@ impl Manifest {
         self.table.get("profile").and_then(|table| table.get("release")?.get("strip")).is_some()
     }
 
-    /// The name of the binary that is made of `file`, a path relative to the manifest.
+    /// The name of the binary that is made of `file`, a path relative to the manifest, because the manifest or cargo's own rule
+    /// says so.
     pub(super) fn binary_of(&self, file: &str) -> Option<String> {
         let is_it = |path: &Value| path.as_str().is_some_and(|path| normalised(Path::new(path)) == Path::new(file));
-        let binaries = self.table.get("bin")?.as_array()?;
-        let binary = binaries.iter().find(|binary| binary.get("path").is_some_and(is_it))?;
-        Some(binary.get("name")?.as_str()?.to_owned())
+        let binaries = self.table.get("bin").and_then(Value::as_array);
+        let named = binaries.into_iter().flatten().find(|binary| binary.get("path").is_some_and(is_it));
+        let package = self.table.get("package").filter(|package| {
+            let is_found = package.get("autobins").and_then(Value::as_bool) != Some(false);
+            file == MAIN && is_found
+        });
+        Some(named.or(package)?.get("name")?.as_str()?.to_owned())
     }
 
     /// The folders that it names, as it writes them: path dependencies, patches, and the patterns of workspace members.
@@ -167,6 +189,9 @@ mod tests {
         assert_eq!(manifest.folders(), ["../b", "d", "e", "f", "crates/*"]);
         assert_eq!(manifest.binary_of("api/x.rs").as_deref(), Some("x"));
         assert_eq!(manifest.binary_of("api/y.rs"), None);
+        assert_eq!(manifest.binary_of("src/main.rs").as_deref(), Some("a"));
+        let silent = Manifest::parse("[package]\nname = \"a\"\nautobins = false\n");
+        assert_eq!(silent.binary_of("src/main.rs"), None);
         assert!(manifest.depends_on("vercel_runtime") && !manifest.depends_on("http"));
         assert!(manifest.is_package() && manifest.is_workspace() && manifest.says_strip());
     }

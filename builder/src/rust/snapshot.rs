@@ -129,6 +129,12 @@ fn workspace_of(package: &Path) -> PathBuf {
 }
 
 impl Workspace {
+    /// The folder that cargo runs in: a person's own, whose settings and toolchain it finds there.
+    pub(super) fn cargo_folder(&self, site: &SiteFolder) -> PathBuf {
+        let folder = self.root.join(&self.folder);
+        if folder.is_dir() { folder } else { site.base.clone() }
+    }
+
     fn read(
         folder: &Path,
         packages: &BTreeMap<PathBuf, Vec<RustFunction>>,

@@ -2,30 +2,28 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use ship_core::{Digest, DigestHasher};
 
 use super::compile::RustError;
-use crate::environment::{Architecture, BuildEnvironment};
+use super::linker::{Linker, is_native};
+use crate::environment::{Architecture, Audience, BuildEnvironment};
 use crate::tree::FileStat;
 
 /// Variables that change what is compiled.
 const DECIDING: [&str; 2] = ["RUSTFLAGS", "RUSTUP_TOOLCHAIN"];
 
-/// A cargo, and perhaps the program that links for older systems.
+/// A cargo.
 #[derive(Clone, Debug)]
 pub(super) struct Toolchain {
     pub(super) cargo: PathBuf,
-    /// Whether `cargo zigbuild` works here: it links against the glibc of old systems, for any processor.
-    pub(super) has_zigbuild: bool,
 }
 
 impl Toolchain {
     /// The one on the search path.
     pub(super) fn find(environment: &BuildEnvironment) -> Result<Self, RustError> {
-        let cargo = on_path(environment, "cargo").ok_or(RustError::NoCargo)?;
-        let has_zig = on_path(environment, "zig").is_some() || on_path(environment, "python-zig").is_some();
-        Ok(Self { cargo, has_zigbuild: has_zig && on_path(environment, "cargo-zigbuild").is_some() })
+        Ok(Self { cargo: on_path(environment, "cargo").ok_or(RustError::NoCargo)? })
     }
 
     /// What it compiles for.
@@ -36,9 +34,31 @@ impl Toolchain {
         }
     }
 
-    /// Changes when another compiler would be used. Starting one to ask for its version would cost more than all the rest of a
+    /// Another processor's standard library is there only where somebody has installed it. `folder` is the one that cargo runs
+    /// in, where a file may name another toolchain.
+    pub(super) fn require_standard_library(
+        &self,
+        arch: Architecture,
+        folder: &Path,
+        environment: &BuildEnvironment,
+    ) -> Result<(), RustError> {
+        if is_native(arch) {
+            return Ok(());
+        }
+        let (target, rustc) = (Self::target(arch), self.cargo.with_file_name("rustc"));
+        let mut command = Command::new(&rustc);
+        command.current_dir(folder).env_clear().envs(environment.variables(Audience::Rust));
+        let output = command.args(["--print", "target-libdir", "--target", target]).stdin(Stdio::null()).output();
+        let folder = output.map_err(|source| RustError::NotStarted { program: rustc, source })?.stdout;
+        let folder = PathBuf::from(String::from_utf8_lossy(&folder).trim());
+        let mut entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let has_core = entries.any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"));
+        if has_core { Ok(()) } else { Err(RustError::NoStandardLibrary { target }) }
+    }
+
+    /// Changes when another compiler or linker would be used. Starting one to ask for its version would cost more than all the rest of a
     /// build in which nothing changed.
-    pub(super) fn identity(&self, environment: &BuildEnvironment) -> Digest {
+    pub(super) fn identity(&self, linker: Linker, environment: &BuildEnvironment) -> Digest {
         let mut hasher = DigestHasher::new();
         let mut add = |path: &Path| {
             hasher.update_field(path.as_os_str().as_encoded_bytes());
@@ -73,7 +93,7 @@ impl Toolchain {
         for name in DECIDING {
             hasher.update_field(environment.variable(name).unwrap_or_default().as_encoded_bytes());
         }
-        hasher.update_field(if self.has_zigbuild { b"zig" } else { b"own" });
+        hasher.update_field(linker.label().as_bytes());
         hasher.finish()
     }
 }
@@ -88,7 +108,8 @@ fn home(environment: &BuildEnvironment, variable: &str, folder: &str) -> Option<
     own.or_else(|| Some(Path::new(environment.variable("HOME")?).join(folder)))
 }
 
-fn on_path(environment: &BuildEnvironment, program: &str) -> Option<PathBuf> {
+/// The program of this name on the search path.
+pub(super) fn on_path(environment: &BuildEnvironment, program: &str) -> Option<PathBuf> {
     let is_executable =
         |path: &PathBuf| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
     environment.search_path().map(|folder| folder.join(program)).find(is_executable)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use ship_builder::{Architecture, BuildOptions, BuildTarget, write_output};
+use ship_builder::{Architecture, BuildOptions, BuildTarget, RunsOn, write_output};
 
 use crate::building::{self, BuildRequest};
 use crate::commands::deploy::FunctionLine;
@@ -28,7 +28,7 @@ pub(crate) struct BuildArgs {
 }
 
 pub(crate) async fn run(arguments: BuildArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
-    let options = BuildOptions { arch: arguments.arch.unwrap_or_default() };
+    let options = BuildOptions { arch: arguments.arch.unwrap_or_default(), runs_on: RunsOn::AnyMachine };
     let target = if arguments.prod { BuildTarget::Production } else { BuildTarget::Preview };
     let request = BuildRequest { options, target, ..BuildRequest::default() };
     let built = building::build(&arguments.path.unwrap_or_else(|| ".".into()), request, settings, output).await?;

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ship_api::{CheckFunctions, ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
-use ship_builder::{BuildOptions, BuildTarget};
+use ship_builder::{BuildOptions, BuildTarget, RunsOn};
 use ship_core::{BranchName, Target};
 
 use self::document::DeployDocument;
 use self::send::{Delivery, deliver};
 use crate::building::{self, BuildFrom, BuildRequest, Built, Outcome};
-use crate::connection::connect;
+use crate::connection::{connect, is_on_this_machine};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, count, duration};
@@ -49,14 +49,16 @@ pub(crate) struct DeployArgs {
 }
 
 impl DeployArgs {
-    fn build_request(&self) -> BuildRequest {
+    fn build_request(&self, settings: &Settings) -> BuildRequest {
         let target = if self.prod { BuildTarget::Production } else { BuildTarget::Preview };
         let from = if self.prebuilt { BuildFrom::Prebuilt } else { BuildFrom::Sources };
-        BuildRequest { options: BuildOptions::default(), target, branch: self.branch.clone(), from, url: None }
+        let runs_on = if is_on_this_machine(settings) { RunsOn::ThisMachine } else { RunsOn::AnyMachine };
+        let options = BuildOptions { runs_on, ..BuildOptions::default() };
+        BuildRequest { options, target, branch: self.branch.clone(), from, url: None }
     }
 
     async fn build(&self, path: &Path, settings: &Settings, output: &Output) -> Result<Outcome, CommandError> {
-        let request = self.build_request();
+        let request = self.build_request(settings);
         if self.force || self.prebuilt {
             let built = building::build(path, request, settings, output).await?;
             return Ok(Outcome::Built(Box::new(built)));

@@ -129,6 +129,10 @@ impl From<BuildError> for CommandError {
             BuildError::Node(_) => Self::project(error).code("no_toolchain"),
             BuildError::Plan(error) => error.into(),
             BuildError::Python(error) => python(error),
+            BuildError::Artifact(error) => match error.code() {
+                Some(code) => Self::project(error).code(code),
+                None => Self::project(error),
+            },
             _ => Self::project(error),
         }
     }

@@ -18,7 +18,7 @@ macro_rules! variables {
     ($(#[doc = $meaning:literal] $constant:ident = $name:literal;)+) => {
         $(#[doc = $meaning] pub(crate) const $constant: Variable = Variable { name: $name, meaning: $meaning };)+
 
-        /// Every variable that ship reads. What is not in this list is never looked at.
+        /// Every variable that ship reads, besides further settings of the tools that build. What is neither is never looked at.
         pub(crate) const REGISTRY: &[Variable] = &[$($constant),+];
     };
 }
@@ -92,7 +92,19 @@ variables! {
     RUSTUP_TOOLCHAIN = "RUSTUP_TOOLCHAIN";
     /// Flags for the Rust compiler, in place of those that ship would give it
     RUSTFLAGS = "RUSTFLAGS";
-    /// The file of passwords for module servers
+    /// The package index that Python packages are installed from
+    UV_DEFAULT_INDEX = "UV_DEFAULT_INDEX";
+    /// Further package indexes; `UV_INDEX_<NAME>_USERNAME` and `UV_INDEX_<NAME>_PASSWORD` open them
+    UV_INDEX = "UV_INDEX";
+    /// The folder of the Python packages that were downloaded
+    UV_CACHE_DIR = "UV_CACHE_DIR";
+    /// The package index, as pip is told of it
+    PIP_INDEX_URL = "PIP_INDEX_URL";
+    /// Further package indexes, as pip is told of them
+    PIP_EXTRA_INDEX_URL = "PIP_EXTRA_INDEX_URL";
+    /// The file of pip's settings
+    PIP_CONFIG_FILE = "PIP_CONFIG_FILE";
+    /// The file of passwords for servers of packages and modules
     NETRC = "NETRC";
     /// The file of git's settings
     GIT_CONFIG_GLOBAL = "GIT_CONFIG_GLOBAL";
@@ -204,8 +216,9 @@ variables! {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     values: HashMap<&'static str, OsString>,
-    /// Variables that frontends are made of, and settings of package managers: their names are known by how they begin.
-    of_frontends: Vec<(String, OsString)>,
+    /// Variables that frontends are made of, and settings of the tools that build: the builder knows their names, some of which
+    /// hold the name of an index or a registry.
+    of_builds: Vec<(String, OsString)>,
 }
 
 impl Environment {
@@ -213,14 +226,17 @@ impl Environment {
     pub(crate) fn of_process() -> Self {
         let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         let is_of_frontend = |name: &str| ship_builder::frontend_prefixes().any(|prefix| name.starts_with(prefix));
-        let of_frontends = named.filter(|(name, value)| !value.is_empty() && is_of_frontend(name)).collect();
-        Self { of_frontends, ..Self::from_lookup(|name| std::env::var_os(name)) }
+        let is_registered = |name: &str| REGISTRY.iter().any(|variable| variable.name == name);
+        let is_of_build =
+            |name: &str| !is_registered(name) && (is_of_frontend(name) || ship_builder::reaches_builds(name));
+        let of_builds = named.filter(|(name, value)| !value.is_empty() && is_of_build(name)).collect();
+        Self { of_builds, ..Self::from_lookup(|name| std::env::var_os(name)) }
     }
 
     fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         let value =
             |variable: &Variable| Some((variable.name, lookup(variable.name).filter(|value| !value.is_empty())?));
-        Self { values: REGISTRY.iter().filter_map(value).collect(), of_frontends: Vec::new() }
+        Self { values: REGISTRY.iter().filter_map(value).collect(), of_builds: Vec::new() }
     }
 
     /// The value, whatever its bytes.
@@ -240,8 +256,8 @@ impl Environment {
 
     /// All that are set, with their values.
     pub(crate) fn all_pairs(&self) -> impl Iterator<Item = (OsString, OsString)> {
-        let of_frontends = self.of_frontends.iter().map(|(name, value)| (name.into(), value.clone()));
-        self.values.iter().map(|(name, value)| ((*name).into(), value.clone())).chain(of_frontends)
+        let of_builds = self.of_builds.iter().map(|(name, value)| (name.into(), value.clone()));
+        self.values.iter().map(|(name, value)| ((*name).into(), value.clone())).chain(of_builds)
     }
 
     /// Those of `variables` that are set, with their values.

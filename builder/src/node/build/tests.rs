@@ -168,6 +168,61 @@ fn packages_outside() {
     assert!(built(&project.build().unwrap())[0].2);
 }
 
+/// The names of what stands in the layer of a function; nothing if it has none.
+fn in_layer(output: &BuildOutput, name: &str) -> Vec<String> {
+    let built = output.functions().iter().find(|built| built.function.name.as_str() == name).unwrap();
+    let Some(layer) = built.function.layers.first() else { return Vec::new() };
+    let Some(BlobSource::File(file)) = output.blob_source(&layer.digest) else { panic!("a layer is a file") };
+    let zip = ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap();
+    zip.file_names().map(|name| name.unwrap().to_string()).collect()
+}
+
+/// What a function does not want of the files that it reads, and of its packages, it does not get; what it wants of packages
+/// stands among them, also where it imports none. What one function says is nothing to the others.
+#[test]
+fn exclusions_and_inclusions() {
+    let reads = "import native from 'native';\nimport { readdirSync } from 'node:fs';\nimport { join } from 'node:path';\n\
+                 export const GET = () => new Response(native + readdirSync(join(process.cwd(), 'data')));";
+    let config = r#"{"functions": {
+        "api/less.ts": {"excludeFiles": "{data/*.csv,node_modules/native/docs/**}"},
+        "api/more.ts": {"includeFiles": "node_modules/fonts/**"}}}"#;
+    let project = TestProject::new([
+        ("api/all.ts", reads),
+        ("api/less.ts", reads),
+        ("api/more.ts", "export const GET = () => new Response('more');"),
+        ("data/a.txt", "a"),
+        ("data/large.csv", "1,2"),
+        ("node_modules/native/package.json", r#"{"name":"native","version":"1.0.0","gypfile":true}"#),
+        ("node_modules/native/index.js", "module.exports = require('./build/native.node');"),
+        ("node_modules/native/build/native.node", "machine code"),
+        ("node_modules/native/docs/index.html", "a page"),
+        ("node_modules/fonts/sans.ttf", "a font"),
+        ("vercel.json", config),
+    ]);
+    let output = project.build().unwrap();
+    let data = |name: &str| -> Vec<String> {
+        members(&output, name)
+            .into_keys()
+            .filter(|member| !member.starts_with("_ship") && member != "launcher.mjs")
+            .collect()
+    };
+    let native = ["build/native.node", "docs/index.html", "index.js", "package.json"];
+    let native = |left_out: &str| -> Vec<String> {
+        let names = native.iter().filter(|name| **name != left_out);
+        names.map(|name| format!("node_modules/native/{name}")).collect()
+    };
+    assert_eq!(
+        (data("api/all"), in_layer(&output, "api/all")),
+        (vec!["data/a.txt".into(), "data/large.csv".into()], native(""))
+    );
+    assert_eq!(
+        (data("api/less"), in_layer(&output, "api/less")),
+        (vec!["data/a.txt".into()], native("docs/index.html"))
+    );
+    assert_eq!((data("api/more"), in_layer(&output, "api/more")), (vec![], vec!["node_modules/fonts/sans.ttf".into()]));
+    assert!(built(&project.build().unwrap()).iter().all(|(.., cached)| *cached));
+}
+
 /// A package that reads its own files gives itself away only in its sources, and stays outside too.
 #[test]
 fn a_package_that_reads_its_own_files() {

@@ -5,17 +5,28 @@ use std::path::PathBuf;
 use crate::environment::BuildEnvironment;
 
 /// The public index.
-pub(super) const DEFAULT_INDEX: &str = "https://pypi.org/simple";
+pub(crate) const DEFAULT_INDEX: &str = "https://pypi.org/simple";
 
 /// The variables by which uv and pip are told their index. The first that is set counts.
 const UV_VARIABLES: [&str; 2] = ["UV_DEFAULT_INDEX", "UV_INDEX_URL"];
 const PIP_VARIABLE: &str = "PIP_INDEX_URL";
 
-/// The index that uv is told of, if it would not find it by itself: pip's.
-pub(super) fn index_for_uv(environment: &BuildEnvironment) -> Option<String> {
-    let knows_itself =
-        UV_VARIABLES.iter().any(|name| environment.variable(name).is_some()) || uv_setting(environment).is_some();
-    if knows_itself { None } else { pip_index(environment) }
+/// The same for indexes that are asked besides.
+const UV_FURTHER_VARIABLES: [&str; 2] = ["UV_INDEX", "UV_EXTRA_INDEX_URL"];
+const PIP_FURTHER_VARIABLE: &str = "PIP_EXTRA_INDEX_URL";
+
+/// What uv is told of indexes, as far as it would not find them by itself: pip's.
+pub(crate) fn settings_for_uv(environment: &BuildEnvironment) -> Vec<(&'static str, String)> {
+    let is_set = |name: &&str| environment.variable(name).is_some();
+    let mut settings = Vec::new();
+    if !UV_VARIABLES.iter().any(is_set) && uv_setting(environment).is_none() {
+        settings.extend(pip_index(environment).map(|index| ("UV_DEFAULT_INDEX", index)));
+    }
+    if !UV_FURTHER_VARIABLES.iter().any(is_set) {
+        let further = pip_value(environment, PIP_FURTHER_VARIABLE, "extra-index-url");
+        settings.extend(further.map(|further| ("UV_EXTRA_INDEX_URL", further)));
+    }
+    settings
 }
 
 /// The index that ship itself asks for uv.
@@ -26,9 +37,14 @@ pub(super) fn index(environment: &BuildEnvironment) -> String {
 }
 
 fn pip_index(environment: &BuildEnvironment) -> Option<String> {
-    let variable = environment.variable(PIP_VARIABLE).and_then(|value| value.to_str()).map(str::to_owned);
+    pip_value(environment, PIP_VARIABLE, "index-url")
+}
+
+/// What pip is told by a variable, or else by the key of a file.
+fn pip_value(environment: &BuildEnvironment, variable: &str, key: &str) -> Option<String> {
+    let variable = environment.variable(variable).and_then(|value| value.to_str()).map(str::to_owned);
     variable.or_else(|| {
-        pip_files(environment).into_iter().find_map(|file| pip_setting(&std::fs::read_to_string(file).ok()?))
+        pip_files(environment).into_iter().find_map(|file| pip_setting(&std::fs::read_to_string(file).ok()?, key))
     })
 }
 
@@ -43,16 +59,21 @@ fn pip_files(environment: &BuildEnvironment) -> Vec<PathBuf> {
     named.into_iter().chain(personal).chain(old).chain([PathBuf::from("/etc/pip.conf")]).collect()
 }
 
-/// `index-url` in the section `[global]` or `[install]`.
-fn pip_setting(text: &str) -> Option<String> {
+/// The value of a key in the section `[global]` or `[install]`. Several values stand in lines of their own, further to the right.
+fn pip_setting(text: &str, key: &str) -> Option<String> {
     let mut section = "";
-    for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[') {
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.trim().strip_prefix('[') {
             section = name.trim_end_matches(']');
         }
-        let Some((key, value)) = line.split_once('=') else { continue };
-        if matches!(section, "global" | "install") && matches!(key.trim(), "index-url" | "index_url") {
-            return Some(value.trim().to_owned());
+        let Some((name, value)) = line.split_once('=') else { continue };
+        if matches!(section, "global" | "install") && name.trim().replace('_', "-") == key {
+            let mut values = vec![value.trim()];
+            while let Some(line) = lines.next_if(|line| line.starts_with([' ', '\t'])) {
+                values.push(line.trim());
+            }
+            return Some(values.join(" ").trim().to_owned());
         }
     }
     None
@@ -82,13 +103,15 @@ mod tests {
     /// What pip was told stands in two sections; other sections and keys are about something else.
     #[test]
     fn pip_settings() {
-        let index = |text| pip_setting(text);
+        let index = |text| pip_setting(text, "index-url");
         assert_eq!(
             index("[global]\ntimeout = 60\nindex-url = https://a.example/simple\n").as_deref(),
             Some("https://a.example/simple")
         );
         assert_eq!(index("[install]\nindex_url=https://b.example/\n").as_deref(), Some("https://b.example/"));
-        assert_eq!(index("[freeze]\nindex-url = https://a.example\n[global]\nextra-index-url = x\n"), None);
+        let text = "[freeze]\nindex-url = https://a.example\n[global]\nextra-index-url =\n  x\n  y\ntimeout = 1\n";
+        assert_eq!(index(text), None);
+        assert_eq!(pip_setting(text, "extra-index-url").as_deref(), Some("x y"));
     }
 
     /// The variables of uv go before those of pip, which go before the public index.
@@ -101,9 +124,12 @@ mod tests {
             BuildEnvironment::new(folder.path().join("cache"), folder.path().join("toolchains"), variables)
         };
         let (uv, pip) = (("UV_DEFAULT_INDEX", "https://uv.example"), ("PIP_INDEX_URL", "https://pip.example"));
+        let further = ("PIP_EXTRA_INDEX_URL", "https://further.example");
         assert_eq!(index(&with(&[uv, pip])), "https://uv.example");
-        assert_eq!(index_for_uv(&with(&[uv, pip])), None);
+        assert_eq!(settings_for_uv(&with(&[uv, pip])), []);
         assert_eq!(index(&with(&[pip])), "https://pip.example");
-        assert_eq!(index_for_uv(&with(&[pip])).as_deref(), Some("https://pip.example"));
+        let of_pip = [("UV_DEFAULT_INDEX", pip.1.to_owned()), ("UV_EXTRA_INDEX_URL", further.1.to_owned())];
+        assert_eq!(settings_for_uv(&with(&[pip, further])), of_pip);
+        assert_eq!(settings_for_uv(&with(&[uv, further, ("UV_INDEX", "https://x.example")])), []);
     }
 }
