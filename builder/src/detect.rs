@@ -3,6 +3,7 @@
 mod builds;
 mod functions;
 mod ignored;
+mod parts;
 mod python;
 mod route;
 mod server;
@@ -33,9 +34,8 @@ pub use warning::ProjectWarning;
 
 pub(crate) use functions::{GoSource, Reach};
 
-use builds::Named;
-use functions::Found;
 pub(crate) use ignored::IgnoreFile;
+use parts::Parts;
 pub(crate) use server::ExpectedServer;
 pub(crate) use site::{SiteFolder, SiteFolderKind};
 
@@ -85,8 +85,8 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let mut rules = FunctionRules::new(text, &file)?;
     let named = builds::find(project, &base, &ignore, (text, &file), &mut rules, &mut warnings)?;
     let Parts { found, frontend, site } = match named {
-        Some(named) => named_parts(project, &base, &mut build, named)?,
-        None => found_parts(project, &base, (text, &file), &ignore, &mut rules, &mut warnings)?,
+        Some(named) => parts::named(project, &base, &mut build, named)?,
+        None => parts::found(project, &base, (text, &file), &ignore, &mut rules, &mut warnings)?,
     };
     let server = match frontend.as_ref().filter(|frontend| frontend.may_have_server()) {
         Some(_) => {
@@ -118,67 +118,6 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         prebuilt: None,
         took: started.elapsed(),
     })
-}
-
-/// What a project consists of.
-struct Parts {
-    found: Found,
-    frontend: Option<Frontend>,
-    site: SiteFolder,
-}
-
-/// What is found where conventions say that it is.
-fn found_parts(
-    project: &ProjectDir,
-    base: &Path,
-    (text, file): (ConfigText<'_>, &Configuration),
-    ignore: &IgnoreFile,
-    rules: &mut FunctionRules<'_>,
-    warnings: &mut Vec<ProjectWarning>,
-) -> Result<Parts, DetectError> {
-    let mut frontend = Frontend::find(base, &BuildSettings::of_toml(&file.build), project.root())?;
-    let mut found = functions::find(project, base, ignore, rules, warnings)?;
-    // A server that stands beside a known framework, or beside a site that was built already, was for developing it.
-    let may_have_server =
-        file.build.output.is_none() && frontend.as_ref().is_none_or(|frontend| frontend.framework().is_none());
-    if may_have_server && functions::add_server(project, base, rules, &mut found)? {
-        frontend = None;
-    }
-    if found.functions.is_empty() {
-        found.functions.extend(server::find_go(base, rules)?);
-    }
-    let framework = BuildSettings::of_toml(&file.build).framework;
-    let is_alone = may_have_server && found.functions.is_empty() && frontend.is_none();
-    if is_alone && server::is_rust(base, framework.value()) {
-        functions::add_rust_server(project, base, rules, &mut found)?;
-    }
-    let is_explained = warnings.iter().any(|warning| warning.file().is_some());
-    if found.functions.is_empty() && !is_explained {
-        // Helpers of nobody were meant as something else.
-        warnings.extend(found.helpers.drain(..).map(|file| ProjectWarning::NoHandler { file }));
-    }
-    let site = match frontend {
-        // Where its files are is known when it is built.
-        Some(_) => SiteFolder::of_project(project, base.to_owned()),
-        None => site::static_folder(text, &file.build, project, base.to_owned(), &found.functions)?,
-    };
-    Ok(Parts { found, frontend, site })
-}
-
-/// What `builds` names, and nothing else.
-fn named_parts(
-    project: &ProjectDir,
-    base: &Path,
-    build: &mut BuildSettings,
-    named: Named,
-) -> Result<Parts, DetectError> {
-    let Named { found, statics, frontend } = named;
-    let Some(wanted) = frontend else {
-        return Ok(Parts { found, frontend: None, site: SiteFolder::of_named(project, base.to_owned(), statics) });
-    };
-    build.expect_output(wanted.output.as_deref());
-    let frontend = Frontend::find(base, build, project.root())?;
-    Ok(Parts { found, frontend, site: SiteFolder::of_project(project, base.to_owned()) })
 }
 
 /// The routes that are written, and those of functions.

@@ -26,15 +26,26 @@ pub(crate) struct Inclusion {
 
 impl Inclusion {
     /// What is wrong with a glob, if anything is.
-    pub(crate) fn check(glob: &str) -> Result<(), String> {
+    pub(crate) fn check(glob: &str) -> Result<(), InclusionError> {
         if glob.len() > MAX_GLOB_BYTES {
-            return Err(format!("it is longer than {MAX_GLOB_BYTES} bytes"));
+            return Err(InclusionError::TooLong);
         }
         if glob.starts_with('/') || glob.split('/').any(|part| part == "..") {
-            return Err("files are taken from the project, by paths relative to it, as in `data/**`".to_owned());
+            return Err(InclusionError::LeavesProject);
         }
-        compiled(glob).map(drop).map_err(|error| error.kind().to_string())
+        compiled(glob).map(drop).map_err(|error| InclusionError::Glob(error.kind().clone()))
     }
+}
+
+/// A text names no files that a function could take along.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum InclusionError {
+    #[error("it is longer than {MAX_GLOB_BYTES} bytes")]
+    TooLong,
+    #[error("files are taken from the project, by paths relative to it, as in `data/**`")]
+    LeavesProject,
+    #[error("{0}")]
+    Glob(globset::ErrorKind),
 }
 
 /// The files that a function does not want.

@@ -1,0 +1,72 @@
+//! What a project consists of: what conventions find, or what its configuration names.
+
+use std::path::Path;
+
+use super::builds::Named;
+use super::functions::{self, Found};
+use super::site::{self, SiteFolder};
+use super::{DetectError, IgnoreFile, ProjectWarning, server};
+use crate::config::{ConfigText, Configuration, FunctionRules};
+use crate::frontend::{BuildSettings, Frontend};
+use crate::project::ProjectDir;
+
+/// What a project consists of.
+pub(super) struct Parts {
+    pub(super) found: Found,
+    pub(super) frontend: Option<Frontend>,
+    pub(super) site: SiteFolder,
+}
+
+/// What is found where conventions say that it is.
+pub(super) fn found(
+    project: &ProjectDir,
+    base: &Path,
+    (text, file): (ConfigText<'_>, &Configuration),
+    ignore: &IgnoreFile,
+    rules: &mut FunctionRules<'_>,
+    warnings: &mut Vec<ProjectWarning>,
+) -> Result<Parts, DetectError> {
+    let mut frontend = Frontend::find(base, &BuildSettings::of_toml(&file.build), project.root())?;
+    let mut found = functions::find(project, base, ignore, rules, warnings)?;
+    // A server that stands beside a known framework, or beside a site that was built already, was for developing it.
+    let may_have_server =
+        file.build.output.is_none() && frontend.as_ref().is_none_or(|frontend| frontend.framework().is_none());
+    if may_have_server && functions::add_server(project, base, rules, &mut found)? {
+        frontend = None;
+    }
+    if found.functions.is_empty() {
+        found.functions.extend(server::find_go(base, rules)?);
+    }
+    let framework = BuildSettings::of_toml(&file.build).framework;
+    let is_alone = may_have_server && found.functions.is_empty() && frontend.is_none();
+    if is_alone && server::is_rust(base, framework.value()) {
+        functions::add_rust_server(project, base, rules, &mut found)?;
+    }
+    let is_explained = warnings.iter().any(|warning| warning.file().is_some());
+    if found.functions.is_empty() && !is_explained {
+        // Helpers of nobody were meant as something else.
+        warnings.extend(found.helpers.drain(..).map(|file| ProjectWarning::NoHandler { file }));
+    }
+    let site = match frontend {
+        // Where its files are is known when it is built.
+        Some(_) => SiteFolder::of_project(project, base.to_owned()),
+        None => site::static_folder(text, &file.build, project, base.to_owned(), &found.functions)?,
+    };
+    Ok(Parts { found, frontend, site })
+}
+
+/// What `builds` names, and nothing else.
+pub(super) fn named(
+    project: &ProjectDir,
+    base: &Path,
+    build: &mut BuildSettings,
+    named: Named,
+) -> Result<Parts, DetectError> {
+    let Named { found, statics, frontend } = named;
+    let Some(wanted) = frontend else {
+        return Ok(Parts { found, frontend: None, site: SiteFolder::of_named(project, base.to_owned(), statics) });
+    };
+    build.expect_output(wanted.output.as_deref());
+    let frontend = Frontend::find(base, build, project.root())?;
+    Ok(Parts { found, frontend, site: SiteFolder::of_project(project, base.to_owned()) })
+}
