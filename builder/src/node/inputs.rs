@@ -85,7 +85,11 @@ impl NodeInputs {
                 Some(NodeFunction {
                     entry: entry_name(&name),
                     name,
-                    calling: Calling { is_edge: config.is_edge, has_helpers: !config.without_helpers },
+                    calling: Calling {
+                        is_edge: config.is_edge,
+                        has_helpers: !config.without_helpers,
+                        is_middleware: false,
+                    },
                     digest: Digest::of(source.text.as_bytes()),
                     location: source.location,
                 })

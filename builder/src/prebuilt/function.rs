@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
+use ship_core::route::RouteTable;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer};
 
 use super::elf::{self, Program};
@@ -65,6 +66,15 @@ pub(super) enum Start {
     },
 }
 
+/// What a function is there for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    /// To answer at a path.
+    Page,
+    /// To be asked by routes whether a request goes on.
+    Middleware,
+}
+
 /// `.vc-config.json`, as far as it is looked at.
 #[derive(Deserialize, Default, Debug)]
 #[serde(default, rename_all = "camelCase")]
@@ -93,12 +103,16 @@ struct OwnKeys {
 }
 
 /// Finds and reads the functions of an output.
-pub(super) fn find(place: &Place<'_>) -> Result<Vec<PrebuiltFunction>, PrebuiltError> {
+pub(super) fn find(place: &Place<'_>, routes: &RouteTable) -> Result<Vec<PrebuiltFunction>, PrebuiltError> {
     let folder = place.folder.join("functions");
     let mut folders = Vec::new();
     collect(place, &folder, "", &mut folders)?;
     folders.sort_unstable();
-    folders.into_iter().map(|(name, folder)| read(place, &name, &folder)).collect()
+    let read = |(name, folder): (String, PathBuf)| {
+        let is_middleware = routes.middleware().any(|middleware| middleware.as_str() == name);
+        read(place, &name, &folder, if is_middleware { Role::Middleware } else { Role::Page })
+    };
+    folders.into_iter().map(read).collect()
 }
 
 /// The `.func` folders below `folder`, each with the name of its function. Symlinks lead to a function that is shared.
@@ -128,7 +142,7 @@ fn collect(
     Ok(())
 }
 
-fn read(place: &Place<'_>, name: &str, folder: &Path) -> Result<PrebuiltFunction, PrebuiltError> {
+fn read(place: &Place<'_>, name: &str, folder: &Path, role: Role) -> Result<PrebuiltFunction, PrebuiltError> {
     // The name is that of the link, the content that of the function that it leads to.
     let real = tree::follow(folder, place.project)?;
     let config: VcConfig = place.read_json(&real.join(VC_CONFIG))?;
@@ -138,7 +152,7 @@ fn read(place: &Place<'_>, name: &str, folder: &Path) -> Result<PrebuiltFunction
     if let Some(own) = config.ship {
         return packed(place, name, file, &real, own);
     }
-    let start = start(place, &real, &config)?;
+    let start = start(place, &real, &config, role)?;
     let files = files(place, &real, &config.file_path_map)?;
     check_size(place, &real, &files)?;
     check_start(place, &real, &start, &files)?;
@@ -191,7 +205,7 @@ fn artifact(place: &Place<'_>, file: PathBuf) -> Result<CachedArtifact, Prebuilt
 }
 
 /// How a function is started, by what its configuration says.
-fn start(place: &Place<'_>, folder: &Path, config: &VcConfig) -> Result<Start, PrebuiltError> {
+fn start(place: &Place<'_>, folder: &Path, config: &VcConfig, role: Role) -> Result<Start, PrebuiltError> {
     let unsupported = |reason: String| Err(PrebuiltError::Unsupported { function: place.shown(folder), reason });
     let named = |file: &Option<String>, key: &str| match file {
         Some(file) => Ok(file.trim_start_matches("./").to_owned()),
@@ -201,13 +215,14 @@ fn start(place: &Place<'_>, folder: &Path, config: &VcConfig) -> Result<Start, P
         }),
     };
     let environment = environment(&config.environment);
+    let is_middleware = role == Role::Middleware;
     match config.runtime.as_str() {
         "edge" => {
-            let calling = Calling { is_edge: true, has_helpers: false };
+            let calling = Calling { is_edge: true, has_helpers: false, is_middleware };
             Ok(Start::Node { entry: named(&config.entrypoint, "entrypoint")?, calling, environment })
         }
         node if node.starts_with("nodejs") || config.launcher_type.as_deref() == Some("Nodejs") => {
-            let calling = Calling { is_edge: false, has_helpers: config.should_add_helpers };
+            let calling = Calling { is_edge: false, has_helpers: config.should_add_helpers, is_middleware };
             Ok(Start::Node { entry: named(&config.handler, "handler")?, calling, environment })
         }
         "executable" | "provided.al2023" | "provided.al2" | "provided" => {

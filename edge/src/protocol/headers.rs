@@ -24,7 +24,7 @@ pub(crate) const ROUTE_MATCHES: HeaderName = HeaderName::from_static("x-now-rout
 pub(crate) const PRERENDER_REVALIDATE: HeaderName = HeaderName::from_static("x-prerender-revalidate");
 
 /// What middleware says to the platform.
-const MIDDLEWARE_PREFIX: &str = "x-middleware-";
+pub(crate) const MIDDLEWARE_PREFIX: &str = "x-middleware-";
 
 /// The path that a function answers at, for frameworks that look for it.
 const MATCHED_PATH: HeaderName = HeaderName::from_static("x-matched-path");
