@@ -2,6 +2,7 @@
 
 mod functions;
 mod ignored;
+mod middleware;
 mod python;
 mod route;
 mod server;
@@ -19,7 +20,7 @@ use crate::config::{
     self, ConfigError, ConfigFile, ConfigText, Configuration, FunctionRules, cors_rules, crons, site_routes,
 };
 use crate::frontend::{BuildSettings, Frontend, FrontendError};
-use crate::node::NodeSource;
+use crate::node::{MatcherError, NodeSource};
 use crate::prebuilt::{self, PrebuiltError};
 use crate::project::ProjectDir;
 use crate::python::{PythonEntry, PythonError, SyntaxError};
@@ -83,6 +84,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     if found.functions.is_empty() {
         found.functions.extend(server::find_go(&base, &mut rules)?);
     }
+    middleware::add(project, &base, &mut rules, &mut found, &mut routes)?;
     rules.refuse_unused()?;
     route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
     Ok(ProjectConfig {
@@ -243,6 +245,9 @@ pub enum DetectError {
         #[source]
         source: io::Error,
     },
+    /// The paths that a middleware is asked about cannot be read.
+    #[error(transparent)]
+    Matcher(#[from] MatcherError),
     /// There is no output to deploy.
     #[error(transparent)]
     Prebuilt(#[from] PrebuiltError),

@@ -230,3 +230,75 @@ fn before_pages_that_are_kept() {
         );
     }
 }
+
+/// `middleware.ts` beside `api/` is asked about the paths that its matcher says, before pages, functions and the project's own
+/// rewrites, in production as in development; and it is no file of the site.
+#[test]
+fn of_a_project() {
+    let environment = TestEnv::new();
+    let module = r#"
+        import { allowed } from "./lib/allowed";
+        export const config = { matcher: ["/admin/:path*", "/hidden", { source: "/api/:name", missing: [{ type: "header", key: "x-key" }] }] };
+        export default function middleware(request: Request): Response | undefined {
+            if (allowed(request)) return undefined;
+            return new Response("denied", { status: 401 });
+        }"#;
+    let project = environment
+        .project("site")
+        .file("vercel.json", r#"{"rewrites": [{"source": "/hidden", "destination": "/admin/page.html"}]}"#)
+        .file("middleware.ts", module)
+        .file(
+            "lib/allowed.ts",
+            "export const allowed = (request: Request) => request.headers.get('cookie') === 'session=1';",
+        )
+        .file("admin/page.html", "secret")
+        .file("index.html", "home")
+        .file("api/hello.ts", "export const GET = () => new Response('hello');");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut dev = environment.ship(["dev", "--listen", "127.0.0.1:0", "--json"]).within(project.folder()).start();
+    let line = dev.stdout().next_line().expect("the dev server says where it is");
+    let ready: Value = serde_json::from_str(&line).expect("the line is JSON");
+    let dev_url = ready["url"].as_str().expect("it has a URL").to_owned();
+    let ask = |url: &str, path: &str, headers: &[(&str, &str)]| {
+        let request = http::request("GET", &format!("{url}{path}"));
+        said(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send())
+    };
+    for url in [&url, &dev_url] {
+        for path in [
+            "/admin/page.html",
+            "/ADMIN/page.html",
+            "//admin/page.html/",
+            "/%61dmin",
+            "/hidden",
+            "/api/hello",
+            "/api/hello/",
+        ] {
+            assert_eq!(ask(url, path, &[]), "401 [] denied", "{path}");
+        }
+        let session = [("cookie", "session=1")];
+        assert!(ask(url, "/admin/page.html", &session).starts_with("200 [] secret"));
+        assert_eq!(ask(url, "/api/hello", &session), "200 [] hello");
+        assert_eq!(ask(url, "/api/hello", &[("x-key", "1")]), "200 [] hello");
+        assert!(ask(url, "/", &[]).starts_with("200 [] home"));
+        assert!(ask(url, "/middleware.ts", &[]).starts_with("404"));
+        assert!(ask(url, "/middleware", &[]).starts_with("404"));
+    }
+}
+
+/// A matcher that cannot be read before the middleware runs is refused, with its place.
+#[test]
+fn computed_matchers() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "home").file(
+        "middleware.js",
+        "const paths = ['/a'];\nexport const config = { matcher: paths };\nexport default () => {};\n",
+    );
+    let refused = environment.ship(["deploy"]).within(project.folder()).run().exits_with(1);
+    insta::assert_snapshot!(refused.snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: middleware.js:2: `matcher` is read before the middleware runs, so it is written in literals
+    ");
+}

@@ -30,13 +30,20 @@ pub(crate) struct NodeSource {
     location: PathBuf,
     text: String,
     pub(crate) scan: NodeScan,
+    /// It decides whether requests go on.
+    is_middleware: bool,
 }
 
 impl NodeSource {
     /// The source `file` below `base`, which holds `text`.
     pub(crate) fn read(base: &Path, file: &str, text: String) -> Self {
         let scan = scan(file, &text);
-        Self { file: file.to_owned(), location: base.join(file), text, scan }
+        Self { file: file.to_owned(), location: base.join(file), text, scan, is_middleware: false }
+    }
+
+    /// The middleware in `file` below `base`, which holds `text`.
+    pub(crate) fn middleware(base: &Path, file: &str, text: String) -> Self {
+        Self { is_middleware: true, ..Self::read(base, file, text) }
     }
 }
 
@@ -86,9 +93,9 @@ impl NodeInputs {
                     entry: entry_name(&name),
                     name,
                     calling: Calling {
-                        is_edge: config.is_edge,
+                        is_edge: config.is_edge || source.is_middleware,
                         has_helpers: !config.without_helpers,
-                        is_middleware: false,
+                        is_middleware: source.is_middleware,
                     },
                     digest: Digest::of(source.text.as_bytes()),
                     location: source.location,

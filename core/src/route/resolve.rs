@@ -93,6 +93,7 @@ pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>
         headers: Vec::new(),
         status: None,
         hard_patterns: 0,
+        asked: Vec::new(),
     };
     walk.resolve_from(0)
 }
@@ -107,6 +108,8 @@ pub struct Pause {
     headers: Vec<(String, String)>,
     status: Option<u16>,
     hard_patterns: u32,
+    /// The middleware that were asked. None is asked twice about one request.
+    asked: Vec<FunctionName>,
 }
 
 impl Pause {
@@ -134,12 +137,12 @@ pub fn resume(
     pause: Pause,
     heading: Heading,
 ) -> Resolution {
-    let Pause { next, path, query, headers, status, hard_patterns } = pause;
+    let Pause { next, path, query, headers, status, hard_patterns, asked } = pause;
     let (path, query) = match heading {
         Heading::AsBefore => (path, query),
         Heading::Rewritten => (request.path.as_str().to_owned(), Query::default()),
     };
-    Walk { table, index, request, path, query, headers, status, hard_patterns }.resolve_from(next)
+    Walk { table, index, request, path, query, headers, status, hard_patterns, asked }.resolve_from(next)
 }
 
 /// How many patterns that may backtrack are tried for one request. Each is bounded by itself; together they must be too.
@@ -155,6 +158,7 @@ struct Walk<'w> {
     headers: Vec<(String, String)>,
     status: Option<u16>,
     hard_patterns: u32,
+    asked: Vec<FunctionName>,
 }
 
 /// Why a walk ends before its last phase.
@@ -177,8 +181,9 @@ impl Walk<'_> {
             Ok(outcome) | Err(Stop::Outcome(outcome)) => outcome,
             Err(Stop::Exhausted(pattern)) => Outcome::Exhausted { pattern },
             Err(Stop::Middleware(function, next)) => {
-                let Self { path, query, headers, status, hard_patterns, .. } = self;
-                let pause = Box::new(Pause { next, path, query, headers, status, hard_patterns });
+                let Self { path, query, headers, status, hard_patterns, mut asked, .. } = self;
+                asked.push(function.clone());
+                let pause = Box::new(Pause { next, path, query, headers, status, hard_patterns, asked });
                 return Resolution { outcome: Outcome::Middleware { function, pause }, headers: Vec::new() };
             }
         };
@@ -214,6 +219,9 @@ impl Walk<'_> {
             let Some(groups) = self.matches(route)? else { continue };
             self.add_headers(route, &groups);
             if let Some(function) = &route.middleware {
+                if self.asked.contains(function) {
+                    continue;
+                }
                 return Err(Stop::Middleware(function.clone(), number + 1));
             }
             if route.continues {

@@ -323,7 +323,8 @@ fn middleware() {
         {"src": "/a/.*", "middlewarePath": "guard", "continue": true, "missing": [{"type": "header", "key": "free"}]},
         {"src": "/a/old", "dest": "/b?old=1"},
         {"src": "/b", "headers": {"x-b": "1"}, "continue": true},
-        {"src": "/a/two", "middlewarePath": "second"}
+        {"src": "/a/two", "middlewarePath": "second"},
+        {"src": "/(b|c)", "middlewarePath": "guard"}
     ]"#;
     let site = site(&["a/x", "b", "c"], &["guard", "second"], routes);
     assert_eq!(site.get("/a/x"), "asks guard");
@@ -334,6 +335,7 @@ fn middleware() {
     assert_eq!(site.passed("/a/x?q=1", Some("/b?r=2")), "asset b?r=2 [x-a: x] [x-b: 1]");
     assert_eq!(site.passed("/a/x", Some("/nowhere")), "not found [x-a: x]");
     assert_eq!(site.passed("/a/two", None), "asks second");
+    assert_eq!(site.get("/c"), "asks guard");
     assert_eq!(site.get("/guard"), "not found");
 }
 
