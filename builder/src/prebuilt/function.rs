@@ -1,5 +1,7 @@
 //! `functions/*.func` of an output: what each is made of, and how it is started.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use serde_json::Value;
 use ship_core::route::RouteTable;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer};
 
-use super::elf::{self, Program};
+use self::check::{check_program, check_size, check_start};
 use super::{Parts, Place, PrebuiltError, PrebuiltFunction};
 use crate::artifact::{CachedArtifact, digest_file};
 use crate::build::BuiltLayer;
@@ -17,13 +19,6 @@ use crate::detect::{DetectedFunction, Reach};
 use crate::included::Inclusion;
 use crate::node::Calling;
 use crate::tree::{self, Selection, TreeError, is_secret};
-
-/// How many bytes the files of a function may have: what other platforms allow, so that an output that is too large for them
-/// is not found out there.
-const MAX_UNPACKED_BYTES: u64 = 250_000_000;
-
-/// How many of its largest files are named.
-const LARGEST_NAMED: usize = 5;
 
 /// The file that says how a function is started.
 const VC_CONFIG: &str = ".vc-config.json";
@@ -322,51 +317,6 @@ fn files(
 /// The repository that a project is in: where its version control is, else the project itself.
 fn repository(project: &Path) -> PathBuf {
     project.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(project).to_owned()
-}
-
-fn check_size(place: &Place<'_>, folder: &Path, files: &[PackedFile]) -> Result<(), PrebuiltError> {
-    let size = |file: &PackedFile| file.file.metadata().map_or(0, |metadata| metadata.len());
-    let mut sizes: Vec<(u64, &str)> = files.iter().map(|file| (size(file), file.name.as_str())).collect();
-    let size_bytes = sizes.iter().map(|(size, _)| size).sum();
-    if size_bytes <= MAX_UNPACKED_BYTES {
-        return Ok(());
-    }
-    sizes.sort_unstable_by(|left, right| right.cmp(left));
-    let line = |(size, name): &(u64, &str)| format!("  {}.{} MB  {name}", size / 1_000_000, size % 1_000_000 / 100_000);
-    Err(PrebuiltError::TooLarge {
-        function: place.shown(folder),
-        size_bytes,
-        most_bytes: MAX_UNPACKED_BYTES,
-        largest: sizes.iter().take(LARGEST_NAMED).map(line).collect(),
-    })
-}
-
-/// What a function starts with must be there, and run here.
-fn check_start(place: &Place<'_>, folder: &Path, start: &Start, files: &[PackedFile]) -> Result<(), PrebuiltError> {
-    let (Start::Program { handler: wanted } | Start::Node { entry: wanted, .. }) = start;
-    let Some(found) = files.iter().find(|file| file.name == *wanted) else {
-        return Err(PrebuiltError::FileMissing { function: place.shown(folder), file: wanted.clone() });
-    };
-    let runtime = if matches!(start, Start::Node { .. }) { FunctionRuntime::Node } else { FunctionRuntime::Go };
-    if files.iter().any(|file| file.name == runtime.entry() && file.name != *wanted) || wanted == "launcher.mjs" {
-        let reason = format!("it has a file `{}` of its own, where ship puts what starts it", runtime.entry());
-        return Err(PrebuiltError::Unsupported { function: place.shown(folder), reason });
-    }
-    match start {
-        Start::Program { .. } => check_program(place, &found.file),
-        Start::Node { .. } => Ok(()),
-    }
-}
-
-fn check_program(place: &Place<'_>, file: &Path) -> Result<(), PrebuiltError> {
-    let program = elf::program(file).map_err(|source| PrebuiltError::Unreadable { path: place.shown(file), source })?;
-    let found = match program {
-        Program::Text => return Ok(()),
-        Program::For(arch) if arch == place.arch => return Ok(()),
-        Program::For(arch) => format!("linux/{arch}"),
-        Program::Foreign(what) => what,
-    };
-    Err(PrebuiltError::WrongArchitecture { file: place.shown(file), found, wanted: place.arch })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The decision: which asset, function, redirect or error answers a request.
 
 use super::pattern::PatternExhausted;
+use super::pause::{Heading, Pause};
 use super::query::Query;
 use super::substitution::Groups;
 use super::table::{Phase, Route, RouteTable};
@@ -96,36 +97,6 @@ pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>
         asked: Vec::new(),
     };
     walk.resolve_from(0)
-}
-
-/// A walk that waits for a middleware.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Pause {
-    /// The route that is tried next.
-    next: usize,
-    path: String,
-    query: Query,
-    headers: Vec<(String, String)>,
-    status: Option<u16>,
-    hard_patterns: u32,
-    /// The middleware that were asked. None is asked twice about one request.
-    asked: Vec<FunctionName>,
-}
-
-impl Pause {
-    /// The headers that routes have asked for up to here.
-    pub fn into_headers(self) -> Vec<(String, String)> {
-        self.headers
-    }
-}
-
-/// Where a request goes on after a middleware.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Heading {
-    /// Where it was going.
-    AsBefore,
-    /// At the path and query that it has now.
-    Rewritten,
 }
 
 /// Goes on with a request after a middleware has let it pass, with the routes behind the one that named the middleware.
