@@ -3,6 +3,7 @@
 mod builds;
 mod functions;
 mod ignored;
+mod middleware;
 mod parts;
 mod python;
 mod route;
@@ -21,7 +22,7 @@ use crate::config::{
     self, ConfigError, ConfigFile, ConfigText, Configuration, FunctionRules, cors_rules, crons, site_routes,
 };
 use crate::frontend::{BuildSettings, Frontend, FrontendError};
-use crate::node::NodeSource;
+use crate::node::{MatcherError, NodeSource};
 use crate::prebuilt::{self, PrebuiltError};
 use crate::project::ProjectDir;
 use crate::python::{PythonEntry, PythonError, SyntaxError};
@@ -84,19 +85,22 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let ignore = IgnoreFile::read(project)?;
     let mut rules = FunctionRules::new(text, &file)?;
     let named = builds::find(project, &base, &ignore, (text, &file), &mut rules, &mut warnings)?;
-    let Parts { found, frontend, site } = match named {
+    let Parts { mut found, frontend, site } = match named {
         Some(named) => parts::named(project, &base, &mut build, named)?,
         None => parts::found(project, &base, (text, &file), &ignore, &mut rules, &mut warnings)?,
     };
+    let mut routes = routes_before_functions((text, &file), &found.functions)?;
+    if file.builds.is_empty() {
+        middleware::add(project, &base, &mut rules, &mut found, &mut routes)?;
+    }
     let server = match frontend.as_ref().filter(|frontend| frontend.may_have_server()) {
-        Some(_) => {
-            let written = routes_before_functions((text, &file), &found.functions)?;
-            Some(server::expected(&found.functions, written, &mut rules, file_names(&file))?)
-        }
+        Some(_) => Some(server::expected(&found.functions, routes.clone(), &mut rules, file_names(&file))?),
         None => None,
     };
     rules.refuse_unused()?;
-    let routes = routes_of((text, &file), &found.functions)?;
+    if file.builds.is_empty() {
+        route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
+    }
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
         site,
@@ -118,18 +122,6 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         prebuilt: None,
         took: started.elapsed(),
     })
-}
-
-/// The routes that are written, and those of functions.
-fn routes_of(
-    (text, file): (ConfigText<'_>, &Configuration),
-    functions: &[DetectedFunction],
-) -> Result<RouteTable, DetectError> {
-    let mut routes = routes_before_functions((text, file), functions)?;
-    if file.builds.is_empty() {
-        route::push_function_routes(&mut routes, functions, file_names(file))?;
-    }
-    Ok(routes)
 }
 
 /// The routes that are written, with those that stand before what they say.
@@ -278,6 +270,9 @@ pub enum DetectError {
         #[source]
         source: io::Error,
     },
+    /// The paths that a middleware is asked about cannot be read.
+    #[error(transparent)]
+    Matcher(#[from] MatcherError),
     /// There is no output to deploy.
     #[error(transparent)]
     Prebuilt(#[from] PrebuiltError),

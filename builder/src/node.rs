@@ -8,6 +8,7 @@ mod inputs;
 mod launcher;
 mod layer;
 mod locate;
+mod matcher;
 mod message;
 mod place;
 mod plugin;
@@ -16,11 +17,13 @@ mod scan;
 mod server;
 mod toolchain;
 
+pub use matcher::MatcherError;
 pub use message::BundleError;
 pub use toolchain::{NodeError, pinned_node_folder};
 
 pub(crate) use build::build;
 pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};
 pub(crate) use launcher::{Calling, launcher};
+pub(crate) use matcher::matched_routes;
 pub(crate) use place::relative;
-pub(crate) use server::find_server;
+pub(crate) use server::{depends_on, find_server};

@@ -133,7 +133,7 @@ pub(crate) fn read(folder: &Path, project: &Path, arch: Architecture) -> Result<
     let mut warnings = Vec::new();
     let mut routes = routes::read(&place, config.routes, &mut warnings)?;
     let mut overrides = config::overrides(&place, config.overrides)?;
-    let functions = function::find(&place)?;
+    let functions = function::find(&place, &routes)?;
     let mut pages = Vec::new();
     for page in prerender::find(&place)? {
         match page {

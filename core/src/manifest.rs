@@ -14,6 +14,7 @@ use crate::name::ProjectName;
 use crate::path::{FunctionName, SitePath};
 use crate::prerender::{Fallback, Prerender};
 use crate::route::{PatternError, RouteTable, is_header};
+use crate::site_index::FunctionIndex;
 
 /// A static file of a deployment.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -103,6 +104,11 @@ impl Manifest {
                 return Err(ManifestError::LayerMount { name: function.name.clone(), mount: mount.to_owned() });
             }
         }
+        if let Some(name) =
+            routes.middleware().find(|name| functions.binary_search_by(|function| function.name.cmp(name)).is_err())
+        {
+            return Err(ManifestError::MiddlewareWithoutFunction { function: name.clone() });
+        }
         let manifest = Self {
             version: Self::VERSION,
             assets,
@@ -152,8 +158,10 @@ impl Manifest {
         Self { environment, ..self }
     }
 
-    fn function_at(&self, name: &FunctionName) -> Option<usize> {
-        self.functions.binary_search_by(|function| function.name.cmp(name)).ok()
+    /// The place of a function.
+    pub fn function_at(&self, name: &FunctionName) -> Option<FunctionIndex> {
+        let at = self.functions.binary_search_by(|function| function.name.cmp(name)).ok()?;
+        u32::try_from(at).ok().map(FunctionIndex)
     }
 
     /// One digest, one size: otherwise one of the two is wrong.
@@ -313,6 +321,12 @@ pub enum ManifestError {
         name: FunctionName,
         /// Where the layer was to stand.
         mount: String,
+    },
+    /// A route asks a middleware that is not there.
+    #[error("a route asks the middleware `{function}`, and there is no such function")]
+    MiddlewareWithoutFunction {
+        /// Its name.
+        function: FunctionName,
     },
     /// Answers are to be kept of a function that is not there.
     #[error("answers of `{function}` are to be kept, and there is no such function")]

@@ -3,7 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use crate::text::serde_through_text;
+
+/// What is escaped where a normalised path is written into a URL. `%` stays: it only stands there as an escape.
+pub(crate) const IN_URL: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
 
 /// The longest path of an asset or function, in bytes (Linux `PATH_MAX`).
 const MAX_PATH_BYTES: usize = 4096;
@@ -162,6 +168,11 @@ impl UrlPath {
     /// The normalised path, with its leading `/`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The path as it stands in a URL: what means something else there is escaped.
+    pub fn to_escaped(&self) -> String {
+        utf8_percent_encode(&self.0, IN_URL).to_string()
     }
 
     /// The asset path this asks for: without the leading and a trailing `/`, `%` decoded. `None` for the root and for what

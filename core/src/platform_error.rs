@@ -11,6 +11,10 @@ pub enum PlatformError {
     NoResponseFromFunction,
     /// The function's answer is not HTTP.
     InvalidFunctionResponse,
+    /// The function that decides whether requests go on has failed, so this one does not.
+    MiddlewareInvocationFailed,
+    /// The function that decides whether requests go on did not answer in its time.
+    MiddlewareInvocationTimeout,
     /// All instances are busy and the queue is full.
     FunctionThrottled,
     /// The function used more memory than it may.
@@ -57,6 +61,8 @@ impl PlatformError {
             Self::FunctionInvocationFailed => "FUNCTION_INVOCATION_FAILED",
             Self::NoResponseFromFunction => "NO_RESPONSE_FROM_FUNCTION",
             Self::InvalidFunctionResponse => "INVALID_FUNCTION_RESPONSE",
+            Self::MiddlewareInvocationFailed => "MIDDLEWARE_INVOCATION_FAILED",
+            Self::MiddlewareInvocationTimeout => "MIDDLEWARE_INVOCATION_TIMEOUT",
             Self::FunctionThrottled => "FUNCTION_THROTTLED",
             Self::FunctionOutOfMemory => "FUNCTION_OUT_OF_MEMORY",
             Self::DeploymentNotFound => "DEPLOYMENT_NOT_FOUND",
@@ -86,6 +92,7 @@ impl PlatformError {
             Self::MethodNotAllowed => 405,
             Self::PayloadTooLarge => 413,
             Self::FunctionInvocationFailed
+            | Self::MiddlewareInvocationFailed
             | Self::FunctionOutOfMemory
             | Self::BlobCorrupt
             | Self::RoutePatternExhausted
@@ -97,7 +104,7 @@ impl PlatformError {
             | Self::ExternalTargetHandshakeError
             | Self::DnsHostnameNotFound => 502,
             Self::FunctionThrottled => 503,
-            Self::FunctionInvocationTimeout | Self::ExternalTargetTimeout => 504,
+            Self::FunctionInvocationTimeout | Self::MiddlewareInvocationTimeout | Self::ExternalTargetTimeout => 504,
             Self::StorageFull => 507,
             Self::InfiniteLoopDetected => 508,
         }
@@ -110,6 +117,8 @@ impl PlatformError {
             Self::FunctionInvocationFailed => "The function crashed or could not be started.",
             Self::NoResponseFromFunction => "The function closed the connection without an answer.",
             Self::InvalidFunctionResponse => "The function's answer is not valid HTTP.",
+            Self::MiddlewareInvocationFailed => "The middleware of this site failed, so the request was not answered.",
+            Self::MiddlewareInvocationTimeout => "The middleware of this site did not answer in its time.",
             Self::FunctionThrottled => "All instances of the function are busy.",
             Self::FunctionOutOfMemory => "The function used more memory than it may.",
             Self::DeploymentNotFound => "No deployment answers at this address.",

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, percent_decode_str, utf8_percent_encode};
 use serde::de::Unexpected;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Digest;
-use crate::path::FunctionName;
+use crate::path::{FunctionName, IN_URL};
 
-/// What is escaped where a function's name becomes the path of a request.
-const IN_PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+/// What is escaped where a function's name becomes the path of a request: also `%`, which is one of its characters.
+const IN_PATH: &AsciiSet = &IN_URL.add(b'%');
 
 /// A function whose answers are kept.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -4,6 +4,8 @@
 
 mod condition;
 mod pattern;
+mod pause;
+mod query;
 mod resolve;
 mod source;
 mod substitution;
@@ -11,7 +13,8 @@ mod table;
 
 pub use condition::{Comparison, Condition, ConditionSubject, ConditionValue, Scalar};
 pub use pattern::{CaseRule, Pattern, PatternError};
-pub use resolve::{Outcome, Resolution, RouteRequest, resolve};
+pub use pause::{Heading, Pause};
+pub use resolve::{Outcome, Resolution, RouteRequest, resolve, resume};
 pub use source::{DestinationError, SourceError, SourcePattern};
 pub(crate) use table::is_header;
 pub use table::{Phase, Route, RouteTable, RouteTableError};

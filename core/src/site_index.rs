@@ -1,8 +1,9 @@
 //! What stands where in a deployment.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::manifest::Manifest;
+use crate::path::FunctionName;
 
 /// The place of an asset in [`Manifest::assets`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -30,7 +31,8 @@ pub struct SiteIndex {
 
 impl SiteIndex {
     /// The index of a manifest. An asset goes before a function at the same path; `index.html` and a function `index` also
-    /// stand at their folder; a function, and an asset without an extension, answer with and without a trailing `/`.
+    /// stand at their folder; a function, and an asset without an extension, answer with and without a trailing `/`. A
+    /// middleware stands nowhere: it is only asked by routes.
     pub fn new(manifest: &Manifest) -> Self {
         let mut index = Self::default();
         for (number, asset) in (0..).zip(manifest.assets()) {
@@ -47,7 +49,11 @@ impl SiteIndex {
                 index.folders.entry(asset.path.as_str().into()).or_insert(found);
             }
         }
+        let middleware: HashSet<&FunctionName> = manifest.routes().middleware().collect();
         for (number, function) in (0..).zip(manifest.functions()) {
+            if middleware.contains(&function.name) {
+                continue;
+            }
             let found = Found::Function(FunctionIndex(number));
             let name = function.name.as_str();
             index.files.entry(name.into()).or_insert(found);

@@ -2,13 +2,14 @@
 
 mod decision;
 mod function;
+mod middleware;
 mod options;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
-use ship_core::route::{Outcome, Resolution};
+use ship_core::route::Outcome;
 use ship_core::{AssetIndex, Found, FunctionIndex, PlatformError};
 use ship_runtime::{LogSink, Runtime};
 use ship_store::Store;
@@ -143,11 +144,8 @@ impl Edge {
         if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(&asked.parts.method, request_headers)) {
             return Reply { response: preflight, function: None, error: None };
         }
-        let Resolution { outcome, headers } = decide(deployment, path, &asked.parts);
-        let mut reply = self.perform(deployment, outcome, asked).await;
-        if reply.error.is_none() {
-            set_route_headers(&mut reply.response, headers);
-        }
+        let resolution = decide(deployment, path, &asked.parts);
+        let mut reply = self.follow(deployment, resolution, asked).await;
         if let Some(cors) = cors {
             cors.finish(reply.response.headers_mut());
         }
@@ -165,6 +163,8 @@ impl Edge {
             }
             Outcome::Redirect { status, location } => redirect(status, &location),
             Outcome::Status(status) => status_only(status),
+            // `follow` asks it; where it comes here nobody has, so nothing passes.
+            Outcome::Middleware { .. } => Err(PlatformError::MiddlewareInvocationFailed.into()),
             Outcome::NotFound => match deployment.index().find(NOT_FOUND_PAGE) {
                 // A person sees the site's own page; a program that calls the API does not.
                 Some(Found::Asset(page)) if !is_for_programs(asked.parts.uri.path()) => {

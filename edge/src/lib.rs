@@ -18,6 +18,7 @@ mod functions;
 mod inbound_body;
 mod live_deployment;
 mod log_allowance;
+mod middleware;
 mod passage;
 mod prerender;
 mod protocol;

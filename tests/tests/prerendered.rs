@@ -213,8 +213,6 @@ fn what_the_function_sees() {
       "host": "site.localhost:[PORT]",
       "x-forwarded-host": "site.localhost:[PORT]",
       "x-forwarded-proto": "http",
-      "x-forwarded-for": "127.0.0.1",
-      "x-real-ip": "127.0.0.1",
       "cdn-loop": "ship",
       "x-ship-id": "[REQUEST]"
     }

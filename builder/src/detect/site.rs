@@ -9,7 +9,7 @@ use crate::config::{BuildEntry, ConfigError, ConfigText};
 use crate::project::ProjectDir;
 use crate::tree::{self, Selection};
 
-use super::{DetectError, DetectedFunction, Reach};
+use super::{DetectError, DetectedFunction, Reach, middleware};
 use crate::python;
 
 /// Files in the root of a project that are about the project, not of its site.
@@ -253,6 +253,7 @@ fn is_project_file(path: &str, name: &str) -> bool {
         || is_manifest
         || (is_in_root
             && (is_config
+                || middleware::FILES.contains(&name.as_str())
                 || PROJECT_FILES.binary_search(&name.as_str()).is_ok()
                 || PROJECT_FILE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))))
 }

@@ -114,7 +114,7 @@ impl ServerLayout {
             ServerKind::Complete => {
                 let (below, entry) = self.entry.split_once('/').unwrap_or(("", self.entry));
                 let files = files_of(&folder.join(below), project)?;
-                let calling = Calling { is_edge: false, has_helpers: false };
+                let calling = Calling { is_edge: false, has_helpers: false, is_middleware: false };
                 let start = Start::Node { entry: entry.to_owned(), calling, environment: BTreeMap::new() };
                 let parts = Parts::Files(FunctionFiles { files, start });
                 prebuilt.functions.push(PrebuiltFunction { detected: function, parts });

@@ -32,6 +32,8 @@ pub(crate) struct NodeSource {
     pub(crate) scan: NodeScan,
     /// Whether it is there only for the bundler.
     is_made: bool,
+    /// It decides whether requests go on.
+    is_middleware: bool,
 }
 
 /// What a module is called that ship makes beside the server of a framework.
@@ -41,13 +43,18 @@ impl NodeSource {
     /// The source `file` below `base`, which holds `text`.
     pub(crate) fn read(base: &Path, file: &str, text: String) -> Self {
         let scan = scan(file, &text);
-        Self { file: file.to_owned(), location: base.join(file), text, scan, is_made: false }
+        Self { file: file.to_owned(), location: base.join(file), text, scan, is_made: false, is_middleware: false }
     }
 
     /// A source that stands in for `file` below `base`: a module beside it that holds `text`, and that is on no disk.
     pub(crate) fn made(base: &Path, file: &str, text: String) -> Self {
         let source = Self::read(base, file, text);
         Self { location: source.location.with_file_name(MADE), is_made: true, ..source }
+    }
+
+    /// The middleware in `file` below `base`, which holds `text`.
+    pub(crate) fn middleware(base: &Path, file: &str, text: String) -> Self {
+        Self { is_middleware: true, ..Self::read(base, file, text) }
     }
 }
 
@@ -98,7 +105,11 @@ impl NodeInputs {
                 Some(NodeFunction {
                     entry: entry_name(&name),
                     name,
-                    calling: Calling { is_edge: config.is_edge, has_helpers: !config.without_helpers },
+                    calling: Calling {
+                        is_edge: config.is_edge || source.is_middleware,
+                        has_helpers: !config.without_helpers,
+                        is_middleware: source.is_middleware,
+                    },
                     digest: Digest::of(source.text.as_bytes()),
                     location: source.location,
                     made: source.is_made.then_some(source.text),

@@ -12,12 +12,14 @@ pub(crate) struct Calling {
     pub(crate) is_edge: bool,
     /// Requests and responses have the helpers.
     pub(crate) has_helpers: bool,
+    /// It decides whether requests go on: one that it gives no answer to does.
+    pub(crate) is_middleware: bool,
 }
 
 /// The launcher of the function that is bundled in `entry`, relative to the artifact.
 pub(crate) fn launcher(entry: &str, calling: Calling) -> Vec<u8> {
-    let Calling { is_edge, has_helpers } = calling;
-    let values = context! { entry => format!("./{entry}"), is_edge, has_helpers };
+    let Calling { is_edge, has_helpers, is_middleware } = calling;
+    let values = context! { entry => format!("./{entry}"), is_edge, has_helpers, is_middleware };
     let text = Environment::new().render_str(TEMPLATE, values).expect("the template of this file renders");
     (text + "\n").into_bytes()
 }

@@ -297,7 +297,7 @@ fn answers(object: &ObjectExpression<'_>) -> bool {
 }
 
 /// An expression without what TypeScript says about it, and without parentheses.
-fn unwrapped<'s, 'a>(expression: &'s Expression<'a>) -> &'s Expression<'a> {
+pub(super) fn unwrapped<'s, 'a>(expression: &'s Expression<'a>) -> &'s Expression<'a> {
     match expression {
         Expression::TSAsExpression(inner) => unwrapped(&inner.expression),
         Expression::TSSatisfiesExpression(inner) => unwrapped(&inner.expression),

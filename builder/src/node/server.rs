@@ -26,10 +26,10 @@ const ENDINGS: [&str; 6] = ["js", "mjs", "cjs", "ts", "mts", "cts"];
 /// The entry of the project's server: its path relative to `base`.
 pub(crate) fn find_server(base: &Path) -> Option<String> {
     let package = read_package(base)?;
-    if OTHER_FRAMEWORKS.iter().any(|name| depends_on(&package, name)) {
+    if OTHER_FRAMEWORKS.iter().any(|name| names(&package, name)) {
         return None;
     }
-    let frameworks: Vec<&str> = FRAMEWORKS.into_iter().filter(|name| depends_on(&package, name)).collect();
+    let frameworks: Vec<&str> = FRAMEWORKS.into_iter().filter(|name| names(&package, name)).collect();
     let files = FOLDERS.iter().flat_map(|folder| {
         NAMES.iter().flat_map(move |name| ENDINGS.iter().map(move |ending| format!("{folder}{name}.{ending}")))
     });
@@ -47,7 +47,12 @@ fn read(file: &PathBuf) -> String {
     std::fs::read_to_string(file).unwrap_or_default()
 }
 
-fn depends_on(package: &Value, name: &str) -> bool {
+/// Whether the package in `folder` depends on `name`.
+pub(crate) fn depends_on(folder: &Path, name: &str) -> bool {
+    read_package(folder).is_some_and(|package| names(&package, name))
+}
+
+fn names(package: &Value, name: &str) -> bool {
     ["dependencies", "devDependencies"].iter().any(|key| package[key].get(name).is_some())
 }
 

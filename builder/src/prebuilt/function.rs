@@ -1,13 +1,16 @@
 //! `functions/*.func` of an output: what each is made of, and how it is started.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
+use ship_core::route::RouteTable;
 use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer};
 
-use super::elf::{self, Program};
+use self::check::{check_program, check_size, check_start};
 use super::folder::{PackedFile, files_of};
 use super::{Parts, Place, PrebuiltError, PrebuiltFunction};
 use crate::artifact::{CachedArtifact, digest_file};
@@ -16,13 +19,6 @@ use crate::detect::{DetectedFunction, Reach};
 use crate::included::Inclusion;
 use crate::node::Calling;
 use crate::tree::{self, TreeError, is_secret};
-
-/// How many bytes the files of a function may have: what other platforms allow, so that an output that is too large for them
-/// is not found out there.
-const MAX_UNPACKED_BYTES: u64 = 250_000_000;
-
-/// How many of its largest files are named.
-const LARGEST_NAMED: usize = 5;
 
 /// The file that says how a function is started.
 const VC_CONFIG: &str = ".vc-config.json";
@@ -66,6 +62,15 @@ pub(crate) enum Start {
     },
 }
 
+/// What a function is there for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    /// To answer at a path.
+    Page,
+    /// To be asked by routes whether a request goes on.
+    Middleware,
+}
+
 /// `.vc-config.json`, as far as it is looked at.
 #[derive(Deserialize, Default, Debug)]
 #[serde(default, rename_all = "camelCase")]
@@ -94,12 +99,16 @@ struct OwnKeys {
 }
 
 /// Finds and reads the functions of an output.
-pub(super) fn find(place: &Place<'_>) -> Result<Vec<PrebuiltFunction>, PrebuiltError> {
+pub(super) fn find(place: &Place<'_>, routes: &RouteTable) -> Result<Vec<PrebuiltFunction>, PrebuiltError> {
     let folder = place.folder.join("functions");
     let mut folders = Vec::new();
     collect(place, &folder, "", &mut folders)?;
     folders.sort_unstable();
-    folders.into_iter().map(|(name, folder)| read(place, &name, &folder)).collect()
+    let read = |(name, folder): (String, PathBuf)| {
+        let is_middleware = routes.middleware().any(|middleware| middleware.as_str() == name);
+        read(place, &name, &folder, if is_middleware { Role::Middleware } else { Role::Page })
+    };
+    folders.into_iter().map(read).collect()
 }
 
 /// The `.func` folders below `folder`, each with the name of its function. Symlinks lead to a function that is shared.
@@ -129,7 +138,7 @@ fn collect(
     Ok(())
 }
 
-fn read(place: &Place<'_>, name: &str, folder: &Path) -> Result<PrebuiltFunction, PrebuiltError> {
+fn read(place: &Place<'_>, name: &str, folder: &Path, role: Role) -> Result<PrebuiltFunction, PrebuiltError> {
     // The name is that of the link, the content that of the function that it leads to.
     let real = tree::follow(folder, place.project)?;
     let config: VcConfig = place.read_json(&real.join(VC_CONFIG))?;
@@ -139,7 +148,7 @@ fn read(place: &Place<'_>, name: &str, folder: &Path) -> Result<PrebuiltFunction
     if let Some(own) = config.ship {
         return packed(place, name, file, &real, own);
     }
-    let start = start(place, &real, &config)?;
+    let start = start(place, &real, &config, role)?;
     let files = files(place, &real, &config.file_path_map)?;
     check_size(place, &real, &files)?;
     check_start(place, &real, &start, &files)?;
@@ -192,7 +201,7 @@ fn artifact(place: &Place<'_>, file: PathBuf) -> Result<CachedArtifact, Prebuilt
 }
 
 /// How a function is started, by what its configuration says.
-fn start(place: &Place<'_>, folder: &Path, config: &VcConfig) -> Result<Start, PrebuiltError> {
+fn start(place: &Place<'_>, folder: &Path, config: &VcConfig, role: Role) -> Result<Start, PrebuiltError> {
     let unsupported = |reason: String| Err(PrebuiltError::Unsupported { function: place.shown(folder), reason });
     let named = |file: &Option<String>, key: &str| match file {
         Some(file) => Ok(file.trim_start_matches("./").to_owned()),
@@ -202,13 +211,14 @@ fn start(place: &Place<'_>, folder: &Path, config: &VcConfig) -> Result<Start, P
         }),
     };
     let environment = environment(&config.environment);
+    let is_middleware = role == Role::Middleware;
     match config.runtime.as_str() {
         "edge" => {
-            let calling = Calling { is_edge: true, has_helpers: false };
+            let calling = Calling { is_edge: true, has_helpers: false, is_middleware };
             Ok(Start::Node { entry: named(&config.entrypoint, "entrypoint")?, calling, environment })
         }
         node if node.starts_with("nodejs") || config.launcher_type.as_deref() == Some("Nodejs") => {
-            let calling = Calling { is_edge: false, has_helpers: config.should_add_helpers };
+            let calling = Calling { is_edge: false, has_helpers: config.should_add_helpers, is_middleware };
             Ok(Start::Node { entry: named(&config.handler, "handler")?, calling, environment })
         }
         "executable" | "provided.al2023" | "provided.al2" | "provided" => {
@@ -287,55 +297,6 @@ fn files(
 /// The repository that a project is in: where its version control is, else the project itself.
 fn repository(project: &Path) -> PathBuf {
     project.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(project).to_owned()
-}
-
-fn check_size(place: &Place<'_>, folder: &Path, files: &BTreeMap<String, PackedFile>) -> Result<(), PrebuiltError> {
-    let mut sizes: Vec<(u64, &str)> = files.iter().map(|(name, file)| (file.size_bytes(), name.as_str())).collect();
-    let size_bytes = sizes.iter().map(|(size, _)| size).sum();
-    if size_bytes <= MAX_UNPACKED_BYTES {
-        return Ok(());
-    }
-    sizes.sort_unstable_by(|left, right| right.cmp(left));
-    let line = |(size, name): &(u64, &str)| format!("  {}.{} MB  {name}", size / 1_000_000, size % 1_000_000 / 100_000);
-    Err(PrebuiltError::TooLarge {
-        function: place.shown(folder),
-        size_bytes,
-        most_bytes: MAX_UNPACKED_BYTES,
-        largest: sizes.iter().take(LARGEST_NAMED).map(line).collect(),
-    })
-}
-
-/// What a function starts with must be there, and run here.
-fn check_start(
-    place: &Place<'_>,
-    folder: &Path,
-    start: &Start,
-    files: &BTreeMap<String, PackedFile>,
-) -> Result<(), PrebuiltError> {
-    let (Start::Program { handler: wanted } | Start::Node { entry: wanted, .. }) = start else { return Ok(()) };
-    let Some(found) = files.get(wanted) else {
-        return Err(PrebuiltError::FileMissing { function: place.shown(folder), file: wanted.clone() });
-    };
-    let runtime = if matches!(start, Start::Node { .. }) { FunctionRuntime::Node } else { FunctionRuntime::Go };
-    if (files.contains_key(runtime.entry()) && runtime.entry() != wanted) || wanted == "launcher.mjs" {
-        let reason = format!("it has a file `{}` of its own, where ship puts what starts it", runtime.entry());
-        return Err(PrebuiltError::Unsupported { function: place.shown(folder), reason });
-    }
-    match (start, found) {
-        (Start::Program { .. }, PackedFile::File { file, .. }) => check_program(place, file),
-        _ => Ok(()),
-    }
-}
-
-fn check_program(place: &Place<'_>, file: &Path) -> Result<(), PrebuiltError> {
-    let program = elf::program(file).map_err(|source| PrebuiltError::Unreadable { path: place.shown(file), source })?;
-    let found = match program {
-        Program::Text => return Ok(()),
-        Program::For(arch) if arch == place.arch => return Ok(()),
-        Program::For(arch) => format!("linux/{arch}"),
-        Program::Foreign(what) => what,
-    };
-    Err(PrebuiltError::WrongArchitecture { file: place.shown(file), found, wanted: place.arch })
 }
 
 #[cfg(test)]

@@ -35,10 +35,9 @@ pub enum RouteError {
         /// Its place in the list.
         index: usize,
     },
-    /// A route calls a middleware.
+    /// A route asks a middleware in a way that cannot be kept to.
     #[error(
-        "routes[{index}]: the middleware {middleware} cannot be run before other functions, and what it guards would be open \
-         without it"
+        "routes[{index}]: the middleware {middleware} cannot be asked here, and what it guards would be open without it"
     )]
     Middleware {
         /// Its place in the list.
@@ -75,6 +74,9 @@ fn table(routes: Vec<Value>, warnings: &mut Vec<ProjectWarning>) -> Result<Route
             }
             continue;
         }
+        if let Some(middleware) = route.get("middlewarePath").filter(|_| is_last_phase) {
+            return Err(RouteError::Middleware { index, middleware: middleware.clone() });
+        }
         let route = Value::Object(known_keys(route, index, warnings)?);
         if is_last_phase { last.push(route) } else { kept.push(route) }
     }
@@ -95,6 +97,10 @@ fn known_keys(
     let mut known = Map::new();
     for (key, value) in route {
         match key.as_str() {
+            "middlewarePath" if value.is_string() => {
+                let name = text(&value);
+                known.insert(key, name.trim_start_matches('/').into());
+            }
             "middlewarePath" | "middleware" => return Err(RouteError::Middleware { index, middleware: value }),
             "mitigate" if value["action"] == "deny" => {
                 known.insert("status".to_owned(), json!(403));
@@ -159,6 +165,11 @@ mod tests {
             Some(
                 "routes[0]: the pattern `(` does not compile: Parsing error at position 1: Opening parenthesis without closing parenthesis"
             )
+        );
+        let late = json!([{"handle": "resource"}, {"src": "/a", "middlewarePath": "guard"}]);
+        assert_eq!(
+            said(late),
+            "routes[1]: the middleware \"guard\" cannot be asked here, and what it guards would be open without it"
         );
         let unknown = json!([{"src": "/a", "has": [{"type": "query", "key": "q", "value": {"like": "a"}}]}]);
         assert!(said(unknown).starts_with("unknown field `like`"));

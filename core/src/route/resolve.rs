@@ -1,9 +1,11 @@
 //! The decision: which asset, function, redirect or error answers a request.
 
 use super::pattern::PatternExhausted;
+use super::pause::{Heading, Pause};
+use super::query::Query;
 use super::substitution::Groups;
 use super::table::{Phase, Route, RouteTable};
-use crate::path::UrlPath;
+use crate::path::{FunctionName, UrlPath};
 use crate::site_index::{Found, SiteIndex};
 
 /// What of a request routing looks at.
@@ -58,6 +60,13 @@ pub enum Outcome {
     },
     /// Only a status, without a page for it.
     Status(u16),
+    /// A function that decides whether the request goes on, and how: see [`resume`].
+    Middleware {
+        /// Which.
+        function: FunctionName,
+        /// Where the request goes on.
+        pause: Box<Pause>,
+    },
     /// Nothing, and no page for that.
     NotFound,
     /// A pattern took more steps than allowed.
@@ -76,7 +85,7 @@ pub enum Outcome {
 ///
 /// A route that sets a status and leads to another host keeps both: the answer is the other host's, with that status.
 pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>) -> Resolution {
-    let mut walk = Walk {
+    let walk = Walk {
         table,
         index,
         request,
@@ -85,12 +94,26 @@ pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>
         headers: Vec::new(),
         status: None,
         hard_patterns: 0,
+        asked: Vec::new(),
     };
-    let outcome = walk.run().unwrap_or_else(|stop| match stop {
-        Stop::Outcome(outcome) => outcome,
-        Stop::Exhausted(pattern) => Outcome::Exhausted { pattern },
-    });
-    Resolution { outcome, headers: walk.headers }
+    walk.resolve_from(0)
+}
+
+/// Goes on with a request after a middleware has let it pass, with the routes behind the one that named the middleware.
+/// `request` is the request as the middleware has changed it.
+pub fn resume(
+    table: &RouteTable,
+    index: &SiteIndex,
+    request: &RouteRequest<'_>,
+    pause: Pause,
+    heading: Heading,
+) -> Resolution {
+    let Pause { next, path, query, headers, status, hard_patterns, asked } = pause;
+    let (path, query) = match heading {
+        Heading::AsBefore => (path, query),
+        Heading::Rewritten => (request.path.as_str().to_owned(), Query::default()),
+    };
+    Walk { table, index, request, path, query, headers, status, hard_patterns, asked }.resolve_from(next)
 }
 
 /// How many patterns that may backtrack are tried for one request. Each is bounded by itself; together they must be too.
@@ -106,12 +129,15 @@ struct Walk<'w> {
     headers: Vec<(String, String)>,
     status: Option<u16>,
     hard_patterns: u32,
+    asked: Vec<FunctionName>,
 }
 
 /// Why a walk ends before its last phase.
 enum Stop {
     Outcome(Outcome),
     Exhausted(String),
+    /// A middleware is asked before the route with this number is tried.
+    Middleware(FunctionName, usize),
 }
 
 /// What a phase came to.
@@ -121,8 +147,22 @@ enum Passed {
 }
 
 impl Walk<'_> {
-    fn run(&mut self) -> Result<Outcome, Stop> {
-        if let Passed::Found(found) = self.phase(Phase::Null)? {
+    fn resolve_from(mut self, first: usize) -> Resolution {
+        let outcome = match self.run(first) {
+            Ok(outcome) | Err(Stop::Outcome(outcome)) => outcome,
+            Err(Stop::Exhausted(pattern)) => Outcome::Exhausted { pattern },
+            Err(Stop::Middleware(function, next)) => {
+                let Self { path, query, headers, status, hard_patterns, mut asked, .. } = self;
+                asked.push(function.clone());
+                let pause = Box::new(Pause { next, path, query, headers, status, hard_patterns, asked });
+                return Resolution { outcome: Outcome::Middleware { function, pause }, headers: Vec::new() };
+            }
+        };
+        Resolution { outcome, headers: self.headers }
+    }
+
+    fn run(&mut self, first: usize) -> Result<Outcome, Stop> {
+        if let Passed::Found(found) = self.phase_from(Phase::Null, first)? {
             return self.hit(found);
         }
         if let Some(found) = self.index.find(&self.path) {
@@ -142,9 +182,19 @@ impl Walk<'_> {
 
     /// Tries the routes of one phase in order.
     fn phase(&mut self, phase: Phase) -> Result<Passed, Stop> {
-        for route in self.table.phase(phase) {
+        self.phase_from(phase, 0)
+    }
+
+    fn phase_from(&mut self, phase: Phase, first: usize) -> Result<Passed, Stop> {
+        for (number, route) in self.table.phase(phase).iter().enumerate().skip(first) {
             let Some(groups) = self.matches(route)? else { continue };
             self.add_headers(route, &groups);
+            if let Some(function) = &route.middleware {
+                if self.asked.contains(function) {
+                    continue;
+                }
+                return Err(Stop::Middleware(function.clone(), number + 1));
+            }
             if route.continues {
                 self.status = route.status.or(self.status);
                 if let (Some(dest), true) = (&route.dest, route.check) {
@@ -285,43 +335,6 @@ impl Walk<'_> {
             }
         }
         Ok(if status == 404 { Outcome::NotFound } else { Outcome::Status(status) })
-    }
-}
-
-/// The parameters that routes add to a request.
-#[derive(Default)]
-struct Query {
-    added: String,
-}
-
-impl Query {
-    fn add(&mut self, parameters: &str) {
-        if !self.added.is_empty() && !parameters.is_empty() {
-            self.added.push('&');
-        }
-        self.added.push_str(parameters);
-    }
-
-    /// What routes added, then what was sent and was not set by a route.
-    fn merged(&self, sent: Option<&str>) -> Option<String> {
-        if self.added.is_empty() {
-            return sent.map(str::to_owned);
-        }
-        let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-        let taken: Vec<String> = self.added.split('&').map(key).collect();
-        let mut merged = self.added.clone();
-        for pair in sent.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !taken.contains(&key(pair))) {
-            merged.push('&');
-            merged.push_str(pair);
-        }
-        Some(merged)
-    }
-
-    fn appended_to(&self, url: &str, sent: Option<&str>) -> String {
-        match self.merged(sent).filter(|query| !query.is_empty()) {
-            None => url.to_owned(),
-            Some(query) => format!("{url}{}{query}", if url.contains('?') { '&' } else { '?' }),
-        }
     }
 }
 

@@ -1,12 +1,9 @@
 //! What a pattern caught, put into destinations, queries and headers: each in the encoding of its place.
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::pattern::{Pattern, PatternExhausted};
-
-/// What must be escaped when a normalised path is written into a URL. `%` stays: it only stands there as an escape.
-const PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+use crate::path::IN_URL;
 
 /// The groups that a route's pattern and its conditions caught.
 #[derive(Default, Debug)]
@@ -115,7 +112,7 @@ fn is_part_of_host(value: &str) -> bool {
 }
 
 fn escaped(value: &str) -> String {
-    utf8_percent_encode(value, PATH).to_string()
+    utf8_percent_encode(value, IN_URL).to_string()
 }
 
 #[cfg(test)]

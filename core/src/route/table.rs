@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::condition::{Condition, ConditionValue};
 use super::pattern::{CaseRule, Pattern, PatternError};
 use crate::limits::SiteLimits;
+use crate::path::FunctionName;
 
 /// How many elements a list may have: the routes of a deployment, and the marks of the phases.
 const MAX_ENTRIES: usize = SiteLimits::DEFAULT.routes + Phase::ALL.len();
@@ -55,6 +56,8 @@ pub struct Route {
     pub has: Vec<Condition>,
     /// Conditions of which none may hold.
     pub missing: Vec<Condition>,
+    /// A function that is asked before the routes behind it are tried.
+    pub middleware: Option<FunctionName>,
 }
 
 impl Route {
@@ -70,6 +73,7 @@ impl Route {
             status: None,
             has: Vec::new(),
             missing: Vec::new(),
+            middleware: None,
         }
     }
 
@@ -106,6 +110,11 @@ impl RouteTable {
     /// Says whether every pattern compiles within its bounds. To be asked once, where a table enters the system.
     pub fn check_sizes(&self) -> Result<(), PatternError> {
         self.phases.values().flatten().flat_map(Route::patterns).try_for_each(Pattern::check_size)
+    }
+
+    /// The functions that are asked before others.
+    pub fn middleware(&self) -> impl Iterator<Item = &FunctionName> {
+        self.phases.values().flatten().filter_map(|route| route.middleware.as_ref())
     }
 
     /// How many routes there are.
@@ -145,6 +154,8 @@ struct RouteEntry {
     has: Vec<Condition>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<Condition>,
+    #[serde(rename = "middlewarePath", skip_serializing_if = "Option::is_none")]
+    middleware: Option<FunctionName>,
 }
 
 /// The list as it is read: no longer than a deployment's routes may be, so that a list of millions is refused at its first
@@ -255,6 +266,13 @@ impl RouteEntry {
     fn into_route(self, index: usize, phase: Phase) -> Result<Route, RouteTableError> {
         let not_here = |reason| Err(RouteTableError::NotInThisPhase { index, reason });
         match phase {
+            Phase::Null if self.middleware.is_some() && (self.dest.is_some() || self.status.is_some()) => {
+                return not_here("a route with `middlewarePath` has neither `dest` nor `status`");
+            }
+            Phase::Null => {}
+            _ if self.middleware.is_some() => {
+                return not_here("`middlewarePath` stands before the first `handle`");
+            }
             Phase::Hit if self.dest.is_some() || self.status.is_some() => {
                 return not_here("after `handle: hit` a route has neither `dest` nor `status`");
             }
@@ -286,6 +304,7 @@ impl RouteEntry {
             status: self.status,
             has: self.has,
             missing: self.missing,
+            middleware: self.middleware,
         })
     }
 }
@@ -310,6 +329,7 @@ impl From<Route> for RouteEntry {
             status: route.status,
             has: route.has,
             missing: route.missing,
+            middleware: route.middleware,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What a function is asked for a page: nothing of the visitor but what tells one answer from another.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use ship_core::{FunctionIndex, PlatformError, Prerender, QueryPlace};
 use super::pages::PageKey;
 use crate::live_deployment::LiveDeployment;
 use crate::passage;
-use crate::protocol::headers::{PRERENDER_REVALIDATE, ROUTE_MATCHES, set_forwarded};
+use crate::protocol::headers::{PRERENDER_REVALIDATE, ROUTE_MATCHES, set_forwarded_host};
 use crate::visitor::Scheme;
 
 /// The host name that a function is asked under where nobody has said which it has.
@@ -43,7 +42,8 @@ impl Page {
         // Not the visitor's: a page with a wrong name in it would be kept for everybody.
         let host = HeaderValue::from_str(deployment.main_host().unwrap_or(NAMELESS));
         headers.insert(HOST, host.map_err(|_| PlatformError::Internal)?);
-        set_forwarded(&mut headers, IpAddr::V4(Ipv4Addr::LOCALHOST), scheme.as_str());
+        // No address: the visitor's is none of the page's business, and one of this machine could pass for its owner's.
+        set_forwarded_host(&mut headers, scheme.as_str());
         passage::mark(&mut headers);
         let mut target = prerender.path();
         match prerender.query_place {

@@ -24,7 +24,7 @@ pub(crate) const ROUTE_MATCHES: HeaderName = HeaderName::from_static("x-now-rout
 pub(crate) const PRERENDER_REVALIDATE: HeaderName = HeaderName::from_static("x-prerender-revalidate");
 
 /// What middleware says to the platform.
-const MIDDLEWARE_PREFIX: &str = "x-middleware-";
+pub(crate) const MIDDLEWARE_PREFIX: &str = "x-middleware-";
 
 /// The path that a function answers at, for frameworks that look for it.
 const MATCHED_PATH: HeaderName = HeaderName::from_static("x-matched-path");
@@ -103,12 +103,17 @@ pub(crate) fn belongs_to_platform(name: &HeaderName) -> bool {
     *name == header::CONTENT_LENGTH || HOP_BY_HOP.contains(name) || name.as_str().starts_with(PLATFORM_PREFIX)
 }
 
-/// Says where a request came from.
-pub(crate) fn set_forwarded(headers: &mut HeaderMap, peer: std::net::IpAddr, scheme: &'static str) {
+/// Says by which name and how the host was reached.
+pub(crate) fn set_forwarded_host(headers: &mut HeaderMap, scheme: &'static str) {
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.insert(X_FORWARDED_HOST, host);
     }
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+}
+
+/// Says where a request came from.
+pub(crate) fn set_forwarded(headers: &mut HeaderMap, peer: std::net::IpAddr, scheme: &'static str) {
+    set_forwarded_host(headers, scheme);
     if let Ok(address) = HeaderValue::from_str(&peer.to_canonical().to_string()) {
         headers.insert(X_FORWARDED_FOR, address.clone());
         headers.insert(X_REAL_IP, address);

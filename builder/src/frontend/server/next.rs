@@ -157,7 +157,7 @@ impl NextServer {
 /// The longest that a request may take, in seconds.
 const MAX_DURATION_SECS: u32 = 3600;
 
-const CALLING: Calling = Calling { is_edge: false, has_helpers: false };
+const CALLING: Calling = Calling { is_edge: false, has_helpers: false, is_middleware: false };
 
 /// Next.js answers at `/` itself, also where there is a file that a host would take for the start page.
 fn is_start_page(path: &str) -> bool {

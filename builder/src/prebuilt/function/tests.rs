@@ -37,7 +37,7 @@ fn packed(project: &TempDir) -> Result<Vec<String>, String> {
     let project = project.path().canonicalize().unwrap();
     let folder = project.join(".vercel/output");
     let place = Place { folder: &folder, project: &project, arch: Architecture::default() };
-    let functions = find(&place).map_err(|error| error.to_string())?;
+    let functions = find(&place, &RouteTable::new()).map_err(|error| error.to_string())?;
     let Parts::Files(parts) = &functions[0].parts else { panic!("it is not packed yet") };
     Ok(parts.files.keys().cloned().collect())
 }

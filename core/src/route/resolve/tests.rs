@@ -46,7 +46,25 @@ impl Site {
         let path = UrlPath::parse(path).unwrap();
         let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let request = RouteRequest { method, host: "site.test", path: &path, query, header: &header };
-        let resolution = resolve(self.manifest.routes(), &self.index, &request);
+        self.shown(resolve(self.manifest.routes(), &self.index, &request))
+    }
+
+    /// The decision for a GET of `target` after its middleware let it pass, to `rewritten` if that is not the same.
+    fn passed(&self, target: &str, rewritten: Option<&str>) -> String {
+        let request = |target: &str, decide: &dyn Fn(&RouteRequest<'_>) -> Resolution| {
+            let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+            let path = UrlPath::parse(path).unwrap();
+            decide(&RouteRequest { method: "GET", host: "site.test", path: &path, query, header: &|_| None })
+        };
+        let routes = self.manifest.routes();
+        let before = request(target, &|request| resolve(routes, &self.index, request));
+        let Outcome::Middleware { pause, .. } = before.outcome else { panic!("no middleware is asked for {target}") };
+        let heading = if rewritten.is_some() { Heading::Rewritten } else { Heading::AsBefore };
+        let again = |request: &RouteRequest<'_>| resume(routes, &self.index, request, (*pause).clone(), heading);
+        self.shown(request(rewritten.unwrap_or(target), &again))
+    }
+
+    fn shown(&self, resolution: Resolution) -> String {
         let outcome = match resolution.outcome {
             Outcome::Found { found, query, status } => {
                 let name = match found {
@@ -61,6 +79,7 @@ impl Site {
                 format!("external {url}{}", status.map(|status| format!(" {status}")).unwrap_or_default())
             }
             Outcome::Status(status) => format!("status {status}"),
+            Outcome::Middleware { function, .. } => format!("asks {function}"),
             Outcome::NotFound => "not found".to_owned(),
             Outcome::Exhausted { pattern } => format!("exhausted {pattern}"),
         };
@@ -293,4 +312,47 @@ fn pages_without_extension() {
     assert_eq!(["/about", "/about/", "/us"].map(|path| site.get(path)), ["asset about"; 3]);
     assert_eq!(["/both", "/both/"].map(|path| site.get(path)), ["asset both", "asset both/index.html"]);
     assert_eq!(site.get("/app.js/"), site.get("/absent"));
+}
+
+/// A middleware is asked before anything is looked up; the request goes on with the routes behind, at its own path or another,
+/// and keeps what the routes before have added. By itself a middleware stands nowhere.
+#[test]
+fn middleware() {
+    let routes = r#"[
+        {"src": "/a/(.*)", "headers": {"x-a": "$1"}, "continue": true},
+        {"src": "/a/.*", "middlewarePath": "guard", "continue": true, "missing": [{"type": "header", "key": "free"}]},
+        {"src": "/a/old", "dest": "/b?old=1"},
+        {"src": "/b", "headers": {"x-b": "1"}, "continue": true},
+        {"src": "/a/two", "middlewarePath": "second"},
+        {"src": "/(b|c)", "middlewarePath": "guard"}
+    ]"#;
+    let site = site(&["a/x", "b", "c"], &["guard", "second"], routes);
+    assert_eq!(site.get("/a/x"), "asks guard");
+    assert_eq!(site.get("//a/%78"), "asks guard");
+    assert_eq!(site.request("GET", "/a/x", &[("free", "1")]), "asset a/x [x-a: x]");
+    assert_eq!(site.passed("/a/x?q=1", None), "asset a/x?q=1 [x-a: x]");
+    assert_eq!(site.passed("/a/old?q=1", None), "asset b?old=1&q=1 [x-a: old]");
+    assert_eq!(site.passed("/a/x?q=1", Some("/b?r=2")), "asset b?r=2 [x-a: x] [x-b: 1]");
+    assert_eq!(site.passed("/a/x", Some("/nowhere")), "not found [x-a: x]");
+    assert_eq!(site.passed("/a/two", None), "asks second");
+    assert_eq!(site.get("/c"), "asks guard");
+    assert_eq!(site.get("/guard"), "not found");
+}
+
+/// Where a middleware would be asked too late, or decide nothing, the table is refused; so is a site without it.
+#[test]
+fn misplaced_middleware() {
+    let refused = |routes: &str| serde_json::from_str::<RouteTable>(routes).unwrap_err().to_string();
+    let route = r#"{"src": "/a", "middlewarePath": "guard"}"#;
+    for phase in ["filesystem", "hit", "miss", "rewrite", "error"] {
+        let said = refused(&format!(r#"[{{"handle": "{phase}"}}, {route}]"#));
+        assert!(said.starts_with("routes[1]: `middlewarePath` stands before the first `handle`"), "{phase}: {said}");
+    }
+    assert!(
+        refused(r#"[{"src": "/a", "middlewarePath": "guard", "dest": "/b"}]"#).starts_with("routes[0]: a route with")
+    );
+    assert!(refused(r#"[{"src": "/a", "middlewarePath": "/guard"}]"#).contains("is not a path inside a site"));
+    let alone = serde_json::from_str(&format!("[{route}]")).unwrap();
+    let error = Manifest::new(Vec::new(), Vec::new(), alone, Vec::new()).unwrap_err();
+    assert_eq!(error.to_string(), "a route asks the middleware `guard`, and there is no such function");
 }
