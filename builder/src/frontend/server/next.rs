@@ -112,17 +112,20 @@ impl NextServer {
                 if below.is_empty() || asset_prefix == base_path { &[base_path] } else { &[base_path, asset_prefix] };
             for file in files_below(&folder, project)? {
                 let location = folder.join(file.path.as_str());
+                let is_built = !below.is_empty();
                 let paths = prefixes.iter().map(|prefix| url_path(prefix, below, file.path.as_str()));
-                let is_guarded = paths.clone().any(|path| guard.sees(&format!("/{path}")) || is_start_page(&path));
+                let is_guarded = |path: &String| match format!("/{path}") {
+                    path if is_built => guard.sees_built(&path),
+                    path => guard.sees(&path) || is_start_page(&path),
+                };
+                let (guarded, served): (Vec<String>, Vec<String>) = paths.partition(is_guarded);
                 let is_image = file.path.extension().is_some_and(|ending| IMAGES.contains(&ending));
-                if is_guarded || is_image {
+                if is_image || !guarded.is_empty() {
                     let name = [self.app.as_str(), in_app.as_str(), file.path.as_str()];
                     files.entry(joined(&name)).or_insert_with(|| PackedFile::of(location.clone()));
                 }
-                if !is_guarded {
-                    let served = paths.filter_map(|path| path.parse::<SitePath>().ok());
-                    prebuilt.overrides.extend(served.map(|path| served_at(path, location.clone())));
-                }
+                let served = served.iter().filter_map(|path| path.parse::<SitePath>().ok());
+                prebuilt.overrides.extend(served.map(|path| served_at(path, location.clone())));
             }
         }
         Ok(())
@@ -161,7 +164,7 @@ const CALLING: Calling = Calling { is_edge: false, has_helpers: false };
 
 /// Next.js answers at `/` itself, also where there is a file that a host would take for the start page.
 fn is_start_page(path: &str) -> bool {
-    path == "index.html" || path.ends_with("/index.html")
+    path.ends_with("/index.html")
 }
 
 fn url_path(prefix: &str, below: &str, path: &str) -> String {
