@@ -137,7 +137,7 @@ impl ServerLayout {
                 let files = files_of(&folder.join(below), project)?;
                 let calling = Calling { is_edge: false, has_helpers: false };
                 let start = Start::Node { entry: entry.to_owned(), calling, environment: BTreeMap::new() };
-                let parts = Parts::Files(FunctionFiles { files, start });
+                let parts = Parts::Files(FunctionFiles::with_packages_apart(files, start));
                 prebuilt.functions.push(PrebuiltFunction { detected: function, parts });
                 None
             }

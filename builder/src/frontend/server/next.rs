@@ -87,7 +87,7 @@ impl NextServer {
         self.add_static_files(project, &mut files, &mut prebuilt)?;
         let start = self.start();
         let start = Start::Module { name: START_FILE, text: start, calling: CALLING };
-        let parts = Parts::Files(FunctionFiles { files, start });
+        let parts = Parts::Files(FunctionFiles::with_packages_apart(files, start));
         prebuilt.functions.push(PrebuiltFunction { detected: self.with_own_limits(function), parts });
         Ok(prebuilt)
     }
