@@ -145,7 +145,8 @@ impl NextServer {
         (text + "\n").into_bytes()
     }
 
-    /// One function answers for all routes, so it may take as long as the one that may take longest (`maxDuration`).
+    /// One function answers for all routes, so it may take as long as the one that may take longest (`maxDuration`), and loads
+    /// all of them when it starts.
     fn with_own_limits(&self, mut function: DetectedFunction) -> DetectedFunction {
         let bytes = std::fs::read(self.dist.join("server/functions-config-manifest.json")).unwrap_or_default();
         let manifest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -153,12 +154,16 @@ impl NextServer {
         let seconds = routes.filter_map(|route| u32::try_from(route["maxDuration"].as_u64()?).ok());
         let longest = seconds.filter(|seconds| *seconds <= MAX_DURATION_SECS).max().unwrap_or_default();
         function.limits.timeout_secs = function.limits.timeout_secs.max(longest);
+        function.limits.init_timeout_secs = function.limits.init_timeout_secs.max(INIT_SECS);
         function
     }
 }
 
 /// The longest that a request may take, in seconds.
 const MAX_DURATION_SECS: u32 = 3600;
+
+/// How long a site of many pages may take to start on a small machine, in seconds.
+const INIT_SECS: u32 = 60;
 
 const CALLING: Calling = Calling { is_edge: false, has_helpers: false };
 
