@@ -143,7 +143,8 @@ pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectErro
     let (file, _) = config::read(text)?;
     let base = site::base_folder(text, &file.build, project)?;
     let missing = || PrebuiltError::Missing { root: base.clone() };
-    let folder = prebuilt::find(&base).ok_or_else(missing)?;
+    // Frameworks leave theirs where they are built, `ship build` its own in the project.
+    let folder = prebuilt::find(&base).or_else(|| prebuilt::find(project.root())).ok_or_else(missing)?;
     Ok(ProjectConfig {
         name: project_name(text, &file)?,
         prebuilt: Some(folder),

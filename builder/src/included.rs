@@ -138,6 +138,11 @@ impl IncludedFiles {
         own
     }
 
+    /// Whether any of them stands in `folder`.
+    pub(crate) fn has_below(&self, folder: &str) -> bool {
+        self.files.iter().any(|file| Path::new(&file.name).starts_with(folder))
+    }
+
     /// Whether all files are still in the state in which they were read.
     pub(crate) fn are_unchanged(&self) -> bool {
         let is_unchanged =

@@ -7,6 +7,7 @@ mod error;
 mod folder;
 mod function;
 mod pack;
+mod parts;
 mod prerender;
 mod routes;
 
@@ -25,8 +26,8 @@ use crate::tree::{self, shown_below};
 
 pub use error::PrebuiltError;
 pub(crate) use folder::{PackedFile, files_of};
-pub(crate) use function::{FunctionFiles, Start};
 pub(crate) use pack::build;
+pub(crate) use parts::{FunctionFiles, Start};
 pub(crate) use prerender::{KeptPage, digested};
 
 use config::OutputConfig;
@@ -113,7 +114,7 @@ pub(crate) struct PrebuiltFunction {
 #[derive(Debug)]
 pub(crate) enum Parts {
     /// Files that are still to be packed.
-    Files(function::FunctionFiles),
+    Files(FunctionFiles),
     /// An artifact that ship has packed before, with its layers.
     Packed(CachedArtifact, Vec<BuiltLayer>),
 }

@@ -200,6 +200,18 @@ fn failures() {
     error: STATIC_BUILD_NOT_A_DIR: the output of the build, `file`, is not a folder
     hint: `[build] output` of ship.toml names the folder that the build writes
     ");
+    let bundles = "mkdir -p build/client build/server/a build/server/b\n\
+                   touch build/client/a.js build/server/a/index.js build/server/b/index.js\n";
+    project.write("build.sh", bundles);
+    insta::assert_snapshot!(failure("[build]\nframework = \"react-router\"\ncommand = \"sh build.sh\"\n"), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    Building the frontend (React Router): sh build.sh
+    Built the frontend in [TIME]
+    error: missing_server: the React Router build `sh build.sh` left no page in `build/client`, and no server that ship knows beside it
+    hint: its server is `build/server/index.js`, or the one bundle in `build/server/`; with several of them, give all routes the same `config`; `ssr: false` makes a site of files
+    ");
     insta::assert_snapshot!(failure("[build]\nframework = \"vitr\"\n"), @"
     exit code: 1
     ----- stdout -----

@@ -161,7 +161,13 @@ fn the_same_deployment() {
         "",
     )
     .file(".vercel/output/static/a.html", "<p>");
-    for (project, direct) in [(&example, &["deploy"][..]), (&from_output, &["deploy", "--prebuilt"])] {
+    let in_folder = environment
+        .project("mono")
+        .file("ship.toml", "[build]\nroot = \"apps/web\"\n")
+        .file("apps/web/public/index.html", "web");
+    for (project, direct) in
+        [(&example, &["deploy"][..]), (&in_folder, &["deploy"]), (&from_output, &["deploy", "--prebuilt"])]
+    {
         let deploy = |arguments: &[&str]| {
             let output =
                 host.ship(arguments.iter().copied().chain(["--json"])).within(project.folder()).run().success();

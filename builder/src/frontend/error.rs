@@ -82,6 +82,21 @@ pub enum FrontendError {
         /// What to do, where the framework has a way of its own.
         hint: Option<&'static str>,
     },
+    /// The build left files that need a server, and none that is known.
+    #[error(
+        "missing_server: the {framework} build `{command}` left no page in `{}`, and no server that ship knows beside it",
+        folder.display()
+    )]
+    NoServer {
+        /// The framework.
+        framework: &'static str,
+        /// The command.
+        command: String,
+        /// The folder of its files, relative to the project.
+        folder: PathBuf,
+        /// What to do.
+        hint: Option<&'static str>,
+    },
     /// The output is a file.
     #[error("STATIC_BUILD_NOT_A_DIR: the output of the build, `{}`, is not a folder", folder.display())]
     OutputNotAFolder {
@@ -121,6 +136,7 @@ impl FrontendError {
             Self::CommandFailed { .. } => Some("build_command_failed"),
             Self::LockOutOfDate { .. } => Some("lock_file_out_of_date"),
             Self::NoOutput { .. } => Some("STATIC_BUILD_NO_OUT_DIR"),
+            Self::NoServer { .. } => Some("missing_server"),
             Self::OutputNotAFolder { .. } => Some("STATIC_BUILD_NOT_A_DIR"),
             Self::EmptyOutput { .. } => Some("STATIC_BUILD_EMPTY_OUT_DIR"),
             Self::UnknownFramework { .. } => Some("unknown_framework"),
@@ -141,7 +157,9 @@ impl FrontendError {
         match self {
             Self::CommandFailed { log, .. } => Some(format!("all it printed is in {}", log.display())),
             Self::LockOutOfDate { .. } => Some("`npm install` brings it up to date".to_owned()),
-            Self::NoOutput { hint: Some(hint), .. } => Some((*hint).to_owned()),
+            Self::NoOutput { hint: Some(hint), .. } | Self::NoServer { hint: Some(hint), .. } => {
+                Some((*hint).to_owned())
+            }
             Self::NoOutput { .. } | Self::OutputNotAFolder { .. } | Self::EmptyOutput { .. } => {
                 Some("`[build] output` of ship.toml names the folder that the build writes".to_owned())
             }

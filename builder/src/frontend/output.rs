@@ -46,8 +46,16 @@ impl Work<'_> {
             return Err(FrontendError::OutputNotAFolder { folder: shown(output) });
         }
         let output = self.inner_output(output);
-        if !has_file(&self.base.join(&output)) {
+        let is_page = |path: &Path| path.extension().is_some_and(|ending| ending == "html" || ending == "htm");
+        if !has_file(&self.base.join(&output), &|_| true) {
             return Err(FrontendError::EmptyOutput { command: command.to_owned(), folder: shown(&output) });
+        }
+        // Files for browsers alone would be a site without a page.
+        if let Some(framework) = self.frontend.framework().filter(|_| self.frontend.may_have_server())
+            && !has_file(&self.base.join(&output), &is_page)
+        {
+            let (command, folder) = (command.to_owned(), shown(&output));
+            return Err(FrontendError::NoServer { framework, command, folder, hint: self.hint() });
         }
         Ok(output)
     }
@@ -88,19 +96,25 @@ impl Work<'_> {
             "sveltekit-1" => Some(
                 "use `@sveltejs/adapter-vercel` or `@sveltejs/adapter-node` for a server, `@sveltejs/adapter-static` for files",
             ),
-            "remix" | "react-router" => {
-                Some("`react-router build` leaves `build/server/index.js`; with `ssr: false` it leaves files alone")
-            }
+            "remix" | "react-router" => Some(
+                "its server is `build/server/index.js`, or the one bundle in `build/server/`; with several of them, give all routes the same `config`; `ssr: false` makes a site of files",
+            ),
             "astro" => Some("use `@astrojs/vercel` or `@astrojs/node` for pages that are made by a server"),
+            "nuxtjs" | "nitro" | "solidstart-1" => {
+                Some("leave Nitro's preset to itself, which then is `vercel`, or set it to `vercel` or `node-server`")
+            }
+            "tanstack-start" => {
+                Some("its server is `dist/server/server.js`, or that of Nitro with the preset `node-server`")
+            }
             _ => None,
         }
     }
 }
 
-/// Whether there is a file anywhere below a folder.
-fn has_file(folder: &Path) -> bool {
+/// Whether there is a file anywhere below a folder that is one of those looked for.
+fn has_file(folder: &Path, is_it: &impl Fn(&Path) -> bool) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| if path.is_dir() { has_file(&path) } else { true })
+    entries.map(|entry| entry.path()).any(|path| if path.is_dir() { has_file(&path, is_it) } else { is_it(&path) })
 }
 
 impl Frontend {

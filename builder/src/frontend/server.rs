@@ -24,7 +24,8 @@ pub(crate) use next::NextServer;
 pub(crate) struct ServerLayout {
     /// The folder that the build leaves, relative to the one that it runs in.
     pub(super) folder: &'static str,
-    /// The module of the server, relative to that folder.
+    /// The module of the server, relative to that folder. It may also stand in the one folder beside that place which has one:
+    /// presets for Vercel put bundles of routes there.
     pub(super) entry: &'static str,
     /// The folder of static files, relative to that folder.
     pub(super) statics: &'static str,
@@ -48,7 +49,12 @@ pub(crate) enum FrameworkServer {
     /// That of Next.js.
     Next(NextServer),
     /// Any other, in the folder that its build runs in.
-    Other { base: PathBuf, layout: &'static ServerLayout },
+    Other {
+        base: PathBuf,
+        layout: &'static ServerLayout,
+        /// Its module, relative to the folder of the layout.
+        entry: String,
+    },
 }
 
 /// The parts of a deployment that a server and its static files make.
@@ -59,13 +65,22 @@ pub(crate) struct ServerParts {
 }
 
 impl ServerLayout {
-    fn entry_file(&self, base: &Path) -> PathBuf {
-        base.join(self.folder).join(self.entry)
+    /// The module of the server in `base`, relative to the layout's folder, if it is there and no other could be meant.
+    fn entry(&self, base: &Path) -> Option<String> {
+        let folder = base.join(self.folder);
+        if folder.join(self.entry).is_file() {
+            return Some(self.entry.to_owned());
+        }
+        let (place, name) = self.entry.rsplit_once('/')?;
+        let bundles = std::fs::read_dir(folder.join(place)).into_iter().flatten().flatten();
+        let bundles = bundles.filter_map(|bundle| Some(format!("{place}/{}/{name}", bundle.file_name().to_str()?)));
+        let mut bundles = bundles.filter(|entry| folder.join(entry).is_file());
+        bundles.next().filter(|_| bundles.next().is_none())
     }
 
     /// Whether a build that began at `started` has left it.
     pub(super) fn is_fresh(&self, base: &Path, started: SystemTime) -> bool {
-        is_fresh(&self.entry_file(base), started)
+        self.entry(base).is_some_and(|entry| is_fresh(&base.join(self.folder).join(entry), started))
     }
 }
 
@@ -80,15 +95,15 @@ impl FrameworkServer {
         if let Some(server) = NextServer::in_folder(&base.join(output)) {
             return Some(Self::Next(server));
         }
-        let is_it = |layout: &&ServerLayout| Path::new(layout.folder) == output && layout.entry_file(base).is_file();
-        layouts.iter().find(is_it).map(|layout| Self::Other { base: base.to_owned(), layout })
+        let mut layouts = layouts.iter().filter(|layout| Path::new(layout.folder) == output);
+        layouts.find_map(|layout| Some(Self::Other { base: base.to_owned(), layout, entry: layout.entry(base)? }))
     }
 
     /// The file of the server, relative to the folder that the build runs in.
     pub(crate) fn file(&self) -> String {
         match self {
             Self::Next(server) => server.file(),
-            Self::Other { layout, .. } => format!("{}/{}", layout.folder, layout.entry),
+            Self::Other { layout, entry, .. } => format!("{}/{entry}", layout.folder),
         }
     }
 
@@ -96,13 +111,19 @@ impl FrameworkServer {
     pub(crate) fn read(&self, function: DetectedFunction, project: &Path) -> Result<ServerParts, TreeError> {
         match self {
             Self::Next(server) => Ok(ServerParts { prebuilt: server.read(function, project)?, source: None }),
-            Self::Other { base, layout } => layout.read(base, function, project),
+            Self::Other { base, layout, entry } => layout.read(base, entry, function, project),
         }
     }
 }
 
 impl ServerLayout {
-    fn read(&self, base: &Path, function: DetectedFunction, project: &Path) -> Result<ServerParts, TreeError> {
+    fn read(
+        &self,
+        base: &Path,
+        entry: &str,
+        function: DetectedFunction,
+        project: &Path,
+    ) -> Result<ServerParts, TreeError> {
         let folder = base.join(self.folder);
         let mut prebuilt = of_statics(folder.join(self.statics));
         if let Some(pages) = self.pages.map(|pages| folder.join(pages)) {
@@ -112,17 +133,17 @@ impl ServerLayout {
         }
         let source = match self.kind {
             ServerKind::Complete => {
-                let (below, entry) = self.entry.split_once('/').unwrap_or(("", self.entry));
+                let (below, entry) = entry.split_once('/').unwrap_or(("", entry));
                 let files = files_of(&folder.join(below), project)?;
                 let calling = Calling { is_edge: false, has_helpers: false, is_middleware: false };
                 let start = Start::Node { entry: entry.to_owned(), calling, environment: BTreeMap::new() };
-                let parts = Parts::Files(FunctionFiles { files, start });
+                let parts = Parts::Files(FunctionFiles::with_packages_apart(files, start));
                 prebuilt.functions.push(PrebuiltFunction { detected: function, parts });
                 None
             }
             ServerKind::Module(module) => {
-                let file = format!("{}/{}", self.folder, self.entry);
-                let (_, name) = self.entry.rsplit_once('/').unwrap_or(("", self.entry));
+                let file = format!("{}/{entry}", self.folder);
+                let (_, name) = entry.rsplit_once('/').unwrap_or(("", entry));
                 Some(NodeSource::made(base, &file, module.replace("{entry}", name)))
             }
         };

@@ -12,6 +12,7 @@ use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer};
 
 use self::check::{check_program, check_size, check_start};
 use super::folder::{PackedFile, files_of};
+use super::parts::{FunctionFiles, Start};
 use super::{Parts, Place, PrebuiltError, PrebuiltFunction};
 use crate::artifact::{CachedArtifact, digest_file};
 use crate::build::BuiltLayer;
@@ -25,42 +26,6 @@ const VC_CONFIG: &str = ".vc-config.json";
 
 /// How long a function with `maxDuration: "max"` may take, in seconds.
 const MAX_DURATION_SECS: u32 = 800;
-
-/// The files of a function that is still to be packed.
-#[derive(Debug)]
-pub(crate) struct FunctionFiles {
-    /// By their names in the artifact.
-    pub(crate) files: BTreeMap<String, PackedFile>,
-    pub(crate) start: Start,
-}
-
-/// How a function is started.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Start {
-    /// A program of its own.
-    Program {
-        /// Its file in the artifact.
-        handler: String,
-    },
-    /// A module that Node loads.
-    Node {
-        /// Its file in the artifact.
-        entry: String,
-        /// How it wants to be called.
-        calling: Calling,
-        /// Variables that it finds set.
-        environment: BTreeMap<String, String>,
-    },
-    /// A module that ship adds, for Node to load.
-    Module {
-        /// Its file in the artifact.
-        name: &'static str,
-        /// What stands in it.
-        text: Vec<u8>,
-        /// How it wants to be called.
-        calling: Calling,
-    },
-}
 
 /// What a function is there for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,7 +130,7 @@ fn read(place: &Place<'_>, name: &str, folder: &Path, role: Role) -> Result<Preb
         reach: Reach::Path,
         inclusion: Inclusion::default(),
     };
-    Ok(PrebuiltFunction { detected, parts: Parts::Files(FunctionFiles { files, start }) })
+    Ok(PrebuiltFunction { detected, parts: Parts::Files(FunctionFiles { files, packages: BTreeMap::new(), start }) })
 }
 
 /// A function that ship itself packed: its artifact stands beside its folder.

@@ -9,9 +9,35 @@ use ship_core::route::{CaseRule, Pattern};
 /// The paths that Next.js wants to see before a file is served.
 #[derive(Debug)]
 pub(super) struct Guard {
-    patterns: Vec<Pattern>,
-    /// Whether there is a pattern that cannot be read here.
-    sees_everything: bool,
+    patterns: Patterns,
+    /// What is sent elsewhere before files are looked at.
+    rewrites: Patterns,
+}
+
+/// Patterns of paths.
+#[derive(Default, Debug)]
+struct Patterns {
+    known: Vec<Pattern>,
+    /// Whether there is one that cannot be read here, and may be about any path.
+    has_unknown: bool,
+}
+
+impl Patterns {
+    fn of(written: impl Iterator<Item = Value>) -> Self {
+        let mut patterns = Self::default();
+        for written in written {
+            let pattern = written.as_str().and_then(|text| Pattern::anchored(text, CaseRule::Insensitive).ok());
+            match pattern.filter(|pattern| pattern.check_size().is_ok()) {
+                Some(pattern) => patterns.known.push(pattern),
+                None => patterns.has_unknown = true,
+            }
+        }
+        patterns
+    }
+
+    fn match_path(&self, path: &str) -> bool {
+        self.has_unknown || self.known.iter().any(|pattern| pattern.is_match(path).unwrap_or(true))
+    }
 }
 
 impl Guard {
@@ -34,23 +60,24 @@ impl Guard {
         let in_node = functions["functions"].get("/_middleware");
         let matchers = on_edge.chain(in_node).flat_map(|one| list(&one["matchers"]));
         let matchers = matchers.map(|matcher| matcher["regexp"].clone());
+        let of_config = [list(&routes["redirects"]), list(&routes["headers"])].into_iter().flatten();
         // Where there are no others, the list itself is of those after files.
-        let first_rewrites = list(&routes["rewrites"]["beforeFiles"]);
-        let of_config = [list(&routes["redirects"]), list(&routes["headers"]), first_rewrites].into_iter().flatten();
-        let mut guard = Self { patterns: Vec::new(), sees_everything: false };
-        for written in matchers.chain(of_config.map(|route| route["regex"].clone())) {
-            let pattern = written.as_str().and_then(|text| Pattern::anchored(text, CaseRule::Insensitive).ok());
-            match pattern.filter(|pattern| pattern.check_size().is_ok()) {
-                Some(pattern) => guard.patterns.push(pattern),
-                None => guard.sees_everything = true,
-            }
+        let rewrites = list(&routes["rewrites"]["beforeFiles"]).into_iter();
+        Self {
+            patterns: Patterns::of(matchers.chain(of_config.map(|route| route["regex"].clone()))),
+            rewrites: Patterns::of(rewrites.map(|route| route["regex"].clone())),
         }
-        guard
     }
 
-    /// Whether Next.js wants to see a request for `path`, which begins with `/`.
+    /// Whether Next.js wants to see a request for the file of the project at `path`, which begins with `/`.
     pub(super) fn sees(&self, path: &str) -> bool {
-        self.sees_everything || self.patterns.iter().any(|pattern| pattern.is_match(path).unwrap_or(true))
+        self.patterns.match_path(path) || self.rewrites.match_path(path)
+    }
+
+    /// The same of a file that the build has made. A rewrite that is about those is Next.js' own: it leads from
+    /// `assetPrefix` to where they are.
+    pub(super) fn sees_built(&self, path: &str) -> bool {
+        self.patterns.match_path(path)
     }
 }
 
@@ -76,6 +103,7 @@ mod tests {
         let guard = Guard::of(&routes, &middleware, &Value::Null);
         let seen = |path: &str| guard.sees(path);
         assert_eq!(["/secret.pdf", "/fonts/a.woff2", "/first.txt"].map(seen), [true; 3]);
+        assert!(!guard.sees_built("/first.txt"));
         assert_eq!(["/open.pdf", "/after.txt", "/robots.txt", "/_next/static/a.pdf"].map(seen), [false; 4]);
     }
 

@@ -87,7 +87,7 @@ impl NextServer {
         self.add_static_files(project, &mut files, &mut prebuilt)?;
         let start = self.start();
         let start = Start::Module { name: START_FILE, text: start, calling: CALLING };
-        let parts = Parts::Files(FunctionFiles { files, start });
+        let parts = Parts::Files(FunctionFiles::with_packages_apart(files, start));
         prebuilt.functions.push(PrebuiltFunction { detected: self.with_own_limits(function), parts });
         Ok(prebuilt)
     }
@@ -112,17 +112,20 @@ impl NextServer {
                 if below.is_empty() || asset_prefix == base_path { &[base_path] } else { &[base_path, asset_prefix] };
             for file in files_below(&folder, project)? {
                 let location = folder.join(file.path.as_str());
+                let is_built = !below.is_empty();
                 let paths = prefixes.iter().map(|prefix| url_path(prefix, below, file.path.as_str()));
-                let is_guarded = paths.clone().any(|path| guard.sees(&format!("/{path}")) || is_start_page(&path));
+                let is_guarded = |path: &String| match format!("/{path}") {
+                    path if is_built => guard.sees_built(&path),
+                    path => guard.sees(&path) || is_start_page(&path),
+                };
+                let (guarded, served): (Vec<String>, Vec<String>) = paths.partition(is_guarded);
                 let is_image = file.path.extension().is_some_and(|ending| IMAGES.contains(&ending));
-                if is_guarded || is_image {
+                if is_image || !guarded.is_empty() {
                     let name = [self.app.as_str(), in_app.as_str(), file.path.as_str()];
                     files.entry(joined(&name)).or_insert_with(|| PackedFile::of(location.clone()));
                 }
-                if !is_guarded {
-                    let served = paths.filter_map(|path| path.parse::<SitePath>().ok());
-                    prebuilt.overrides.extend(served.map(|path| served_at(path, location.clone())));
-                }
+                let served = served.iter().filter_map(|path| path.parse::<SitePath>().ok());
+                prebuilt.overrides.extend(served.map(|path| served_at(path, location.clone())));
             }
         }
         Ok(())
@@ -142,7 +145,8 @@ impl NextServer {
         (text + "\n").into_bytes()
     }
 
-    /// One function answers for all routes, so it may take as long as the one that may take longest (`maxDuration`).
+    /// One function answers for all routes, so it may take as long as the one that may take longest (`maxDuration`), and loads
+    /// all of them when it starts.
     fn with_own_limits(&self, mut function: DetectedFunction) -> DetectedFunction {
         let bytes = std::fs::read(self.dist.join("server/functions-config-manifest.json")).unwrap_or_default();
         let manifest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -150,6 +154,7 @@ impl NextServer {
         let seconds = routes.filter_map(|route| u32::try_from(route["maxDuration"].as_u64()?).ok());
         let longest = seconds.filter(|seconds| *seconds <= MAX_DURATION_SECS).max().unwrap_or_default();
         function.limits.timeout_secs = function.limits.timeout_secs.max(longest);
+        function.limits.init_timeout_secs = function.limits.init_timeout_secs.max(INIT_SECS);
         function
     }
 }
@@ -157,11 +162,14 @@ impl NextServer {
 /// The longest that a request may take, in seconds.
 const MAX_DURATION_SECS: u32 = 3600;
 
+/// How long a site of many pages may take to start on a small machine, in seconds.
+const INIT_SECS: u32 = 60;
+
 const CALLING: Calling = Calling { is_edge: false, has_helpers: false, is_middleware: false };
 
 /// Next.js answers at `/` itself, also where there is a file that a host would take for the start page.
 fn is_start_page(path: &str) -> bool {
-    path == "index.html" || path.ends_with("/index.html")
+    path.ends_with("/index.html")
 }
 
 fn url_path(prefix: &str, below: &str, path: &str) -> String {
