@@ -5,6 +5,7 @@ mod config;
 mod elf;
 mod error;
 mod function;
+mod links;
 mod pack;
 mod prerender;
 mod routes;

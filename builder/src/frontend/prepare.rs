@@ -31,6 +31,9 @@ const KEY_VERSION: &str = "ship frontend 1";
 /// Where adapters of frameworks leave a whole deployment.
 pub(crate) const BUILD_OUTPUT: &str = ".vercel/output";
 
+/// How far the clock of file systems may be behind: a tick of the kernel, in which a short build begins and ends.
+const FILE_CLOCK_LAG: Duration = Duration::from_millis(20);
+
 /// Folders in which builds of no known framework leave a site, if there is a page in them.
 const USUAL_OUTPUTS: [&str; 3] = ["dist", "build", "out"];
 
@@ -275,7 +278,8 @@ impl<'w> Work<'w> {
     /// Finds what the build has left.
     fn find_output(&self, command: &str, started: SystemTime) -> Result<PathBuf, FrontendError> {
         let config = self.base.join(BUILD_OUTPUT).join("config.json");
-        let is_fresh = config.metadata().and_then(|file| file.modified()).is_ok_and(|modified| modified >= started);
+        let is_fresh = |modified: SystemTime| modified + FILE_CLOCK_LAG >= started;
+        let is_fresh = config.metadata().and_then(|file| file.modified()).is_ok_and(is_fresh);
         if is_fresh {
             return Ok(BUILD_OUTPUT.into());
         }

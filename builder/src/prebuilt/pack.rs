@@ -1,15 +1,18 @@
 //! Packing the functions of an output.
 
+use std::collections::BTreeMap;
+
 use ship_core::{Digest, DigestHasher};
 
 use super::function::{FunctionFiles, Start};
+use super::links;
 use super::{Parts, Prebuilt};
 use crate::artifact::{ArtifactError, Content, Member, digest_file};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact};
 use crate::node::launcher;
 
 /// Changes when the same files would be packed in another way.
-const KEY_VERSION: &str = "ship prebuilt function 1";
+const KEY_VERSION: &str = "ship prebuilt function 2";
 
 /// Packs the functions of an output. Those that share their files are packed once.
 pub(crate) fn build(prebuilt: &Prebuilt, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
@@ -51,12 +54,29 @@ fn key(files: &FunctionFiles) -> Result<Digest, BuildError> {
         Start::Program { handler } => hasher.update_field(handler.as_bytes()),
         Start::Node { .. } => hasher.update_field(&start_module(&files.start).unwrap_or_default()),
     }
+    for (name, text) in passed_on(files) {
+        hasher.update_field(name.as_bytes());
+        hasher.update_field(&text);
+    }
     Ok(hasher.finish())
+}
+
+/// What is packed in the place of files behind links, where Node would look at these.
+fn passed_on(files: &FunctionFiles) -> BTreeMap<&str, Vec<u8>> {
+    match &files.start {
+        Start::Node { .. } => links::passed_on(&files.files),
+        Start::Program { .. } => BTreeMap::new(),
+    }
 }
 
 fn members(files: &FunctionFiles) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::with_capacity(files.files.len() + 1);
+    let mut passed_on = passed_on(files);
     for file in &files.files {
+        if let Some(text) = passed_on.remove(file.name.as_str()) {
+            members.push(Member::data(file.name.clone(), Content::Bytes(text)));
+            continue;
+        }
         // A program is started by one name, whatever it is called.
         let name = match &files.start {
             Start::Program { handler } if *handler == file.name => "bootstrap".to_owned(),
