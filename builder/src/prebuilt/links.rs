@@ -5,6 +5,7 @@
 //! on the real one.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -23,7 +24,7 @@ enum Kind {
 
 /// The files that stand behind links, by their names: what is packed in their place.
 pub(super) fn passed_on(files: &[PackedFile]) -> BTreeMap<&str, Vec<u8>> {
-    let modules = files.iter().filter(|file| in_packages(&file.name) && kind_by_name(&file.name).is_some());
+    let modules = files.iter().filter(|file| in_packages(&file.name) && is_module(&file.name));
     let real: Vec<(&PackedFile, PathBuf)> =
         modules.filter_map(|file| Some((file, file.file.canonicalize().ok()?))).collect();
     // A file's own place is where its path ends as its name does, and `node_modules/a/index.js` is the end of many.
@@ -37,7 +38,7 @@ pub(super) fn passed_on(files: &[PackedFile]) -> BTreeMap<&str, Vec<u8>> {
     let linked = real.iter().filter(|(file, real)| own_places.get(real.as_path()) != Some(&file.name.as_str()));
     let passed_on = linked.filter_map(|(file, real)| {
         let target = own_places.get(real.as_path())?;
-        Some((file.name.as_str(), text(&file.name, target, kind(real)?)))
+        Some((file.name.as_str(), text(&file.name, target, kind(real))))
     });
     passed_on.collect()
 }
@@ -46,24 +47,22 @@ fn in_packages(name: &str) -> bool {
     name.split('/').any(|part| part == PACKAGES)
 }
 
-fn kind_by_name(name: &str) -> Option<Option<Kind>> {
-    match name.rsplit_once('.')?.1 {
-        "mjs" => Some(Some(Kind::Module)),
-        "cjs" => Some(Some(Kind::CommonJs)),
-        "js" => Some(None),
-        _ => None,
-    }
+fn is_module(name: &str) -> bool {
+    [".js", ".mjs", ".cjs"].iter().any(|ending| name.ends_with(ending))
 }
 
-/// What Node takes a file for.
-fn kind(file: &Path) -> Option<Kind> {
-    if let Some(kind) = kind_by_name(&file.to_string_lossy())? {
-        return Some(kind);
+/// What Node takes a module for.
+fn kind(file: &Path) -> Kind {
+    match file.extension().and_then(OsStr::to_str) {
+        Some("mjs") => return Kind::Module,
+        Some("cjs") => return Kind::CommonJs,
+        _ => {}
     }
-    let within = file.ancestors().skip(1).take_while(|folder| folder.file_name().is_some_and(|name| name != PACKAGES));
-    let said = within.filter_map(|folder| std::fs::read(folder.join("package.json")).ok()).next();
+    let mut within =
+        file.ancestors().skip(1).take_while(|folder| folder.file_name().is_some_and(|name| name != PACKAGES));
+    let said = within.find_map(|folder| std::fs::read(folder.join("package.json")).ok());
     let said: Value = said.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-    Some(if said["type"] == "module" { Kind::Module } else { Kind::CommonJs })
+    if said["type"] == "module" { Kind::Module } else { Kind::CommonJs }
 }
 
 /// A module at `name` that passes on the one at `target`.
