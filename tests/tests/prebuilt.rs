@@ -295,3 +295,33 @@ fn refused() {
       [SIZE]  index.js
     ");
 }
+
+/// Packages as pnpm links them: each finds what it needs beside its real place, and is there once, whoever asks for it.
+#[test]
+fn linked_packages() {
+    let environment = TestEnv::new();
+    let function = "const lamp = require('lamp');\nmodule.exports = async (request, response) => {\n  \
+                    const { light, name } = await import('shade');\n  response.end(`${lamp.name} ${name} ${light === lamp.light}`);\n};\n";
+    let store = |package: &str, file: &str| {
+        format!(".vercel/output/functions/api/lit.func/node_modules/.pnpm/{package}@1/node_modules/{package}/{file}")
+    };
+    let lamp = "exports.light = require('bulb').light;\nexports.name = require('bulb').name;\n";
+    let shade =
+        "import { name as bulb, light } from 'bulb';\nexport const name = `shade of a ${bulb}`;\nexport { light };\n";
+    let project = node_function(output(&environment, ""), "api/lit", function, "")
+        .file(&store("lamp", "index.js"), lamp)
+        .file(&store("shade", "index.js"), shade)
+        .file(&store("shade", "package.json"), r#"{"type": "module", "exports": "./index.js"}"#)
+        .file(&store("bulb", "index.js"), "exports.light = {};\nexports.name = 'bulb';\n");
+    let link = |target: &str, name: &str| {
+        let name = project.path(".vercel/output/functions/api/lit.func/node_modules").join(name);
+        std::os::unix::fs::symlink(target, name).expect("the folder is there");
+    };
+    link(".pnpm/lamp@1/node_modules/lamp", "lamp");
+    link(".pnpm/shade@1/node_modules/shade", "shade");
+    link("../../bulb@1/node_modules/bulb", ".pnpm/lamp@1/node_modules/bulb");
+    link("../../bulb@1/node_modules/bulb", ".pnpm/shade@1/node_modules/bulb");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy", "--prebuilt"]).within(project.folder()).run().success().url();
+    assert_eq!(http::get(&format!("{url}/api/lit")).success().text(), "bulb shade of a bulb true");
+}

@@ -1,6 +1,6 @@
 //! Functions in Rust, as people write them: a handler in a file, a module beside it, nothing else.
 
-use ship_tests::{TestEnv, TestHost, http};
+use ship_tests::{GoToolchain, TestEnv, TestHost, http};
 
 const MANIFEST: &str =
     "[package]\nname = \"site\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\nhttp = \"1\"\n";
@@ -126,4 +126,28 @@ fn a_server_in_rust() {
     assert_eq!(http::get(&format!("{url}/ferries/anna")).success().text(), "anna sails");
     assert_eq!(http::get(&format!("{url}/templates/page.html")).status, 404);
     assert_eq!(http::get(&format!("{url}/src/main.rs")).status, 404);
+}
+
+/// What is built to run anywhere is linked for that; where what links it cannot be fetched, that is said, and it is linked here.
+#[test]
+fn no_linker_to_be_had() {
+    let environment = TestEnv::with_go(GoToolchain::FetchedByShip);
+    let project = environment
+        .project("ferry")
+        .file("Cargo.toml", MANIFEST)
+        .file("api/hello.rs", HELLO)
+        .file("api/words.rs", "pub fn hello(name: &str) -> String {\n    format!(\"hello {name}\")\n}\n");
+    let index = "http://127.0.0.1:9/simple";
+    let built = environment.ship(["build"]).within(project.folder()).with("UV_DEFAULT_INDEX", index).run().success();
+    insta::assert_snapshot!(built.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    [ENV]/projects/ferry/.ship/output
+    ----- stderr -----
+    warning: the linker that builds functions in Rust for other machines could not be fetched from http://127.0.0.1:[PORT]/simple/cargo-zigbuild/: install `cargo-zigbuild` and `zig`, or set UV_DEFAULT_INDEX
+    hint: the functions are linked here instead, for systems that are as new as this one
+    Built 1 function in [TIME]
+    ");
+    let written = |name: &str| project.path(".ship/output/functions/api/hello.func").join(name).is_file();
+    assert!(written("bootstrap"));
 }

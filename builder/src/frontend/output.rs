@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::prepare::{BUILD_OUTPUT, Work};
 use super::presets::OTHER;
-use super::server::NextServer;
+use super::server::{NextServer, is_fresh};
 use super::settings::Setting;
 use super::{Frontend, FrontendError, state};
 use crate::detect::ProjectConfig;
@@ -20,8 +20,7 @@ impl Work<'_> {
     /// Finds what the build has left.
     pub(super) fn find_output(&self, command: &str, started: SystemTime) -> Result<PathBuf, FrontendError> {
         let config = self.base.join(BUILD_OUTPUT).join("config.json");
-        let is_fresh = config.metadata().and_then(|file| file.modified()).is_ok_and(|modified| modified >= started);
-        if is_fresh {
+        if is_fresh(&config, started) {
             return Ok(BUILD_OUTPUT.into());
         }
         if let Some(folder) = self.server_folder(started) {

@@ -7,7 +7,7 @@ mod next;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ship_core::route::RouteTable;
 use ship_core::{MediaType, SitePath};
@@ -84,9 +84,12 @@ impl ServerLayout {
     }
 }
 
+/// How far the clock of file systems may be behind: a tick of the kernel, in which a short build begins and ends.
+const FILE_CLOCK_LAG: Duration = Duration::from_millis(20);
+
 /// Whether a file was written since `started`.
 pub(super) fn is_fresh(file: &Path, started: SystemTime) -> bool {
-    file.metadata().and_then(|file| file.modified()).is_ok_and(|modified| modified >= started)
+    file.metadata().and_then(|file| file.modified()).is_ok_and(|modified| modified + FILE_CLOCK_LAG >= started)
 }
 
 impl FrameworkServer {

@@ -122,7 +122,7 @@ fn dependencies(folder: &Path, site: &SiteFolder) -> Result<Option<Dependencies>
                 asks_for_packages(&table) && !is_required(folder, site)
             }
             Source::UvLock | Source::Pylock | Source::PoetryLock | Source::PipfileLock => {
-                read.has_folders = locks_folders(&read.files[0].text);
+                read.has_folders = locks_folders(source, &read.files[0].text);
                 true
             }
         };
@@ -154,12 +154,27 @@ fn is_required(folder: &Path, site: &SiteFolder) -> bool {
     read.read(&folder.join("requirements.txt"), &site.project, 0).is_ok() && read.has_folders
 }
 
-/// Whether a lock file locks packages that are folders of the project besides the project itself. All of them write that in
-/// one of these ways.
-fn locks_folders(text: &str) -> bool {
-    let keys = ["editable", "directory", "\"path\"", "type = \"directory\""];
-    let is_other = |rest: &str| !rest.trim_start_matches([' ', '=', ':', '"']).starts_with(".\"");
-    keys.iter().any(|key| text.split(key).skip(1).any(|rest| rest.starts_with([' ', ':', '\n']) && is_other(rest)))
+/// Whether a lock file locks packages that are folders of the project besides the project itself. Most do not hold the words
+/// for that, and need not be read.
+fn locks_folders(source: Source, text: &str) -> bool {
+    let words = ["editable", "directory", "\"path\""];
+    if !words.iter().any(|word| text.contains(word)) {
+        return false;
+    }
+    if source == Source::PipfileLock {
+        let lock: Json = serde_json::from_str(text).unwrap_or_default();
+        return lock["default"].as_object().is_some_and(|all| all.values().any(|package| package["path"].is_string()));
+    }
+    // What is wrong with it is said when it is installed from.
+    let lock: Table = text.parse().unwrap_or_default();
+    let packages = ["package", "packages"].iter().filter_map(|key| lock.get(*key)?.as_array()).flatten();
+    let is_folder = |package: &toml::Value| {
+        let source = package.get("source");
+        let folder = ["editable", "directory"].iter().find_map(|key| source?.get(key)?.as_str());
+        let is_of_poetry = source.and_then(|source| source.get("type")?.as_str()) == Some("directory");
+        folder.is_some_and(|folder| folder != ".") || is_of_poetry || package.get("directory").is_some()
+    };
+    packages.into_iter().any(is_folder)
 }
 
 fn text_of(file: &Path, site: &SiteFolder) -> io::Result<RequirementFile> {
@@ -255,15 +270,19 @@ mod tests {
     /// A lock file that locks a folder besides the project's own installs what no lock file can say.
     #[test]
     fn folders() {
-        for (text, expected) in [
-            ("source = { virtual = \".\" }", false),
-            ("source = { editable = \".\" }", false),
-            ("source = { editable = \"libs/words\" }", true),
-            ("directory = { path = \"libs/words\", editable = false }", true),
-            ("{\"default\": {\"words\": {\"editable\": true, \"path\": \"./libs/words\"}}}", true),
-            ("name = \"directory-tree\"\nversion = \"1\"", false),
+        let package = |rest: &str| format!("[[package]]\nname = \"words\"\ndescription = \"a directory\"\n{rest}\n");
+        let pylock = "[[packages]]\nname = \"words\"\ndirectory = { path = \"libs/words\" }\n";
+        let pipfile = "{\"default\": {\"words\": {\"editable\": true, \"path\": \"./libs/words\"}}}";
+        for (source, text, expected) in [
+            (Source::UvLock, package("source = { virtual = \".\" }"), false),
+            (Source::UvLock, package("source = { editable = \".\" }"), false),
+            (Source::UvLock, package("source = { editable = \"libs/words\" }"), true),
+            (Source::Pylock, pylock.to_owned(), true),
+            (Source::PoetryLock, package("[package.source]\ntype = \"directory\"\nurl = \"libs/words\""), true),
+            (Source::PoetryLock, package(""), false),
+            (Source::PipfileLock, pipfile.to_owned(), true),
         ] {
-            assert_eq!(locks_folders(text), expected, "{text}");
+            assert_eq!(locks_folders(source, &text), expected, "{text}");
         }
     }
 
