@@ -61,19 +61,21 @@ pub(crate) fn digest(found: FoundFiles, site: &SiteFolder, cache_dir: &Path) -> 
     let read_files = known.iter().filter(|digest| digest.is_none()).count();
     if read_files == 0 {
         cache.write_if_shrunk(&files, &known);
-        let assets = files.into_par_iter().zip(known).filter_map(|(file, digest)| Some(asset(file, digest?, None)));
+        let assets = files.into_par_iter().zip(known);
+        let assets = assets.filter_map(|(file, digest)| Some(asset(site, file, digest?, None)));
         return Ok(Assets { assets: assets.collect(), read_files });
     }
     let digested = hash::digest_unknown(&files, &known, site)?;
     cache.write(&files, &digested);
     let assets = files.into_par_iter().zip(digested);
-    let assets = assets.map(|(file, found)| asset(file, found.digest, Some(found.size_bytes)));
+    let assets = assets.map(|(file, found)| asset(site, file, found.digest, Some(found.size_bytes)));
     Ok(Assets { assets: assets.collect(), read_files })
 }
 
-fn asset(file: TreeFile, digest: ship_core::Digest, read_bytes: Option<u64>) -> Asset {
+fn asset(site: &SiteFolder, file: TreeFile, digest: ship_core::Digest, read_bytes: Option<u64>) -> Asset {
     let media_type = media_type(&file.path);
-    Asset { digest, size_bytes: read_bytes.unwrap_or(file.stat.size_bytes), media_type, path: file.path }
+    let size_bytes = read_bytes.unwrap_or(file.stat.size_bytes);
+    Asset { digest, size_bytes, media_type, path: site.served_at(file.path) }
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let mut rules = FunctionRules::new(text, &file)?;
     let named = builds::find(project, &base, &ignore, (text, &file), &mut rules, &mut warnings)?;
     let Parts { mut found, frontend, site } = match named {
-        Some(named) => parts::named(project, &base, &mut build, named)?,
+        Some(named) => parts::named(project, &base, text, &mut build, named)?,
         None => parts::found(project, &base, (text, &file), &ignore, &mut rules, &mut warnings)?,
     };
     let mut routes = routes_before_functions((text, &file), &found.functions)?;

@@ -20,7 +20,9 @@ mod state;
 mod variables;
 mod written;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use ship_core::SitePath;
 
 use package_json::PackageJson;
 use presets::{OTHER, Preset};
@@ -71,6 +73,9 @@ pub(crate) struct Frontend {
     preset: &'static Preset,
     settings: BuildSettings,
     package: Option<PackageJson>,
+    /// The folder of its package, relative to the one that `api/` stands in, and where its files are served. The site itself
+    /// if it has none.
+    folder: Option<SitePath>,
 }
 
 impl Frontend {
@@ -90,7 +95,17 @@ impl Frontend {
             || package.as_ref().is_some_and(|package| package.build_script().is_some())
             || preset.is_some();
         let preset = preset.unwrap_or(&OTHER);
-        Ok(has_command.then(|| Self { preset, settings: settings.clone(), package }))
+        Ok(has_command.then(|| Self { preset, settings: settings.clone(), package, folder: None }))
+    }
+
+    /// The frontend in a folder below the site's.
+    pub(crate) fn within(self, folder: Option<SitePath>) -> Self {
+        Self { folder, ..self }
+    }
+
+    /// The folder that it is built in; functions stand in `base`.
+    fn place(&self, base: &Path) -> PathBuf {
+        self.folder.as_ref().map_or_else(|| base.to_owned(), |folder| base.join(folder.as_str()))
     }
 
     /// The packages of functions in `base`, if they depend on any. Those for development alone are what tools need.
@@ -100,7 +115,12 @@ impl Frontend {
         project: &Path,
     ) -> Result<Option<Self>, FrontendError> {
         let package = PackageJson::read(base, project)?.filter(PackageJson::has_dependencies_to_run);
-        Ok(package.map(|package| Self { preset: &OTHER, settings: settings.clone(), package: Some(package) }))
+        Ok(package.map(|package| Self {
+            preset: &OTHER,
+            settings: settings.clone(),
+            package: Some(package),
+            folder: None,
+        }))
     }
 
     /// What it is made with, if that is known.
@@ -110,7 +130,7 @@ impl Frontend {
 
     /// Whether its build may leave a server.
     pub(crate) fn may_have_server(&self) -> bool {
-        self.is_next() || !self.preset.servers.is_empty()
+        self.folder.is_none() && (self.is_next() || !self.preset.servers.is_empty())
     }
 
     /// Whether it is made with Next.js.

@@ -44,7 +44,7 @@ pub(crate) struct AssetFiles {
 impl AssetFiles {
     /// The file that is served at `path`.
     pub(crate) fn of(&self, path: &SitePath) -> PathBuf {
-        self.placed.get(path).cloned().unwrap_or_else(|| self.site.folder.join(path.as_str()))
+        self.placed.get(path).cloned().unwrap_or_else(|| self.site.file_of(path))
     }
 }
 

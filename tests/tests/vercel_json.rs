@@ -162,6 +162,47 @@ fn builds_of_a_package() {
     assert_eq!(http::get(&format!("{url}/package.json")).status, 404);
 }
 
+/// A package in a folder is built there, and its files are served in a folder of the same name.
+#[test]
+fn builds_of_a_package_in_a_folder() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let build = "require('fs').mkdirSync('out/assets', { recursive: true }); require('fs').writeFileSync('out/index.html', 'client'); \
+                 require('fs').writeFileSync('out/assets/a.css', 'a{}')";
+    let project = environment
+        .project("older")
+        .file("client/package.json", format!("{{\"scripts\": {{\"build\": \"node -e \\\"{build}\\\"\"}}}}"))
+        .file("server/index.js", "module.exports = (req, res) => res.end('server ' + req.url)\n")
+        .file(
+            "vercel.json",
+            r#"{"builds": [
+                {"src": "client/package.json", "use": "@vercel/static-build", "config": {"distDir": "out"}},
+                {"src": "server/index.js", "use": "@vercel/node"}
+            ], "routes": [{"src": "/api/.*", "dest": "server/index.js"}, {"src": "/(.*)", "dest": "client/$1"}]}"#,
+        );
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let get = |path: &str| http::get(&format!("{url}{path}"));
+    assert_eq!(get("/").success().text(), "client");
+    assert_eq!(get("/assets/a.css").success().text(), "a{}");
+    assert_eq!(get("/api/x").success().text(), "server /api/x");
+    assert_eq!(get("/package.json").status, 404);
+    let again = host.ship(["deploy"]).within(project.folder()).run().success();
+    assert_eq!(again.url(), url);
+
+    let both = r#"{"builds": [
+        {"src": "client/package.json", "use": "@vercel/static-build"}, {"src": "server/**", "use": "@vercel/static"}
+    ]}"#;
+    project.write("vercel.json", both);
+    insta::assert_snapshot!(host.ship(["deploy"]).within(project.folder()).run().exits_with(1).snapshot(), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: vercel.json:2:17: invalid_builds: files as they are and files that are built cannot be one site: let the build copy them
+     2 |         {"src": "client/package.json", "use": "@vercel/static-build"}, {"src": "server/**", "use": "@vercel/static"}
+       |                 ^^^^^^^^^^^^^^^^^^^^^
+    "#);
+}
+
 /// `env` is what functions find set, beneath what a host tells them of themselves, and `build.env` is what builds find. What is a
 /// secret of Vercel's is said to be missing.
 #[test]

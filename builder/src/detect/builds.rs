@@ -2,11 +2,12 @@
 //! function answers at the path of its file, its ending included; one named `index` answers for its folder too.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
-use ship_core::FunctionRuntime;
 use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
+use ship_core::{FunctionRuntime, SitePath};
 
 use super::functions::{DetectedFunction, Found, Reach, go_source, node_source, read_text, rust_source};
 use super::{DetectError, IgnoreFile, ProjectWarning};
@@ -21,13 +22,18 @@ pub(super) struct Named {
     pub(super) found: Found,
     /// The files that are served as they are.
     pub(super) statics: GlobSet,
-    /// Whether the project's package has a build of its own, and the folder that it leaves if that is said.
+    /// The package that is built.
     pub(super) frontend: Option<NamedFrontend>,
 }
 
-/// The build of the project's package.
+/// The build of a package.
 pub(super) struct NamedFrontend {
+    /// The folder of the package, which is also where its files are served. None is the project's own.
+    pub(super) folder: Option<SitePath>,
+    /// The folder that the build leaves, where that is said.
     pub(super) output: Option<String>,
+    /// Where it is named in the configuration.
+    pub(super) place: Range<usize>,
 }
 
 /// Reads `builds`, if there are any.
@@ -57,7 +63,11 @@ pub(super) fn find(
         }
         match item.builder(text)? {
             Builder::Static => drop(statics.add(glob.glob().clone())),
-            Builder::Frontend => frontend = Some(reading.frontend(item, &matching)?),
+            Builder::Frontend if frontend.is_none() => frontend = Some(reading.frontend(item, &matching)?),
+            Builder::Frontend => {
+                let message = "one site has one frontend that is built: deploy the other as a project of its own";
+                return Err(text.error(item.place(), message).coded("invalid_builds").into());
+            }
             Builder::Go => reading.functions(item, &matching, FunctionRuntime::Go)?,
             Builder::Node => reading.functions(item, &matching, FunctionRuntime::Node)?,
             Builder::Python => reading.functions(item, &matching, FunctionRuntime::Python)?,
@@ -159,14 +169,10 @@ impl Reading<'_, '_> {
 
     /// The build of the package in the project's folder.
     fn frontend(&self, item: &BuildItem, files: &[&String]) -> Result<NamedFrontend, DetectError> {
-        if let Some(below) = files.iter().find(|file| file.contains('/')) {
-            let message = format!(
-                "`{below}` is a package below the project's folder: deploy its folder as a project of its own, or build it with a \
-                 `buildCommand` and name what that leaves as `outputDirectory`"
-            );
-            return Err(self.text.error(item.place(), message).coded("invalid_builds").into());
-        }
-        Ok(NamedFrontend { output: item.output().map(str::to_owned) })
+        let folder = files.first().and_then(|file| file.rsplit_once('/')).map(|(folder, _)| folder.parse());
+        let path = || PathBuf::from(item.glob());
+        let folder = folder.transpose().map_err(|source| TreeError::Name { path: path(), source })?;
+        Ok(NamedFrontend { folder, output: item.output().map(str::to_owned), place: item.place() })
     }
 }
 

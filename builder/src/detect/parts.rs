@@ -59,6 +59,7 @@ pub(super) fn found(
 pub(super) fn named(
     project: &ProjectDir,
     base: &Path,
+    text: ConfigText<'_>,
     build: &mut BuildSettings,
     named: Named,
 ) -> Result<Parts, DetectError> {
@@ -66,7 +67,17 @@ pub(super) fn named(
     let Some(wanted) = frontend else {
         return Ok(Parts { found, frontend: None, site: SiteFolder::of_named(project, base.to_owned(), statics) });
     };
+    let refused = |message: &str| text.error(wanted.place.clone(), message).coded("invalid_builds");
+    if !statics.is_empty() {
+        return Err(
+            refused("files as they are and files that are built cannot be one site: let the build copy them").into()
+        );
+    }
     build.expect_output(wanted.output.as_deref());
-    let frontend = Frontend::find(base, build, project.root())?;
-    Ok(Parts { found, frontend, site: SiteFolder::of_project(project, base.to_owned()) })
+    let place = wanted.folder.as_ref().map_or_else(|| base.to_owned(), |folder| base.join(folder.as_str()));
+    let frontend = Frontend::find(&place, build, project.root())?;
+    let frontend =
+        frontend.ok_or_else(|| refused("this package has no `build` script, and no framework that is known"))?;
+    let site = SiteFolder::of_project(project, base.to_owned());
+    Ok(Parts { found, frontend: Some(frontend.within(wanted.folder)), site })
 }

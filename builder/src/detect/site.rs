@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use globset::GlobSet;
+use ship_core::SitePath;
 use toml::Spanned;
 
 use crate::config::{BuildEntry, ConfigError, ConfigText};
@@ -87,6 +88,8 @@ pub(crate) struct SiteFolder {
     pub(crate) kind: SiteFolderKind,
     /// Which files of it are the site, where somebody has named them.
     pub(crate) named: Option<GlobSet>,
+    /// The folder of the site that they are served in, if it is not the site's root.
+    pub(crate) mount: Option<SitePath>,
 }
 
 /// Why it is this folder.
@@ -128,6 +131,7 @@ pub(super) fn static_folder(
         folder,
         kind,
         named: None,
+        mount: None,
     };
     if let Some(output) = build.output.as_ref().filter(|output| !output.get_ref().trim().is_empty()) {
         let folder = named_folder(text, text.key("output", "outputDirectory"), output, &base, project)?;
@@ -167,10 +171,22 @@ fn named_folder(
 }
 
 impl SiteFolder {
+    /// Where the file at `path` of the folder is served.
+    pub(crate) fn served_at(&self, path: SitePath) -> SitePath {
+        let Some(mount) = &self.mount else { return path };
+        format!("{mount}/{path}").parse().unwrap_or(path)
+    }
+
+    /// The file that is served at `path`.
+    pub(crate) fn file_of(&self, path: &SitePath) -> PathBuf {
+        let below = |mount: &SitePath| path.as_str().strip_prefix(mount.as_str())?.strip_prefix('/');
+        self.folder.join(self.mount.as_ref().and_then(below).unwrap_or(path.as_str()))
+    }
+
     /// The folder of a project itself.
     pub(super) fn of_project(project: &ProjectDir, base: PathBuf) -> Self {
         let (project, folder) = (project.root().to_owned(), base.clone());
-        Self { project, folder, base, kind: SiteFolderKind::ProjectFolder, named: None }
+        Self { project, folder, base, kind: SiteFolderKind::ProjectFolder, named: None, mount: None }
     }
 
     /// The files of a project that somebody has named.

@@ -158,6 +158,6 @@ impl ProjectConfig {
     pub fn frontend_traces(&self) -> FrontendTraces {
         let Some(frontend) = &self.frontend else { return FrontendTraces::default() };
         let outputs = frontend.outputs().into_iter().filter(|output| output.as_path() != Path::new("public"));
-        FrontendTraces { base: self.site.base.clone(), outputs: outputs.collect() }
+        FrontendTraces { base: frontend.place(&self.site.base), outputs: outputs.collect() }
     }
 }

@@ -68,17 +68,19 @@ pub fn prepare(
         return Ok(PreparedProject { config, serving, left, took: Duration::ZERO });
     };
     let serving = Serving::of_preset(frontend.preset, config.build.spa);
-    let work = Work::new(project, &config.site.base, &frontend, environment, context, events)?;
+    let base = frontend.place(&config.site.base);
+    let work = Work::new(project, &base, &frontend, environment, context, events)?;
     let output = work.output()?;
     install_for_functions(project, &config, environment, context, events)?;
-    let folder = tree::follow(&config.site.base.join(&output), project.root())?;
-    let left = match FrameworkServer::find(&config.site.base, &output, frontend.preset.servers) {
+    let folder = tree::follow(&base.join(&output), project.root())?;
+    let left = match FrameworkServer::find(&base, &output, frontend.preset.servers) {
+        _ if frontend.folder.is_some() => Left::Files,
         _ if output == Path::new(BUILD_OUTPUT) => Left::BuildOutput(folder.clone()),
         Some(server) => Left::Server(server),
         None => Left::Files,
     };
     let kind = if folder == config.site.base { SiteFolderKind::ProjectFolder } else { SiteFolderKind::Output };
-    let site = SiteFolder { folder, kind, ..config.site.clone() };
+    let site = SiteFolder { folder, kind, mount: frontend.folder.clone(), ..config.site.clone() };
     config.site = site;
     config.frontend = Some(frontend);
     Ok(PreparedProject { config, serving, left, took: started.elapsed() })

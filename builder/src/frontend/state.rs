@@ -123,6 +123,7 @@ pub(super) fn sources(root: &Path, outputs: &[PathBuf], cache_dir: &Path) -> Res
         folder: root.to_owned(),
         kind: SiteFolderKind::ProjectFolder,
         named: None,
+        mount: None,
     };
     // Its digests are kept apart from those of a site that is served from the same folder.
     let cache_dir = cache_dir.join("frontend");
