@@ -78,7 +78,7 @@ const BUILDS: &str = r#"{
     { "src": "plain.js", "use": "@vercel/node", "config": { "helpers": false } },
     { "src": "**/*.js", "use": "@vercel/node@3.0.0", "config": { "includeFiles": "data/*.txt", "maxDuration": 7 } },
     { "src": "lib/hello.go", "use": "@now/go" },
-    { "src": "assets/**", "use": "@vercel/static" },
+    { "src": "{assets,lib}/**", "use": "@vercel/static" },
     { "src": "gone/*.py", "use": "@vercel/python" }
   ],
   "routes": [
@@ -122,9 +122,11 @@ fn builds() {
     assert_eq!(get("/deep/other.js?x=1"), found("other /deep/other.js?x=1"));
     assert_eq!(get("/plain.js"), found("plain"));
     assert_eq!(get("/greet/anna"), found("hello anna"));
+    assert_eq!(get("/lib/hello.go"), found("hello "), "a function's source is nobody's to read");
+    assert_eq!(get("/lib/helper.go").0, 404, "and neither is any other in Go");
     assert_eq!(get("/a/style.css"), found("a{}"));
     assert_eq!(get("/assets/style.css"), found("a{}"));
-    for path in ["/public/index.html", "/data/words.txt", "/vercel.json", "/deep/other", "/lib/helper.go"] {
+    for path in ["/public/index.html", "/data/words.txt", "/vercel.json", "/deep/other"] {
         assert_eq!(get(path), (404, format!("deep {path}")), "nothing else is there");
     }
     let warnings: Vec<&str> = deployed.stderr().lines().filter(|line| line.starts_with("warning")).collect();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::builds::Named;
 use super::functions::{self, Found};
-use super::site::{self, SiteFolder};
+use super::site::{self, NamedFiles, SiteFolder};
 use super::{DetectError, IgnoreFile, ProjectWarning, server};
 use crate::config::{ConfigText, Configuration, FunctionRules};
 use crate::frontend::{BuildSettings, Frontend};
@@ -65,7 +65,9 @@ pub(super) fn named(
 ) -> Result<Parts, DetectError> {
     let Named { found, statics, frontend } = named;
     let Some(wanted) = frontend else {
-        return Ok(Parts { found, frontend: None, site: SiteFolder::of_named(project, base.to_owned(), statics) });
+        let sources = found.functions.iter().map(|function| function.file.clone()).collect();
+        let site = SiteFolder::of_named(project, base.to_owned(), NamedFiles { globs: statics, sources });
+        return Ok(Parts { found, frontend: None, site });
     };
     let refused = |message: &str| text.error(wanted.place.clone(), message).coded("invalid_builds");
     if !statics.is_empty() {

@@ -1,5 +1,6 @@
 //! Where a project's static files are, and which of the files there belong to the site.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use globset::GlobSet;
@@ -87,9 +88,23 @@ pub(crate) struct SiteFolder {
     pub(crate) folder: PathBuf,
     pub(crate) kind: SiteFolderKind,
     /// Which files of it are the site, where somebody has named them.
-    pub(crate) named: Option<GlobSet>,
+    pub(crate) named: Option<NamedFiles>,
     /// The folder of the site that they are served in, if it is not the site's root.
     pub(crate) mount: Option<SitePath>,
+}
+
+/// Files that somebody has named by globs.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct NamedFiles {
+    pub(super) globs: GlobSet,
+    /// Those that functions are made of: nobody gets their sources.
+    pub(super) sources: BTreeSet<String>,
+}
+
+impl NamedFiles {
+    fn hold(&self, path: &str) -> bool {
+        self.globs.is_match(path) && !self.sources.contains(path)
+    }
 }
 
 /// Why it is this folder.
@@ -190,8 +205,8 @@ impl SiteFolder {
     }
 
     /// The files of a project that somebody has named.
-    pub(super) fn of_named(project: &ProjectDir, base: PathBuf, named: GlobSet) -> Self {
-        let kind = if named.is_empty() { SiteFolderKind::Nothing } else { SiteFolderKind::Named };
+    pub(super) fn of_named(project: &ProjectDir, base: PathBuf, named: NamedFiles) -> Self {
+        let kind = if named.globs.is_empty() { SiteFolderKind::Nothing } else { SiteFolderKind::Named };
         Self { kind, named: Some(named), ..Self::of_project(project, base) }
     }
 
@@ -214,7 +229,7 @@ impl SiteFolder {
 struct SiteSelection {
     folder: PathBuf,
     kind: SiteFolderKind,
-    named: GlobSet,
+    named: NamedFiles,
     has_go_module: bool,
     has_cargo_package: bool,
     is_python_project: bool,
@@ -249,7 +264,7 @@ impl Selection for SiteSelection {
             _ if name.starts_with('.') => false,
             SiteFolderKind::Output => true,
             SiteFolderKind::Nothing => false,
-            SiteFolderKind::Named => self.named.is_match(path) && !is_project_file(path, name),
+            SiteFolderKind::Named => self.named.hold(path) && !is_project_file(path, name),
             // A page of a site without Python may well load a script in Python.
             SiteFolderKind::ProjectFolder => {
                 let is_source = self.is_python_project && python::is_python_source(name);
