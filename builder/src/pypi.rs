@@ -6,5 +6,5 @@ mod index;
 mod secrets;
 
 pub(crate) use fetch::{FetchError, PinnedWheel, Unpacked, fetch};
-pub(crate) use index::{DEFAULT_INDEX, settings_for_uv};
+pub(crate) use index::{DEFAULT_INDEX, index, settings_for_uv};
 pub(crate) use secrets::Secrets;

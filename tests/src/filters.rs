@@ -26,6 +26,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r#""(\w*bytes)": ?\d+"#, "\"$1\": [SIZE]"),
         (r#""(detect|build|hash|upload|publish|total|duration_micros)": ?\d+"#, "\"$1\": [TIME]"),
         (r"go1\.\d+(\.\d+)?", "go[VERSION]"),
+        (r"package registry \(\S+\)", "package registry ([INDEX])"),
     ]
     .into_iter()
     .map(|(pattern, name)| (Regex::new(pattern).expect("the pattern is a constant"), name))

@@ -401,7 +401,7 @@ fn unknown_package() {
     ----- stderr -----
     error: requirements.txt:3: `ship-has-no-such-package` cannot be installed
     No solution found when resolving dependencies
-      cause: Because ship-has-no-such-package was not found in the package registry and you require ship-has-no-such-package==1.0, we can conclude that your requirements are unsatisfiable.
+      cause: Because ship-has-no-such-package was not found in the package registry ([INDEX]) and you require ship-has-no-such-package==1.0, we can conclude that your requirements are unsatisfiable.
     ");
 }
 

@@ -63,7 +63,7 @@ pub(super) fn find(
         }
         match item.builder(text)? {
             Builder::Static => drop(statics.add(glob.glob().clone())),
-            Builder::Frontend if frontend.is_none() => frontend = Some(reading.frontend(item, &matching)?),
+            Builder::Frontend if frontend.is_none() => frontend = Some(self::frontend(item, &matching)?),
             Builder::Frontend => {
                 let message = "one site has one frontend that is built: deploy the other as a project of its own";
                 return Err(text.error(item.place(), message).coded("invalid_builds").into());
@@ -166,14 +166,14 @@ impl Reading<'_, '_> {
             }
         }
     }
+}
 
-    /// The build of the package in the project's folder.
-    fn frontend(&self, item: &BuildItem, files: &[&String]) -> Result<NamedFrontend, DetectError> {
-        let folder = files.first().and_then(|file| file.rsplit_once('/')).map(|(folder, _)| folder.parse());
-        let path = || PathBuf::from(item.glob());
-        let folder = folder.transpose().map_err(|source| TreeError::Name { path: path(), source })?;
-        Ok(NamedFrontend { folder, output: item.output().map(str::to_owned), place: item.place() })
-    }
+/// The build of the package in `files`.
+fn frontend(item: &BuildItem, files: &[&String]) -> Result<NamedFrontend, DetectError> {
+    let folder = files.first().and_then(|file| file.rsplit_once('/')).map(|(folder, _)| folder.parse());
+    let path = || PathBuf::from(item.glob());
+    let folder = folder.transpose().map_err(|source| TreeError::Name { path: path(), source })?;
+    Ok(NamedFrontend { folder, output: item.output().map(str::to_owned), place: item.place() })
 }
 
 /// Adds the Go files that stand beside functions: what they declare, functions use.

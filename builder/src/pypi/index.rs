@@ -29,8 +29,8 @@ pub(crate) fn settings_for_uv(environment: &BuildEnvironment) -> Vec<(&'static s
     settings
 }
 
-/// The index that ship itself asks for uv.
-pub(super) fn index(environment: &BuildEnvironment) -> String {
+/// The index that is asked for packages. There may be a password in it.
+pub(crate) fn index(environment: &BuildEnvironment) -> String {
     let named = UV_VARIABLES.iter().find_map(|name| environment.variable(name)?.to_str().map(str::to_owned));
     let index = named.or_else(|| uv_setting(environment)).or_else(|| pip_index(environment));
     index.unwrap_or_else(|| DEFAULT_INDEX.to_owned())

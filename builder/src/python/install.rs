@@ -12,11 +12,14 @@ use super::poetry::PoetryLock;
 use super::requirements::place_of;
 use super::uv::{Uv, UvError};
 use crate::environment::{Architecture, BuildEnvironment};
-use crate::pypi::Secrets;
+use crate::pypi::{self, Secrets};
 
 /// Has Python compile what was installed, because a function's folder is read-only and `FastAPI` takes long to compile. The
 /// result says of itself that it is never to be compared with its source's times, which differ from host to host.
 const COMPILE: &str = include_str!("compile.py");
+
+/// What uv calls the index that was asked. People may have several, and want to know which.
+const REGISTRY: &str = "in the package registry";
 
 /// What uv says before its error.
 const NOISE: [&str; 2] = ["Using CPython", "Using Python"];
@@ -143,7 +146,10 @@ impl Installer<'_> {
         let message: Vec<&str> = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line)).collect();
         let message = message.join("\n").trim().to_owned();
         let arch = self.other_platform().map(|_| self.arch);
-        match place_of(&message, &needed.files) {
+        let place = place_of(&message, &needed.files);
+        let index = self.secrets().hidden_in(&pypi::index(self.environment));
+        let message = message.replace(REGISTRY, &format!("{REGISTRY} ({index})"));
+        match place {
             Some((package, place)) => PythonError::Package { place, package, arch, message },
             None => PythonError::Packages { file: needed.shown().to_owned(), arch, message },
         }
