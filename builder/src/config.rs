@@ -32,6 +32,8 @@ pub(crate) use vercel_json::UnusedKey;
 pub(crate) enum ConfigFile {
     ShipToml,
     VercelJson,
+    /// The older name of the same.
+    NowJson,
 }
 
 impl ConfigFile {
@@ -40,6 +42,7 @@ impl ConfigFile {
         match self {
             Self::ShipToml => "ship.toml",
             Self::VercelJson => "vercel.json",
+            Self::NowJson => "now.json",
         }
     }
 }
@@ -48,7 +51,7 @@ impl ConfigFile {
 pub(crate) fn read(text: ConfigText<'_>) -> Result<(Configuration, Vec<UnusedKey>), ConfigError> {
     match text.file {
         ConfigFile::ShipToml => ship_toml::read(text).map(|configuration| (configuration, Vec::new())),
-        ConfigFile::VercelJson => vercel_json::read(text),
+        ConfigFile::VercelJson | ConfigFile::NowJson => vercel_json::read(text),
     }
 }
 

@@ -77,9 +77,10 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
     let (config_file, text) = read_config(project, &mut warnings)?;
     let text = ConfigText { file: config_file, text: &text };
     let (file, unused) = config::read(text)?;
-    warnings.extend(unused.into_iter().map(ProjectWarning::from));
+    let config = config_file.name();
+    warnings.extend(unused.into_iter().map(|key| ProjectWarning::of_unused(config, key)));
     let secrets = config::missing_secrets(text, &file);
-    warnings.extend(secrets.into_iter().map(|(name, line)| ProjectWarning::SecretMissing { name, line }));
+    warnings.extend(secrets.into_iter().map(|(name, line)| ProjectWarning::SecretMissing { config, name, line }));
     let base = site::base_folder(text, &file.build, project)?;
     let mut build = BuildSettings::of_toml(&file.build);
     let ignore = IgnoreFile::read(project)?;
@@ -205,8 +206,8 @@ fn file_names(file: &Configuration) -> FileNames {
 }
 
 /// Other forms of `vercel.json`, which Vercel's own program turns into it.
-const OTHER_VERCEL_FILES: [&str; 7] =
-    ["vercel.ts", "vercel.mts", "vercel.js", "vercel.mjs", "vercel.cjs", "vercel.toml", "now.json"];
+const OTHER_VERCEL_FILES: [&str; 6] =
+    ["vercel.ts", "vercel.mts", "vercel.js", "vercel.mjs", "vercel.cjs", "vercel.toml"];
 
 /// The configuration's text: that of `ship.toml`, or of `vercel.json` where there is none, or nothing at all.
 fn read_config(project: &ProjectDir, warnings: &mut Vec<ProjectWarning>) -> Result<(ConfigFile, String), DetectError> {
@@ -217,8 +218,10 @@ fn read_config(project: &ProjectDir, warnings: &mut Vec<ProjectWarning>) -> Resu
         }
         return Ok((ConfigFile::ShipToml, text));
     }
-    if let Some(text) = read_text(project, ConfigFile::VercelJson)? {
-        return Ok((ConfigFile::VercelJson, text));
+    for file in [ConfigFile::VercelJson, ConfigFile::NowJson] {
+        if let Some(text) = read_text(project, file)? {
+            return Ok((file, text));
+        }
     }
     match OTHER_VERCEL_FILES.into_iter().find(|name| is_there(name)) {
         Some(name) => Err(DetectError::OtherVercelFile { name }),
@@ -242,7 +245,7 @@ fn project_name(text: ConfigText<'_>, file: &Configuration) -> Result<Option<Pro
     };
     match error.nearest() {
         // Vercel's names may hold dots and underscores: the site is the same under the nearest name.
-        Some(nearest) if text.file == ConfigFile::VercelJson && nearest.parse::<ProjectName>().is_ok() => {
+        Some(nearest) if text.file != ConfigFile::ShipToml && nearest.parse::<ProjectName>().is_ok() => {
             Ok(nearest.parse().ok())
         }
         Some(nearest) => Err(text.error(written.span(), format!("{error}; `{nearest}` would do"))),

@@ -285,7 +285,10 @@ fn other_files() {
         "{}",
         unused.stderr()
     );
-    project.remove("vercel.json");
+    std::fs::rename(project.path("vercel.json"), project.path("now.json")).expect("the file is there");
+    let older = environment.ship(["build"]).within(project.folder()).run().success();
+    assert!(older.stderr().contains("now.json:1: `devCommand` is not used"), "{}", older.stderr());
+    project.remove("now.json");
     project.write("vercel.ts", "export default {}");
     insta::assert_snapshot!(environment.ship(["build"]).within(project.folder()).run().snapshot(), @"
     exit code: 1

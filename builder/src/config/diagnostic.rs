@@ -94,7 +94,7 @@ impl ConfigText<'_> {
     pub(crate) fn key<'k>(self, in_toml: &'k str, in_json: &'k str) -> &'k str {
         match self.file {
             ConfigFile::ShipToml => in_toml,
-            ConfigFile::VercelJson => in_json,
+            ConfigFile::VercelJson | ConfigFile::NowJson => in_json,
         }
     }
 
@@ -108,7 +108,9 @@ impl ConfigText<'_> {
         let message = in_our_words(error.message());
         let message = match self.file {
             ConfigFile::ShipToml => message,
-            ConfigFile::VercelJson => message.replace("a table", "an object").replace("a list", "an array"),
+            ConfigFile::VercelJson | ConfigFile::NowJson => {
+                message.replace("a table", "an object").replace("a list", "an array")
+            }
         };
         self.error(error.span().unwrap_or(0..0), message)
     }

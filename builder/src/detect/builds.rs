@@ -58,7 +58,11 @@ pub(super) fn find(
         let matching: Vec<&String> = files.iter().filter(|file| glob.is_match(file)).collect();
         if matching.is_empty() {
             let line = text.line(item.place().start);
-            reading.warnings.push(ProjectWarning::BuildOfNothing { glob: item.glob().to_owned(), line });
+            reading.warnings.push(ProjectWarning::BuildOfNothing {
+                config: text.file.name(),
+                glob: item.glob().to_owned(),
+                line,
+            });
             continue;
         }
         match item.builder(text)? {

@@ -15,7 +15,7 @@ use super::{DetectError, DetectedFunction, Reach, middleware};
 use crate::python;
 
 /// Files in the root of a project that are about the project, not of its site.
-const PROJECT_FILES: [&str; 42] = [
+const PROJECT_FILES: [&str; 43] = [
     "bun.lock",
     "bun.lockb",
     "cargo.lock",
@@ -35,6 +35,7 @@ const PROJECT_FILES: [&str; 42] = [
     "lerna.json",
     "makefile",
     "mypy.ini",
+    "now.json",
     "npm-shrinkwrap.json",
     "nx.json",
     "package-lock.json",

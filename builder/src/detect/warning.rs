@@ -15,6 +15,8 @@ pub enum ProjectWarning {
     BothConfigFiles,
     /// A key of `vercel.json` that changes nothing here.
     KeyNotUsed {
+        /// The configuration.
+        config: &'static str,
         /// The key.
         key: &'static str,
         /// Its line, counted from 1.
@@ -76,6 +78,8 @@ pub enum ProjectWarning {
     },
     /// A variable has its value elsewhere.
     SecretMissing {
+        /// The configuration.
+        config: &'static str,
         /// The variable.
         name: String,
         /// Its line, counted from 1.
@@ -83,6 +87,8 @@ pub enum ProjectWarning {
     },
     /// An element of `builds` is about no file.
     BuildOfNothing {
+        /// The configuration.
+        config: &'static str,
         /// Its glob.
         glob: String,
         /// Its line, counted from 1.
@@ -96,6 +102,11 @@ pub enum ProjectWarning {
 }
 
 impl ProjectWarning {
+    /// The warning about a key of `config`.
+    pub(super) fn of_unused(config: &'static str, UnusedKey { key, line, instead }: UnusedKey) -> Self {
+        Self::KeyNotUsed { config, key, line, instead }
+    }
+
     /// The source file that it is about.
     pub(super) fn file(&self) -> Option<&String> {
         match self {
@@ -126,8 +137,8 @@ impl fmt::Display for ProjectWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BothConfigFiles => f.write_str("both ship.toml and vercel.json are there: ship.toml is used"),
-            Self::KeyNotUsed { key, line, instead } => {
-                write!(f, "vercel.json:{line}: `{key}` is not used by this version of ship: {instead}")
+            Self::KeyNotUsed { config, key, line, instead } => {
+                write!(f, "{config}:{line}: `{key}` is not used by this version of ship: {instead}")
             }
             Self::RouteKeyIgnored { index, key } => {
                 write!(f, "routes[{index}] of the prebuilt output says `{key}`, which has no effect here")
@@ -162,23 +173,17 @@ impl fmt::Display for ProjectWarning {
                   `class handler(BaseHTTPRequestHandler)`",
                 entry_reason(*flaw)
             ),
-            Self::SecretMissing { name, line } => {
-                write!(f, "vercel.json:{line}: `{name}` is not set: its value is a secret that only Vercel has")
+            Self::SecretMissing { config, name, line } => {
+                write!(f, "{config}:{line}: `{name}` is not set: its value is a secret that only Vercel has")
             }
-            Self::BuildOfNothing { glob, line } => {
-                write!(f, "vercel.json:{line}: `{glob}` in `builds` names no file of the project")
+            Self::BuildOfNothing { config, glob, line } => {
+                write!(f, "{config}:{line}: `{glob}` in `builds` names no file of the project")
             }
             Self::NoHandler { file } => {
                 let expected = EXPECTED.iter().find(|(ending, _)| file.ends_with(ending)).map_or("", |(_, text)| text);
                 write!(f, "`{file}` is not a function of the site, because it has no handler: expected {expected}")
             }
         }
-    }
-}
-
-impl From<UnusedKey> for ProjectWarning {
-    fn from(UnusedKey { key, line, instead }: UnusedKey) -> Self {
-        Self::KeyNotUsed { key, line, instead }
     }
 }
 
