@@ -72,7 +72,7 @@ pub(super) struct Found {
     /// The functions in Python, with what of their files answers requests.
     pub(super) python: Vec<PythonEntry>,
     pub(super) node_sources: Vec<NodeSource>,
-    /// The source files, of which those without a handler are helpers.
+    /// The source files, of which those without a handler are helpers. Go's are its compiler's to judge.
     pub(super) helpers: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ pub(super) fn find(
     warnings.extend(
         files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
     );
-    let helpers: Vec<String> = files.iter().filter(is_known).cloned().collect();
+    let helpers: Vec<String> = files.iter().filter(is_known).filter(|file| !is_go(file)).cloned().collect();
     let rust_files: Vec<&String> =
         files.iter().filter(is_rust).filter(|file| !rust::is_of_package(base, file)).collect();
     let rust_sources =
