@@ -60,11 +60,11 @@ mod tests {
     /// A file keeps its place; what is above the project stays in the artifact.
     #[test]
     fn places() {
-        let place = |file: &str| in_artifact(Path::new("/work/site"), Path::new(file));
-        assert_eq!(place("/work/site/api/[id].ts"), "api/[id].ts");
-        assert_eq!(place("/work/shared/dates.ts"), "_above/shared/dates.ts");
-        assert_eq!(place("/work/site"), "");
-        assert_eq!(relative(Path::new("/work/site"), Path::new("/work/shared/dates.ts")), "../shared/dates.ts");
+        let place = |file: &str| in_artifact(Path::new("/srv/site"), Path::new(file));
+        assert_eq!(place("/srv/site/api/[id].ts"), "api/[id].ts");
+        assert_eq!(place("/srv/shared/dates.ts"), "_above/shared/dates.ts");
+        assert_eq!(place("/srv/site"), "");
+        assert_eq!(relative(Path::new("/srv/site"), Path::new("/srv/shared/dates.ts")), "../shared/dates.ts");
     }
 
     /// A package is what its folder below the last `node_modules` is called.
