@@ -73,10 +73,13 @@ impl Record {
         if known.files.is_empty() || !known.files.iter().all(is_same) {
             return false;
         }
-        let linked = known.files.keys().try_for_each(|path| {
+        let linked = known.files.iter().try_for_each(|(path, stat)| -> io::Result<()> {
             let place = into.join(path);
             std::fs::create_dir_all(place.parent().unwrap_or(into))?;
-            std::fs::hard_link(self.folder.join(path), place)
+            std::fs::hard_link(self.folder.join(path), &place)?;
+            // Another build may have put its file there since it was looked at.
+            let is_it = FileStat::of(&place.symlink_metadata()?).inode == stat.inode;
+            if is_it { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
         });
         if linked.is_err() {
             // Another build has replaced the folder meanwhile, or the file system has no links: it is written instead.
