@@ -76,6 +76,7 @@ const BUILDS: &str = r#"{
   "version": 2,
   "builds": [
     { "src": "plain.js", "use": "@vercel/node", "config": { "helpers": false } },
+    { "src": "d*p/[id].js", "use": "@vercel/node" },
     { "src": "**/*.js", "use": "@vercel/node@3.0.0", "config": { "includeFiles": "data/*.txt", "maxDuration": 7 } },
     { "src": "lib/hello.go", "use": "@now/go" },
     { "src": "{assets,lib}/**", "use": "@vercel/static" },
@@ -102,6 +103,7 @@ fn builds() {
         .file("vercel.json", BUILDS)
         .file("index.js", "const fs = require('fs');\nmodule.exports = (req, res) => res.end(fs.readFileSync('data/words.txt'));\n")
         .file("deep/index.js", answering("deep"))
+        .file("deep/[id].js", answering("id"))
         .file("plain.js", "module.exports = (req, res) => res.end(req.query === undefined ? 'plain' : 'helped')\n")
         .file("deep/other.js", answering("other"))
         .file("lib/hello.go", "package lib\n\nimport \"net/http\"\n\nfunc Handler(w http.ResponseWriter, r *http.Request) { greet(w, r) }\n")
@@ -121,6 +123,7 @@ fn builds() {
     assert_eq!(get("/deep"), found("deep /deep"));
     assert_eq!(get("/deep/other.js?x=1"), found("other /deep/other.js?x=1"));
     assert_eq!(get("/plain.js"), found("plain"));
+    assert_eq!(get("/deep/[id].js"), found("id /deep/[id].js"), "no placeholder, but a name");
     assert_eq!(get("/greet/anna"), found("hello anna"));
     assert_eq!(get("/lib/hello.go"), found("hello "), "a function's source is nobody's to read");
     assert_eq!(get("/lib/helper.go").0, 404, "and neither is any other in Go");
@@ -130,7 +133,7 @@ fn builds() {
         assert_eq!(get(path), (404, format!("deep {path}")), "nothing else is there");
     }
     let warnings: Vec<&str> = deployed.stderr().lines().filter(|line| line.starts_with("warning")).collect();
-    assert_eq!(warnings, ["warning: vercel.json:8: `gone/*.py` in `builds` names no file of the project"]);
+    assert_eq!(warnings, ["warning: vercel.json:9: `gone/*.py` in `builds` names no file of the project"]);
     let inspected = host.ship(["inspect", &url, "--json"]).run().success().json();
     let limits = |name: &str| {
         let functions = inspected["functions"].as_array().expect("there are functions");

@@ -86,10 +86,14 @@ pub(super) fn find(
 }
 
 fn compile(text: ConfigText<'_>, item: &BuildItem) -> Result<GlobMatcher, ConfigError> {
-    let glob = GlobBuilder::new(item.glob()).literal_separator(true).build();
-    // A placeholder in the name of a file looks like a class of characters.
-    let literal = || GlobBuilder::new(&globset::escape(item.glob())).literal_separator(true).build();
-    let glob = if item.glob().contains('[') { literal() } else { glob };
+    // A placeholder in the name of a file looks like a class of characters, and is none.
+    let literal = |letter| match letter {
+        '[' => "[[]".to_owned(),
+        ']' => "[]]".to_owned(),
+        other => String::from(other),
+    };
+    let written: String = item.glob().chars().map(literal).collect();
+    let glob = GlobBuilder::new(&written).literal_separator(true).build();
     let glob = glob.map_err(|error| text.error(item.place(), error.kind().to_string()).coded("invalid_builds"))?;
     Ok(glob.compile_matcher())
 }
