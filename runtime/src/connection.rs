@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     socket: Arc<FunctionSocket>,
     inbox: Inbox,
     state: State,
+    /// How many responses were read to their end.
+    answered: u32,
     /// Whether the response that is being read allows another request after it.
     keeps_alive: bool,
     /// The body of the request at hand.
@@ -72,6 +74,7 @@ impl Connection {
             socket: Arc::new(socket),
             inbox: Inbox::new(),
             state: State::New,
+            answered: 0,
             keeps_alive: true,
             upload: None,
             clock: None,
@@ -268,6 +271,7 @@ impl Connection {
         if !decoder.is_over() {
             return;
         }
+        self.answered = self.answered.saturating_add(1);
         let is_sent = self.upload.as_ref().is_none_or(|upload| upload.phase() == UploadPhase::Over);
         let is_kept = self.keeps_alive && is_sent && self.inbox.bytes().is_empty();
         self.state = if is_kept { State::Idle } else { State::Over };
@@ -290,9 +294,19 @@ impl Connection {
         }
     }
 
+    /// How many responses were read to their end.
+    pub(crate) const fn answered(&self) -> u32 {
+        self.answered
+    }
+
     /// The socket, for whoever writes the rest of a request while its response is read.
     pub(crate) const fn socket(&self) -> &Arc<FunctionSocket> {
         &self.socket
+    }
+
+    /// The socket after a 101, and what has arrived of the new protocol. `None` if somebody still writes to it.
+    pub(crate) fn into_socket(self) -> Option<(FunctionSocket, Inbox)> {
+        Some((Arc::into_inner(self.socket)?, self.inbox))
     }
 
     /// The stream after a 101, and what has arrived of the new protocol. `None` if somebody still writes to it.

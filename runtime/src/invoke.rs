@@ -30,11 +30,12 @@ use crate::body::{Feed, FunctionBody};
 use crate::connection::{Breakage, SendError};
 use crate::error::InvokeError;
 use crate::pool::Lease;
-use crate::request::{Outgoing, Upload, UploadPhase};
+use crate::request::{Outgoing, TRUNK, Upload, UploadPhase};
 use crate::runtime::Runtime;
 use crate::spec::FunctionSpec;
+use crate::trunk::{Answer, ClaimNumber};
 use crate::upgraded::Upgraded;
-use crate::wire::WireError;
+use crate::wire::{WireError, read_whole};
 
 /// Why the instance that a request was given to did not answer it.
 enum Miss {
@@ -55,7 +56,8 @@ pub(crate) async fn invoke(
     loop {
         let mut lease = runtime.lease(spec, id).await?;
         match attempt(&mut lease, &mut outgoing).await {
-            Ok(head) => return respond(lease, head, outgoing),
+            Ok(Answered::Whole(head, body)) => return Ok(respond_whole(&lease, head, body)),
+            Ok(Answered::Begun(head)) => return respond(lease, head, outgoing),
             Err(Miss::Undelivered(_)) if may_retry => outgoing.sending.rewind(),
             Err(Miss::Failed(InvokeError::Timeout)) => {
                 lease.time_out();
@@ -67,8 +69,43 @@ pub(crate) async fn invoke(
     }
 }
 
-/// Sends a request to the instance of a lease and waits for the head of the response.
-async fn attempt(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<response::Parts, Miss> {
+/// How far the response is that was waited for.
+enum Answered {
+    /// All of it is here.
+    Whole(response::Parts, Bytes),
+    /// Its head is, and the body comes on the lease's connection.
+    Begun(response::Parts),
+}
+
+/// Sends a request to the instance of a lease and waits for the response, or its head.
+async fn attempt(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<Answered, Miss> {
+    let Some(mut call) = lease.call(outgoing) else { return ask(lease, outgoing).await.map(Answered::Begun) };
+    match call.answer().await {
+        Answer::Whole(response) => match read_whole(&response) {
+            Ok((head, body)) => Ok(Answered::Whole(head, body)),
+            Err(error) => Err(explain(lease, error, outgoing).await),
+        },
+        Answer::Claim(number) => {
+            let head = claim(lease, number).await?;
+            call.was_claimed();
+            Ok(Answered::Begun(head))
+        }
+        Answer::Failed | Answer::Broken => Err(explain(lease, WireError::Closed, outgoing).await),
+        Answer::Late => Err(Miss::Failed(InvokeError::Timeout)),
+        Answer::Unsent => ask(lease, outgoing).await.map(Answered::Begun),
+    }
+}
+
+/// Asks for a response that the trunk did not carry. The function has begun it, so nobody else is asked for it.
+async fn claim(lease: &mut Lease, number: ClaimNumber) -> Result<response::Parts, Miss> {
+    match ask(lease, &mut Outgoing::claim(number)).await {
+        Err(Miss::Undelivered(error)) => Err(Miss::Failed(error)),
+        answered => answered,
+    }
+}
+
+/// Sends a request on a connection of its own and waits for the head of the response.
+async fn ask(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<response::Parts, Miss> {
     loop {
         let is_kept = lease.connection().is_some();
         if lease.connect().is_err() {
@@ -175,8 +212,15 @@ async fn no_answer(lease: &mut Lease) -> InvokeError {
 }
 
 /// The response for the visitor. The lease goes with its body, or is given back if all of the body is here already.
-fn respond(mut lease: Lease, head: response::Parts, outgoing: Outgoing) -> Result<Response<FunctionBody>, InvokeError> {
+fn respond(
+    mut lease: Lease,
+    mut head: response::Parts,
+    outgoing: Outgoing,
+) -> Result<Response<FunctionBody>, InvokeError> {
     lease.note_ready();
+    if head.headers.remove(TRUNK).is_some() {
+        lease.note_trunk_offer();
+    }
     let (timeout, upload) = (lease.request_timeout(), outgoing.upload.clone());
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         drop(outgoing);
@@ -190,6 +234,12 @@ fn respond(mut lease: Lease, head: response::Parts, outgoing: Outgoing) -> Resul
     };
     let feed = if is_over { Feed::Over } else { feed_of(lease, outgoing) };
     Ok(Response::from_parts(head, FunctionBody::new(received, feed, upload, timeout)))
+}
+
+/// A response of which nothing is to come, so that the lease can be given back.
+fn respond_whole(lease: &Lease, mut head: response::Parts, body: Bytes) -> Response<FunctionBody> {
+    head.headers.remove(TRUNK);
+    Response::from_parts(head, FunctionBody::new(body, Feed::Over, None, lease.request_timeout()))
 }
 
 /// The stream of another protocol, which the request lasts as long as.

@@ -10,6 +10,7 @@
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
+//! | `trunk` | one connection for small exchanges of many requests |
 //! | `wire` | HTTP/1.1 itself, without any I/O |
 //! | `interpreter` | the programs that run artifacts in Node and Python |
 //! | `output`, `journal` | what functions print, as log records |
@@ -34,6 +35,7 @@ mod runtime;
 mod sending;
 mod spec;
 mod supervisor;
+mod trunk;
 mod upgraded;
 mod wire;
 

@@ -77,6 +77,14 @@ pub(crate) const MAX_RESPONSE_HEADERS: usize = 100;
 /// The longest line before a chunk, in bytes: its size and what nobody reads.
 pub(crate) const MAX_CHUNK_LINE_BYTES: usize = 4 * 1024;
 
+/// The longest frame that a function may write on a trunk, in bytes: the largest head, and a body that a launcher holds back
+/// until it is whole.
+pub(crate) const MAX_TRUNK_FRAME_BYTES: usize = 256 * 1024;
+
+/// How many requests a connection answers before a trunk that the function offers is opened beside it: a function that is
+/// asked now and then needs none.
+pub(crate) const TRUNK_AFTER: u32 = 16;
+
 /// How many pieces are moved between a function and a visitor in one turn before other work gets its own.
 pub(crate) const PIECES_PER_TURN: usize = 32;
 

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::body::BoxError;
 use crate::sending::Sending;
+use crate::trunk::ClaimNumber;
 use crate::wire::{Framing, Question, write_request_head};
 
 /// The header in which a function finds the request's id.
@@ -20,6 +21,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-ship-id");
 
 /// The header that asks an instance whether it is there. Its launcher answers without calling the function.
 const CHECK: HeaderName = HeaderName::from_static("x-ship-check");
+
+/// The header with which an instance offers a trunk, and the host opens it and claims what came too large for it.
+pub(crate) const TRUNK: HeaderName = HeaderName::from_static("x-ship-trunk");
 
 /// Room for the head of most requests, in bytes.
 const USUAL_HEAD_BYTES: usize = 1024;
@@ -48,8 +52,8 @@ impl Outgoing {
         };
         let framing = framing_of(&body);
         // The connection to the instance has a life of its own. Only the runtime may check: the answer is not the function's.
-        let without = [CHECK, REQUEST_ID, CONNECTION];
-        let without = if question == Question::Upgrade { &without[..2] } else { &without };
+        let without = [CHECK, TRUNK, REQUEST_ID, CONNECTION];
+        let without = if question == Question::Upgrade { &without[..3] } else { &without };
         let mut head = Vec::with_capacity(USUAL_HEAD_BYTES);
         write_request_head(&mut head, &parts, without, framing, &[(REQUEST_ID, id.as_str())]);
         if framing == Framing::NoBody {
@@ -62,11 +66,31 @@ impl Outgoing {
 
     /// The question whether an instance is there.
     pub(crate) fn check() -> Self {
+        Self::of_host(Question::Plain, &[(CHECK, "1")])
+    }
+
+    /// The wish to have a trunk in place of a connection.
+    pub(crate) fn opening_trunk() -> Self {
+        Self::of_host(Question::Upgrade, &[(CONNECTION, "upgrade"), (UPGRADE, "ship-trunk/1"), (TRUNK, "open")])
+    }
+
+    /// The question for a response that a trunk did not carry.
+    pub(crate) fn claim(number: ClaimNumber) -> Self {
+        Self::of_host(Question::Plain, &[(TRUNK, &number.to_string())])
+    }
+
+    /// What the host itself asks.
+    fn of_host(question: Question, headers: &[(HeaderName, &str)]) -> Self {
         let mut request = Request::new(());
         request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
         let mut head = Vec::new();
-        write_request_head(&mut head, &request.into_parts().0, &[], Framing::NoBody, &[(CHECK, "1")]);
-        Self { sending: Sending::of_head(head), upload: None, question: Question::Plain }
+        write_request_head(&mut head, &request.into_parts().0, &[], Framing::NoBody, headers);
+        Self { sending: Sending::of_head(head), upload: None, question }
+    }
+
+    /// The request as a trunk carries it, if it has no body and needs no connection of its own.
+    pub(crate) fn as_call(&self) -> Option<&[u8]> {
+        (self.upload.is_none() && self.question == Question::Plain).then(|| self.sending.unwritten())
     }
 }
 

@@ -13,7 +13,7 @@ mod split_tests;
 
 pub(crate) use decoder::Decoder;
 pub use error::WireError;
-pub(crate) use head::HeadReader;
+pub(crate) use head::{HeadReader, read_whole};
 pub(crate) use inbox::Inbox;
 pub(crate) use request_head::{Framing, write_chunk, write_last_chunk, write_request_head};
 

@@ -26,6 +26,9 @@ const FOLDER_PREFIX: &str = "go-build-";
 /// The HTTP server around every handler.
 const LAUNCHER_TEMPLATE: &str = include_str!("templates/launcher.go.jinja");
 
+/// The connection on which it answers many small requests at once.
+const TRUNK_TEMPLATE: &str = include_str!("templates/trunk.go.jinja");
+
 /// The program of one function.
 const MAIN_TEMPLATE: &str = include_str!("templates/main.go.jinja");
 
@@ -51,6 +54,7 @@ const LOOSE_PACKAGE: &str = "ship";
 pub(super) fn templates_digest() -> Digest {
     let mut hasher = DigestHasher::new();
     hasher.update_field(LAUNCHER_TEMPLATE.as_bytes());
+    hasher.update_field(TRUNK_TEMPLATE.as_bytes());
     hasher.update_field(MAIN_TEMPLATE.as_bytes());
     hasher.update_field(BRIDGE_TEMPLATE.as_bytes());
     hasher.update_field(SERVER_TEMPLATE.as_bytes());
@@ -87,9 +91,15 @@ impl Stage {
         let mut stage = Self { folder, _lock: lock, origins: HashMap::new() };
         let mut overlay = Overlay::default();
         let has_server = functions.iter().any(|function| function.entry == GoEntry::Server);
-        let template = if has_server { BRIDGE_TEMPLATE } else { LAUNCHER_TEMPLATE };
-        let launcher = stage.file("launcher.go", &render(template, context! {}))?;
-        overlay.replace.insert(module.folder.join(LAUNCHER_PACKAGE).join("launcher.go"), launcher);
+        let launcher: &[_] = if has_server {
+            &[("launcher.go", BRIDGE_TEMPLATE)]
+        } else {
+            &[("launcher.go", LAUNCHER_TEMPLATE), ("trunk.go", TRUNK_TEMPLATE)]
+        };
+        for (name, template) in launcher {
+            let file = stage.file(name, &render(template, context! {}))?;
+            overlay.replace.insert(module.folder.join(LAUNCHER_PACKAGE).join(name), file);
+        }
         for function in functions {
             stage.function(module, function, site, &mut overlay)?;
         }

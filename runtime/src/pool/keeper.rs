@@ -73,7 +73,7 @@ impl Pool {
     }
 
     fn take_in(self: &Arc<Self>, child: Child) {
-        let member = Member { instance: Arc::clone(child.instance()), idle: Vec::new() };
+        let member = Member { instance: Arc::clone(child.instance()), idle: Vec::new(), trunks: Vec::new() };
         let number = self.books().roster.spawned(member, Instant::now());
         let pool = Arc::clone(self);
         self.tasks().spawn(async move {
@@ -128,6 +128,7 @@ impl Pool {
     fn stop_unneeded(&self, now: Instant) {
         while let Some(slot) = self.books().roster.next_to_stop(now) {
             slot.member.idle.clear();
+            slot.member.trunks.clear();
             slot.member.instance.stop();
         }
     }

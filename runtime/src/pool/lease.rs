@@ -11,6 +11,9 @@ use super::Pool;
 use super::roster::InstanceNumber;
 use crate::connection::Connection;
 use crate::instance::Instance;
+use crate::limits::TRUNK_AFTER;
+use crate::request::Outgoing;
+use crate::trunk::{Call, Trunk};
 
 /// A request's place in an instance, and the connection it uses. Dropping it gives both back, whatever became of the
 /// request; the connection only if its last response was read to the end.
@@ -20,6 +23,7 @@ pub(crate) struct Lease {
     instance: Arc<Instance>,
     id: Option<RequestId>,
     connection: Option<Connection>,
+    trunk: Option<Trunk>,
 }
 
 impl Lease {
@@ -29,8 +33,9 @@ impl Lease {
         instance: Arc<Instance>,
         id: Option<RequestId>,
         connection: Option<Connection>,
+        trunk: Option<Trunk>,
     ) -> Self {
-        Self { pool, number, instance, id, connection }
+        Self { pool, number, instance, id, connection, trunk }
     }
 
     /// The instance.
@@ -56,6 +61,19 @@ impl Lease {
     /// Takes the connection out; it is not given back then.
     pub(crate) const fn take_connection(&mut self) -> Option<Connection> {
         self.connection.take()
+    }
+
+    /// Sends a request on the instance's trunk, if it has one and the request is one for it.
+    pub(crate) fn call(&self, outgoing: &Outgoing) -> Option<Call> {
+        self.trunk.as_ref()?.call(outgoing.as_call()?)
+    }
+
+    /// The instance offers a trunk, which is opened when there are calls enough to carry.
+    pub(crate) fn note_trunk_offer(&self) {
+        let is_worth_it = self.connection.as_ref().is_some_and(|connection| connection.answered() >= TRUNK_AFTER);
+        if is_worth_it && self.trunk.is_none() {
+            self.pool.open_trunk(self.number, &self.instance);
+        }
     }
 
     /// Connects to the instance, unless there is a connection that was kept.

@@ -12,6 +12,7 @@ mod roster;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use ship_core::RequestId;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -29,7 +30,9 @@ use crate::interpreter::Interpreters;
 use crate::journal::Journal;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::leftovers::RunFolder;
+use crate::request::Outgoing;
 use crate::spec::{FunctionSpec, InstanceState, InstanceView, LogSink};
+use crate::trunk::{Driver, Trunk};
 
 /// What all pools of a runtime share.
 pub(crate) struct Surroundings {
@@ -62,6 +65,15 @@ struct Member {
     instance: Arc<Instance>,
     /// Connections that no request uses.
     idle: Vec<Connection>,
+    /// The trunks to it, at most one for each runtime that asks.
+    trunks: Vec<TrunkPlace>,
+}
+
+/// Where the trunk of one runtime is kept.
+struct TrunkPlace {
+    runtime: tokio::runtime::Id,
+    /// `None` while it is opened, and if it could not be.
+    trunk: Option<Trunk>,
 }
 
 /// A request that waits for an instance.
@@ -180,12 +192,53 @@ impl Pool {
 
     /// A lease on an instance that has been counted for it already.
     fn lease(self: &Arc<Self>, slot: &mut Slot<Member>, Applicant { request, runtime }: Applicant) -> Lease {
-        let Member { instance, idle } = &mut slot.member;
+        let Member { instance, idle, trunks } = &mut slot.member;
         if let Some(id) = request {
             instance.output.begin(id);
         }
         let kept = idle.iter().rposition(|connection| connection.is_at_home(runtime)).map(|at| idle.swap_remove(at));
-        Lease::new(Arc::clone(self), slot.number, Arc::clone(instance), request, kept)
+        let trunk = trunks.iter().find(|place| place.runtime == runtime).and_then(|place| place.trunk.clone());
+        Lease::new(Arc::clone(self), slot.number, Arc::clone(instance), request, kept, trunk)
+    }
+
+    /// Opens the trunk of this runtime to an instance, if nobody has tried before.
+    fn open_trunk(self: &Arc<Self>, number: InstanceNumber, instance: &Arc<Instance>) {
+        let runtime = Handle::current().id();
+        let mut books = self.books();
+        let Some(slot) = books.roster.slot_mut(number) else { return };
+        let trunks = &mut slot.member.trunks;
+        if trunks.iter().any(|place| place.runtime == runtime) {
+            return;
+        }
+        trunks.push(TrunkPlace { runtime, trunk: None });
+        drop(books);
+        let (pool, instance) = (Arc::clone(self), Arc::clone(instance));
+        self.tasks().spawn(async move {
+            if let Some(driver) = pool.connect_trunk(number, &instance).await {
+                driver.drive().await;
+            }
+        });
+    }
+
+    /// Makes a trunk of a new connection and keeps it for the requests of this runtime. What the function says to it is its
+    /// own business: without a trunk it is asked as before.
+    async fn connect_trunk(&self, number: InstanceNumber, instance: &Instance) -> Option<Driver> {
+        let mut connection = Connection::new(instance.address.connect().ok()?);
+        let mut wish = Outgoing::opening_trunk();
+        let answer = tokio::select! {
+            answer = connection.ask(&mut wish) => answer.ok()?,
+            _ = instance.exited() => return None,
+        };
+        if answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            return None;
+        }
+        let (socket, inbox) = connection.into_socket()?;
+        let (trunk, driver) = Driver::new(socket, inbox, self.request_timeout());
+        let runtime = Handle::current().id();
+        let mut books = self.books();
+        let places = &mut books.roster.slot_mut(number)?.member.trunks;
+        places.iter_mut().find(|place| place.runtime == runtime)?.trunk = Some(trunk);
+        Some(driver)
     }
 
     /// Hands free instances to the requests that wait.

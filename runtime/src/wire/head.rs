@@ -38,7 +38,8 @@ impl HeadReader {
         loop {
             let bytes = inbox.bytes();
             let Some(end) = self.find_end(bytes)? else { return self.check_beginning(bytes).map(|()| None) };
-            let head = parse(&bytes[..end], question)?;
+            // One copy of the head, of which every value is a part.
+            let head = parse(&Bytes::copy_from_slice(&bytes[..end]), question)?;
             inbox.consume(end);
             *self = Self::default();
             if !head.parts.status.is_informational() || head.parts.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -94,12 +95,24 @@ fn tokenise<'h, 'b>(
     }
 }
 
+/// Reads the response to a plain question that is all there: its head, and its body of plain length.
+pub(crate) fn read_whole(response: &Bytes) -> Result<(response::Parts, Bytes), WireError> {
+    let end = HeadReader::default().find_end(response)?.ok_or(WireError::Closed)?;
+    let head = parse(&response.slice(..end), Question::Plain)?;
+    let body = response.slice(end..);
+    if head.parts.status.is_informational() {
+        return Err(WireError::Ambiguous("it announces another response and is whole"));
+    }
+    match head.decoder {
+        Decoder::Length(length) if length == body.len() as u64 => Ok((head.parts, body)),
+        _ => Err(WireError::Ambiguous("its body has another length than it says")),
+    }
+}
+
 /// Understands a complete head.
-fn parse(bytes: &[u8], question: Question) -> Result<ResponseHead, WireError> {
-    // One copy of the head, of which every value is a part.
-    let shared = Bytes::copy_from_slice(bytes);
+fn parse(shared: &Bytes, question: Question) -> Result<ResponseHead, WireError> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_RESPONSE_HEADERS];
-    let response = tokenise(&shared, &mut headers)?.ok_or(WireError::Head(None))?;
+    let response = tokenise(shared, &mut headers)?.ok_or(WireError::Head(None))?;
     let (Some(code), Some(minor)) = (response.code, response.version) else { return Err(WireError::Head(None)) };
     let status = StatusCode::from_u16(code).map_err(|_| WireError::Head(None))?;
     let (mut parts, ()) = Response::new(()).into_parts();

@@ -27,6 +27,11 @@ impl Answer {
         Self { status, headers, body, ending }
     }
 
+    /// All headers in their order, their names in lower case.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// The value of a header, several of one name joined by `, `.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<&str> =

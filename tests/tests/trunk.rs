@@ -1,0 +1,235 @@
+//! Many small calls of one function share a connection to it, which nobody may notice.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use ship_tests::http::Answer;
+use ship_tests::{Gate, TestEnv, TestHost, TestProject, http};
+
+/// A function whose query chooses how it answers.
+const CASES: &str = r#"package handler
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+func Cases(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	switch query.Get("case") {
+	case "nothing":
+	case "headers":
+		w.Header()["x-lower"] = []string{"a", "b"}
+		w.Header().Set("X-Lines", "one\ntwo")
+		w.Header().Set("X-Ship-Trunk", "forged")
+		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
+		http.SetCookie(w, &http.Cookie{Name: "c", Value: "d"})
+		w.WriteHeader(299)
+		w.Header().Set("X-Late", "too late")
+		fmt.Fprint(w, "<html>sniffed")
+	case "request":
+		fmt.Fprintln(w, r.Method, r.Host, r.RequestURI, r.Proto, r.ContentLength, r.RemoteAddr, r.Body == http.NoBody)
+		fmt.Fprintln(w, r.Header.Values("X-Many"), r.Header.Get("X-Ship-Trunk"), r.Header.Get("X-Ship-Check"))
+		fmt.Fprintln(w, r.Context().Value(http.ServerContextKey) != nil, r.Context().Value(http.LocalAddrContextKey))
+	case "medium":
+		io.WriteString(w, strings.Repeat("medium ", 1000))
+	case "large":
+		for range 100 {
+			io.WriteString(w, strings.Repeat("large ", 1000))
+		}
+	case "streamed":
+		fmt.Fprint(w, "first ")
+		w.(http.Flusher).Flush()
+		fmt.Fprint(w, "second")
+	case "controlled":
+		control := http.NewResponseController(w)
+		fmt.Fprintln(w, control.SetWriteDeadline(time.Now().Add(time.Hour)), control.Flush())
+	case "trailers":
+		w.Header().Set("Trailer", "X-Sum")
+		fmt.Fprint(w, "summed")
+		w.Header().Set("X-Sum", "6")
+	case "no content":
+		w.WriteHeader(http.StatusNoContent)
+		_, err := fmt.Fprint(w, "x")
+		fmt.Println("written:", err)
+	case "not modified":
+		w.Header().Set("Etag", `"a"`)
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(http.StatusNotModified)
+	case "served":
+		http.ServeContent(w, r, "a.txt", time.Unix(1e9, 0), strings.NewReader("0123456789"))
+	case "not found":
+		http.NotFound(w, r)
+	case "redirected":
+		http.Redirect(w, r, "/elsewhere", http.StatusSeeOther)
+	case "hinted":
+		w.Header().Set("Link", "</a.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
+		fmt.Fprint(w, "after the hint")
+	case "too short":
+		w.Header().Set("Content-Length", "10")
+		fmt.Fprint(w, "short")
+	case "too long":
+		w.Header().Set("Content-Length", "4")
+		_, err := fmt.Fprint(w, "more than four")
+		fmt.Println("written:", err)
+	case "twice":
+		w.WriteHeader(201)
+		w.WriteHeader(202)
+	case "hijacked":
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprint(connection, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nby hand.")
+		connection.Close()
+	case "panic":
+		panic("on purpose")
+	case "late panic":
+		fmt.Fprint(w, strings.Repeat("x", 100_000))
+		panic("on purpose, later")
+	case "exit":
+		os.Exit(3)
+	case "waiting":
+		gate, err := net.Dial("tcp", query.Get("gate"))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprint(gate, "arrived")
+		<-r.Context().Done()
+		gate.Close()
+	}
+}
+"#;
+
+/// What a visitor sees of an answer, but for the time and the request's id, and for how its end is told.
+fn seen(answer: &Answer) -> (u16, Vec<(String, String)>, String, String) {
+    let passing = ["date", "x-ship-id", "content-length", "transfer-encoding"];
+    let id = answer.header("x-ship-id").unwrap_or_default();
+    let headers = answer.headers().iter().filter(|(name, _)| !passing.contains(&name.as_str()));
+    (answer.status, headers.cloned().collect(), answer.text().replace(&id, "ID"), format!("{:?}", answer.ending))
+}
+
+fn project(environment: &TestEnv) -> TestProject {
+    environment.project("cases").file("go.mod", "module cases\n\ngo 1.22\n").file("api/cases.go", CASES)
+}
+
+fn ask(url: &str, case: &str) -> Answer {
+    let url = format!("{url}/api/cases?case={}", case.replace(' ', "%20"));
+    http::request("GET", &url).header("x-many", "a").header("x-many", "b").header("x-ship-trunk", "open").send()
+}
+
+/// Asks until a trunk carries the calls: net/http would tell the end of this answer in chunks.
+fn wait_for_trunk(url: &str) {
+    let mut carried = 0;
+    for _ in 0..2000 {
+        carried = if ask(url, "medium").header("content-length").is_some() { carried + 1 } else { 0 };
+        if carried == 20 {
+            return;
+        }
+    }
+    panic!("no trunk was opened");
+}
+
+/// Whatever a handler does with its response, visitors see the same whether it came alone or shared a connection.
+#[test]
+fn nobody_notices() {
+    let environment = TestEnv::new();
+    let project = project(&environment);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let cases = [
+        "nothing",
+        "headers",
+        "request",
+        "large",
+        "streamed",
+        "controlled",
+        "trailers",
+        "no content",
+        "not modified",
+        "served",
+        "not found",
+        "redirected",
+        "hinted",
+        "too short",
+        "too long",
+        "twice",
+        "hijacked",
+        "panic",
+        "late panic",
+        "medium",
+    ];
+    let alone: Vec<_> = cases.iter().map(|case| seen(&ask(&url, case))).collect();
+    wait_for_trunk(&url);
+    for (case, alone) in cases.iter().zip(alone) {
+        assert_eq!(seen(&ask(&url, case)), alone, "{case}");
+    }
+}
+
+/// A visitor who leaves cancels that call and no other, and a call that takes too long is answered with 504 while the next goes
+/// on; what the function was doing for either is cancelled.
+#[test]
+fn calls_end_alone() {
+    let environment = TestEnv::new();
+    let project = project(&environment).file("ship.toml", "[functions.\"api/*\"]\ntimeout_secs = 2\n");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    wait_for_trunk(&url);
+
+    let gate = Gate::new();
+    let waiting = format!("{url}/api/cases?case=waiting&{}", gate.query());
+    let (authority, path) = waiting.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let port = authority.rsplit(':').next().unwrap();
+    let mut leaving = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    write!(leaving, "GET /{path} HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
+    let stands = gate.wait_for_arrival();
+    assert_eq!(ask(&url, "medium").status, 200);
+    drop(leaving);
+    stands.wait_until_gone();
+
+    let slow = std::thread::spawn({
+        let waiting = waiting.clone();
+        move || http::get(&waiting)
+    });
+    let stands = gate.wait_for_arrival();
+    let held = Gate::new();
+    let second = std::thread::spawn({
+        let second = format!("{url}/api/cases?case=waiting&{}", held.query());
+        move || http::get(&second)
+    });
+    let second_stands = held.wait_for_arrival();
+    let answer = slow.join().unwrap();
+    assert_eq!((answer.status, answer.header("x-ship-error")), (504, Some("FUNCTION_INVOCATION_TIMEOUT".to_owned())));
+    stands.wait_until_gone();
+    assert_eq!(second.join().unwrap().status, 504);
+    second_stands.wait_until_gone();
+    // An instance whose last call was late is ended; the next call has another.
+    assert_eq!(ask(&url, "nothing").status, 200);
+}
+
+/// A process that dies takes the calls with it that it had, and the next call has another process.
+#[test]
+fn a_process_dies() {
+    let environment = TestEnv::new();
+    let project = project(&environment);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    wait_for_trunk(&url);
+    let gate = Gate::new();
+    let waiting = std::thread::spawn({
+        let waiting = format!("{url}/api/cases?case=waiting&{}", gate.query());
+        move || http::get(&waiting)
+    });
+    let stands = gate.wait_for_arrival();
+    assert_eq!(ask(&url, "exit").status, 500);
+    assert_eq!(waiting.join().unwrap().status, 500);
+    stands.wait_until_gone();
+    assert_eq!(ask(&url, "nothing").status, 200);
+    wait_for_trunk(&url);
+}
