@@ -208,6 +208,26 @@ fn builds_of_a_package_in_a_folder() {
     "#);
 }
 
+/// A source that is a group, without the `/` that its paths begin with, is about all of them.
+#[test]
+fn source_without_a_slash() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment
+        .project("site")
+        .file("api/index.js", "module.exports = (req, res) => res.end('index ' + req.url)\n")
+        .file(
+            "vercel.json",
+            r#"{"rewrites": [{"source": "(.*)", "destination": "api/index.js"}],
+                "headers": [{"source": "(.*)", "headers": [{"key": "x-all", "value": "1"}]}]}"#,
+        );
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    for path in ["/", "/users/7"] {
+        let answer = http::get(&format!("{url}{path}")).success();
+        assert_eq!((answer.text(), answer.header("x-all").as_deref()), (format!("index {path}"), Some("1")));
+    }
+}
+
 /// `env` is what functions find set, beneath what a host tells them of themselves, and `build.env` is what builds find. What is a
 /// secret of Vercel's is said to be missing.
 #[test]
