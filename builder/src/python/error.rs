@@ -37,12 +37,6 @@ pub enum PythonError {
         /// What is wrong.
         message: String,
     },
-    /// There is a `Pipfile` and nothing that says which versions it means.
-    #[error("`{}` has no `Pipfile.lock` beside it, so nothing says which versions to install: run `pipenv lock`", file.display())]
-    PipfileWithoutLock {
-        /// The `Pipfile`.
-        file: PathBuf,
-    },
     /// There is no Python.
     #[error("there is no `python3` on the search path, and `{needed_for}` asks for it: install Python")]
     NoInterpreter {
