@@ -102,6 +102,43 @@ fn node_handlers() {
     }
 }
 
+/// A handler that reads the body itself, to check its signature for one, gets it as it was sent, and has the other helpers.
+#[test]
+fn raw_body() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/webhook.ts",
+        "export const config = { api: { bodyParser: false } };\n\
+         export default async function (req: any, res: any) {\n\
+         \tconst pieces: Buffer[] = [];\n\
+         \tfor await (const piece of req) pieces.push(Buffer.from(piece));\n\
+         \tres.status(202).json({ raw: Buffer.concat(pieces).toString(), body: typeof req.body, id: req.query.id });\n\
+         }\n",
+    );
+    let host = TestHost::start(&environment);
+    let url = format!("{}/api/webhook?id=7", deployed(&host, &project));
+    let sent = http::request("POST", &url).header("content-type", "application/json").body("{ \"a\": 1 ").send();
+    let expected = serde_json::json!({ "raw": "{ \"a\": 1 ", "body": "undefined", "id": "7" });
+    assert_eq!((sent.status, sent.json()), (202, expected));
+}
+
+/// A file that only loads a server which listens is a function.
+#[test]
+fn loads_a_server() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("public/index.html", "page")
+        .file("api/index.js", "require('../backend/main');\n")
+        .file(
+            "backend/main.js",
+            "require('http').createServer((req, res) => res.end('main ' + req.url)).listen(5000);\n",
+        );
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    assert_eq!(http::get(&format!("{url}/api?a=1")).success().text(), "main /api?a=1");
+}
+
 /// A body arrives as it is made, not when it is complete; a visitor who leaves is noticed.
 #[test]
 fn streaming() {

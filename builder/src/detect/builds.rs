@@ -13,6 +13,7 @@ use super::functions::{DetectedFunction, Found, Reach, go_source, node_source, r
 use super::{DetectError, IgnoreFile, ProjectWarning};
 use crate::config::{BuildItem, Builder, ConfigError, ConfigText, Configuration, FunctionRules};
 use crate::go;
+use crate::node::Helpers;
 use crate::project::ProjectDir;
 use crate::python::{self, PythonEntry};
 use crate::tree::{self, Selection, TreeError};
@@ -143,7 +144,9 @@ impl Reading<'_, '_> {
         match function.runtime {
             FunctionRuntime::Node => {
                 let mut source = node_source(project, base, file)?;
-                source.scan.config.without_helpers |= item.forbids_helpers();
+                if item.forbids_helpers() {
+                    source.scan.config.helpers = Helpers::None;
+                }
                 // Who is named in full is believed to answer in a way that only running it shows.
                 let has_handler = source.scan.is_function || item.glob() == file;
                 self.found.node_sources.push(source);
