@@ -122,6 +122,38 @@ fn raw_body() {
     assert_eq!((sent.status, sent.json()), (202, expected));
 }
 
+/// renders them. Who asks where a request comes from hears of a proxy on the same machine.
+#[test]
+fn what_comes_along() {
+    let environment = TestEnv::new();
+    let engine = "exports.__express = (file, options, done) => done(null, require('fs').readFileSync(file, 'utf8') + options.name);\n";
+    let project = environment
+        .project("site")
+        .file("data/words.json", "{\"word\": \"hello\"}")
+        .file("lib/old.cjs", "exports.shout = (word) => word.toUpperCase();\n")
+        .file("views/home.tiny", "to ")
+        .file("node_modules/tiny/package.json", "{\"name\":\"tiny\",\"version\":\"1.0.0\",\"main\":\"index.js\"}")
+        .file("node_modules/tiny/index.js", engine)
+        .file(
+            "api/page.mjs",
+            "import { createRequire } from 'node:module';\n\
+             const require = createRequire(import.meta.url);\n\
+             const { word } = require('../data/words.json');\n\
+             const { shout } = require('../lib/old.cjs');\n\
+             const settings = new Map();\n\
+             settings.set('view engine', 'tiny');\n\
+             export default (req, res) => {\n\
+             \tconst engine = settings.get('view engine');\n\
+             \trequire(engine).__express(`views/home.${engine}`, { name: 'all' }, (_, page) => {\n\
+             \t\tres.end(`${shout(word)} ${page} ${req.socket.remoteAddress}`);\n\
+             \t});\n\
+             };\n",
+        );
+    let host = TestHost::start(&environment);
+    let url = format!("{}/api/page", deployed(&host, &project));
+    assert_eq!(http::get(&url).success().text(), "HELLO to all 127.0.0.1");
+}
+
 /// A file that only loads a server which listens is a function.
 #[test]
 fn loads_a_server() {
