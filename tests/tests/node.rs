@@ -122,6 +122,7 @@ fn raw_body() {
     assert_eq!((sent.status, sent.json()), (202, expected));
 }
 
+/// What a module of ECMAScript requires by a `require` of its own comes along, and pages that Express renders, with what
 /// renders them. Who asks where a request comes from hears of a proxy on the same machine.
 #[test]
 fn what_comes_along() {

@@ -57,6 +57,12 @@ pub enum PythonError {
         /// A program that would do.
         other: Option<PathBuf>,
     },
+    /// There is no environment in which a script could install packages.
+    #[error("no environment can be made for the build script: {message}")]
+    NoEnvironment {
+        /// What uv says.
+        message: String,
+    },
     /// A lock file is older than what it locks.
     #[error("`{lock}` is out of date: `{project}` was changed since. `{command}` brings it up to date")]
     LockOutOfDate {
