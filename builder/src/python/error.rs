@@ -44,7 +44,7 @@ pub enum PythonError {
         needed_for: String,
     },
     /// There is another Python than the project asks for.
-    #[error("{place}: the project asks for Python {wanted}, and `{}` is Python {found}{}", program.display(), elsewhere(other.as_ref()))]
+    #[error("{place}: the project asks for Python {wanted}, and `{}` is Python {found}: install that version and put it first on the search path, or ask for another one", program.display())]
     Version {
         /// Where it asks.
         place: String,
@@ -54,8 +54,6 @@ pub enum PythonError {
         found: Version,
         /// Where.
         program: PathBuf,
-        /// A program that would do.
-        other: Option<PathBuf>,
     },
     /// There is no environment in which a script could install packages.
     #[error("no environment can be made for the build script: {message}")]
@@ -164,15 +162,6 @@ impl PythonError {
             Self::Package { .. } | Self::Packages { .. } => Some("install_failed"),
             _ => None,
         }
-    }
-}
-
-fn elsewhere(other: Option<&PathBuf>) -> String {
-    match other {
-        Some(program) => {
-            format!(": put `{}` first on the search path as `python3`, or ask for another version", program.display())
-        }
-        None => ": install that version and put it first on the search path, or ask for another one".to_owned(),
     }
 }
 
