@@ -92,6 +92,7 @@ impl Frontend {
             Setting::Is(slug) => Some(presets::by_slug(slug).ok_or_else(|| unknown_framework(slug))?),
         };
         let has_command = settings.command.value().is_some()
+            || settings.script.is_some()
             || package.as_ref().is_some_and(|package| package.build_script().is_some())
             || preset.is_some();
         let preset = preset.unwrap_or(&OTHER);

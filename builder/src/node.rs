@@ -23,7 +23,7 @@ pub use toolchain::{NodeError, pinned_node_folder};
 
 pub(crate) use build::build;
 pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};
-pub(crate) use launcher::{Calling, launcher};
+pub(crate) use launcher::{Calling, Helpers, launcher};
 pub(crate) use matcher::matched_routes;
 pub(crate) use place::relative;
 pub(crate) use server::{depends_on, find_server};

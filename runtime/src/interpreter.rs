@@ -30,6 +30,12 @@ impl Interpreters {
         Self { folders: folders.into_iter().filter(|folder| folder.is_absolute()).collect() }
     }
 
+    /// The folders, as a search path: a function may need an interpreter that has its version in its name.
+    pub(crate) fn search_path(&self) -> String {
+        let folders: Vec<_> = self.folders.iter().map(|folder| folder.to_string_lossy()).collect();
+        folders.join(":")
+    }
+
     /// How an artifact of `runtime` is started.
     pub(crate) fn command(&self, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
         match runtime {

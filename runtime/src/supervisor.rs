@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ship_core::RequestId;
+use ship_core::{FunctionRuntime, RequestId};
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::{ExitStatus, SpawnError};
@@ -39,7 +39,10 @@ pub(crate) fn start(spec: &FunctionSpec, surroundings: &Surroundings, journal: J
     let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
     let (listener, address) = socket::listen(folder.handle(), &name)
         .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
-    let env = environment(spec);
+    let mut env = environment(spec);
+    if spec.function.runtime == FunctionRuntime::Python {
+        env.push(("SHIP_INTERPRETERS".to_owned(), surroundings.interpreters.search_path()));
+    }
     let spawned = spawn::spawn(&Launch { command: &command, root: &spec.root, env: &env, listener: listener.as_fd() })?;
     // From here on the process exists: a failure ends it again when the guard is dropped.
     let group = KillOnDrop(Some(ProcessGroup::new(spawned.pid)));

@@ -21,6 +21,20 @@ func main() {
 }
 "#;
 
+/// A handler finds in `RemoteAddr` where a request is from, in the form in which libraries take it apart.
+#[test]
+fn who_asks() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/me.go",
+        "package api\n\nimport (\n\t\"net\"\n\t\"net/http\"\n)\n\nfunc Me(w http.ResponseWriter, r *http.Request) {\n\
+         \thost, _, err := net.SplitHostPort(r.RemoteAddr)\n\tif err != nil {\n\t\tpanic(err)\n\t}\n\tw.Write([]byte(host))\n}\n",
+    );
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    assert_eq!(http::get(&format!("{url}/api/me")).success().text(), "127.0.0.1");
+}
+
 /// A program that opens the port in `PORT` itself, wherever it reads that, is one function that answers at every path; of its
 /// sources, nothing is served.
 #[test]

@@ -102,6 +102,76 @@ fn node_handlers() {
     }
 }
 
+/// A handler that reads the body itself, to check its signature for one, gets it as it was sent, and has the other helpers.
+#[test]
+fn raw_body() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/webhook.ts",
+        "export const config = { api: { bodyParser: false } };\n\
+         export default async function (req: any, res: any) {\n\
+         \tconst pieces: Buffer[] = [];\n\
+         \tfor await (const piece of req) pieces.push(Buffer.from(piece));\n\
+         \tres.status(202).json({ raw: Buffer.concat(pieces).toString(), body: typeof req.body, id: req.query.id });\n\
+         }\n",
+    );
+    let host = TestHost::start(&environment);
+    let url = format!("{}/api/webhook?id=7", deployed(&host, &project));
+    let sent = http::request("POST", &url).header("content-type", "application/json").body("{ \"a\": 1 ").send();
+    let expected = serde_json::json!({ "raw": "{ \"a\": 1 ", "body": "undefined", "id": "7" });
+    assert_eq!((sent.status, sent.json()), (202, expected));
+}
+
+/// What a module of ECMAScript requires by a `require` of its own comes along, and pages that Express renders, with what
+/// renders them. Who asks where a request comes from hears of a proxy on the same machine.
+#[test]
+fn what_comes_along() {
+    let environment = TestEnv::new();
+    let engine = "exports.__express = (file, options, done) => done(null, require('fs').readFileSync(file, 'utf8') + options.name);\n";
+    let project = environment
+        .project("site")
+        .file("data/words.json", "{\"word\": \"hello\"}")
+        .file("lib/old.cjs", "exports.shout = (word) => word.toUpperCase();\n")
+        .file("views/home.tiny", "to ")
+        .file("node_modules/tiny/package.json", "{\"name\":\"tiny\",\"version\":\"1.0.0\",\"main\":\"index.js\"}")
+        .file("node_modules/tiny/index.js", engine)
+        .file(
+            "api/page.mjs",
+            "import { createRequire } from 'node:module';\n\
+             const require = createRequire(import.meta.url);\n\
+             const { word } = require('../data/words.json');\n\
+             const { shout } = require('../lib/old.cjs');\n\
+             const settings = new Map();\n\
+             settings.set('view engine', 'tiny');\n\
+             export default (req, res) => {\n\
+             \tconst engine = settings.get('view engine');\n\
+             \trequire(engine).__express(`views/home.${engine}`, { name: 'all' }, (_, page) => {\n\
+             \t\tres.end(`${shout(word)} ${page} ${req.socket.remoteAddress}`);\n\
+             \t});\n\
+             };\n",
+        );
+    let host = TestHost::start(&environment);
+    let url = format!("{}/api/page", deployed(&host, &project));
+    assert_eq!(http::get(&url).success().text(), "HELLO to all 127.0.0.1");
+}
+
+/// A file that only loads a server which listens is a function.
+#[test]
+fn loads_a_server() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("public/index.html", "page")
+        .file("api/index.js", "require('../backend/main');\n")
+        .file(
+            "backend/main.js",
+            "require('http').createServer((req, res) => res.end('main ' + req.url)).listen(5000);\n",
+        );
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    assert_eq!(http::get(&format!("{url}/api?a=1")).success().text(), "main /api?a=1");
+}
+
 /// A body arrives as it is made, not when it is complete; a visitor who leaves is noticed.
 #[test]
 fn streaming() {

@@ -157,6 +157,9 @@ fn lock_files_of_other_tools() {
     ----- stderr -----
     error: `Pipfile.lock` is out of date: `Pipfile` was changed since. `pipenv lock` brings it up to date
     ");
+    std::fs::remove_file(other.path("Pipfile.lock")).expect("it is there");
+    let url = host.ship(["deploy"]).within(other.folder()).run().success().url();
+    assert_eq!(http::get(&format!("{url}/api/a")).success().text(), "2.2.0", "a Pipfile says enough by itself");
 }
 
 /// A requirement file that refers to others, and to the project itself as one installs it while developing: what the project is

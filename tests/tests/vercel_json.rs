@@ -208,6 +208,58 @@ fn builds_of_a_package_in_a_folder() {
     "#);
 }
 
+/// A script builds in its folder, beside functions that are named; what it leaves is the site. One that leaves nothing is said to.
+#[test]
+fn builds_of_a_script() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment
+        .project("older")
+        .file("tools/build.sh", "#!/usr/bin/env bash\nmkdir -p made/static && [[ -n $VERCEL ]] && echo 'a{}' > made/static/a.css\n")
+        .file("server.js", "module.exports = (req, res) => res.end('server ' + req.url)\n")
+        .file(
+            "vercel.json",
+            r#"{"builds": [
+                {"src": "tools/build.sh", "use": "@vercel/static-build", "config": {"distDir": "made"}},
+                {"src": "server.js", "use": "@vercel/node"}
+            ], "routes": [{"src": "/static/(.*)", "dest": "/tools/static/$1"}, {"src": "/(.*)", "dest": "server.js"}]}"#,
+        );
+    let deploy = || host.ship(["deploy"]).within(project.folder()).run();
+    let first = deploy().success();
+    assert!(first.stderr().contains("Building the frontend: /usr/bin/env bash ./build.sh\n"), "{}", first.stderr());
+    let url = first.url();
+    assert_eq!(http::get(&format!("{url}/static/a.css")).success().text(), "a{}\n");
+    assert_eq!(http::get(&format!("{url}/x")).success().text(), "server /x");
+    let again = deploy().success();
+    assert!(!again.stderr().contains("Building"), "{}", again.stderr());
+
+    std::fs::remove_dir_all(project.path("tools/made")).expect("it was made");
+    project.write("tools/build.sh", "echo nothing\n");
+    let refused = deploy().exits_with(1);
+    assert!(refused.stderr().contains("sh ./build.sh"), "{}", refused.stderr());
+    assert!(refused.stderr().contains("made"), "{}", refused.stderr());
+}
+
+/// A source that is a group, without the `/` that its paths begin with, is about all of them.
+#[test]
+fn source_without_a_slash() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment
+        .project("site")
+        .file("api/index.js", "module.exports = (req, res) => res.end('index ' + req.url)\n")
+        .file(
+            "vercel.json",
+            r#"{"rewrites": [{"source": "(.*)", "destination": "api/index.js"}],
+                "headers": [{"source": "(.*)", "headers": [{"key": "x-all", "value": "1"}]}]}"#,
+        );
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    for path in ["/", "/users/7"] {
+        let answer = http::get(&format!("{url}{path}")).success();
+        assert_eq!((answer.text(), answer.header("x-all").as_deref()), (format!("index {path}"), Some("1")));
+    }
+}
+
 /// `env` is what functions find set, beneath what a host tells them of themselves, and `build.env` is what builds find. What is a
 /// secret of Vercel's is said to be missing.
 #[test]

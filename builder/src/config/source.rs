@@ -11,7 +11,8 @@ pub(super) fn source_pattern(
     written: &Spanned<String>,
 ) -> Result<(SourcePattern, Pattern), ConfigError> {
     let wrong = |message: String| text.error(written.span(), message);
-    if !written.get_ref().starts_with('/') {
+    // A group can begin with the `/` that every path begins with: `(.*)` is about all of them.
+    if !written.get_ref().starts_with(['/', '(']) {
         return Err(wrong(format!("the source `{}` does not start with `/`", written.get_ref())));
     }
     let source = SourcePattern::parse(written.get_ref()).map_err(|error| wrong(error.to_string()))?;

@@ -13,9 +13,13 @@ use super::functions::{DetectedFunction, Found, Reach, go_source, node_source, r
 use super::{DetectError, IgnoreFile, ProjectWarning};
 use crate::config::{BuildItem, Builder, ConfigError, ConfigText, Configuration, FunctionRules};
 use crate::go;
+use crate::node::Helpers;
 use crate::project::ProjectDir;
 use crate::python::{self, PythonEntry};
 use crate::tree::{self, Selection, TreeError};
+
+/// The folder that a script leaves, unless another is named.
+const SCRIPT_OUTPUT: &str = "dist";
 
 /// What `builds` names.
 pub(super) struct Named {
@@ -26,10 +30,12 @@ pub(super) struct Named {
     pub(super) frontend: Option<NamedFrontend>,
 }
 
-/// The build of a package.
+/// The build of a package, or the script that builds.
 pub(super) struct NamedFrontend {
     /// The folder of the package, which is also where its files are served. None is the project's own.
     pub(super) folder: Option<SitePath>,
+    /// What runs the script that builds it, where that is no package.
+    pub(super) script: Option<Vec<String>>,
     /// The folder that the build leaves, where that is said.
     pub(super) output: Option<String>,
     /// Where it is named in the configuration.
@@ -67,7 +73,7 @@ pub(super) fn find(
         }
         match item.builder(text)? {
             Builder::Static => drop(statics.add(glob.glob().clone())),
-            Builder::Frontend if frontend.is_none() => frontend = Some(self::frontend(item, &matching)?),
+            Builder::Frontend if frontend.is_none() => frontend = Some(reading.frontend(item, &matching)?),
             Builder::Frontend => {
                 let message = "one site has one frontend that is built: deploy the other as a project of its own";
                 return Err(text.error(item.place(), message).coded("invalid_builds").into());
@@ -137,13 +143,29 @@ impl Reading<'_, '_> {
         Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path, inclusion })
     }
 
+    /// The build of the package or the script in `files`.
+    fn frontend(&self, item: &BuildItem, files: &[&String]) -> Result<NamedFrontend, DetectError> {
+        let file = files.first().map_or("", |file| file.as_str());
+        let (folder, name) = file.rsplit_once('/').map_or((None, file), |(folder, name)| (Some(folder), name));
+        let path = || PathBuf::from(item.glob());
+        let folder = folder.map(str::parse).transpose().map_err(|source| TreeError::Name { path: path(), source })?;
+        let is_script = Path::new(name).extension().is_some_and(|ending| ending == "sh");
+        let text = is_script.then(|| read_text(self.project, self.base, file)).transpose()?;
+        let script = text.map(|text| words_of_script(name, &text));
+        // What a package leaves is known by its framework; a script leaves what it is told to.
+        let output = item.output().or(script.is_some().then_some(SCRIPT_OUTPUT)).map(str::to_owned);
+        Ok(NamedFrontend { folder, script, output, place: item.place() })
+    }
+
     /// Adds the source of a function; says whether it has a handler.
     fn source(&mut self, item: &BuildItem, function: &DetectedFunction) -> Result<bool, DetectError> {
         let (project, base, file) = (self.project, self.base, function.file.as_str());
         match function.runtime {
             FunctionRuntime::Node => {
                 let mut source = node_source(project, base, file)?;
-                source.scan.config.without_helpers |= item.forbids_helpers();
+                if item.forbids_helpers() {
+                    source.scan.config.helpers = Helpers::None;
+                }
                 // Who is named in full is believed to answer in a way that only running it shows.
                 let has_handler = source.scan.is_function || item.glob() == file;
                 self.found.node_sources.push(source);
@@ -176,12 +198,11 @@ impl Reading<'_, '_> {
     }
 }
 
-/// The build of the package in `files`.
-fn frontend(item: &BuildItem, files: &[&String]) -> Result<NamedFrontend, DetectError> {
-    let folder = files.first().and_then(|file| file.rsplit_once('/')).map(|(folder, _)| folder.parse());
-    let path = || PathBuf::from(item.glob());
-    let folder = folder.transpose().map_err(|source| TreeError::Name { path: path(), source })?;
-    Ok(NamedFrontend { folder, output: item.output().map(str::to_owned), place: item.place() })
+/// The words that run a script in its folder: what its first line names as its interpreter, or else a shell.
+fn words_of_script(name: &str, text: &str) -> Vec<String> {
+    let interpreter = text.lines().next().and_then(|line| line.strip_prefix("#!"));
+    let words = interpreter.unwrap_or("sh").split_whitespace().map(str::to_owned);
+    words.chain([format!("./{name}")]).collect()
 }
 
 /// Adds the Go files that stand beside functions: what they declare, functions use.

@@ -76,8 +76,9 @@ pub(super) fn named(
         );
     }
     build.expect_output(wanted.output.as_deref());
+    let settings = wanted.script.map_or_else(|| build.clone(), |words| build.of_script(words));
     let place = wanted.folder.as_ref().map_or_else(|| base.to_owned(), |folder| base.join(folder.as_str()));
-    let frontend = Frontend::find(&place, build, project.root())?;
+    let frontend = Frontend::find(&place, &settings, project.root())?;
     let frontend =
         frontend.ok_or_else(|| refused("this package has no `build` script, and no framework that is known"))?;
     let site = SiteFolder::of_project(project, base.to_owned());

@@ -76,14 +76,14 @@ pub(super) struct Runner<'r> {
 }
 
 impl Runner<'_> {
-    /// Runs a command to its end. `key` is what it is called in configuration.
-    pub(super) fn run(&self, key: &'static str, line: &CommandLine) -> Result<(), FrontendError> {
+    /// Runs a command to its end, and gives the last lines that it printed. `key` is what it is called in configuration.
+    pub(super) fn run(&self, key: &'static str, line: &CommandLine) -> Result<Vec<String>, FrontendError> {
         let failed = |source| FrontendError::CannotRun { key, command: line.shown(), source };
         let mut log = self.open_log().map_err(|source| FrontendError::Log { path: self.log.clone(), source })?;
         let _ = writeln!(log, "$ {}", line.shown());
         let (status, tail) = self.follow(line, log).map_err(failed)?;
         if status.success() {
-            return Ok(());
+            return Ok(tail.into_lines());
         }
         if self.interrupt.is_raised() {
             return Err(FrontendError::Interrupted(Interrupted));
@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    fn run(line: &CommandLine) -> (Result<(), FrontendError>, Vec<String>, String) {
+    fn run(line: &CommandLine) -> (Result<Vec<String>, FrontendError>, Vec<String>, String) {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("logs/build.log");
         let (lines, interrupt) = (RefCell::new(Vec::new()), Interrupt::default());

@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 
 use crate::env_files::EnvFileError;
 use crate::interrupt::Interrupted;
+use crate::python::PythonError;
 use crate::tree::TreeError;
 
 /// The frontend was not built.
@@ -79,6 +80,8 @@ pub enum FrontendError {
         command: String,
         /// Where the output could have been, relative to the project.
         looked_for: Vec<PathBuf>,
+        /// The last lines that it printed: a script goes on after what it could not do.
+        last_lines: Vec<String>,
         /// What to do, where the framework has a way of its own.
         hint: Option<&'static str>,
     },
@@ -111,6 +114,9 @@ pub enum FrontendError {
         /// The folder, relative to the project.
         folder: PathBuf,
     },
+    /// What a script in a Python project needs cannot be made.
+    #[error(transparent)]
+    Python(#[from] PythonError),
     /// The log cannot be written.
     #[error("the log `{}` cannot be written", path.display())]
     Log {
@@ -129,6 +135,14 @@ pub enum FrontendError {
 }
 
 impl FrontendError {
+    /// The same of a command that printed these lines.
+    pub(super) fn after(mut self, printed: Vec<String>) -> Self {
+        if let Self::NoOutput { last_lines, .. } = &mut self {
+            *last_lines = printed;
+        }
+        self
+    }
+
     /// The stable code of the problem, where it has one.
     pub fn code(&self) -> Option<&'static str> {
         match self {
@@ -147,7 +161,7 @@ impl FrontendError {
     /// The last lines of what failed.
     pub fn last_lines(&self) -> &[String] {
         match self {
-            Self::CommandFailed { last_lines, .. } => last_lines,
+            Self::CommandFailed { last_lines, .. } | Self::NoOutput { last_lines, .. } => last_lines,
             _ => &[],
         }
     }

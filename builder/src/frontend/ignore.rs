@@ -39,7 +39,7 @@ impl ProjectConfig {
         };
         let _ = std::fs::remove_file(&runner.log);
         match runner.run("ignore", &CommandLine::Shell(line.to_owned())) {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(FrontendError::CommandFailed { .. }) => Ok(false),
             Err(error) => Err(error),
         }

@@ -39,7 +39,8 @@ impl Work<'_> {
                 return Ok(PathBuf::from("."));
             }
             let looked_for = outputs.iter().map(|output| shown(output)).collect();
-            return Err(FrontendError::NoOutput { command: command.to_owned(), looked_for, hint: self.hint() });
+            let (command, last_lines) = (command.to_owned(), Vec::new());
+            return Err(FrontendError::NoOutput { command, looked_for, last_lines, hint: self.hint() });
         };
         if !self.base.join(output).is_dir() {
             return Err(FrontendError::OutputNotAFolder { folder: shown(output) });

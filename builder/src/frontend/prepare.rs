@@ -23,6 +23,7 @@ use crate::detect::{ProjectConfig, SiteFolder, SiteFolderKind};
 use crate::environment::BuildEnvironment;
 use crate::event::BuildEvent;
 use crate::project::ProjectDir;
+use crate::python;
 use crate::tree::{self, FileStat, shown_below};
 
 /// Changes when the same inputs would be built in another way by ship itself.
@@ -232,18 +233,30 @@ impl<'w> Work<'w> {
     fn build(&self) -> Result<PathBuf, FrontendError> {
         let started = SystemTime::now();
         let time = Instant::now();
-        let runner = self.runner(self.base);
+        let mut runner = self.runner(self.base);
         // The log is that of the last build.
         let _ = std::fs::remove_file(&runner.log);
+        if let Some(programs) = self.programs_for_script()? {
+            runner.search_path.insert(0, programs);
+        }
         self.install()?;
         let line = self.command()?;
         (self.events)(BuildEvent::FrontendBuilding { framework: self.frontend.framework(), command: line.shown() });
         let packages = self.packages_as_written();
         let ran = runner.run("command", &line);
         packages.iter().for_each(WrittenFile::put_back);
-        ran?;
+        let last_lines = ran?;
         (self.events)(BuildEvent::FrontendBuilt { took: time.elapsed() });
-        self.find_output(&line.shown(), started)
+        self.find_output(&line.shown(), started).map_err(|error| error.after(last_lines))
+    }
+
+    /// The programs that a script finds first: those of a Python that it may install packages for.
+    fn programs_for_script(&self) -> Result<Option<PathBuf>, FrontendError> {
+        let is_python = || [self.base, self.project.root()].into_iter().any(python::is_python_project);
+        if self.frontend.settings.script.is_none() || !is_python() {
+            return Ok(None);
+        }
+        Ok(python::programs_for_scripts(&self.cache.join("python"), self.environment, self.events)?)
     }
 
     /// The files that say which packages there are, where a build is known to change them: `@sveltejs/adapter-auto` installs the
@@ -304,6 +317,9 @@ impl<'w> Work<'w> {
     /// What builds: the owner's line, else the script of `package.json` (through what a monorepo runs scripts with), else the
     /// framework's own command.
     fn command(&self) -> Result<CommandLine, FrontendError> {
+        if let Some(words) = &self.frontend.settings.script {
+            return Ok(CommandLine::Program(words.clone()));
+        }
         if let Setting::Is(line) = &self.frontend.settings.command {
             let line = CommandLine::Shell(line.clone());
             return Ok(match &self.manager {

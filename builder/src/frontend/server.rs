@@ -13,7 +13,7 @@ use ship_core::route::RouteTable;
 use ship_core::{MediaType, SitePath};
 
 use crate::detect::DetectedFunction;
-use crate::node::{Calling, NodeSource};
+use crate::node::{Calling, Helpers, NodeSource};
 use crate::prebuilt::{FunctionFiles, OverriddenFile, Override, Parts, Prebuilt, PrebuiltFunction, Start, files_of};
 use crate::tree::{self, Selection, TreeError, TreeFile, shown_below};
 
@@ -138,7 +138,7 @@ impl ServerLayout {
             ServerKind::Complete => {
                 let (below, entry) = entry.split_once('/').unwrap_or(("", entry));
                 let files = files_of(&folder.join(below), project)?;
-                let calling = Calling { is_edge: false, has_helpers: false, is_middleware: false };
+                let calling = Calling { is_edge: false, helpers: Helpers::None, is_middleware: false };
                 let start = Start::Node { entry: entry.to_owned(), calling, environment: BTreeMap::new() };
                 let parts = Parts::Files(FunctionFiles::with_packages_apart(files, start));
                 prebuilt.functions.push(PrebuiltFunction { detected: function, parts });

@@ -12,6 +12,8 @@ use crate::config::BuildEntry;
 pub(crate) struct BuildSettings {
     /// The line that builds.
     pub(crate) command: Setting,
+    /// The program that builds instead of a line, and its arguments.
+    pub(crate) script: Option<Vec<String>>,
     /// The line that installs packages.
     pub(crate) install: Setting,
     /// The folder that the build leaves, relative to the folder that it runs in.
@@ -62,6 +64,7 @@ impl BuildSettings {
             |written: &Option<Spanned<String>>| Setting::of(written.as_ref().map(|text| text.get_ref().as_str()));
         Self {
             command: setting(&build.command),
+            script: None,
             install: setting(&build.install),
             output: setting(&build.output),
             framework: setting(&build.framework),
@@ -75,6 +78,12 @@ impl BuildSettings {
         if self.output == Setting::Default {
             self.output = Setting::of(output);
         }
+    }
+
+    /// The same for a script that is all of the build: `words` run it.
+    pub(crate) fn of_script(&self, words: Vec<String>) -> Self {
+        let (command, install, framework) = (Setting::Default, Setting::Skip, Setting::Skip);
+        Self { command, script: Some(words), install, framework, ..self.clone() }
     }
 
     /// Whether the files are to be served as they stand, whatever framework they look like.

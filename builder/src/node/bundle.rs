@@ -19,7 +19,7 @@ use super::plugin::{Findings, OutsidePackage, ShipPlugin};
 use crate::tree::FileStat;
 
 /// How often the bundler may run until every package that has to stay outside does. Each further run is for a package that
-/// only its sources give away; packages of packages are found in the same run.
+/// only its sources, or the bundler's refusal, give away; packages of packages are found in the same run.
 const MAX_RUNS: usize = 4;
 
 /// Files that are imported as their text.
@@ -82,11 +82,12 @@ pub(super) fn bundle(request: &BundleRequest<'_>) -> Result<Bundled, BundleError
     loop {
         runs += 1;
         let findings = Arc::new(Mutex::new(Findings::default()));
-        let run = threads.block_on(run(request, forced.clone(), Arc::clone(&findings)))?;
+        let run = threads.block_on(run(request, forced.clone(), Arc::clone(&findings)));
         let findings = std::mem::take(&mut *findings.lock().unwrap_or_else(PoisonError::into_inner));
         let known = forced.len();
         forced.extend(findings.unbundlable.iter().cloned());
         if forced.len() == known || runs == MAX_RUNS {
+            let run = run?;
             let functions = run.functions(request, &findings)?;
             let mut stats = findings.stats;
             for file in run.read {
@@ -113,12 +114,15 @@ async fn run(
 ) -> Result<Run, BundleError> {
     let reader = Reader { project: request.project, base: request.base };
     let refused = |diagnostics: Vec<BuildDiagnostic>| reader.error(&diagnostics);
-    let plugin: SharedPluginable = Arc::new(ShipPlugin::new(request, forced, findings));
+    let plugin: SharedPluginable = Arc::new(ShipPlugin::new(request, forced, Arc::clone(&findings)));
     let mut bundler =
         Bundler::with_plugins(options(request), vec![plugin]).map_err(|errors| refused(errors.into_vec()))?;
     let output = bundler.generate().await.map_err(|errors| {
         let errors = errors.into_vec().into_iter().filter(|error| error.severity() == Severity::Error);
-        refused(errors.collect())
+        let errors: Vec<BuildDiagnostic> = errors.collect();
+        let at_fault = errors.iter().filter_map(|error| reader.package_at_fault(error));
+        findings.lock().unwrap_or_else(PoisonError::into_inner).unbundlable.extend(at_fault);
+        refused(errors)
     })?;
     // A package that is not there is a warning to the bundler; the function would not start. What a package of packages does
     // about its own optional ones is its own business.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Packages that are known to look for their own files, or to be wrapped around a program, in ways that their
 /// `package.json` does not show.
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 25] = [
     "@prisma/client",
     "@sparticuz/chromium",
     "aws-crt",
@@ -28,6 +28,7 @@ const KNOWN: [&str; 24] = [
     "puppeteer-core",
     "sharp",
     "sqlite3",
+    "swagger-ui-dist",
     "thread-stream",
     "typescript",
     "vm2",

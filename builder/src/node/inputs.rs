@@ -42,7 +42,9 @@ const MADE: &str = "ship-server.mjs";
 impl NodeSource {
     /// The source `file` below `base`, which holds `text`.
     pub(crate) fn read(base: &Path, file: &str, text: String) -> Self {
-        let scan = scan(file, &text);
+        let mut scan = scan(file, &text);
+        // `require('../server')` alone is a function if that listens.
+        scan.is_function |= scan.loads.iter().any(|name| listens(&base.join(file), name));
         Self { file: file.to_owned(), location: base.join(file), text, scan, is_made: false, is_middleware: false }
     }
 
@@ -56,6 +58,20 @@ impl NodeSource {
     pub(crate) fn middleware(base: &Path, file: &str, text: String) -> Self {
         Self { is_middleware: true, ..Self::read(base, file, text) }
     }
+}
+
+/// Whether the file that `importer` loads by `name` listens.
+fn listens(importer: &Path, name: &str) -> bool {
+    let path = importer.with_file_name("").join(name);
+    let named = path.display().to_string();
+    // TypeScript names a module as it will be called.
+    let stem = ENDINGS.iter().find_map(|ending| named.strip_suffix(ending));
+    let with_ending = |stem: &str| ENDINGS.map(|ending| PathBuf::from(format!("{stem}{ending}")));
+    let mut candidates = vec![path];
+    candidates.extend(stem.into_iter().chain([&*named, &*format!("{named}/index")]).flat_map(with_ending));
+    let Some(file) = candidates.into_iter().find(|file| file.is_file()) else { return false };
+    let text = std::fs::read_to_string(&file).unwrap_or_default();
+    scan(&file.to_string_lossy(), &text).listens
 }
 
 /// What `source` has instead of a handler. What another file imports is a helper, and just as it should be.
@@ -107,7 +123,7 @@ impl NodeInputs {
                     name,
                     calling: Calling {
                         is_edge: config.is_edge || source.is_middleware,
-                        has_helpers: !config.without_helpers,
+                        helpers: config.helpers,
                         is_middleware: source.is_middleware,
                     },
                     digest: Digest::of(source.text.as_bytes()),
@@ -139,6 +155,27 @@ fn entry_name(name: &FunctionName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file that only loads another is a function if that one listens, however it is named.
+    #[test]
+    fn loads_a_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = "const app = express();\napp.listen(process.env.PORT);\n";
+        let files = [("api/index.js", ""), ("server.js", server), ("src/app.ts", server), ("lib/index.js", server)];
+        for (file, text) in files.into_iter().chain([("set.js", "a()")]) {
+            std::fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
+            std::fs::write(folder.path().join(file), text).unwrap();
+        }
+        let is_function = |text: &str| NodeSource::read(folder.path(), "api/index.js", text.into()).scan.is_function;
+        for text in ["require('../server')", "import '../server.js'", "import '../src/app.js'", "require('../lib')"] {
+            assert!(is_function(text), "{text}");
+        }
+        for text in
+            ["require('../set')", "import '../absent'", "import 'dotenv/config'", "const a = require('../server')"]
+        {
+            assert!(!is_function(text), "{text}");
+        }
+    }
 
     /// Sources by their names; what is about sources is none.
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{
     Argument, BinaryExpression, BinaryOperator, BindingIdentifier, CallExpression, Expression, IdentifierReference,
-    MetaProperty, NewExpression, ObjectProperty, StaticMemberExpression, TemplateLiteral,
+    MetaProperty, NewExpression, ObjectProperty, StaticMemberExpression, TemplateLiteral, VariableDeclaration,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
@@ -15,6 +15,12 @@ use oxc::span::{SourceType, Span};
 /// The launcher's word for the artifact's folder, `/` not included, and for its URL, `/` included.
 const FOLDER: &str = "globalThis.__ship.folder";
 const URL: &str = "globalThis.__ship.url";
+
+/// The setting of Express that names a package which it requires when it first renders a page.
+const VIEW_ENGINE: &str = "view engine";
+
+/// The folder in which Express looks for pages, where it is not told another.
+const VIEWS: &str = "views";
 
 /// What a module has to do with places.
 #[derive(Default, PartialEq, Eq, Debug)]
@@ -25,6 +31,8 @@ pub(super) struct Located {
     pub(super) files: Vec<PathBuf>,
     /// It requires modules whose names are made when it runs, from a path.
     pub(super) requires_computed: bool,
+    /// Packages that it has others require by their names.
+    pub(super) packages: Vec<String>,
 }
 
 /// What a module may read: nothing above this folder, and not the folder itself.
@@ -39,7 +47,7 @@ pub(super) struct Module<'m> {
 
 /// Whether `text` is worth a look at all.
 pub(super) fn may_ask(text: &str) -> bool {
-    ["import.meta", "__dirname", "__filename", "process.cwd"].iter().any(|word| text.contains(word))
+    ["import.meta", "__dirname", "__filename", "process.cwd", VIEW_ENGINE].iter().any(|word| text.contains(word))
         || requires_computed(text)
 }
 
@@ -157,7 +165,33 @@ impl Visitor<'_> {
     }
 }
 
+impl Visitor<'_> {
+    /// `app.set('view engine', 'ejs')`, and `app.set('views', './pages')`.
+    fn setting(&mut self, arguments: &[Argument<'_>]) {
+        let [Argument::StringLiteral(name), Argument::StringLiteral(value)] = arguments else { return };
+        let folder = match &*name.value {
+            VIEW_ENGINE => {
+                self.found.packages.push(value.value.to_string());
+                VIEWS
+            }
+            VIEWS => &value.value,
+            _ => return,
+        };
+        self.reads(&self.module.base.join(folder.trim_start_matches('/')));
+    }
+}
+
 impl<'a> Visit<'a> for Visitor<'_> {
+    /// A `require` that a module makes for itself requires what the one of CommonJS would: without its declaration, the bundler
+    /// sees that.
+    fn visit_variable_declaration(&mut self, declaration: &VariableDeclaration<'a>) {
+        if makes_require(declaration) {
+            self.edit(declaration.span, ";".to_owned());
+            return;
+        }
+        walk::walk_variable_declaration(self, declaration);
+    }
+
     fn visit_identifier_reference(&mut self, reference: &IdentifierReference<'a>) {
         if let Some(place) = self.commonjs_name(&reference.name) {
             self.edit(reference.span, place);
@@ -199,6 +233,7 @@ impl<'a> Visit<'a> for Visitor<'_> {
         };
         match name {
             Some("join" | "resolve") => self.join(&call.arguments),
+            Some("set") => self.setting(&call.arguments),
             Some("require") if matches!(&call.callee, Expression::Identifier(_)) => {
                 self.found.requires_computed |= call.arguments.first().is_some_and(is_computed_path);
             }
@@ -258,6 +293,20 @@ fn is_computed_path(argument: &Argument<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether all that is declared is `require`, by `createRequire(import.meta.url)`.
+fn makes_require(declaration: &VariableDeclaration<'_>) -> bool {
+    let [declarator] = declaration.declarations.as_slice() else { return false };
+    let Some(Expression::CallExpression(call)) = &declarator.init else { return false };
+    let makes = match &call.callee {
+        Expression::Identifier(name) => name.name == "createRequire",
+        Expression::StaticMemberExpression(member) => member.property.name == "createRequire",
+        _ => false,
+    };
+    let of_itself = matches!(call.arguments.as_slice(), [Argument::StaticMemberExpression(member)]
+        if is_import_meta(&member.object) && member.property.name == "url");
+    makes && of_itself && declarator.id.get_identifier_name().is_some_and(|name| name == "require")
 }
 
 fn is_import_meta(expression: &Expression<'_>) -> bool {

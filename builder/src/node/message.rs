@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind};
 
-use super::place::package_name;
+use super::place::{package_folder, package_name};
 
 /// The most messages that are passed on: who has more to mend mends these first.
 const MAX_MESSAGES: usize = 20;
@@ -75,6 +75,19 @@ impl Reader<'_> {
         missing.sort();
         let manager = Manager::of(self.project, self.base);
         BundleError::NotInstalled { message, command: manager.command(self.base, &missing) }
+    }
+
+    /// The installed package that something is wrong with, if it is not the functions' own files: Node may take it as it is.
+    pub(super) fn package_at_fault(&self, diagnostic: &BuildDiagnostic) -> Option<String> {
+        let file = match diagnostic.kind() {
+            // It is said of who requires the file, and names the file.
+            EventKind::RequireTlaError => {
+                let options = DiagnosticOptions { cwd: self.project.to_owned() };
+                PathBuf::from(diagnostic.to_message_with(&options).split('"').nth(1)?)
+            }
+            _ => file_of(&diagnostic.id()?),
+        };
+        package_folder(&file).map(|(_, name)| name)
     }
 
     fn message(&self, diagnostic: &BuildDiagnostic) -> String {

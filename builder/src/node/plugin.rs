@@ -69,6 +69,13 @@ impl ShipPlugin {
         what(&mut self.findings.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The package of this name that is installed where `importer` sees it.
+    fn installed(importer: &Path, name: &str) -> Option<OutsidePackage> {
+        let folders = importer.parent()?.ancestors();
+        let folder = folders.map(|folder| folder.join("node_modules").join(name)).find(|folder| folder.is_dir())?;
+        Some(OutsidePackage { name: name.to_owned(), folder: folder.canonicalize().ok()? })
+    }
+
     /// The package of this name that `importer` sees, if it stays outside.
     fn outside(&self, importer: &Path, name: &str) -> Option<OutsidePackage> {
         let from = importer.parent()?.to_owned();
@@ -77,14 +84,11 @@ impl ShipPlugin {
         if let Some(known) = known {
             return known;
         }
-        let folder =
-            from.ancestors().map(|folder| folder.join("node_modules").join(name)).find(|folder| folder.is_dir());
-        let found = folder.and_then(|folder| folder.canonicalize().ok()).filter(|folder| {
+        let found = Self::installed(importer, name).filter(|OutsidePackage { folder, .. }| {
             // A workspace's own package is bundled like any other source.
             let is_installed = package_folder(&folder.join("package.json")).is_some();
             is_installed && (self.forced.contains(name) || stays_outside(name, folder))
         });
-        let found = found.map(|folder| OutsidePackage { name: name.to_owned(), folder });
         self.packages.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
         found
     }
@@ -102,6 +106,12 @@ impl ShipPlugin {
                 findings.files.insert(id.to_owned(), found.files);
             }),
             _ => {}
+        }
+        let packages = found.packages.iter().filter_map(|name| Self::installed(&file, name));
+        for package in packages {
+            self.note(|findings| {
+                findings.outside.entry(id.to_owned()).or_default().insert(package);
+            });
         }
         if found.edits.is_empty() {
             return None;

@@ -2,12 +2,14 @@
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{
-    AssignmentTarget, BindingPattern, CallExpression, Declaration, ExportDefaultDeclarationKind,
+    Argument, AssignmentTarget, BindingPattern, CallExpression, Declaration, ExportDefaultDeclarationKind,
     ExportNamedDeclaration, Expression, ObjectExpression, ObjectPropertyKind, Program, Statement,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
 use oxc::span::{GetSpan, SourceType};
+
+use super::launcher::Helpers;
 
 /// The methods of HTTP that a module may export a function for, and the one that takes every method.
 pub(super) const WEB_EXPORTS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "fetch"];
@@ -30,6 +32,10 @@ const MAX_MEMORY_MB: u32 = 65_536;
 pub(crate) struct NodeScan {
     /// It exports something that can answer requests, or listens.
     pub(crate) is_function: bool,
+    /// It listens.
+    pub(super) listens: bool,
+    /// The files that it loads for what they do, as it names them.
+    pub(super) loads: Vec<String>,
     /// What is nearly a handler, where nothing is one.
     pub(crate) near: Option<NearExport>,
     /// What its `config` says.
@@ -54,8 +60,8 @@ pub(crate) struct OwnConfig {
     pub(crate) memory_mb: Option<u32>,
     /// `runtime: 'edge'`: it is a web handler, whatever its parameters look like.
     pub(crate) is_edge: bool,
-    /// `helpers: false`, or `api.bodyParser: false`: the request stays as Node makes it.
-    pub(crate) without_helpers: bool,
+    /// `helpers: false`: the request stays as Node makes it. `api.bodyParser: false`: its body does.
+    pub(crate) helpers: Helpers,
 }
 
 /// Reads `text`, the content of `file`.
@@ -93,6 +99,7 @@ impl<'s, 'a> Exports<'s, 'a> {
         }
         let calls = Calls::read(program);
         self.found.is_function |= calls.listens;
+        self.found.listens = calls.listens;
         for (name, expression) in calls.assigned {
             let export = self.named(&name, Some(expression));
             self.take(export, expression.span().start);
@@ -119,6 +126,16 @@ impl<'s, 'a> Exports<'s, 'a> {
                 self.take(kind, export.span.start);
             }
             Statement::ExportNamedDeclaration(export) if !export.export_kind.is_type() => self.named_exports(export),
+            Statement::ImportDeclaration(import) if import.specifiers.is_none() => self.loads(&import.source.value),
+            Statement::ExpressionStatement(statement) => {
+                if let Expression::CallExpression(call) = &statement.expression
+                    && let (Expression::Identifier(name), [Argument::StringLiteral(file)]) =
+                        (&call.callee, call.arguments.as_slice())
+                    && name.name == "require"
+                {
+                    self.loads(&file.value);
+                }
+            }
             // What it exports is in another file; it may be a handler.
             Statement::ExportAllDeclaration(export) if !export.export_kind.is_type() && export.exported.is_none() => {
                 self.found.is_function = true;
@@ -128,6 +145,12 @@ impl<'s, 'a> Exports<'s, 'a> {
                 self.take(kind, export.span.start);
             }
             _ => {}
+        }
+    }
+
+    fn loads(&mut self, file: &str) {
+        if file.starts_with('.') {
+            self.found.loads.push(file.to_owned());
         }
     }
 
@@ -288,11 +311,13 @@ impl<'a> Visit<'a> for Listening {
     }
 }
 
-/// Whether an object is one that answers requests: it has `fetch`, or may have it.
+/// Whether an object is one that answers requests: it has `fetch`, a method of HTTP or another default, or may have it.
 fn answers(object: &ObjectExpression<'_>) -> bool {
     object.properties.iter().any(|property| match property {
         ObjectPropertyKind::SpreadProperty(_) => true,
-        ObjectPropertyKind::ObjectProperty(property) => property.key.is_specific_static_name("fetch"),
+        ObjectPropertyKind::ObjectProperty(property) => {
+            property.key.static_name().is_some_and(|name| name == "default" || WEB_EXPORTS.contains(&&*name))
+        }
     })
 }
 
@@ -320,12 +345,21 @@ impl OwnConfig {
                 ("runtime", Expression::StringLiteral(runtime)) => {
                     config.is_edge = matches!(&*runtime.value, "edge" | "experimental-edge");
                 }
-                ("helpers", Expression::BooleanLiteral(helpers)) => config.without_helpers |= !helpers.value,
-                ("api", Expression::ObjectExpression(api)) => config.without_helpers |= turns_body_parser_off(api),
+                ("helpers", Expression::BooleanLiteral(helpers)) => config.forbid(helpers.value, Helpers::None),
+                ("api", Expression::ObjectExpression(api)) => {
+                    config.forbid(!turns_body_parser_off(api), Helpers::NoBody);
+                }
                 _ => {}
             }
         }
         config
+    }
+
+    /// Leaves `helpers` at most, where what was written is not `allowed`.
+    fn forbid(&mut self, allowed: bool, helpers: Helpers) {
+        if !allowed && self.helpers != Helpers::None {
+            self.helpers = helpers;
+        }
     }
 }
 

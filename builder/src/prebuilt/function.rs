@@ -18,7 +18,7 @@ use crate::artifact::{CachedArtifact, digest_file};
 use crate::build::BuiltLayer;
 use crate::detect::{DetectedFunction, Reach};
 use crate::included::Inclusion;
-use crate::node::Calling;
+use crate::node::{Calling, Helpers};
 use crate::tree::{self, TreeError, is_secret};
 
 /// The file that says how a function is started.
@@ -179,11 +179,12 @@ fn start(place: &Place<'_>, folder: &Path, config: &VcConfig, role: Role) -> Res
     let is_middleware = role == Role::Middleware;
     match config.runtime.as_str() {
         "edge" => {
-            let calling = Calling { is_edge: true, has_helpers: false, is_middleware };
+            let calling = Calling { is_edge: true, helpers: Helpers::None, is_middleware };
             Ok(Start::Node { entry: named(&config.entrypoint, "entrypoint")?, calling, environment })
         }
         node if node.starts_with("nodejs") || config.launcher_type.as_deref() == Some("Nodejs") => {
-            let calling = Calling { is_edge: false, has_helpers: config.should_add_helpers, is_middleware };
+            let helpers = if config.should_add_helpers { Helpers::All } else { Helpers::None };
+            let calling = Calling { is_edge: false, helpers, is_middleware };
             Ok(Start::Node { entry: named(&config.handler, "handler")?, calling, environment })
         }
         "executable" | "provided.al2023" | "provided.al2" | "provided" => {

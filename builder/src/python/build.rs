@@ -9,7 +9,7 @@ use super::dependencies::{Dependencies, Needs};
 use super::error::PythonError;
 use super::inputs::{ProjectInputs, PythonEntry, PythonInputs};
 use super::install::Installer;
-use super::interpreter::{Interpreter, find_version};
+use super::interpreter::Interpreter;
 use super::uv::Uv;
 use super::{launcher, packages};
 use crate::artifact::{CachedArtifact, Content, Member, unpacked_bytes};
@@ -46,7 +46,7 @@ pub(crate) fn build(inputs: &PythonInputs, job: &BuildJob<'_>) -> Result<Artifac
             Entry::Vacant(place) => place.insert(shop.project(project, &inputs.entries_with(inclusion))?),
         };
         let shared: Vec<&SharedLayer> = [&launcher, files].into_iter().chain(&packages).collect();
-        let program = launcher::program(entry);
+        let program = launcher::program(entry, interpreter.as_ref().and_then(|python| python.named.as_deref()));
         let key = key("program", &[program.as_bytes()]);
         let (artifact, was_known) = shop.kept(&key, || Ok(launcher::artifact(program)))?;
         let is_known = was_known && shared.iter().all(|layer| layer.is_cached);
@@ -90,14 +90,14 @@ impl Workshop<'_> {
         let Some(unmet) = needs.wanted.iter().find(|wanted| !wanted.is_met_by(interpreter.version)) else {
             return Ok(Some(interpreter));
         };
-        let minor = super::version::Version::parse(unmet.text.trim_start_matches(['=', '~', '>']))
-            .map(super::version::Version::short);
+        if let Some(named) = Interpreter::find_named(&needs.wanted, self.job.environment) {
+            return Ok(Some(named));
+        }
         Err(PythonError::Version {
             place: unmet.place.clone(),
             wanted: unmet.text.clone(),
             found: interpreter.version,
             program: interpreter.program,
-            other: minor.and_then(|minor| find_version(&minor, self.job.environment)),
         })
     }
 

@@ -41,16 +41,18 @@ pub(super) enum Source {
     Pyproject,
     PipfileLock,
     Requirements,
+    Pipfile,
 }
 
 /// The kinds with their files, in the order in which they are looked for.
-const SOURCES: [(Source, &str); 6] = [
+const SOURCES: [(Source, &str); 7] = [
     (Source::UvLock, "uv.lock"),
     (Source::Pylock, "pylock.toml"),
     (Source::PoetryLock, "poetry.lock"),
     (Source::Pyproject, "pyproject.toml"),
     (Source::PipfileLock, "Pipfile.lock"),
     (Source::Requirements, "requirements.txt"),
+    (Source::Pipfile, "Pipfile"),
 ];
 
 impl Needs {
@@ -63,11 +65,6 @@ impl Needs {
             if needs.dependencies.is_none() {
                 needs.dependencies = dependencies(folder, site)?;
             }
-        }
-        if needs.dependencies.is_none() && site.base.join("Pipfile").is_file() {
-            return Err(PythonError::PipfileWithoutLock {
-                file: shown_below(&site.project, &site.base.join("Pipfile")),
-            });
         }
         Ok(needs)
     }
@@ -120,6 +117,10 @@ fn dependencies(folder: &Path, site: &SiteFolder) -> Result<Option<Dependencies>
                 let table = parse(&read.files[0])?;
                 read.has_folders = table.get("build-system").is_some() && project(&table).is_none();
                 asks_for_packages(&table) && !is_required(folder, site)
+            }
+            Source::Pipfile => {
+                let table = parse(&read.files[0])?;
+                table.get("packages").and_then(toml::Value::as_table).is_some_and(|packages| !packages.is_empty())
             }
             Source::UvLock | Source::Pylock | Source::PoetryLock | Source::PipfileLock => {
                 read.has_folders = locks_folders(source, &read.files[0].text);
@@ -264,6 +265,10 @@ mod tests {
             Some(("api/requirements.txt".into(), Source::Requirements))
         );
         assert_eq!(shown(&[("requirements.txt", "# nothing\n")]), None);
+        let pipfile = ("Pipfile", "[packages]\nflask = \"*\"\n");
+        assert_eq!(shown(&[pipfile]), Some(("Pipfile".into(), Source::Pipfile)));
+        assert_eq!(shown(&[pipfile, requirements]), Some(("requirements.txt".into(), Source::Requirements)));
+        assert_eq!(shown(&[("Pipfile", "[requires]\npython_version = \"3.11\"\n")]), None);
         assert_eq!(shown(&[asking, ("poetry.lock", "")]), Some(("poetry.lock".into(), Source::PoetryLock)));
     }
 

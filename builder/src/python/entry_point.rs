@@ -73,7 +73,8 @@ fn names_framework(text: &str) -> bool {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).any(|word| FRAMEWORKS.contains(&word))
 }
 
-/// `entrypoint = "module:variable"` in `[tool.vercel]` or `[tool.ship]` of `pyproject.toml`.
+/// `entrypoint = "module:variable"` in `[tool.vercel]` or `[tool.ship]` of `pyproject.toml`, or the script `app` of the project,
+/// which is how Vercel was told before.
 fn configured(
     base: &Path,
     read: &dyn Fn(&str) -> Result<String, DetectError>,
@@ -86,8 +87,16 @@ fn configured(
     // What is wrong with it is said when what it asks for is read.
     let table: Table = text.parse().unwrap_or_default();
     let tool = |name: &str| table.get("tool")?.get(name)?.get("entrypoint")?.as_str().map(str::to_owned);
-    let Some(entry) = tool("ship").or_else(|| tool("vercel")) else { return Ok(None) };
-    let line = text.lines().position(|line| line.trim_start().starts_with("entrypoint")).unwrap_or(0) + 1;
+    let script = || table.get("project")?.get("scripts")?.get("app")?.as_str().map(str::to_owned);
+    let (key, entry) = match tool("ship").or_else(|| tool("vercel")) {
+        Some(entry) => ("entrypoint", entry),
+        // A program of that name may be no application.
+        None => match script().filter(|entry| names_application(base, entry)) {
+            Some(entry) => ("app", entry),
+            None => return Ok(None),
+        },
+    };
+    let line = text.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0) + 1;
     let wrong =
         |reason: String| DetectError::PythonEntry { place: format!("{FILE}:{line}"), entry: entry.clone(), reason };
     let Some((module, variable)) = entry.split_once(':') else {
@@ -97,6 +106,16 @@ fn configured(
         Some(file) => Ok(Some(SiteEntry { file, variable: variable.to_owned() })),
         None => Err(wrong(format!("there is no `{}.py`", module.replace('.', "/")))),
     }
+}
+
+/// Whether `module:variable` is what answers in its module.
+fn names_application(base: &Path, entry: &str) -> bool {
+    let Some((module, variable)) = entry.split_once(':') else { return false };
+    let text =
+        module_file(base, module).map(|file| (std::fs::read_to_string(base.join(&file)).unwrap_or_default(), file));
+    text.is_some_and(|(text, file)| {
+        names_framework(&text) && scan(&file, &text).variable.is_some_and(|found| found == variable)
+    })
 }
 
 /// The file of a module, which may be a package.
@@ -172,6 +191,17 @@ mod tests {
             error.to_string(),
             "pyproject.toml:5: `site.web:create.app` names no application: there is no `site/web.py`"
         );
+    }
+
+    /// The older way to say it, which is no more than a program's name where nothing answers there.
+    #[test]
+    fn script_of_the_project() {
+        let pyproject = "[project]\nname = \"x\"\nscripts.app = \"backend.web:app\"\n";
+        let app = "from flask import Flask\napp = Flask(__name__)\n";
+        let files = [("pyproject.toml", pyproject), ("backend/web.py", app)];
+        assert_eq!(server(&files), ["index backend/web.py Some(\"app\")"]);
+        let files = [("pyproject.toml", pyproject), ("backend/web.py", "def app(): print(1)\n"), ("index.html", "")];
+        assert_eq!(server(&files), [""; 0]);
     }
 
     /// Django names its application in its settings.

@@ -37,12 +37,6 @@ pub enum PythonError {
         /// What is wrong.
         message: String,
     },
-    /// There is a `Pipfile` and nothing that says which versions it means.
-    #[error("`{}` has no `Pipfile.lock` beside it, so nothing says which versions to install: run `pipenv lock`", file.display())]
-    PipfileWithoutLock {
-        /// The `Pipfile`.
-        file: PathBuf,
-    },
     /// There is no Python.
     #[error("there is no `python3` on the search path, and `{needed_for}` asks for it: install Python")]
     NoInterpreter {
@@ -50,7 +44,7 @@ pub enum PythonError {
         needed_for: String,
     },
     /// There is another Python than the project asks for.
-    #[error("{place}: the project asks for Python {wanted}, and `{}` is Python {found}{}", program.display(), elsewhere(other.as_ref()))]
+    #[error("{place}: the project asks for Python {wanted}, and `{}` is Python {found}: install that version and put it first on the search path, or ask for another one", program.display())]
     Version {
         /// Where it asks.
         place: String,
@@ -60,8 +54,12 @@ pub enum PythonError {
         found: Version,
         /// Where.
         program: PathBuf,
-        /// A program that would do.
-        other: Option<PathBuf>,
+    },
+    /// There is no environment in which a script could install packages.
+    #[error("no environment can be made for the build script: {message}")]
+    NoEnvironment {
+        /// What uv says.
+        message: String,
     },
     /// A lock file is older than what it locks.
     #[error("`{lock}` is out of date: `{project}` was changed since. `{command}` brings it up to date")]
@@ -164,15 +162,6 @@ impl PythonError {
             Self::Package { .. } | Self::Packages { .. } => Some("install_failed"),
             _ => None,
         }
-    }
-}
-
-fn elsewhere(other: Option<&PathBuf>) -> String {
-    match other {
-        Some(program) => {
-            format!(": put `{}` first on the search path as `python3`, or ask for another version", program.display())
-        }
-        None => ": install that version and put it first on the search path, or ask for another one".to_owned(),
     }
 }
 

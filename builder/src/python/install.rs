@@ -66,6 +66,7 @@ impl Installer<'_> {
         let text = match needed.source {
             Source::UvLock => return self.exported(needed, scratch),
             Source::PipfileLock => Self::of_pipenv(needed)?,
+            Source::Pipfile => pipfile::unlocked(&parse(&needed.files[0])?, &needed.folder),
             Source::PoetryLock => Self::of_poetry(needed)?,
             Source::Pylock | Source::Pyproject | Source::Requirements => return Ok(needed.path()),
         };

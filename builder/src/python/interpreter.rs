@@ -7,12 +7,15 @@ use std::process::Command;
 
 use ship_core::DigestHasher;
 
-use super::version::Version;
+use super::version::{Version, Wanted};
 use crate::environment::{Audience, BuildEnvironment};
 use crate::tree::FileStat;
 
 /// The names of the program, in the order in which a host looks for them.
 const NAMES: [&str; 2] = ["python3", "python"];
+
+/// The minor versions that are looked for by name where the usual Python is not the one that is asked for, the likeliest first.
+const MINORS: [u32; 7] = [12, 13, 14, 11, 10, 9, 8];
 
 /// Has an interpreter tell its version.
 const TELL_VERSION: &str = "import sys; print('.'.join(map(str, sys.version_info[:3])))";
@@ -22,6 +25,8 @@ const TELL_VERSION: &str = "import sys; print('.'.join(map(str, sys.version_info
 pub(super) struct Interpreter {
     pub(super) program: PathBuf,
     pub(super) version: Version,
+    /// The version in its name, where it is not the one that a host starts: functions ask for it by that.
+    pub(super) named: Option<String>,
 }
 
 impl Interpreter {
@@ -31,7 +36,21 @@ impl Interpreter {
         let programs = candidates.filter(|program| is_executable(program));
         programs.into_iter().find_map(|program| {
             let version = known_version(&program, environment)?;
-            Some(Self { program, version })
+            Some(Self { program, version, named: None })
+        })
+    }
+
+    /// The interpreter with its version in its name that is as all of `wanted` ask for: `python3.12`.
+    pub(super) fn find_named(wanted: &[Wanted], environment: &BuildEnvironment) -> Option<Self> {
+        let candidates = MINORS.iter().flat_map(|minor| {
+            let named = format!("3.{minor}");
+            environment.search_path().map(move |folder| (folder.join(format!("python{named}")), named.clone()))
+        });
+        candidates.into_iter().filter(|(program, _)| is_executable(program)).find_map(|(program, named)| {
+            // A script in its place, as version managers have them, may know of no such version.
+            let version = known_version(&program, environment)?;
+            let is_it = version.short() == named && wanted.iter().all(|wanted| wanted.is_met_by(version));
+            is_it.then_some(Self { program, version, named: Some(named) })
         })
     }
 
@@ -39,12 +58,6 @@ impl Interpreter {
     pub(super) fn command(&self, environment: &BuildEnvironment) -> Command {
         command(&self.program, environment)
     }
-}
-
-/// An interpreter of another version on the search path: `python3.12`.
-pub(super) fn find_version(minor: &str, environment: &BuildEnvironment) -> Option<PathBuf> {
-    let name = format!("python{minor}");
-    environment.search_path().map(|folder| folder.join(&name)).find(|program| is_executable(program))
 }
 
 fn command(program: &Path, environment: &BuildEnvironment) -> Command {

@@ -37,13 +37,15 @@ pub(super) fn members() -> Vec<Member> {
     MODULES.into_iter().map(member).collect()
 }
 
-/// The program that starts the launcher for one function.
-pub(super) fn program(entry: &PythonEntry) -> String {
+/// The program that starts the launcher for one function, with a Python that is `named` by its version if there is a name.
+pub(super) fn program(entry: &PythonEntry, named: Option<&str>) -> String {
     // A string of JSON is a string of Python.
     let quoted = |text: &str| serde_json::to_string(text).expect("a string can be written as JSON");
     let variable = entry.variable.as_deref().map_or_else(|| "None".to_owned(), quoted);
+    let become_named = named.map(|named| format!("from {MOUNT} import become\n\nbecome({})\n", quoted(named)));
     format!(
-        "import os, sys\n\nsys.path.insert(0, os.getcwd())\nfrom {MOUNT} import run\n\nrun({}, {variable})\n",
+        "import os, sys\n\nsys.path.insert(0, os.getcwd())\n{}from {MOUNT} import run\n\nrun({}, {variable})\n",
+        become_named.unwrap_or_default(),
         quoted(&entry.file)
     )
 }

@@ -1,4 +1,4 @@
-//! `Pipfile.lock`: what it locks, as a requirement file, and whether it still fits its `Pipfile`.
+//! `Pipfile.lock`: what it locks, as a requirement file, and whether it still fits its `Pipfile`; and a `Pipfile` without one.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,12 +14,43 @@ use crate::pypi::DEFAULT_INDEX;
 /// The tables of a `Pipfile` that are packages of no group, or none at all.
 const OTHER_TABLES: [&str; 7] = ["source", "packages", "dev-packages", "requires", "scripts", "pipfile", "pipenv"];
 
+/// The keys of a package in a `Pipfile` that each say where it is wanted.
+const MARKERS: [&str; 5] = ["os_name", "platform_machine", "platform_system", "python_version", "sys_platform"];
+
+/// What a `Pipfile` in `folder` asks for, where no lock file says which versions that are.
+pub(super) fn unlocked(pipfile: &Table, folder: &Path) -> String {
+    let package = |(name, package): (&String, &toml::Value)| (name.clone(), described(package));
+    let packages: Map<String, Json> =
+        pipfile.get("packages").and_then(toml::Value::as_table).into_iter().flatten().map(package).collect();
+    let sources = pipfile.get("source").map_or(Json::Null, as_json);
+    requirements_of(&sources, &packages, folder)
+}
+
+/// A package of a `Pipfile` as a lock file would have it: a version alone is its text.
+fn described(package: &toml::Value) -> Json {
+    let mut described = match package {
+        toml::Value::String(version) => return json!({ "version": version }),
+        package => as_json(package),
+    };
+    let said = |key: &&str| Some(format!("{key} {}", package.get(*key)?.as_str()?));
+    let markers: Vec<String> = MARKERS.iter().filter_map(said).collect();
+    if !markers.is_empty() && described["markers"].is_null() {
+        described["markers"] = markers.join(" and ").into();
+    }
+    described
+}
+
 /// What a lock file of pipenv in `folder` locks.
 pub(super) fn requirements(file: &RequirementFile, folder: &Path) -> Result<String, PythonError> {
     let wrong = |message: String| PythonError::NotJson { file: file.shown.clone(), message };
     let lock: Json = serde_json::from_str(&file.text).map_err(|error| wrong(error.to_string()))?;
+    let packages = lock["default"].as_object().ok_or_else(|| wrong("it has no `default` packages".to_owned()))?;
+    Ok(requirements_of(&lock["_meta"]["sources"], packages, folder))
+}
+
+fn requirements_of(sources: &Json, packages: &Map<String, Json>, folder: &Path) -> String {
     let mut text = String::new();
-    for source in lock["_meta"]["sources"].as_array().into_iter().flatten() {
+    for source in sources.as_array().into_iter().flatten() {
         if let Some(url) = source["url"].as_str() {
             // The first one is where packages come from, the others are asked too.
             let option = if text.is_empty() { "--index-url" } else { "--extra-index-url" };
@@ -29,11 +60,10 @@ pub(super) fn requirements(file: &RequirementFile, folder: &Path) -> Result<Stri
             }
         }
     }
-    let packages = lock["default"].as_object().ok_or_else(|| wrong("it has no `default` packages".to_owned()))?;
     for (name, package) in packages {
         requirement(name, package, folder, &mut text);
     }
-    Ok(text)
+    text
 }
 
 fn requirement(name: &str, package: &Json, folder: &Path, text: &mut String) {
@@ -106,6 +136,19 @@ mod tests {
              words @ file:///site/./libs/words\n\
              x[y] @ git+https://example.com/x.git@0a1b\n"
         );
+    }
+
+    /// A Pipfile alone says which packages, and of some which versions and where.
+    #[test]
+    fn without_a_lock() {
+        let text = "[[source]]\nurl = \"https://pypi.org/simple\"\n[packages]\nflask = \"*\"\ncowpy = \"==1.1\"\n\
+                    uvicorn = {extras = [\"standard\"], version = \"~=0.30\"}\n\
+                    colorama = {version = \"*\", sys_platform = \"== 'win32'\"}\n[dev-packages]\npytest = \"*\"\n";
+        assert_eq!(
+            unlocked(&text.parse().unwrap(), Path::new("/site")),
+            "flask\ncowpy==1.1\nuvicorn[standard]~=0.30\ncolorama ; sys_platform == 'win32'\n"
+        );
+        assert_eq!(unlocked(&"[requires]\npython_version = \"3.11\"".parse().unwrap(), Path::new("/site")), "");
     }
 
     /// The digest is the one that pipenv itself has written for this file.

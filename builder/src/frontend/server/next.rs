@@ -12,7 +12,7 @@ use ship_core::SitePath;
 use super::guard::Guard;
 use super::{files_below, is_fresh, of_statics, served_at};
 use crate::detect::DetectedFunction;
-use crate::node::Calling;
+use crate::node::{Calling, Helpers};
 use crate::prebuilt::{FunctionFiles, PackedFile, Parts, Prebuilt, PrebuiltFunction, Start, files_of};
 use crate::tree::TreeError;
 
@@ -165,7 +165,7 @@ const MAX_DURATION_SECS: u32 = 3600;
 /// How long a site of many pages may take to start on a small machine, in seconds.
 const INIT_SECS: u32 = 60;
 
-const CALLING: Calling = Calling { is_edge: false, has_helpers: false, is_middleware: false };
+const CALLING: Calling = Calling { is_edge: false, helpers: Helpers::None, is_middleware: false };
 
 /// Next.js answers at `/` itself, also where there is a file that a host would take for the start page.
 fn is_start_page(path: &str) -> bool {

@@ -13,6 +13,25 @@ fn text(function: &BundledFunction, module: &str) -> String {
     String::from_utf8(function.modules[module].to_vec()).unwrap()
 }
 
+/// A package that the bundler refuses and Node does not stays outside; what is wrong in a function's own files is said.
+#[test]
+fn a_refused_package() {
+    let project = TestProject::new([
+        ("api/a.js", "const waits = require('waits');\nmodule.exports = (req, res) => res.end(waits.word);"),
+        ("node_modules/waits/package.json", "{\"name\":\"waits\",\"version\":\"1.0.0\",\"main\":\"index.js\"}"),
+        ("node_modules/waits/index.js", "if (global.never) require('./late.mjs');\nexports.word = 'here';"),
+        ("node_modules/waits/late.mjs", "export default await 1;"),
+    ]);
+    let found = bundled(&project, &[("api~a", "api/a.js")]).unwrap();
+    let outside: Vec<&str> = found.functions["api~a"].outside.iter().map(|package| package.name.as_str()).collect();
+    assert_eq!((outside, found.forced.into_iter().collect::<Vec<_>>()), (vec!["waits"], vec!["waits".to_owned()]));
+
+    project.write("api/a.js", "require('../lib/late.mjs');");
+    project.write("lib/late.mjs", "export default await 1;");
+    let refused = bundled(&project, &[("api~a", "api/a.js")]).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("api/a.js:1:1") && refused.contains("lib/late.mjs"), "{refused}");
+}
+
 /// Two functions that share a module: it is bundled once, and each has it; neither has what only the other needs.
 #[test]
 fn a_shared_module() {

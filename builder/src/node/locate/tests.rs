@@ -63,6 +63,37 @@ fn files() {
     }
 }
 
+/// What Express requires for its pages comes along, and the pages.
+#[test]
+fn pages() {
+    let found = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        for name in ["views", "pages"] {
+            std::fs::create_dir(base.join(name)).unwrap();
+        }
+        let module = Module { file: &base.join("api/a.js"), base: &base, place: "api/a.js" };
+        let found = locate(&module, SourceType::mjs(), text);
+        let name = |file: &PathBuf| file.strip_prefix(&base).unwrap().display().to_string();
+        (found.packages.clone(), found.files.iter().map(name).collect::<Vec<_>>())
+    };
+    let text = "app.set('views', './pages').set('view engine', 'ejs')";
+    assert!(may_ask(text));
+    assert_eq!(found(text), (vec!["ejs".to_owned()], vec!["views".to_owned(), "pages".to_owned()]));
+    assert_eq!(found("app.set('trust proxy', 'loopback'); app.set('view engine', name)"), (vec![], vec![]));
+}
+
+/// A module of ECMAScript that makes a `require` for itself is read as one of CommonJS is.
+#[test]
+fn own_require() {
+    let edited = |text: &str| located(text).0;
+    assert_eq!(edited("const require = createRequire(import.meta.url);\nrequire('./a')"), ";\nrequire('./a')");
+    assert_eq!(edited("var require = module.createRequire(import.meta.url)"), ";");
+    for untouched in ["const load = createRequire(path)", "const require = createRequire(path)", "const require = 1"] {
+        assert_eq!(edited(untouched), untouched);
+    }
+}
+
 /// A path that is made when the program runs cannot be followed; a variable may be anything.
 #[test]
 fn computed() {

@@ -34,6 +34,8 @@ fn functions() {
         "export * from '../lib/answers'",
         "module.exports = (req, res) => {}",
         "module.exports = app",
+        "module.exports = { GET, POST }",
+        "module.exports = { default: (req, res) => {} }",
         "exports.GET = () => {}",
         "exports.default = module.exports = function (req, res) {}",
         "export = handler",
@@ -85,12 +87,14 @@ fn near_exports() {
 fn config() {
     let config = |text: &str| scan("api/a.ts", text).config;
     let text = "export const config = { runtime: 'edge', maxDuration: 300, memory: 1_024, regions: ['fra1'] } as const";
-    let edge = OwnConfig { timeout_secs: Some(300), memory_mb: Some(1024), is_edge: true, without_helpers: false };
+    let edge = OwnConfig { timeout_secs: Some(300), memory_mb: Some(1024), is_edge: true, helpers: Helpers::All };
     assert_eq!(config(text), edge);
     let node = "export const config = { runtime: 'nodejs', maxDuration: limit, memory: 1.5, helpers: false }";
-    assert_eq!(config(node), OwnConfig { without_helpers: true, ..OwnConfig::default() });
+    assert_eq!(config(node), OwnConfig { helpers: Helpers::None, ..OwnConfig::default() });
+    let both = "export const config = { helpers: false, api: { bodyParser: false } }";
+    assert_eq!(config(both), OwnConfig { helpers: Helpers::None, ..OwnConfig::default() });
     let next = "export const config = { api: { bodyParser: false }, maxDuration: 4000 }";
-    assert_eq!(config(next), OwnConfig { without_helpers: true, ..OwnConfig::default() });
+    assert_eq!(config(next), OwnConfig { helpers: Helpers::NoBody, ..OwnConfig::default() });
     assert_eq!(config("const config = { maxDuration: 5 }"), OwnConfig::default());
 }
 

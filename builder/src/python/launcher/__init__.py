@@ -22,8 +22,25 @@ TAKES_ANY = 0x04
 IS_COROUTINE = 0x80
 
 
+def become(version):
+    """Goes on as the Python of this version, which the function was built for, if this is another one."""
+    came_from = os.environ.pop("SHIP_CAME_FROM", None)
+    found = "%d.%d" % sys.version_info[:2]
+    if found == version:
+        return
+    folders = os.environ.get("SHIP_INTERPRETERS") or os.environ.get("PATH", "")
+    programs = [os.path.join(folder, f"python{version}") for folder in folders.split(os.pathsep)]
+    programs = [program for program in programs if os.access(program, os.X_OK)]
+    # A program that is not what it is called would become itself for ever.
+    if not programs or came_from is not None:
+        fail(f"the function asks for Python {version}, and there is no `python{version}` on this host")
+    os.environ["SHIP_CAME_FROM"] = found
+    os.execv(programs[0], [programs[0], "-I", "-u", "-B", sys.argv[0]])
+
+
 def run(entry, variable):
     """Serves what `variable` in the file `entry` is, until the process is asked to stop."""
+    os.environ.pop("SHIP_INTERPRETERS", None)
     listener = take_listener()
     prepare_paths(entry)
     application = find(load(entry), entry, variable)

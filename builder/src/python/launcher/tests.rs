@@ -64,9 +64,14 @@ struct Instance {
 
 impl Instance {
     fn start(source: &str) -> Self {
+        Self::start_with(source, None)
+    }
+
+    /// Starts it for the Python of this version. There is a `python3.99` that says it is one, and a `python3.98` that is none.
+    fn start_with(source: &str, named: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let entry = PythonEntry { name: "api/x".parse().unwrap(), file: "api/x.py".into(), variable: None };
-        let mut files = artifact(program(&entry));
+        let mut files = artifact(program(&entry, named));
         files.extend(members());
         files.push(Member::data("project/api/x.py", Content::Bytes(source.into())));
         for file in files {
@@ -75,14 +80,25 @@ impl Instance {
             std::fs::create_dir_all(place.parent().unwrap()).unwrap();
             std::fs::write(place, bytes).unwrap();
         }
+        for (version, said) in [("3.99", "(3, 99)"), ("3.98", "(3, 97)")] {
+            let begin = format!(
+                "import sys; sys.version_info = {said}; sys.argv = ['launcher.py']; exec(open('launcher.py').read())"
+            );
+            let script = format!("#!/bin/sh\nexec python3 -I -u -B -c \"{begin}\"\n");
+            let place = folder.path().join(format!("python{version}"));
+            std::fs::write(&place, script).unwrap();
+            std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
         let socket = folder.path().join("s");
         let listener = UnixListener::bind(&socket).unwrap();
         let mut command = Command::new("python3");
         let command = command.args(["-I", "-u", "-B", FunctionRuntime::Python.entry()]).current_dir(folder.path());
         let process = command
             .env("SHIP_LISTEN_FD", "0")
+            .env("SHIP_INTERPRETERS", folder.path())
             .stdin(Stdio::from(OwnedFd::from(listener)))
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         Self { process, socket, _folder: folder }
@@ -99,6 +115,14 @@ impl Instance {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// What it complains of, if it does not start.
+    fn complaint(mut self) -> String {
+        let mut said = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(self.process.wait().unwrap().code(), Some(1));
+        said
     }
 
     fn end(mut self) {
@@ -127,6 +151,23 @@ fn read_until(stream: &mut UnixStream, end: &str) -> String {
         read.push(byte[0]);
     }
     String::from_utf8(read).unwrap()
+}
+
+/// A function goes on as the Python that it was built for; where there is none, or one that is another, it says so.
+#[test]
+fn another_python() {
+    let source = "import os, sys\n\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    \
+                  known = [name for name in os.environ if name.startswith('SHIP_')]\n    \
+                  return [repr((sys.version_info[:2], known)).encode()]\n";
+    let instance = Instance::start_with(source, Some("3.99"));
+    let answer = instance.ask("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(answer.contains("((3, 99), [])"), "{answer}");
+    instance.end();
+    for version in ["3.98", "3.96"] {
+        let expected =
+            format!("the function asks for Python {version}, and there is no `python{version}` on this host\n");
+        assert_eq!(Instance::start_with(source, Some(version)).complaint(), expected);
+    }
 }
 
 /// Several requests follow one another on a connection, also when they are sent at once; a check is answered without the
