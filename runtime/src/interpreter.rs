@@ -19,7 +19,7 @@ pub struct Interpreters {
 pub(crate) struct Command {
     /// The executable: absolute, or relative to the function's folder.
     pub(crate) program: PathBuf,
-    /// All arguments, the name of the program first.
+    /// The arguments behind the program.
     pub(crate) arguments: &'static [&'static str],
 }
 
@@ -39,13 +39,11 @@ impl Interpreters {
     /// How an artifact of `runtime` is started.
     pub(crate) fn command(&self, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
         match runtime {
-            FunctionRuntime::Node => self.interpreted(&["node"], &["node", "--enable-source-maps", "launcher.mjs"]),
+            FunctionRuntime::Node => self.interpreted(&["node"], &["--enable-source-maps", "launcher.mjs"]),
             // Isolated from the host's environment and user packages; unbuffered, so that a printed line is a log line; no
             // `__pycache__`, because the folder is read-only.
-            FunctionRuntime::Python => {
-                self.interpreted(&["python3", "python"], &["python3", "-I", "-u", "-B", "launcher.py"])
-            }
-            _ => Ok(Command { program: "./bootstrap".into(), arguments: &["bootstrap"] }),
+            FunctionRuntime::Python => self.interpreted(&["python3", "python"], &["-I", "-u", "-B", "launcher.py"]),
+            _ => Ok(Command { program: "./bootstrap".into(), arguments: &[] }),
         }
     }
 

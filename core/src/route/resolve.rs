@@ -283,7 +283,9 @@ impl Walk<'_> {
         let Some(status) = route.status else { return Ok(()) };
         let location = route.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location"));
         if let (300..400, Some((_, template))) = (status, location) {
-            let location = self.query.appended_to(&groups.fill_header(template), self.request.query);
+            // What was caught must not lead to a host that the route does not name: then there is nothing at this path.
+            let Some(filled) = groups.fill_location(template) else { return Err(Stop::Outcome(Outcome::NotFound)) };
+            let location = self.query.appended_to(&filled, self.request.query);
             return Err(Stop::Outcome(Outcome::Redirect { status, location }));
         }
         self.status = Some(status);

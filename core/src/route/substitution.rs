@@ -41,7 +41,7 @@ impl Groups {
             filled.push_str(&rest[..at]);
             rest = &rest[at + 1..];
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let word = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+            let word = word_at(rest);
             let end = if digits > 0 { digits } else { word };
             match self.value(&rest[..end]) {
                 Some(value) => filled.push_str(&encode(value)),
@@ -74,7 +74,7 @@ impl Groups {
         })
     }
 
-    /// A header, `location` among them: what was caught is escaped as a URL's path is.
+    /// A header but `location`: what was caught is escaped as a URL's path is.
     pub(super) fn fill_header(&self, template: &str) -> String {
         self.fill(template, escaped)
     }
@@ -82,13 +82,39 @@ impl Groups {
     /// A URL of another host. In its authority what was caught can only be a part of a host name in front of a domain, or the
     /// `/` that begins the path: `None` where it would be more, such as a user, a port or another domain.
     pub(super) fn fill_url(&self, template: &str) -> Option<String> {
-        let authority = template.find("://").map_or(0, |at| at + 3);
-        let end = template[authority..].find(['/', '?', '#']).map_or(template.len(), |at| authority + at);
-        let (mut filled, mut rest) = (template[..authority].to_owned(), &template[authority..end]);
+        let (start, end) = authority_of(template);
+        let authority = self.fill_authority(&template[start..end])?;
+        Some(format!("{}{authority}{}", &template[..start], self.fill_header(&template[end..])))
+    }
+
+    /// Where a redirect leads. Without a host in the template that is this site, whatever was caught: browsers read two slashes,
+    /// or a backslash in place of either, as the beginning of another host's name. With one, what was caught stays what the
+    /// template makes of it, a label or all of the host; `None` where it would be more.
+    pub(super) fn fill_location(&self, template: &str) -> Option<String> {
+        let (start, end) = authority_of(template);
+        if start == 0 {
+            let filled = self.fill_location_path(template);
+            let path = filled.trim_start_matches('/');
+            return Some(if filled.len() > path.len() { format!("/{path}") } else { filled });
+        }
+        let authority = &template[start..end];
+        let is_whole_host = authority.strip_prefix('$').is_some_and(|name| word_at(name) == name.len());
+        let authority = match self.value(authority.trim_start_matches('$')).filter(|_| is_whole_host) {
+            Some(host) => escaped(host),
+            None => self.fill_authority(authority)?,
+        };
+        Some(format!("{}{authority}{}", &template[..start], self.fill_location_path(&template[end..])))
+    }
+
+    fn fill_location_path(&self, template: &str) -> String {
+        self.fill(template, |value| escaped(value).replace('\\', "%5C"))
+    }
+
+    fn fill_authority(&self, template: &str) -> Option<String> {
+        let (mut filled, mut rest) = (String::new(), template);
         while let Some(at) = rest.find('$') {
             filled.push_str(&rest[..at]);
-            let word = rest[at + 1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
-            let (name, behind) = rest[at + 1..].split_at(word);
+            let (name, behind) = rest[at + 1..].split_at(word_at(&rest[at + 1..]));
             let value = self.value(name)?;
             if behind.is_empty() && (value.is_empty() || value.starts_with('/')) {
                 filled.push_str(&escaped(value));
@@ -100,8 +126,24 @@ impl Groups {
             rest = behind;
         }
         filled.push_str(rest);
-        Some(filled + &self.fill_header(&template[end..]))
+        Some(filled)
     }
+}
+
+/// Where the host of a URL stands, with its user and port; both ends are 0 for a path of this site.
+fn authority_of(template: &str) -> (usize, usize) {
+    let start = match template.find("://").filter(|at| template[..*at].bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    {
+        Some(scheme_end) => scheme_end + 3,
+        None if template.starts_with("//") => 2,
+        None => return (0, 0),
+    };
+    (start, template[start..].find(['/', '?', '#']).map_or(template.len(), |at| start + at))
+}
+
+/// How much of the beginning of `text` is the name of a group.
+fn word_at(text: &str) -> usize {
+    text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
 }
 
 fn is_part_of_host(value: &str) -> bool {
@@ -149,6 +191,33 @@ mod tests {
         assert_eq!(behind("/to").as_deref(), Some("https://example.com"));
         for hostile in [".evil.test", "@evil.test", ":80", "a", "?x", "#x", "\\\\evil.test"] {
             assert_eq!(behind(&format!("/to{hostile}")), None, "{hostile}");
+        }
+    }
+
+    /// A redirect within the site stays there, and one to another host goes to the host that its author wrote.
+    #[test]
+    fn locations() {
+        let location = |template: &str, value: &str| groups("(?<u>.*)", value).fill_location(template);
+        for (value, path) in [
+            ("x", "/x"),
+            ("a b", "/a%20b"),
+            ("/evil.test", "/evil.test"),
+            ("//evil.test", "/evil.test"),
+            ("\\evil.test", "/%5Cevil.test"),
+            ("/\\evil.test", "/%5Cevil.test"),
+        ] {
+            assert_eq!(location("/$u", value).as_deref(), Some(path), "{value}");
+        }
+        assert_eq!(location("/a/$u", "/b").as_deref(), Some("/a//b"));
+        assert_eq!(location("https://$u/x", "www.example.com").as_deref(), Some("https://www.example.com/x"));
+        assert_eq!(location("https://$u.example.com/$u", "a").as_deref(), Some("https://a.example.com/a"));
+        assert_eq!(location("//$u.example.com/", "a").as_deref(), Some("//a.example.com/"));
+        assert_eq!(location("https://example.com$u", "/a").as_deref(), Some("https://example.com/a"));
+        assert_eq!(location("/go?to=https://$u", "a").as_deref(), Some("/go?to=https://a"));
+        for hostile in ["evil.test/", "evil.test\\", "evil.test#", "user@evil.test/", "evil.test:80"] {
+            assert_eq!(location("https://$u.example.com/", hostile), None, "{hostile}");
+            assert_eq!(location("//$u.example.com/", hostile), None, "{hostile}");
+            assert_eq!(location("https://example.com$u", hostile), None, "{hostile}");
         }
     }
 

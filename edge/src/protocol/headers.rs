@@ -32,6 +32,20 @@ const MATCHED_PATH: HeaderName = HeaderName::from_static("x-matched-path");
 /// Counts how often a request passed this platform (RFC 8586).
 pub(crate) const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
+/// What Vercel says of a visitor: where from, through what, and with which of the project's rights. Functions written for it
+/// trust these. Others that begin alike come from outside there too, such as a webhook's `x-vercel-signature`.
+const VERCEL_SAYS: [&str; 9] = [
+    "x-vercel-deployment-url",
+    "x-vercel-forwarded-for",
+    "x-vercel-internal-",
+    "x-vercel-ip-",
+    "x-vercel-ja",
+    "x-vercel-oidc-token",
+    "x-vercel-proxied-for",
+    "x-vercel-proxy-",
+    "x-vercel-sc-",
+];
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -57,7 +71,8 @@ pub(crate) fn drop_forged(headers: &mut HeaderMap) {
     let names = [X_REAL_IP, ROUTE_MATCHES, MATCHED_PATH];
     let is_forged = |name: &HeaderName| {
         let text = name.as_str();
-        text.starts_with('x') && (prefixes.iter().any(|prefix| text.starts_with(prefix)) || names.contains(name))
+        let mut prefixes = prefixes.iter().chain(&VERCEL_SAYS);
+        text.starts_with('x') && (prefixes.any(|prefix| text.starts_with(prefix)) || names.contains(name))
             || text == "forwarded"
     };
     drop_where(headers, is_forged);
@@ -204,11 +219,15 @@ mod tests {
             ("x-middleware-next", "1"),
             ("x-now-route-matches", "1=admin"),
             ("x-matched-path", "/admin"),
+            ("x-vercel-ip-country", "XX"),
+            ("x-vercel-forwarded-for", "1.2.3.4"),
+            ("x-vercel-oidc-token", "forged"),
+            ("x-vercel-signature", "of a webhook"),
             ("x-shipping", "kept"),
             ("accept", "*/*"),
         ]);
         drop_forged(&mut headers);
-        assert_eq!(names(&headers), ["accept", "x-shipping"]);
+        assert_eq!(names(&headers), ["accept", "x-shipping", "x-vercel-signature"]);
     }
 
     /// An IPv4 address that arrived over an IPv6 socket is said as what it is.

@@ -101,7 +101,10 @@ fn spawn_with(launch: &Launch<'_>, environment: &[CString], descriptors: &Descri
     let program = c_path(&launch.command.program)?;
     let arguments: Vec<CString> =
         launch.command.arguments.iter().map(|argument| CString::new(*argument)).collect::<Result<_, _>>()?;
-    let mut argv: Vec<*mut c_char> = arguments.iter().map(|argument| argument.as_ptr().cast_mut()).collect();
+    // The program is called by its path: Python finds its library from there, and by a bare name on a search path that is the
+    // function's own.
+    let name = std::iter::once(&program).chain(&arguments);
+    let mut argv: Vec<*mut c_char> = name.map(|argument| argument.as_ptr().cast_mut()).collect();
     argv.push(ptr::null_mut());
     let mut envp: Vec<*mut c_char> = environment.iter().map(|entry| entry.as_ptr().cast_mut()).collect();
     envp.push(ptr::null_mut());

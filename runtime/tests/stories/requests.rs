@@ -1,12 +1,13 @@
 //! A request and its answer, and what a function finds around it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::Empty;
-use ship_core::PlatformError;
-use ship_runtime::{FailureReason, InstanceState, InvokeError, SpawnError};
+use ship_core::{FunctionRuntime, PlatformError};
+use ship_runtime::{FailureReason, InstanceState, Interpreters, InvokeError, Runtime, RuntimeOptions, SpawnError};
 
 use crate::support::{Stage, fresh_id, text};
 
@@ -24,6 +25,30 @@ async fn first_and_next() {
     assert_eq!(stage.get(&spec, "/pid").await.unwrap(), instance.pid.to_string());
 }
 
+/// An interpreter is called by its path. By a bare name, Python would look for its library beside whatever Python the search
+/// path of functions has.
+#[tokio::test]
+async fn interpreters_by_path() {
+    let stage = Stage::new();
+    let folder = stage.folder.path().join("elsewhere");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ship-test-function"), folder.join("python3")).unwrap();
+    let runtime = Runtime::new(RuntimeOptions {
+        socket_dir: stage.folder.path().join("other-run"),
+        logs: Arc::clone(&stage.logs) as _,
+        interpreters: Interpreters::new([folder.clone()]),
+        drain_timeout: Duration::ZERO,
+    })
+    .unwrap();
+    let mut spec = stage.function();
+    spec.function.runtime = FunctionRuntime::Python;
+    let request = Request::get("/about").header("host", "site.test").body(Empty::<Bytes>::new()).unwrap();
+    let about = text(runtime.invoke(&Arc::new(spec), fresh_id(), request).await.unwrap()).await.unwrap();
+    let expected = format!(r#"argv ["{}/python3", "-I", "-u", "-B", "launcher.py"]"#, folder.display());
+    assert_eq!(about.lines().find(|line| line.starts_with("argv")), Some(expected.as_str()));
+    runtime.shutdown().await;
+}
+
 /// A process finds its arguments, its folder, four descriptors, default signal handling, a group of its own, and exactly
 /// the environment that it was promised. Nothing of the host leaks into it.
 #[tokio::test]
@@ -38,7 +63,7 @@ async fn what_a_function_finds() {
     let lines = |kind: &str| -> Vec<String> {
         about.lines().filter_map(|line| Some(line.strip_prefix(kind)?.trim().to_owned())).collect()
     };
-    assert_eq!(lines("argv"), [r#"["bootstrap"]"#]);
+    assert_eq!(lines("argv"), [r#"["./bootstrap"]"#]);
     assert_eq!(lines("cwd"), [spec.root.to_str().unwrap()]);
     assert_eq!(lines("group"), [stage.instance().pid.to_string()]);
     assert_eq!(

@@ -147,6 +147,20 @@ fn redirects_cannot_split_headers() {
     assert_eq!(site.get("/go/%22%3Cb%3E"), "307 to https://example.com/%22%3Cb%3E");
 }
 
+/// What a visitor sends cannot lead a redirect to a host that the site does not name.
+#[test]
+fn redirects_stay_on_their_host() {
+    let routes = r#"[{"src":"^/go$","headers":{"location":"/$u"},"status":307,"has":[{"type":"query","key":"u","value":"(?<u>.*)"}]},
+        {"src":"^/to$","headers":{"location":"https://$u.site.test/"},"status":307,"has":[{"type":"query","key":"u","value":"(?<u>.*)"}]},
+        {"src":"^(.*)/$","headers":{"location":"$1"},"status":308}]"#;
+    let site = site(&["index.html"], &[], routes);
+    assert_eq!(site.get("/go?u=/evil.test"), "307 to /evil.test?u=/evil.test");
+    assert_eq!(site.get("/go?u=%5Cevil.test"), "307 to /%5Cevil.test?u=%5Cevil.test");
+    assert_eq!(site.get("/to?u=a"), "307 to https://a.site.test/?u=a");
+    assert_eq!(site.get("/to?u=evil.test/"), "not found");
+    assert_eq!(site.get("/\\evil.test/"), "308 to /%5Cevil.test");
+}
+
 /// Conditions on the host, headers, cookies and the query; a named group feeds the destination.
 #[test]
 fn conditions() {
