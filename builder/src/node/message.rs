@@ -1,11 +1,11 @@
 //! What the bundler says, for a person: file, line and column, the line itself, and what to type.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind};
 
-use super::place::package_name;
+use super::place::{package_name, relative};
 
 /// The most messages that are passed on: who has more to mend mends these first.
 const MAX_MESSAGES: usize = 20;
@@ -36,6 +36,14 @@ pub enum BundleError {
         /// What it says.
         message: String,
     },
+}
+
+/// An import that cannot be had, as a file has it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct RefusedImport {
+    pub(super) file: PathBuf,
+    pub(super) specifier: String,
+    pub(super) why: String,
 }
 
 /// Who reads a message, and what is there.
@@ -77,6 +85,24 @@ impl Reader<'_> {
         BundleError::NotInstalled { message, command: manager.command(self.base, &missing) }
     }
 
+    /// What is wrong with imports that cannot be had.
+    pub(super) fn refused(&self, imports: &BTreeSet<RefusedImport>) -> BundleError {
+        let messages: Vec<String> =
+            imports.iter().take(MAX_MESSAGES).map(|import| self.refused_message(import)).collect();
+        BundleError::Refused { message: messages.join("\n") }
+    }
+
+    fn refused_message(&self, RefusedImport { file, specifier, why }: &RefusedImport) -> String {
+        let shown = relative(self.project, file);
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let quoted = [format!("\"{specifier}\""), format!("'{specifier}'")];
+        let place = quoted.iter().find_map(|quoted| text.find(quoted.as_str()));
+        let Some(place) = place else { return format!("{shown}: {why}") };
+        let line = text[..place].matches('\n').count();
+        let column = text[..place].rsplit('\n').next().unwrap_or_default().chars().count();
+        format!("{shown}:{}:{}: {why}{}", line + 1, column + 1, pointed_at(&text, line, column))
+    }
+
     fn message(&self, diagnostic: &BuildDiagnostic) -> String {
         let options = DiagnosticOptions { cwd: self.project.to_owned() };
         let shown = diagnostic.to_diagnostic_with(&options);
@@ -88,14 +114,8 @@ impl Reader<'_> {
             },
         };
         let Some((file, line, column, _)) = shown.get_primary_location() else { return text };
-        let mut message = format!("{file}:{line}:{}: {text}", column + 1);
         let source = std::fs::read_to_string(self.project.join(&file)).unwrap_or_default();
-        if let Some(written) = source.lines().nth(line - 1).filter(|written| written.chars().count() <= MAX_SHOWN_LINE)
-        {
-            let before: String = written.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            let _ = write!(message, "\n    {written}\n    {before}^");
-        }
-        message
+        format!("{file}:{line}:{}: {text}{}", column + 1, pointed_at(&source, line - 1, column))
     }
 
     /// The package that an import names and nothing provides.
@@ -153,6 +173,15 @@ impl Manager {
         let unknown: Vec<&str> = missing.iter().filter(|name| !is_asked_for(name)).map(String::as_str).collect();
         format!("{add} {}", unknown.join(" "))
     }
+}
+
+/// A line of `source` with a mark below one of its columns, both counted from 0; nothing if it is too long to be read.
+fn pointed_at(source: &str, line: usize, column: usize) -> String {
+    let Some(written) = source.lines().nth(line).filter(|written| written.chars().count() <= MAX_SHOWN_LINE) else {
+        return String::new();
+    };
+    let before: String = written.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    format!("\n    {written}\n    {before}^")
 }
 
 /// The file of a message, for whoever watches it.
