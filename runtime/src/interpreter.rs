@@ -18,7 +18,7 @@ pub struct Interpreters {
 const BUN: [&str; 5] = ["bun", "--no-install", "--no-env-file", "--config=/dev/null", "launcher.mjs"];
 
 /// Deno as Node is: allowed everything that the process is, and fetching nothing. Packages are those in `node_modules`.
-const DENO: [&str; 10] = [
+const DENO: [&str; 11] = [
     "deno",
     "run",
     "--allow-all",
@@ -28,6 +28,8 @@ const DENO: [&str; 10] = [
     "--no-remote",
     "--node-modules-dir=manual",
     "--quiet",
+    // A request's signal speaks of visitors who left, and of nothing else.
+    "--unstable-no-legacy-abort",
     "launcher.mjs",
 ];
 

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 use rolldown::plugin::__inner::SharedPluginable;
-use rolldown::{Bundler, BundlerOptions, InputItem, LogLevel, ModuleType, OutputFormat, Platform, ResolveOptions, SourceMapType};
+use rolldown::{
+    Bundler, BundlerOptions, InputItem, LogLevel, ModuleType, OutputFormat, Platform, ResolveOptions, SourceMapType,
+};
 use rolldown_common::{Output, OutputChunk};
 use rolldown_error::{BuildDiagnostic, EventKind, Severity};
 

@@ -196,7 +196,8 @@ mod tests {
         unpack(archive.as_slice(), wanted, &program).unwrap();
         assert_eq!(std::fs::read(&program).unwrap(), b"a program");
         assert_eq!(program.metadata().unwrap().permissions().mode() & 0o111, 0o111);
-        let without = unpack(super::tests::archive(&[("package/package.json", b"{}")]).as_slice(), wanted, &program).unwrap_err();
+        let without =
+            unpack(super::tests::archive(&[("package/package.json", b"{}")]).as_slice(), wanted, &program).unwrap_err();
         assert_eq!(without.to_string(), "there is no package/bin/node in the package");
     }
 

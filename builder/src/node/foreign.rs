@@ -52,7 +52,9 @@ pub(super) fn not_installed(specifier: &str) -> Foreign {
     let (scheme, rest) = specifier.split_once(':').unwrap_or(("npm", specifier));
     let (name, _) = without_version(rest.trim_start_matches('/'));
     let command = if scheme == "jsr" { format!("npx jsr add {name}") } else { format!("npm install {name}") };
-    Foreign::Refused(format!("`{specifier}` is not installed, and nothing is fetched when a function runs: `{command}`"))
+    Foreign::Refused(format!(
+        "`{specifier}` is not installed, and nothing is fetched when a function runs: `{command}`"
+    ))
 }
 
 /// A package's name, and the part of it: of `hono@4/cors` both, without the version between them.

@@ -99,9 +99,8 @@ impl NodeInputs {
         let mut found: Vec<NodeFunction> = sources
             .into_iter()
             .filter_map(|source| {
-                let is_it = |function: &&DetectedFunction| {
-                    function.runtime.is_javascript() && function.file == source.file
-                };
+                let is_it =
+                    |function: &&DetectedFunction| function.runtime.is_javascript() && function.file == source.file;
                 let DetectedFunction { name, runtime, .. } = functions.iter().find(is_it)?;
                 let config = source.scan.config;
                 Some(NodeFunction {

@@ -108,7 +108,10 @@ mod tests {
         assert_eq!(found(&[("index.js", uses)]), None);
         let deno = "const port = 8000;\nDeno.serve({ port }, () => new Response('deno'));";
         assert_eq!(found(&[("main.ts", deno)]).as_deref(), Some("main.ts"));
-        assert_eq!(found(&[("package.json", "{}"), ("src/index.ts", "export default Bun.serve({ fetch })")]).as_deref(), Some("src/index.ts"));
+        assert_eq!(
+            found(&[("package.json", "{}"), ("src/index.ts", "export default Bun.serve({ fetch })")]).as_deref(),
+            Some("src/index.ts")
+        );
         assert_eq!(found(&[("main.ts", "export default { fetch: () => new Response('') }")]), None);
         let vite = ("package.json", r#"{"dependencies":{"express":"5"},"devDependencies":{"vite":"7"}}"#);
         assert_eq!(found(&[vite, ("server.js", uses)]), None);
