@@ -277,11 +277,36 @@ fn mistakes() {
         .file("ship.toml", "[functions.\"**\"]\nruntime = \"deno\"\n")
         .file("api/a.ts", "export function GET() {\n  return new Response('a';\n}\n");
     let build = || environment.ship(["build"]).within(project.folder()).run().exits_with(1).snapshot().to_owned();
-    insta::assert_snapshot!(build(), @"");
+    insta::assert_snapshot!(build(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the functions cannot be bundled:
+    api/a.ts:2:26: Expected `,` or `)` but found `;`
+          return new Response('a';
+                                 ^
+    ");
     project.write(
         "api/a.ts",
         "import { serve } from 'https://deno.land/std/http/server.ts';\nimport { z } from \"npm:zod@4\";\n\
          import { join } from 'jsr:@std/path';\nimport { Database } from 'bun:sqlite';\nexport default () => serve(z, join, Database);\n",
     );
-    insta::assert_snapshot!(build(), @"");
+    insta::assert_snapshot!(build(), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the functions cannot be bundled:
+    api/a.ts:1:23: `https://deno.land/std/http/server.ts` is not fetched: install it as a package, or keep a copy beside the function
+        import { serve } from 'https://deno.land/std/http/server.ts';
+                              ^
+    api/a.ts:2:19: `npm:zod@4` is not installed, and nothing is fetched when a function runs: `npm install zod`
+        import { z } from "npm:zod@4";
+                          ^
+    api/a.ts:3:22: `jsr:@std/path` is not installed, and nothing is fetched when a function runs: `npx jsr add @std/path`
+        import { join } from 'jsr:@std/path';
+                             ^
+    api/a.ts:4:26: `bun:sqlite` is a part of Bun: have `"bunVersion": "1.x"` in vercel.json, or `runtime = "bun"` in ship.toml
+        import { Database } from 'bun:sqlite';
+                                 ^
+    "#);
 }

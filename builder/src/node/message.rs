@@ -85,22 +85,27 @@ impl Reader<'_> {
         BundleError::NotInstalled { message, command: manager.command(self.base, &missing) }
     }
 
-    /// What is wrong with imports that cannot be had.
+    /// What is wrong with imports that cannot be had, in the order of their places.
     pub(super) fn refused(&self, imports: &BTreeSet<RefusedImport>) -> BundleError {
-        let messages: Vec<String> =
-            imports.iter().take(MAX_MESSAGES).map(|import| self.refused_message(import)).collect();
+        let mut messages: Vec<_> = imports.iter().map(|import| self.refused_message(import)).collect();
+        messages.sort();
+        let messages: Vec<String> = messages.into_iter().take(MAX_MESSAGES).map(|(.., message)| message).collect();
         BundleError::Refused { message: messages.join("\n") }
     }
 
-    fn refused_message(&self, RefusedImport { file, specifier, why }: &RefusedImport) -> String {
+    /// The file and the place in it, and the message.
+    fn refused_message(&self, RefusedImport { file, specifier, why }: &RefusedImport) -> (String, usize, String) {
         let shown = relative(self.project, file);
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let quoted = [format!("\"{specifier}\""), format!("'{specifier}'")];
-        let place = quoted.iter().find_map(|quoted| text.find(quoted.as_str()));
-        let Some(place) = place else { return format!("{shown}: {why}") };
+        let Some(place) = quoted.iter().find_map(|quoted| text.find(quoted.as_str())) else {
+            let message = format!("{shown}: {why}");
+            return (shown, 0, message);
+        };
         let line = text[..place].matches('\n').count();
         let column = text[..place].rsplit('\n').next().unwrap_or_default().chars().count();
-        format!("{shown}:{}:{}: {why}{}", line + 1, column + 1, pointed_at(&text, line, column))
+        let message = format!("{shown}:{}:{}: {why}{}", line + 1, column + 1, pointed_at(&text, line, column));
+        (shown, place, message)
     }
 
     fn message(&self, diagnostic: &BuildDiagnostic) -> String {
