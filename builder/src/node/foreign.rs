@@ -88,8 +88,8 @@ impl ImportNames {
         };
         let settings: Value =
             std::fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        let named = settings["imports"].as_object().into_iter().flatten();
-        let names = named.filter_map(|(name, target)| Some((name.clone(), target.as_str()?.to_owned())));
+        let imports = settings["imports"].as_object().into_iter().flatten();
+        let names = imports.filter_map(|(name, target)| Some((name.clone(), target.as_str()?.to_owned())));
         Self { names: names.collect(), file: Some(file) }
     }
 

@@ -196,11 +196,11 @@ impl<'a> Visit<'a> for Visitor<'_> {
     }
 
     fn visit_static_member_expression(&mut self, member: &StaticMemberExpression<'a>) {
-        if is_import_meta(&member.object) {
-            if let Some(place) = self.meta(&member.property.name) {
-                self.edit(member.span, place);
-                return;
-            }
+        if is_import_meta(&member.object)
+            && let Some(place) = self.meta(&member.property.name)
+        {
+            self.edit(member.span, place);
+            return;
         }
         walk::walk_static_member_expression(self, member);
     }

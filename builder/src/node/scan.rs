@@ -33,6 +33,8 @@ const MAX_MEMORY_MB: u32 = 65_536;
 pub(crate) struct NodeScan {
     /// It exports something that can answer requests, or listens.
     pub(crate) is_function: bool,
+    /// It breaks the grammar.
+    pub(crate) is_broken: bool,
     /// What is nearly a handler, where nothing is one.
     pub(crate) near: Option<NearExport>,
     /// What its `config` says.
@@ -70,7 +72,8 @@ pub(crate) fn scan(file: &str, text: &str) -> NodeScan {
     let parsed = Parser::new(&allocator, text, source_type).parse();
     if parsed.panicked || !parsed.diagnostics.is_empty() {
         // Whoever wrote it should hear what is wrong with it, so it must not be passed over.
-        return NodeScan { is_function: true, interpreter: named_in_first_line(text), ..NodeScan::default() };
+        let interpreter = named_in_first_line(text).or_else(|| serving_in_text(text));
+        return NodeScan { is_function: true, is_broken: true, interpreter, ..NodeScan::default() };
     }
     let mut exports = Exports { program: &parsed.program, text, found: NodeScan::default() };
     exports.read();
@@ -88,6 +91,12 @@ fn named_in_first_line(text: &str) -> Option<FunctionRuntime> {
         "node" => Some(FunctionRuntime::Node),
         _ => None,
     })
+}
+
+/// Whose `serve` a text seems to call that cannot be read.
+fn serving_in_text(text: &str) -> Option<FunctionRuntime> {
+    let calls = [("Bun.serve(", FunctionRuntime::Bun), ("Deno.serve(", FunctionRuntime::Deno)];
+    calls.into_iter().find(|(call, _)| text.contains(call)).map(|(_, runtime)| runtime)
 }
 
 /// What an export turned out to be.

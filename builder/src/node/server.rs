@@ -31,7 +31,9 @@ pub(crate) type InterpreterOf<'i> = &'i dyn Fn(&str, Option<FunctionRuntime>) ->
 /// The entry of the project's server: its path relative to `base`. What Bun or Deno runs needs neither a framework nor a package:
 /// they serve what a file exports or asks them to.
 pub(crate) fn find_server(base: &Path, interpreter: InterpreterOf<'_>) -> Option<String> {
-    let package = read_package(base).unwrap_or_default();
+    let package = read_package(base);
+    let has_package = package.is_some();
+    let package = package.unwrap_or_default();
     if OTHER_FRAMEWORKS.iter().any(|name| names(&package, name)) {
         return None;
     }
@@ -44,7 +46,7 @@ pub(crate) fn find_server(base: &Path, interpreter: InterpreterOf<'_>) -> Option
         let text = read(&base.join(file));
         let name = file.rsplit('/').next().unwrap_or_default();
         // `server.js` says by its name what it is, if it listens.
-        let is_plain_server = name.starts_with("server.") && text.contains(".listen(");
+        let is_plain_server = has_package && name.starts_with("server.") && text.contains(".listen(");
         is_plain_server
             || frameworks.iter().any(|framework| imports(&text, framework))
             || is_served(file, &text, interpreter)
@@ -54,7 +56,9 @@ pub(crate) fn find_server(base: &Path, interpreter: InterpreterOf<'_>) -> Option
 /// Whether Bun or Deno runs `file` and serves it.
 fn is_served(file: &str, text: &str, interpreter: InterpreterOf<'_>) -> bool {
     let scan = scan(file, text);
-    scan.is_function && interpreter(file, scan.interpreter) != FunctionRuntime::Node
+    // What cannot be read may be a script for browsers, unless it says what runs it.
+    let is_meant = scan.is_function && (!scan.is_broken || scan.interpreter.is_some());
+    is_meant && interpreter(file, scan.interpreter) != FunctionRuntime::Node
 }
 
 fn read(file: &PathBuf) -> String {
@@ -106,6 +110,8 @@ mod tests {
         assert_eq!(found(&[express, ("index.js", "console.log('express')")]), None);
         assert_eq!(found(&[express, ("lib/express.js", uses)]), None);
         assert_eq!(found(&[("index.js", uses)]), None);
+        assert_eq!(found(&[("server.js", "createServer(f).listen(80)")]), None);
+        assert_eq!(found(&[("server.ts", "Bun.serve({ fetch ")]).as_deref(), Some("server.ts"));
         let deno = "const port = 8000;\nDeno.serve({ port }, () => new Response('deno'));";
         assert_eq!(found(&[("main.ts", deno)]).as_deref(), Some("main.ts"));
         assert_eq!(
