@@ -14,7 +14,7 @@ use crate::event::BuildEvent;
 use crate::go::CompileError;
 use crate::included::{IncludedByFunction, IncludedFiles};
 use crate::languages::LanguageInputs;
-use crate::node::{BundleError, NodeError};
+use crate::node::{BundleError, InterpreterError};
 use crate::output::{AssetFiles, BuildOutput, BuildTimings, BuiltFunction};
 use crate::plan::{BuildPlan, PlanError, nothing_to_deploy};
 use crate::prebuilt::{self, Prebuilt};
@@ -197,7 +197,7 @@ pub enum BuildError {
     Bundle(#[from] BundleError),
     /// There is no Node to run functions with.
     #[error(transparent)]
-    Node(#[from] NodeError),
+    Interpreter(#[from] InterpreterError),
     /// A static file cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),

@@ -7,6 +7,7 @@ mod destination;
 mod diagnostic;
 mod environment;
 mod functions;
+mod interpreter;
 mod json;
 mod legacy_builds;
 mod legacy_routes;

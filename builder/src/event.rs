@@ -8,16 +8,18 @@ use ship_core::FunctionName;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BuildEvent {
-    /// The Go toolchain is being fetched, because there is none.
+    /// A compiler or interpreter is being fetched, because there is none.
     ToolchainFetching {
         /// Which, `go1.26.10` for example.
         version: &'static str,
+        /// What there is none of: `Node 20 or newer`.
+        needed: String,
         /// Bytes received so far.
         received_bytes: u64,
         /// Bytes in all, if the proxy said so.
         total_bytes: Option<u64>,
     },
-    /// The Go toolchain has arrived and is being checked and unpacked.
+    /// It has arrived and is being checked and unpacked.
     ToolchainUnpacking {
         /// Which.
         version: &'static str,

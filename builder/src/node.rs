@@ -4,6 +4,7 @@ mod build;
 mod bundle;
 mod external;
 mod fetch;
+mod foreign;
 mod inputs;
 mod launcher;
 mod layer;
@@ -19,7 +20,7 @@ mod toolchain;
 
 pub use matcher::MatcherError;
 pub use message::BundleError;
-pub use toolchain::{NodeError, pinned_node_folder};
+pub use toolchain::{InterpreterError, pinned_interpreters};
 
 pub(crate) use build::build;
 pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};

@@ -234,11 +234,10 @@ struct Teller<'o> {
 impl Teller<'_> {
     fn tell(&self, event: &BuildEvent) {
         match event {
-            BuildEvent::ToolchainFetching { version, received_bytes, total_bytes } => {
+            BuildEvent::ToolchainFetching { version, needed, received_bytes, total_bytes } => {
                 if *received_bytes == 0 {
                     let of = total_bytes.map(|total| format!(", {}", size(total))).unwrap_or_default();
-                    let language = if version.starts_with("node") { "Node 20 or newer" } else { "Go" };
-                    self.output.status(format_args!("Fetching {version}, since there is no {language} here{of}"));
+                    self.output.status(format_args!("Fetching {version}, since there is no {needed} here{of}"));
                 }
                 let total = total_bytes.map(|total| format!(" of {}", size(total))).unwrap_or_default();
                 self.progress.message(&format!("Fetching {version}: {}{total}", size(*received_bytes)));

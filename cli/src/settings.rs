@@ -164,13 +164,13 @@ impl Settings {
         Self::resolve(&GlobalArgs::default(), surroundings).expect("the environment names a home")
     }
 
-    /// Where functions find Node and Python: on the search path of whoever started ship, and where systems have them.
+    /// Where functions find Node, Bun, Deno and Python: on the search path of whoever started ship, and where systems have them.
     pub(crate) fn interpreters(&self) -> Interpreters {
         let path = self.environment.raw(environment::PATH).unwrap_or_default();
         let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
         // What ship fetched itself comes first: it was fetched because what is on the path is too old, or nothing is.
-        let fetched = ship_builder::pinned_node_folder(&self.home.toolchains()).join("bin");
-        Interpreters::new(std::iter::once(fetched).chain(std::env::split_paths(path)).chain(usual))
+        let fetched = ship_builder::pinned_interpreters(&self.home.toolchains());
+        Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual))
     }
 
     /// A path from the command line, seen from where the command works.

@@ -67,6 +67,10 @@ pub enum FunctionRuntime {
     Rust,
     /// A module named `launcher.mjs`, run by the host's Node.
     Node,
+    /// A module of the same name, run by the host's Bun.
+    Bun,
+    /// A module of the same name, run by the host's Deno.
+    Deno,
     /// A program named `launcher.py`, run by the host's Python.
     Python,
 }
@@ -76,9 +80,14 @@ impl FunctionRuntime {
     pub const fn entry(self) -> &'static str {
         match self {
             Self::Go | Self::Rust => "bootstrap",
-            Self::Node => "launcher.mjs",
+            Self::Node | Self::Bun | Self::Deno => "launcher.mjs",
             Self::Python => "launcher.py",
         }
+    }
+
+    /// Whether its functions are written in TypeScript or JavaScript.
+    pub const fn is_javascript(self) -> bool {
+        matches!(self, Self::Node | Self::Bun | Self::Deno)
     }
 
     /// The word used on the wire, in output and in configuration.
@@ -87,6 +96,8 @@ impl FunctionRuntime {
             Self::Go => "go",
             Self::Rust => "rust",
             Self::Node => "node",
+            Self::Bun => "bun",
+            Self::Deno => "deno",
             Self::Python => "python",
         }
     }
@@ -106,6 +117,8 @@ impl FromStr for FunctionRuntime {
             "go" => Ok(Self::Go),
             "rust" => Ok(Self::Rust),
             "node" => Ok(Self::Node),
+            "bun" => Ok(Self::Bun),
+            "deno" => Ok(Self::Deno),
             "python" => Ok(Self::Python),
             _ => Err(UnknownRuntime { found: text.to_owned() }),
         }

@@ -1,4 +1,4 @@
-//! The programs that run artifacts which are no programs themselves: Node and Python, as this machine has them.
+//! The programs that run artifacts which are no programs themselves: Node, Bun, Deno and Python, as this machine has them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -13,6 +13,24 @@ use crate::error::SpawnError;
 pub struct Interpreters {
     folders: Vec<PathBuf>,
 }
+
+/// Bun without what it would do by itself: fetch packages that are missing, and read settings that lie about.
+const BUN: [&str; 4] = ["--no-install", "--no-env-file", "--config=/dev/null", "launcher.mjs"];
+
+/// Deno as Node is: allowed everything that the process is, and fetching nothing. Packages are those in `node_modules`.
+const DENO: [&str; 10] = [
+    "run",
+    "--allow-all",
+    "--cached-only",
+    "--no-config",
+    "--no-lock",
+    "--no-remote",
+    "--node-modules-dir=manual",
+    "--quiet",
+    // A request's signal speaks of visitors who left, and of nothing else.
+    "--unstable-no-legacy-abort",
+    "launcher.mjs",
+];
 
 /// The command line of an instance. Paths in `arguments` are relative to the function's folder.
 #[derive(Debug)]
@@ -40,6 +58,8 @@ impl Interpreters {
     pub(crate) fn command(&self, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
         match runtime {
             FunctionRuntime::Node => self.interpreted(&["node"], &["--enable-source-maps", "launcher.mjs"]),
+            FunctionRuntime::Bun => self.interpreted(&["bun"], &BUN),
+            FunctionRuntime::Deno => self.interpreted(&["deno"], &DENO),
             // Isolated from the host's environment and user packages; unbuffered, so that a printed line is a log line; no
             // `__pycache__`, because the folder is read-only.
             FunctionRuntime::Python => self.interpreted(&["python3", "python"], &["-I", "-u", "-B", "launcher.py"]),

@@ -103,6 +103,11 @@ impl ConfigText<'_> {
         self.error(span, unknown_word("key", key, known))
     }
 
+    /// An error about a value that `what` cannot have, with the nearest that it can.
+    pub(crate) fn unknown_value(self, span: Range<usize>, what: &str, value: &str, known: &[&str]) -> ConfigError {
+        self.error(span, unknown_word(what, value, known))
+    }
+
     /// What the reader found, in the words of this file.
     pub(crate) fn toml_error(self, error: &toml::de::Error) -> ConfigError {
         let message = in_our_words(error.message());

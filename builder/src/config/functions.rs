@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use globset::{GlobBuilder, GlobMatcher};
-use ship_core::FunctionLimits;
+use ship_core::{FunctionLimits, FunctionRuntime};
 use toml::Spanned;
 
 use super::diagnostic::{ConfigError, ConfigText};
+use super::interpreter;
 use super::model::{Configuration, FunctionEntry};
 use crate::included::Inclusion;
 
@@ -25,6 +26,8 @@ pub(crate) struct OwnLimits {
 pub(crate) struct FunctionRules<'t> {
     text: ConfigText<'t>,
     rules: Vec<FunctionRule>,
+    /// What runs functions in TypeScript and JavaScript that nothing else is said about.
+    javascript: FunctionRuntime,
 }
 
 #[derive(Debug)]
@@ -33,6 +36,7 @@ struct FunctionRule {
     matcher: GlobMatcher,
     span: Range<usize>,
     entry: FunctionEntry,
+    runtime: Option<FunctionRuntime>,
     is_used: bool,
 }
 
@@ -48,12 +52,13 @@ impl<'t> FunctionRules<'t> {
                 matcher: compile(text, glob)?,
                 span: glob.span(),
                 entry: entry.clone(),
+                runtime: entry.runtime.as_ref().map(|written| interpreter::named(text, written)).transpose()?,
                 is_used: false,
             })
         };
         let mut rules = file.functions.iter().map(rule).collect::<Result<Vec<_>, ConfigError>>()?;
         rules.sort_by_key(|rule| (literal_characters(&rule.glob), rule.span.start));
-        Ok(Self { text, rules })
+        Ok(Self { text, rules, javascript: file.javascript.unwrap_or(FunctionRuntime::Node) })
     }
 
     /// What the function `name`, made of the file `file`, may use. What it says itself holds where no entry says otherwise.
@@ -91,6 +96,14 @@ impl<'t> FunctionRules<'t> {
     /// Which files the function `name`, made of the file `file`, takes along.
     pub(crate) fn inclusion(&mut self, name: &str, file: &str) -> Inclusion {
         self.entry(name, file).inclusion()
+    }
+
+    /// What runs the function `name` in TypeScript or JavaScript, made of the file `file`: what the most specific entry says that
+    /// says anything, else what the file itself asks for, else what the project does.
+    pub(crate) fn interpreter(&self, name: &str, file: &str, own: Option<FunctionRuntime>) -> FunctionRuntime {
+        let about = self.rules.iter().rev().filter(|rule| rule.is_about(name) || rule.is_about(file));
+        let said = about.into_iter().find_map(|rule| rule.runtime);
+        said.or(own).unwrap_or(self.javascript)
     }
 
     /// What the rules about a function say together.
@@ -259,14 +272,17 @@ fn compile(text: ConfigText<'_>, glob: &Spanned<String>) -> Result<GlobMatcher, 
     compiled.map(|glob| glob.compile_matcher()).map_err(|error| wrong("invalid_function", &error.kind().to_string()))
 }
 
-/// Brackets mean themselves: in a path of a function `[id]` is a placeholder, not a choice of characters.
+/// Brackets mean themselves: in a path of a function `[id]` is a placeholder, not a choice of characters. Only in an ending they
+/// are one, as in `api/*.[jt]s`.
 fn literal_brackets(glob: &str) -> String {
+    let (path, ending) = glob.rfind(".[").map_or((glob, ""), |dot| glob.split_at(dot));
+    let (path, ending) = if ending.contains('/') { (glob, "") } else { (path, ending) };
     let escape = |character: char| match character {
         '[' => "[[]".to_owned(),
         ']' => "[]]".to_owned(),
         other => other.to_string(),
     };
-    glob.chars().map(escape).collect()
+    path.chars().map(escape).collect::<String>() + ending
 }
 
 fn literal_characters(glob: &str) -> usize {

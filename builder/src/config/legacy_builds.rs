@@ -49,6 +49,8 @@ enum OneOrMany {
 pub(crate) enum Builder {
     Go,
     Node,
+    /// Functions in TypeScript and JavaScript that Deno runs.
+    Deno,
     Python,
     Rust,
     /// The files are served as they are.
@@ -58,7 +60,7 @@ pub(crate) enum Builder {
 }
 
 /// The builders whose work ship does itself, whatever version is named behind an `@`.
-const BUILDERS: [(&str, Builder); 19] = [
+const BUILDERS: [(&str, Builder); 20] = [
     ("@now/go", Builder::Go),
     ("@now/next", Builder::Frontend),
     ("@now/node", Builder::Node),
@@ -77,6 +79,7 @@ const BUILDERS: [(&str, Builder); 19] = [
     ("now-go", Builder::Go),
     ("now-python", Builder::Python),
     ("now-rust", Builder::Rust),
+    ("vercel-deno", Builder::Deno),
     ("vercel-rust", Builder::Rust),
 ];
 

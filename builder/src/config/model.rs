@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use ship_core::FunctionRuntime;
 use ship_core::route::Condition;
 use toml::Spanned;
 
@@ -38,6 +39,9 @@ pub(crate) struct Configuration {
     /// The `builds` of `vercel.json`, likewise.
     #[serde(skip)]
     pub(crate) builds: Vec<BuildItem>,
+    /// What runs functions in TypeScript and JavaScript that nothing else is said about: `bunVersion` of `vercel.json`.
+    #[serde(skip)]
+    pub(crate) javascript: Option<FunctionRuntime>,
     /// `env` of `vercel.json`: what functions find set.
     #[serde(skip)]
     pub(crate) env: BTreeMap<Spanned<String>, Spanned<String>>,
@@ -56,6 +60,8 @@ pub(crate) struct FunctionEntry {
     pub(crate) idle_secs: Option<Spanned<i64>>,
     pub(crate) include_files: Option<Vec<Spanned<String>>>,
     pub(crate) exclude_files: Option<Vec<Spanned<String>>>,
+    /// The interpreter of functions in TypeScript and JavaScript.
+    pub(crate) runtime: Option<Spanned<String>>,
 }
 
 /// `[[redirects]]`.

@@ -25,7 +25,7 @@ fn wrong_files() {
         insta::assert_snapshot!(name, error.to_string());
         seen += 1;
     }
-    assert_eq!(seen, 89, "files were added or lost");
+    assert_eq!(seen, 94, "files were added or lost");
 }
 
 fn outcome(routes: &RouteTable, path: &str) -> Outcome {
@@ -155,4 +155,38 @@ fn cors_defaults() {
         (["x-key".to_owned()].as_slice(), 7200, false)
     );
     assert!(rule.matches_path("/api/date") && !rule.matches_path("/about"));
+}
+
+/// What runs a function is what the most specific entry says, else what its file asks for, else what the project does. An ending
+/// may be a choice of letters.
+#[test]
+fn interpreters() {
+    let web = "export const GET = () => new Response('');\n";
+    let deno = "#!/usr/bin/env deno\nexport default () => new Response('');\n";
+    let files = [("api/a.ts", web), ("api/b.js", web), ("api/[id].ts", web), ("api/d.ts", deno)];
+    let of = |name: &'static str, text: &'static str| {
+        let project = TestProject::new([(name, text)].into_iter().chain(files));
+        let config = project.detect().unwrap();
+        let shown = config.functions().iter().map(|function| format!("{} {}", function.name, function.runtime));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(of("ship.toml", ""), ["api/[id] node", "api/a node", "api/b node", "api/d deno"]);
+    assert_eq!(
+        of(
+            "vercel.json",
+            r#"{ "bunVersion": "1.x", "functions": { "api/*.[j]s": { "runtime": "vercel-deno@3.1.1" } } }"#
+        ),
+        ["api/[id] bun", "api/a bun", "api/b deno", "api/d deno"]
+    );
+    assert_eq!(
+        of("ship.toml", "[functions.\"**\"]\nruntime = \"bun\"\n[functions.\"api/[id].ts\"]\nruntime = \"node\"\n"),
+        ["api/[id] node", "api/a bun", "api/b bun", "api/d bun"]
+    );
+    assert_eq!(
+        of(
+            "vercel.json",
+            r#"{ "builds": [{ "src": "api/a.ts", "use": "vercel-deno" }, { "src": "api/b.js", "use": "@vercel/node" }] }"#
+        ),
+        ["api/a.ts deno", "api/b.js node"]
+    );
 }

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de::Deserializer};
 
 use super::diagnostic::{ConfigError, ConfigText};
+use super::interpreter;
 use super::json;
 use super::legacy_builds::BuildItem;
 use super::legacy_routes::RouteItem;
@@ -17,10 +18,9 @@ use super::model::{BuildEntry, Configuration, CronEntry, HeadersEntry, RedirectE
 use functions::VercelFunction;
 
 /// Keys that are about Vercel's own service: where it runs, whom it tells, what it optimises, how it is tested.
-const ABOUT_VERCEL: [&str; 17] = [
+const ABOUT_VERCEL: [&str; 16] = [
     "$schema",
     "alias",
-    "bunVersion",
     "fluid",
     "functionFailoverRegions",
     "git",
@@ -47,10 +47,11 @@ const NOT_USED: [(&str, &str); 5] = [
 ];
 
 /// Keys that mean something here.
-const USED: [&str; 17] = [
+const USED: [&str; 18] = [
     "build",
     "buildCommand",
     "builds",
+    "bunVersion",
     "cleanUrls",
     "crons",
     "env",
@@ -99,6 +100,7 @@ struct VercelJson {
     env: BTreeMap<Spanned<String>, Spanned<String>>,
     build: BuildVariables,
     crons: Vec<CronEntry>,
+    bun_version: Option<Spanned<String>>,
     clean_urls: bool,
     trailing_slash: Option<bool>,
     build_command: Option<Spanned<String>>,
@@ -148,6 +150,7 @@ fn code_of(key: &str) -> Option<&'static str> {
         "trailingSlash" => Some("invalid_trailing_slash"),
         "functions" => Some("invalid_function"),
         "crons" => Some("invalid_cron"),
+        "bunVersion" => Some("invalid_bun_version"),
         "builds" => Some("invalid_builds"),
         "env" | "build" => Some("invalid_env"),
         _ => None,
@@ -243,6 +246,7 @@ impl VercelJson {
             builds: self.builds,
             env: self.env,
             crons: self.crons,
+            javascript: self.bun_version.map(|version| interpreter::bun(text, &version)).transpose()?,
             cors: Vec::new(),
             trailing_slash: self.trailing_slash,
             clean_urls: self.clean_urls,

@@ -79,6 +79,7 @@ pub(super) fn find(
                 return Err(text.error(item.place(), message).coded("invalid_builds").into());
             }
             Builder::Go => reading.functions(item, &matching, FunctionRuntime::Go)?,
+            Builder::Deno => reading.functions(item, &matching, FunctionRuntime::Deno)?,
             Builder::Node => reading.functions(item, &matching, FunctionRuntime::Node)?,
             Builder::Python => reading.functions(item, &matching, FunctionRuntime::Python)?,
             Builder::Rust => reading.functions(item, &matching, FunctionRuntime::Rust)?,
@@ -121,6 +122,10 @@ impl Reading<'_, '_> {
             if self.found.functions.iter().any(is_named) {
                 continue;
             }
+            let runtime = match runtime {
+                FunctionRuntime::Node => self.rules.interpreter(file, file, None),
+                other => other,
+            };
             let function = self.function(item, file, runtime)?;
             if self.source(item, &function)? {
                 self.found.functions.push(function);
@@ -161,7 +166,7 @@ impl Reading<'_, '_> {
     fn source(&mut self, item: &BuildItem, function: &DetectedFunction) -> Result<bool, DetectError> {
         let (project, base, file) = (self.project, self.base, function.file.as_str());
         match function.runtime {
-            FunctionRuntime::Node => {
+            FunctionRuntime::Node | FunctionRuntime::Bun | FunctionRuntime::Deno => {
                 let mut source = node_source(project, base, file)?;
                 if item.forbids_helpers() {
                     source.scan.config.helpers = Helpers::None;

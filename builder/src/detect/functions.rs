@@ -130,9 +130,7 @@ pub(super) fn find(
     }
     for source in &node_sources {
         if source.scan.is_function {
-            let own = source.scan.config;
-            let own = OwnLimits { timeout_secs: own.timeout_secs, memory_mb: own.memory_mb };
-            functions.push(function_with(&source.file, FunctionRuntime::Node, own, rules)?);
+            functions.push(javascript_function(source, rules)?);
         } else {
             warnings.extend(node::near_export(source, &node_sources));
         }
@@ -150,9 +148,11 @@ pub(super) fn add_server(
     rules: &mut FunctionRules<'_>,
     found: &mut Found,
 ) -> Result<bool, DetectError> {
-    let Some(file) = node::find_server(base) else { return Ok(false) };
+    let interpreter = |file: &str, own| rules.interpreter(server::NAME, file, own);
+    let Some(file) = node::find_server(base, &interpreter) else { return Ok(false) };
     let source = node_source(project, base, &file)?;
-    let server = server::function(&file, FunctionRuntime::Node, rules)?;
+    let runtime = rules.interpreter(server::NAME, &file, source.scan.interpreter);
+    let server = server::function(&file, runtime, rules)?;
     found.functions.push(server);
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     found.node_sources.push(source);
@@ -211,6 +211,18 @@ pub(super) fn function(
     rules: &mut FunctionRules<'_>,
 ) -> Result<DetectedFunction, DetectError> {
     function_with(file, runtime, OwnLimits::default(), rules)
+}
+
+/// The function in TypeScript or JavaScript that is made of `source`.
+pub(super) fn javascript_function(
+    source: &NodeSource,
+    rules: &mut FunctionRules<'_>,
+) -> Result<DetectedFunction, DetectError> {
+    let own = source.scan.config;
+    let own = OwnLimits { timeout_secs: own.timeout_secs, memory_mb: own.memory_mb };
+    let name = source.file.rsplit_once('.').map_or(source.file.as_str(), |(name, _)| name);
+    let runtime = rules.interpreter(name, &source.file, source.scan.interpreter);
+    function_with(&source.file, runtime, own, rules)
 }
 
 /// The function that is made of `file`, which says itself what it wants to use.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use ship_core::FunctionRuntime;
 use ship_core::route::{Phase, Route, RouteTable};
 
 use super::DetectError;
@@ -31,14 +30,15 @@ pub(super) fn add(
     }
     let text = functions::read_text(project, base, file)?;
     let matched = node::matched_routes(file, &text)?;
-    let function = functions::function(file, FunctionRuntime::Node, rules)?;
+    let source = NodeSource::middleware(base, file, text);
+    let function = functions::javascript_function(&source, rules)?;
     let middleware = Some(function.name.clone());
     let matched: Vec<Route> =
         matched.into_iter().map(|route| Route { middleware: middleware.clone(), ..route }).collect();
     *routes = with_middleware(routes, &matched);
     found.functions.push(function);
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    found.node_sources.push(NodeSource::middleware(base, file, text));
+    found.node_sources.push(source);
     Ok(())
 }
 

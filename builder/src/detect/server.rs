@@ -12,7 +12,7 @@ use crate::config::{FunctionRules, OwnLimits};
 use crate::{go, rust};
 
 /// The name of the function that is a server of its own.
-const NAME: &str = "index";
+pub(super) const NAME: &str = "index";
 
 /// The function that is the server in `file`. Its limits are set under the name of its file or under its own.
 pub(super) fn function(

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use ship_core::{Digest, DigestHasher, FunctionRuntime};
+use ship_core::{Digest, DigestHasher};
 
 use super::command::{CommandLine, Runner, find_program};
 use super::install::{self, Installed};
@@ -123,7 +123,7 @@ fn install_for_functions(
 /// The folders of the packages that functions belong to.
 fn package_folders(config: &ProjectConfig) -> BTreeSet<PathBuf> {
     let base = config.site.base.as_path();
-    let functions = config.functions.iter().filter(|function| function.runtime == FunctionRuntime::Node);
+    let functions = config.functions.iter().filter(|function| function.runtime.is_javascript());
     let package_of = |file: &str| {
         let folders = Path::new(file).ancestors().skip(1).map(|folder| base.join(folder));
         folders.into_iter().find(|folder| folder.join(PACKAGE_JSON).is_file())

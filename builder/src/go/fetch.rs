@@ -210,7 +210,12 @@ fn download_url(
             }
             into.write_all(&piece)?;
             if received_bytes / PROGRESS_STEP_BYTES > step_before {
-                events(BuildEvent::ToolchainFetching { version: PINNED_VERSION, received_bytes, total_bytes });
+                events(BuildEvent::ToolchainFetching {
+                    version: PINNED_VERSION,
+                    needed: "Go".to_owned(),
+                    received_bytes,
+                    total_bytes,
+                });
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use super::layer::{self, MOUNT};
 use super::place::{BUNDLE_FOLDER, in_artifact};
 use super::plugin::OutsidePackage;
 use super::record::{Record, State};
-use super::toolchain;
+use super::toolchain::{self, Interpreter};
 use crate::artifact::{ArtifactError, CachedArtifact, Content, Member, digest_file};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
 use crate::event::BuildEvent;
@@ -33,9 +33,26 @@ pub(crate) fn build(inputs: &NodeInputs, job: &BuildJob<'_>) -> Result<Artifacts
     if inputs.functions.is_empty() {
         return Ok(Artifacts::new());
     }
-    // Functions run where they are built, unless somebody says otherwise; a host elsewhere has a Node of its own.
-    toolchain::ensure(job.environment, job.cache, &|event| job.tell(event))?;
-    let build = NodeBuild { inputs, job, key: request_key(inputs, job) };
+    // Each interpreter has packages of its own for what it runs, so there is a run of the bundler for each.
+    let mut artifacts = Artifacts::new();
+    for runtime in [FunctionRuntime::Node, FunctionRuntime::Bun, FunctionRuntime::Deno] {
+        let functions: Vec<&NodeFunction> =
+            inputs.functions.iter().filter(|function| function.runtime == runtime).collect();
+        if !functions.is_empty() {
+            artifacts.extend(build_for(runtime, functions, job)?);
+        }
+    }
+    Ok(artifacts)
+}
+
+fn build_for(
+    runtime: FunctionRuntime,
+    functions: Vec<&NodeFunction>,
+    job: &BuildJob<'_>,
+) -> Result<Artifacts, BuildError> {
+    // Functions run where they are built, unless somebody says otherwise; a host elsewhere has an interpreter of its own.
+    toolchain::ensure(Interpreter::of(runtime), job.environment, job.cache, &|event| job.tell(event))?;
+    let build = NodeBuild { key: request_key(&functions, job), runtime, functions, job };
     match build.cached() {
         Some(artifacts) => Ok(artifacts),
         None => build.bundled(),
@@ -43,12 +60,12 @@ pub(crate) fn build(inputs: &NodeInputs, job: &BuildJob<'_>) -> Result<Artifacts
 }
 
 /// What a build is asked for, and where: the key of what is remembered of it.
-fn request_key(inputs: &NodeInputs, job: &BuildJob<'_>) -> Digest {
+fn request_key(functions: &[&NodeFunction], job: &BuildJob<'_>) -> Digest {
     let mut hasher = DigestHasher::new();
     hasher.update_field(VERSION.as_bytes());
     hasher.update_field(job.site.base.as_os_str().as_encoded_bytes());
     hasher.update_field(job.options.arch.as_str().as_bytes());
-    for function in &inputs.functions {
+    for function in functions {
         hasher.update_field(function.name.as_str().as_bytes());
         hasher.update_field(&function.launcher());
         hasher.update_field(job.included(&function.name).key(function.digest).as_bytes());
@@ -58,12 +75,14 @@ fn request_key(inputs: &NodeInputs, job: &BuildJob<'_>) -> Digest {
 
 impl NodeFunction {
     fn launcher(&self) -> Vec<u8> {
-        launcher(&format!("{BUNDLE_FOLDER}/{}.mjs", self.entry), self.calling)
+        launcher(&format!("{BUNDLE_FOLDER}/{}.mjs", self.entry), self.calling, self.runtime)
     }
 }
 
 struct NodeBuild<'b> {
-    inputs: &'b NodeInputs,
+    runtime: FunctionRuntime,
+    /// Those that it runs, sorted by name.
+    functions: Vec<&'b NodeFunction>,
     job: &'b BuildJob<'b>,
     key: Digest,
 }
@@ -81,7 +100,7 @@ impl NodeBuild<'_> {
             State::Same => self.remember(&record),
             State::Untouched => {}
         }
-        let found = self.inputs.functions.par_iter().map(|function| {
+        let found = self.functions.par_iter().map(|function| {
             let (key, layer) = record.functions.get(function.name.as_str())?;
             let artifact = BuiltArtifact::cached(self.job.cache.find(key)?);
             let layers = match layer {
@@ -107,15 +126,16 @@ impl NodeBuild<'_> {
     }
 
     fn bundled(&self) -> Result<Artifacts, BuildError> {
-        let names = self.inputs.functions.iter().map(|function| function.name.clone());
+        let names = self.functions.iter().map(|function| function.name.clone());
         self.job.tell(BuildEvent::Compiling { functions: names.collect() });
-        let entries = self.inputs.functions.iter().map(|function| (function.entry.clone(), function.location.clone()));
+        let entries = self.functions.iter().map(|function| (function.entry.clone(), function.location.clone()));
         let bundled = bundle(&BundleRequest {
             project: &self.job.site.project,
             base: self.base(),
             entries: entries.collect(),
             made: self.made(),
             forced: self.known_unbundlable(),
+            runtime: self.runtime,
         })?;
         self.keep_unbundlable(&bundled.forced);
         let layers = self.pack_layers(&bundled)?;
@@ -144,8 +164,8 @@ impl NodeBuild<'_> {
 
     /// The modules that are there only for the bundler.
     fn made(&self) -> BTreeMap<PathBuf, String> {
-        let made = |function: &NodeFunction| Some((function.location.clone(), function.made.clone()?));
-        self.inputs.functions.iter().filter_map(made).collect()
+        let made = |function: &&NodeFunction| Some((function.location.clone(), function.made.clone()?));
+        self.functions.iter().filter_map(made).collect()
     }
 
     /// The packages that an earlier build found to be unbundlable, as far as they are the same still: it saves a run.
@@ -172,6 +192,7 @@ impl NodeBuild<'_> {
     fn unbundlable_key(&self) -> Digest {
         let mut hasher = DigestHasher::new();
         hasher.update_field(b"unbundlable packages");
+        hasher.update_field(self.runtime.as_str().as_bytes());
         hasher.update_field(VERSION.as_bytes());
         hasher.update_field(self.base().as_os_str().as_encoded_bytes());
         hasher.finish()
@@ -186,12 +207,12 @@ impl NodeBuild<'_> {
     /// Packs what has other content than before, in parallel.
     fn pack(&self, bundled: &Bundled) -> Result<BTreeMap<FunctionName, Packed>, BuildError> {
         let digests = bundled.module_digests();
-        let pack = |function: &NodeFunction| {
+        let pack = |function: &&NodeFunction| {
             let parts = &bundled.functions[&function.entry];
             let packed = self.pack_one(function, parts, &digests)?;
             Ok((function.name.clone(), packed))
         };
-        let packed: Result<BTreeMap<_, _>, ArtifactError> = self.inputs.functions.par_iter().map(pack).collect();
+        let packed: Result<BTreeMap<_, _>, ArtifactError> = self.functions.par_iter().map(pack).collect();
         Ok(packed?)
     }
 
@@ -225,7 +246,7 @@ impl NodeBuild<'_> {
         if let Some(artifact) = self.job.cache.find(&key) {
             return Ok(Packed { key, artifact: BuiltArtifact::cached(artifact) });
         }
-        let mut members = vec![Member::data(FunctionRuntime::Node.entry(), Content::Bytes(launcher))];
+        let mut members = vec![Member::data(self.runtime.entry(), Content::Bytes(launcher))];
         members.extend(
             parts.modules.iter().map(|(name, bytes)| Member::data(name.clone(), Content::Bytes(bytes.to_vec()))),
         );
@@ -269,12 +290,12 @@ impl NodeBuild<'_> {
     /// Packs the packages that stay outside. All functions that need any share one layer of them, unless they say themselves what
     /// of `node_modules` they want or do not.
     fn pack_layers(&self, bundled: &Bundled) -> Result<PackedLayers, ArtifactError> {
-        let outside = |function: &NodeFunction| &bundled.functions[&function.entry].outside;
-        let packages: BTreeSet<OutsidePackage> = self.inputs.functions.iter().flat_map(outside).cloned().collect();
+        let outside = |function: &&NodeFunction| &bundled.functions[&function.entry].outside;
+        let packages: BTreeSet<OutsidePackage> = self.functions.iter().flat_map(outside).cloned().collect();
         let shared = layer::members(&packages, self.job.options.arch);
         let mut layers = PackedLayers::default();
         let mut known: Vec<((bool, IncludedFiles), usize)> = Vec::new();
-        for function in &self.inputs.functions {
+        for function in &self.functions {
             let (included, _) = self.job.included(&function.name).divided(MOUNT);
             let wish = (!outside(function).is_empty(), included);
             if let Some((_, index)) = known.iter().find(|(known, _)| *known == wish) {

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 use rolldown::plugin::__inner::SharedPluginable;
-use rolldown::{Bundler, BundlerOptions, InputItem, LogLevel, ModuleType, OutputFormat, Platform, SourceMapType};
+use rolldown::{
+    Bundler, BundlerOptions, InputItem, LogLevel, ModuleType, OutputFormat, Platform, ResolveOptions, SourceMapType,
+};
 use rolldown_common::{Output, OutputChunk};
 use rolldown_error::{BuildDiagnostic, EventKind, Severity};
 
-use ship_core::Digest;
+use ship_core::{Digest, FunctionRuntime};
 
 use super::message::{BundleError, Reader, file_of};
 use super::place::BUNDLE_FOLDER;
@@ -41,6 +43,8 @@ pub(super) struct BundleRequest<'b> {
     pub(super) made: BTreeMap<PathBuf, String>,
     /// Packages that an earlier build found to be unbundlable.
     pub(super) forced: BTreeSet<String>,
+    /// What runs the functions.
+    pub(super) runtime: FunctionRuntime,
 }
 
 /// What came of it.
@@ -84,6 +88,9 @@ pub(super) fn bundle(request: &BundleRequest<'_>) -> Result<Bundled, BundleError
         let findings = Arc::new(Mutex::new(Findings::default()));
         let run = threads.block_on(run(request, forced.clone(), Arc::clone(&findings)));
         let findings = std::mem::take(&mut *findings.lock().unwrap_or_else(PoisonError::into_inner));
+        if !findings.refused.is_empty() {
+            return Err(Reader { project: request.project, base: request.base }.refused(&findings.refused));
+        }
         let known = forced.len();
         forced.extend(findings.unbundlable.iter().cloned());
         if forced.len() == known || runs == MAX_RUNS {
@@ -154,6 +161,7 @@ fn options(request: &BundleRequest<'_>) -> BundlerOptions {
         input: Some(request.entries.iter().map(entry).collect()),
         cwd: Some(request.base.to_owned()),
         platform: Some(Platform::Node),
+        resolve: Some(ResolveOptions { condition_names: condition(request.runtime), ..ResolveOptions::default() }),
         format: Some(OutputFormat::Esm),
         dir: Some(BUNDLE_FOLDER.to_owned()),
         entry_filenames: Some("[name].mjs".to_owned().into()),
@@ -165,6 +173,11 @@ fn options(request: &BundleRequest<'_>) -> BundlerOptions {
         log_level: Some(LogLevel::Silent),
         ..BundlerOptions::default()
     }
+}
+
+/// The condition under which packages have something else for an interpreter.
+fn condition(runtime: FunctionRuntime) -> Option<Vec<String>> {
+    matches!(runtime, FunctionRuntime::Bun | FunctionRuntime::Deno).then(|| vec![runtime.to_string()])
 }
 
 impl Run {

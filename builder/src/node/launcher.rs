@@ -1,6 +1,9 @@
 //! The program that runs a bundled function.
 
 use minijinja::{Environment, context};
+use ship_core::FunctionRuntime;
+
+use super::toolchain::Interpreter;
 
 /// The program, but for what it runs.
 const TEMPLATE: &str = include_str!("templates/launcher.mjs.jinja");
@@ -39,10 +42,12 @@ pub(crate) struct Calling {
     pub(crate) is_middleware: bool,
 }
 
-/// The launcher of the function that is bundled in `entry`, relative to the artifact.
-pub(crate) fn launcher(entry: &str, calling: Calling) -> Vec<u8> {
+/// The launcher of the function that is bundled in `entry`, relative to the artifact, for the interpreter that runs it.
+pub(crate) fn launcher(entry: &str, calling: Calling, runtime: FunctionRuntime) -> Vec<u8> {
     let Calling { is_edge, helpers, is_middleware } = calling;
-    let values = context! { entry => format!("./{entry}"), is_edge, helpers => helpers.name(), is_middleware };
+    let Interpreter { title, oldest, .. } = *Interpreter::of(runtime);
+    let needed = Interpreter::of(runtime).needed();
+    let values = context! { entry => format!("./{entry}"), is_edge, helpers => helpers.name(), is_middleware, runtime => runtime.as_str(), title, oldest, needed };
     let text = Environment::new().render_str(TEMPLATE, values).expect("the template of this file renders");
     (text + "\n").into_bytes()
 }

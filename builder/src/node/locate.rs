@@ -11,6 +11,7 @@ use oxc::ast::ast::{
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
 use oxc::span::{SourceType, Span};
+use ship_core::FunctionRuntime;
 
 /// The launcher's word for the artifact's folder, `/` not included, and for its URL, `/` included.
 const FOLDER: &str = "globalThis.__ship.folder";
@@ -43,6 +44,10 @@ pub(super) struct Module<'m> {
     pub(super) base: &'m Path,
     /// Its path in the artifact.
     pub(super) place: &'m str,
+    /// What runs it.
+    pub(super) runtime: FunctionRuntime,
+    /// It is a function: nothing of the project imports it first.
+    pub(super) is_entry: bool,
 }
 
 /// Whether `text` is worth a look at all.
@@ -116,13 +121,28 @@ impl Visitor<'_> {
         }
     }
 
+    /// What a property of `import.meta` is: its names are those of Node, and of the interpreter that has more.
+    fn meta(&self, name: &str) -> Option<String> {
+        match (name, self.module.runtime) {
+            ("url", _) => Some(format!("({URL}+{})", literal(&escaped(self.module.place)))),
+            ("dirname", _) | ("dir", FunctionRuntime::Bun) => Some(Self::path(self.folder_place())),
+            ("filename", _) | ("path", FunctionRuntime::Bun) => Some(Self::path(self.module.place)),
+            ("file", FunctionRuntime::Bun) => {
+                Some(literal(self.module.place.rsplit('/').next().unwrap_or(self.module.place)))
+            }
+            // The launcher is what is started; to a function, it is the function.
+            ("main", FunctionRuntime::Bun | FunctionRuntime::Deno) => Some(self.module.is_entry.to_string()),
+            _ => None,
+        }
+    }
+
     /// The folder that an expression names, if it is one of the ways to name the module's own or the working directory.
     fn folder(&self, expression: &Expression<'_>) -> Option<PathBuf> {
         match expression {
             // A module that declares it by itself means the same by it.
             Expression::Identifier(name) if name.name == "__dirname" => self.module.file.parent().map(Path::to_owned),
             Expression::StaticMemberExpression(member)
-                if is_import_meta(&member.object) && member.property.name == "dirname" =>
+                if is_import_meta(&member.object) && matches!(&*member.property.name, "dirname" | "dir") =>
             {
                 self.module.file.parent().map(Path::to_owned)
             }
@@ -210,17 +230,11 @@ impl<'a> Visit<'a> for Visitor<'_> {
     }
 
     fn visit_static_member_expression(&mut self, member: &StaticMemberExpression<'a>) {
-        if is_import_meta(&member.object) {
-            let place = match &*member.property.name {
-                "url" => Some(format!("({URL}+{})", literal(&escaped(self.module.place)))),
-                "dirname" => Some(Self::path(self.folder_place())),
-                "filename" => Some(Self::path(self.module.place)),
-                _ => None,
-            };
-            if let Some(place) = place {
-                self.edit(member.span, place);
-                return;
-            }
+        if is_import_meta(&member.object)
+            && let Some(place) = self.meta(&member.property.name)
+        {
+            self.edit(member.span, place);
+            return;
         }
         walk::walk_static_member_expression(self, member);
     }

@@ -1,11 +1,11 @@
 //! What the bundler says, for a person: file, line and column, the line itself, and what to type.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind};
 
-use super::place::{package_folder, package_name};
+use super::place::{package_folder, package_name, relative};
 
 /// The most messages that are passed on: who has more to mend mends these first.
 const MAX_MESSAGES: usize = 20;
@@ -36,6 +36,14 @@ pub enum BundleError {
         /// What it says.
         message: String,
     },
+}
+
+/// An import that cannot be had, as a file has it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct RefusedImport {
+    pub(super) file: PathBuf,
+    pub(super) specifier: String,
+    pub(super) why: String,
 }
 
 /// Who reads a message, and what is there.
@@ -90,6 +98,29 @@ impl Reader<'_> {
         package_folder(&file).map(|(_, name)| name)
     }
 
+    /// What is wrong with imports that cannot be had, in the order of their places.
+    pub(super) fn refused(&self, imports: &BTreeSet<RefusedImport>) -> BundleError {
+        let mut messages: Vec<_> = imports.iter().map(|import| self.refused_message(import)).collect();
+        messages.sort();
+        let messages: Vec<String> = messages.into_iter().take(MAX_MESSAGES).map(|(.., message)| message).collect();
+        BundleError::Refused { message: messages.join("\n") }
+    }
+
+    /// The file and the place in it, and the message.
+    fn refused_message(&self, RefusedImport { file, specifier, why }: &RefusedImport) -> (String, usize, String) {
+        let shown = relative(self.project, file);
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let quoted = [format!("\"{specifier}\""), format!("'{specifier}'")];
+        let Some(place) = quoted.iter().find_map(|quoted| text.find(quoted.as_str())) else {
+            let message = format!("{shown}: {why}");
+            return (shown, 0, message);
+        };
+        let line = text[..place].matches('\n').count();
+        let column = text[..place].rsplit('\n').next().unwrap_or_default().chars().count();
+        let message = format!("{shown}:{}:{}: {why}{}", line + 1, column + 1, pointed_at(&text, line, column));
+        (shown, place, message)
+    }
+
     fn message(&self, diagnostic: &BuildDiagnostic) -> String {
         let options = DiagnosticOptions { cwd: self.project.to_owned() };
         let shown = diagnostic.to_diagnostic_with(&options);
@@ -101,14 +132,8 @@ impl Reader<'_> {
             },
         };
         let Some((file, line, column, _)) = shown.get_primary_location() else { return text };
-        let mut message = format!("{file}:{line}:{}: {text}", column + 1);
         let source = std::fs::read_to_string(self.project.join(&file)).unwrap_or_default();
-        if let Some(written) = source.lines().nth(line - 1).filter(|written| written.chars().count() <= MAX_SHOWN_LINE)
-        {
-            let before: String = written.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            let _ = write!(message, "\n    {written}\n    {before}^");
-        }
-        message
+        format!("{file}:{line}:{}: {text}{}", column + 1, pointed_at(&source, line - 1, column))
     }
 
     /// The package that an import names and nothing provides.
@@ -166,6 +191,15 @@ impl Manager {
         let unknown: Vec<&str> = missing.iter().filter(|name| !is_asked_for(name)).map(String::as_str).collect();
         format!("{add} {}", unknown.join(" "))
     }
+}
+
+/// A line of `source` with a mark below one of its columns, both counted from 0; nothing if it is too long to be read.
+fn pointed_at(source: &str, line: usize, column: usize) -> String {
+    let Some(written) = source.lines().nth(line).filter(|written| written.chars().count() <= MAX_SHOWN_LINE) else {
+        return String::new();
+    };
+    let before: String = written.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    format!("\n    {written}\n    {before}^")
 }
 
 /// The file of a message, for whoever watches it.

@@ -7,17 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use oxc::span::SourceType;
 use rolldown::ModuleType;
+use rolldown::plugin::PluginContextResolveOptions;
 use rolldown::plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
     HookTransformArgs, HookTransformOutput, HookTransformOutputMap, HookTransformReturn, HookUsage, Plugin,
     PluginContext, SharedLoadPluginContext, SharedTransformPluginContext,
 };
+use ship_core::FunctionRuntime;
 use string_wizard::{MagicString, SourceMapOptions};
 
 use super::bundle::BundleRequest;
 use super::external::stays_outside;
+use super::foreign::{Foreign, ImportNames, foreign, not_installed};
 use super::locate::{self, Module};
-use super::message::file_of;
+use super::message::{RefusedImport, file_of};
 use super::place::{in_artifact, package_folder, package_name};
 use crate::tree::FileStat;
 
@@ -40,16 +43,29 @@ pub(super) struct Findings {
     pub(super) unbundlable: BTreeSet<String>,
     /// The files that were read, in the state that they had before.
     pub(super) stats: BTreeMap<PathBuf, FileStat>,
+    /// Imports that cannot be had.
+    pub(super) refused: BTreeSet<RefusedImport>,
 }
 
 fn has_ending(file: &str, ending: &str) -> bool {
     Path::new(file).extension().is_some_and(|found| found == ending)
 }
 
+/// An import that stays one, of this.
+fn outside(specifier: &str) -> HookResolveIdOutput {
+    HookResolveIdOutput { external: Some(true.into()), ..HookResolveIdOutput::from_id(specifier) }
+}
+
 /// The plugin.
 #[derive(Debug)]
 pub(super) struct ShipPlugin {
     base: PathBuf,
+    /// What runs the functions.
+    runtime: FunctionRuntime,
+    /// The files that are functions.
+    entries: BTreeSet<PathBuf>,
+    /// What the project calls its imports.
+    names: ImportNames,
     /// The text of files that are on no disk.
     made: BTreeMap<PathBuf, String>,
     /// Packages that an earlier run found to be unbundlable.
@@ -62,7 +78,72 @@ pub(super) struct ShipPlugin {
 impl ShipPlugin {
     pub(super) fn new(request: &BundleRequest<'_>, forced: BTreeSet<String>, findings: Arc<Mutex<Findings>>) -> Self {
         let (base, made) = (request.base.to_owned(), request.made.clone());
-        Self { base, made, forced, findings, packages: Mutex::default() }
+        let names = match request.runtime {
+            FunctionRuntime::Deno => ImportNames::read(&base),
+            _ => ImportNames::default(),
+        };
+        let entries = request.entries.iter().map(|(_, file)| file.clone()).collect();
+        let runtime = request.runtime;
+        let plugin = Self { base, runtime, entries, names, made, forced, findings, packages: Mutex::default() };
+        plugin.names.file.iter().for_each(|file| plugin.reads(file));
+        plugin
+    }
+
+    /// Takes down the state of a file that is about to be read.
+    fn reads(&self, file: &Path) {
+        if let Ok(metadata) = std::fs::metadata(file) {
+            self.note(|findings| {
+                findings.stats.insert(file.to_owned(), FileStat::of(&metadata));
+            });
+        }
+    }
+
+    /// What becomes of an import that only one interpreter understands, or that the project has a name for.
+    async fn foreign(
+        &self,
+        context: &PluginContext,
+        importer: &str,
+        args: &HookResolveIdArgs<'_>,
+    ) -> HookResolveIdReturn {
+        let is_own = package_folder(&file_of(importer)).is_none();
+        let named = self.names.target(args.specifier).filter(|_| is_own);
+        let target = named.as_deref().unwrap_or(args.specifier);
+        let path = match foreign(self.runtime, target) {
+            Some(Foreign::BuiltIn) => return Ok(Some(outside(target))),
+            Some(Foreign::Refused(why)) if is_own => return Ok(Some(self.refuse(importer, args.specifier, why))),
+            Some(Foreign::Package(name)) => name,
+            None if named.is_some() && target.starts_with('.') => self.base.join(target).to_string_lossy().into_owned(),
+            _ if named.is_some() => target.to_owned(),
+            _ => return Ok(None),
+        };
+        if let Some(package) = package_name(&path).and_then(|name| self.outside(&file_of(importer), name)) {
+            self.imports(importer, package);
+            return Ok(Some(outside(&path)));
+        }
+        let options = PluginContextResolveOptions { import_kind: args.kind, ..PluginContextResolveOptions::default() };
+        match (context.resolve(&path, Some(importer), Some(options)).await?, not_installed(target)) {
+            (Ok(found), _) => Ok(Some(HookResolveIdOutput::from_resolved_id(found))),
+            (Err(_), Foreign::Refused(why)) if is_own && target.contains(':') => {
+                Ok(Some(self.refuse(importer, args.specifier, why)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps an import for the message about all that cannot be had.
+    fn refuse(&self, importer: &str, specifier: &str, why: String) -> HookResolveIdOutput {
+        let refused = RefusedImport { file: file_of(importer), specifier: specifier.to_owned(), why };
+        self.note(|findings| {
+            findings.refused.insert(refused);
+        });
+        outside(specifier)
+    }
+
+    /// Notes that a module imports a package that stays outside.
+    fn imports(&self, importer: &str, package: OutsidePackage) {
+        self.note(|findings| {
+            findings.outside.entry(importer.to_owned()).or_default().insert(package);
+        });
     }
 
     fn note(&self, what: impl FnOnce(&mut Findings)) {
@@ -97,7 +178,9 @@ impl ShipPlugin {
     fn located(&self, id: &str, source_type: SourceType, text: &str) -> Option<HookTransformOutput> {
         let file = file_of(id);
         let place = in_artifact(&self.base, &file);
-        let found = locate::locate(&Module { file: &file, base: &self.base, place: &place }, source_type, text);
+        let is_entry = self.entries.contains(&file);
+        let module = Module { file: &file, base: &self.base, place: &place, runtime: self.runtime, is_entry };
+        let found = locate::locate(&module, source_type, text);
         match package_folder(&file) {
             Some((_, name)) if found.requires_computed || !found.files.is_empty() => self.note(|findings| {
                 findings.unbundlable.insert(name);
@@ -138,16 +221,18 @@ impl Plugin for ShipPlugin {
         HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform
     }
 
-    async fn resolve_id(&self, _: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+    async fn resolve_id(&self, context: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
         if args.importer.is_none() && self.made.contains_key(Path::new(args.specifier)) {
             return Ok(Some(HookResolveIdOutput::from_id(args.specifier)));
         }
-        let (Some(importer), Some(name)) = (args.importer, package_name(args.specifier)) else { return Ok(None) };
+        let Some(importer) = args.importer else { return Ok(None) };
+        if let Some(found) = self.foreign(context, importer, args).await? {
+            return Ok(Some(found));
+        }
+        let Some(name) = package_name(args.specifier) else { return Ok(None) };
         let Some(package) = self.outside(&file_of(importer), name) else { return Ok(None) };
-        self.note(|findings| {
-            findings.outside.entry(importer.to_owned()).or_default().insert(package);
-        });
-        Ok(Some(HookResolveIdOutput { external: Some(true.into()), ..HookResolveIdOutput::from_id(args.specifier) }))
+        self.imports(importer, package);
+        Ok(Some(outside(args.specifier)))
     }
 
     /// `import program from './program.wasm?module'`, as edge functions have it.
@@ -157,11 +242,7 @@ impl Plugin for ShipPlugin {
             let (code, module_type) = (text.clone().into(), Some(ModuleType::Js));
             return Ok(Some(HookLoadOutput { code, module_type, ..HookLoadOutput::default() }));
         }
-        if let Ok(metadata) = std::fs::metadata(&read) {
-            self.note(|findings| {
-                findings.stats.insert(read, FileStat::of(&metadata));
-            });
-        }
+        self.reads(&read);
         let Some(file) = args.id.strip_suffix("?module").filter(|file| has_ending(file, "wasm")) else {
             return Ok(None);
         };

@@ -2,12 +2,15 @@
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{
-    Argument, AssignmentTarget, BindingPattern, CallExpression, Declaration, ExportDefaultDeclarationKind,
-    ExportNamedDeclaration, Expression, ObjectExpression, ObjectPropertyKind, Program, Statement,
+    Argument, ArrowFunctionExpression, AssignmentTarget, BindingPattern, CallExpression, ConditionalExpression,
+    Declaration, ExportDefaultDeclarationKind, ExportNamedDeclaration, Expression, Function, IfStatement,
+    LogicalExpression, ObjectExpression, ObjectPropertyKind, Program, Statement,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
+use oxc::semantic::ScopeFlags;
 use oxc::span::{GetSpan, SourceType};
+use ship_core::FunctionRuntime;
 
 use super::launcher::Helpers;
 
@@ -36,10 +39,14 @@ pub(crate) struct NodeScan {
     pub(super) listens: bool,
     /// The files that it loads for what they do, as it names them.
     pub(super) loads: Vec<String>,
+    /// It breaks the grammar.
+    pub(crate) is_broken: bool,
     /// What is nearly a handler, where nothing is one.
     pub(crate) near: Option<NearExport>,
     /// What its `config` says.
     pub(crate) config: OwnConfig,
+    /// The interpreter that it asks for: in its first line, or by calling what only that one has.
+    pub(crate) interpreter: Option<FunctionRuntime>,
 }
 
 /// An export that somebody may have meant as a handler.
@@ -71,11 +78,31 @@ pub(crate) fn scan(file: &str, text: &str) -> NodeScan {
     let parsed = Parser::new(&allocator, text, source_type).parse();
     if parsed.panicked || !parsed.diagnostics.is_empty() {
         // Whoever wrote it should hear what is wrong with it, so it must not be passed over.
-        return NodeScan { is_function: true, ..NodeScan::default() };
+        let interpreter = named_in_first_line(text).or_else(|| serving_in_text(text));
+        return NodeScan { is_function: true, is_broken: true, interpreter, ..NodeScan::default() };
     }
     let mut exports = Exports { program: &parsed.program, text, found: NodeScan::default() };
     exports.read();
+    exports.found.interpreter = named_in_first_line(text).or(exports.found.interpreter);
     exports.found
+}
+
+/// The interpreter of `#!/usr/bin/env -S deno run`.
+fn named_in_first_line(text: &str) -> Option<FunctionRuntime> {
+    let line = text.strip_prefix("#!")?.lines().next()?;
+    let mut words = line.split([' ', '/', '\t']);
+    words.find_map(|word| match word {
+        "bun" => Some(FunctionRuntime::Bun),
+        "deno" => Some(FunctionRuntime::Deno),
+        "node" => Some(FunctionRuntime::Node),
+        _ => None,
+    })
+}
+
+/// Whose `serve` a text seems to call that cannot be read.
+fn serving_in_text(text: &str) -> Option<FunctionRuntime> {
+    let calls = [("Bun.serve(", FunctionRuntime::Bun), ("Deno.serve(", FunctionRuntime::Deno)];
+    calls.into_iter().find(|(call, _)| text.contains(call)).map(|(_, runtime)| runtime)
 }
 
 /// What an export turned out to be.
@@ -98,8 +125,9 @@ impl<'s, 'a> Exports<'s, 'a> {
             self.statement(statement);
         }
         let calls = Calls::read(program);
-        self.found.is_function |= calls.listens;
-        self.found.listens = calls.listens;
+        self.found.is_function |= calls.listens || calls.serving.is_some();
+        self.found.listens = calls.listens || calls.serving.is_some();
+        self.found.interpreter = calls.serving;
         for (name, expression) in calls.assigned {
             let export = self.named(&name, Some(expression));
             self.take(export, expression.span().start);
@@ -255,17 +283,21 @@ impl<'s, 'a> Exports<'s, 'a> {
 struct Calls<'s, 'a> {
     assigned: Vec<(String, &'s Expression<'a>)>,
     listens: bool,
+    /// Whose `serve` it calls.
+    serving: Option<FunctionRuntime>,
 }
 
 impl<'s, 'a> Calls<'s, 'a> {
     fn read(program: &'s Program<'a>) -> Self {
         let mut listening = Listening { found: false };
         listening.visit_program(program);
+        let mut serving = Serving { found: None };
+        serving.visit_program(program);
         let assigned = program.body.iter().flat_map(|statement| match statement {
             Statement::ExpressionStatement(statement) => assignments(&statement.expression),
             _ => Vec::new(),
         });
-        Self { assigned: assigned.collect(), listens: listening.found }
+        Self { assigned: assigned.collect(), listens: listening.found, serving: serving.found }
     }
 }
 
@@ -309,6 +341,48 @@ impl<'a> Visit<'a> for Listening {
         }
         walk::walk_call_expression(self, call);
     }
+}
+
+/// Finds a call of `Bun.serve` or `Deno.serve` that loading the module makes, whatever it runs on.
+struct Serving {
+    found: Option<FunctionRuntime>,
+}
+
+impl<'a> Visit<'a> for Serving {
+    fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
+        if let Expression::StaticMemberExpression(member) = &call.callee
+            && let Expression::Identifier(object) = &member.object
+            && member.property.name == "serve"
+        {
+            match &*object.name {
+                "Bun" => self.found = Some(FunctionRuntime::Bun),
+                "Deno" => self.found = Some(FunctionRuntime::Deno),
+                _ => {}
+            }
+        }
+        walk::walk_call_expression(self, call);
+    }
+
+    /// Who asks first what it runs on runs on others too.
+    fn visit_if_statement(&mut self, choice: &IfStatement<'a>) {
+        if is_import_meta_main(&choice.test) {
+            walk::walk_if_statement(self, choice);
+        }
+    }
+
+    fn visit_conditional_expression(&mut self, _: &ConditionalExpression<'a>) {}
+
+    fn visit_logical_expression(&mut self, _: &LogicalExpression<'a>) {}
+
+    fn visit_function(&mut self, _: &Function<'a>, _: ScopeFlags) {}
+
+    fn visit_arrow_function_expression(&mut self, _: &ArrowFunctionExpression<'a>) {}
+}
+
+/// `import.meta.main`: whether the module is what was started.
+fn is_import_meta_main(test: &Expression<'_>) -> bool {
+    matches!(test, Expression::StaticMemberExpression(member)
+        if matches!(&member.object, Expression::MetaProperty(_)) && member.property.name == "main")
 }
 
 /// Whether an object is one that answers requests: it has `fetch`, a method of HTTP or another default, or may have it.

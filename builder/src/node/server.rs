@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use ship_core::FunctionRuntime;
 
 use super::external::read_package;
+use super::scan::scan;
 
 /// Frameworks of servers, by the package that a project depends on and its entry imports.
 const FRAMEWORKS: [&str; 9] =
@@ -23,9 +25,15 @@ const NAMES: [&str; 4] = ["app", "index", "server", "main"];
 /// The endings of entries.
 const ENDINGS: [&str; 6] = ["js", "mjs", "cjs", "ts", "mts", "cts"];
 
-/// The entry of the project's server: its path relative to `base`.
-pub(crate) fn find_server(base: &Path) -> Option<String> {
-    let package = read_package(base)?;
+/// What runs a file that asks for an interpreter by itself, or for none.
+pub(crate) type InterpreterOf<'i> = &'i dyn Fn(&str, Option<FunctionRuntime>) -> FunctionRuntime;
+
+/// The entry of the project's server: its path relative to `base`. What Bun or Deno runs needs neither a framework nor a package:
+/// they serve what a file exports or asks them to.
+pub(crate) fn find_server(base: &Path, interpreter: InterpreterOf<'_>) -> Option<String> {
+    let package = read_package(base);
+    let has_package = package.is_some();
+    let package = package.unwrap_or_default();
     if OTHER_FRAMEWORKS.iter().any(|name| names(&package, name)) {
         return None;
     }
@@ -38,9 +46,19 @@ pub(crate) fn find_server(base: &Path) -> Option<String> {
         let text = read(&base.join(file));
         let name = file.rsplit('/').next().unwrap_or_default();
         // `server.js` says by its name what it is, if it listens.
-        let is_plain_server = name.starts_with("server.") && text.contains(".listen(");
-        is_plain_server || frameworks.iter().any(|framework| imports(&text, framework))
+        let is_plain_server = has_package && name.starts_with("server.") && text.contains(".listen(");
+        is_plain_server
+            || frameworks.iter().any(|framework| imports(&text, framework))
+            || is_served(file, &text, interpreter)
     })
+}
+
+/// Whether Bun or Deno runs `file` and serves it.
+fn is_served(file: &str, text: &str, interpreter: InterpreterOf<'_>) -> bool {
+    let scan = scan(file, text);
+    // What cannot be read may be a script for browsers, unless it says what runs it.
+    let is_meant = scan.is_function && (!scan.is_broken || scan.interpreter.is_some());
+    is_meant && interpreter(file, scan.interpreter) != FunctionRuntime::Node
 }
 
 fn read(file: &PathBuf) -> String {
@@ -76,7 +94,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        find_server(folder.path())
+        find_server(folder.path(), &|_, own| own.unwrap_or(FunctionRuntime::Node))
     }
 
     /// A server is a file of the usual names that imports the framework of the project.
@@ -92,6 +110,15 @@ mod tests {
         assert_eq!(found(&[express, ("index.js", "console.log('express')")]), None);
         assert_eq!(found(&[express, ("lib/express.js", uses)]), None);
         assert_eq!(found(&[("index.js", uses)]), None);
+        assert_eq!(found(&[("server.js", "createServer(f).listen(80)")]), None);
+        assert_eq!(found(&[("server.ts", "Bun.serve({ fetch ")]).as_deref(), Some("server.ts"));
+        let deno = "const port = 8000;\nDeno.serve({ port }, () => new Response('deno'));";
+        assert_eq!(found(&[("main.ts", deno)]).as_deref(), Some("main.ts"));
+        assert_eq!(
+            found(&[("package.json", "{}"), ("src/index.ts", "export default Bun.serve({ fetch })")]).as_deref(),
+            Some("src/index.ts")
+        );
+        assert_eq!(found(&[("main.ts", "export default { fetch: () => new Response('') }")]), None);
         let vite = ("package.json", r#"{"dependencies":{"express":"5"},"devDependencies":{"vite":"7"}}"#);
         assert_eq!(found(&[vite, ("server.js", uses)]), None);
         let plain = ("package.json", "{}");

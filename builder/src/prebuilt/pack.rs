@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use ship_core::{Digest, DigestHasher};
+use ship_core::{Digest, DigestHasher, FunctionRuntime};
 
 use super::folder::PackedFile;
 use super::parts::{FunctionFiles, PACKAGES, Start};
@@ -135,7 +135,7 @@ fn members(files: &FunctionFiles) -> Vec<Member> {
 fn start_module(start: &Start) -> Option<Vec<u8>> {
     let (entry, calling, environment) = match start {
         Start::Node { entry, calling, environment } => (entry, calling, environment),
-        Start::Module { name, calling, .. } => return Some(launcher(name, *calling)),
+        Start::Module { name, calling, .. } => return Some(launcher(name, *calling, FunctionRuntime::Node)),
         Start::Program { .. } => return None,
     };
     let mut text = Vec::new();
@@ -144,6 +144,6 @@ fn start_module(start: &Start) -> Option<Vec<u8>> {
         let line = format!("for (const [name, value] of Object.entries({variables})) process.env[name] ??= value;\n");
         text.extend_from_slice(line.as_bytes());
     }
-    text.extend(launcher(entry, *calling));
+    text.extend(launcher(entry, *calling, FunctionRuntime::Node));
     Some(text)
 }

@@ -126,7 +126,7 @@ impl From<BuildError> for CommandError {
                 Self::project(error).code("dependency_missing").hint(hint)
             }
             BuildError::Bundle(BundleError::Refused { .. }) => Self::project(error).code("compile_failed"),
-            BuildError::Node(_) => Self::project(error).code("no_toolchain"),
+            BuildError::Interpreter(_) => Self::project(error).code("no_toolchain"),
             BuildError::Plan(error) => error.into(),
             BuildError::Python(error) => python(error),
             BuildError::Artifact(error) => match error.code() {

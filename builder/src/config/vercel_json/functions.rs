@@ -1,11 +1,13 @@
 //! `functions` of `vercel.json`.
 
 use serde::Deserialize;
+use ship_core::FunctionRuntime;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::diagnostic::{ConfigError, ConfigText};
 use super::super::functions::in_range;
+use super::super::interpreter::VERCEL_DENO;
 use super::super::model::FunctionEntry;
 use super::remove;
 
@@ -82,7 +84,7 @@ pub(super) fn code_at(text: ConfigText<'_>, at: usize) -> &'static str {
 
 impl VercelFunction {
     pub(super) fn into_entry(self, text: ConfigText<'_>) -> Result<FunctionEntry, ConfigError> {
-        self.runtime.map_or(Ok(()), |runtime| check_runtime(text, &runtime))?;
+        let runtime = self.runtime.map(|runtime| interpreter(text, &runtime)).transpose()?.flatten();
         let timeout_secs = self.max_duration.map(|duration| seconds(text, duration)).transpose()?;
         if let Some(memory) = &self.memory {
             in_range(text, "memory", memory, 128, 10_240).map_err(|error| error.coded("invalid_function_memory"))?;
@@ -97,6 +99,7 @@ impl VercelFunction {
             concurrency: self.max_concurrency,
             include_files: self.include_files.map(|glob| vec![glob]),
             exclude_files: self.exclude_files.map(|glob| vec![glob]),
+            runtime,
             ..FunctionEntry::default()
         })
     }
@@ -118,8 +121,9 @@ fn seconds(text: ConfigText<'_>, duration: Spanned<Duration>) -> Result<Spanned<
     Ok(seconds)
 }
 
-/// A runtime is a package with a version; those that ship does not replace would build nothing here.
-fn check_runtime(text: ConfigText<'_>, runtime: &Spanned<String>) -> Result<(), ConfigError> {
+/// The interpreter that a runtime means, where it means one. It is a package with a version; those that ship does not replace would
+/// build nothing here.
+fn interpreter(text: ConfigText<'_>, runtime: &Spanned<String>) -> Result<Option<Spanned<String>>, ConfigError> {
     let wrong = |message: String| Err(text.error(runtime.span(), message).coded("invalid_function_runtime"));
     let at = runtime.get_ref().rfind('@').filter(|at| *at > 0);
     let Some((name, version)) = at.map(|at| (&runtime.get_ref()[..at], &runtime.get_ref()[at + 1..])) else {
@@ -128,10 +132,13 @@ fn check_runtime(text: ConfigText<'_>, runtime: &Spanned<String>) -> Result<(), 
     if !version.starts_with(|first: char| first.is_ascii_digit()) {
         return wrong(format!("`{version}` is not a version: a runtime is written as `@vercel/go@3.2.0`"));
     }
+    if name == VERCEL_DENO {
+        return Ok(Some(Spanned::new(runtime.span(), FunctionRuntime::Deno.to_string())));
+    }
     if !KNOWN_RUNTIMES.contains(&name) {
         return wrong(format!(
             "ship does not run the builder `{name}`: functions are in Go, TypeScript, Python or Rust"
         ));
     }
-    Ok(())
+    Ok(None)
 }

@@ -6,7 +6,8 @@ use crate::testing::TestProject;
 fn bundled(project: &TestProject, entries: &[(&str, &str)]) -> Result<Bundled, BundleError> {
     let root = project.root();
     let entries = entries.iter().map(|(name, file)| ((*name).to_owned(), root.join(file))).collect();
-    bundle(&BundleRequest { project: &root, base: &root, entries, made: BTreeMap::new(), forced: BTreeSet::new() })
+    let (made, forced, runtime) = (BTreeMap::new(), BTreeSet::new(), FunctionRuntime::Node);
+    bundle(&BundleRequest { project: &root, base: &root, entries, made, forced, runtime })
 }
 
 fn text(function: &BundledFunction, module: &str) -> String {

@@ -9,7 +9,8 @@ fn located(text: &str) -> (String, Vec<String>, bool) {
         std::fs::create_dir_all(base.join(file).parent().unwrap()).unwrap();
         std::fs::write(base.join(file), "").unwrap();
     }
-    let module = Module { file: &base.join("api/a.ts"), base: &base, place: "api/a.ts" };
+    let (file, runtime) = (base.join("api/a.ts"), FunctionRuntime::Bun);
+    let module = Module { file: &file, base: &base, place: "api/a.ts", runtime, is_entry: true };
     let found = locate(&module, SourceType::ts(), text);
     let mut edited = String::new();
     let mut end = 0;
@@ -32,6 +33,9 @@ fn places() {
     assert_eq!(edited("f(import.meta.url)"), "f((globalThis.__ship.url+\"api/a.ts\"))");
     assert_eq!(edited("f(import.meta.dirname)"), "f((globalThis.__ship.folder+\"/api\"))");
     assert_eq!(edited("f(import.meta.filename)"), "f((globalThis.__ship.folder+\"/api/a.ts\"))");
+    assert_eq!(edited("f(import.meta.dir)"), "f((globalThis.__ship.folder+\"/api\"))");
+    assert_eq!(edited("f(import.meta.file)"), "f(\"a.ts\")");
+    assert_eq!(edited("if (import.meta.main) f()"), "if (true) f()");
     let own = "const __dirname = dirname(fileURLToPath(import.meta.url)); f(__dirname, 'import.meta.url')";
     assert_eq!(edited(own), own.replacen("import.meta.url", "(globalThis.__ship.url+\"api/a.ts\")", 1));
     for untouched in ["f(a.__dirname)", "f({ __dirname: 1 })", "f(import.meta.env)", "f('__dirname')"] {

@@ -47,6 +47,29 @@ fn functions() {
     }
 }
 
+/// A module asks for an interpreter in its first line, or by calling what only that one has; one that looks first what it runs
+/// on asks for none.
+#[test]
+fn interpreters() {
+    let asked = |text: &str| scan("api/a.ts", text).interpreter;
+    let (bun, deno) = (Some(FunctionRuntime::Bun), Some(FunctionRuntime::Deno));
+    assert_eq!(asked("#!/usr/bin/env bun\nexport default {}"), bun);
+    assert_eq!(asked("#!/usr/bin/env -S deno run -A\nexport default ("), deno);
+    assert_eq!(asked("#!/usr/bin/env node\nDeno.serve(answer)"), Some(FunctionRuntime::Node));
+    assert_eq!(asked("const server = Bun.serve({ routes });\nconsole.log(server.url)"), bun);
+    assert_eq!(asked("if (import.meta.main) { Deno.serve(answer) }"), deno);
+    assert!(is_function("Deno.serve(() => new Response(''))"));
+    for text in [
+        "export default { fetch }",
+        "if (globalThis.Bun) { Bun.serve({ fetch }) } else { serve(app) }",
+        "typeof Deno === 'undefined' || Deno.serve(answer)",
+        "export const start = () => Bun.serve({ fetch })",
+        "const text = 'Deno.serve()'",
+    ] {
+        assert_eq!(asked(text), None, "{text}");
+    }
+}
+
 /// What cannot answer one is a helper, and nothing is said about it.
 #[test]
 fn helpers() {
