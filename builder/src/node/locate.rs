@@ -188,7 +188,7 @@ impl Visitor<'_> {
 }
 
 impl<'a> Visit<'a> for Visitor<'_> {
-    /// A `require` that a module makes for itself requires what the one of CommonJS would: without its declaration, the bundler
+    /// A `require` that a module makes for itself requires what the one of `CommonJS` would: without its declaration, the bundler
     /// sees that.
     fn visit_variable_declaration(&mut self, declaration: &VariableDeclaration<'a>) {
         if makes_require(declaration) {

@@ -85,7 +85,7 @@ fn pages() {
     assert_eq!(found("app.set('trust proxy', 'loopback'); app.set('view engine', name)"), (vec![], vec![]));
 }
 
-/// A module of ECMAScript that makes a `require` for itself is read as one of CommonJS is.
+/// A module of ECMAScript that makes a `require` for itself is read as one of `CommonJS` is.
 #[test]
 fn own_require() {
     let edited = |text: &str| located(text).0;
