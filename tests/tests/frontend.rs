@@ -180,7 +180,7 @@ fn failures() {
     Building the frontend: true
     Built the frontend in [TIME]
     error: STATIC_BUILD_NO_OUT_DIR: the build `true` left none of the folders `dist`
-    hint: `[build] output` of ship.toml names the folder that the build writes
+    hint: `[build] output` of ship.toml, or `outputDirectory` of vercel.json, names the folder that the build writes
     ");
     insta::assert_snapshot!(failure("[build]\ncommand = \"mkdir -p empty/in\"\noutput = \"empty\"\n"), @"
     exit code: 1
@@ -189,7 +189,7 @@ fn failures() {
     Building the frontend: mkdir -p empty/in
     Built the frontend in [TIME]
     error: STATIC_BUILD_EMPTY_OUT_DIR: the build `mkdir -p empty/in` left no file in `empty`
-    hint: `[build] output` of ship.toml names the folder that the build writes
+    hint: `[build] output` of ship.toml, or `outputDirectory` of vercel.json, names the folder that the build writes
     ");
     insta::assert_snapshot!(failure("[build]\ncommand = \"touch file\"\noutput = \"file\"\n"), @"
     exit code: 1
@@ -198,7 +198,7 @@ fn failures() {
     Building the frontend: touch file
     Built the frontend in [TIME]
     error: STATIC_BUILD_NOT_A_DIR: the output of the build, `file`, is not a folder
-    hint: `[build] output` of ship.toml names the folder that the build writes
+    hint: `[build] output` of ship.toml, or `outputDirectory` of vercel.json, names the folder that the build writes
     ");
     let bundles = "mkdir -p build/client build/server/a build/server/b\n\
                    touch build/client/a.js build/server/a/index.js build/server/b/index.js\n";

@@ -175,7 +175,7 @@ impl FrontendError {
                 Some((*hint).to_owned())
             }
             Self::NoOutput { .. } | Self::OutputNotAFolder { .. } | Self::EmptyOutput { .. } => {
-                Some("`[build] output` of ship.toml names the folder that the build writes".to_owned())
+                Some("`[build] output` of ship.toml, or `outputDirectory` of vercel.json, names the folder that the build writes".to_owned())
             }
             Self::CannotRun { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
                 "install it, or say what builds with `[build] command` in ship.toml; `command = \"\"` builds nothing"

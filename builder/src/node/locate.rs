@@ -13,6 +13,8 @@ use oxc::parser::Parser;
 use oxc::span::{SourceType, Span};
 use ship_core::FunctionRuntime;
 
+use super::place::package_folder;
+
 /// The launcher's word for the artifact's folder, `/` not included, and for its URL, `/` included.
 const FOLDER: &str = "globalThis.__ship.folder";
 const URL: &str = "globalThis.__ship.url";
@@ -158,7 +160,7 @@ impl Visitor<'_> {
 
     /// Takes note of a file or folder, as far as it is there, and in the artifact's reach.
     fn reads(&mut self, path: &Path) {
-        let Some(path) = normal(path) else { return };
+        let Some(path) = normal(path).map(before_pattern) else { return };
         let is_within = path.starts_with(self.module.base) && path != self.module.base;
         let is_secret = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with(".env"));
         if is_within && !is_secret && path.exists() && !self.found.files.contains(&path) {
@@ -189,6 +191,10 @@ impl Visitor<'_> {
     /// `app.set('view engine', 'ejs')`, and `app.set('views', './pages')`.
     fn setting(&mut self, arguments: &[Argument<'_>]) {
         let [Argument::StringLiteral(name), Argument::StringLiteral(value)] = arguments else { return };
+        // What a package sets is its own business.
+        if package_folder(self.module.file).is_some() {
+            return;
+        }
         let folder = match &*name.value {
             VIEW_ENGINE => {
                 self.found.packages.push(value.value.to_string());
@@ -202,7 +208,7 @@ impl Visitor<'_> {
 }
 
 impl<'a> Visit<'a> for Visitor<'_> {
-    /// A `require` that a module makes for itself requires what the one of CommonJS would: without its declaration, the bundler
+    /// A `require` that a module makes for itself requires what the one of `CommonJS` would: without its declaration, the bundler
     /// sees that.
     fn visit_variable_declaration(&mut self, declaration: &VariableDeclaration<'a>) {
         if makes_require(declaration) {
@@ -342,6 +348,12 @@ fn normal(path: &Path) -> Option<PathBuf> {
         }
     }
     Some(normal)
+}
+
+/// The folder in front of a name that is filled in when it is used: `locales` of `locales/{{lng}}/*.json`.
+fn before_pattern(path: PathBuf) -> PathBuf {
+    let is_pattern = |part: &std::path::Component<'_>| part.as_os_str().to_string_lossy().contains(['{', '*']);
+    if path.exists() { path } else { path.components().take_while(|part| !is_pattern(part)).collect() }
 }
 
 /// A text as a literal of JavaScript.

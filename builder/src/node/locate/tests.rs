@@ -53,11 +53,13 @@ fn files() {
     assert_eq!(files("read(path.resolve(__dirname, './views', name))"), ["api/views"]);
     assert_eq!(files("read(new URL('./data.json', import.meta.url))"), ["api/data.json"]);
     assert_eq!(files("read(__dirname + '/data.json')"), ["api/data.json"]);
+    assert_eq!(files("read(path.join(__dirname, 'views/{{page}}/*.html'))"), ["api/views"]);
     assert_eq!(files("read(`${__dirname}/data.json`)"), ["api/data.json"]);
     let none: [&str; 0] = [];
     for text in [
         "read(path.join(__dirname, 'absent.json'))",
         "read(path.join(__dirname, '..'))",
+        "read(path.join(process.cwd(), '{{name}}.json'))",
         "read(path.join(__dirname, name))",
         "read(path.join(__dirname, '../../..', 'etc'))",
         "new URL('https://example.com', import.meta.url)",
@@ -87,7 +89,7 @@ fn pages() {
     assert_eq!(found("app.set('trust proxy', 'loopback'); app.set('view engine', name)"), (vec![], vec![]));
 }
 
-/// A module of ECMAScript that makes a `require` for itself is read as one of CommonJS is.
+/// A module of ECMAScript that makes a `require` for itself is read as one of `CommonJS` is.
 #[test]
 fn own_require() {
     let edited = |text: &str| located(text).0;
