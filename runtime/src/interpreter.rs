@@ -98,6 +98,8 @@ mod tests {
         }
         let interpreters = Interpreters::new([empty, plain, first.clone(), second]);
         assert_eq!(interpreters.command(FunctionRuntime::Node).unwrap().program, first.join("node"));
+        let absent = interpreters.command(FunctionRuntime::Deno).unwrap_err();
+        assert_eq!(absent.to_string(), "there is no `deno` on this host");
         let absent = interpreters.command(FunctionRuntime::Python).unwrap_err();
         assert_eq!(absent.to_string(), "there is no `python3` on this host");
         assert!(Interpreters::new(["relative".into()]).folders.is_empty());

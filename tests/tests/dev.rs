@@ -51,6 +51,22 @@ fn the_next_request_sees_the_edit() {
     assert!(from("/api/weather?city=Lisbon").header("access-control-allow-origin").is_some());
 }
 
+/// What runs a function is edited like the function: the next request is answered by the other.
+#[test]
+fn another_interpreter() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("api/a.ts", "export const GET = () => new Response('Bun' in globalThis ? 'bun' : 'node');\n")
+        .file("vercel.json", "{ \"bunVersion\": \"1.x\" }");
+    let (_running, url) = dev(&environment, &project);
+    assert_eq!(http::get(&format!("{url}/api/a")).success().text(), "bun");
+    project.edit("api/a.ts", "'bun'", "'Bun'");
+    assert_eq!(http::get(&format!("{url}/api/a")).success().text(), "Bun");
+    project.write("vercel.json", "{}");
+    assert_eq!(http::get(&format!("{url}/api/a")).success().text(), "node");
+}
+
 /// Many edits, each followed by a request at once: none is ever answered with what was there before.
 #[test]
 fn no_request_overtakes_an_edit() {

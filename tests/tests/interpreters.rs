@@ -182,7 +182,7 @@ fn echoed(url: &str) -> String {
     String::from_utf8_lossy(&answer[2..]).into_owned()
 }
 
-/// A file that calls `Bun.serve` is a server of the whole site, with its routes, its WebSockets and what Bun brings along.
+/// A file that calls `Bun.serve` is a server of the whole site, with its routes, its sockets and what Bun brings along.
 #[test]
 fn a_server_of_bun() {
     let environment = TestEnv::new();
