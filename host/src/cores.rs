@@ -36,7 +36,14 @@ impl Cores {
             cores.runtimes.push(runtime.handle().clone());
             let stopping = stopping.clone();
             let thread = thread::Builder::new().name(format!("visitors-{number}"));
-            cores.threads.push(thread.spawn(move || runtime.block_on(stopping.cancelled()))?);
+            cores.threads.push(thread.spawn(move || {
+                runtime.block_on(async move {
+                    tokio::select! {
+                        () = stopping.cancelled() => {}
+                        () = ship_runtime::keep_vigil() => {}
+                    }
+                });
+            })?);
         }
         Ok(cores)
     }

@@ -35,6 +35,7 @@ use crate::runtime::Runtime;
 use crate::spec::FunctionSpec;
 use crate::trunk::{Answer, ClaimNumber};
 use crate::upgraded::Upgraded;
+use crate::vigil::CallClock;
 use crate::wire::{WireError, read_whole};
 
 /// Why the instance that a request was given to did not answer it.
@@ -52,6 +53,7 @@ pub(crate) async fn invoke(
     id: Option<RequestId>,
     mut outgoing: Outgoing,
 ) -> Result<Response<FunctionBody>, InvokeError> {
+    let _clock = CallClock::start();
     let mut may_retry = true;
     loop {
         let mut lease = runtime.lease(spec, id).await?;

@@ -10,6 +10,7 @@
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
+//! | `vigil` | staying awake while calls follow each other closely |
 //! | `trunk` | one connection for small exchanges of many requests |
 //! | `wire` | HTTP/1.1 itself, without any I/O |
 //! | `interpreter` | the programs that run artifacts in Node and Python |
@@ -37,6 +38,7 @@ mod spec;
 mod supervisor;
 mod trunk;
 mod upgraded;
+mod vigil;
 mod wire;
 
 pub use body::{BodyError, BoxError, FunctionBody};
@@ -45,4 +47,5 @@ pub use interpreter::Interpreters;
 pub use runtime::Runtime;
 pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};
 pub use upgraded::Upgraded;
+pub use vigil::keep_vigil;
 pub use wire::WireError;
