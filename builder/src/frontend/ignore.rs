@@ -36,10 +36,11 @@ impl ProjectConfig {
             interrupt: &environment.interrupt,
             log: folder_cache(environment, base).join("ignore.log"),
             events,
+            turn: None,
         };
         let _ = std::fs::remove_file(&runner.log);
         match runner.run("ignore", &CommandLine::Shell(line.to_owned())) {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(FrontendError::CommandFailed { .. }) => Ok(false),
             Err(error) => Err(error),
         }
