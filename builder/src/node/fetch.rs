@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha512};
 use super::toolchain::{NodeError, PINNED_NAME, PINNED_VERSION};
 use crate::environment::BuildEnvironment;
 use crate::event::BuildEvent;
-use crate::go::http_client;
+use crate::go::{http_client, sweep};
 
 /// The packages of the pinned Node by platform, and their digests as npm's lock files write them.
 const PACKAGES: [(&str, &str, &str); 2] = [
@@ -63,9 +63,14 @@ pub(super) fn fetch(
         return Ok(());
     }
     let address = format!("{}/{package}/-/{package}-{PINNED_VERSION}.tgz", registry(environment));
+    sweep(&environment.toolchains_dir);
     let mut archive = tempfile::tempfile_in(&environment.toolchains_dir).map_err(store)?;
-    let found = download(&address, environment, &mut archive, events)
-        .map_err(|source| NodeError::Unreachable { address: address.clone(), source })?;
+    // What arrives is written here, and a full disk is not the registry's fault.
+    let failed = |source: Failure| match source.downcast::<io::Error>() {
+        Ok(source) => store(*source),
+        Err(source) => NodeError::Unreachable { address: address.clone(), source },
+    };
+    let found = download(&address, environment, &mut archive, events).map_err(failed)?;
     if found != *expected {
         return Err(NodeError::DigestMismatch { address, found, expected });
     }
