@@ -196,7 +196,7 @@ impl Write for Silenced<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.attempt((), |file| file.flush())
+        self.attempt((), Write::flush)
     }
 }
 

@@ -163,7 +163,7 @@ fn full_disk() {
     assert_eq!(silenced.write(b"a").unwrap_err().kind(), io::ErrorKind::StorageFull);
     assert_eq!(silenced.write(b"a").unwrap(), 1);
     assert_eq!(silenced.seek(SeekFrom::Current(-1)).unwrap(), 0);
-    let noise: Vec<u8> = (0_u32..200_000).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> = (0_u32..200_000).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     let mut members = ["a", "b"].map(|name| Member::data(name, Content::Bytes(noise.clone())));
     assert_eq!(pack(&mut members, &mut full).unwrap_err().kind(), io::ErrorKind::StorageFull);
 }
