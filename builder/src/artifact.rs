@@ -3,7 +3,7 @@
 mod cache;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use ship_core::{Digest, DigestHasher};
@@ -139,7 +139,7 @@ pub(crate) fn unpacked_bytes(members: &[Member]) -> Result<u64, ArtifactError> {
 /// Packs `members`, sorted by their names, into `into`, an empty file.
 pub(crate) fn pack(members: &mut [Member], into: &mut File) -> io::Result<()> {
     members.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    let mut zip = ZipWriter::new(BufWriter::with_capacity(PIECE_BYTES, into));
+    let mut zip = ZipWriter::new(BufWriter::with_capacity(PIECE_BYTES, Silenced::new(into)));
     for member in members {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
@@ -160,6 +160,56 @@ pub(crate) fn pack(members: &mut [Member], into: &mut File) -> io::Result<()> {
         }
     }
     zip.finish()?.flush()
+}
+
+/// A file that fails once. A `ZipWriter` that is dropped tries to end its archive, and prints if it cannot: after an error that
+/// was told, it believes that it could.
+struct Silenced<'f> {
+    into: &'f mut File,
+    has_failed: bool,
+    /// Where the next byte goes, or would go.
+    at: u64,
+    end: u64,
+}
+
+impl<'f> Silenced<'f> {
+    fn new(into: &'f mut File) -> Self {
+        Self { into, has_failed: false, at: 0, end: 0 }
+    }
+
+    fn attempt<T>(&mut self, pretended: T, write: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
+        if self.has_failed {
+            return Ok(pretended);
+        }
+        let done = write(self.into);
+        self.has_failed = done.is_err();
+        done
+    }
+}
+
+impl Write for Silenced<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.attempt(bytes.len(), |file| file.write(bytes))?;
+        self.at += written as u64;
+        self.end = self.end.max(self.at);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt((), Write::flush)
+    }
+}
+
+impl Seek for Silenced<'_> {
+    fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+        let pretended = match place {
+            SeekFrom::Start(at) => at,
+            SeekFrom::Current(distance) => self.at.saturating_add_signed(distance),
+            SeekFrom::End(distance) => self.end.saturating_add_signed(distance),
+        };
+        self.at = self.attempt(pretended, |file| file.seek(place))?;
+        Ok(self.at)
+    }
 }
 
 fn copy(from: &mut File, into: &mut impl Write) -> io::Result<()> {

@@ -22,5 +22,5 @@ pub use toolchain::ToolchainError;
 
 pub(crate) use build::build;
 pub(crate) use closure::{GoInputs, InputError};
-pub(crate) use fetch::client as http_client;
+pub(crate) use fetch::{client as http_client, sweep};
 pub(crate) use scan::{GoFile, NearHandler, is_go_source, mentions, scan};

@@ -31,6 +31,7 @@ mod project;
 mod pypi;
 mod python;
 mod rust;
+mod scratch;
 #[cfg(test)]
 mod testing;
 mod tree;

@@ -148,7 +148,10 @@ pub(crate) fn read(folder: &Path, project: &Path, arch: Architecture) -> Result<
         }
     }
     Ok(Prebuilt {
-        statics: folder.join("static"),
+        statics: match folder.join("static") {
+            link if link.is_symlink() => tree::follow(&link, project)?,
+            statics => statics,
+        },
         overrides,
         functions,
         pages,

@@ -7,4 +7,4 @@ mod secrets;
 
 pub(crate) use fetch::{FetchError, PinnedWheel, Unpacked, fetch};
 pub(crate) use index::{DEFAULT_INDEX, index, settings_for_uv};
-pub(crate) use secrets::Secrets;
+pub(crate) use secrets::{Secrets, without_users};

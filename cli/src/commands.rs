@@ -94,7 +94,7 @@ fn interruptible(
     command: impl Future<Output = Result<(), CommandError>>,
     interrupt: &Interrupt,
 ) -> Result<(), CommandError> {
-    let runtime = runtime(&mut Builder::new_current_thread())?;
+    let runtime = runtime(Builder::new_current_thread().thread_stack_size(STACK_BYTES))?;
     let result = runtime.block_on(async {
         tokio::select! {
             result = command => result,
@@ -108,7 +108,15 @@ fn interruptible(
     result
 }
 
+/// The stack of the threads that build, in bytes. Parsers call themselves for each level of what they read, and files that a
+/// program wrote can be nested a hundred thousand levels deep. Only what is used takes memory.
+pub(crate) const STACK_BYTES: usize = 128 * 1024 * 1024;
+
 /// A runtime with everything switched on.
 fn runtime(builder: &mut Builder) -> Result<Runtime, CommandError> {
-    builder.enable_all().build().map_err(|error| CommandError::new(ErrorKind::Host, error))
+    builder
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::new(ErrorKind::Host, error))
 }

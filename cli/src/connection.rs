@@ -42,8 +42,9 @@ pub(crate) async fn find(
     match &settings.host {
         HostChoice::At { url, origin } => {
             let from = if *origin == Origin::Flag { "--host" } else { "SHIP_HOST" };
+            let connection = named(settings, url)?;
             output.detail(format_args!("host {url}, from {from}"));
-            named(settings, url).map(Some)
+            Ok(Some(connection))
         }
         HostChoice::Embedded => {
             let Some(endpoint) = embedded::find_or_start(settings, output, policy).await? else { return Ok(None) };

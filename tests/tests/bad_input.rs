@@ -399,3 +399,15 @@ fn full_disk() {
     let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().success();
     assert_eq!(http::get(&host.site_url("site")).success().text(), "smaller");
 }
+
+/// What a program wrote may be nested far deeper than what a person writes: it is built, or refused, but ends no build.
+#[test]
+fn deeply_nested_sources() {
+    let environment = TestEnv::new();
+    let sum = vec!["1"; 50_000].join(" +\n");
+    let project = environment.project("deep").file(
+        "api/deep.ts",
+        format!("export const sum = {sum};\nexport function GET() {{ return new Response(`${{sum}}`); }}"),
+    );
+    let _ = environment.ship(["build"]).within(project.folder()).run().success();
+}

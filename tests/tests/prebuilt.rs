@@ -325,3 +325,20 @@ fn linked_packages() {
     let url = host.ship(["deploy", "--prebuilt"]).within(project.folder()).run().success().url();
     assert_eq!(http::get(&format!("{url}/api/lit")).success().text(), "bulb shade of a bulb true");
 }
+
+/// The folder of static files may be a link, but not one that publishes what is outside of the project.
+#[test]
+fn linked_static_files() {
+    let environment = TestEnv::new();
+    let elsewhere = environment.project("elsewhere").file("private.txt", "private");
+    let inside = output(&environment, "").file("dist/index.html", "home");
+    symlink("../../dist", inside.path(".vercel/output/static")).expect("the folder is writable");
+    let host = TestHost::start(&environment);
+    let deploy = || host.ship(["deploy", "--prebuilt"]).within(inside.folder()).run();
+    assert_eq!(http::get(&deploy().success().url()).success().text(), "home");
+    std::fs::remove_file(inside.path(".vercel/output/static")).expect("it was made above");
+    symlink(elsewhere.folder(), inside.path(".vercel/output/static")).expect("the folder is writable");
+    let refused = deploy().exits_with(1);
+    let link = "the symlink `.vercel/output/static` leads to";
+    assert!(refused.stderr().starts_with(&format!("error: symlink_leaves_project: {link}")), "{}", refused.stderr());
+}

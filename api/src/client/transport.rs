@@ -42,6 +42,9 @@ pub enum ClientError {
         /// What was given.
         url: String,
     },
+    /// The address holds a user, and perhaps a password, which messages would show.
+    #[error("the address of a host holds no user and no password: who may do what is in its token")]
+    AddressWithUser,
     /// The host did not take the connection.
     #[error("the host at {url} cannot be reached")]
     Unreachable {
@@ -117,6 +120,9 @@ impl Transport {
         let base_url = options.base_url.trim_end_matches('/');
         let bad_address = || ClientError::BadAddress { url: options.base_url.clone() };
         let url: reqwest::Url = base_url.parse().map_err(|_| bad_address())?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(ClientError::AddressWithUser);
+        }
         let http = http_client(&url).ok_or_else(bad_address)?;
         Ok(Self { http, base_url: base_url.into(), token: options.token.map(Into::into) })
     }

@@ -154,3 +154,16 @@ fn too_large() {
     );
     assert_eq!(error.code(), Some("function_too_large"));
 }
+
+/// A full disk is told once. Whoever ends the archive after that, in the middle of a file, finds nothing to complain about.
+#[test]
+fn full_disk() {
+    let mut full = File::options().write(true).open("/dev/full").unwrap();
+    let mut silenced = Silenced::new(&mut full);
+    assert_eq!(silenced.write(b"a").unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(silenced.write(b"a").unwrap(), 1);
+    assert_eq!(silenced.seek(SeekFrom::Current(-1)).unwrap(), 0);
+    let noise: Vec<u8> = (0_u32..200_000).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
+    let mut members = ["a", "b"].map(|name| Member::data(name, Content::Bytes(noise.clone())));
+    assert_eq!(pack(&mut members, &mut full).unwrap_err().kind(), io::ErrorKind::StorageFull);
+}

@@ -73,6 +73,9 @@ pub(super) struct Runner<'r> {
     pub(super) log: PathBuf,
     /// Told of each line.
     pub(super) events: &'r dyn Fn(BuildEvent),
+    /// An empty file whose lock says that this runs. Commands find it as their input, so where ship is killed and they go on,
+    /// the lock is theirs, and nobody else begins before they have ended.
+    pub(super) turn: Option<&'r File>,
 }
 
 impl Runner<'_> {
@@ -103,7 +106,8 @@ impl Runner<'_> {
         let mut command = line.command(&self.search_path);
         command.current_dir(self.folder).env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.env("PATH", std::env::join_paths(&self.search_path).map_err(io::Error::other)?);
-        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
+        let input = self.turn.map(File::try_clone).transpose()?.map_or_else(Stdio::null, Stdio::from);
+        command.stdin(input).stdout(writer.try_clone()?).stderr(writer).process_group(0);
         let mut child = command.spawn()?;
         // Holds the writing ends of the pipe, which would keep it from ending.
         drop(command);
@@ -208,8 +212,9 @@ mod tests {
                     lines.borrow_mut().push(line);
                 }
             },
+            turn: None,
         };
-        let result = runner.run("command", line);
+        let result = runner.run("command", line).map(drop);
         (result, lines.into_inner(), std::fs::read_to_string(log).unwrap())
     }
 

@@ -73,6 +73,25 @@ pub enum FrontendError {
         /// The file of all its lines.
         log: PathBuf,
     },
+    /// Packages were installed, but not all of their files.
+    #[error("`{command}` could not write all files of the packages")]
+    InstallHasGaps {
+        /// The command.
+        command: String,
+        /// The last lines that it printed.
+        last_lines: Vec<String>,
+        /// The file of all its lines.
+        log: PathBuf,
+    },
+    /// What ship keeps of the folder cannot be written, or what an installation left cannot be removed.
+    #[error("`{}` cannot be written", path.display())]
+    State {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The build left no folder.
     #[error("STATIC_BUILD_NO_OUT_DIR: the build `{command}` left none of the folders {}", shown(looked_for))]
     NoOutput {
@@ -147,7 +166,7 @@ impl FrontendError {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::NoBuildCommand { .. } => Some("missing_build_script"),
-            Self::CommandFailed { .. } => Some("build_command_failed"),
+            Self::CommandFailed { .. } | Self::InstallHasGaps { .. } => Some("build_command_failed"),
             Self::LockOutOfDate { .. } => Some("lock_file_out_of_date"),
             Self::NoOutput { .. } => Some("STATIC_BUILD_NO_OUT_DIR"),
             Self::NoServer { .. } => Some("missing_server"),
@@ -161,7 +180,9 @@ impl FrontendError {
     /// The last lines of what failed.
     pub fn last_lines(&self) -> &[String] {
         match self {
-            Self::CommandFailed { last_lines, .. } | Self::NoOutput { last_lines, .. } => last_lines,
+            Self::CommandFailed { last_lines, .. }
+            | Self::NoOutput { last_lines, .. }
+            | Self::InstallHasGaps { last_lines, .. } => last_lines,
             _ => &[],
         }
     }
@@ -169,6 +190,10 @@ impl FrontendError {
     /// What to do next, where that can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::InstallHasGaps { .. } => Some(
+                "make room on the disk and run the command again; packages that were there before may need `npm ci`"
+                    .to_owned(),
+            ),
             Self::CommandFailed { log, .. } => Some(format!("all it printed is in {}", log.display())),
             Self::LockOutOfDate { .. } => Some("`npm install` brings it up to date".to_owned()),
             Self::NoOutput { hint: Some(hint), .. } | Self::NoServer { hint: Some(hint), .. } => {

@@ -36,6 +36,7 @@ impl ProjectConfig {
             interrupt: &environment.interrupt,
             log: folder_cache(environment, base).join("ignore.log"),
             events,
+            turn: None,
         };
         let _ = std::fs::remove_file(&runner.log);
         match runner.run("ignore", &CommandLine::Shell(line.to_owned())) {

@@ -1,7 +1,9 @@
-//! Whether a project's packages are installed as its lock file says.
+//! Whether a project's packages are installed as its lock file says, and what becomes of an installation that did not end.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use ship_core::{Digest, DigestHasher};
@@ -16,15 +18,17 @@ use crate::tree::FileStat;
 pub(super) struct Installed {
     /// The digest of what was to be installed.
     wanted: Digest,
-    /// The folder of the packages, as it was made.
+    /// The folder of the packages, as it was made. File systems give the number of a removed folder to the next one.
     inode: u64,
+    /// When that was, where the file system knows.
+    made: Option<SystemTime>,
 }
 
 impl Installed {
     /// What is there now, as an installation of `wanted`; `None` if nothing is.
     pub(super) fn now(manager: &PackageManager, wanted: Digest) -> Option<Self> {
         let folder = manager.root.join("node_modules").metadata().ok()?;
-        Some(Self { wanted, inode: FileStat::of(&folder).inode })
+        Some(Self { wanted, inode: FileStat::of(&folder).inode, made: folder.created().ok() })
     }
 
     /// Whether `file` remembers just this.
@@ -38,6 +42,81 @@ impl Installed {
         if let Err(error) = write_json(file, self) {
             tracing::debug!(file = %file.display(), %error, "an installation cannot be remembered");
         }
+    }
+}
+
+/// An installation while it runs. One that is killed or fails leaves packages that are half there, and no package manager finds
+/// out which: they are taken away before the next one, unless there were packages before, which are somebody's.
+#[derive(Debug)]
+pub(super) struct Attempt<'m> {
+    manager: &'m PackageManager,
+    mark: PathBuf,
+}
+
+/// What is noted of an attempt until it has ended well.
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    /// Whether there were packages before.
+    had_packages: bool,
+}
+
+impl<'m> Attempt<'m> {
+    /// The attempt that is noted in `cache`, if one is.
+    pub(super) fn new(manager: &'m PackageManager, cache: &Path) -> Self {
+        Self { manager, mark: cache.join("installing.json") }
+    }
+
+    /// Takes away what an attempt has left that did not end, and gives whether packages stayed that are in doubt. One that went
+    /// on without ship until its package manager noted its end is as good as any.
+    pub(super) fn clear(&self) -> io::Result<bool> {
+        let Some(mark) = self.noted() else { return Ok(false) };
+        // What package managers write last; Bun has nothing of the kind.
+        let last = [".package-lock.json", ".modules.yaml", ".yarn-integrity", ".yarn-state.yml"];
+        let is_done = is_newer(&last.map(|name| self.modules().join(name)), &self.mark);
+        if mark.had_packages && !is_done {
+            return Ok(true);
+        }
+        if !is_done {
+            self.remove_packages()?;
+        }
+        self.end();
+        Ok(false)
+    }
+
+    fn remove_packages(&self) -> io::Result<()> {
+        match std::fs::remove_dir_all(self.modules()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that it begins.
+    pub(super) fn begin(&self) -> io::Result<()> {
+        let had_packages = self.noted().map_or_else(|| self.modules().exists(), |mark| mark.had_packages);
+        write_json(&self.mark, &Mark { had_packages })
+    }
+
+    /// Notes that all is there.
+    pub(super) fn end(&self) {
+        let _ = std::fs::remove_file(&self.mark);
+    }
+
+    /// Whether it left gaps although it said that all is well: npm only warns of a file that it could not write. Then npm's own
+    /// note of what is installed goes, so that nobody believes it.
+    pub(super) fn has_gaps(&self, last_lines: &[String]) -> bool {
+        let has_gaps = last_lines.iter().any(|line| line.contains("TAR_ENTRY_ERROR"));
+        if has_gaps {
+            let _ = std::fs::remove_file(self.modules().join(".package-lock.json"));
+        }
+        has_gaps
+    }
+
+    fn noted(&self) -> Option<Mark> {
+        serde_json::from_slice(&std::fs::read(&self.mark).ok()?).ok()
+    }
+
+    fn modules(&self) -> PathBuf {
+        self.manager.root.join("node_modules")
     }
 }
 
@@ -161,6 +240,48 @@ mod tests {
         assert_eq!(missing(r#"{"dependencies": {"a": "^2"}}"#, r#"{"lockfileVersion": 1}"#), None);
     }
 
+    /// An attempt that did not end: what it left goes, unless there were packages before or its package manager says that all is
+    /// there.
+    #[test]
+    fn attempts() {
+        let lock = r#"{"packages": {"node_modules/a": {"version": "1.0.0"}}}"#;
+        let begun = |with_packages: bool, ends: bool| {
+            let (project, manager) = project(lock, "{}");
+            let modules = project.root().join("node_modules");
+            let before = std::fs::File::options().write(true).open(modules.join(".package-lock.json")).unwrap();
+            before.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            if !with_packages {
+                std::fs::remove_dir_all(&modules).unwrap();
+            }
+            let cache = project.root().join("cache");
+            assert!(!Attempt::new(&manager, &cache).clear().unwrap());
+            Attempt::new(&manager, &cache).begin().unwrap();
+            project.write("node_modules/a/package.json", "half of it");
+            if ends {
+                project.write("node_modules/.package-lock.json", lock);
+            }
+            let next = Attempt::new(&manager, &cache);
+            (next.clear().unwrap(), modules.join("a/package.json").exists(), next.noted().is_some())
+        };
+        assert_eq!(begun(false, false), (false, false, false));
+        assert_eq!(begun(true, false), (true, true, true));
+        assert_eq!(begun(false, true), (false, true, false));
+        assert_eq!(begun(true, true), (false, true, false));
+    }
+
+    /// npm says that all is well although it could not write a file: nothing that it left is believed.
+    #[test]
+    fn gaps() {
+        let lock = r#"{"packages": {"node_modules/a": {"version": "1.0.0"}}}"#;
+        let (project, manager) = project(lock, lock);
+        let attempt = Attempt::new(&manager, &project.root());
+        assert!(!attempt.has_gaps(&["added 1 package".to_owned()]));
+        assert!(is_as_locked(&manager));
+        let lines = ["npm warn tar TAR_ENTRY_ERROR ENOSPC: no space left on device, write", "added 1 package"];
+        assert!(attempt.has_gaps(&lines.map(str::to_owned)));
+        assert!(!is_as_locked(&manager));
+    }
+
     /// What ship installed is known again until something else is wanted or the folder is another.
     #[test]
     fn remembered() {
@@ -176,6 +297,11 @@ mod tests {
         now().remember(&file);
         std::fs::rename(project.root().join("node_modules"), project.root().join("old")).unwrap();
         assert!(Installed::now(&manager, digest()).is_none());
+        project.write("node_modules/a/index.js", "");
+        assert!(!now().is_remembered(&file));
+        now().remember(&file);
+        // The new folder may well have the number of the old one.
+        std::fs::remove_dir_all(project.root().join("node_modules")).unwrap();
         project.write("node_modules/a/index.js", "");
         assert!(!now().is_remembered(&file));
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ship_core::{Digest, DigestHasher};
 
 use super::command::{CommandLine, Runner, find_program};
-use super::install::{self, Installed};
+use super::install::{self, Attempt, Installed};
 use super::package_json::{PACKAGE_JSON, PackageJson};
 use super::package_manager::PackageManager;
 use super::routes::Serving;
@@ -110,11 +110,7 @@ fn install_for_functions(
 ) -> Result<(), FrontendError> {
     for folder in package_folders(config) {
         if let Some(packages) = Frontend::of_packages(&folder, &config.build, project.root())? {
-            let work = Work::new(project, &folder, &packages, environment, context, events)?;
-            if work.manager.as_ref().is_some_and(PackageManager::is_left_to_a_person) {
-                continue;
-            }
-            work.install_in_turn()?;
+            Work::new(project, &folder, &packages, environment, context, events)?.install_where_missing()?;
         }
     }
     Ok(())
@@ -129,6 +125,24 @@ fn package_folders(config: &ProjectConfig) -> BTreeSet<PathBuf> {
         folders.into_iter().find(|folder| folder.join(PACKAGE_JSON).is_file())
     };
     functions.filter_map(|function| package_of(&function.file)).collect()
+}
+
+/// The lock of the packages that are installed together.
+const INSTALL_LOCK: &str = "install-lock";
+
+/// Waits until no other ship works where `cache` is about: two would write the same files.
+fn take_turn(cache: &Path, name: &str) -> Option<File> {
+    std::fs::create_dir_all(cache).ok()?;
+    // Commands that run in this turn have it as their input.
+    let file = File::options().create(true).truncate(false).read(true).write(true).open(cache.join(name)).ok()?;
+    file.lock().ok()?;
+    Some(file)
+}
+
+/// Takes away what an installation has left that did not end; see [`Attempt::clear`].
+fn clear(attempt: &Attempt<'_>, manager: &PackageManager) -> Result<bool, FrontendError> {
+    let failed = |source| FrontendError::State { path: manager.root.join("node_modules"), source };
+    attempt.clear().map_err(failed)
 }
 
 /// One build of a frontend.
@@ -177,7 +191,7 @@ impl<'w> Work<'w> {
 
     /// The folder that the build leaves, relative to the folder it runs in; built if it is not there as it should be.
     fn output(&self) -> Result<PathBuf, FrontendError> {
-        let _turn = self.turn();
+        let turn = take_turn(&self.cache, "lock");
         let record_file = self.cache.join("built.json");
         let inputs = self.inputs();
         let known = Record::read(&record_file);
@@ -186,7 +200,7 @@ impl<'w> Work<'w> {
         {
             return Ok(record.output);
         }
-        let output = self.build()?;
+        let output = self.build(turn.as_ref())?;
         // What was edited while the build ran, or was written by it, is not known to be in it.
         if let (Some(inputs), Ok(left)) = (inputs, self.state_of(&output))
             && self.inputs() == Some(inputs)
@@ -194,14 +208,6 @@ impl<'w> Work<'w> {
             Record { inputs, output: output.clone(), left }.write(&record_file);
         }
         Ok(output)
-    }
-
-    /// Waits until no other ship builds this folder: two would write the same files.
-    fn turn(&self) -> Option<File> {
-        std::fs::create_dir_all(&self.cache).ok()?;
-        let file = File::options().create(true).truncate(false).write(true).open(self.cache.join("lock")).ok()?;
-        file.lock().ok()?;
-        Some(file)
     }
 
     fn state_of(&self, output: &Path) -> Result<Digest, tree::TreeError> {
@@ -230,10 +236,10 @@ impl<'w> Work<'w> {
         Some(hasher.finish())
     }
 
-    fn build(&self) -> Result<PathBuf, FrontendError> {
+    fn build(&self, turn: Option<&File>) -> Result<PathBuf, FrontendError> {
         let started = SystemTime::now();
         let time = Instant::now();
-        let mut runner = self.runner(self.base);
+        let mut runner = self.runner(self.base, turn);
         // The log is that of the last build.
         let _ = std::fs::remove_file(&runner.log);
         if let Some(programs) = self.programs_for_script()? {
@@ -268,7 +274,7 @@ impl<'w> Work<'w> {
         files.filter_map(WrittenFile::read).collect()
     }
 
-    fn runner<'r>(&'r self, folder: &'r Path) -> Runner<'r> {
+    fn runner<'r>(&'r self, folder: &'r Path, turn: Option<&'r File>) -> Runner<'r> {
         Runner {
             folder,
             search_path: self.search_path.clone(),
@@ -276,12 +282,24 @@ impl<'w> Work<'w> {
             interrupt: &self.environment.interrupt,
             log: self.cache.join("build.log"),
             events: self.events,
+            turn,
         }
     }
 
-    /// Installs the packages, and nothing else.
-    fn install_in_turn(&self) -> Result<(), FrontendError> {
-        let _turn = self.turn();
+    /// Installs the packages, and nothing else. Where no lock file says what there should be, what is there stays as it is.
+    fn install_where_missing(&self) -> Result<(), FrontendError> {
+        let _turn = take_turn(&self.cache, "lock");
+        let is_in_doubt = match &self.manager {
+            Some(manager) => {
+                let cache = folder_cache(self.environment, &manager.root);
+                let _turn = take_turn(&cache, INSTALL_LOCK);
+                clear(&Attempt::new(manager, &cache), manager)?
+            }
+            None => false,
+        };
+        if !is_in_doubt && self.manager.as_ref().is_some_and(PackageManager::is_left_to_a_person) {
+            return Ok(());
+        }
         self.install()
     }
 
@@ -298,8 +316,13 @@ impl<'w> Work<'w> {
         };
         let record = self.cache.join("installed.json");
         let wanted = install::wanted(manager, self.base, &line.shown());
-        let is_known = Installed::now(manager, wanted).is_some_and(|now| now.is_remembered(&record));
-        if is_known || (own_rules && install::is_as_locked(manager)) {
+        // Several packages of a workspace have their packages in one folder.
+        let cache = folder_cache(self.environment, &manager.root);
+        let turn = take_turn(&cache, INSTALL_LOCK);
+        let attempt = Attempt::new(manager, &cache);
+        let is_in_doubt = clear(&attempt, manager)?;
+        let is_known = || Installed::now(manager, wanted).is_some_and(|now| now.is_remembered(&record));
+        if !is_in_doubt && (is_known() || (own_rules && install::is_as_locked(manager))) {
             return Ok(());
         }
         if own_rules && let Some(dependency) = install::missing_in_lock(manager, package) {
@@ -307,7 +330,14 @@ impl<'w> Work<'w> {
             return Err(FrontendError::LockOutOfDate { lock: shown_below(self.project.root(), lock), dependency });
         }
         (self.events)(BuildEvent::FrontendInstalling { command: line.shown() });
-        self.runner(if own_rules { &manager.root } else { self.base }).run("install", &line)?;
+        attempt.begin().map_err(|source| FrontendError::State { path: cache.clone(), source })?;
+        let runner = self.runner(if own_rules { &manager.root } else { self.base }, turn.as_ref());
+        let last_lines = runner.run("install", &line)?;
+        if attempt.has_gaps(&last_lines) {
+            let (command, log) = (line.shown(), runner.log);
+            return Err(FrontendError::InstallHasGaps { command, last_lines, log });
+        }
+        attempt.end();
         if let Some(installed) = Installed::now(manager, wanted) {
             installed.remember(&record);
         }

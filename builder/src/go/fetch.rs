@@ -92,7 +92,7 @@ pub(super) fn fetch_pinned(
 }
 
 /// Removes what a killed process left half unpacked. The lock is held, so nobody is at it.
-fn sweep(toolchains: &Path) {
+pub(crate) fn sweep(toolchains: &Path) {
     let Ok(entries) = std::fs::read_dir(toolchains) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(UNPACKING)) {
         if let Err(error) = std::fs::remove_dir_all(entry.path()) {

@@ -6,7 +6,7 @@
 //! path; nothing is written into the project, and imports work as if the function were compiled where it stands.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{DirEntry, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ use super::gomod::{Dependencies, Module};
 use super::names::FileNames;
 use super::scan::GoFile;
 use super::toolchain::language_version;
+use crate::scratch;
 
 /// How the names of build folders begin.
 const FOLDER_PREFIX: &str = "go-build-";
@@ -87,7 +88,7 @@ impl Stage {
         go_version: &str,
         (project, site): (&Path, &Path),
     ) -> io::Result<Self> {
-        let (folder, lock) = new_folder(cache)?;
+        let (folder, lock) = scratch::new_folder(cache, FOLDER_PREFIX)?;
         let mut stage = Self { folder, _lock: lock, origins: HashMap::new() };
         let mut overlay = Overlay::default();
         let has_server = functions.iter().any(|function| function.entry == GoEntry::Server);
@@ -229,31 +230,6 @@ impl Stage {
     }
 }
 
-/// Makes a build folder below `cache` and locks it, after removing those that builds have left that were killed. The lock on
-/// `cache` itself keeps others from taking a new folder for a leftover before it is locked.
-fn new_folder(cache: &Path) -> io::Result<(TempDir, File)> {
-    std::fs::create_dir_all(cache)?;
-    let all = File::open(cache)?;
-    all.lock()?;
-    remove_leftovers(cache);
-    let folder = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir_in(cache)?;
-    let lock = File::open(folder.path())?;
-    lock.lock()?;
-    Ok((folder, lock))
-}
-
-/// Removes the build folders that nobody has locked. One that cannot be removed costs room, not correctness.
-fn remove_leftovers(cache: &Path) {
-    let Ok(entries) = std::fs::read_dir(cache) else { return };
-    let is_build = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(FOLDER_PREFIX);
-    for entry in entries.filter_map(Result::ok).filter(is_build) {
-        let is_left = File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
-        if is_left && let Err(error) = std::fs::remove_dir_all(entry.path()) {
-            tracing::debug!(folder = %entry.path().display(), %error, "what a build left cannot be removed");
-        }
-    }
-}
-
 /// A file's text as part of a package called `name`. Only names change and no line moves, so messages and stack traces keep the
 /// lines that a person sees in an editor. A `main` of the file's own gives way, unnamed but still compiled.
 fn as_package(name: &str, text: &str, scan: &GoFile) -> String {
@@ -275,17 +251,6 @@ fn render(template: &str, values: minijinja::Value) -> String {
 mod tests {
     use super::super::scan::scan;
     use super::*;
-
-    /// What a killed build has left goes with the next one; what is in use stays.
-    #[test]
-    fn leftovers() {
-        let cache = tempfile::tempdir().unwrap();
-        let left = cache.path().join("go-build-left");
-        std::fs::create_dir_all(left.join("src")).unwrap();
-        let (used, _lock) = new_folder(cache.path()).unwrap();
-        let (other, _other_lock) = new_folder(cache.path()).unwrap();
-        assert!(!left.exists() && used.path().exists() && other.path().exists());
-    }
 
     /// The package becomes `main`, a `main` of its own becomes nameless, and every line stays where it was.
     #[test]

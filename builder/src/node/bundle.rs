@@ -77,10 +77,14 @@ impl Bundled {
     }
 }
 
+/// The stack of a thread that parses, in bytes: it calls itself for each level of what it reads. Only what is used takes memory.
+const STACK_BYTES: usize = 128 * 1024 * 1024;
+
 /// Bundles all functions of a project.
 pub(super) fn bundle(request: &BundleRequest<'_>) -> Result<Bundled, BundleError> {
     let failed = |error: &dyn std::fmt::Display| BundleError::Failed { message: error.to_string() };
-    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| failed(&error))?;
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let threads = threads.thread_stack_size(STACK_BYTES).enable_all().build().map_err(|error| failed(&error))?;
     let mut forced = request.forced.clone();
     let mut runs = 0;
     loop {

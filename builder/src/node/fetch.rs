@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha512};
 use super::toolchain::{BASELINE, Interpreter, InterpreterError, Package};
 use crate::environment::BuildEnvironment;
 use crate::event::BuildEvent;
-use crate::go::http_client;
+use crate::go::{http_client, sweep};
 
 /// What npm asks when nothing is set.
 const DEFAULT_REGISTRY: &str = "https://registry.npmjs.org";
@@ -47,11 +47,18 @@ pub(super) fn fetch(
     if interpreter.program_in(folder).is_file() {
         return Ok(());
     }
+    sweep(&environment.toolchains_dir);
     let (address, expected) = (address(&registry(environment), package, version), package.integrity);
     let mut archive = tempfile::tempfile_in(&environment.toolchains_dir).map_err(store)?;
-    let found = download(&address, interpreter, environment, &mut archive, events).map_err(|source| {
-        InterpreterError::Unreachable { needed: interpreter.needed(), name, address: address.clone(), homepage, source }
-    })?;
+    // What arrives is written here, and a full disk is not the registry's fault.
+    let failed = |source: Failure| match source.downcast::<io::Error>() {
+        Ok(source) => store(*source),
+        Err(source) => {
+            let (needed, address) = (interpreter.needed(), address.clone());
+            InterpreterError::Unreachable { needed, name, address, homepage, source }
+        }
+    };
+    let found = download(&address, interpreter, environment, &mut archive, events).map_err(failed)?;
     if found != expected {
         return Err(InterpreterError::DigestMismatch { name, address, found, expected });
     }

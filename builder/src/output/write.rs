@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use ship_core::{Asset, Digest, DigestHasher, Manifest, Prerender, QueryPlace};
+use ship_core::{Asset, Digest, DigestHasher, Manifest, Prerender, QueryPlace, SitePath};
 use zip::ZipArchive;
+use zip::read::ZipFile;
 
 use super::{BuildOutput, BuiltFunction};
 use crate::assets::media_type;
@@ -110,8 +111,7 @@ impl Part<'_> {
                 let folder = output.join(format!("{}.func", self.place));
                 make_folder(&folder)?;
                 write_text(&folder.join(VC_CONFIG), config)?;
-                let failed = |source| WriteOutputError { path: built.artifact.clone(), source };
-                unpack(&built.artifact, &folder).map_err(failed)?;
+                unpack(&built.artifact, &folder)?;
                 copy(&built.artifact, &output.join(format!("{}.zip", self.place)))
             }
         }
@@ -224,23 +224,28 @@ fn function_config(output: &BuildOutput, built: &BuiltFunction) -> String {
 }
 
 /// Unpacks an artifact that this crate made.
-fn unpack(artifact: &Path, folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut zip = ZipArchive::new(File::open(artifact)?)?;
+fn unpack(artifact: &Path, folder: &Path) -> Result<(), WriteOutputError> {
+    let unreadable = |source| WriteOutputError { path: artifact.to_owned(), source };
+    let mut zip = File::open(artifact).and_then(|file| Ok(ZipArchive::new(file)?)).map_err(unreadable)?;
     for index in 0..zip.len() {
-        let mut entry = zip.by_index(index)?;
-        let name = entry.name()?.parse::<ship_core::SitePath>().map_err(io::Error::other)?;
+        let mut entry = zip.by_index(index).map_err(|error| unreadable(error.into()))?;
+        let name = entry.name().map_err(io::Error::from);
+        let name = name.and_then(|name| name.parse::<SitePath>().map_err(io::Error::other)).map_err(unreadable)?;
         let place = folder.join(name.as_str());
-        std::fs::create_dir_all(place.parent().unwrap_or(folder))?;
-        if entry.is_symlink() {
-            std::os::unix::fs::symlink(io::read_to_string(entry)?, place)?;
-            continue;
-        }
-        let mode = entry.unix_mode().unwrap_or(0o644) & 0o777;
-        let mut file = File::options().write(true).create_new(true).mode(mode).open(place)?;
-        io::copy(&mut entry, &mut file)?;
+        make_folder(place.parent().unwrap_or(folder))?;
+        unpack_one(&mut entry, &place).map_err(|source| WriteOutputError { path: place, source })?;
     }
     Ok(())
+}
+
+fn unpack_one(entry: &mut ZipFile<'_, File>, place: &Path) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if entry.is_symlink() {
+        return std::os::unix::fs::symlink(io::read_to_string(entry)?, place);
+    }
+    let mode = entry.unix_mode().unwrap_or(0o644) & 0o777;
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(place)?;
+    io::copy(entry, &mut file).map(drop)
 }
 
 fn write_text(file: &Path, text: &str) -> Result<(), WriteOutputError> {

@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::index;
 use crate::environment::BuildEnvironment;
 use crate::event::BuildEvent;
-use crate::go::http_client;
+use crate::go::{http_client, sweep};
 
 /// A program of a version that ship chose.
 pub(crate) struct PinnedWheel {
@@ -101,11 +101,16 @@ pub(crate) fn fetch(
     if let Some(program) = pinned.fetched(environment) {
         return Ok(program);
     }
+    sweep(toolchains);
     let mut archive = tempfile::tempfile_in(toolchains).map_err(store)?;
     let page = format!("{}/{}/", index::index(environment).trim_end_matches('/'), pinned.project);
-    let unreachable = |source: Refusal| FetchError::Unreachable { address: shown(&page), source };
+    // What arrives is written here, and a full disk is not the index's fault.
+    let failed = |source: Refusal| match source.downcast::<io::Error>() {
+        Ok(source) => FetchError::Storage { path: toolchains.clone(), source: *source },
+        Err(source) => FetchError::Unreachable { address: shown(&page), source },
+    };
     let download = Download { pinned, wheel, environment, events };
-    let found = download.run(&page, &mut archive).map_err(unreachable)?;
+    let found = download.run(&page, &mut archive).map_err(failed)?;
     if found != *expected {
         return Err(FetchError::Digest { address: shown(&page), found, expected });
     }

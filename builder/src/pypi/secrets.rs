@@ -35,18 +35,22 @@ impl Secrets {
 
     /// `text` without these passwords, and without those in whatever address it holds.
     pub(crate) fn hidden_in(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        let in_text: Vec<String> = users(&text)
-            .map(|(user, password)| password.map_or_else(|| user.to_owned(), |password| format!("{user}:{password}")))
-            .collect();
-        for user in in_text {
-            text = text.replace(&format!("://{user}@"), &format!("://{MASK}@"));
-        }
+        let mut text = without_users(text);
         for word in &self.words {
             text = text.replace(word, MASK);
         }
         text
     }
+}
+
+/// `text` without the users, and with them the passwords, of the addresses that it holds.
+pub(crate) fn without_users(text: &str) -> String {
+    let mut hidden = text.to_owned();
+    for (user, password) in users(text) {
+        let user = password.map_or_else(|| user.to_owned(), |password| format!("{user}:{password}"));
+        hidden = hidden.replace(&format!("://{user}@"), &format!("://{MASK}@"));
+    }
+    hidden
 }
 
 /// The users in the addresses that `text` holds, with their passwords.

@@ -18,6 +18,7 @@ use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
 use crate::detect::SiteFolder;
 use crate::event::BuildEvent;
 use crate::included::Inclusion;
+use crate::scratch;
 use crate::tree::{FileStat, TreeFile};
 
 /// The folder of the layer that holds the project.
@@ -157,8 +158,7 @@ impl Workshop<'_> {
         }
         let folder = self.job.environment.cache_dir.join("python");
         let failed = |source| PythonError::Storage { path: folder.clone(), source };
-        std::fs::create_dir_all(&folder).map_err(failed)?;
-        let scratch = tempfile::Builder::new().prefix("installing-").tempdir_in(&folder).map_err(failed)?;
+        let (scratch, _lock) = scratch::new_folder(&folder, "installing-").map_err(failed)?;
         let target = scratch.path().join("packages");
         std::fs::create_dir(&target).map_err(failed)?;
         let events = |event| self.job.tell(event);

@@ -16,6 +16,9 @@ use crate::detect::SiteFolder;
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
 
+/// What cargo, and whatever it starts, says when the disk is full. Linkers write through memory, where that is a signal.
+const DISK_FULL: [&str; 2] = ["No space left on device", "[Bus error]"];
+
 /// How functions are compiled in one build.
 pub(super) struct Compiler<'c> {
     pub(super) toolchain: &'c Toolchain,
@@ -47,7 +50,7 @@ impl Compiler<'_> {
             let folder = compiler_folder(&mirror.folder, &workspace.folder);
             let mirror = (mirror.folder.as_path(), workspace.root.as_path());
             let message = Places { folder: &folder, mirror, project: &self.site.project }.translate(&said);
-            return Err(RustError::Refused { message });
+            return Err(refusal(&said, &message));
         }
         events(BuildEvent::Compiled { functions: functions.len() });
         let programs = self.target_folder(mirror).join(Toolchain::target(self.arch)).join("release");
@@ -135,6 +138,16 @@ fn run(mut command: Command, events: &dyn Fn(BuildEvent)) -> io::Result<(bool, S
     Ok((cargo.wait()?.success(), said))
 }
 
+/// What `said`, as a person is to read it in `message`, is about: the functions, or the disk.
+fn refusal(said: &str, message: &str) -> RustError {
+    // Where cargo fetches from, an address may hold a password.
+    let message = crate::pypi::without_users(message);
+    if DISK_FULL.iter().any(|sign| said.contains(sign)) {
+        return RustError::DiskFull { message };
+    }
+    RustError::Refused { message }
+}
+
 /// Functions in Rust could not be compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum RustError {
@@ -148,6 +161,12 @@ pub enum RustError {
     #[error("the Rust compiler refuses the functions:\n{message}")]
     Refused {
         /// Its messages, with the user's paths.
+        message: String,
+    },
+    /// The disk is full. What the compiler says then is about the disk, not about the functions.
+    #[error("the disk is full, so the functions cannot be compiled: make room and run the command again\n{message}")]
+    DiskFull {
+        /// The compiler's messages, which name the files.
         message: String,
     },
     /// There is no standard library for the wanted processor.
@@ -213,4 +232,22 @@ pub enum RustError {
         #[source]
         source: io::Error,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A full disk is none of the functions' mistakes, however it is said; and nothing that is said holds a password.
+    #[test]
+    fn refusals() {
+        for said in ["cannot write x: No space left on device (os error 28)", "ld terminated with signal 7 [Bus error]"]
+        {
+            let full = "the disk is full, so the functions cannot be compiled: make room and run the command again\n";
+            assert_eq!(refusal(said, said).to_string(), format!("{full}{said}"));
+        }
+        let said = "unable to update http://me:secret@git.example/x.git";
+        let expected = "the Rust compiler refuses the functions:\nunable to update http://****@git.example/x.git";
+        assert_eq!(refusal(said, said).to_string(), expected);
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) struct DevArgs {
 
 pub(crate) fn run(arguments: DevArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let options = DevOptions { path: arguments.path.unwrap_or_else(|| ".".into()), listen: arguments.listen };
-    let runtime = super::runtime(&mut Builder::new_current_thread())?;
+    let runtime = super::runtime(Builder::new_current_thread().thread_stack_size(super::STACK_BYTES))?;
     let result = runtime.block_on(until_interrupted(options, settings, output));
     settings.interrupt.raise();
     // A compiler that still runs was interrupted with its terminal; nobody waits for it.

@@ -205,6 +205,7 @@ impl From<WatchError> for CommandError {
 impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         match error {
+            ClientError::AddressWithUser => Self::usage(error).hint("`--token`, or `SHIP_TOKEN`"),
             ClientError::BadAddress { .. } => Self::usage(error).hint("`--host http://127.0.0.1:7701`, or `SHIP_HOST`"),
             ClientError::Unreachable { url, source } => unreachable(&url, &source),
             // How it broke off, a reset or a close, is a matter of microseconds and helps nobody.
