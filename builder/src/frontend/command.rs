@@ -214,7 +214,7 @@ mod tests {
             },
             turn: None,
         };
-        let result = runner.run("command", line).map(drop);
+        let result = runner.run("command", line);
         (result, lines.into_inner(), std::fs::read_to_string(log).unwrap())
     }
 

@@ -78,7 +78,9 @@ fn pages() {
         for name in ["views", "pages"] {
             std::fs::create_dir(base.join(name)).unwrap();
         }
-        let module = Module { file: &base.join("api/a.js"), base: &base, place: "api/a.js" };
+        let file = base.join("api/a.js");
+        let (place, runtime) = ("api/a.js", FunctionRuntime::Node);
+        let module = Module { file: &file, base: &base, place, runtime, is_entry: true };
         let found = locate(&module, SourceType::mjs(), text);
         let name = |file: &PathBuf| file.strip_prefix(&base).unwrap().display().to_string();
         (found.packages.clone(), found.files.iter().map(name).collect::<Vec<_>>())
