@@ -6,6 +6,7 @@ mod elf;
 mod error;
 mod folder;
 mod function;
+mod images;
 mod pack;
 mod parts;
 mod prerender;
@@ -132,7 +133,7 @@ pub(crate) fn read(folder: &Path, project: &Path, arch: Architecture) -> Result<
     let place = Place { folder: &folder, project, arch };
     let config = OutputConfig::read(&place)?;
     let mut warnings = Vec::new();
-    let mut routes = routes::read(&place, config.routes, &mut warnings)?;
+    let mut routes = routes::read(&place, config.routes, config.images, &mut warnings)?;
     let mut overrides = config::overrides(&place, config.overrides)?;
     let functions = function::find(&place, &routes)?;
     let mut pages = Vec::new();

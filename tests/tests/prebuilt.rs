@@ -1,6 +1,8 @@
 //! Outputs that were built before: what an adapter of a framework left, and what `ship build` wrote, deploy as they are.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 
 use ship_tests::{TestEnv, TestHost, TestProject, http};
@@ -341,4 +343,69 @@ fn linked_static_files() {
     let refused = deploy().exits_with(1);
     let link = "the symlink `.vercel/output/static` leads to";
     assert!(refused.stderr().starts_with(&format!("error: symlink_leaves_project: {link}")), "{}", refused.stderr());
+}
+
+/// Images are answered at the addresses of an image optimizer as they are, if the output allows the question.
+#[test]
+fn images() {
+    let environment = TestEnv::new();
+    let config = r#",
+        "images": {"sizes": [64, 640], "qualities": [75], "domains": [], "formats": ["image/webp"], "minimumCacheTTL": 60,
+            "localPatterns": [{"pathname": "^/photos/.*$"}]},
+        "routes": [{"src": "/photos/secret.png", "status": 403}, {"handle": "filesystem"}]"#;
+    let project = output(&environment, config)
+        .file(".vercel/output/static/photos/a b.png", "a picture")
+        .file(".vercel/output/static/photos/secret.png", "a secret")
+        .file(".vercel/output/static/other.png", "another");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy", "--prebuilt"]).within(project.folder()).run().success().url();
+    for (question, status, text) in [
+        ("url=%2Fphotos%2Fa%20b.png&w=640&q=75", 200, "a picture"),
+        ("url=/photos/a+b.png&w=64", 200, "a picture"),
+        ("url=%2Fphotos%2Fsecret.png&w=64", 403, ""),
+        ("url=%2Fother.png&w=64", 400, ""),
+        ("url=%2Fphotos%2Fa%20b.png&w=65", 400, ""),
+        ("url=%2Fphotos%2Fa%20b.png&w=64&q=80", 400, ""),
+        ("url=%2F%2Fexample.com%2Fphotos%2Fa.png&w=64", 400, ""),
+        ("url=http%3A%2F%2F127.0.0.1%2Fphotos%2Fa.png&w=64", 400, ""),
+        ("url=%2Fphotos%2Fabsent.png&w=64", 404, ""),
+        ("w=64", 400, ""),
+    ] {
+        let answer = http::get(&format!("{url}/_vercel/image?{question}"));
+        let seen = (answer.status, if answer.status == 200 { answer.text() } else { String::new() });
+        assert_eq!(seen, (status, text.to_owned()), "{question}");
+    }
+}
+
+/// Images of another server are asked for there, if the output names it, and nowhere else.
+#[test]
+fn images_of_another_server() {
+    let environment = TestEnv::new();
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = other.local_addr().expect("a bound listener has an address").port();
+    let there = format!("http://localhost:{port}");
+    // The thread ends with the test process.
+    std::thread::spawn(move || {
+        for stream in other.incoming().flatten() {
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let asked = lines.next().unwrap_or_default();
+            lines.for_each(drop);
+            let path = asked.split(['?', ' ']).nth(1).unwrap_or_default();
+            write!(&stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{path}", path.len())
+                .expect("the host listens");
+        }
+    });
+    let config = format!(
+        r#", "images": {{"sizes": [64], "remotePatterns":
+            [{{"protocol": "http", "hostname": "^(?:localhost)$", "port": "{port}", "pathname": "^/photos/.*$"}}]}}"#
+    );
+    let host = TestHost::start(&environment);
+    let project = output(&environment, &config).file(".vercel/output/static/index.html", "home");
+    let url = host.ship(["deploy", "--prebuilt"]).within(project.folder()).run().success().url();
+    let ask = |image: &str| http::get(&format!("{url}/_vercel/image?w=64&url={}", image.replace(':', "%3A")));
+    let answer = ask(&format!("{there}/photos/a.png"));
+    assert_eq!((answer.status, answer.text().as_str()), (200, "/photos/a.png"));
+    for elsewhere in ["/index.html", "/photos.png", ".evil.test/photos/a.png", "@evil.test/photos/a.png"] {
+        assert_eq!(ask(&format!("{there}{elsewhere}")).status, 400, "{elsewhere}");
+    }
 }

@@ -9,7 +9,7 @@ use ship_core::CorsRule;
 use super::{CONFIG_JSON, OverriddenFile, Override, Overrides, Place, PrebuiltError};
 
 /// Keys that change nothing about how a site is served here, and that `ship build` writes on as they are.
-const PASSED_ON: [&str; 6] = ["cache", "crons", "flags", "framework", "images", "wildcard"];
+const PASSED_ON: [&str; 5] = ["cache", "crons", "flags", "framework", "wildcard"];
 
 /// The file, as far as it is looked at. Keys that nobody knows are let be: newer adapters write them.
 #[derive(Deserialize, Debug)]
@@ -18,6 +18,8 @@ pub(super) struct OutputConfig {
     version: Value,
     #[serde(default)]
     pub(super) routes: Option<Vec<Value>>,
+    #[serde(default)]
+    pub(super) images: Option<Value>,
     #[serde(default)]
     pub(super) overrides: BTreeMap<String, OverrideEntry>,
     #[serde(default)]
@@ -49,6 +51,9 @@ impl OutputConfig {
             return Err(PrebuiltError::Version { config: place.shown(&file), found: config.version });
         }
         config.passed_on.retain(|key, _| PASSED_ON.contains(&key.as_str()));
+        if let Some(images) = &config.images {
+            config.passed_on.insert("images".to_owned(), images.clone());
+        }
         Ok(config)
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use ship_core::route::{Phase, RouteTable};
 
+use super::images::Images;
 use super::{CONFIG_JSON, Place, PrebuiltError};
 use crate::detect::ProjectWarning;
 
@@ -45,6 +46,9 @@ pub enum RouteError {
         /// What the route names.
         middleware: Value,
     },
+    /// What is said of images is not what is said of images.
+    #[error("images: {0}")]
+    Images(#[source] serde_json::Error),
     /// A route says something that the table does not take.
     #[error(transparent)]
     Table(#[from] serde_json::Error),
@@ -55,16 +59,23 @@ pub enum RouteError {
 pub(super) fn read(
     place: &Place<'_>,
     routes: Option<Vec<Value>>,
+    images: Option<Value>,
     warnings: &mut Vec<ProjectWarning>,
 ) -> Result<RouteTable, PrebuiltError> {
     let wrong = |reason| PrebuiltError::Route { config: place.shown(&place.folder.join(CONFIG_JSON)), reason };
-    table(routes.unwrap_or_default(), warnings).map_err(wrong)
+    let images = images.map(|images| serde_json::from_value::<Images>(images).map_err(RouteError::Images)).transpose();
+    let mut all = images.map_err(wrong)?.map_or_else(Vec::new, |images| images.routes());
+    let of_images = all.len();
+    all.extend(routes.unwrap_or_default());
+    table(all, of_images, warnings).map_err(wrong)
 }
 
-fn table(routes: Vec<Value>, warnings: &mut Vec<ProjectWarning>) -> Result<RouteTable, RouteError> {
+/// The table of `routes`, of which the first `own` stand in no file.
+fn table(routes: Vec<Value>, own: usize, warnings: &mut Vec<ProjectWarning>) -> Result<RouteTable, RouteError> {
     let (mut kept, mut last) = (Vec::new(), Vec::new());
     let mut is_last_phase = false;
     for (index, route) in routes.into_iter().enumerate() {
+        let index = index.saturating_sub(own);
         let Value::Object(route) = route else { return Err(RouteError::NotAnObject { index }) };
         if let Some(handle) = route.get("handle") {
             // After everything else: routes behind it are tried when nothing was found.
@@ -137,7 +148,7 @@ mod tests {
 
     fn read(routes: Value) -> Result<RouteTable, RouteError> {
         let Value::Array(routes) = routes else { panic!("routes are a list") };
-        table(routes, &mut Vec::new())
+        table(routes, 0, &mut Vec::new())
     }
 
     /// Conditions stand in the table as they were written, with each of the comparisons.
