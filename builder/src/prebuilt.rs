@@ -11,6 +11,7 @@ mod pack;
 mod parts;
 mod prerender;
 mod routes;
+mod wildcard;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -133,7 +134,7 @@ pub(crate) fn read(folder: &Path, project: &Path, arch: Architecture) -> Result<
     let place = Place { folder: &folder, project, arch };
     let config = OutputConfig::read(&place)?;
     let mut warnings = Vec::new();
-    let mut routes = routes::read(&place, config.routes, config.images, &mut warnings)?;
+    let mut routes = routes::read(&place, config.routes, (config.images, config.wildcard), &mut warnings)?;
     let mut overrides = config::overrides(&place, config.overrides)?;
     let functions = function::find(&place, &routes)?;
     let mut pages = Vec::new();

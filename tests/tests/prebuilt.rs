@@ -409,3 +409,24 @@ fn images_of_another_server() {
         assert_eq!(ask(&format!("{there}{elsewhere}")).status, 400, "{elsewhere}");
     }
 }
+
+/// Where the domain decides the language, routes find its word.
+#[test]
+fn wildcard() {
+    let environment = TestEnv::new();
+    let config = r#",
+        "wildcard": [{"domain": "site.localhost", "value": "/en"}, {"domain": "elsewhere.test", "value": "/fr"}],
+        "routes": [{"src": "/(.*)", "dest": "$wildcard/$1", "headers": {"x-language": "$wildcard"}, "continue": true}]"#;
+    let project = output(&environment, config)
+        .file(".vercel/output/static/en/a.txt", "hello")
+        .file(".vercel/output/static/fr/a.txt", "bonjour")
+        .file(".vercel/output/static/a.txt", "no language");
+    let host = TestHost::start(&environment);
+    let deployed = host.ship(["deploy", "--prebuilt"]).within(project.folder()).run().success().url();
+    let of = |url: &str| {
+        let answer = http::get(&format!("{url}/a.txt"));
+        (answer.text(), answer.header("x-language").unwrap_or_default())
+    };
+    assert_eq!(of(&host.site_url("site")), ("hello".to_owned(), "/en".to_owned()));
+    assert_eq!(of(&deployed), ("no language".to_owned(), String::new()));
+}

@@ -9,7 +9,7 @@ use ship_core::CorsRule;
 use super::{CONFIG_JSON, OverriddenFile, Override, Overrides, Place, PrebuiltError};
 
 /// Keys that change nothing about how a site is served here, and that `ship build` writes on as they are.
-const PASSED_ON: [&str; 5] = ["cache", "crons", "flags", "framework", "wildcard"];
+const PASSED_ON: [&str; 4] = ["cache", "crons", "flags", "framework"];
 
 /// The file, as far as it is looked at. Keys that nobody knows are let be: newer adapters write them.
 #[derive(Deserialize, Debug)]
@@ -20,6 +20,8 @@ pub(super) struct OutputConfig {
     pub(super) routes: Option<Vec<Value>>,
     #[serde(default)]
     pub(super) images: Option<Value>,
+    #[serde(default)]
+    pub(super) wildcard: Option<Value>,
     #[serde(default)]
     pub(super) overrides: BTreeMap<String, OverrideEntry>,
     #[serde(default)]
@@ -51,8 +53,10 @@ impl OutputConfig {
             return Err(PrebuiltError::Version { config: place.shown(&file), found: config.version });
         }
         config.passed_on.retain(|key, _| PASSED_ON.contains(&key.as_str()));
-        if let Some(images) = &config.images {
-            config.passed_on.insert("images".to_owned(), images.clone());
+        for (key, value) in [("images", &config.images), ("wildcard", &config.wildcard)] {
+            if let Some(value) = value {
+                config.passed_on.insert(key.to_owned(), value.clone());
+            }
         }
         Ok(config)
     }

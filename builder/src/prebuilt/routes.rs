@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use ship_core::route::{Phase, RouteTable};
 
 use super::images::Images;
+use super::wildcard::{self, Wildcard};
 use super::{CONFIG_JSON, Place, PrebuiltError};
 use crate::detect::ProjectWarning;
 
@@ -49,6 +50,9 @@ pub enum RouteError {
     /// What is said of images is not what is said of images.
     #[error("images: {0}")]
     Images(#[source] serde_json::Error),
+    /// What is said of domains is not a word for each.
+    #[error("wildcard: {0}")]
+    Wildcard(#[source] serde_json::Error),
     /// A route says something that the table does not take.
     #[error(transparent)]
     Table(#[from] serde_json::Error),
@@ -59,19 +63,25 @@ pub enum RouteError {
 pub(super) fn read(
     place: &Place<'_>,
     routes: Option<Vec<Value>>,
-    images: Option<Value>,
+    (images, wildcard): (Option<Value>, Option<Value>),
     warnings: &mut Vec<ProjectWarning>,
 ) -> Result<RouteTable, PrebuiltError> {
     let wrong = |reason| PrebuiltError::Route { config: place.shown(&place.folder.join(CONFIG_JSON)), reason };
     let images = images.map(|images| serde_json::from_value::<Images>(images).map_err(RouteError::Images)).transpose();
     let mut all = images.map_err(wrong)?.map_or_else(Vec::new, |images| images.routes());
     let of_images = all.len();
+    let wildcards = wildcard.map(|wildcard| serde_json::from_value(wildcard).map_err(RouteError::Wildcard)).transpose();
+    let wildcards: Vec<Wildcard> = wildcards.map_err(wrong)?.unwrap_or_default();
     all.extend(routes.unwrap_or_default());
-    table(all, of_images, warnings).map_err(wrong)
+    table(all, (of_images, &wildcards), warnings).map_err(wrong)
 }
 
 /// The table of `routes`, of which the first `own` stand in no file.
-fn table(routes: Vec<Value>, own: usize, warnings: &mut Vec<ProjectWarning>) -> Result<RouteTable, RouteError> {
+fn table(
+    routes: Vec<Value>,
+    (own, wildcards): (usize, &[Wildcard]),
+    warnings: &mut Vec<ProjectWarning>,
+) -> Result<RouteTable, RouteError> {
     let (mut kept, mut last) = (Vec::new(), Vec::new());
     let mut is_last_phase = false;
     for (index, route) in routes.into_iter().enumerate() {
@@ -88,8 +98,8 @@ fn table(routes: Vec<Value>, own: usize, warnings: &mut Vec<ProjectWarning>) -> 
         if let Some(middleware) = route.get("middlewarePath").filter(|_| is_last_phase) {
             return Err(RouteError::Middleware { index, middleware: middleware.clone() });
         }
-        let route = Value::Object(known_keys(route, index, warnings)?);
-        if is_last_phase { last.push(route) } else { kept.push(route) }
+        let routes = wildcard::expand(known_keys(route, index, warnings)?, wildcards).into_iter().map(Value::Object);
+        if is_last_phase { last.extend(routes) } else { kept.extend(routes) }
     }
     let mut all: RouteTable = serde_json::from_value(Value::Array(kept))?;
     let last: RouteTable = serde_json::from_value(Value::Array(last))?;
@@ -148,7 +158,7 @@ mod tests {
 
     fn read(routes: Value) -> Result<RouteTable, RouteError> {
         let Value::Array(routes) = routes else { panic!("routes are a list") };
-        table(routes, 0, &mut Vec::new())
+        table(routes, (0, &[]), &mut Vec::new())
     }
 
     /// Conditions stand in the table as they were written, with each of the comparisons.
