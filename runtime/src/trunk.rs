@@ -46,6 +46,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     calls: HashMap<CallNumber, Slot>,
+    /// Calls that nobody waits for any more, which the function may still speak of: once of a claim, once of the end.
+    given_up: HashMap<CallNumber, Remaining>,
     next: CallNumber,
     /// Frames that are to be written.
     out: Vec<u8>,
@@ -66,6 +68,16 @@ struct Slot {
     begins: u64,
     progress: Progress,
 }
+
+/// What may still be said of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remaining {
+    ClaimAndEnd,
+    End,
+}
+
+/// A function speaks of a call that there is not.
+struct NoCall;
 
 enum Progress {
     Waiting(Option<Waker>),
@@ -163,9 +175,15 @@ impl Drop for Call {
             return;
         }
         let mut state = self.shared.state();
-        state.calls.remove(&self.number);
-        if !state.is_over {
+        let slot = state.calls.remove(&self.number);
+        let has_ended = slot
+            .as_ref()
+            .is_some_and(|slot| matches!(slot.progress, Progress::Answered(Answer::Whole(_) | Answer::Failed)));
+        if !state.is_over && !has_ended {
             let number = self.number;
+            let is_claimed = self.stage == Stage::Claiming
+                || slot.is_some_and(|slot| matches!(slot.progress, Progress::Answered(Answer::Claim(_))));
+            state.given_up.insert(number, if is_claimed { Remaining::End } else { Remaining::ClaimAndEnd });
             state.queue(|out| write_cancel(out, number));
         }
     }
@@ -204,7 +222,13 @@ impl State {
         }
     }
 
-    fn deliver(&mut self, number: CallNumber, said: FromFunction) {
+    /// Takes what the function says. Whatever it says of no call would be read for nobody, as much of it as it likes.
+    fn deliver(&mut self, number: CallNumber, said: FromFunction) -> Result<(), NoCall> {
+        match self.calls.get(&number).map(|slot| &slot.progress) {
+            Some(Progress::Waiting(_) | Progress::Answered(Answer::Late)) => {}
+            Some(Progress::Answered(_)) => return Err(NoCall),
+            None => return self.deliver_to_nobody(number, &said),
+        }
         let answer = match said {
             FromFunction::Response(bytes) => Answer::Whole(bytes),
             FromFunction::Claim(claim) => Answer::Claim(claim),
@@ -215,6 +239,19 @@ impl State {
             _ => self.carried = self.carried.saturating_add(1),
         }
         self.answer(number, answer);
+        Ok(())
+    }
+
+    fn deliver_to_nobody(&mut self, number: CallNumber, said: &FromFunction) -> Result<(), NoCall> {
+        let remaining = self.given_up.remove(&number).ok_or(NoCall)?;
+        match (said, remaining) {
+            (FromFunction::Claim(_), Remaining::ClaimAndEnd) => {
+                self.given_up.insert(number, Remaining::End);
+                Ok(())
+            }
+            (FromFunction::Claim(_), Remaining::End) => Err(NoCall),
+            (FromFunction::Response(_) | FromFunction::Failure, _) => Ok(()),
+        }
     }
 
     /// Tells those that have waited too long, and says when the next will have.

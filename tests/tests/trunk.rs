@@ -95,6 +95,18 @@ func Cases(w http.ResponseWriter, r *http.Request) {
 		panic("on purpose, later")
 	case "exit":
 		os.Exit(3)
+	case "dripping":
+		gate, err := net.Dial("tcp", query.Get("gate"))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprint(gate, "arrived")
+		<-r.Context().Done()
+		for range 5 {
+			fmt.Fprint(w, "drop")
+			w.(http.Flusher).Flush()
+		}
+		gate.Close()
 	case "waiting":
 		gate, err := net.Dial("tcp", query.Get("gate"))
 		if err != nil {
@@ -192,6 +204,17 @@ fn calls_end_alone() {
     assert_eq!(ask(&url, "medium").status, 200);
     drop(leaving);
     stands.wait_until_gone();
+
+    // One that goes on to stream for nobody does not cost the others their trunk.
+    let mut leaving = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    let path = path.replace("waiting", "dripping");
+    write!(leaving, "GET /{path} HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
+    let stands = gate.wait_for_arrival();
+    drop(leaving);
+    stands.wait_until_gone();
+    for _ in 0..8 {
+        assert!(ask(&url, "medium").header("content-length").is_some(), "the trunk carries on");
+    }
 
     let slow = std::thread::spawn({
         let waiting = waiting.clone();

@@ -64,7 +64,7 @@ impl Driver {
             }
             let mut state = self.shared.state();
             while let Some((number, said)) = take(&mut self.inbox).map_err(|_| Ended)? {
-                state.deliver(number, said);
+                state.deliver(number, said).map_err(|_| Ended)?;
             }
         }
         cx.waker().wake_by_ref();

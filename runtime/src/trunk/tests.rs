@@ -134,6 +134,31 @@ async fn garbage() {
     }
 }
 
+/// A function that speaks of calls that there are not, or of one more often than it can, loses the trunk: nobody reads for
+/// nobody. Of a call that was given up it may speak once more.
+#[tokio::test]
+async fn said_for_nobody() {
+    let claim = 1_u64.to_le_bytes();
+    for (words, is_taken) in [
+        (vec![said(0, 0, b"late")], true),
+        (vec![said(0, 1, &claim), said(0, 0, b"late")], true),
+        (vec![said(0, 2, b"")], true),
+        (vec![said(7, 0, b"")], false),
+        (vec![said(0, 0, b"late"), said(0, 0, b"again")], false),
+        (vec![said(0, 1, &claim), said(0, 1, &claim)], false),
+    ] {
+        let (trunk, mut function, _driver) = open();
+        drop(call(&trunk, ""));
+        let mut other = call(&trunk, "");
+        function.write_all(&words.concat()).await.unwrap();
+        let _ = function.write_all(&said(1, 0, b"other")).await;
+        let expected = if is_taken { Answer::Whole("other".into()) } else { Answer::Broken };
+        let answer = tokio::time::timeout(PATIENCE, other.answer()).await.expect("it ends");
+        // A trunk that ends before it has written anything says that nothing was seen.
+        assert!(answer == expected || !is_taken && answer == Answer::Unsent, "{words:?} {answer:?}");
+    }
+}
+
 /// A function whose answers mostly have to be claimed is asked without the detour.
 #[tokio::test]
 async fn unwanted() {
