@@ -34,7 +34,10 @@ pub use environment::{DeploymentEnvironment, EnvironmentError};
 pub use function::{Function, FunctionRuntime, Layer, UnknownRuntime};
 pub use label::{HostLabel, ParseHostLabelError};
 pub use limits::{FunctionLimits, FunctionLimitsError, SiteLimits};
-pub use log::{LogRecord, LogSource, LogStream};
+pub use log::{
+    LogCursor, LogFilter, LogLevel, LogLevels, LogMoment, LogRecord, LogSource, LogStream, ParseLogCursorError,
+    ParseLogLevelError, ParseLogMomentError, ParseStatusRangesError, StatusRanges,
+};
 pub use manifest::{Asset, Manifest, ManifestError};
 pub use media_type::{MediaType, ParseMediaTypeError};
 pub use name::{BranchName, ParseBranchNameError, ParseProjectNameError, ProjectName};

@@ -106,16 +106,16 @@ impl Edge {
     }
 
     /// Answers a request for `site`. Never fails: what goes wrong becomes an error response with a code. One log record is
-    /// written when the response has ended.
+    /// written when the response has ended, or when the visitor has left.
     pub async fn respond(&self, site: &Site, request: Request<Incoming>, visitor: &Visitor) -> Response<EdgeBody> {
-        let visit = Visit::begin(&request);
+        let (deployment, sink) = (Arc::clone(&site.deployment), Arc::clone(&self.logs));
+        let mut log = RequestLog::begin(Visit::begin(&request), deployment, sink);
         let (mut parts, body) = request.into_parts();
         headers::drop_forged(&mut parts.headers);
-        let reply = self.reply(site, Asked { visit: &visit, visitor, parts, body }).await;
+        let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body }).await;
         let Reply { mut response, function, error } = reply;
-        response.headers_mut().insert(headers::SHIP_ID, visit.id_header());
-        let (deployment, sink) = (Arc::clone(&site.deployment), Arc::clone(&self.logs));
-        let log = RequestLog { visit, deployment, sink, status: response.status(), function, error };
+        response.headers_mut().insert(headers::SHIP_ID, log.visit.id_header());
+        (log.status, log.function, log.error) = (response.status(), function, error);
         response.body_mut().log_at_end(log);
         response
     }

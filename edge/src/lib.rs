@@ -14,6 +14,7 @@ mod edge;
 mod error_page;
 mod external;
 mod failure;
+mod findings;
 mod functions;
 mod inbound_body;
 mod live_deployment;

@@ -204,11 +204,14 @@ impl PrerenderServer {
             Part::Leader(leader) => {
                 let (sender, private) = oneshot::channel();
                 let follower = leader.follower();
-                let making = self.clone().make(leader, page.clone(), request.visit.id, Some(sender));
+                let visit = Arc::new(page.visit(request.visit.id));
+                let (server, page, call) = (self.clone(), page.clone(), Arc::clone(&visit));
                 self.spawn(async move {
-                    making.await;
+                    server.make(leader, page, &call, Some(sender)).await;
                 });
-                (Some(private), follower.outcome().await)
+                let outcome = follower.outcome().await;
+                request.visit.findings.follow(&visit.findings);
+                (Some(private), outcome)
             }
         };
         match (outcome, private) {
@@ -227,7 +230,7 @@ impl PrerenderServer {
 
     /// Asks the function for one visitor.
     async fn pass(&self, page: &Page, request: &PageRequest<'_>) -> Served {
-        let asked = self.functions.ask(&page.deployment, page.function, request.visit.id, page.request()).await;
+        let asked = self.functions.ask(&page.deployment, page.function, request.visit, page.request()).await;
         let answer = asked.map(|answer| made_for(request.parts, answer.map(EdgeBody::function)));
         Served { answer, state: CacheState::Miss }
     }

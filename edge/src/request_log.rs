@@ -1,21 +1,25 @@
 //! The one log record of a request.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
-use ship_core::{FunctionIndex, LogRecord, LogSource, PlatformError, RequestId};
+use ship_core::{FunctionIndex, LogLevel, LogRecord, LogSource, PlatformError, RequestId};
 use ship_runtime::LogSink;
 
+use crate::findings::{Findings, Found};
 use crate::live_deployment::LiveDeployment;
 use crate::log_allowance::{Allowed, PER_SECOND};
+use crate::request_id::new_request_id;
 
 /// How much of a path is logged: what a person still reads. A visitor can send 64 KiB of it.
 const MAX_PATH_BYTES: usize = 2048;
 
+/// The status in the record of a request whose visitor left before there was an answer, as nginx has it.
+const VISITOR_LEFT: u16 = 499;
+
 /// What is known of a request from its first line on, cheap to keep until the response has ended.
-#[derive(Clone)]
 pub(crate) struct Visit {
     pub(crate) id: RequestId,
     pub(crate) at: Timestamp,
@@ -23,20 +27,25 @@ pub(crate) struct Visit {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) host: Option<HeaderValue>,
+    /// What was learnt of it since.
+    pub(crate) findings: Findings,
 }
 
 impl Visit {
     /// A request that begins now.
     pub(crate) fn begin<B>(request: &http::Request<B>) -> Self {
         let at = Timestamp::now();
-        Self {
-            id: crate::request_id::new_request_id(at),
-            at,
-            started: Instant::now(),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            host: request.headers().get(http::header::HOST).cloned(),
-        }
+        let host = request.headers().get(http::header::HOST).cloned();
+        Self::of(new_request_id(at), at, request.method().clone(), request.uri().clone(), host)
+    }
+
+    /// A request of the host's own, for what a visitor will get.
+    pub(crate) fn of_host(id: RequestId, uri: Uri, host: Option<HeaderValue>) -> Self {
+        Self::of(id, Timestamp::now(), Method::GET, uri, host)
+    }
+
+    fn of(id: RequestId, at: Timestamp, method: Method, uri: Uri, host: Option<HeaderValue>) -> Self {
+        Self { id, at, started: Instant::now(), method, uri, host, findings: Findings::default() }
     }
 
     /// The id as a header's value.
@@ -45,7 +54,8 @@ impl Visit {
     }
 }
 
-/// Writes a request's record when it is dropped: when the response has ended, or could not.
+/// Writes a request's record when it is dropped: when the response has ended, or could not. It is made with the request, so that
+/// one whose visitor leaves before the answer has a record as well.
 pub(crate) struct RequestLog {
     pub(crate) visit: Visit,
     pub(crate) deployment: Arc<LiveDeployment>,
@@ -56,9 +66,21 @@ pub(crate) struct RequestLog {
 }
 
 impl RequestLog {
+    /// A request that has no answer yet.
+    pub(crate) fn begin(visit: Visit, deployment: Arc<LiveDeployment>, sink: Arc<dyn LogSink>) -> Self {
+        let status = StatusCode::from_u16(VISITOR_LEFT).expect("a status has three digits");
+        Self { visit, deployment, sink, status, function: None, error: None }
+    }
+
+    /// The function that answered, or was asked when the visitor left.
+    fn function(&self, found: &Found) -> Option<FunctionIndex> {
+        let is_unanswered = self.status.as_u16() == VISITOR_LEFT;
+        self.function.or(found.function.filter(|_| is_unanswered))
+    }
+
     /// Whether the request is logged. Says how many before it were not.
     fn is_allowed(&self) -> bool {
-        if self.function.is_some() {
+        if self.function(&self.visit.findings.so_far()).is_some() {
             return true;
         }
         let skipped = match self.deployment.log_allowance().take(self.visit.started) {
@@ -68,26 +90,43 @@ impl RequestLog {
         if skipped > 0 {
             let message = format!("{skipped} requests for pages and files were not logged: over {PER_SECOND} a second");
             let source = LogSource::Platform { function: None, message };
-            let (at, deployment) = (self.visit.at, *self.deployment.id());
-            self.sink.record(self.deployment.project(), LogRecord { at, deployment, requests: Vec::new(), source });
+            let (at, deployment, level) = (self.visit.at, *self.deployment.id(), LogLevel::Warning);
+            let record = LogRecord { at, level, deployment, requests: Vec::new(), source };
+            self.sink.record(self.deployment.project(), record);
         }
         true
     }
 
     fn record(&self) -> LogRecord {
         let visit = &self.visit;
+        let found = visit.findings.so_far();
+        let function = self.function(&found);
+        // Of a page that was kept, and of what routes and files answer, no function has anything to say.
+        let course = found.course.filter(|_| function.is_some()).unwrap_or_default();
         let path = visit.uri.path_and_query().map_or("", |path| path.as_str());
         let source = LogSource::Request {
             method: visit.method.as_str().to_owned(),
             host: visit.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
             path: path[..path.floor_char_boundary(MAX_PATH_BYTES)].to_owned(),
             status: self.status.as_u16(),
-            duration_micros: u64::try_from(visit.started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            function: self.function.map(|function| self.deployment.function_name(function).clone()),
+            duration_micros: micros(visit.started.elapsed()),
+            function: function.map(|function| self.deployment.function_name(function).clone()),
+            cold_start: course.cold.is_some(),
+            init_micros: course.cold.map(|cold| micros(cold.init)),
+            memory_mb: course.memory_bytes.map(mebibytes),
             error: self.error.map(|error| error.code().to_owned()),
         };
-        LogRecord { at: visit.at, deployment: *self.deployment.id(), requests: vec![visit.id], source }
+        let level = LogLevel::of_status(self.status.as_u16());
+        LogRecord { at: visit.at, level, deployment: *self.deployment.id(), requests: vec![visit.id], source }
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn mebibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX)
 }
 
 impl Drop for RequestLog {

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::DropGuard;
 
+use crate::course::Course;
 use crate::error::Failure;
 use crate::pool::Lease;
 use crate::request::{Upload, UploadPhase};
@@ -35,6 +36,8 @@ pub struct FunctionBody {
     piece_timeout: Duration,
     /// Runs while a piece is awaited.
     clock: Option<Pin<Box<Sleep>>>,
+    /// How the request went until the head of the response.
+    course: Course,
 }
 
 /// Where the pieces come from.
@@ -97,8 +100,19 @@ pub enum BodyError {
 }
 
 impl FunctionBody {
-    pub(crate) const fn new(received: Bytes, feed: Feed, upload: Option<Arc<Upload>>, piece_timeout: Duration) -> Self {
-        Self { received, feed, upload, piece_timeout, clock: None }
+    pub(crate) const fn new(
+        received: Bytes,
+        feed: Feed,
+        upload: Option<Arc<Upload>>,
+        piece_timeout: Duration,
+        course: Course,
+    ) -> Self {
+        Self { received, feed, upload, piece_timeout, clock: None, course }
+    }
+
+    /// How the request went until the head of the response.
+    pub const fn course(&self) -> Course {
+        self.course
     }
 
     /// All of the body, if all of it was received with the head.

@@ -10,6 +10,7 @@ use crate::error::{ExitStatus, Failure, FailureReason};
 use crate::limits::{EXIT_STATUS_WAIT, STOP_GRACE};
 use crate::linux::process::ProcessGroup;
 use crate::linux::socket::SocketAddress;
+use crate::memory::MemoryGauge;
 use crate::output::Output;
 
 /// Why the platform ended an instance that did not end by itself.
@@ -35,6 +36,10 @@ pub(crate) struct Instance {
     pub(crate) address: SocketAddress,
     /// When it was started, for people.
     pub(crate) started_at: Timestamp,
+    /// When it was started.
+    pub(crate) began: Instant,
+    /// What memory it uses.
+    pub(crate) memory: MemoryGauge,
     /// What it prints, and the requests it is answering.
     pub(crate) output: Output,
     /// When it was known to be ready.
@@ -53,6 +58,8 @@ impl Instance {
             group,
             address,
             started_at: Timestamp::now(),
+            began: Instant::now(),
+            memory: MemoryGauge::new(),
             output,
             ready: SetOnce::new(),
             end: OnceLock::new(),

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::{Feed, FunctionBody};
 use crate::connection::{Breakage, SendError};
+use crate::course::Departure;
 use crate::error::InvokeError;
 use crate::pool::Lease;
 use crate::request::{Outgoing, TRUNK, Upload, UploadPhase};
@@ -53,13 +54,14 @@ pub(crate) async fn invoke(
     id: Option<RequestId>,
     mut outgoing: Outgoing,
 ) -> Result<Response<FunctionBody>, InvokeError> {
-    let _clock = CallClock::start();
+    let clock = CallClock::start();
     let mut may_retry = true;
     loop {
         let mut lease = runtime.lease(spec, id).await?;
+        let departure = Departure::to(lease.instance(), Instant::from_std(clock.began()));
         match attempt(&mut lease, &mut outgoing).await {
-            Ok(Answered::Whole(head, body)) => return Ok(respond_whole(&lease, head, body)),
-            Ok(Answered::Begun(head)) => return respond(lease, head, outgoing),
+            Ok(Answered::Whole(head, body)) => return Ok(respond_whole(&lease, departure, head, body)),
+            Ok(Answered::Begun(head)) => return respond(lease, departure, head, outgoing),
             Err(Miss::Undelivered(_)) if may_retry => outgoing.sending.rewind(),
             Err(Miss::Failed(InvokeError::Timeout)) => {
                 lease.time_out();
@@ -216,10 +218,12 @@ async fn no_answer(lease: &mut Lease) -> InvokeError {
 /// The response for the visitor. The lease goes with its body, or is given back if all of the body is here already.
 fn respond(
     mut lease: Lease,
+    departure: Departure,
     mut head: response::Parts,
     outgoing: Outgoing,
 ) -> Result<Response<FunctionBody>, InvokeError> {
     lease.note_ready();
+    let course = departure.arrive(lease.instance());
     if head.headers.remove(TRUNK).is_some() {
         lease.note_trunk_offer();
     }
@@ -227,7 +231,7 @@ fn respond(
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         drop(outgoing);
         let upgraded = upgrade(lease).map_err(|error| InvokeError::InvalidResponse(Some(error.into())))?;
-        let body = FunctionBody::new(Bytes::new(), Feed::Upgraded(Box::new(upgraded)), upload, timeout);
+        let body = FunctionBody::new(Bytes::new(), Feed::Upgraded(Box::new(upgraded)), upload, timeout, course);
         return Ok(Response::from_parts(head, body));
     }
     let (received, is_over) = match lease.connection() {
@@ -235,13 +239,19 @@ fn respond(
         None => (Bytes::new(), true),
     };
     let feed = if is_over { Feed::Over } else { feed_of(lease, outgoing) };
-    Ok(Response::from_parts(head, FunctionBody::new(received, feed, upload, timeout)))
+    Ok(Response::from_parts(head, FunctionBody::new(received, feed, upload, timeout, course)))
 }
 
 /// A response of which nothing is to come, so that the lease can be given back.
-fn respond_whole(lease: &Lease, mut head: response::Parts, body: Bytes) -> Response<FunctionBody> {
+fn respond_whole(
+    lease: &Lease,
+    departure: Departure,
+    mut head: response::Parts,
+    body: Bytes,
+) -> Response<FunctionBody> {
     head.headers.remove(TRUNK);
-    Response::from_parts(head, FunctionBody::new(body, Feed::Over, None, lease.request_timeout()))
+    let course = departure.arrive(lease.instance());
+    Response::from_parts(head, FunctionBody::new(body, Feed::Over, None, lease.request_timeout(), course))
 }
 
 /// The stream of another protocol, which the request lasts as long as.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ship_core::{LogRecord, LogSource, LogStream, RequestId};
+use ship_core::{LogLevel, LogRecord, LogSource, LogStream, RequestId};
 
 use crate::spec::{FunctionSpec, LogSink};
 
@@ -21,19 +21,26 @@ impl Journal {
     }
 
     /// A line that the function printed.
-    pub(crate) fn line(&self, requests: Vec<RequestId>, stream: LogStream, message: String, truncated: bool) {
+    pub(crate) fn line(
+        &self,
+        level: LogLevel,
+        requests: Vec<RequestId>,
+        stream: LogStream,
+        message: String,
+        truncated: bool,
+    ) {
         let function = self.spec.function.name.clone();
-        self.record(requests, LogSource::Function { function, stream, message, truncated });
+        self.record(level, requests, LogSource::Function { function, stream, message, truncated });
     }
 
     /// Something that the platform says about the function.
-    pub(crate) fn remark(&self, requests: Vec<RequestId>, message: String) {
+    pub(crate) fn remark(&self, level: LogLevel, requests: Vec<RequestId>, message: String) {
         let function = self.spec.function.name.clone();
-        self.record(requests, LogSource::Platform { function: Some(function), message });
+        self.record(level, requests, LogSource::Platform { function: Some(function), message });
     }
 
-    fn record(&self, requests: Vec<RequestId>, source: LogSource) {
-        let record = LogRecord { at: Timestamp::now(), deployment: self.spec.deployment, requests, source };
+    fn record(&self, level: LogLevel, requests: Vec<RequestId>, source: LogSource) {
+        let record = LogRecord { at: Timestamp::now(), level, deployment: self.spec.deployment, requests, source };
         self.sink.record(&self.spec.project, record);
     }
 }

@@ -13,6 +13,7 @@
 //! | `vigil` | staying awake while calls follow each other closely |
 //! | `trunk` | one connection for small exchanges of many requests |
 //! | `wire` | HTTP/1.1 itself, without any I/O |
+//! | `course`, `memory` | what is known of a request's way, and of an instance's memory |
 //! | `interpreter` | the programs that run artifacts in Node and Python |
 //! | `output`, `journal` | what functions print, as log records |
 //! | `linux` | everything that asks the operating system, and the only `unsafe` code of the project |
@@ -22,6 +23,7 @@
 
 mod body;
 mod connection;
+mod course;
 mod error;
 mod instance;
 mod interpreter;
@@ -29,6 +31,7 @@ mod invoke;
 mod journal;
 mod limits;
 mod linux;
+mod memory;
 mod output;
 mod pool;
 mod request;
@@ -42,6 +45,7 @@ mod vigil;
 mod wire;
 
 pub use body::{BodyError, BoxError, FunctionBody};
+pub use course::{ColdStart, Course};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
 pub use runtime::Runtime;

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ship_core::{FunctionRuntime, RequestId};
+use ship_core::{FunctionRuntime, LogLevel, RequestId};
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::{ExitStatus, SpawnError};
@@ -140,7 +140,7 @@ impl Child {
                 1 => format!("The function's process ended with {status} while it was answering a request."),
                 many => format!("The function's process ended with {status} while it was answering {many} requests."),
             };
-            self.journal.remark(requests, message);
+            self.journal.remark(LogLevel::Fatal, requests, message);
         }
     }
 }

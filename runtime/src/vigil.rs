@@ -64,6 +64,11 @@ impl CallClock {
         let is_kept = VIGIL.with(|vigil| vigil.begin(began));
         Self { began, is_kept }
     }
+
+    /// When it began.
+    pub(crate) const fn began(&self) -> Instant {
+        self.began
+    }
 }
 
 impl Drop for CallClock {

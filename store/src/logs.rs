@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
-use ship_core::{DeploymentId, LogRecord, LogSource, ProjectName, RequestId};
+use ship_core::{LogFilter, LogRecord, LogSource, ProjectName};
 
 use crate::data_dir::remove_all;
 use crate::database::StateError;
@@ -27,23 +27,6 @@ const MESSAGE_BYTES: usize = 256 * 1024;
 
 /// The longest line: a message of nothing but control characters takes six bytes for each, and there is a head before it.
 const LINE_BYTES: usize = 7 * MESSAGE_BYTES;
-
-/// Which records of a log are wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LogFilter {
-    /// Only those of this deployment.
-    pub deployment: Option<DeploymentId>,
-    /// Only those of this request.
-    pub request: Option<RequestId>,
-}
-
-impl LogFilter {
-    /// Whether `record` is wanted.
-    pub fn matches(&self, record: &LogRecord) -> bool {
-        self.deployment.is_none_or(|id| record.deployment == id)
-            && self.request.is_none_or(|id| record.requests.contains(&id))
-    }
-}
 
 /// The logs of a store.
 #[derive(Debug)]

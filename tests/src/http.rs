@@ -94,6 +94,14 @@ impl Request {
         Opened::read(BufReader::new(stream), is_head)
     }
 
+    /// Sends it and reads nothing. Dropping the connection is leaving.
+    #[track_caller]
+    pub fn send_only(self) -> TcpStream {
+        let mut stream = connect(&self.authority).expect("the server takes the connection");
+        stream.write_all(&self.encoded()).expect("the kernel takes the request");
+        stream
+    }
+
     /// Sends it and goes away `after` that, whatever the server does.
     #[track_caller]
     pub fn abandon(self, after: Duration) {

@@ -130,3 +130,131 @@ fn logs_of_nobody() {
     error: `site-[ID-1]` is a deployment of `site`, not of `other`
     ");
 }
+
+/// The next `count` records that a follower prints.
+fn next_records(following: &mut ship_tests::RunningShip<'_>, count: usize) -> Vec<serde_json::Value> {
+    let next = |_| following.stdout().wait_for(|line| line.contains("source"));
+    (0..count).map(next).map(|line| serde_json::from_str(&line).expect("each line is one JSON document")).collect()
+}
+
+/// A line has the level that its language gave it, or that it says of itself, and a request that of its status.
+#[test]
+fn levels() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("levels")
+        .file(
+            "api/node.js",
+            "export function GET() {
+  console.log('as it should be');
+  console.group('a group');
+  console.warn('careful:\\n%d', 4, new Map([[1, 2]]));
+  console.groupEnd();
+  console.error('broken');
+  console.log(JSON.stringify({ level: 40, msg: 'structured' }));
+  return new Response('', { status: 404 });
+}
+",
+        )
+        .file(
+            "api/python.py",
+            "import logging, sys
+from http.server import BaseHTTPRequestHandler
+
+logging.basicConfig(level=logging.DEBUG, format='%(message)s')
+
+class handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        logging.debug('detail')
+        logging.warning('careful\\nin two lines')
+        logging.critical('over')
+        print('broken', file=sys.stderr)
+        self.send_response(500)
+        self.end_headers()
+",
+        );
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
+    let mut told = |path: &str, count: usize| {
+        let _ = http::get(&format!("{url}{path}"));
+        let mut lines: Vec<String> = next_records(&mut following, count)
+            .iter()
+            .map(|record| {
+                let message = record["message"].as_str().map_or_else(|| record["status"].to_string(), str::to_owned);
+                let stream = record["stream"].as_str().unwrap_or("request");
+                format!("{stream} {}: {message}", record["level"].as_str().expect("each record has a level"))
+            })
+            .collect();
+        // Between the two streams there is no order.
+        lines.sort();
+        lines.join("\n")
+    };
+    insta::assert_snapshot!(told("/api/node", 7), @r#"
+    request warning: 404
+    stderr error: broken
+    stderr warning:   4 Map(1) { 1 => 2 }
+    stderr warning:   careful:
+    stdout info: a group
+    stdout info: as it should be
+    stdout warning: {"level":40,"msg":"structured"}
+    "#);
+    insta::assert_snapshot!(told("/api/python", 6), @"
+    request error: 500
+    stderr error: broken
+    stderr fatal: over
+    stderr info: detail
+    stderr warning: careful
+    stderr warning: in two lines
+    ");
+}
+
+/// A request's record says whether it waited for a start and how long that took, and what memory its instance had; the next
+/// one waits for nothing.
+#[test]
+fn cold_starts() {
+    let environment = TestEnv::new();
+    let project = environment.project("cold").file("api/hello.js", "export const GET = () => new Response('hello');");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy", "--no-check"]).within(project.folder()).run().success().url();
+    let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
+    let mut ask = || {
+        let _ = http::get(&format!("{url}/api/hello")).success();
+        next_records(&mut following, 1).remove(0)
+    };
+    let (first, second) = (ask(), ask());
+    assert_eq!(first["cold_start"], true, "{first}");
+    let [init, duration] = ["init_micros", "duration_micros"].map(|key| first[key].as_u64().unwrap_or_default());
+    assert!(init > 1_000 && init <= duration, "{first}");
+    assert!((second.get("cold_start"), second.get("init_micros")) == (None, None), "{second}");
+    for record in [first, second] {
+        let memory_mb = record["memory_mb"].as_u64().unwrap_or_default();
+        assert!((5..500).contains(&memory_mb), "{record}");
+    }
+}
+
+/// A visitor who does not wait for the answer leaves a record all the same.
+#[test]
+fn visitor_who_leaves() {
+    let environment = TestEnv::new();
+    let project = environment.project("slow").file(
+        "api/slow.js",
+        "export default (request, response) => {
+  console.log('begun');
+  response.on('close', () => console.log('left'));
+};
+",
+    );
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
+    let asking = http::request("GET", &format!("{url}/api/slow")).send_only();
+    let _ = following.stdout().wait_for(|line| line.contains("begun"));
+    drop(asking);
+    let line = following.stdout().wait_for(|line| line.contains(r#""source":"request""#));
+    let record: serde_json::Value = serde_json::from_str(&line).expect("each line is one JSON document");
+    assert_eq!(
+        (&record["status"], &record["function"], &record["level"]),
+        (&499.into(), &"api/slow".into(), &"warning".into())
+    );
+}

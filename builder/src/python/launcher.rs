@@ -10,10 +10,11 @@ use crate::artifact::{Content, Member};
 pub(super) const MOUNT: &str = "ship_launcher";
 
 /// Its modules.
-const MODULES: [(&str, &str); 8] = [
+const MODULES: [(&str, &str); 9] = [
     ("__init__.py", include_str!("launcher/__init__.py")),
     ("asgi.py", include_str!("launcher/asgi.py")),
     ("handler.py", include_str!("launcher/handler.py")),
+    ("levels.py", include_str!("launcher/levels.py")),
     ("messages.py", include_str!("launcher/messages.py")),
     ("report.py", include_str!("launcher/report.py")),
     ("threads.py", include_str!("launcher/threads.py")),

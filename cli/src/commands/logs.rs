@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 use ship_api::{DeploymentReference, LogQuery};
-use ship_core::{FunctionName, LogRecord, LogSource, LogStream, ProjectName, RequestId};
+use ship_core::{FunctionName, LogLevel, LogRecord, LogSource, LogStream, ProjectName, RequestId};
 
 use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
@@ -61,24 +61,38 @@ pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
     let requests = record.requests.iter().flat_map(|id| ["  ", id.as_str()]).collect::<String>();
     let requests = styles.dim(requests);
     match &record.source {
-        LogSource::Request { method, path, status, duration_micros, error, .. } => {
+        LogSource::Request { method, path, status, duration_micros, cold_start, error, .. } => {
             let time = duration(std::time::Duration::from_micros(*duration_micros));
+            let cold = if *cold_start { " cold" } else { "" };
             let code = error.as_deref().map(|error| format!(" {error}")).unwrap_or_default();
             let status = colored_status(*status, styles);
-            format!("{at} {} {} {status} {time}{code}{requests}", plain(method), plain(path))
+            format!("{at} {} {} {status} {time}{cold}{code}{requests}", plain(method), plain(path))
         }
         LogSource::Function { function, stream, message, truncated } => {
-            let stream = match stream {
-                LogStream::Stdout => "stdout",
-                LogStream::Stderr => "stderr",
-            };
             let cut = if *truncated { " …" } else { "" };
-            format!("{at}   {} {}{cut}{requests}", styles.dim(format_args!("{function} {stream}:")), plain(message))
+            let label = format_args!("{function} {}:", label(*stream, record.level));
+            let label = match record.level {
+                LogLevel::Info => styles.dim(label),
+                LogLevel::Warning => styles.warning(label),
+                LogLevel::Error | LogLevel::Fatal => styles.error(label),
+            };
+            format!("{at}   {label} {}{cut}{requests}", plain(message))
         }
         LogSource::Platform { function, message } => {
             let about = function.as_ref().map_or("ship", FunctionName::as_str);
-            format!("{at}   {} {}{requests}", styles.warning(format_args!("{about}:")), plain(message))
+            let about = format_args!("{about}:");
+            let about = if record.level >= LogLevel::Error { styles.error(about) } else { styles.warning(about) };
+            format!("{at}   {about} {}{requests}", plain(message))
         }
+    }
+}
+
+/// Where a line was printed, or its level where the line itself has said that.
+fn label(stream: LogStream, level: LogLevel) -> &'static str {
+    match (stream, level) {
+        (LogStream::Stdout, LogLevel::Info) => "stdout",
+        (LogStream::Stderr, LogLevel::Error) => "stderr",
+        (_, level) => level.as_str(),
     }
 }
 
@@ -105,25 +119,29 @@ mod tests {
         let request = "01hzy3v7k2m4n6p8r0s2t4v6w8";
         let records = [
             format!(
-                r#"{{"at":"2026-04-14T12:03:04.123456Z","deployment":"{deployment}","requests":["{request}"],"source":"request","method":"GET","host":"a.localhost","path":"/api/date?x=1","status":200,"duration_micros":3100,"function":"api/date"}}"#
+                r#"{{"at":"2026-04-14T12:03:04.123456Z","deployment":"{deployment}","requests":["{request}"],"source":"request","method":"GET","host":"a.localhost","path":"/api/date?x=1","status":200,"duration_micros":3100,"function":"api/date","cold_start":true,"init_micros":2900}}"#
             ),
             format!(
                 r#"{{"at":"2026-04-14T12:03:04.5Z","deployment":"{deployment}","requests":["{request}"],"source":"request","method":"GET","host":"a.localhost","path":"/api/slow","status":504,"duration_micros":60000000,"error":"FUNCTION_INVOCATION_TIMEOUT"}}"#
             ),
             format!(
-                r#"{{"at":"2026-04-14T12:03:04Z","deployment":"{deployment}","requests":["{request}"],"source":"function","function":"api/date","stream":"stderr","message":"hello \u001b[2J","truncated":true}}"#
+                r#"{{"at":"2026-04-14T12:03:04Z","deployment":"{deployment}","level":"error","requests":["{request}"],"source":"function","function":"api/date","stream":"stderr","message":"hello \u001b[2J","truncated":true}}"#
             ),
             format!(
-                r#"{{"at":"2026-04-14T12:03:05Z","deployment":"{deployment}","source":"platform","function":"api/date","message":"it exited with status 2"}}"#
+                r#"{{"at":"2026-04-14T12:03:04Z","level":"warning","deployment":"{deployment}","source":"function","function":"api/date","stream":"stderr","message":"careful"}}"#
+            ),
+            format!(
+                r#"{{"at":"2026-04-14T12:03:05Z","level":"fatal","deployment":"{deployment}","source":"platform","function":"api/date","message":"it exited with status 2"}}"#
             ),
             format!(
                 r#"{{"at":"2026-04-14T12:03:06Z","deployment":"{deployment}","source":"platform","message":"said"}}"#
             ),
         ];
         insta::assert_snapshot!(records.map(|record| line(&record)).join("\n"), @r"
-        12:03:04.123 GET /api/date?x=1 200 3.1 ms  01hzy3v7k2m4n6p8r0s2t4v6w8
+        12:03:04.123 GET /api/date?x=1 200 3.1 ms cold  01hzy3v7k2m4n6p8r0s2t4v6w8
         12:03:04.500 GET /api/slow 504 60.0 s FUNCTION_INVOCATION_TIMEOUT  01hzy3v7k2m4n6p8r0s2t4v6w8
         12:03:04.000   api/date stderr: hello \u{1b}[2J …  01hzy3v7k2m4n6p8r0s2t4v6w8
+        12:03:04.000   api/date warning: careful
         12:03:05.000   api/date: it exited with status 2
         12:03:06.000   ship: said
         ");

@@ -39,7 +39,7 @@ impl Edge {
             }
             prerender => {
                 let Asked { visit, visitor, parts, body } = asked;
-                let request = FunctionRequest { id: visit.id, parts, body, query: call.query, visitor };
+                let request = FunctionRequest { visit, parts, body, query: call.query, visitor };
                 let invoked = self.functions.invoke(deployment, function, request).await;
                 (invoked, prerender.map(|_| CacheState::Bypass))
             }

@@ -127,7 +127,7 @@ impl Edge {
         sent.remove(CONTENT_LENGTH);
         headers::set_forwarded(sent, asked.visitor.peer.ip(), asked.visitor.scheme.as_str());
         passage::mark(sent);
-        let answer = self.functions.ask(deployment, function, asked.visit.id, request).await;
+        let answer = self.functions.ask(deployment, function, asked.visit, request).await;
         answer.map_err(|failure| match failure.error {
             // It is not the site's fault, and will pass.
             Some(PlatformError::FunctionThrottled) => failure,

@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode, Uri, request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use ship_core::{FunctionIndex, PlatformError, RequestId};
+use ship_core::{FunctionIndex, PlatformError};
 use ship_runtime::{FunctionBody, InvokeError, Runtime};
 use ship_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::inbound_body::InboundBody;
 use crate::live_deployment::LiveDeployment;
 use crate::passage;
 use crate::protocol::headers;
+use crate::request_log::Visit;
 use crate::visitor::Visitor;
 
 /// Invokes functions.
@@ -34,7 +35,7 @@ pub(crate) struct FunctionServer {
 
 /// A request for a function.
 pub(crate) struct FunctionRequest<'r> {
-    pub(crate) id: RequestId,
+    pub(crate) visit: &'r Visit,
     pub(crate) parts: request::Parts,
     pub(crate) body: Incoming,
     /// The query that the function sees: the visitor's, and what routes made of the path.
@@ -54,7 +55,7 @@ impl FunctionServer {
         let visitor_upgrade = prepare(&mut request);
         let (body, verdict) = InboundBody::new(request.body, self.max_body_bytes);
         let outbound = Request::from_parts(request.parts, body);
-        match self.ask(deployment, function, request.id, outbound).await {
+        match self.ask(deployment, function, request.visit, outbound).await {
             Ok(response) => Ok(self.finish(response, visitor_upgrade)?),
             Err(_) if verdict.is_too_large() => Err(PlatformError::PayloadTooLarge.into()),
             Err(failure) => Err(failure),
@@ -66,18 +67,20 @@ impl FunctionServer {
         &self,
         deployment: &LiveDeployment,
         function: FunctionIndex,
-        id: RequestId,
+        visit: &Visit,
         request: Request<B>,
     ) -> Result<Response<FunctionBody>, Failure>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
+        visit.findings.asks(function);
         let spec = deployment.function_spec(&self.store, function).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a function cannot be made ready");
             PlatformError::FunctionInvocationFailed
         })?;
-        let mut response = self.runtime.invoke(&spec, id, request).await.map_err(|error| blame(&error))?;
+        let mut response = self.runtime.invoke(&spec, visit.id, request).await.map_err(|error| blame(&error))?;
+        visit.findings.answered(response.body().course());
         headers::drop_hop_by_hop(response.headers_mut());
         headers::drop_platform(response.headers_mut());
         Ok(response)

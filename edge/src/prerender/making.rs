@@ -1,15 +1,14 @@
 //! The call that makes a page. It goes on when the visitor who caused it leaves, because others may wait for it.
 
 use std::sync::Arc;
-use std::time::Instant as Began;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 use jiff::Timestamp;
-use ship_core::{PlatformError, RequestId};
+use ship_core::PlatformError;
 use ship_runtime::FunctionBody;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -47,19 +46,10 @@ impl PrerenderServer {
         let Some(Part::Leader(leader)) = self.calls.join(&page.key, is_due) else { return };
         let (server, page) = (self.clone(), page.clone());
         self.spawn(async move {
-            let at = Timestamp::now();
-            let visit = Visit {
-                id: new_request_id(at),
-                at,
-                started: Began::now(),
-                method: Method::GET,
-                uri: page.uri().clone(),
-                host: page.host().cloned(),
-            };
-            let (deployment, sink) = (Arc::clone(&page.deployment), Arc::clone(&server.logs));
-            let (id, function) = (visit.id, Some(page.function));
-            let mut log = RequestLog { visit, deployment, sink, status: StatusCode::OK, function, error: None };
-            (log.status, log.error) = server.make(leader, page, id, None).await;
+            let visit = page.visit(new_request_id(Timestamp::now()));
+            let mut log = RequestLog::begin(visit, Arc::clone(&page.deployment), Arc::clone(&server.logs));
+            (log.status, log.function) = (StatusCode::OK, Some(page.function));
+            (log.status, log.error) = server.make(leader, page, &log.visit, None).await;
         });
     }
 
@@ -69,10 +59,10 @@ impl PrerenderServer {
         self,
         leader: Leader,
         page: Page,
-        id: RequestId,
+        visit: &Visit,
         private: Option<oneshot::Sender<Response<EdgeBody>>>,
     ) -> (StatusCode, Option<PlatformError>) {
-        let made = tokio::time::timeout(page.deadline(), self.made(&page, id)).await;
+        let made = tokio::time::timeout(page.deadline(), self.made(&page, visit)).await;
         let made = made.unwrap_or_else(|_| Err(PlatformError::FunctionInvocationTimeout.into()));
         let (status, error, outcome) = self.settle(&page, made, private);
         leader.finish(outcome);
@@ -117,8 +107,8 @@ impl PrerenderServer {
         }
     }
 
-    async fn made(&self, page: &Page, id: RequestId) -> Result<Made, Failure> {
-        let answer = self.functions.ask(&page.deployment, page.function, id, page.request()).await?;
+    async fn made(&self, page: &Page, visit: &Visit) -> Result<Made, Failure> {
+        let answer = self.functions.ask(&page.deployment, page.function, visit, page.request()).await?;
         let (head, body) = answer.into_parts();
         let keeping = keeping(&head);
         if head.status == StatusCode::SWITCHING_PROTOCOLS {

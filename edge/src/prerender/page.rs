@@ -7,12 +7,13 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::Empty;
-use ship_core::{FunctionIndex, PlatformError, Prerender, QueryPlace};
+use ship_core::{FunctionIndex, PlatformError, Prerender, QueryPlace, RequestId};
 
 use super::pages::PageKey;
 use crate::live_deployment::LiveDeployment;
 use crate::passage;
 use crate::protocol::headers::{PRERENDER_REVALIDATE, ROUTE_MATCHES, set_forwarded_host};
+use crate::request_log::Visit;
 use crate::visitor::Scheme;
 
 /// The host name that a function is asked under where nobody has said which it has.
@@ -70,12 +71,9 @@ impl Page {
         self.key.query.is_empty()
     }
 
-    pub(super) fn uri(&self) -> &Uri {
-        &self.uri
-    }
-
-    pub(super) fn host(&self) -> Option<&HeaderValue> {
-        self.headers.get(HOST)
+    /// The call that makes it, as the log knows it.
+    pub(super) fn visit(&self, id: RequestId) -> Visit {
+        Visit::of_host(id, self.uri.clone(), self.headers.get(HOST).cloned())
     }
 
     pub(super) fn prerender(&self) -> Option<&Prerender> {

@@ -9,8 +9,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use http::header::CONTENT_TYPE;
 use ship_api::ErrorBody;
-use ship_core::{DeploymentId, LogRecord, ProjectName, RequestId};
-use ship_store::LogFilter;
+use ship_core::{DeploymentId, LogFilter, LogRecord, ProjectName, RequestId};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
@@ -55,9 +54,9 @@ pub(super) async fn logs(
     // Following begins before the past is read, so that nothing falls between the two.
     let following = query.follow.then(|| control.journal.follow());
     let surely_past = control.journal.catch_up().await;
-    let filter = LogFilter { deployment: query.deployment, request: query.request };
+    let filter = LogFilter { deployment: query.deployment, request: query.request, ..LogFilter::default() };
     let limit = query.limit.unwrap_or(RECORDS_BY_DEFAULT).min(RECORDS);
-    let (store, name, past_filter) = (control.store.clone(), project.clone(), filter);
+    let (store, name, past_filter) = (control.store.clone(), project.clone(), filter.clone());
     let mut past = blocking(move || store.logs().tail(&name, &past_filter, limit)).await.map_err(ApiError::from)?;
     // What was written while the past was read is in it or not.
     let perhaps_past = control.journal.written();

@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ship_core::{LogStream, RequestId};
+use ship_core::{LogLevel, LogStream, RequestId};
 use tokio::time::Instant;
 
+use super::level::level_of;
 use super::lines::{Line, LineSplitter};
 use super::pipes::{Piece, Pipe, Pipes};
 use super::rate::{LogRate, Verdict};
@@ -107,21 +108,23 @@ impl LineSink {
         match self.rate.admit(line.bytes.len(), Instant::now()) {
             Verdict::Drop => return,
             Verdict::Keep => {}
-            Verdict::KeepAfterDropping(bytes) => self.journal.remark(requests.to_vec(), dropped_remark(bytes)),
+            Verdict::KeepAfterDropping(bytes) => self.say_dropped(bytes, requests.to_vec()),
         }
-        let message = String::from_utf8_lossy(line.bytes).into_owned();
+        let (level, message) = level_of(stream, line.bytes);
+        let message = String::from_utf8_lossy(message).into_owned();
         self.tail.push(&message);
-        self.journal.line(requests.to_vec(), stream, message, line.cut_bytes > 0);
+        self.journal.line(level, requests.to_vec(), stream, message, line.cut_bytes > 0);
     }
 
     fn note_dropped(&mut self, requests: Vec<RequestId>) {
         match self.rate.take_dropped() {
             0 => {}
-            bytes => self.journal.remark(requests, dropped_remark(bytes)),
+            bytes => self.say_dropped(bytes, requests),
         }
     }
-}
 
-fn dropped_remark(bytes: u64) -> String {
-    format!("{bytes} bytes of output were dropped: the function printed faster than its log takes.")
+    fn say_dropped(&self, bytes: u64, requests: Vec<RequestId>) {
+        let remark = format!("{bytes} bytes of output were dropped: the function printed faster than its log takes.");
+        self.journal.remark(LogLevel::Warning, requests, remark);
+    }
 }

@@ -6,6 +6,7 @@
 //! turn's worth, the request lingers until all was read that was there at its end.
 
 mod capture;
+mod level;
 mod lines;
 mod pipes;
 mod rate;

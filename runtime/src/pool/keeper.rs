@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use ship_core::LogLevel;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -83,7 +84,7 @@ impl Pool {
     }
 
     fn note_spawn_failure(&self, error: SpawnError) {
-        self.journal.remark(Vec::new(), format!("The function could not be started: {error}."));
+        self.journal.remark(LogLevel::Fatal, Vec::new(), format!("The function could not be started: {error}."));
         let failure = Failure { reason: FailureReason::Spawn(error), output: Vec::new() };
         let mut books = self.books();
         books.roster.spawn_failed(Instant::now());
@@ -107,7 +108,11 @@ impl Pool {
         let init_timeout_secs = self.spec.function.limits.init_timeout_secs;
         while let Some(slot) = self.books().roster.next_overdue(now) {
             let requests = slot.member.instance.output.current_requests();
-            self.journal.remark(requests, format!("The function was not ready in {init_timeout_secs} s."));
+            self.journal.remark(
+                LogLevel::Fatal,
+                requests,
+                format!("The function was not ready in {init_timeout_secs} s."),
+            );
             slot.member.instance.kill(EndReason::NotReady { init_timeout_secs });
         }
     }

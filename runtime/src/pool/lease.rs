@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ship_core::RequestId;
+use ship_core::{LogLevel, RequestId};
 use tokio_util::task::TaskTracker;
 
 use super::Pool;
@@ -108,7 +108,7 @@ impl Lease {
         self.connection = None;
         let requests = self.id.into_iter().collect();
         let seconds = self.pool.spec.function.limits.timeout_secs;
-        self.pool.journal.remark(requests, format!("The function did not answer in {seconds} s."));
+        self.pool.journal.remark(LogLevel::Error, requests, format!("The function did not answer in {seconds} s."));
         self.pool.note_overtime(self.number);
     }
 }

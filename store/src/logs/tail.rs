@@ -5,9 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use ship_core::LogRecord;
+use ship_core::{LogFilter, LogRecord};
 
-use super::{LogFilter, segment_numbers, segment_path};
+use super::{segment_numbers, segment_path};
 
 /// How much is read at once.
 const BLOCK_BYTES: u64 = 64 * 1024;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 
 use jiff::Timestamp;
-use ship_core::LogStream;
+use ship_core::{DeploymentId, LogLevel, LogStream, RequestId};
 
 use super::segment::{SEGMENT_BYTES, SEGMENTS_KEPT};
 use super::*;
@@ -21,6 +21,7 @@ fn site() -> ProjectName {
 fn record(number: u64, message: &str) -> LogRecord {
     LogRecord {
         at: Timestamp::from_second(number.cast_signed()).unwrap(),
+        level: LogLevel::Info,
         deployment: DeploymentId::of_bytes(&[u8::from(number.is_multiple_of(2))]),
         requests: vec![RequestId::from_parts(number, [0; 10])],
         source: LogSource::Function {
@@ -64,9 +65,9 @@ fn tail() {
     let tail = |filter: LogFilter, limit| test.logs.tail(&site(), &filter, limit).unwrap();
     assert_eq!(tail(LogFilter::default(), 3), records[7..]);
     assert_eq!(tail(LogFilter::default(), 0), []);
-    let deployment = LogFilter { deployment: Some(records[0].deployment), request: None };
+    let deployment = LogFilter { deployment: Some(records[0].deployment), ..LogFilter::default() };
     assert_eq!(tail(deployment, 2), [records[6].clone(), records[8].clone()]);
-    let request = LogFilter { deployment: None, request: Some(records[5].requests[0]) };
+    let request = LogFilter { request: Some(records[5].requests[0]), ..LogFilter::default() };
     assert_eq!(tail(request, 10), [records[5].clone()]);
     assert_eq!(test.logs.tail(&"other".parse().unwrap(), &LogFilter::default(), 10).unwrap(), []);
 }

@@ -41,9 +41,16 @@ def become(version):
 def run(entry, variable):
     """Serves what `variable` in the file `entry` is, until the process is asked to stop."""
     os.environ.pop("SHIP_INTERPRETERS", None)
+    is_of_host = "SHIP_LISTEN_FD" in os.environ
     listener = take_listener()
     prepare_paths(entry)
-    application = find(load(entry), entry, variable)
+    module = load(entry)
+    # Only the host's log reads the marks. What has not imported `logging` by now pays nothing for it.
+    if is_of_host and "logging" in sys.modules:
+        from . import levels
+
+        levels.mark()
+    application = find(module, entry, variable)
     kind = kind_of(application)
     if kind == "asgi":
         from . import asgi
