@@ -1,12 +1,13 @@
 //! The typed client of the control API.
 
+mod logs;
 mod transport;
 mod upload;
 
-use futures_util::{Stream, TryStreamExt};
 use reqwest::Method;
-use ship_core::{DeploymentId, Digest, LogRecord, ProjectName, RequestId};
+use ship_core::{DeploymentId, Digest, ProjectName};
 
+pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
 pub use self::transport::{ClientError, ClientOptions};
 pub use self::upload::{BlobSource, UploadBlob};
@@ -21,22 +22,6 @@ use crate::views::{
 pub struct Client {
     transport: Transport,
 }
-
-/// Which log records are asked for.
-#[derive(Clone, Debug, Default)]
-pub struct LogQuery {
-    /// Only those of one deployment.
-    pub deployment: Option<DeploymentId>,
-    /// Only those of one request.
-    pub request: Option<RequestId>,
-    /// How many of the newest to begin with.
-    pub limit: usize,
-    /// Whether to go on with new ones as they are written.
-    pub follow: bool,
-}
-
-/// Log records as they arrive.
-pub type LogStream = std::pin::Pin<Box<dyn Stream<Item = Result<LogRecord, ClientError>> + Send>>;
 
 impl Client {
     /// A client for the host at `options.base_url`. Nothing is sent yet.
@@ -136,18 +121,5 @@ impl Client {
     ) -> Result<AliasMoveView, ClientError> {
         let request = RollbackRequest { deployment: to.map(ToString::to_string) };
         self.transport.ask(Method::POST, &format!("/v1/projects/{project}/rollback"), Some(&request)).await
-    }
-
-    /// The newest log records of a project, and with `follow` those that are yet to come.
-    pub async fn logs(&self, project: &ProjectName, query: &LogQuery) -> Result<LogStream, ClientError> {
-        let deployment = query.deployment.map(|deployment| format!("&deployment={deployment}")).unwrap_or_default();
-        let request = query.request.map(|request| format!("&request={request}")).unwrap_or_default();
-        let (limit, follow) = (query.limit, query.follow);
-        let path = format!("/v1/projects/{project}/logs?limit={limit}&follow={follow}{deployment}{request}");
-        let lines = self.transport.lines(&path).await?;
-        let records = lines.and_then(|line| async move {
-            serde_json::from_str(&line).map_err(|source| ClientError::UnreadableAnswer { source })
-        });
-        Ok(Box::pin(records))
     }
 }

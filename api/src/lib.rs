@@ -5,12 +5,14 @@
 
 mod client;
 mod error;
+mod log_line;
 mod pack;
 mod reference;
 mod views;
 
 pub use client::{BlobSource, Client, ClientError, ClientOptions, LogQuery, LogStream, UploadBlob};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
+pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{

@@ -1,15 +1,16 @@
-//! The journal: log records from many tasks, gathered for a moment, written in order by one task, and passed to whoever
-//! follows.
+//! The journal: log records from many tasks, gathered for a moment and written in order by one task. Whoever follows is told that
+//! something was written, and reads it where it is.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use ship_core::{LogRecord, ProjectName};
+use jiff::Timestamp;
+use ship_core::{DeploymentId, LogLevel, LogRecord, LogSource, ProjectName};
 use ship_runtime::LogSink;
 use ship_store::Store;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::blocking::blocking;
@@ -17,27 +18,19 @@ use crate::blocking::blocking;
 /// How many records may wait for the disk. Beyond that they are dropped and counted: a log must not slow a request down.
 const WAITING_RECORDS: usize = 16 * 1024;
 
+/// How many bytes of them may wait. A line can have 256 KiB, so their number alone bounds nothing.
+const WAITING_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What a record takes besides its text.
+const RECORD_BYTES: u64 = 256;
+
 /// How long records are gathered before they are written. Waking the writer for each would cost a request more than
 /// answering it; this is soon enough for whoever follows.
 const GATHERING: Duration = Duration::from_millis(10);
 
-/// How many records a follower may be behind before it misses some.
-const FOLLOWER_RECORDS: usize = 4096;
-
-/// A record that was written.
-#[derive(Clone)]
-pub(crate) struct Entry {
-    /// The project that it belongs to.
-    pub(crate) project: ProjectName,
-    pub(crate) record: Arc<LogRecord>,
-    /// How many of all records were written when it was: see [`Journal::catch_up`].
-    pub(crate) written: u64,
-}
-
 /// Where records go in.
 pub(crate) struct Journal {
     inbox: Arc<Inbox>,
-    followers: broadcast::Sender<Entry>,
 }
 
 /// What stands between the tasks that record and the one that writes.
@@ -46,7 +39,8 @@ struct Inbox {
     waiting: Mutex<Waiting>,
     /// Told when the first record comes in, and when none will come any more.
     wake: Notify,
-    dropped: AtomicU64,
+    /// How many bytes were dropped since the host began.
+    dropped_bytes: AtomicU64,
     /// How many of all records were written.
     written: watch::Sender<u64>,
 }
@@ -57,39 +51,41 @@ struct Waiting {
     records: BTreeMap<ProjectName, Vec<LogRecord>>,
     /// How many they are.
     count: usize,
+    /// How many bytes they are, about.
+    bytes: u64,
+    /// What there was no room for since the last turn of writing.
+    dropped: BTreeMap<ProjectName, Dropped>,
     /// How many there were before them, and with them.
     accepted: u64,
+}
+
+/// What there was no room for.
+struct Dropped {
+    /// The deployment of the newest of them.
+    deployment: DeploymentId,
+    records: u64,
+    bytes: u64,
 }
 
 impl Journal {
     /// A journal and the task that writes it, which ends when the journal is gone and everything is written.
     pub(crate) fn start(store: Store) -> (Arc<Self>, JoinHandle<()>) {
         let inbox = Arc::new(Inbox::default());
-        let (followers, _) = broadcast::channel(FOLLOWER_RECORDS);
-        let journal = Arc::new(Self { inbox: Arc::clone(&inbox), followers: followers.clone() });
-        let writer = tokio::task::spawn(write(store, inbox, Arc::downgrade(&journal), followers));
+        let journal = Arc::new(Self { inbox: Arc::clone(&inbox) });
+        let writer = tokio::task::spawn(write(store, inbox, Arc::downgrade(&journal)));
         (journal, writer)
     }
 
-    /// The records that are written from now on.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Entry> {
-        self.followers.subscribe()
+    /// How many records are written, as that changes.
+    pub(crate) fn written(&self) -> watch::Receiver<u64> {
+        self.inbox.written.subscribe()
     }
 
-    /// Waits until all that was recorded before is written. Gives how many records that are; entries up to this number are in
-    /// the log from now on.
-    pub(crate) async fn catch_up(&self) -> u64 {
+    /// Waits until all that was recorded before is written.
+    pub(crate) async fn catch_up(&self) {
         let accepted = self.inbox.waiting().accepted;
-        let mut written = self.inbox.written.subscribe();
-        match written.wait_for(|written| *written >= accepted).await {
-            Ok(written) => *written,
-            Err(_) => accepted,
-        }
-    }
-
-    /// How many records are written.
-    pub(crate) fn written(&self) -> u64 {
-        *self.inbox.written.borrow()
+        // The sender is as old as the journal itself, so this ends with the number and with nothing else.
+        let _ = self.written().wait_for(|written| *written >= accepted).await;
     }
 }
 
@@ -102,12 +98,6 @@ impl LogSink for Journal {
             if is_first {
                 self.inbox.wake.notify_one();
             }
-            return;
-        }
-        drop(waiting);
-        let dropped = self.inbox.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-        if dropped.is_power_of_two() {
-            tracing::warn!(dropped, "log records were dropped because the disk cannot keep up");
         }
     }
 }
@@ -121,10 +111,18 @@ impl Drop for Journal {
 impl Waiting {
     /// Takes a record. `false` if there is no room.
     fn push(&mut self, project: &ProjectName, record: LogRecord) -> bool {
-        if self.count >= WAITING_RECORDS {
+        let bytes = size_of(&record);
+        if self.count >= WAITING_RECORDS || self.bytes + bytes > WAITING_BYTES {
+            let deployment = record.deployment;
+            let none = || Dropped { deployment, records: 0, bytes: 0 };
+            let dropped = self.dropped.entry(project.clone()).or_insert_with(none);
+            dropped.deployment = deployment;
+            dropped.records += 1;
+            dropped.bytes += bytes;
             return false;
         }
         self.count += 1;
+        self.bytes += bytes;
         self.accepted += 1;
         match self.records.get_mut(project) {
             Some(records) => records.push(record),
@@ -136,6 +134,25 @@ impl Waiting {
     }
 }
 
+/// What a record takes, about.
+fn size_of(record: &LogRecord) -> u64 {
+    let text = match &record.source {
+        LogSource::Request { path, host, .. } => path.len() + host.len(),
+        LogSource::Function { message, .. } | LogSource::Platform { message, .. } => message.len(),
+    };
+    text as u64 + RECORD_BYTES
+}
+
+impl Dropped {
+    /// What the log says of them in their place.
+    fn remark(&self) -> LogRecord {
+        let Self { deployment, records, bytes } = *self;
+        let message = format!("{records} log records were dropped, some {bytes} bytes: the disk could not keep up");
+        let source = LogSource::Platform { function: None, message };
+        LogRecord { at: Timestamp::now(), level: LogLevel::Warning, deployment, requests: Vec::new(), source }
+    }
+}
+
 impl Inbox {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,13 +161,19 @@ impl Inbox {
     /// Takes out what waits, and how many records there were up to it.
     fn take(&self) -> (BTreeMap<ProjectName, Vec<LogRecord>>, u64) {
         let mut waiting = self.waiting();
-        waiting.count = 0;
-        (std::mem::take(&mut waiting.records), waiting.accepted)
+        (waiting.count, waiting.bytes) = (0, 0);
+        let mut records = std::mem::take(&mut waiting.records);
+        for (project, dropped) in std::mem::take(&mut waiting.dropped) {
+            tracing::warn!(%project, records = dropped.records, bytes = dropped.bytes, "log records were dropped");
+            self.dropped_bytes.fetch_add(dropped.bytes, Ordering::Relaxed);
+            records.entry(project).or_default().push(dropped.remark());
+        }
+        (records, waiting.accepted)
     }
 }
 
 /// Writes what comes in until `journal` is gone.
-async fn write(store: Store, inbox: Arc<Inbox>, journal: Weak<Journal>, followers: broadcast::Sender<Entry>) {
+async fn write(store: Store, inbox: Arc<Inbox>, journal: Weak<Journal>) {
     loop {
         inbox.wake.notified().await;
         let is_last = journal.strong_count() == 0;
@@ -158,37 +181,59 @@ async fn write(store: Store, inbox: Arc<Inbox>, journal: Weak<Journal>, follower
             tokio::time::sleep(GATHERING).await;
         }
         let (records, accepted) = inbox.take();
-        let written = append(store.clone(), records).await;
+        let lost_bytes = append(store.clone(), records).await;
+        inbox.dropped_bytes.fetch_add(lost_bytes, Ordering::Relaxed);
         inbox.written.send_replace(accepted);
-        if followers.receiver_count() > 0 {
-            pass_on(written, accepted, &followers);
-        }
         if is_last {
             return;
         }
     }
 }
 
-/// Appends records to the logs of their projects, and gives them back.
-async fn append(store: Store, records: BTreeMap<ProjectName, Vec<LogRecord>>) -> BTreeMap<ProjectName, Vec<LogRecord>> {
+/// Appends records to the logs of their projects. Gives how many bytes could not be written.
+async fn append(store: Store, records: BTreeMap<ProjectName, Vec<LogRecord>>) -> u64 {
     blocking(move || {
+        let mut lost_bytes = 0;
         for (project, records) in &records {
             if let Err(error) = store.logs().append(project, records) {
                 tracing::warn!(%project, %error, "log records could not be written");
+                lost_bytes += records.iter().map(size_of).sum::<u64>();
             }
         }
-        records
+        lost_bytes
     })
     .await
 }
 
-/// Tells followers, only once the records are written: whoever begins to follow now and then reads the past must find them
-/// in one of the two.
-fn pass_on(records: BTreeMap<ProjectName, Vec<LogRecord>>, written: u64, followers: &broadcast::Sender<Entry>) {
-    for (project, records) in records {
-        for record in records {
-            // Nobody may be following any more, which is no error.
-            let _ = followers.send(Entry { project: project.clone(), record: Arc::new(record), written });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(message: &str) -> LogRecord {
+        let source = LogSource::Platform { function: None, message: message.to_owned() };
+        let deployment = DeploymentId::of_bytes(b"a");
+        LogRecord { at: Timestamp::UNIX_EPOCH, level: LogLevel::Info, deployment, requests: Vec::new(), source }
+    }
+
+    /// What waits is bounded in number and in bytes, and the log of each project says what it lacks.
+    #[test]
+    fn bounds() {
+        let [loud, quiet]: [ProjectName; 2] = ["loud", "quiet"].map(|name| name.parse().unwrap());
+        for (message, kept) in [(String::new(), WAITING_RECORDS), ("x".repeat(256 * 1024), 127)] {
+            let inbox = Inbox::default();
+            for _ in 0..WAITING_RECORDS + 5 {
+                inbox.waiting().push(&loud, record(&message));
+            }
+            inbox.waiting().push(&quiet, record(&message));
+            let (records, accepted) = inbox.take();
+            assert_eq!((accepted, records[&loud].len(), records[&quiet].len()), (kept as u64, kept + 1, 1));
+            let missing = WAITING_RECORDS + 5 - kept;
+            let bytes = missing as u64 * (message.len() as u64 + RECORD_BYTES);
+            let remark = format!("{missing} log records were dropped, some {bytes} bytes: the disk could not keep up");
+            let LogSource::Platform { message: said, .. } = &records[&loud][kept].source else { panic!() };
+            assert_eq!(*said, remark);
+            assert_eq!(inbox.dropped_bytes.load(Ordering::Relaxed), bytes + message.len() as u64 + RECORD_BYTES);
+            assert!(inbox.waiting().push(&loud, record(&message)), "there is room again");
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct HostOptions {
     pub interpreters: Interpreters,
     /// What to do when a port is taken.
     pub ports: PortChoice,
+    /// How much of the disk one project's log may take, in bytes.
+    pub log_bytes: u64,
     /// How long requests in flight may take to finish when the host stops.
     pub drain: Duration,
 }

@@ -74,6 +74,7 @@ impl Host {
     pub async fn start(options: HostOptions) -> Result<Self, HostError> {
         let data = options.data.clone();
         let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
+        store.logs().limit_to(options.log_bytes);
         let sites_listener = listen(options.sites, "--listen", options.ports).await?;
         let control_listener = listen(options.control, "--control", options.ports).await?;
         let sites_address = local_address(&sites_listener, options.sites)?;

@@ -6,18 +6,21 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
-use ship_core::{LogFilter, LogRecord, LogSource, ProjectName};
+use ship_core::{LogCursor, LogFilter, LogRecord, LogSource, ProjectName};
 
 use crate::data_dir::remove_all;
 use crate::database::StateError;
 
+mod pages;
 mod segment;
 mod tail;
 
-use segment::Writer;
+pub use pages::{Continuity, LogPage};
+use segment::{SEGMENT_BYTES, SEGMENTS_KEPT, Writer};
 
 /// How many projects' segments are kept open for appending.
 const OPEN_PROJECTS: usize = 64;
@@ -33,11 +36,28 @@ const LINE_BYTES: usize = 7 * MESSAGE_BYTES;
 pub struct Logs {
     folder: PathBuf,
     writers: Cache<ProjectName, Arc<Mutex<Writer>>>,
+    /// A segment is full at this many bytes.
+    segment_bytes: AtomicU64,
+}
+
+/// The newest records of a log.
+#[derive(Debug)]
+pub struct LogTail {
+    /// The records, oldest first.
+    pub records: Vec<LogRecord>,
+    /// Behind the last of them: where whoever wants what comes next begins.
+    pub end: LogCursor,
 }
 
 impl Logs {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, writers: Cache::new(OPEN_PROJECTS) }
+        Self { folder, writers: Cache::new(OPEN_PROJECTS), segment_bytes: AtomicU64::new(SEGMENT_BYTES) }
+    }
+
+    /// Bounds what one project's log may take of the disk, in bytes: 32 MiB unless something else is said. A log that is larger loses
+    /// its oldest records as it grows.
+    pub fn limit_to(&self, bytes: u64) {
+        self.segment_bytes.store(bytes / SEGMENTS_KEPT as u64, Ordering::Relaxed);
     }
 
     /// Appends records to the log of a project.
@@ -46,15 +66,25 @@ impl Logs {
         let open = || Writer::open(&folder).map(|writer| Arc::new(Mutex::new(writer)));
         let written = self.writers.get_or_insert_with(project, open).and_then(|writer| {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            writer.append(records.iter().filter_map(to_line))
+            writer.append(records.iter().filter_map(to_line), self.segment_bytes.load(Ordering::Relaxed))
         });
         written.map_err(|source| error("append to", &folder, source))
     }
 
     /// The newest `limit` records of a project that `filter` wants, oldest first.
-    pub fn tail(&self, project: &ProjectName, filter: &LogFilter, limit: usize) -> Result<Vec<LogRecord>, StateError> {
+    pub fn tail(&self, project: &ProjectName, filter: &LogFilter, limit: usize) -> Result<LogTail, StateError> {
         let folder = self.folder_of(project);
-        tail::newest(&folder, filter, limit).map_err(|source| error("read", &folder, source))
+        let newest = || {
+            let end = pages::end(&folder)?;
+            Ok(LogTail { records: tail::newest(&folder, filter, limit, end)?, end })
+        };
+        newest().map_err(|source| error("read", &folder, source))
+    }
+
+    /// The records of a project after a place that an earlier answer gave, so many as fit a page.
+    pub fn after(&self, project: &ProjectName, filter: &LogFilter, cursor: LogCursor) -> Result<LogPage, StateError> {
+        let folder = self.folder_of(project);
+        pages::page_after(&folder, filter, cursor).map_err(|source| error("read", &folder, source))
     }
 
     /// Removes the log of a project.

@@ -47,6 +47,12 @@ impl<'e> ShipCommand<'e> {
         self
     }
 
+    /// Gives it further arguments.
+    pub fn and<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
     /// Gives it something to read.
     pub fn reading(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();

@@ -35,6 +35,8 @@ pub struct TestHost<'e> {
     data: PathBuf,
     addresses: HostAddresses,
     wrapper: Vec<OsString>,
+    options: Vec<OsString>,
+    variables: Vec<(String, String)>,
     ready: Value,
     running: Option<RunningShip<'e>>,
 }
@@ -55,16 +57,41 @@ impl<'e> TestHost<'e> {
     /// Starts a host on free ports with a data directory, by another program: see [`ShipCommand::started_by`].
     #[track_caller]
     pub fn start_by(environment: &'e TestEnv, data: &Path, wrapper: &[&OsStr]) -> Self {
-        let mut host = Self {
+        let mut host = Self::new(environment, data);
+        host.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+        host.begin();
+        host
+    }
+
+    /// Starts a host on free ports with the data directory `<environment>/data` and further options.
+    #[track_caller]
+    pub fn start_with(environment: &'e TestEnv, options: &[&str]) -> Self {
+        let mut host = Self::new(environment, &environment.folder().join("data"));
+        host.options = options.iter().map(|word| (*word).into()).collect();
+        host.begin();
+        host
+    }
+
+    /// Starts a host on free ports with the data directory `<environment>/data` and further environment variables.
+    #[track_caller]
+    pub fn start_in(environment: &'e TestEnv, variables: &[(&str, &str)]) -> Self {
+        let mut host = Self::new(environment, &environment.folder().join("data"));
+        host.variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        host.begin();
+        host
+    }
+
+    fn new(environment: &'e TestEnv, data: &Path) -> Self {
+        Self {
             environment,
             data: data.to_owned(),
             addresses: HostAddresses::any(),
-            wrapper: wrapper.iter().map(|word| (*word).to_owned()).collect(),
+            wrapper: Vec::new(),
+            options: Vec::new(),
+            variables: Vec::new(),
             ready: Value::Null,
             running: None,
-        };
-        host.begin();
-        host
+        }
     }
 
     /// The command that starts a host on `data` at `addresses`.
@@ -84,8 +111,9 @@ impl<'e> TestHost<'e> {
 
     #[track_caller]
     fn begin(&mut self) {
-        let mut running =
-            Self::command(self.environment, &self.data, &self.addresses).started_by(&self.wrapper).start();
+        let command = Self::command(self.environment, &self.data, &self.addresses).and(&self.options);
+        let with = |command: ShipCommand<'e>, (name, value): &(String, String)| command.with(name, value);
+        let mut running = self.variables.iter().fold(command, with).started_by(&self.wrapper).start();
         let Some(line) = running.stdout().next_line() else {
             panic!("the host ended before it was ready:\n{}", running.finish().snapshot());
         };

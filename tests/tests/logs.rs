@@ -258,3 +258,165 @@ fn visitor_who_leaves() {
         (&499.into(), &"api/slow".into(), &"warning".into())
     );
 }
+
+/// A site with a function that prints in two levels, and the records of four requests to it.
+fn busy<'e>(environment: &'e TestEnv, host: &TestHost<'e>) -> (TestProject, String) {
+    let project = environment.project("busy").file("public/index.html", "a page").file(
+        "api/say.js",
+        "export function GET(request) {
+  const status = Number(new URL(request.url).searchParams.get('status'));
+  if (status >= 500) console.error(`it is BAD: ${status}`);
+  else console.log(`it is fine: ${status}`);
+  return new Response('', { status });
+}
+",
+    );
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
+    for path in ["/", "/api/say?status=201", "/api/say?status=503", "/missing"] {
+        let _ = http::get(&format!("{url}{path}"));
+    }
+    let _ = next_records(&mut following, 6);
+    (project, url)
+}
+
+/// The host leaves out what was not asked for; filters are joined, and what is none says what it should be.
+#[test]
+fn filters() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let (project, url) = busy(&environment, &host);
+    let logs = |arguments: &[&str]| {
+        let words = ["logs", "--json"].iter().chain(arguments).copied();
+        let shown = host.ship(words).within(project.folder()).run().success();
+        let shown = shown.stdout().lines().map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).expect("each line is one JSON document");
+            record["message"].as_str().or(record["path"].as_str()).expect("each has one of them").to_owned()
+        });
+        let mut shown: Vec<String> = shown.collect();
+        shown.sort();
+        shown.join(" | ")
+    };
+    let all = "/ | /api/say?status=201 | /api/say?status=503 | /missing | it is BAD: 503 | it is fine: 201";
+    assert_eq!(logs(&[]), all);
+    assert_eq!(logs(&["--since", "1h"]), all);
+    assert_eq!(logs(&["--since", "2099-01-01"]), "");
+    assert_eq!(logs(&["--until", "2099-01-01T00:00:00Z", "--limit", "1"]), "/missing");
+    assert_eq!(logs(&["--until", "1h"]), "");
+    assert_eq!(logs(&["--level", "error"]), "/api/say?status=503 | it is BAD: 503");
+    assert_eq!(logs(&["--level", "warning,fatal"]), "/missing");
+    assert_eq!(logs(&["--status", "5xx,404"]), "/api/say?status=503 | /missing");
+    assert_eq!(logs(&["--status-code", "200-299", "--function", "api/say"]), "/api/say?status=201");
+    assert_eq!(logs(&["--function", "api/say", "--level", "info"]), "/api/say?status=201 | it is fine: 201");
+    assert_eq!(logs(&["--search", "bad: 5"]), "it is BAD: 503");
+    let answer = http::get(&format!("{url}/api/say?status=404"));
+    let id = answer.header("x-ship-id").expect("every response carries an id");
+    let mut following = host.ship(["logs", "-f", "--request-id", &id]).within(project.folder()).start();
+    let _ = following.stdout().wait_for(|line| line.contains("/api/say?status=404 404"));
+    drop(following);
+    assert_eq!(logs(&["--request-id", &id]), "/api/say?status=404 | it is fine: 404");
+    insta::assert_snapshot!(host.ship(["logs", "--status", "6xx"]).within(project.folder()).run().snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid value '6xx' for '--status <STATUS,…>': `6xx` names no status: write 404, 5xx or 400-499
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(host.ship(["logs", "--since", "soon"]).within(project.folder()).run().snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid value 'soon' for '--since <TIME>': `soon` names no time: write 30m, 1h, 2d, 2026-04-14 or [AT]
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(host.ship(["logs", "--level", "loud"]).within(project.folder()).run().snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid value 'loud' for '--level <LEVEL,…>': `loud` is no level: they are info, warning, error and fatal
+
+    For more information, try '--help'.
+    ");
+    let refused = host.control("GET", "/v1/projects/busy/logs?status=6xx").send();
+    assert_eq!(refused.status, 400, "{}", refused.text());
+}
+
+/// Whoever follows is told that the host went away, and goes on where they were when it is back: nothing is missing, nothing
+/// comes twice.
+#[test]
+fn following_across_a_restart() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let (project, url) = busy(&environment, &host);
+    let ask = |number: usize| {
+        let answer = http::get(&format!("{url}/missing/{number}"));
+        assert_eq!(answer.status, 404);
+    };
+    let mut following = host.ship(["logs", "-f", "--search", "/missing/"]).within(project.folder()).start();
+    // Written and shown, and written by a host that is gone before it is shown.
+    ask(1);
+    let _ = following.stdout().wait_for(|line| line.contains("/missing/1 "));
+    following.process().signal(rustix::process::Signal::STOP);
+    ask(2);
+    host.ask_to_end();
+    assert_eq!(host.ended().code(), Some(0));
+    following.process().signal(rustix::process::Signal::CONT);
+    let _ = following.stderr().wait_for(|line| line.contains("the host went away; waiting 30 s for it to come back"));
+    host.start_again();
+    let _ = following.stderr().wait_for(|line| line == "The host is back");
+    ask(3);
+    let _ = following.stdout().wait_for(|line| line.contains("/missing/3 "));
+    let ended = following.terminate();
+    let shown: Vec<&str> = ended.stdout().lines().filter_map(|line| line.split_ascii_whitespace().nth(2)).collect();
+    assert_eq!(shown, ["/missing/1", "/missing/2", "/missing/3"]);
+}
+
+/// A host that does not come back ends whoever follows, and not as if all were well.
+#[test]
+fn following_a_host_that_stays_away() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let (project, _) = busy(&environment, &host);
+    for (seconds, end) in [
+        ("1", (|host: &TestHost<'_>| host.ask_to_end()) as fn(&TestHost<'_>)),
+        ("0", |host| host.process().signal(rustix::process::Signal::KILL)),
+    ] {
+        let words = ["logs", "-f", "-n", "1", "--reconnect", seconds];
+        let mut following = host.ship(words).within(project.folder()).start();
+        let _ = following.stdout().wait_for(|line| line.contains("/missing 404"));
+        end(&host);
+        let _ = host.ended();
+        let said = following.finish().exits_with(3);
+        let sentence = format!("error: the host went away and did not come back within {seconds} s");
+        let hint = "hint: `ship logs -f --since 10m` goes on where this ended";
+        assert!(said.stderr().ends_with(&format!("{sentence}\n{hint}\n")), "{}", said.stderr());
+        host.start_again();
+    }
+}
+
+/// A project's log takes no more of the disk than the operator gives it.
+#[test]
+fn bound_of_a_log() {
+    let environment = TestEnv::new();
+    let host = TestHost::start_with(&environment, &["--log-mb", "4"]);
+    let project = environment.project("loud").file(
+        "api/flood.js",
+        "export function GET() {
+  for (let line = 0; line < 60; line += 1) console.log(String(line).padEnd(50_000, 'x'));
+  return new Response('flooded');
+}
+",
+    );
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut following =
+        host.ship(["logs", "-f", "--level", "info", "--search", "/api/flood"]).within(project.folder()).start();
+    for _ in 0..4 {
+        let _ = http::get(&format!("{url}/api/flood")).success();
+        let _ = following.stdout().wait_for(|line| line.contains("/api/flood 200"));
+    }
+    let segments = std::fs::read_dir(host.data().join("logs/loud")).expect("there is a log");
+    let bytes: u64 = segments.map(|segment| segment.expect("readable").metadata().expect("readable").len()).sum();
+    assert!((2 << 20..=4 << 20).contains(&bytes), "{bytes}");
+}

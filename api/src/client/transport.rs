@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, TryStreamExt};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -85,6 +86,9 @@ pub enum ClientError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A host that is followed should say something now and then, and said nothing.
+    #[error("the host has not been heard of for a minute")]
+    Silent,
     /// A file could not be read while it was sent.
     #[error("{} cannot be read", path.display())]
     UnreadableFile {
@@ -171,15 +175,9 @@ impl Transport {
         serde_json::from_slice(&bytes).map_err(|source| ClientError::UnreadableAnswer { source })
     }
 
-    /// The lines of an answer, as they arrive.
-    pub(super) async fn lines(
-        &self,
-        path: &str,
-    ) -> Result<impl Stream<Item = Result<String, ClientError>> + Send + use<>, ClientError> {
-        let response = self.send(self.request(Method::GET, path)).await?;
-        let reader = StreamReader::new(response.bytes_stream().map_err(std::io::Error::other));
-        let lines = FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_LINE_BYTES));
-        Ok(lines.map_err(|source| ClientError::BrokenAnswer { source: Box::new(source) }))
+    /// An answer of which the head is here.
+    pub(super) async fn stream(&self, path: &str) -> Result<StreamedAnswer, ClientError> {
+        Ok(StreamedAnswer(self.send(self.request(Method::GET, path)).await?))
     }
 
     /// What it means that a question got no answer.
@@ -190,6 +188,22 @@ impl Transport {
         } else {
             ClientError::Disconnected { url, source }
         }
+    }
+}
+
+/// An answer that is read as it comes.
+pub(super) struct StreamedAnswer(Response);
+
+impl StreamedAnswer {
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.0.headers()
+    }
+
+    /// Its lines, as they arrive.
+    pub(super) fn into_lines(self) -> impl Stream<Item = Result<String, ClientError>> + Send + Unpin + use<> {
+        let reader = StreamReader::new(self.0.bytes_stream().map_err(std::io::Error::other));
+        let lines = FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_LINE_BYTES));
+        lines.map_err(|source| ClientError::BrokenAnswer { source: Box::new(source) })
     }
 }
 

@@ -1,9 +1,17 @@
 //! `ship logs`: what visitors asked for and what functions printed.
 
+mod follow;
+
+use std::time::Duration;
+
 use futures_util::TryStreamExt as _;
 use ship_api::{DeploymentReference, LogQuery};
-use ship_core::{FunctionName, LogLevel, LogRecord, LogSource, LogStream, ProjectName, RequestId};
+use ship_core::{
+    DeploymentId, FunctionName, LogLevel, LogMoment, LogRecord, LogSource, LogStream, ProjectName, RequestId,
+    StatusRanges,
+};
 
+use self::follow::Follower;
 use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -17,26 +25,72 @@ pub(crate) struct LogsArgs {
     /// A deployment: an id, its first 4 characters or more, or a URL (default: the project of the current folder)
     #[arg(value_name = "ID|URL")]
     deployment: Option<DeploymentReference>,
-    /// Go on with new lines until Ctrl-C
-    #[arg(long, short)]
+    /// Go on with new lines until Ctrl-C; wait for a host that goes away
+    #[arg(long, short, conflicts_with = "until")]
     follow: bool,
-    /// How many of the newest lines to begin with
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
-    limit: usize,
+    /// How many of the newest lines to begin with (default: 100, with --since all, at most 10000)
+    #[arg(long, short = 'n', value_name = "N")]
+    limit: Option<usize>,
+    /// Only lines of these levels: info, warning, error, fatal
+    #[arg(long, value_name = "LEVEL,…", value_delimiter = ',')]
+    level: Vec<LogLevel>,
+    /// Only lines from then on: 30m, 1h, 2d, or a date and time as in 2026-04-14T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<LogMoment>,
+    /// Only lines from before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<LogMoment>,
+    /// Only requests with these statuses: 404, 5xx, 400-499
+    #[arg(long, visible_alias = "status-code", value_name = "STATUS,…")]
+    status: Option<StatusRanges>,
     /// Only the lines of one request, by its x-ship-id
-    #[arg(long, value_name = "ID")]
-    request: Option<RequestId>,
+    #[arg(long, alias = "request", value_name = "ID")]
+    request_id: Option<RequestId>,
+    /// Only lines about one function, such as api/date
+    #[arg(long, value_name = "NAME")]
+    function: Option<FunctionName>,
+    /// Only lines with this text in the message or the path, whatever its case
+    #[arg(long, short = 's', visible_alias = "query", value_name = "TEXT")]
+    search: Option<String>,
+    /// With --follow: how many seconds to wait for a host that went away
+    #[arg(long, value_name = "SECS", default_value_t = 30, requires = "follow")]
+    reconnect: u64,
 }
 
 pub(crate) async fn run(arguments: LogsArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
     let (project, deployment) = subject(&host, &arguments, settings).await?;
-    let query = LogQuery { deployment, request: arguments.request, limit: arguments.limit, follow: arguments.follow };
-    let mut records = host.client.logs(&project, &query).await?;
-    while let Some(record) = records.try_next().await? {
-        output.data(&record, |styles| render(&record, styles))?;
+    let patience = Duration::from_secs(arguments.reconnect);
+    let query = query(arguments, deployment);
+    let answer = host.client.logs(&project, &query).await?;
+    if query.follow {
+        return Follower::new(settings, output, project, query, patience).follow(answer).await;
+    }
+    let mut lines = answer.lines;
+    while let Some(line) = lines.try_next().await? {
+        show(&line.record, output)?;
     }
     Ok(())
+}
+
+fn query(arguments: LogsArgs, deployment: Option<DeploymentId>) -> LogQuery {
+    LogQuery {
+        deployment,
+        request: arguments.request_id,
+        function: arguments.function,
+        levels: arguments.level.into_iter().collect(),
+        statuses: arguments.status.unwrap_or_default(),
+        since: arguments.since,
+        until: arguments.until,
+        text: arguments.search,
+        limit: arguments.limit,
+        follow: arguments.follow,
+        after: None,
+    }
+}
+
+fn show(record: &LogRecord, output: &Output) -> Result<(), CommandError> {
+    output.data(record, |styles| render(record, styles))
 }
 
 /// Whose logs are meant: those of a deployment, or those of a project.
@@ -44,7 +98,7 @@ async fn subject(
     host: &Connection,
     arguments: &LogsArgs,
     settings: &Settings,
-) -> Result<(ProjectName, Option<ship_core::DeploymentId>), CommandError> {
+) -> Result<(ProjectName, Option<DeploymentId>), CommandError> {
     match &arguments.deployment {
         Some(reference) => {
             let detail = project::deployment_of(&host.client, reference, settings.project.as_ref()).await?;
@@ -62,7 +116,7 @@ pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
     let requests = styles.dim(requests);
     match &record.source {
         LogSource::Request { method, path, status, duration_micros, cold_start, error, .. } => {
-            let time = duration(std::time::Duration::from_micros(*duration_micros));
+            let time = duration(Duration::from_micros(*duration_micros));
             let cold = if *cold_start { " cold" } else { "" };
             let code = error.as_deref().map(|error| format!(" {error}")).unwrap_or_default();
             let status = colored_status(*status, styles);

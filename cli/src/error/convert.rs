@@ -215,7 +215,9 @@ impl From<ClientError> for CommandError {
             ClientError::UnreadableAnswer { .. } => {
                 Self::new(ErrorKind::Host, error).hint("is this the control address of a ship host of this version?")
             }
-            ClientError::BrokenAnswer { .. } => Self::new(ErrorKind::Unreachable, error).hint("`ship host status`"),
+            ClientError::BrokenAnswer { .. } | ClientError::Silent => {
+                Self::new(ErrorKind::Unreachable, error).hint("`ship host status`")
+            }
             ClientError::UnreadableFile { .. } => Self::project(error),
             ClientError::FileChanged { .. } => Self::project(error).hint("run the command again"),
         }

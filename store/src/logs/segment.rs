@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{segment_numbers, segment_path};
 
-/// A segment is full at this many bytes.
+/// A segment is full at this many bytes, unless the log is given another bound.
 pub(super) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How many segments are kept: with the size of each, what one project's log may take of the disk.
@@ -43,11 +43,11 @@ impl Writer {
         Ok(Self { folder: folder.to_owned(), number, file, size_bytes, is_torn })
     }
 
-    /// Appends lines, each with its end.
-    pub(super) fn append(&mut self, lines: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
+    /// Appends lines, each with its end, in segments of at most `segment_bytes`.
+    pub(super) fn append(&mut self, lines: impl Iterator<Item = Vec<u8>>, segment_bytes: u64) -> io::Result<()> {
         let mut gathered = Vec::new();
         for line in lines {
-            let is_full = self.size_bytes + (gathered.len() + line.len()) as u64 > SEGMENT_BYTES;
+            let is_full = self.size_bytes + (gathered.len() + line.len()) as u64 > segment_bytes;
             if is_full || gathered.len() > GATHERED_BYTES {
                 self.write(&mut gathered)?;
             }

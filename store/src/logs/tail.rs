@@ -5,24 +5,25 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use ship_core::{LogFilter, LogRecord};
+use ship_core::{LogCursor, LogFilter, LogRecord};
 
 use super::{segment_numbers, segment_path};
 
 /// How much is read at once.
 const BLOCK_BYTES: u64 = 64 * 1024;
 
-/// The newest `limit` records that `filter` wants, oldest first.
-pub(super) fn newest(folder: &Path, filter: &LogFilter, limit: usize) -> io::Result<Vec<LogRecord>> {
+/// The newest `limit` records before `end` that `filter` wants, oldest first.
+pub(super) fn newest(folder: &Path, filter: &LogFilter, limit: usize, end: LogCursor) -> io::Result<Vec<LogRecord>> {
     let mut records = Vec::new();
-    for number in segment_numbers(folder)?.into_iter().rev() {
+    for number in segment_numbers(folder)?.into_iter().rev().filter(|number| *number <= end.segment) {
         let file = match File::open(segment_path(folder, number)) {
             Ok(file) => file,
             // The writer went on to the next segment meanwhile and removed this one.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let mut lines = LinesFromEnd::new(file)?;
+        let most = if number == end.segment { end.offset_bytes } else { u64::MAX };
+        let mut lines = LinesFromEnd::new(file, most)?;
         while records.len() < limit
             && let Some(line) = lines.next_line()?
         {
@@ -45,8 +46,9 @@ struct LinesFromEnd {
 }
 
 impl LinesFromEnd {
-    fn new(file: File) -> io::Result<Self> {
-        let unread_bytes = file.metadata()?.len();
+    /// The lines of the first `most_bytes` of a file.
+    fn new(file: File, most_bytes: u64) -> io::Result<Self> {
+        let unread_bytes = file.metadata()?.len().min(most_bytes);
         Ok(Self { file, unread_bytes, buffer: Vec::new() })
     }
 

@@ -47,8 +47,24 @@ impl TestLogs {
         segment_numbers(&self.folder.path().join("logs/site")).unwrap()
     }
 
+    /// All that comes after a place, page by page, and where that ends; `None` if the place is gone.
+    fn after(&self, mut cursor: LogCursor) -> Option<(Vec<LogRecord>, LogCursor)> {
+        let mut records = Vec::new();
+        loop {
+            let page = self.logs.after(&site(), &LogFilter::default(), cursor).unwrap();
+            if page.continuity == Continuity::Broken {
+                return None;
+            }
+            records.extend(page.records.into_iter().map(|(record, _)| record));
+            if page.next == cursor {
+                return Some((records, cursor));
+            }
+            cursor = page.next;
+        }
+    }
+
     fn all(&self) -> Vec<LogRecord> {
-        self.logs.tail(&site(), &LogFilter::default(), usize::MAX).unwrap()
+        self.logs.tail(&site(), &LogFilter::default(), usize::MAX).unwrap().records
     }
 }
 
@@ -62,14 +78,14 @@ fn tail() {
     test.reopen();
     test.logs.append(&site(), &records[4..]).unwrap();
     assert_eq!(test.all(), records);
-    let tail = |filter: LogFilter, limit| test.logs.tail(&site(), &filter, limit).unwrap();
+    let tail = |filter: LogFilter, limit| test.logs.tail(&site(), &filter, limit).unwrap().records;
     assert_eq!(tail(LogFilter::default(), 3), records[7..]);
     assert_eq!(tail(LogFilter::default(), 0), []);
     let deployment = LogFilter { deployment: Some(records[0].deployment), ..LogFilter::default() };
     assert_eq!(tail(deployment, 2), [records[6].clone(), records[8].clone()]);
     let request = LogFilter { request: Some(records[5].requests[0]), ..LogFilter::default() };
     assert_eq!(tail(request, 10), [records[5].clone()]);
-    assert_eq!(test.logs.tail(&"other".parse().unwrap(), &LogFilter::default(), 10).unwrap(), []);
+    assert_eq!(test.logs.tail(&"other".parse().unwrap(), &LogFilter::default(), 10).unwrap().records, []);
 }
 
 /// A log takes no more of the disk than its segments may, and loses its oldest lines first.
@@ -90,6 +106,65 @@ fn bounded() {
     let times: Vec<_> = test.all().iter().map(|record| record.at.as_second().cast_unsigned()).collect();
     assert_eq!(times, (total - times.len() as u64..total).collect::<Vec<_>>());
     assert!(times.len() as u64 > (SEGMENTS_KEPT as u64 - 1) * SEGMENT_BYTES / 110_000);
+}
+
+/// A log can be given another bound, which holds from the next record on.
+#[test]
+fn bound_of_ones_own() {
+    let test = TestLogs::new();
+    let limit = 1024 * 1024;
+    test.logs.limit_to(limit);
+    for number in 0..100 {
+        test.logs.append(&site(), &[record(number, &"x".repeat(50_000))]).unwrap();
+    }
+    let size = |number: u64| segment_path(&test.folder.path().join("logs/site"), number).metadata().unwrap().len();
+    let total: u64 = test.segments().into_iter().map(size).sum();
+    assert!(total <= limit && total > limit / 2, "{total}");
+}
+
+/// Whoever reads on from the end finds each record once, across segments, restarts and lines that a crash has cut.
+#[test]
+fn reading_on() {
+    let mut test = TestLogs::new();
+    test.logs.limit_to(64 * 1024);
+    let start = test.logs.tail(&site(), &LogFilter::default(), 0).unwrap().end;
+    let records: Vec<_> = (0..30).map(|number| record(number, &"x".repeat(1_000))).collect();
+    test.logs.append(&site(), &records[..1]).unwrap();
+    let (first, cursor) = test.after(start).unwrap();
+    assert_eq!(first, records[..1]);
+    let path = segment_path(&test.folder.path().join("logs/site"), 1);
+    fs::File::options().append(true).open(path).unwrap().write_all(br#"{"at":"20"#).unwrap();
+    assert_eq!(test.after(cursor).unwrap(), (vec![], cursor), "a line without end is not there yet");
+    assert_eq!(test.logs.tail(&site(), &LogFilter::default(), 0).unwrap().end, cursor);
+    test.reopen();
+    test.logs.limit_to(64 * 1024);
+    test.logs.append(&site(), &records[1..]).unwrap();
+    assert!(test.segments().len() > 1);
+    let (rest, end) = test.after(cursor).unwrap();
+    assert_eq!(rest, records[1..]);
+    assert_eq!(test.logs.tail(&site(), &LogFilter::default(), 0).unwrap().end, end);
+    let written: LogCursor = end.to_string().parse().unwrap();
+    assert_eq!(test.after(written), Some((vec![], end)));
+}
+
+/// A place that is gone is said to be gone: newer records needed the room, or the log is another one.
+#[test]
+fn places_that_are_gone() {
+    let test = TestLogs::new();
+    test.logs.limit_to(16 * 1024);
+    test.logs.append(&site(), &[record(0, "first")]).unwrap();
+    let (_, early) = test.after(LogCursor { segment: 1, offset_bytes: 0 }).unwrap();
+    for number in 0..100 {
+        test.logs.append(&site(), &[record(number, &"x".repeat(1_000))]).unwrap();
+    }
+    assert_eq!(test.after(early), None);
+    let oldest = test.logs.after(&site(), &LogFilter::default(), early).unwrap().next;
+    let (found, late) = test.after(oldest).unwrap();
+    assert_eq!(found, test.all());
+    test.logs.remove(&site()).unwrap();
+    assert_eq!(test.after(late), Some((vec![], late)), "an empty log has nothing to say yet");
+    test.logs.append(&site(), &[record(1, "another")]).unwrap();
+    assert_eq!(test.after(late), None);
 }
 
 /// A line that a crash has cut is skipped, and does not take the next one with it.
@@ -143,7 +218,7 @@ fn many_projects() {
         }
     }
     for project in &projects {
-        let records = test.logs.tail(project, &LogFilter::default(), 10).unwrap();
+        let records = test.logs.tail(project, &LogFilter::default(), 10).unwrap().records;
         assert_eq!(records, [record(0, "line"), record(1, "line")]);
     }
 }
