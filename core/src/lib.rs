@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod manifest;
 mod media_type;
+mod meter;
 mod name;
 mod path;
 mod platform_error;
@@ -40,6 +41,7 @@ pub use log::{
 };
 pub use manifest::{Asset, Manifest, ManifestError};
 pub use media_type::{MediaType, ParseMediaTypeError};
+pub use meter::{BUCKET_BOUNDS_MICROS, BUCKETS, Counter, Histogram, HistogramView};
 pub use name::{BranchName, ParseBranchNameError, ParseProjectNameError, ProjectName};
 pub use path::{FunctionName, ParsePathError, SitePath, UrlPath, UrlPathError};
 pub use platform_error::PlatformError;

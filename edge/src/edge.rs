@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use ship_core::route::Outcome;
-use ship_core::{AssetIndex, Found, FunctionIndex, PlatformError};
+use ship_core::{AssetIndex, Found, FunctionIndex, PlatformError, ProjectName};
 use ship_runtime::{LogSink, Runtime};
 use ship_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -24,11 +24,12 @@ use crate::external::{ExternalRequest, ExternalServer};
 use crate::failure::Failure;
 use crate::functions::FunctionServer;
 use crate::live_deployment::LiveDeployment;
+use crate::meters::{EdgeCounts, Meters, RequestKind};
 use crate::prerender::PrerenderServer;
 use crate::protocol::accept_page::ErrorForm;
 use crate::protocol::authority::request_authority;
 use crate::protocol::headers;
-use crate::request_log::{RequestLog, Visit};
+use crate::request_log::{LogDesk, RequestLog, Visit};
 use crate::visitor::Visitor;
 use decision::{NormalPath, decide};
 use function::Call;
@@ -43,17 +44,19 @@ const API_PREFIX: &str = "/api/";
 
 /// Answers visitors' requests.
 pub struct Edge {
-    logs: Arc<dyn LogSink>,
+    desk: Arc<LogDesk>,
     assets: Arc<AssetServer>,
     functions: Arc<FunctionServer>,
     prerendered: PrerenderServer,
     external: ExternalServer,
     pages: ErrorPages,
+    meters: Arc<Meters>,
 }
 
 /// A response on its way, and what the log will say of it.
 struct Reply {
     response: Response<EdgeBody>,
+    kind: RequestKind,
     function: Option<FunctionIndex>,
     error: Option<PlatformError>,
 }
@@ -75,17 +78,20 @@ impl Edge {
             variants: VariantWorker::new(store.clone()),
             page_script: options.page_script.map(PageScript::new),
         });
+        let meters = Arc::<Meters>::default();
         let functions = Arc::new(FunctionServer {
             store,
             runtime,
+            meters: Arc::clone(&meters),
             max_body_bytes: options.max_body_bytes,
             websockets: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
-        let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&logs));
+        let desk = Arc::new(LogDesk { sink: logs, meters: Arc::clone(&meters) });
+        let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&desk));
         let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, options.page_cache_bytes);
         let external = ExternalServer::new(options.external_reach, options.max_body_bytes);
-        Self { logs, assets, functions, prerendered, external, pages: ErrorPages::new() }
+        Self { desk, assets, functions, prerendered, external, pages: ErrorPages::new(), meters }
     }
 
     /// Has the compressed variants of a deployment's assets made in the background. To be called after publish, and whenever
@@ -108,20 +114,30 @@ impl Edge {
     /// Answers a request for `site`. Never fails: what goes wrong becomes an error response with a code. One log record is
     /// written when the response has ended, or when the visitor has left.
     pub async fn respond(&self, site: &Site, request: Request<Incoming>, visitor: &Visitor) -> Response<EdgeBody> {
-        let (deployment, sink) = (Arc::clone(&site.deployment), Arc::clone(&self.logs));
-        let mut log = RequestLog::begin(Visit::begin(&request), deployment, sink);
+        let mut log = RequestLog::begin(Visit::begin(&request), Arc::clone(&site.deployment), Arc::clone(&self.desk));
         let (mut parts, body) = request.into_parts();
         headers::drop_forged(&mut parts.headers);
         let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body }).await;
-        let Reply { mut response, function, error } = reply;
+        let Reply { mut response, kind, function, error } = reply;
         response.headers_mut().insert(headers::SHIP_ID, log.visit.id_header());
-        (log.status, log.function, log.error) = (response.status(), function, error);
+        (log.status, log.kind, log.function, log.error) = (response.status(), kind, function, error);
         response.body_mut().log_at_end(log);
         response
     }
 
+    /// What was counted since the edge began.
+    pub fn counts(&self) -> EdgeCounts {
+        self.meters.counts()
+    }
+
+    /// Forgets what was counted of a project that was removed.
+    pub fn forget(&self, project: &ProjectName) {
+        self.meters.forget(project);
+    }
+
     /// The answer where no deployment stands at a host name.
     pub fn not_found_site<B>(&self, request: &Request<B>) -> Response<EdgeBody> {
+        self.meters.homeless.increment();
         self.platform_error(PlatformError::DeploymentNotFound, request)
     }
 
@@ -142,7 +158,7 @@ impl Edge {
         let rules = deployment.manifest().cors();
         let cors = CorsVisit::begin(rules, path.as_str(), request_headers, &*site.own_origins);
         if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(&asked.parts.method, request_headers)) {
-            return Reply { response: preflight, function: None, error: None };
+            return Reply { response: preflight, kind: RequestKind::Routing, function: None, error: None };
         }
         let resolution = decide(deployment, path, &asked.parts);
         let mut reply = self.follow(deployment, resolution, asked).await;
@@ -153,8 +169,10 @@ impl Edge {
     }
 
     async fn perform(&self, deployment: &Arc<LiveDeployment>, outcome: Outcome, asked: Asked<'_>) -> Reply {
+        let mut kind = RequestKind::Routing;
         let made = match outcome {
             Outcome::Found { found: Found::Asset(asset), status, .. } => {
+                kind = RequestKind::Static;
                 self.asset(deployment, asset, status, &asked).await
             }
             Outcome::Found { found: Found::Function(function), query, status } => {
@@ -168,6 +186,7 @@ impl Edge {
             Outcome::NotFound => match deployment.index().find(NOT_FOUND_PAGE) {
                 // A person sees the site's own page; a program that calls the API does not.
                 Some(Found::Asset(page)) if !is_for_programs(asked.parts.uri.path()) => {
+                    kind = RequestKind::Static;
                     self.asset(deployment, page, Some(404), &asked).await
                 }
                 _ => Err(PlatformError::NotFound.into()),
@@ -180,8 +199,8 @@ impl Edge {
             }
         };
         match made {
-            Ok(response) => Reply { response, function: None, error: None },
-            Err(failure) => self.fail(failure, &asked),
+            Ok(response) => Reply { response, kind, function: None, error: None },
+            Err(failure) => Reply { kind, ..self.fail(failure, &asked) },
         }
     }
 
@@ -218,13 +237,13 @@ impl Edge {
         if let (Some(Ok(status)), None) = (status.map(status_code), error) {
             *response.status_mut() = status;
         }
-        Reply { response, function: None, error }
+        Reply { response, kind: RequestKind::External, function: None, error }
     }
 
     fn fail(&self, failure: Failure, asked: &Asked<'_>) -> Reply {
         let form = error_form(asked.parts.uri.path(), &asked.parts.headers);
         let response = self.pages.respond(failure, asked.visit.id, form, self.assets.page_script.as_ref());
-        Reply { response, function: None, error: failure.error }
+        Reply { response, kind: RequestKind::Routing, function: None, error: failure.error }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
 use crate::log_allowance::LogAllowance;
+use crate::meters::{FunctionMeters, Meters, ProjectMeters};
 
 /// A deployment in memory. A host keeps it while it is visited and drops it when it sleeps.
 pub struct LiveDeployment {
@@ -30,6 +31,8 @@ pub struct LiveDeployment {
     /// When it was made.
     made_at: Timestamp,
     log_allowance: LogAllowance,
+    meters: OnceLock<Arc<ProjectMeters>>,
+    function_meters: Box<[OnceLock<Arc<FunctionMeters>>]>,
 }
 
 /// A deployment cannot be brought into memory.
@@ -100,7 +103,21 @@ impl LiveDeployment {
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
         let environment = manifest.environment().beneath(environment);
         let log_allowance = LogAllowance::new(Instant::now());
-        Self { id, project, manifest, index, has_direct_paths, assets, functions, environment, made_at, log_allowance }
+        let function_meters = manifest.functions().iter().map(|_| OnceLock::new()).collect();
+        Self {
+            id,
+            project,
+            manifest,
+            index,
+            has_direct_paths,
+            assets,
+            functions,
+            environment,
+            made_at,
+            log_allowance,
+            meters: OnceLock::new(),
+            function_meters,
+        }
     }
 
     /// Its id.
@@ -131,6 +148,18 @@ impl LiveDeployment {
     /// What may be logged of requests that no function answers.
     pub(crate) fn log_allowance(&self) -> &LogAllowance {
         &self.log_allowance
+    }
+
+    /// What is counted of its project, looked up in `meters` once.
+    pub(crate) fn meters(&self, meters: &Meters) -> &ProjectMeters {
+        self.meters.get_or_init(|| meters.of(&self.project))
+    }
+
+    /// What is counted of a function, looked up in `meters` once.
+    pub(crate) fn function_meters(&self, meters: &Meters, function: FunctionIndex) -> &FunctionMeters {
+        let FunctionIndex(number) = function;
+        let name = self.function_name(function);
+        self.function_meters[number as usize].get_or_init(|| self.meters(meters).function(name))
     }
 
     /// What is sent for an asset.

@@ -23,7 +23,6 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, Method, Response, request};
 use jiff::Timestamp;
 use ship_core::{Fallback, FunctionIndex, Prerender};
-use ship_runtime::LogSink;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +35,7 @@ use crate::functions::FunctionServer;
 use crate::live_deployment::LiveDeployment;
 use crate::passage;
 use crate::protocol::headers::{self, PRERENDER_REVALIDATE};
-use crate::request_log::Visit;
+use crate::request_log::{LogDesk, Visit};
 use crate::visitor::Visitor;
 use answer::Answer;
 use calls::{Calls, Outcome, Part};
@@ -54,7 +53,7 @@ const BYPASS_COOKIE: &str = "__prerender_bypass";
 pub(crate) struct PrerenderServer {
     functions: Arc<FunctionServer>,
     assets: Arc<AssetServer>,
-    logs: Arc<dyn LogSink>,
+    desk: Arc<LogDesk>,
     pages: Arc<Pages>,
     calls: Arc<Calls>,
     /// The calls that are being made, whether somebody waits for them or not.
@@ -99,11 +98,11 @@ impl PrerenderServer {
     pub(crate) fn new(
         functions: Arc<FunctionServer>,
         assets: Arc<AssetServer>,
-        logs: Arc<dyn LogSink>,
+        desk: Arc<LogDesk>,
         max_bytes: usize,
     ) -> Self {
         let (pages, calls) = (Arc::new(Pages::new(max_bytes)), Arc::default());
-        Self { functions, assets, logs, pages, calls, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        Self { functions, assets, desk, pages, calls, tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
     /// Ends the calls that are being made.

@@ -11,6 +11,7 @@ use ship_runtime::LogSink;
 use crate::findings::{Findings, Found};
 use crate::live_deployment::LiveDeployment;
 use crate::log_allowance::{Allowed, PER_SECOND};
+use crate::meters::{Meters, RequestKind};
 use crate::request_id::new_request_id;
 
 /// How much of a path is logged: what a person still reads. A visitor can send 64 KiB of it.
@@ -54,22 +55,30 @@ impl Visit {
     }
 }
 
-/// Writes a request's record when it is dropped: when the response has ended, or could not. It is made with the request, so that
+/// Where records of requests go, and where requests are counted.
+pub(crate) struct LogDesk {
+    pub(crate) sink: Arc<dyn LogSink>,
+    pub(crate) meters: Arc<Meters>,
+}
+
+/// Writes a request's record, and counts the request, when it is dropped: when the response has ended, or could not. It is made with the request, so that
 /// one whose visitor leaves before the answer has a record as well.
 pub(crate) struct RequestLog {
     pub(crate) visit: Visit,
     pub(crate) deployment: Arc<LiveDeployment>,
-    pub(crate) sink: Arc<dyn LogSink>,
+    desk: Arc<LogDesk>,
     pub(crate) status: StatusCode,
+    pub(crate) kind: RequestKind,
     pub(crate) function: Option<FunctionIndex>,
     pub(crate) error: Option<PlatformError>,
 }
 
 impl RequestLog {
     /// A request that has no answer yet.
-    pub(crate) fn begin(visit: Visit, deployment: Arc<LiveDeployment>, sink: Arc<dyn LogSink>) -> Self {
+    pub(crate) fn begin(visit: Visit, deployment: Arc<LiveDeployment>, desk: Arc<LogDesk>) -> Self {
+        deployment.meters(&desk.meters).begin();
         let status = StatusCode::from_u16(VISITOR_LEFT).expect("a status has three digits");
-        Self { visit, deployment, sink, status, function: None, error: None }
+        Self { visit, deployment, desk, status, kind: RequestKind::Routing, function: None, error: None }
     }
 
     /// The function that answered, or was asked when the visitor left.
@@ -92,12 +101,12 @@ impl RequestLog {
             let source = LogSource::Platform { function: None, message };
             let (at, deployment, level) = (self.visit.at, *self.deployment.id(), LogLevel::Warning);
             let record = LogRecord { at, level, deployment, requests: Vec::new(), source };
-            self.sink.record(self.deployment.project(), record);
+            self.desk.sink.record(self.deployment.project(), record);
         }
         true
     }
 
-    fn record(&self) -> LogRecord {
+    fn record(&self, duration: Duration) -> LogRecord {
         let visit = &self.visit;
         let found = visit.findings.so_far();
         let function = self.function(&found);
@@ -109,7 +118,7 @@ impl RequestLog {
             host: visit.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
             path: path[..path.floor_char_boundary(MAX_PATH_BYTES)].to_owned(),
             status: self.status.as_u16(),
-            duration_micros: micros(visit.started.elapsed()),
+            duration_micros: micros(duration),
             function: function.map(|function| self.deployment.function_name(function).clone()),
             cold_start: course.cold.is_some(),
             init_micros: course.cold.map(|cold| micros(cold.init)),
@@ -131,8 +140,10 @@ fn mebibytes(bytes: u64) -> u32 {
 
 impl Drop for RequestLog {
     fn drop(&mut self) {
+        let duration = self.visit.started.elapsed();
+        self.deployment.meters(&self.desk.meters).end(self.kind, self.status.as_u16(), duration);
         if self.is_allowed() {
-            self.sink.record(self.deployment.project(), self.record());
+            self.desk.sink.record(self.deployment.project(), self.record(duration));
         }
     }
 }

@@ -6,6 +6,7 @@ mod deployments;
 mod error;
 mod extract;
 mod logs;
+mod metrics;
 mod projects;
 mod server;
 mod status;
@@ -29,6 +30,8 @@ pub(crate) use self::auth::Authenticator;
 pub(crate) use self::error::ApiError;
 pub(crate) use self::server::ControlAnswer;
 use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
 use crate::urls::Urls;
 
@@ -37,6 +40,8 @@ pub(crate) struct Control {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
     pub(crate) publisher: Publisher,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
     pub(crate) urls: Urls,
     pub(crate) authenticator: Authenticator,
@@ -58,6 +63,11 @@ pub(crate) type State = axum::extract::State<Arc<Control>>;
 struct Description;
 
 fn routes() -> OpenApiRouter<Arc<Control>> {
+    guarded().routes(routes!(metrics::metrics))
+}
+
+/// What always takes a token.
+fn guarded() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status::status))
         .routes(routes!(status::shutdown))
@@ -91,16 +101,23 @@ pub fn openapi_json() -> String {
 
 /// The control API with all that every route has in common.
 pub(crate) fn router(control: Arc<Control>) -> Router {
-    let (routes, _) = routes().split_for_parts();
+    let open = Router::new().route("/v1/openapi.json", axum::routing::get(openapi));
+    let (routes, open) = match control.metrics_access {
+        MetricsAccess::Token => (routes(), open),
+        MetricsAccess::Everybody => {
+            (guarded(), open.merge(Router::from(OpenApiRouter::new().routes(routes!(metrics::metrics)))))
+        }
+    };
+    let (routes, _) = routes.split_for_parts();
     routes
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), auth::require_token))
-        .route("/v1/openapi.json", axum::routing::get(openapi))
+        .merge(open)
         .with_state(control)
 }
 
-/// The description is the same for everybody and holds nothing of this host, so it is the one route without a token.
+/// The description is the same for everybody and holds nothing of this host, so it needs no token.
 async fn openapi() -> impl axum::response::IntoResponse {
     ([(http::header::CONTENT_TYPE, "application/json")], openapi_json())
 }

@@ -21,6 +21,9 @@ const WAITING_RECORDS: usize = 16 * 1024;
 /// How many bytes of them may wait. A line can have 256 KiB, so their number alone bounds nothing.
 const WAITING_BYTES: u64 = 32 * 1024 * 1024;
 
+/// Into how many parts that room is divided, of which a project may take one: one that prints without measure takes no other's.
+const SHARES: usize = 2;
+
 /// What a record takes besides its text.
 const RECORD_BYTES: u64 = 256;
 
@@ -48,7 +51,7 @@ struct Inbox {
 /// The records that nobody has written yet.
 #[derive(Default)]
 struct Waiting {
-    records: BTreeMap<ProjectName, Vec<LogRecord>>,
+    records: BTreeMap<ProjectName, OfProject>,
     /// How many they are.
     count: usize,
     /// How many bytes they are, about.
@@ -57,6 +60,13 @@ struct Waiting {
     dropped: BTreeMap<ProjectName, Dropped>,
     /// How many there were before them, and with them.
     accepted: u64,
+}
+
+/// Those of one project.
+#[derive(Default)]
+struct OfProject {
+    records: Vec<LogRecord>,
+    bytes: u64,
 }
 
 /// What there was no room for.
@@ -79,6 +89,11 @@ impl Journal {
     /// How many records are written, as that changes.
     pub(crate) fn written(&self) -> watch::Receiver<u64> {
         self.inbox.written.subscribe()
+    }
+
+    /// How many bytes of records were dropped because the disk could not keep up, or take them.
+    pub(crate) fn dropped_bytes(&self) -> u64 {
+        self.inbox.dropped_bytes.load(Ordering::Relaxed)
     }
 
     /// Waits until all that was recorded before is written.
@@ -112,7 +127,10 @@ impl Waiting {
     /// Takes a record. `false` if there is no room.
     fn push(&mut self, project: &ProjectName, record: LogRecord) -> bool {
         let bytes = size_of(&record);
-        if self.count >= WAITING_RECORDS || self.bytes + bytes > WAITING_BYTES {
+        let own = self.records.get(project).map_or((0, 0), |own| (own.records.len(), own.bytes));
+        let is_full = self.count >= WAITING_RECORDS || self.bytes + bytes > WAITING_BYTES;
+        let is_greedy = own.0 >= WAITING_RECORDS / SHARES || own.1 + bytes > WAITING_BYTES / SHARES as u64;
+        if is_full || is_greedy {
             let deployment = record.deployment;
             let none = || Dropped { deployment, records: 0, bytes: 0 };
             let dropped = self.dropped.entry(project.clone()).or_insert_with(none);
@@ -124,11 +142,12 @@ impl Waiting {
         self.count += 1;
         self.bytes += bytes;
         self.accepted += 1;
-        match self.records.get_mut(project) {
-            Some(records) => records.push(record),
-            None => {
-                self.records.insert(project.clone(), vec![record]);
-            }
+        if !self.records.contains_key(project) {
+            self.records.insert(project.clone(), OfProject::default());
+        }
+        if let Some(own) = self.records.get_mut(project) {
+            own.bytes += bytes;
+            own.records.push(record);
         }
         true
     }
@@ -162,7 +181,8 @@ impl Inbox {
     fn take(&self) -> (BTreeMap<ProjectName, Vec<LogRecord>>, u64) {
         let mut waiting = self.waiting();
         (waiting.count, waiting.bytes) = (0, 0);
-        let mut records = std::mem::take(&mut waiting.records);
+        let waited = std::mem::take(&mut waiting.records);
+        let mut records: BTreeMap<_, _> = waited.into_iter().map(|(project, own)| (project, own.records)).collect();
         for (project, dropped) in std::mem::take(&mut waiting.dropped) {
             tracing::warn!(%project, records = dropped.records, bytes = dropped.bytes, "log records were dropped");
             self.dropped_bytes.fetch_add(dropped.bytes, Ordering::Relaxed);
@@ -219,20 +239,20 @@ mod tests {
     #[test]
     fn bounds() {
         let [loud, quiet]: [ProjectName; 2] = ["loud", "quiet"].map(|name| name.parse().unwrap());
-        for (message, kept) in [(String::new(), WAITING_RECORDS), ("x".repeat(256 * 1024), 127)] {
+        for (message, kept) in [(String::new(), WAITING_RECORDS / SHARES), ("x".repeat(256 * 1024), 63)] {
             let inbox = Inbox::default();
             for _ in 0..WAITING_RECORDS + 5 {
                 inbox.waiting().push(&loud, record(&message));
             }
             inbox.waiting().push(&quiet, record(&message));
             let (records, accepted) = inbox.take();
-            assert_eq!((accepted, records[&loud].len(), records[&quiet].len()), (kept as u64, kept + 1, 1));
+            assert_eq!((accepted, records[&loud].len(), records[&quiet].len()), (kept as u64 + 1, kept + 1, 1));
             let missing = WAITING_RECORDS + 5 - kept;
             let bytes = missing as u64 * (message.len() as u64 + RECORD_BYTES);
             let remark = format!("{missing} log records were dropped, some {bytes} bytes: the disk could not keep up");
             let LogSource::Platform { message: said, .. } = &records[&loud][kept].source else { panic!() };
             assert_eq!(*said, remark);
-            assert_eq!(inbox.dropped_bytes.load(Ordering::Relaxed), bytes + message.len() as u64 + RECORD_BYTES);
+            assert_eq!(inbox.dropped_bytes.load(Ordering::Relaxed), bytes);
             assert!(inbox.waiting().push(&loud, record(&message)), "there is room again");
         }
     }

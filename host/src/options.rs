@@ -23,10 +23,21 @@ pub struct HostOptions {
     pub interpreters: Interpreters,
     /// What to do when a port is taken.
     pub ports: PortChoice,
+    /// Who may read what the host counts.
+    pub metrics: MetricsAccess,
     /// How much of the disk one project's log may take, in bytes.
     pub log_bytes: u64,
     /// How long requests in flight may take to finish when the host stops.
     pub drain: Duration,
+}
+
+/// Who may read `/metrics` of the control API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MetricsAccess {
+    /// Who has a token, as for everything else.
+    Token,
+    /// Whoever reaches the control API.
+    Everybody,
 }
 
 /// What to do when a port is taken.

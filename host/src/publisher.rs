@@ -15,6 +15,7 @@ use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
 use crate::control::ApiError;
 use crate::journal::Journal;
+use crate::metrics::{DeployMeters, Phase};
 use crate::site_map::SiteMap;
 use crate::system_environment;
 use crate::urls::Urls;
@@ -31,6 +32,7 @@ pub(crate) struct Publisher {
     pub(crate) urls: Urls,
     pub(crate) journal: Arc<Journal>,
     pub(crate) complete: CompleteDeployments,
+    pub(crate) deploys: Arc<DeployMeters>,
     /// The deployments whose functions were seen to start.
     pub(crate) started: Arc<Mutex<HashSet<DeploymentId>>>,
     /// Whose turn it is to move aliases, so that the map follows the log in the log's order.
@@ -52,7 +54,7 @@ impl Publisher {
             let (store, project) = (self.store.clone(), project.clone());
             let (source, target) = (source_of(&options), options.target);
             let urls = self.urls.clone();
-            blocking(move || {
+            let staging = blocking(move || {
                 manifest.check_patterns()?;
                 let canonical_json = manifest.to_canonical_json();
                 let request = StageRequest {
@@ -73,8 +75,8 @@ impl Publisher {
                     system_environment::of_new(&project, staged.id(), target, &source, &urls)
                 };
                 Ok::<_, ApiError>((staged, manifest, environment))
-            })
-            .await
+            });
+            self.deploys.time(Phase::Stage, staging).await
         };
         let (staged, manifest, environment) = staged?;
         let live = LiveDeployment::from_parts(project, *staged.id(), manifest, environment);
@@ -86,13 +88,12 @@ impl Publisher {
             }
             return Err(error);
         }
-        let published = self
-            .move_aliases(move |store| {
-                let published = store.deployments().publish(staged, publish_options(&options))?;
-                let (project, moves) = (published.record.project.clone(), published.moves.clone());
-                Ok((published, project, moves))
-            })
-            .await?;
+        let publishing = self.move_aliases(move |store| {
+            let published = store.deployments().publish(staged, publish_options(&options))?;
+            let (project, moves) = (published.record.project.clone(), published.moves.clone());
+            Ok((published, project, moves))
+        });
+        let published = self.deploys.time(Phase::Publish, publishing).await?;
         self.map.keep(&live);
         self.edge.prepare(&live);
         self.unpack_functions(live);
@@ -131,12 +132,12 @@ impl Publisher {
         if options.check == CheckFunctions::Start {
             self.start_functions(&live).await?;
         }
-        self.move_aliases(move |store| {
+        let publishing = self.move_aliases(move |store| {
             let published = store.deployments().republish(&id, publish_options(&options))?;
             let moves = published.as_ref().map(|published| published.moves.clone()).unwrap_or_default();
             Ok((published, project, moves))
-        })
-        .await
+        });
+        self.deploys.time(Phase::Publish, publishing).await
     }
 
     /// Starts each function once, all at the same time, unless that was done before. The instances stay, so the first visitor
@@ -149,7 +150,7 @@ impl Publisher {
         let checks = specs.iter().map(|spec| async move {
             self.runtime.check(spec).await.map_err(|error| ApiError::function_start(&error))
         });
-        futures_util::future::try_join_all(checks).await?;
+        self.deploys.time(Phase::Start, futures_util::future::try_join_all(checks)).await?;
         self.started().insert(*live.id());
         Ok(())
     }
@@ -221,6 +222,7 @@ impl Publisher {
             }
             futures_util::future::join_all(ids.iter().map(|id| this.runtime.retire(id))).await;
             let Some(project) = project else { return };
+            this.edge.forget(&project);
             this.journal.catch_up().await;
             let store = this.store.clone();
             if let Err(error) = blocking(move || store.logs().remove(&project)).await {

@@ -21,6 +21,7 @@ use crate::descriptors;
 use crate::error::HostError;
 use crate::journal::Journal;
 use crate::listen::listen;
+use crate::metrics::Metrics;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
 use crate::site_map::SiteMap;
@@ -93,7 +94,10 @@ impl Host {
         let urls = Urls::new(&options.domain, sites_address);
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let metrics = Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone());
+        let metrics = Arc::new(metrics);
         let publisher = Publisher {
+            deploys: Arc::clone(&metrics.deploys),
             urls: urls.clone(),
             store: store.clone(),
             runtime: runtime.clone(),
@@ -106,6 +110,8 @@ impl Host {
             tasks: tasks.clone(),
         };
         let control = Arc::new(Control {
+            metrics,
+            metrics_access: options.metrics,
             authenticator: Authenticator::new(store.clone()),
             store,
             runtime: runtime.clone(),

@@ -1,6 +1,7 @@
 //! One instance: a process that runs a function, as everybody but its owner sees it.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::SetOnce;
@@ -78,10 +79,10 @@ impl Instance {
         *self.ready.wait().await
     }
 
-    /// Notes that it has answered. The first note counts.
-    pub(crate) fn set_ready(&self, now: Instant) {
-        // A second note loses the race or comes late, and says the same.
-        let _ = self.ready.set(now);
+    /// Notes that it has answered. The first note counts, and gives how long that took from its start; a second one loses the race or
+    /// comes late, and says the same.
+    pub(crate) fn set_ready(&self, now: Instant) -> Option<Duration> {
+        self.ready.set(now).is_ok().then(|| now - self.began)
     }
 
     /// Stops it in order: SIGTERM, then SIGKILL after a grace.

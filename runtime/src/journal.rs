@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ship_core::{LogLevel, LogRecord, LogSource, LogStream, RequestId};
 
+use crate::error::ExitStatus;
+use crate::instance::EndReason;
+use crate::meters::Meters;
 use crate::spec::{FunctionSpec, LogSink};
 
 /// Writes the records of one function.
@@ -13,11 +17,27 @@ use crate::spec::{FunctionSpec, LogSink};
 pub(crate) struct Journal {
     sink: Arc<dyn LogSink>,
     spec: Arc<FunctionSpec>,
+    meters: Arc<Meters>,
 }
 
 impl Journal {
-    pub(crate) const fn new(sink: Arc<dyn LogSink>, spec: Arc<FunctionSpec>) -> Self {
-        Self { sink, spec }
+    pub(crate) const fn new(sink: Arc<dyn LogSink>, spec: Arc<FunctionSpec>, meters: Arc<Meters>) -> Self {
+        Self { sink, spec, meters }
+    }
+
+    /// Counts an instance that was first seen to answer, `init` after its start.
+    pub(crate) fn became_ready(&self, init: Duration) {
+        self.meters.became_ready(self.spec.function.runtime, init);
+    }
+
+    /// Counts a process that has ended.
+    pub(crate) fn ended(&self, end: Option<EndReason>, status: ExitStatus) {
+        self.meters.ended(end, status);
+    }
+
+    /// Counts output that is not logged.
+    pub(crate) fn dropped(&self, bytes: u64) {
+        self.meters.dropped_log_bytes.add(bytes);
     }
 
     /// A line that the function printed.

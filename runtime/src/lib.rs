@@ -13,7 +13,7 @@
 //! | `vigil` | staying awake while calls follow each other closely |
 //! | `trunk` | one connection for small exchanges of many requests |
 //! | `wire` | HTTP/1.1 itself, without any I/O |
-//! | `course`, `memory` | what is known of a request's way, and of an instance's memory |
+//! | `course`, `memory`, `meters` | what is known of a request's way, and of an instance's memory; what is counted |
 //! | `interpreter` | the programs that run artifacts in Node and Python |
 //! | `output`, `journal` | what functions print, as log records |
 //! | `linux` | everything that asks the operating system, and the only `unsafe` code of the project |
@@ -32,6 +32,7 @@ mod journal;
 mod limits;
 mod linux;
 mod memory;
+mod meters;
 mod output;
 mod pool;
 mod request;
@@ -48,6 +49,7 @@ pub use body::{BodyError, BoxError, FunctionBody};
 pub use course::{ColdStart, Course};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
+pub use meters::{ExitReason, RuntimeCounts};
 pub use runtime::Runtime;
 pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};
 pub use upgraded::Upgraded;

@@ -17,6 +17,7 @@ use crate::invoke;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::leftovers::RunFolder;
 use crate::linux::spawn;
+use crate::meters::RuntimeCounts;
 use crate::pool::{AcquireError, Lease, Pool, Surroundings};
 use crate::request::Outgoing;
 use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
@@ -54,6 +55,7 @@ impl Runtime {
             folder: Arc::new(RunFolder::open(&options.socket_dir)?),
             logs: options.logs,
             interpreters: options.interpreters,
+            meters: Arc::default(),
             tasks: TaskTracker::new(),
         };
         let inner = Inner {
@@ -118,6 +120,15 @@ impl Runtime {
             .chain(&registry.closing)
             .flat_map(|pool| pool.view())
             .collect()
+    }
+
+    /// What was counted since the runtime began, and how many requests wait.
+    pub fn counts(&self) -> RuntimeCounts {
+        let registry = self.read();
+        let pools = registry.pools.values().flat_map(HashMap::values).chain(&registry.closing);
+        let queue_depth = pools.map(|pool| pool.queue_depth()).sum();
+        drop(registry);
+        self.inner.surroundings.meters.counts(queue_depth)
     }
 
     /// Stops everything: new requests are refused, those that are being answered get the drain timeout, then processes get

@@ -105,6 +105,7 @@ impl Child {
         self.folder.forget(self.instance.group.id());
         let requests = self.instance.output.current_requests();
         self.instance.output.finish();
+        self.journal.ended(self.instance.end_reason(), status);
         self.remark_exit(status, requests);
         self.instance.set_exit(status);
     }

@@ -1,6 +1,6 @@
 //! Content by SHA-256: one door in, one door out, and both check the bytes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +57,15 @@ struct Inner {
     damages: AtomicU64,
 }
 
+/// How many blobs there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BlobTotals {
+    /// Their number.
+    pub blobs: u64,
+    /// Their sizes together, in bytes.
+    pub bytes: u64,
+}
+
 /// Proof that no batch is between giving names and making them durable.
 pub(crate) struct Settled<'b> {
     blobs: &'b Blobs,
@@ -91,6 +100,18 @@ impl Blobs {
     /// anything get lost.
     pub fn damages_seen(&self) -> u64 {
         self.inner.damages.load(Ordering::Relaxed)
+    }
+
+    /// How many blobs there are and what they take. Looks at each file: one or two seconds for a million. What goes away meanwhile,
+    /// or cannot be looked at, is not counted.
+    pub fn totals(&self) -> BlobTotals {
+        let folders = fs::read_dir(&self.inner.folder_path).into_iter().flatten().flatten();
+        let files = folders.filter_map(|folder| fs::read_dir(folder.path()).ok()).flatten().flatten();
+        let sizes = files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file);
+        sizes.fold(BlobTotals::default(), |totals, file| BlobTotals {
+            blobs: totals.blobs + 1,
+            bytes: totals.bytes + file.len(),
+        })
     }
 
     /// Begins an upload. Dropped without [`BlobBatch::commit`], nothing of it is kept.

@@ -30,7 +30,7 @@ mod logs;
 mod store;
 mod tokens;
 
-pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobWriter, Blobs, Variant, Variants};
+pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
 pub use database::StateError;
 pub use deployments::{
     Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,

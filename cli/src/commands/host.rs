@@ -38,6 +38,9 @@ struct RunArgs {
     /// The domain below which sites stand
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     domain: String,
+    /// Answer /metrics of the control API to everybody, not only to who has a token
+    #[arg(long)]
+    open_metrics: bool,
     /// How much of the disk one project's log may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024))]
     log_mb: u64,

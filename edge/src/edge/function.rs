@@ -8,6 +8,7 @@ use ship_core::FunctionIndex;
 use super::{Asked, Edge, Reply, status_code};
 use crate::functions::FunctionRequest;
 use crate::live_deployment::LiveDeployment;
+use crate::meters::RequestKind;
 use crate::prerender::{CacheState, PageRequest, Served, is_for_kept};
 use crate::protocol::accept_page::ErrorForm;
 
@@ -58,6 +59,7 @@ impl Edge {
             *response.status_mut() = status;
         }
         let is_asked = state.is_none_or(CacheState::is_of_function);
-        Reply { response, function: is_asked.then_some(function), error }
+        let kind = if state.is_some() { RequestKind::Prerendered } else { RequestKind::Function };
+        Reply { response, kind, function: is_asked.then_some(function), error }
     }
 }

@@ -15,6 +15,7 @@ use super::{Asked, Edge, Reply, set_route_headers};
 use crate::body::EdgeBody;
 use crate::failure::Failure;
 use crate::live_deployment::LiveDeployment;
+use crate::meters::RequestKind;
 use crate::middleware::{Continuation, Rewrite, Verdict};
 use crate::passage;
 use crate::protocol::headers;
@@ -75,7 +76,11 @@ impl Edge {
             Some(uri) => asked.parts.uri = uri,
             None => return Err(Box::new(self.fail(PlatformError::MalformedRequest.into(), asked))),
         }
-        let failed = |failure: Failure, asked: &Asked<'_>| Reply { function, ..self.fail(failure, asked) };
+        let failed = |failure: Failure, asked: &Asked<'_>| Reply {
+            kind: RequestKind::Function,
+            function,
+            ..self.fail(failure, asked)
+        };
         let mut response = match self.ask_middleware(deployment, name, asked).await {
             Ok(response) => response,
             Err(failure) => return Err(Box::new(failed(failure, asked))),
@@ -86,7 +91,7 @@ impl Edge {
             Ok(Verdict::Answer) => {
                 let mut response = response.map(EdgeBody::function);
                 set_route_headers(&mut response, pause.into_headers());
-                return Err(Box::new(Reply { response, function, error: None }));
+                return Err(Box::new(Reply { response, kind: RequestKind::Function, function, error: None }));
             }
             Err(error) => {
                 tracing::warn!(deployment = %deployment.id(), %error, "a middleware's answer cannot be followed");

@@ -1,5 +1,8 @@
 //! One invocation: the request is made fit for the function, and its response for the visitor.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::PathAndQuery;
@@ -18,6 +21,7 @@ use crate::body::{BodyError, EdgeBody};
 use crate::failure::Failure;
 use crate::inbound_body::InboundBody;
 use crate::live_deployment::LiveDeployment;
+use crate::meters::Meters;
 use crate::passage;
 use crate::protocol::headers;
 use crate::request_log::Visit;
@@ -27,6 +31,7 @@ use crate::visitor::Visitor;
 pub(crate) struct FunctionServer {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) max_body_bytes: u64,
     /// The WebSocket connections that are open.
     pub(crate) websockets: TaskTracker,
@@ -75,15 +80,34 @@ impl FunctionServer {
         B::Error: Into<BodyError>,
     {
         visit.findings.asks(function);
+        let asked = Instant::now();
+        let answered = self.answer(deployment, function, visit, request).await;
+        let meters = deployment.function_meters(&self.meters, function);
+        let mut response = answered.inspect_err(|failure| meters.failed(asked.elapsed(), failure.error))?;
+        let course = response.body().course();
+        meters.answered(asked.elapsed(), course);
+        visit.findings.answered(course);
+        headers::drop_hop_by_hop(response.headers_mut());
+        headers::drop_platform(response.headers_mut());
+        Ok(response)
+    }
+
+    async fn answer<B>(
+        &self,
+        deployment: &LiveDeployment,
+        function: FunctionIndex,
+        visit: &Visit,
+        request: Request<B>,
+    ) -> Result<Response<FunctionBody>, Failure>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
         let spec = deployment.function_spec(&self.store, function).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a function cannot be made ready");
             PlatformError::FunctionInvocationFailed
         })?;
-        let mut response = self.runtime.invoke(&spec, visit.id, request).await.map_err(|error| blame(&error))?;
-        visit.findings.answered(response.body().course());
-        headers::drop_hop_by_hop(response.headers_mut());
-        headers::drop_platform(response.headers_mut());
-        Ok(response)
+        self.runtime.invoke(&spec, visit.id, request).await.map_err(|error| blame(&error))
     }
 
     /// The function's response as the visitor gets it.

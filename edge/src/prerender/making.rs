@@ -21,6 +21,7 @@ use super::pages::Kept;
 use super::rules::{Keeping, is_of_a_page, keeping};
 use crate::body::{EdgeBody, blame};
 use crate::failure::Failure;
+use crate::meters::RequestKind;
 use crate::request_id::new_request_id;
 use crate::request_log::{RequestLog, Visit};
 
@@ -47,8 +48,8 @@ impl PrerenderServer {
         let (server, page) = (self.clone(), page.clone());
         self.spawn(async move {
             let visit = page.visit(new_request_id(Timestamp::now()));
-            let mut log = RequestLog::begin(visit, Arc::clone(&page.deployment), Arc::clone(&server.logs));
-            (log.status, log.function) = (StatusCode::OK, Some(page.function));
+            let mut log = RequestLog::begin(visit, Arc::clone(&page.deployment), Arc::clone(&server.desk));
+            (log.status, log.kind, log.function) = (StatusCode::OK, RequestKind::Prerendered, Some(page.function));
             (log.status, log.error) = server.make(leader, page, &log.visit, None).await;
         });
     }

@@ -11,6 +11,7 @@ use ship_core::{Digest, SiteLimits};
 use super::extract::{Body, Path};
 use super::{ApiError, State};
 use crate::blocking::blocking;
+use crate::metrics::Phase;
 
 /// How many digests one question may hold: those of the largest deployment, functions and manifest included.
 const DIGESTS_ASKED: usize = 250_000;
@@ -40,7 +41,8 @@ pub(super) async fn upload(
     axum::extract::State(control): State,
     body: RawBody,
 ) -> Result<Json<UploadReport>, ApiError> {
-    receive::pack(control.store.clone(), body).await.map(Json)
+    let receiving = receive::pack(control.store.clone(), body);
+    control.metrics.deploys.time(Phase::Upload, receiving).await.map(Json)
 }
 
 /// Takes one blob.

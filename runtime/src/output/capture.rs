@@ -106,9 +106,12 @@ struct LineSink {
 impl LineSink {
     fn take(&mut self, stream: LogStream, line: Line<'_>, requests: &[RequestId]) {
         match self.rate.admit(line.bytes.len(), Instant::now()) {
-            Verdict::Drop => return,
+            Verdict::Drop => return self.journal.dropped(line.bytes.len() as u64 + 1),
             Verdict::Keep => {}
             Verdict::KeepAfterDropping(bytes) => self.say_dropped(bytes, requests.to_vec()),
+        }
+        if line.cut_bytes > 0 {
+            self.journal.dropped(line.cut_bytes as u64);
         }
         let (level, message) = level_of(stream, line.bytes);
         let message = String::from_utf8_lossy(message).into_owned();

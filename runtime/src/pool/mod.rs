@@ -30,6 +30,7 @@ use crate::interpreter::Interpreters;
 use crate::journal::Journal;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::leftovers::RunFolder;
+use crate::meters::Meters;
 use crate::request::Outgoing;
 use crate::spec::{FunctionSpec, InstanceState, InstanceView, LogSink};
 use crate::trunk::{Driver, Trunk};
@@ -39,6 +40,7 @@ pub(crate) struct Surroundings {
     pub(crate) folder: Arc<RunFolder>,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) interpreters: Interpreters,
+    pub(crate) meters: Arc<Meters>,
     /// Owns every task of the runtime: keepers, supervisors, probes, and connections with an upload under way.
     pub(crate) tasks: TaskTracker,
 }
@@ -122,7 +124,7 @@ impl Pool {
         let (events, inbox) = mpsc::unbounded_channel();
         let roster = Roster::new(spec.function.limits);
         let pool = Arc::new(Self {
-            journal: Journal::new(Arc::clone(&surroundings.logs), Arc::clone(&spec)),
+            journal: Journal::new(Arc::clone(&surroundings.logs), Arc::clone(&spec), Arc::clone(&surroundings.meters)),
             spec,
             surroundings: Arc::clone(surroundings),
             books: Mutex::new(Books { roster, last_failure: None }),
@@ -281,7 +283,9 @@ impl Pool {
 
     /// An instance has answered. Called by the lease of the request that it answered.
     fn note_ready(&self, number: InstanceNumber, instance: &Instance) {
-        instance.set_ready(Instant::now());
+        if let Some(init) = instance.set_ready(Instant::now()) {
+            self.journal.became_ready(init);
+        }
         self.books().roster.ready(number);
     }
 
@@ -323,6 +327,11 @@ impl Pool {
     /// Stops everything, requests or not: SIGTERM, then SIGKILL after a grace.
     pub(crate) fn abandon(&self) {
         self.tell(Event::Abandon);
+    }
+
+    /// How many requests wait for an instance.
+    pub(crate) fn queue_depth(&self) -> usize {
+        self.books().roster.queue_depth()
     }
 
     /// The instances as they are now.

@@ -90,6 +90,11 @@ impl<M, W> Roster<M, W> {
         !self.queue.is_empty()
     }
 
+    /// How many requests wait.
+    pub(crate) fn queue_depth(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Puts a request into the queue, after [`Admission::Wait`].
     pub(crate) fn enqueue(&mut self, waiter: W) {
         self.queue.push_back(waiter);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use ship_core::HostLabel;
-use ship_host::{Host, HostOptions, PortChoice, Ready};
+use ship_host::{Host, HostOptions, MetricsAccess, PortChoice, Ready};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -94,6 +94,7 @@ fn host_options(
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
+        metrics: if arguments.open_metrics { MetricsAccess::Everybody } else { MetricsAccess::Token },
         log_bytes: arguments.log_mb * 1024 * 1024,
         drain: DRAIN,
     })

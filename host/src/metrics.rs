@@ -1,0 +1,91 @@
+//! What a host counts, brought together: by the edge, the runtime, the journal, the store, and itself.
+
+mod deploys;
+pub(crate) mod prometheus;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use ship_edge::{Edge, EdgeCounts};
+use ship_runtime::{InstanceState, Runtime, RuntimeCounts};
+use ship_store::{BlobTotals, Store};
+
+pub(crate) use self::deploys::{DeployCounts, DeployMeters, Phase};
+use crate::blocking::blocking;
+use crate::journal::Journal;
+
+/// How old the sizes of stored blobs may be: so many times as long as it took to look at them all, so that looking takes one processor a
+/// hundredth of its time at the most.
+const LOOKING_SHARE: u32 = 100;
+
+/// The least time between two looks at all blobs.
+const BLOBS_FRESH: Duration = Duration::from_mins(1);
+
+/// Everything that is counted.
+pub(crate) struct Metrics {
+    edge: Arc<Edge>,
+    runtime: Runtime,
+    journal: Arc<Journal>,
+    store: Store,
+    pub(crate) deploys: Arc<DeployMeters>,
+    started_at: Timestamp,
+    blobs: Mutex<Option<Look>>,
+}
+
+/// A look at all blobs.
+#[derive(Clone, Copy)]
+struct Look {
+    totals: BlobTotals,
+    ended: Instant,
+    took: Duration,
+}
+
+/// Everything that was counted, at a moment.
+pub(crate) struct Counts {
+    pub(crate) edge: EdgeCounts,
+    pub(crate) runtime: RuntimeCounts,
+    /// How many instances there are in each state.
+    pub(crate) instances: [(InstanceState, u64); 3],
+    /// What the disk was too slow for, in bytes of log records.
+    pub(crate) undurable_log_bytes: u64,
+    pub(crate) blobs: BlobTotals,
+    pub(crate) blobs_damaged: u64,
+    pub(crate) deploys: DeployCounts,
+    pub(crate) started_at: Timestamp,
+}
+
+impl Metrics {
+    pub(crate) fn new(edge: Arc<Edge>, runtime: Runtime, journal: Arc<Journal>, store: Store) -> Self {
+        let (deploys, started_at, blobs) = (Arc::default(), Timestamp::now(), Mutex::new(None));
+        Self { edge, runtime, journal, store, deploys, started_at, blobs }
+    }
+
+    /// What was counted.
+    pub(crate) async fn counts(&self) -> Counts {
+        let instances = self.runtime.instances();
+        let in_state = |state| (state, instances.iter().filter(|instance| instance.state == state).count() as u64);
+        Counts {
+            edge: self.edge.counts(),
+            runtime: self.runtime.counts(),
+            instances: [InstanceState::Starting, InstanceState::Ready, InstanceState::Stopping].map(in_state),
+            undurable_log_bytes: self.journal.dropped_bytes(),
+            blobs: self.blobs().await,
+            blobs_damaged: self.store.blobs().damages_seen(),
+            deploys: self.deploys.counts(),
+            started_at: self.started_at,
+        }
+    }
+
+    async fn blobs(&self) -> BlobTotals {
+        let known = *self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(look) = known.filter(|look| look.ended.elapsed() < BLOBS_FRESH.max(look.took * LOOKING_SHARE)) {
+            return look.totals;
+        }
+        let store = self.store.clone();
+        let (began, totals) = (Instant::now(), blocking(move || store.blobs().totals()).await);
+        let look = Look { totals, ended: Instant::now(), took: began.elapsed() };
+        *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
+        totals
+    }
+}
