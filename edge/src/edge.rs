@@ -30,6 +30,7 @@ use crate::protocol::accept_page::ErrorForm;
 use crate::protocol::authority::request_authority;
 use crate::protocol::headers;
 use crate::request_log::{LogDesk, RequestLog, Visit};
+use crate::server_timing::{self, ServerTiming};
 use crate::visitor::Visitor;
 use decision::{NormalPath, decide};
 use function::Call;
@@ -120,6 +121,9 @@ impl Edge {
         let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body }).await;
         let Reply { mut response, kind, function, error } = reply;
         response.headers_mut().insert(headers::SHIP_ID, log.visit.id_header());
+        if site.timing == ServerTiming::Shown {
+            server_timing::tell(&log.visit.findings.so_far(), response.headers_mut());
+        }
         (log.status, log.kind, log.function, log.error) = (response.status(), kind, function, error);
         response.body_mut().log_at_end(log);
         response
@@ -161,6 +165,9 @@ impl Edge {
             return Reply { response: preflight, kind: RequestKind::Routing, function: None, error: None };
         }
         let resolution = decide(deployment, path, &asked.parts);
+        if site.timing == ServerTiming::Shown {
+            asked.visit.findings.routed(asked.visit.started.elapsed());
+        }
         let mut reply = self.follow(deployment, resolution, asked).await;
         if let Some(cors) = cors {
             cors.finish(reply.response.headers_mut());

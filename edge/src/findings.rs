@@ -1,9 +1,12 @@
 //! What is learnt of a request on its way to an answer, for its log record.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ship_core::FunctionIndex;
 use ship_runtime::Course;
+
+use crate::prerender::CacheState;
 
 /// What is learnt of a request on its way. Whoever learns something notes it; a request for a file passes nobody who does.
 #[derive(Default)]
@@ -16,12 +19,17 @@ pub(crate) struct Found {
     pub(crate) function: Option<FunctionIndex>,
     /// How that went, if it answered.
     pub(crate) course: Option<Course>,
+    /// How long it took until it was known what answers, where that is told.
+    pub(crate) routed: Option<Duration>,
+    /// Where a page came from that a function makes for all.
+    pub(crate) cache: Option<CacheState>,
 }
 
 impl Findings {
     /// A function is asked.
     pub(crate) fn asks(&self, function: FunctionIndex) {
-        *self.found() = Found { function: Some(function), course: None };
+        let mut found = self.found();
+        (found.function, found.course) = (Some(function), None);
     }
 
     /// The function that was asked has answered.
@@ -29,9 +37,20 @@ impl Findings {
         self.found().course = Some(course);
     }
 
-    /// Takes over what another request has learnt.
+    /// Takes over what another request has learnt of the function.
     pub(crate) fn follow(&self, other: &Self) {
-        *self.found() = other.so_far();
+        let (mut found, other) = (self.found(), other.so_far());
+        (found.function, found.course) = (other.function, other.course);
+    }
+
+    /// It is known what answers, so long after the request came.
+    pub(crate) fn routed(&self, after: Duration) {
+        self.found().routed = Some(after);
+    }
+
+    /// A page that a function makes for all came from there.
+    pub(crate) fn came_from(&self, cache: CacheState) {
+        self.found().cache = Some(cache);
     }
 
     /// What was learnt so far.

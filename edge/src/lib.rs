@@ -27,6 +27,7 @@ mod protocol;
 mod request_id;
 mod request_log;
 mod serve;
+mod server_timing;
 mod visitor;
 
 pub use body::{BodyError, EdgeBody};
@@ -36,4 +37,5 @@ pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};
 pub use protocol::authority::{host_label, request_authority};
 pub use serve::{Answer, ConnectionLimits, Crew, serve};
+pub use server_timing::ServerTiming;
 pub use visitor::{Scheme, Visitor};

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ship_core::{DeploymentId, HostLabel, ProjectName};
-use ship_edge::{Edge, LiveDeployment, Site};
+use ship_edge::{Edge, LiveDeployment, ServerTiming, Site};
 use ship_store::Store;
 
 use crate::blocking::blocking;
@@ -22,6 +22,7 @@ struct Slot {
     project: ProjectName,
     deployment: ArcSwapOption<DeploymentId>,
     own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    timing: ServerTiming,
 }
 
 /// All labels of a host, and the deployments that are being served.
@@ -68,7 +69,7 @@ impl SiteMap {
         match (labels.get(label).filter(|slot| slot.project == *project), deployment) {
             (Some(slot), Some(id)) => slot.deployment.store(Some(Arc::new(id))),
             (None, Some(id)) => {
-                let slot = self.new_slot(project, id);
+                let slot = self.new_slot(label, project, id);
                 labels.insert(label.clone(), Arc::new(slot));
             }
             (_, None) => {
@@ -79,7 +80,7 @@ impl SiteMap {
         }
     }
 
-    fn new_slot(&self, project: &ProjectName, deployment: DeploymentId) -> Slot {
+    fn new_slot(&self, label: &HostLabel, project: &ProjectName, deployment: DeploymentId) -> Slot {
         let labels = Arc::downgrade(&self.inner.labels);
         let urls = self.inner.urls.clone();
         let own = project.clone();
@@ -92,6 +93,7 @@ impl SiteMap {
             project: project.clone(),
             deployment: ArcSwapOption::from_pointee(deployment),
             own_origins: Arc::new(own_origins),
+            timing: if *label == HostLabel::production(project) { ServerTiming::Hidden } else { ServerTiming::Shown },
         }
     }
 
@@ -99,7 +101,8 @@ impl SiteMap {
     pub(crate) async fn site(&self, label: &HostLabel) -> Option<Result<Site, ship_edge::LoadError>> {
         let slot = self.inner.labels.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()?;
         let id = **slot.deployment.load().as_ref()?;
-        Some(self.live(id).await.map(|deployment| Site { deployment, own_origins: Arc::clone(&slot.own_origins) }))
+        let site = |deployment| Site { deployment, own_origins: Arc::clone(&slot.own_origins), timing: slot.timing };
+        Some(self.live(id).await.map(site))
     }
 
     /// A deployment, read from disk if nobody asked for it lately.

@@ -121,9 +121,9 @@ func Cases(w http.ResponseWriter, r *http.Request) {
 }
 "#;
 
-/// What a visitor sees of an answer, but for the time and the request's id, and for how its end is told.
+/// What a visitor sees of an answer, but for times and the request's id, and for how its end is told.
 fn seen(answer: &Answer) -> (u16, Vec<(String, String)>, String, String) {
-    let passing = ["date", "x-ship-id", "content-length", "transfer-encoding"];
+    let passing = ["date", "server-timing", "x-ship-id", "content-length", "transfer-encoding"];
     let id = answer.header("x-ship-id").unwrap_or_default();
     let headers = answer.headers().iter().filter(|(name, _)| !passing.contains(&name.as_str()));
     (answer.status, headers.cloned().collect(), answer.text().replace(&id, "ID"), format!("{:?}", answer.ending))

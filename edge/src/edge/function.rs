@@ -36,6 +36,7 @@ impl Edge {
                 let (query, parts) = (call.query.as_deref(), &parts);
                 let request = PageRequest { deployment, function, prerender, query, parts, visitor, visit };
                 let Served { answer, state } = self.prerendered.serve(&request).await;
+                visit.findings.came_from(state);
                 (answer, Some(state))
             }
             prerender => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::external::ExternalReach;
 use crate::live_deployment::LiveDeployment;
+use crate::server_timing::ServerTiming;
 
 /// What an edge does differently from host to host.
 #[derive(Clone, Debug)]
@@ -42,4 +43,6 @@ pub struct Site {
     pub deployment: Arc<LiveDeployment>,
     /// Whether an origin is one of the project's own URLs: what `self` means in a cross-origin rule.
     pub own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Whether answers say where their time went.
+    pub timing: ServerTiming,
 }

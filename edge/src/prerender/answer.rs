@@ -41,16 +41,21 @@ impl CacheState {
         matches!(self, Self::Miss | Self::Bypass | Self::Revalidated)
     }
 
-    /// Says in a response where it came from.
-    pub(crate) fn tell(self, headers: &mut HeaderMap) {
-        let word = HeaderValue::from_static(match self {
+    /// The word in headers.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
             Self::Hit => "HIT",
             Self::Stale => "STALE",
             Self::Miss => "MISS",
             Self::Prerender => "PRERENDER",
             Self::Bypass => "BYPASS",
             Self::Revalidated => "REVALIDATED",
-        });
+        }
+    }
+
+    /// Says in a response where it came from.
+    pub(crate) fn tell(self, headers: &mut HeaderMap) {
+        let word = HeaderValue::from_static(self.as_str());
         headers.insert(VERCEL_CACHE, word.clone());
         headers.insert(SHIP_CACHE, word);
     }

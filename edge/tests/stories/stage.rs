@@ -15,8 +15,8 @@ use ship_core::{
     ProjectName,
 };
 use ship_edge::{
-    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, Site, Visitor, host_label,
-    request_authority,
+    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, ServerTiming, Site, Visitor,
+    host_label, request_authority,
 };
 use ship_runtime::{Interpreters, LogSink, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
@@ -131,7 +131,10 @@ impl SiteBuilder {
         .unwrap();
         let edge = Arc::new(Edge::new(self.store.clone(), runtime.clone(), sink, self.options));
         let own_origins = Arc::new(|origin: &str| origin == "http://site-git-main.localhost");
-        let host = Host { edge: Arc::clone(&edge), site: Site { deployment: Arc::clone(&deployment), own_origins } };
+        let host = Host {
+            edge: Arc::clone(&edge),
+            site: Site { deployment: Arc::clone(&deployment), own_origins, timing: ServerTiming::Hidden },
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
