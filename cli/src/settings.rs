@@ -4,6 +4,7 @@
 //! a [`Settings`], so a command behaves the same in a test as in a shell.
 
 pub(crate) mod environment;
+mod telemetry;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use ship_builder::Interrupt;
 use ship_core::ProjectName;
 
 use self::environment::Environment;
+use ship_host::TelemetryOptions;
 use ship_runtime::Interpreters;
 
 use crate::args::GlobalArgs;
@@ -104,6 +106,14 @@ pub(crate) enum SettingsError {
         #[source]
         source: std::io::Error,
     },
+    /// A variable of OpenTelemetry has a value that is none.
+    #[error("`{variable}` is not {expected}")]
+    Telemetry {
+        /// The variable.
+        variable: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
     /// `--cwd` names no folder.
     #[error("`--cwd {}` is not a folder", path.display())]
     NotAFolder {
@@ -171,6 +181,11 @@ impl Settings {
         // What ship fetched itself comes first: it was fetched because what is on the path is too old, or nothing is.
         let fetched = ship_builder::pinned_interpreters(&self.home.toolchains());
         Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual))
+    }
+
+    /// Where a host sends telemetry, if it does.
+    pub(crate) fn telemetry(&self) -> Result<Option<TelemetryOptions>, SettingsError> {
+        telemetry::options(&self.environment)
     }
 
     /// A path from the command line, seen from where the command works.

@@ -26,6 +26,7 @@ pub mod route;
 mod site_index;
 mod system_variables;
 mod text;
+mod trace;
 
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};
@@ -49,3 +50,4 @@ pub use prerender::{BypassToken, EmptyTokenError, Expiration, Fallback, Prerende
 pub use request_id::{ParseRequestIdError, RequestId};
 pub use site_index::{AssetIndex, Found, FunctionIndex, SiteIndex};
 pub use system_variables::{SystemVariables, main_host};
+pub use trace::TraceContext;

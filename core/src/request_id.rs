@@ -26,6 +26,12 @@ impl RequestId {
         Self(characters)
     }
 
+    /// The 128 bits that it is: the time, and in the lower 80 what is random.
+    pub fn to_u128(self) -> u128 {
+        let digit = |character: &u8| CROCKFORD.iter().position(|known| known == character).unwrap_or(0) as u128;
+        self.0.iter().fold(0, |value, character| value << 5 | digit(character))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -75,6 +81,7 @@ mod tests {
         let late = RequestId::from_parts(1_001, [0; 10]);
         assert!(early < late);
         assert_eq!(late.as_str().parse(), Ok(late));
+        assert_eq!(RequestId::from_parts(1, [7; 10]).to_u128(), 1 << 80 | 0x0707_0707_0707_0707_0707);
         assert_eq!(RequestId::from_parts(0, [0; 10]).as_str(), "0".repeat(26));
         assert_eq!(RequestId::from_parts((1 << 48) - 1, [255; 10]).as_str(), "7zzzzzzzzzzzzzzzzzzzzzzzzz");
         assert!("l".repeat(26).parse::<RequestId>().is_err());

@@ -31,11 +31,12 @@ use crate::protocol::authority::request_authority;
 use crate::protocol::headers;
 use crate::request_log::{LogDesk, RequestLog, Visit};
 use crate::server_timing::{self, ServerTiming};
+use crate::trace;
 use crate::visitor::Visitor;
 use decision::{NormalPath, decide};
 use function::Call;
 
-pub use options::{EdgeOptions, Site};
+pub use options::{EdgeOptions, Site, Traces};
 
 /// A site's own page for what it does not have.
 const NOT_FOUND_PAGE: &str = "/404.html";
@@ -52,6 +53,7 @@ pub struct Edge {
     external: ExternalServer,
     pages: ErrorPages,
     meters: Arc<Meters>,
+    traces: Traces,
 }
 
 /// A response on its way, and what the log will say of it.
@@ -92,7 +94,16 @@ impl Edge {
         let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&desk));
         let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, options.page_cache_bytes);
         let external = ExternalServer::new(options.external_reach, options.max_body_bytes);
-        Self { desk, assets, functions, prerendered, external, pages: ErrorPages::new(), meters }
+        Self {
+            desk,
+            assets,
+            functions,
+            prerendered,
+            external,
+            pages: ErrorPages::new(),
+            meters,
+            traces: options.traces,
+        }
     }
 
     /// Has the compressed variants of a deployment's assets made in the background. To be called after publish, and whenever
@@ -118,6 +129,9 @@ impl Edge {
         let mut log = RequestLog::begin(Visit::begin(&request), Arc::clone(&site.deployment), Arc::clone(&self.desk));
         let (mut parts, body) = request.into_parts();
         headers::drop_forged(&mut parts.headers);
+        if self.traces == Traces::Joined {
+            log.visit.trace = Some(trace::join(log.visit.id, &mut parts.headers));
+        }
         let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body }).await;
         let Reply { mut response, kind, function, error } = reply;
         response.headers_mut().insert(headers::SHIP_ID, log.visit.id_header());

@@ -28,10 +28,11 @@ mod request_id;
 mod request_log;
 mod serve;
 mod server_timing;
+mod trace;
 mod visitor;
 
 pub use body::{BodyError, EdgeBody};
-pub use edge::{Edge, EdgeOptions, Site};
+pub use edge::{Edge, EdgeOptions, Site, Traces};
 pub use external::ExternalReach;
 pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
-use ship_core::{FunctionIndex, LogLevel, LogRecord, LogSource, PlatformError, RequestId};
+use ship_core::{FunctionIndex, LogLevel, LogRecord, LogSource, PlatformError, RequestId, TraceContext};
 use ship_runtime::LogSink;
 
 use crate::findings::{Findings, Found};
@@ -28,6 +28,8 @@ pub(crate) struct Visit {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) host: Option<HeaderValue>,
+    /// Its place in a trace, where the host exports traces.
+    pub(crate) trace: Option<TraceContext>,
     /// What was learnt of it since.
     pub(crate) findings: Findings,
 }
@@ -46,7 +48,7 @@ impl Visit {
     }
 
     fn of(id: RequestId, at: Timestamp, method: Method, uri: Uri, host: Option<HeaderValue>) -> Self {
-        Self { id, at, started: Instant::now(), method, uri, host, findings: Findings::default() }
+        Self { id, at, started: Instant::now(), method, uri, host, trace: None, findings: Findings::default() }
     }
 
     /// The id as a header's value.
@@ -123,6 +125,7 @@ impl RequestLog {
             cold_start: course.cold.is_some(),
             init_micros: course.cold.map(|cold| micros(cold.init)),
             memory_mb: course.memory_bytes.map(mebibytes),
+            trace: visit.trace,
             error: self.error.map(|error| error.code().to_owned()),
         };
         let level = LogLevel::of_status(self.status.as_u16());

@@ -49,6 +49,11 @@ pub enum HostError {
     /// There are no threads to answer visitors on.
     #[error("visitors cannot be given threads of their own")]
     Cores(#[source] std::io::Error),
+    /// Telemetry cannot be sent as it is asked for.
+    #[error(
+        "telemetry cannot be sent: a header for the collector is none, or the certificates of this machine cannot be read"
+    )]
+    Telemetry,
     /// Functions cannot be run.
     #[error(transparent)]
     Runtime(#[from] ship_runtime::RuntimeError),

@@ -19,6 +19,7 @@ mod server;
 mod site_map;
 mod sites;
 mod system_environment;
+mod telemetry;
 mod token;
 mod urls;
 
@@ -27,3 +28,4 @@ pub use descriptors::prepare_descriptors;
 pub use error::HostError;
 pub use options::{HostOptions, MetricsAccess, PortChoice};
 pub use server::{Host, Ready};
+pub use telemetry::TelemetryOptions;

@@ -14,6 +14,7 @@ use ship_store::{BlobTotals, Store};
 pub(crate) use self::deploys::{DeployCounts, DeployMeters, Phase};
 use crate::blocking::blocking;
 use crate::journal::Journal;
+use crate::telemetry::SpanQueue;
 
 /// How old the sizes of stored blobs may be: so many times as long as it took to look at them all, so that looking takes one processor a
 /// hundredth of its time at the most.
@@ -31,6 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) deploys: Arc<DeployMeters>,
     started_at: Timestamp,
     blobs: Mutex<Option<Look>>,
+    spans: Option<Arc<SpanQueue>>,
 }
 
 /// A look at all blobs.
@@ -53,12 +55,20 @@ pub(crate) struct Counts {
     pub(crate) blobs_damaged: u64,
     pub(crate) deploys: DeployCounts,
     pub(crate) started_at: Timestamp,
+    /// Spans that were not sent, if spans are sent at all.
+    pub(crate) dropped_spans: Option<u64>,
 }
 
 impl Metrics {
-    pub(crate) fn new(edge: Arc<Edge>, runtime: Runtime, journal: Arc<Journal>, store: Store) -> Self {
+    pub(crate) fn new(
+        edge: Arc<Edge>,
+        runtime: Runtime,
+        journal: Arc<Journal>,
+        store: Store,
+        spans: Option<Arc<SpanQueue>>,
+    ) -> Self {
         let (deploys, started_at, blobs) = (Arc::default(), Timestamp::now(), Mutex::new(None));
-        Self { edge, runtime, journal, store, deploys, started_at, blobs }
+        Self { edge, runtime, journal, store, deploys, started_at, blobs, spans }
     }
 
     /// What was counted.
@@ -74,6 +84,7 @@ impl Metrics {
             blobs_damaged: self.store.blobs().damages_seen(),
             deploys: self.deploys.counts(),
             started_at: self.started_at,
+            dropped_spans: self.spans.as_ref().map(|spans| spans.dropped()),
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ship_runtime::Interpreters;
 
+use crate::telemetry::TelemetryOptions;
+
 /// What a host is told when it starts.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
@@ -23,6 +25,8 @@ pub struct HostOptions {
     pub interpreters: Interpreters,
     /// What to do when a port is taken.
     pub ports: PortChoice,
+    /// Where telemetry is sent, if it is.
+    pub telemetry: Option<TelemetryOptions>,
     /// Who may read what the host counts.
     pub metrics: MetricsAccess,
     /// How much of the disk one project's log may take, in bytes.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach};
+use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
 use ship_runtime::{LogSink, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
@@ -26,6 +26,7 @@ use crate::options::HostOptions;
 use crate::publisher::Publisher;
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
+use crate::telemetry::{Exporter, SpanQueue, TracingLog};
 use crate::token::{PlainToken, read_token_file, write_token_file};
 use crate::urls::Urls;
 
@@ -47,6 +48,7 @@ pub struct Host {
     runtime: Runtime,
     edge: Arc<Edge>,
     journal_writer: JoinHandle<()>,
+    telemetry: Option<Exporter>,
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -89,13 +91,23 @@ impl Host {
             interpreters: options.interpreters.clone(),
             drain_timeout: options.drain,
         })?;
-        let sink = Arc::clone(&journal) as Arc<dyn LogSink>;
+        let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
+        let log = Arc::clone(&journal) as Arc<dyn LogSink>;
+        let sink = match &spans {
+            Some(spans) => Arc::new(TracingLog { log, spans: Arc::clone(spans) }),
+            None => log,
+        };
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
         let urls = Urls::new(&options.domain, sites_address);
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let metrics = Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone());
+        let metrics =
+            Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);
+        let telemetry = options.telemetry.clone().zip(spans);
+        let telemetry = telemetry.map(|(telemetry, spans)| {
+            Exporter::new(telemetry, spans, Arc::clone(&metrics)).ok_or(HostError::Telemetry)
+        });
         let publisher = Publisher {
             deploys: Arc::clone(&metrics.deploys),
             urls: urls.clone(),
@@ -142,6 +154,7 @@ impl Host {
             runtime,
             edge,
             journal_writer,
+            telemetry: telemetry.transpose()?,
             tasks,
             stop,
         })
@@ -164,6 +177,7 @@ impl Host {
             runtime,
             edge,
             journal_writer,
+            telemetry,
             tasks,
             stop,
             ..
@@ -184,12 +198,21 @@ impl Host {
                 () = stop.cancelled() => {}
             }
         };
+        let silence = CancellationToken::new();
+        let exporting = telemetry.map(|exporter| tokio::spawn(exporter.run(silence.clone())));
         let (served, (), ()) = tokio::join!(sites, control, asked);
         // The edge closes the WebSockets that are still open; the runtime would wait for their instances.
         edge.shutdown().await;
         runtime.shutdown().await;
         tasks.close();
         tasks.wait().await;
+        // The last requests have ended, so the last telemetry has all of them.
+        silence.cancel();
+        if let Some(exporting) = exporting
+            && exporting.await.is_err()
+        {
+            tracing::error!("the exporter of telemetry panicked");
+        }
         // Everything that writes to the journal is gone with these, which ends its writer.
         drop((runtime, edge));
         cores.stop().await;
@@ -204,7 +227,8 @@ impl Host {
 fn edge_options(options: &HostOptions, sites: SocketAddr) -> EdgeOptions {
     let is_for_itself = sites.ip().is_loopback() && options.domain == LOCAL_DOMAIN;
     let external_reach = if is_for_itself { ExternalReach::PublicAndLoopback } else { ExternalReach::Public };
-    EdgeOptions { external_reach, ..EdgeOptions::default() }
+    let traces = if options.telemetry.is_some() { Traces::Joined } else { Traces::PassedOn };
+    EdgeOptions { external_reach, traces, ..EdgeOptions::default() }
 }
 
 fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, HostError> {

@@ -11,6 +11,7 @@
 mod binary;
 mod browser;
 mod chaos_proxy;
+mod collector;
 mod command;
 pub mod documents;
 mod environment;
@@ -28,6 +29,7 @@ use std::time::Duration;
 pub use binary::{ship_binary, workspace_root};
 pub use browser::{Browser, ColorScheme, ConsoleLine};
 pub use chaos_proxy::ChaosProxy;
+pub use collector::{Collector, Document};
 pub use command::{CommandOutput, RunningShip, ShipCommand};
 pub use environment::{GoToolchain, TestEnv};
 pub use exposition::Exposition;

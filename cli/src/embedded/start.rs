@@ -13,7 +13,11 @@ use super::endpoint::{Endpoint, Presence, create_private};
 use crate::home::HostFolder;
 use crate::output::{Output, duration};
 use crate::settings::Settings;
-use crate::settings::environment::{HOME, LANG, PATH, SHIP_LOG, TMPDIR, Variable};
+use crate::settings::environment::{
+    HOME, LANG, OTEL_BSP_SCHEDULE_DELAY, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS,
+    OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_METRIC_EXPORT_INTERVAL, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED,
+    OTEL_SERVICE_NAME, PATH, SHIP_LOG, TMPDIR, Variable,
+};
 
 /// How long a host may take until it serves. It needs milliseconds; a disk that has to repair itself may need long.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -28,7 +32,21 @@ const MAX_READY_BYTES: u64 = 64 * 1024;
 const LOG_LINES_SHOWN: usize = 10;
 
 /// What an embedded host finds in its environment. What else is set where it is started belongs to somebody else.
-const PASSED_ON: [Variable; 5] = [HOME, PATH, TMPDIR, LANG, SHIP_LOG];
+const PASSED_ON: [Variable; 13] = [
+    HOME,
+    PATH,
+    TMPDIR,
+    LANG,
+    SHIP_LOG,
+    OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_HEADERS,
+    OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_SERVICE_NAME,
+    OTEL_RESOURCE_ATTRIBUTES,
+    OTEL_BSP_SCHEDULE_DELAY,
+    OTEL_METRIC_EXPORT_INTERVAL,
+    OTEL_SDK_DISABLED,
+];
 
 /// Whether a host is started when none runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

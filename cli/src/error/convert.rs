@@ -21,7 +21,7 @@ impl From<SettingsError> for CommandError {
     fn from(error: SettingsError) -> Self {
         match error {
             SettingsError::NoHome => Self::usage(error).hint("`export SHIP_HOME=/a/folder/of/yours`"),
-            SettingsError::NotAFolder { .. } => Self::usage(error),
+            SettingsError::NotAFolder { .. } | SettingsError::Telemetry { .. } => Self::usage(error),
             SettingsError::NoCurrentFolder { .. } => Self::project(error),
         }
     }

@@ -32,6 +32,22 @@ variables! {
     SHIP_TOKEN = "SHIP_TOKEN";
     /// Which diagnostics are written, as in `ship_host=debug,info`
     SHIP_LOG = "SHIP_LOG";
+    /// OpenTelemetry: the collector that a host sends telemetry to, over OTLP/HTTP
+    OTEL_EXPORTER_OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    /// OpenTelemetry: headers for the collector, `key=value` with commas between them
+    OTEL_EXPORTER_OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
+    /// OpenTelemetry: the encoding; ship sends `http/json`
+    OTEL_EXPORTER_OTLP_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL";
+    /// OpenTelemetry: what telemetry is about (default: `ship`)
+    OTEL_SERVICE_NAME = "OTEL_SERVICE_NAME";
+    /// OpenTelemetry: more of what telemetry is about, `key=value` with commas between them
+    OTEL_RESOURCE_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES";
+    /// OpenTelemetry: how long spans are gathered, in milliseconds
+    OTEL_BSP_SCHEDULE_DELAY = "OTEL_BSP_SCHEDULE_DELAY";
+    /// OpenTelemetry: how often metrics are sent, in milliseconds
+    OTEL_METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL";
+    /// OpenTelemetry: nothing is sent if it is `true`
+    OTEL_SDK_DISABLED = "OTEL_SDK_DISABLED";
     /// Where programs keep a user's data (default: `~/.local/share`)
     XDG_DATA_HOME = "XDG_DATA_HOME";
     /// The user's home folder

@@ -84,6 +84,7 @@ mod tests {
                 cold_start: false,
                 init_micros: None,
                 memory_mb: None,
+                trace: None,
                 error: Some("FUNCTION_THROTTLED".into()),
             },
             LogLevel::Error,

@@ -6,6 +6,7 @@ use super::LogLevel;
 use crate::deployment::DeploymentId;
 use crate::path::FunctionName;
 use crate::request_id::RequestId;
+use crate::trace::TraceContext;
 
 /// One line of a project's log.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -54,6 +55,9 @@ pub enum LogSource {
         /// How much memory the function's instance had in use, in MiB, rounded up, as it was read within the second before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         memory_mb: Option<u32>,
+        /// Its place in a trace, where the host exports traces.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<TraceContext>,
         /// The platform's error code, if the platform answered with one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,

@@ -17,6 +17,8 @@ pub struct EdgeOptions {
     pub cache_bytes: usize,
     /// How many bytes of prerendered pages are kept in memory.
     pub page_cache_bytes: usize,
+    /// What becomes of traces that visitors are a part of.
+    pub traces: Traces,
     /// How far routes that lead to other hosts may reach.
     pub external_reach: ExternalReach,
 }
@@ -31,9 +33,19 @@ impl Default for EdgeOptions {
             cache_bytes: 8 * 1024 * 1024,
             // A thousand pages of a usual size. It fills with what functions have made, and with nothing before that.
             page_cache_bytes: 32 * 1024 * 1024,
+            traces: Traces::PassedOn,
             external_reach: ExternalReach::Public,
         }
     }
+}
+
+/// What becomes of traces that visitors are a part of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Traces {
+    /// Functions see what the visitor sent, and nothing of this host is in between.
+    PassedOn,
+    /// Each request is a part of a trace, and what functions do for it is a part of that.
+    Joined,
 }
 
 /// A deployment as a visitor reaches it.

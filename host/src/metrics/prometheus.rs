@@ -136,6 +136,15 @@ impl Page {
         self.sample("ship_blobs", &[], counts.blobs.blobs);
         self.family("ship_blobs_bytes", "gauge", "What stored blobs take.");
         self.sample("ship_blobs_bytes", &[], counts.blobs.bytes);
+        if let Some(dropped) = counts.dropped_spans {
+            let name = "ship_telemetry_dropped_spans_total";
+            self.family(
+                name,
+                "counter",
+                "Spans that were not sent: there were too many, or the collector did not take them.",
+            );
+            self.sample(name, &[], dropped);
+        }
         let name = "ship_blob_corrupt_total";
         self.family(name, "counter", "How often a blob was found missing or damaged.");
         self.sample(name, &[], counts.blobs_damaged);

@@ -94,6 +94,7 @@ fn host_options(
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
+        telemetry: settings.telemetry()?,
         metrics: if arguments.open_metrics { MetricsAccess::Everybody } else { MetricsAccess::Token },
         log_bytes: arguments.log_mb * 1024 * 1024,
         drain: DRAIN,
