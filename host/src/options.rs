@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ship_runtime::Interpreters;
+use ship_runtime::{Interpreters, Isolation};
 
 /// What a host is told when it starts.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct HostOptions {
     pub token_file: PathBuf,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
+    /// How much of the machine functions are kept from.
+    pub isolation: Isolation,
     /// What to do when a port is taken.
     pub ports: PortChoice,
     /// How long requests in flight may take to finish when the host stops.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach};
-use ship_runtime::{LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{LogSink, OWN_PROGRAM, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -83,6 +83,8 @@ impl Host {
         let (journal, journal_writer) = Journal::start(store.clone());
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir: options.data.join("run"),
+            nursery: OWN_PROGRAM.into(),
+            isolation: options.isolation,
             logs: Arc::clone(&journal) as Arc<dyn LogSink>,
             interpreters: options.interpreters.clone(),
             drain_timeout: options.drain,

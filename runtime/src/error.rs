@@ -183,6 +183,15 @@ pub enum SpawnError {
         /// The variable.
         name: String,
     },
+    /// The process could not be kept from the rest of the machine.
+    #[error("cannot {step} for its process")]
+    Confine {
+        /// What was tried.
+        step: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// A socket, a pipe or a handle could not be made.
     #[error("cannot {action}")]
     Io {

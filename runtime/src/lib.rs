@@ -9,6 +9,7 @@
 //! | `invoke` | one request: clocks, second tries, what an answer may look like |
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
+//! | `spares` | processes that are prepared before anybody needs them |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
 //! | `vigil` | staying awake while calls follow each other closely |
 //! | `trunk` | one connection for small exchanges of many requests |
@@ -34,6 +35,7 @@ mod pool;
 mod request;
 mod runtime;
 mod sending;
+mod spares;
 mod spec;
 mod supervisor;
 mod trunk;
@@ -44,6 +46,7 @@ mod wire;
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
+pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use runtime::Runtime;
 pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};
 pub use upgraded::Upgraded;

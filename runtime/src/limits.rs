@@ -94,3 +94,15 @@ pub(crate) const PIECE_BYTES: usize = 64 * 1024;
 
 /// The largest head that the first piece of a body is put behind, in bytes, so that both go out at once.
 pub(crate) const TOGETHER_BYTES: usize = 16 * 1024;
+
+/// How many prepared processes of a kind wait when nothing is going on: one takes the next cold start.
+pub(crate) const SPARES_LEAST: usize = 1;
+
+/// How many wait at the most, however many cold starts there are.
+pub(crate) const SPARES_MOST: usize = 8;
+
+/// After how long without a cold start of its kind the number of prepared processes goes back to the least.
+pub(crate) const SPARES_CALM: Duration = Duration::from_secs(60);
+
+/// How long a taken process is not replaced: until then the processors are for the start that took it.
+pub(crate) const SPARES_PAUSE: Duration = Duration::from_millis(25);

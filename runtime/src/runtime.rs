@@ -15,10 +15,12 @@ use crate::body::{BoxError, FunctionBody};
 use crate::error::{InvokeError, RuntimeError, StartError};
 use crate::invoke;
 use crate::limits::RETRY_AFTER_SECS;
-use crate::linux::leftovers::RunFolder;
+use crate::linux::cell::Nursery;
+use crate::linux::folder::RunFolder;
 use crate::linux::spawn;
 use crate::pool::{AcquireError, Lease, Pool, Surroundings};
 use crate::request::Outgoing;
+use crate::spares::Spares;
 use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
 
 /// Runs functions. A cheap handle: clones are the same runtime.
@@ -46,15 +48,18 @@ struct Registry {
 }
 
 impl Runtime {
-    /// A runtime on its own folder. Ends what an earlier runtime on the same folder left running, and marks the descriptors
-    /// that this process has inherited as close-on-exec, so that functions do not inherit them.
+    /// A runtime on its own folder. Marks the descriptors that this process has inherited as close-on-exec, so that functions
+    /// do not inherit them.
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         spawn::keep_inherited_descriptors().map_err(RuntimeError::Descriptors)?;
+        let folder = Arc::new(RunFolder::open(&options.socket_dir)?);
+        let tasks = TaskTracker::new();
         let surroundings = Surroundings {
-            folder: Arc::new(RunFolder::open(&options.socket_dir)?),
+            spares: Arc::new(Spares::new(Nursery::new(&options.nursery), folder, tasks.clone())),
+            isolation: options.isolation,
             logs: options.logs,
             interpreters: options.interpreters,
-            tasks: TaskTracker::new(),
+            tasks,
         };
         let inner = Inner {
             surroundings: Arc::new(surroundings),
@@ -131,6 +136,7 @@ impl Runtime {
             registry.closing.clone()
         };
         self.drain(&pools).await;
+        self.inner.surroundings.spares.close();
         self.inner.surroundings.tasks.close();
         self.inner.surroundings.tasks.wait().await;
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use ship_core::{DeploymentId, Function, FunctionName, LogRecord, ProjectName};
 
 use crate::interpreter::Interpreters;
+use crate::linux::nursery::Isolation;
 
 /// Where log records go. The runtime calls it while it reads a function's output, so an implementation must not block: it
 /// queues the record and drops it if its queue is full.
@@ -38,11 +39,14 @@ pub struct FunctionSpec {
 /// What a [`crate::Runtime`] needs from its host.
 #[derive(Clone)]
 pub struct RuntimeOptions {
-    /// A folder that belongs to this runtime alone. It is created with mode 0700, and holds a small record of each running
-    /// process so that the next start can end what a killed host left behind.
+    /// A folder that belongs to this runtime alone. It is created with mode 0700.
     pub socket_dir: PathBuf,
     /// Where function output and the platform's remarks about functions go.
     pub logs: Arc<dyn LogSink>,
+    /// The program that makes processes: one that calls [`crate::nursery`] when it is started as [`crate::NURSERY_NAME`].
+    pub nursery: PathBuf,
+    /// How much of the machine functions are kept from.
+    pub isolation: Isolation,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
     /// How long [`crate::Runtime::retire`] and [`crate::Runtime::shutdown`] wait for requests that are being answered.
@@ -58,7 +62,7 @@ pub struct InstanceView {
     pub deployment: DeploymentId,
     /// The function.
     pub function: FunctionName,
-    /// The process id, which is also the id of its process group.
+    /// The process id of the function.
     pub pid: u32,
     /// What it is doing.
     pub state: InstanceState,

@@ -1,25 +1,22 @@
-//! The owner of one process: reads its output, ends it when asked, collects it, and says how it went.
+//! The owner of one process: reads its output, ends it when asked, and says how it went.
 
-use std::os::fd::AsFd;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ship_core::{FunctionRuntime, RequestId};
 use tokio::time::{Instant, sleep_until};
 
-use crate::error::{ExitStatus, SpawnError};
+use crate::error::SpawnError;
 use crate::instance::Instance;
+use crate::interpreter::Command;
 use crate::journal::Journal;
-use crate::linux::leftovers::RunFolder;
-use crate::linux::process::{ExitWatch, ProcessGroup};
-use crate::linux::socket;
-use crate::linux::spawn::{self, LISTEN_FD, Launch};
+use crate::linux::cell::{Cell, Ending};
+use crate::linux::nursery::{Assignment, CellNetwork, Document, FUNCTION_ROOT, Isolation, LISTEN_FD, Recipe};
 use crate::output::Output;
 use crate::pool::Surroundings;
 use crate::spec::FunctionSpec;
-
-/// Numbers the passing names of sockets.
-static NEXT_SOCKET: AtomicU64 = AtomicU64::new(0);
 
 /// The search path of a function: where a system has its programs, whatever the host's own path is.
 const FUNCTION_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -27,38 +24,82 @@ const FUNCTION_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// A process that was started and is to be supervised.
 pub(crate) struct Child {
     instance: Arc<Instance>,
-    exit: ExitWatch,
     journal: Journal,
-    folder: Arc<RunFolder>,
 }
 
-/// Starts a process for `spec`. Its socket listens before the process exists, so requests can be sent at once.
-pub(crate) fn start(spec: &FunctionSpec, surroundings: &Surroundings, journal: Journal) -> Result<Child, SpawnError> {
-    let folder = &surroundings.folder;
-    let command = surroundings.interpreters.command(spec.function.runtime)?;
-    let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
-    let (listener, address) = socket::listen(folder.handle(), &name)
-        .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
-    let mut env = environment(spec);
-    if spec.function.runtime == FunctionRuntime::Python {
-        env.push(("SHIP_INTERPRETERS".to_owned(), surroundings.interpreters.search_path()));
+/// Has a process run `spec`. Its socket listens already, so requests can be sent at once.
+pub(crate) async fn start(
+    spec: &FunctionSpec,
+    surroundings: &Surroundings,
+    journal: Journal,
+) -> Result<Child, SpawnError> {
+    let command = installed(surroundings, spec.function.runtime).await?;
+    let program = spec.root.join(command.program.strip_prefix("./").unwrap_or(&command.program));
+    if command.program.is_relative() {
+        is_executable(&program)?;
     }
-    let spawned = spawn::spawn(&Launch { command: &command, root: &spec.root, env: &env, listener: listener.as_fd() })?;
-    // From here on the process exists: a failure ends it again when the guard is dropped.
-    let group = KillOnDrop(Some(ProcessGroup::new(spawned.pid)));
-    let exit = ExitWatch::open(group.get())?;
-    let output = Output::new(spawned.stdout, spawned.stderr, journal.clone())
+    let recipe = recipe(spec, surroundings, &command);
+    let assignment = assignment(spec, surroundings, command)?;
+    let Cell { warden, address, stdout, stderr, network: _ } = surroundings.spares.take(&recipe).await?;
+    warden.run(assignment)?;
+    let output = Output::new(stdout, stderr, journal.clone())
         .map_err(|source| SpawnError::Io { action: "watch the output of the process", source })?;
-    if let Err(error) = folder.remember(group.get().id()) {
-        tracing::warn!(%error, pid = group.get().id(), "a function's process could not be recorded");
+    let instance = Arc::new(Instance::new(warden, program, address, output));
+    Ok(Child { instance, journal })
+}
+
+/// What runs an artifact here. Asking an interpreter where it is takes time, once.
+async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
+    let interpreters = surroundings.interpreters.clone();
+    if matches!(runtime, FunctionRuntime::Go | FunctionRuntime::Rust) {
+        return interpreters.command(runtime);
     }
-    let instance = Arc::new(Instance::new(group.release(), address, output));
-    Ok(Child { instance, exit, journal, folder: Arc::clone(folder) })
+    let stopped = |_| SpawnError::Io { action: "look for an interpreter", source: io::ErrorKind::Interrupted.into() };
+    tokio::task::spawn_blocking(move || interpreters.command(runtime)).await.map_err(stopped)?
+}
+
+/// The kind of prepared process that can become the function.
+fn recipe(spec: &FunctionSpec, surroundings: &Surroundings, command: &Command) -> Recipe {
+    Recipe {
+        isolation: surroundings.isolation,
+        network: CellNetwork::Host,
+        artifacts: spec.root.parent().unwrap_or(&spec.root).to_owned(),
+        visible: command.visible.clone(),
+        boot: None,
+    }
+}
+
+/// What makes a prepared process the function.
+fn assignment(spec: &FunctionSpec, surroundings: &Surroundings, command: Command) -> Result<Assignment, SpawnError> {
+    let layers = spec.function.layers.iter().map(|layer| spec.root.with_file_name(layer.digest.to_hex())).collect();
+    let inside = match surroundings.isolation {
+        Isolation::Sandbox => FUNCTION_ROOT.into(),
+        Isolation::Process => spec.root.clone(),
+    };
+    let document = Document {
+        root: inside,
+        env: environment(spec, &command)?,
+        program: command.program,
+        arguments: command.arguments.iter().map(|&argument| argument.to_owned()).collect(),
+    };
+    Ok(Assignment { root: spec.root.clone(), layers, max_files: 4096, tmp_mb: 512, document })
+}
+
+/// Whether a program is there and can be executed, which is known sooner here than in its process.
+fn is_executable(program: &Path) -> Result<(), SpawnError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let error = |source| SpawnError::Program { program: program.into(), source };
+    let metadata = program.metadata().map_err(error)?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+        return Ok(());
+    }
+    Err(error(io::ErrorKind::PermissionDenied.into()))
 }
 
 /// The whole environment of a function: what its owner set, and over it what the platform promises.
-fn environment(spec: &FunctionSpec) -> Vec<(String, String)> {
-    let platform = [
+fn environment(spec: &FunctionSpec, command: &Command) -> Result<BTreeMap<String, String>, SpawnError> {
+    let mut platform = vec![
         ("PATH", FUNCTION_PATH.to_owned()),
         ("HOME", "/tmp".to_owned()),
         ("TMPDIR", "/tmp".to_owned()),
@@ -67,29 +108,17 @@ fn environment(spec: &FunctionSpec) -> Vec<(String, String)> {
         ("SHIP_DEPLOYMENT", spec.deployment.to_string()),
         ("SHIP_PROJECT", spec.project.to_string()),
     ];
-    let own = spec.env.iter().filter(|(name, _)| !platform.iter().any(|(taken, _)| taken == name)).cloned();
-    own.chain(platform.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
-}
-
-/// Kills a process group that nobody came to own.
-struct KillOnDrop(Option<ProcessGroup>);
-
-impl KillOnDrop {
-    const fn get(&self) -> &ProcessGroup {
-        self.0.as_ref().expect("the group is there until it is released")
+    if spec.function.runtime == FunctionRuntime::Python {
+        let folders: Vec<_> = command.alternatives.iter().map(|folder| folder.to_string_lossy()).collect();
+        platform.push(("SHIP_INTERPRETERS", folders.join(":")));
     }
-
-    fn release(mut self) -> ProcessGroup {
-        self.0.take().expect("the group is there until it is released")
-    }
-}
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        if let Some(group) = &self.0 {
-            group.kill_and_collect();
+    for (name, value) in &spec.env {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(SpawnError::Environment { name: name.clone() });
         }
     }
+    let platform = platform.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(spec.env.iter().cloned().chain(platform).collect())
 }
 
 impl Child {
@@ -98,58 +127,55 @@ impl Child {
         &self.instance
     }
 
-    /// Looks after the process until it is gone, collected, and its last output read.
+    /// Looks after the process until it is gone and its last output read.
     pub(crate) async fn supervise(self) {
-        self.run_until_exit().await;
-        let status = self.exit.reap(&self.instance.group);
-        self.folder.forget(self.instance.group.id());
+        let ending = self.run_until_end().await;
+        // What is left of it is ended by the cell's first process.
+        self.instance.warden.gone().await;
         let requests = self.instance.output.current_requests();
         self.instance.output.finish();
-        self.remark_exit(status, requests);
-        self.instance.set_exit(status);
+        self.remark_end(&ending, requests);
+        self.instance.set_ending(ending);
     }
 
-    async fn run_until_exit(&self) {
+    async fn run_until_end(&self) -> Ending {
         let mut kill_at: Option<Instant> = None;
         loop {
             tokio::select! {
-                () = self.exit.exited() => return,
+                ending = self.instance.warden.ended() => return ending,
                 () = self.instance.output.readable() => {
                     self.instance.output.read();
                     // Others get their turn even if the function prints without pause.
                     tokio::task::yield_now().await;
                 }
                 deadline = self.instance.stop_asked(), if kill_at.is_none() => {
-                    self.instance.group.terminate();
+                    self.instance.warden.terminate();
                     kill_at = Some(deadline);
                 }
                 () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
-                    self.instance.group.kill();
-                    self.exit.exited().await;
-                    return;
+                    self.instance.warden.kill();
+                    return self.instance.warden.ended().await;
                 }
             }
         }
     }
 
     /// Tells the log of an end that nobody asked for.
-    fn remark_exit(&self, status: ExitStatus, requests: Vec<RequestId>) {
-        if self.instance.end_reason().is_none() {
-            let message = match requests.len() {
+    fn remark_end(&self, ending: &Ending, requests: Vec<RequestId>) {
+        if self.instance.end_reason().is_some() {
+            return;
+        }
+        let message = match ending {
+            Ending::Exited(status) => match requests.len() {
                 0 => format!("The function's process ended with {status}."),
                 1 => format!("The function's process ended with {status} while it was answering a request."),
                 many => format!("The function's process ended with {status} while it was answering {many} requests."),
-            };
-            self.journal.remark(requests, message);
-        }
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        // Only if the task was dropped with the whole async runtime: its process must not outlive it.
-        if self.instance.exit().is_none() {
-            self.instance.group.kill();
-        }
+            },
+            never => match never.spawn_error(self.instance.program()) {
+                Some(error) => format!("The function could not be started: {error}."),
+                None => return,
+            },
+        };
+        self.journal.remark(requests, message);
     }
 }

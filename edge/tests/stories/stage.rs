@@ -18,7 +18,7 @@ use ship_edge::{
     Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, Site, Visitor, host_label,
     request_authority,
 };
-use ship_runtime::{Interpreters, LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{Interpreters, Isolation, LogSink, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -124,6 +124,8 @@ impl SiteBuilder {
         let (drain_timeout, runtime_logs) = (PATIENCE, Arc::clone(&sink));
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir,
+            nursery: test_program(),
+            isolation: Isolation::Sandbox,
             logs: runtime_logs,
             interpreters: Interpreters::default(),
             drain_timeout,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::roster::{Conclusion, InstanceNumber};
+use super::roster::{Conclusion, InstanceNumber, Phase};
 use super::{Event, Member, Pool, throttled};
 use crate::connection::Connection;
 use crate::error::{Failure, FailureReason, InvokeError, SpawnError};
@@ -41,6 +41,8 @@ impl Pool {
     fn handle(self: &Arc<Self>, event: Event) {
         match event {
             Event::Due => {}
+            Event::Started(Ok(child)) => self.take_in(child),
+            Event::Started(Err(error)) => self.note_spawn_failure(error),
             Event::Gone(number) => self.books().roster.gone(number),
             Event::Close => self.books().roster.close_door(),
             Event::Abandon => self.give_up(),
@@ -66,15 +68,24 @@ impl Pool {
     }
 
     fn start_one(self: &Arc<Self>) {
-        match supervisor::start(&self.spec, &self.surroundings, self.journal.clone()) {
-            Ok(child) => self.take_in(child),
-            Err(error) => self.note_spawn_failure(error),
-        }
+        let pool = Arc::clone(self);
+        self.tasks().spawn(async move {
+            let started = supervisor::start(&pool.spec, &pool.surroundings, pool.journal.clone()).await;
+            pool.tell(Event::Started(started));
+        });
     }
 
     fn take_in(self: &Arc<Self>, child: Child) {
         let member = Member { instance: Arc::clone(child.instance()), idle: Vec::new(), trunks: Vec::new() };
-        let number = self.books().roster.spawned(member, Instant::now());
+        let number = {
+            let mut books = self.books();
+            let number = books.roster.spawned(member, Instant::now());
+            // It may have come too late for a pool that has given up.
+            if books.roster.slot_mut(number).is_some_and(|slot| slot.phase == Phase::Stopping) {
+                child.instance().stop();
+            }
+            number
+        };
         let pool = Arc::clone(self);
         self.tasks().spawn(async move {
             child.supervise().await;
@@ -95,9 +106,9 @@ impl Pool {
         let mut books = self.books();
         while let Some((slot, conclusion)) = books.roster.conclude(now) {
             if conclusion == Conclusion::NeverReady
-                && let Some(status) = slot.member.instance.exit()
+                && let Some(failure) = slot.member.instance.noted_failure()
             {
-                books.last_failure = Some(Arc::new(slot.member.instance.failure_with(status)));
+                books.last_failure = Some(Arc::new(failure));
             }
         }
     }
@@ -151,7 +162,7 @@ impl Pool {
                     self.note_ready(number, instance);
                 }
             }
-            _ = instance.exited() => {}
+            _ = instance.ended() => {}
         }
     }
 

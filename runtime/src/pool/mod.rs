@@ -24,19 +24,23 @@ pub(crate) use lease::Lease;
 use roster::{Admission, InstanceNumber, Overtime, Phase, Released, Roster, Slot};
 
 use crate::connection::Connection;
-use crate::error::{Failure, InvokeError};
+use crate::error::{Failure, InvokeError, SpawnError};
 use crate::instance::{EndReason, Instance};
 use crate::interpreter::Interpreters;
 use crate::journal::Journal;
 use crate::limits::RETRY_AFTER_SECS;
-use crate::linux::leftovers::RunFolder;
+use crate::linux::nursery::Isolation;
 use crate::request::Outgoing;
+use crate::spares::Spares;
 use crate::spec::{FunctionSpec, InstanceState, InstanceView, LogSink};
+use crate::supervisor::Child;
 use crate::trunk::{Driver, Trunk};
 
 /// What all pools of a runtime share.
 pub(crate) struct Surroundings {
-    pub(crate) folder: Arc<RunFolder>,
+    pub(crate) spares: Arc<Spares>,
+    /// How much of the machine functions are kept from.
+    pub(crate) isolation: Isolation,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) interpreters: Interpreters,
     /// Owns every task of the runtime: keepers, supervisors, probes, and connections with an upload under way.
@@ -92,10 +96,11 @@ struct Applicant {
 }
 
 /// What the keeper is told.
-#[derive(Clone, Copy, Debug)]
 enum Event {
     /// The books say that something is to be done.
     Due,
+    /// A process was started, or could not be.
+    Started(Result<Child, SpawnError>),
     /// The process of an instance is gone.
     Gone(InstanceNumber),
     /// Serve what waits, then stop everything.
@@ -227,7 +232,7 @@ impl Pool {
         let mut wish = Outgoing::opening_trunk();
         let answer = tokio::select! {
             answer = connection.ask(&mut wish) => answer.ok()?,
-            _ = instance.exited() => return None,
+            _ = instance.ended() => return None,
         };
         if answer.status != StatusCode::SWITCHING_PROTOCOLS {
             return None;
@@ -338,7 +343,7 @@ impl Pool {
                 project: self.spec.project.clone(),
                 deployment: self.spec.deployment,
                 function: self.spec.function.name.clone(),
-                pid: slot.member.instance.group.id(),
+                pid: slot.member.instance.warden.id(),
                 state,
                 in_flight: slot.in_flight,
                 started_at: slot.member.instance.started_at,

@@ -176,7 +176,7 @@ impl<M, W> Roster<M, W> {
         self.floor = self.limits.min_instances;
         self.slots.push(Slot {
             number,
-            phase: Phase::Booting,
+            phase: if self.door == Door::Closed { Phase::Stopping } else { Phase::Booting },
             in_flight: 0,
             member,
             spawned_at: now,

@@ -16,6 +16,10 @@ use std::thread;
 use http::{Exchange, Request};
 
 fn main() -> io::Result<()> {
+    if env::args().next().as_deref() == Some(ship_runtime::NURSERY_NAME) {
+        ship_runtime::nursery();
+        return Ok(());
+    }
     if env::var_os("LINGER").is_some() {
         park();
     }
@@ -57,7 +61,7 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
     match request.path() {
         "/ok" => exchange.text("ok"),
         "/connection" => exchange.text(&exchange.number.to_string()),
-        "/pid" => exchange.text(&process::id().to_string()),
+        "/pid" => exchange.text(&identity(process::id())),
         "/about" => exchange.text(&about()),
         "/head" => exchange.text(&request.head),
         "/echo" => exchange.echo(request),
@@ -75,12 +79,18 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
             exchange.text("printed")
         }
         "/flood-logs" => flood(request.query().parse().unwrap_or(0)).and_then(|()| exchange.text("flooded")),
-        "/child" => exchange.text(&start_child()?.to_string()),
+        "/child" => exchange.text(&identity(start_child()?)),
         "/upgrade" => exchange.upgrade(),
         path if path.starts_with("/hang") => hang(path, exchange),
         path if path.starts_with("/exit") => exit(path, exchange),
         path => exchange.break_rules(path),
     }
+}
+
+/// Names a process for those outside as well, who have other numbers: by its namespace and its number there.
+fn identity(pid: u32) -> String {
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{} {pid}", namespace.display())
 }
 
 /// Arguments, working directory, environment, descriptors, and process group, one per line.

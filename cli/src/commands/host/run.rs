@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use ship_core::HostLabel;
 use ship_host::{Host, HostOptions, PortChoice, Ready};
+use ship_runtime::Isolation;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,7 @@ fn host_options(
         domain,
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
+        isolation: Isolation::Sandbox,
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
         drain: DRAIN,
     })

@@ -1,0 +1,159 @@
+//! Processes that are prepared before anybody needs them.
+//!
+//! There is a shelf for each kind of process that was ever needed. Whoever takes from a shelf has it filled again in the
+//! background; a shelf that was found empty gets larger, and one that is left alone shrinks back.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::SpawnError;
+use crate::limits::{SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE};
+use crate::linux::cell::{Cell, Nursery};
+use crate::linux::folder::RunFolder;
+use crate::linux::nursery::Recipe;
+use crate::linux::socket;
+
+/// Numbers the passing names of sockets.
+static NEXT_SOCKET: AtomicU64 = AtomicU64::new(0);
+
+/// Prepared processes of every kind.
+pub(crate) struct Spares {
+    nursery: Nursery,
+    folder: Arc<RunFolder>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    shelves: Mutex<HashMap<Recipe, Shelf>>,
+}
+
+/// Prepared processes of one kind.
+struct Shelf {
+    ready: VecDeque<Cell>,
+    /// How many are being made.
+    making: usize,
+    /// How many there should be.
+    target: usize,
+    /// When one was last needed.
+    needed: Instant,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        Self { ready: VecDeque::new(), making: 0, target: SPARES_LEAST, needed: Instant::now() }
+    }
+
+    /// The one that has waited longest, of those that are still there.
+    fn take(&mut self) -> Option<Cell> {
+        self.needed = Instant::now();
+        let taken = std::iter::from_fn(|| self.ready.pop_front()).find(|cell| !cell.warden.is_gone());
+        if self.ready.is_empty() {
+            self.target = (self.target + 1).min(SPARES_MOST);
+        }
+        taken
+    }
+}
+
+impl Spares {
+    pub(crate) fn new(nursery: Nursery, folder: Arc<RunFolder>, tasks: TaskTracker) -> Self {
+        Self { nursery, folder, tasks, stop: CancellationToken::new(), shelves: Mutex::default() }
+    }
+
+    /// A process of a kind: one that waits, or else one that is made now.
+    pub(crate) async fn take(self: &Arc<Self>, recipe: &Recipe) -> Result<Cell, SpawnError> {
+        let taken = self.shelves().entry(recipe.clone()).or_insert_with(Shelf::new).take();
+        let cell = match taken {
+            Some(cell) => Ok(cell),
+            None => self.make(recipe).await,
+        };
+        self.fill(recipe);
+        cell
+    }
+
+    /// Has a process of a kind wait from now on.
+    pub(crate) fn prepare(self: &Arc<Self>, recipe: &Recipe) {
+        self.shelves().entry(recipe.clone()).or_insert_with(Shelf::new);
+        self.fill(recipe);
+    }
+
+    /// Ends those that wait, and makes no more.
+    pub(crate) fn close(&self) {
+        self.stop.cancel();
+        self.shelves().clear();
+    }
+
+    async fn make(&self, recipe: &Recipe) -> Result<Cell, SpawnError> {
+        let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
+        let listener = socket::listen(self.folder.handle(), &name)
+            .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
+        self.nursery.order(recipe.clone(), listener)?.ready().await
+    }
+
+    /// Fills a shelf in the background.
+    fn fill(self: &Arc<Self>, recipe: &Recipe) {
+        if self.stop.is_cancelled() || self.tasks.is_closed() {
+            return;
+        }
+        let (spares, recipe) = (Arc::clone(self), recipe.clone());
+        self.tasks.spawn(async move {
+            let stop = spares.stop.clone();
+            let fill = async {
+                sleep(SPARES_PAUSE).await;
+                while spares.reserve(&recipe) {
+                    let made = spares.make(&recipe).await;
+                    if !spares.put(&recipe, made) {
+                        return;
+                    }
+                }
+                sleep(SPARES_CALM).await;
+                spares.calm(&recipe);
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = fill => {}
+            }
+        });
+    }
+
+    fn reserve(&self, recipe: &Recipe) -> bool {
+        let mut shelves = self.shelves();
+        let Some(shelf) = shelves.get_mut(recipe) else { return false };
+        let is_wanted = shelf.ready.len() + shelf.making < shelf.target;
+        shelf.making += usize::from(is_wanted);
+        is_wanted
+    }
+
+    /// Puts what was made on its shelf. False if nothing could be made.
+    fn put(&self, recipe: &Recipe, made: Result<Cell, SpawnError>) -> bool {
+        let mut shelves = self.shelves();
+        let Some(shelf) = shelves.get_mut(recipe) else { return false };
+        shelf.making -= 1;
+        match made {
+            Ok(cell) => shelf.ready.push_back(cell),
+            // Whoever needs one tries again, and is told.
+            Err(error) => {
+                tracing::warn!(%error, "a process could not be prepared");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Lets a shelf shrink that nobody has needed for a while.
+    fn calm(&self, recipe: &Recipe) {
+        let mut shelves = self.shelves();
+        let Some(shelf) = shelves.get_mut(recipe) else { return };
+        if shelf.needed.elapsed() >= SPARES_CALM {
+            shelf.target = SPARES_LEAST;
+            shelf.ready.truncate(SPARES_LEAST);
+        }
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, HashMap<Recipe, Shelf>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
