@@ -79,6 +79,7 @@ impl SiteBuilder {
             size_bytes,
             limits,
             layers: Vec::new(),
+            warm: Vec::new(),
         });
         self
     }

@@ -55,6 +55,7 @@ impl Stage {
                 size_bytes: 0,
                 limits: FunctionLimits::default(),
                 layers: Vec::new(),
+                warm: Vec::new(),
             },
             root: self.folder.path().join("artifact"),
             env: Vec::new(),
