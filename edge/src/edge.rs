@@ -75,13 +75,8 @@ impl Edge {
             variants: VariantWorker::new(store.clone()),
             page_script: options.page_script.map(PageScript::new),
         });
-        let functions = Arc::new(FunctionServer {
-            store,
-            runtime,
-            max_body_bytes: options.max_body_bytes,
-            websockets: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        });
+        let functions =
+            Arc::new(FunctionServer { store, runtime, websockets: TaskTracker::new(), stop: CancellationToken::new() });
         let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&logs));
         let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, options.page_cache_bytes);
         let external = ExternalServer::new(options.external_reach, options.max_body_bytes);

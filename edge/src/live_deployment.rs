@@ -149,6 +149,11 @@ impl LiveDeployment {
         &self.function(function).name
     }
 
+    /// The largest body of a request that a function takes, in bytes. Bodies stream, so there is none where its owner sets none.
+    pub(crate) fn max_body_bytes(&self, function: FunctionIndex) -> u64 {
+        self.function(function).limits.max_body_mb.map_or(u64::MAX, |most| u64::from(most) * 1024 * 1024)
+    }
+
     /// How a function's answers are kept, if they are.
     pub(crate) fn prerender(&self, function: FunctionIndex) -> Option<&Prerender> {
         // Most deployments have none: a look costs less than a search.

@@ -145,7 +145,7 @@ impl PrerenderServer {
     }
 
     fn page(&self, request: &PageRequest<'_>) -> Result<Page, Failure> {
-        passage::check(&request.parts.headers, self.functions.max_body_bytes)?;
+        passage::check_circles(&request.parts.headers)?;
         let PageRequest { deployment, function, prerender, query, visitor, .. } = *request;
         Ok(Page::new(deployment, function, prerender, query, visitor.scheme)?)
     }

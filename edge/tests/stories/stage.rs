@@ -84,6 +84,12 @@ impl SiteBuilder {
         self
     }
 
+    /// Gives the functions so far other limits.
+    pub(crate) fn function_limits(mut self, choose: impl Fn(&mut FunctionLimits)) -> Self {
+        self.functions.iter_mut().for_each(|function| choose(&mut function.limits));
+        self
+    }
+
     pub(crate) fn routes(mut self, json: &str) -> Self {
         self.routes = serde_json::from_str(json).unwrap();
         self
