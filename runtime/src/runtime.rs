@@ -97,6 +97,19 @@ impl Runtime {
         }
     }
 
+    /// Keeps so many instances of a function from now on, whether anybody asks or not: they are started at once, started anew
+    /// when they end, and not stopped for idling. Zero lets it sleep again.
+    pub fn keep(&self, spec: &Arc<FunctionSpec>, instances: u32) {
+        loop {
+            let known = self.known_pool(spec);
+            let pool = if instances == 0 { known } else { known.or_else(|| self.pool(spec)) };
+            match pool {
+                Some(pool) if !pool.keep(instances) => self.forget(&pool),
+                _ => return,
+            }
+        }
+    }
+
     /// Stops all instances of a deployment after their requests are done, or when the drain timeout is over. Returns when they are gone. A request that comes later starts the function again.
     pub async fn retire(&self, deployment: &DeploymentId) {
         let pools: Vec<Arc<Pool>> = {
@@ -153,8 +166,8 @@ impl Runtime {
     /// The pool of a function, opened if it is asleep; `None` if the runtime is stopping.
     fn pool(&self, spec: &Arc<FunctionSpec>) -> Option<Arc<Pool>> {
         let name = &spec.function.name;
-        if let Some(pool) = self.read().pools.get(&spec.deployment).and_then(|pools| pools.get(name)) {
-            return Some(Arc::clone(pool));
+        if let Some(pool) = self.known_pool(spec) {
+            return Some(pool);
         }
         let mut registry = self.write();
         if registry.is_closed {
@@ -163,6 +176,11 @@ impl Runtime {
         let pools = registry.pools.entry(spec.deployment).or_default();
         let pool = pools.entry(name.clone()).or_insert_with(|| self.open_pool(spec));
         Some(Arc::clone(pool))
+    }
+
+    /// The pool of a function that is awake.
+    fn known_pool(&self, spec: &FunctionSpec) -> Option<Arc<Pool>> {
+        self.read().pools.get(&spec.deployment)?.get(&spec.function.name).cloned()
     }
 
     fn open_pool(&self, spec: &Arc<FunctionSpec>) -> Arc<Pool> {

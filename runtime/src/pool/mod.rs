@@ -173,7 +173,13 @@ impl Pool {
         let now = Instant::now();
         let mut books = self.books();
         match books.roster.admit(now) {
-            Admission::Serve(slot) => Ok(Place::Served(self.lease(slot, applicant))),
+            Admission::Serve(slot) => {
+                let lease = self.lease(slot, applicant);
+                if books.roster.is_over_target() {
+                    self.tell(Event::Due);
+                }
+                Ok(Place::Served(lease))
+            }
             Admission::Wait => {
                 let (sender, place) = oneshot::channel();
                 books.roster.enqueue(Waiter { applicant, place: sender });
@@ -308,6 +314,13 @@ impl Pool {
     pub(crate) fn prewarm(&self) {
         self.books().roster.want_one();
         self.tell(Event::Due);
+    }
+
+    /// Keeps so many instances from now on. False if the pool has closed meanwhile.
+    pub(crate) fn keep(&self, instances: u32) -> bool {
+        let is_open = self.books().roster.keep(instances);
+        self.tell(Event::Due);
+        is_open
     }
 
     /// Takes no new requests, serves those that wait, and stops everything.

@@ -39,8 +39,10 @@ pub(crate) struct Roster<M, W> {
     queue: VecDeque<W>,
     /// Starts that are being carried out.
     reserved: u32,
-    /// How many instances are wanted although no request waits.
-    floor: u32,
+    /// How many instances are kept although no request waits.
+    kept: u32,
+    /// Whether one is wanted ahead of the first request.
+    is_woken: bool,
     backoff: Backoff,
     door: Door,
     next: u64,
@@ -52,7 +54,7 @@ impl<M, W> Roster<M, W> {
         let limits = FunctionLimits {
             concurrency: limits.concurrency.max(1),
             max_instances: limits.max_instances.max(1),
-            min_instances: limits.min_instances.min(limits.max_instances.max(1)),
+            target_utilization_percent: limits.target_utilization_percent.clamp(1, 100),
             ..limits
         };
         Self {
@@ -60,7 +62,8 @@ impl<M, W> Roster<M, W> {
             slots: Vec::new(),
             queue: VecDeque::new(),
             reserved: 0,
-            floor: limits.min_instances,
+            kept: 0,
+            is_woken: false,
             backoff: Backoff::default(),
             door: Door::Open,
             next: 0,
@@ -145,13 +148,33 @@ impl<M, W> Roster<M, W> {
             // While starts fail, one is tried at a time.
             return 0;
         }
-        let floor = if self.door == Door::Open { self.floor } else { 0 };
+        let floor = if self.door == Door::Open { self.kept.max(u32::from(self.is_woken)) } else { 0 };
         let uncovered = (self.queue.len() as u64).saturating_sub(self.room());
         let for_queue = match uncovered.div_ceil(u64::from(self.limits.concurrency)) {
             0 => 0,
             more => self.live().saturating_add(u32::try_from(more).unwrap_or(u32::MAX)),
         };
-        for_queue.max(floor).min(self.limits.max_instances)
+        for_queue.max(floor).max(self.wanted_for_load()).min(self.limits.max_instances)
+    }
+
+    /// How many instances keep each below its target, with the requests that there are. Where instances are to be full before
+    /// there is another, the queue says what is wanted.
+    fn wanted_for_load(&self) -> u32 {
+        let percent = self.limits.target_utilization_percent;
+        if percent >= 100 {
+            return 0;
+        }
+        let on_instances =
+            self.slots.iter().filter(|slot| slot.is_open()).map(|slot| u64::from(slot.in_flight)).sum::<u64>();
+        let load = on_instances + self.queue.len() as u64;
+        let most = u64::from(self.limits.concurrency) * u64::from(percent);
+        u32::try_from((load * 100).div_ceil(most)).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a further instance should be started for the sake of those that are being answered.
+    pub(crate) fn is_over_target(&self) -> bool {
+        let most = self.limits.max_instances;
+        self.limits.target_utilization_percent < 100 && self.wanted_for_load().min(most) > self.live()
     }
 
     /// How many requests the instances can take, with those that are being started.
@@ -163,9 +186,14 @@ impl<M, W> Roster<M, W> {
 
     /// Wants an instance although no request waits, if there is none.
     pub(crate) fn want_one(&mut self) {
-        if self.live() == 0 {
-            self.floor = self.floor.max(1);
-        }
+        self.is_woken |= self.live() == 0;
+    }
+
+    /// Keeps so many instances from now on, started ahead of requests and not stopped for idling. False if the books are
+    /// closed: a new pool keeps them.
+    pub(crate) fn keep(&mut self, instances: u32) -> bool {
+        self.kept = instances.min(self.limits.max_instances);
+        self.door == Door::Open
     }
 
     /// A reserved start has given a process.
@@ -173,7 +201,7 @@ impl<M, W> Roster<M, W> {
         let number = InstanceNumber(self.next);
         self.next += 1;
         self.reserved -= 1;
-        self.floor = self.limits.min_instances;
+        self.is_woken = false;
         self.slots.push(Slot {
             number,
             phase: Phase::Booting,
@@ -190,7 +218,7 @@ impl<M, W> Roster<M, W> {
     /// A reserved start has given nothing.
     pub(crate) fn spawn_failed(&mut self, now: Instant) {
         self.reserved -= 1;
-        self.floor = self.limits.min_instances;
+        self.is_woken = false;
         self.backoff.failed(now);
     }
 
@@ -272,7 +300,7 @@ impl<M, W> Roster<M, W> {
     /// An instance that should be stopped: it is leaving and has no request; or it has been idle for long, and is not one of
     /// those that are kept. The youngest go first. Each is given once.
     pub(crate) fn next_to_stop(&mut self, now: Instant) -> Option<&mut Slot<M>> {
-        let kept = if self.door == Door::Open { self.limits.min_instances } else { 0 };
+        let kept = if self.door == Door::Open { self.kept } else { 0 };
         let spare = self.count(Slot::is_open) > kept;
         let (idle, closing) = (self.idle_limit(), self.door != Door::Open && self.queue.is_empty());
         let slot = self.slots.iter_mut().rev().find(|slot| {
@@ -309,7 +337,7 @@ impl<M, W> Roster<M, W> {
     /// time has passed, so the end of a request needs to wake nobody.
     pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
         // A kept instance may be past its idle time for ever; looking at it once per idle time is enough.
-        let are_kept = self.count(Slot::is_open) <= self.limits.min_instances;
+        let are_kept = self.count(Slot::is_open) <= self.kept;
         let due = |slot: &Slot<M>| match slot.phase {
             Phase::Booting if !slot.is_probed => Some(slot.spawned_at + PROBE_AFTER),
             Phase::Booting => Some(slot.spawned_at + self.init_limit()),
@@ -349,7 +377,8 @@ impl<M, W> Roster<M, W> {
     /// empty.
     pub(crate) fn close_if_empty(&mut self, now: Instant) -> bool {
         let is_empty = self.slots.is_empty() && self.queue.is_empty() && self.reserved == 0;
-        let must_remember = self.door == Door::Open && (self.floor > 0 || self.backoff.pause(now).is_some());
+        let must_remember =
+            self.door == Door::Open && (self.kept > 0 || self.is_woken || self.backoff.pause(now).is_some());
         if is_empty && !must_remember {
             self.door = Door::Closed;
         }

@@ -127,7 +127,8 @@ fn failing_starts() {
 #[test]
 fn idle_instances() {
     let now = Instant::now();
-    let mut books = books(|limits| limits.min_instances = 1);
+    let mut books = books(|_| {});
+    assert!(books.keep(1));
     for _ in 0..6 {
         request(&mut books, now);
     }
@@ -145,6 +146,57 @@ fn idle_instances() {
     assert!(!books.close_if_empty(later));
 }
 
+/// Kept instances are started at once, come back when they end, and are stopped when they are not to be kept any more.
+#[test]
+fn kept_instances() {
+    let now = Instant::now();
+    let mut books = books(|_| {});
+    assert!(books.keep(2));
+    assert_eq!(start_wanted(&mut books, now), 2);
+    let numbers: Vec<_> = books.slots().iter().map(|slot| slot.number).collect();
+    numbers.iter().for_each(|number| books.ready(*number));
+    books.gone(numbers[0]);
+    assert_eq!(books.conclude(now).unwrap().1, Conclusion::Ended);
+    assert_eq!(start_wanted(&mut books, now), 1);
+    let later = now + Duration::from_hours(1);
+    assert!(books.next_to_stop(later).is_none());
+    assert!(books.keep(0));
+    assert_eq!(books.next_to_stop(later).unwrap().number, numbers[1]);
+    assert!(books.keep(9), "it is open");
+    assert_eq!(start_wanted(&mut books, later), 2, "as many as there may be, with the one that is there");
+    books.close_door();
+    assert!(!books.keep(1), "it is not");
+}
+
+/// A further instance is started before the others are full: as many as keep each below the target.
+#[test]
+fn target_utilization() {
+    for (concurrency, percent, requests, instances) in [
+        (10, 70, 7, 1),
+        (10, 70, 8, 2),
+        (10, 70, 14, 2),
+        (10, 70, 15, 3),
+        (10, 100, 10, 1),
+        (10, 100, 11, 2),
+        (1, 50, 1, 2),
+        (2, 50, 3, 3),
+        (10, 10, 30, 3),
+    ] {
+        let now = Instant::now();
+        let mut books = books(|limits| {
+            limits.concurrency = concurrency;
+            limits.target_utilization_percent = percent;
+        });
+        for _ in 0..requests {
+            request(&mut books, now);
+            start_wanted(&mut books, now);
+            serve_waiting(&mut books).into_iter().for_each(|number| books.ready(number));
+        }
+        assert!(!books.is_over_target());
+        assert_eq!(books.slots().len(), instances, "{requests} requests, {concurrency} each, {percent} %");
+    }
+}
+
 /// Zeroes in the limits do not make a function that can never answer.
 #[test]
 fn zero_limits() {
@@ -152,8 +204,9 @@ fn zero_limits() {
     let mut books = books(|limits| {
         limits.concurrency = 0;
         limits.max_instances = 0;
-        limits.min_instances = 7;
+        limits.target_utilization_percent = 0;
     });
+    books.keep(7);
     assert_eq!(start_wanted(&mut books, now), 1);
     assert!(matches!(request(&mut books, now), Fate::Served(_)));
 }
@@ -168,6 +221,7 @@ enum Happening {
     Exit(usize),
     FailedSpawn,
     Time(u64),
+    Keep(u32),
     Close,
     GiveUp,
 }
@@ -181,6 +235,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (0_usize..6).prop_map(Happening::Exit),
         1 => Just(Happening::FailedSpawn),
         3 => (0_u64..400_000).prop_map(Happening::Time),
+        2 => (0_u32..6).prop_map(Happening::Keep),
         1 => Just(Happening::Close),
         1 => Just(Happening::GiveUp),
     ]
@@ -232,6 +287,7 @@ impl Play {
                 }
             }
             Happening::Time(millis) => self.now += Duration::from_millis(millis),
+            Happening::Keep(instances) => drop(self.books.keep(instances)),
             Happening::Close => self.books.close_door(),
             Happening::GiveUp => self.waiting -= self.books.give_up().len(),
         }
@@ -296,12 +352,12 @@ proptest! {
         history in proptest::collection::vec(happening(), 0..120),
         concurrency in 1_u32..4,
         max_instances in 1_u32..5,
-        min_instances in 0_u32..3,
+        target_utilization_percent in 1_u32..=100,
     ) {
         let books = books(|limits| {
             limits.concurrency = concurrency;
             limits.max_instances = max_instances;
-            limits.min_instances = min_instances;
+            limits.target_utilization_percent = target_utilization_percent;
         });
         let mut play = Play { books, now: Instant::now(), leases: Vec::new(), waiting: 0 };
         for happening in history {
