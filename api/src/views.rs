@@ -118,15 +118,23 @@ pub enum Republish {
     Always,
 }
 
-/// Whether functions are started before a deployment becomes visible.
+/// Whether functions are started before a name leads to their deployment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckFunctions {
-    /// Each must start and answer, or nothing is published.
+    /// Each must start and answer, or nothing moves.
     #[default]
     Start,
     /// They are started by their first request.
     Skip,
+}
+
+impl CheckFunctions {
+    /// Whether it need not be said. Hosts of earlier versions do not know the word.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_start(&self) -> bool {
+        *self == Self::Start
+    }
 }
 
 /// A published deployment.
@@ -372,6 +380,9 @@ pub struct ProjectView {
 pub struct PromoteRequest {
     /// An id, the beginning of one, or a URL.
     pub deployment: String,
+    /// Whether its functions are started first.
+    #[serde(default, skip_serializing_if = "CheckFunctions::is_start")]
+    pub check: CheckFunctions,
 }
 
 /// Which deployment production shall go back to.
@@ -380,6 +391,9 @@ pub struct PromoteRequest {
 pub struct RollbackRequest {
     /// An id, the beginning of one, or a URL; the one before the current if absent.
     pub deployment: Option<String>,
+    /// Whether its functions are started first.
+    #[serde(skip_serializing_if = "CheckFunctions::is_start")]
+    pub check: CheckFunctions,
 }
 
 /// An alias that moved.
