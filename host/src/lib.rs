@@ -20,6 +20,7 @@ mod sites;
 mod system_environment;
 mod token;
 mod urls;
+mod warmth;
 
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;

@@ -9,7 +9,8 @@ use ship_api::{CheckFunctions, PublishOptions, Republish};
 use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, Target};
 use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
-use ship_store::{AliasMove, DeploymentSource, Published, StageRequest, Store};
+use ship_store::{AliasKind, AliasMove, DeploymentSource, Published, StageRequest, Store};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
@@ -19,6 +20,7 @@ use crate::journal::Journal;
 use crate::site_map::SiteMap;
 use crate::system_environment;
 use crate::urls::Urls;
+use crate::warmth::ProductionMove;
 
 /// How many functions of a deployment are started at once: enough to keep the processors busy, and few enough to fit into
 /// memory while they start.
@@ -46,6 +48,8 @@ pub(crate) struct Publisher {
     pub(crate) started: Arc<Mutex<HashSet<DeploymentId>>>,
     /// Whose turn it is to move aliases, so that the map follows the log in the log's order.
     pub(crate) turn: Arc<Mutex<()>>,
+    /// Told where productions lead, when they move.
+    pub(crate) productions: UnboundedSender<ProductionMove>,
     /// What goes on when the client that asked for it is gone.
     pub(crate) tasks: TaskTracker,
 }
@@ -251,7 +255,7 @@ impl Publisher {
     /// Removes a project with all its deployments, and then its log.
     pub(crate) async fn remove_project(&self, project: ProjectName) -> Result<Vec<DeploymentId>, ApiError> {
         let name = project.clone();
-        let map = self.map.clone();
+        let (map, productions) = (self.map.clone(), self.productions.clone());
         let removed = self
             .move_aliases(move |store| {
                 let labels = store.deployments().aliases_of(&name)?;
@@ -259,6 +263,7 @@ impl Publisher {
                 for alias in labels {
                     map.point(&alias.label, &name, None);
                 }
+                let _ = productions.send(ProductionMove { project: name.clone(), to: None });
                 Ok((removed, name, Vec::new()))
             })
             .await?;
@@ -295,11 +300,16 @@ impl Publisher {
         work: impl FnOnce(&Store) -> Result<(T, ProjectName, Vec<AliasMove>), ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let (store, map, turn) = (self.store.clone(), self.map.clone(), Arc::clone(&self.turn));
+        let productions = self.productions.clone();
         blocking(move || {
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             let (done, project, moves) = work(&store)?;
             for moved in &moves {
                 map.point(&moved.label, &project, moved.to);
+                if moved.kind == AliasKind::Production {
+                    // Nobody listens while the host stops.
+                    let _ = productions.send(ProductionMove { project: project.clone(), to: moved.to });
+                }
             }
             Ok(done)
         })

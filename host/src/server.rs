@@ -9,6 +9,7 @@ use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach};
 use ship_runtime::{LogSink, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +28,7 @@ use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::token::{PlainToken, read_token_file, write_token_file};
 use crate::urls::Urls;
+use crate::warmth::{HostStove, Warmth};
 
 /// How many clients of the control API are connected at once. They have places of their own, so that no crowd of visitors keeps
 /// the owner out.
@@ -45,6 +47,7 @@ pub struct Host {
     control: Arc<ControlAnswer>,
     runtime: Runtime,
     edge: Arc<Edge>,
+    warmth: Warmth<HostStove>,
     journal_writer: JoinHandle<()>,
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
@@ -92,6 +95,9 @@ impl Host {
         let urls = Urls::new(&options.domain, sites_address);
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (productions, moves) = mpsc::unbounded_channel();
+        let stove = HostStove { store: store.clone(), runtime: runtime.clone(), map: map.clone() };
+        let warmth = Warmth::new(stove, Arc::new(Timestamp::now), moves);
         let publisher = Publisher {
             urls: urls.clone(),
             store: store.clone(),
@@ -102,6 +108,7 @@ impl Host {
             complete: CompleteDeployments::default(),
             started: Arc::default(),
             turn: Arc::default(),
+            productions,
             tasks: tasks.clone(),
         };
         let control = Arc::new(Control {
@@ -134,6 +141,7 @@ impl Host {
             control_listener,
             runtime,
             edge,
+            warmth,
             journal_writer,
             tasks,
             stop,
@@ -156,11 +164,13 @@ impl Host {
             control,
             runtime,
             edge,
+            warmth,
             journal_writer,
             tasks,
             stop,
             ..
         } = self;
+        tasks.spawn(warmth.run(stop.clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };

@@ -98,15 +98,20 @@ impl Runtime {
     }
 
     /// Keeps so many instances of a function from now on, whether anybody asks or not: they are started at once, started anew
-    /// when they end, and not stopped for idling. Zero lets it sleep again.
+    /// when they end, and not stopped for idling.
     pub fn keep(&self, spec: &Arc<FunctionSpec>, instances: u32) {
-        loop {
-            let known = self.known_pool(spec);
-            let pool = if instances == 0 { known } else { known.or_else(|| self.pool(spec)) };
-            match pool {
-                Some(pool) if !pool.keep(instances) => self.forget(&pool),
-                _ => return,
-            }
+        while let Some(pool) = self.pool(spec)
+            && !pool.keep(instances)
+        {
+            // It went to sleep in this moment.
+            self.forget(&pool);
+        }
+    }
+
+    /// Keeps no instance of a function any more: those that there are fall asleep when nobody asks.
+    pub fn let_sleep(&self, deployment: &DeploymentId, function: &FunctionName) {
+        if let Some(pool) = self.known_pool(deployment, function) {
+            pool.keep(0);
         }
     }
 
@@ -166,7 +171,7 @@ impl Runtime {
     /// The pool of a function, opened if it is asleep; `None` if the runtime is stopping.
     fn pool(&self, spec: &Arc<FunctionSpec>) -> Option<Arc<Pool>> {
         let name = &spec.function.name;
-        if let Some(pool) = self.known_pool(spec) {
+        if let Some(pool) = self.known_pool(&spec.deployment, name) {
             return Some(pool);
         }
         let mut registry = self.write();
@@ -179,8 +184,8 @@ impl Runtime {
     }
 
     /// The pool of a function that is awake.
-    fn known_pool(&self, spec: &FunctionSpec) -> Option<Arc<Pool>> {
-        self.read().pools.get(&spec.deployment)?.get(&spec.function.name).cloned()
+    fn known_pool(&self, deployment: &DeploymentId, function: &FunctionName) -> Option<Arc<Pool>> {
+        self.read().pools.get(deployment)?.get(function).cloned()
     }
 
     fn open_pool(&self, spec: &Arc<FunctionSpec>) -> Arc<Pool> {

@@ -169,7 +169,7 @@ async fn kept_instances() {
     stage.until_instances(2).await;
     clock.advance(1).await;
     until(|| stage.runtime.instances().iter().all(|instance| instance.state == InstanceState::Ready)).await;
-    stage.runtime.keep(&spec, 0);
+    stage.runtime.let_sleep(&spec.deployment, &spec.function.name);
     clock.advance(10).await;
     stage.until_instances(0).await;
     assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
@@ -181,7 +181,7 @@ async fn kept_instances() {
 async fn kept_by_the_host() {
     let stage = Stage::new();
     let spec = stage.function_with(|limits| limits.min_instances = 3);
-    stage.runtime.keep(&spec, 0);
+    stage.runtime.let_sleep(&spec.deployment, &spec.function.name);
     stage.get(&spec, "/ok").await.unwrap();
     assert_eq!(stage.runtime.instances().len(), 1);
 }
