@@ -14,6 +14,7 @@ mod journal;
 mod listen;
 mod options;
 mod publisher;
+mod relief;
 mod server;
 mod site_map;
 mod sites;

@@ -24,6 +24,7 @@ use crate::journal::Journal;
 use crate::listen::listen;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
+use crate::relief::watch_memory;
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::token::{PlainToken, read_token_file, write_token_file};
@@ -171,6 +172,7 @@ impl Host {
             ..
         } = self;
         tasks.spawn(warmth.run(stop.clone()));
+        tasks.spawn(watch_memory(runtime.clone(), stop.clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };

@@ -8,6 +8,7 @@
 //! | `runtime` | the public handle: every function by deployment and name |
 //! | `invoke` | one request: clocks, second tries, what an answer may look like |
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
+//! | `pressure` | how many instances are stopped when memory runs short |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
 //! | `vigil` | staying awake while calls follow each other closely |
@@ -31,6 +32,7 @@ mod limits;
 mod linux;
 mod output;
 mod pool;
+mod pressure;
 mod request;
 mod runtime;
 mod sending;
@@ -44,6 +46,7 @@ mod wire;
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
+pub use pressure::MemoryReading;
 pub use runtime::Runtime;
 pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};
 pub use upgraded::Upgraded;

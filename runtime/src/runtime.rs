@@ -18,6 +18,7 @@ use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::leftovers::RunFolder;
 use crate::linux::spawn;
 use crate::pool::{AcquireError, Lease, Pool, Surroundings};
+use crate::pressure::{MemoryReading, instances_to_stop};
 use crate::request::Outgoing;
 use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
 
@@ -124,6 +125,29 @@ impl Runtime {
             pools
         };
         self.drain(&pools).await;
+    }
+
+    /// Whether no function is awake.
+    pub fn is_asleep(&self) -> bool {
+        self.read().pools.is_empty()
+    }
+
+    /// Whether a function of a deployment is awake.
+    pub fn is_awake(&self, deployment: &DeploymentId) -> bool {
+        self.read().pools.contains_key(deployment)
+    }
+
+    /// Stops idle instances, those first that were not asked for the longest, if the machine has too little memory left. Says
+    /// how many. To be called every other second while functions are awake.
+    pub fn relieve(&self, reading: &MemoryReading) -> usize {
+        let pools: Vec<Arc<Pool>> = self.read().pools.values().flat_map(HashMap::values).cloned().collect();
+        let mut idle: Vec<_> = pools
+            .iter()
+            .flat_map(|pool| pool.idle().into_iter().map(move |(number, since)| (since, number, pool)))
+            .collect();
+        idle.sort_unstable_by_key(|(since, ..)| *since);
+        idle.truncate(instances_to_stop(reading, idle.len()));
+        idle.into_iter().filter(|(_, number, pool)| pool.evict(*number)).count()
     }
 
     /// The instances of all functions as they are now.

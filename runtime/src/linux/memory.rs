@@ -34,10 +34,10 @@ mod tests {
     #[test]
     fn readings() {
         let meminfo = "MemTotal:       16384 kB\nMemFree:          12 kB\nMemAvailable:    4096 kB\nBuffers: 1 kB\n";
-        let pressure = "some avg10=12.51 avg60=1.00 avg300=0.00 total=7\nfull avg10=1.00 avg60=0.00 avg300=0.00 total=7\n";
-        let expected = |stalled_percent| {
-            Some(MemoryReading { total_bytes: 16 << 20, available_bytes: 4 << 20, stalled_percent })
-        };
+        let pressure =
+            "some avg10=12.51 avg60=1.00 avg300=0.00 total=7\nfull avg10=1.00 avg60=0.00 avg300=0.00 total=7\n";
+        let expected =
+            |stalled_percent| Some(MemoryReading { total_bytes: 16 << 20, available_bytes: 4 << 20, stalled_percent });
         assert_eq!(read(meminfo, Some(pressure)), expected(Some(12)));
         assert_eq!(read(meminfo, None), expected(None));
         assert_eq!(read(meminfo, Some("")), expected(None));

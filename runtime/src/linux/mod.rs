@@ -2,6 +2,7 @@
 //! search for processes that a killed host left behind. Nothing outside of this folder calls the operating system directly.
 
 pub(crate) mod leftovers;
+mod memory;
 pub(crate) mod process;
 pub(crate) mod socket;
 pub(crate) mod spawn;

@@ -323,6 +323,18 @@ impl Pool {
         is_open
     }
 
+    /// The instances that could be stopped at once, each with the time since when nobody has asked it.
+    pub(crate) fn idle(&self) -> Vec<(InstanceNumber, Instant)> {
+        self.books().roster.idle()
+    }
+
+    /// Stops an idle instance to make room for others. False if it is idle no more.
+    pub(crate) fn evict(&self, number: InstanceNumber) -> bool {
+        let is_leaving = self.books().roster.evict(number);
+        self.tell(Event::Due);
+        is_leaving
+    }
+
     /// Takes no new requests, serves those that wait, and stops everything.
     pub(crate) fn close(&self) {
         self.tell(Event::Close);

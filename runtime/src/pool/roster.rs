@@ -316,6 +316,25 @@ impl<M, W> Roster<M, W> {
         Some(slot)
     }
 
+    /// The instances that could be stopped at once without anybody noticing: they have no request and are not among those that
+    /// are kept. Each with the time since when nobody has asked it, the longest first.
+    pub(crate) fn idle(&self) -> Vec<(InstanceNumber, Instant)> {
+        let is_idle = |slot: &&Slot<M>| slot.phase == Phase::Ready && slot.in_flight == 0;
+        let mut idle: Vec<_> = self.slots.iter().filter(is_idle).map(|slot| (slot.number, slot.idle_since)).collect();
+        idle.sort_unstable_by_key(|(_, since)| *since);
+        idle.truncate(self.count(Slot::is_open).saturating_sub(self.kept) as usize);
+        idle
+    }
+
+    /// An instance of [`Self::idle`] is to be stopped, unless it was asked meanwhile. True if it is.
+    pub(crate) fn evict(&mut self, number: InstanceNumber) -> bool {
+        let is_spare = self.idle().iter().any(|(idle, _)| *idle == number);
+        if is_spare {
+            self.leave(number);
+        }
+        is_spare
+    }
+
     /// An instance that was not ready in its time. It is leaving from then on.
     pub(crate) fn next_overdue(&mut self, now: Instant) -> Option<&mut Slot<M>> {
         let limit = self.init_limit();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ship_core::PlatformError;
-use ship_runtime::{InstanceState, InvokeError};
+use ship_runtime::{InstanceState, InvokeError, MemoryReading};
 
 use crate::support::{Stage, StoppedClock, is_running, until};
 
@@ -201,6 +201,35 @@ async fn before_saturation() {
     }
     let in_flight: Vec<u32> = stage.runtime.instances().iter().map(|instance| instance.in_flight).collect();
     assert_eq!(in_flight.iter().sum::<u32>(), 5, "{in_flight:?}");
+}
+
+/// When the machine's memory runs short, idle instances go, the one first that nobody has asked for the longest, whichever
+/// function it is of; what is being answered goes on, and who comes later is answered.
+#[tokio::test]
+async fn memory_pressure() {
+    let clock = StoppedClock::new();
+    let stage = Stage::new();
+    let [older, newer, busy] = ["api/older", "api/newer", "api/busy"].map(|name| {
+        let mut spec = stage.function();
+        spec.function.name = name.parse().unwrap();
+        Arc::new(spec)
+    });
+    let body = stage.open(&busy, "/hang/mid-body").await.unwrap();
+    for spec in [&older, &newer] {
+        stage.get(spec, "/ok").await.unwrap();
+        clock.advance(1).await;
+    }
+    let reading = |available_bytes| MemoryReading { total_bytes: 100 << 20, available_bytes, stalled_percent: None };
+    assert_eq!(stage.runtime.relieve(&reading(50 << 20)), 0);
+    assert_eq!(stage.runtime.relieve(&reading(8 << 20)), 1);
+    stage.until_instances(2).await;
+    let left: Vec<_> = stage.runtime.instances().into_iter().map(|instance| instance.function).collect();
+    assert!(!left.contains(&older.function.name), "{left:?}");
+    assert_eq!(stage.runtime.relieve(&reading(1 << 20)), 1);
+    stage.until_instances(1).await;
+    assert_eq!(stage.instance().function, busy.function.name);
+    drop(body);
+    assert_eq!(stage.get(&older, "/ok").await.unwrap(), "ok");
 }
 
 /// After a burst, what falls idle is stopped youngest first, and the oldest goes on serving.

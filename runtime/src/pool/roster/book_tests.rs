@@ -168,6 +168,34 @@ fn kept_instances() {
     assert!(!books.keep(1), "it is not");
 }
 
+/// To make room, instances go that nobody has asked for the longest, but none that answers, was asked meanwhile, or is kept.
+#[test]
+fn evicted_instances() {
+    let now = Instant::now();
+    let mut books = books(|limits| limits.concurrency = 1);
+    books.keep(1);
+    for _ in 0..3 {
+        request(&mut books, now);
+    }
+    start_wanted(&mut books, now);
+    let numbers = serve_waiting(&mut books);
+    numbers.iter().for_each(|number| books.ready(*number));
+    assert_eq!(books.idle(), []);
+    let [first, second, third] = [3, 2, 1].map(|seconds| now + Duration::from_secs(seconds));
+    books.release(numbers[0], first);
+    books.release(numbers[1], second);
+    books.release(numbers[2], third);
+    assert_eq!(books.idle(), [(numbers[2], third), (numbers[1], second)], "one of three is kept");
+    assert!(!books.evict(numbers[0]));
+    assert!(books.evict(numbers[2]));
+    assert_eq!(books.next_to_stop(third).unwrap().number, numbers[2]);
+    assert!(!books.evict(numbers[2]), "it is stopped already");
+    assert_eq!(request(&mut books, first), Fate::Served(numbers[0]));
+    assert_eq!(books.idle(), [(numbers[1], second)]);
+    books.keep(2);
+    assert_eq!(books.idle(), []);
+}
+
 /// A further instance is started before the others are full: as many as keep each below the target.
 #[test]
 fn target_utilization() {
