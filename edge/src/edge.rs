@@ -75,8 +75,13 @@ impl Edge {
             variants: VariantWorker::new(store.clone()),
             page_script: options.page_script.map(PageScript::new),
         });
-        let functions =
-            Arc::new(FunctionServer { store, runtime, websockets: TaskTracker::new(), stop: CancellationToken::new() });
+        let functions = Arc::new(FunctionServer {
+            store,
+            runtime,
+            websockets: TaskTracker::new(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
         let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&logs));
         let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, options.page_cache_bytes);
         let external = ExternalServer::new(options.external_reach, options.max_body_bytes);
@@ -96,6 +101,8 @@ impl Edge {
         self.functions.stop.cancel();
         self.functions.websockets.close();
         self.functions.websockets.wait().await;
+        self.functions.tasks.close();
+        self.functions.tasks.wait().await;
         self.external.stop().await;
         self.assets.variants.stop().await;
     }
@@ -194,6 +201,11 @@ impl Edge {
             Some(status) if status.as_u16() >= 400 && !reads => return Err(Failure::from_route(status)),
             _ if !reads => return Err(PlatformError::MethodNotAllowed.into()),
             _ => {}
+        }
+        // While a site is made, each change gives a new deployment, and its functions are built when they are asked for.
+        let is_live = self.assets.page_script.is_none();
+        if is_live && *method == Method::GET && deployment.asset(index).is_page() {
+            self.functions.wake(deployment);
         }
         let request = AssetRequest { is_head: *method == Method::HEAD, headers: &asked.parts.headers, status };
         Ok(self.assets.serve(deployment, index, &request).await?)

@@ -28,6 +28,8 @@ pub(crate) struct FunctionServer {
     pub(crate) runtime: Runtime,
     /// The WebSocket connections that are open.
     pub(crate) websockets: TaskTracker,
+    /// What goes on without a visitor who waits for it.
+    pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
 

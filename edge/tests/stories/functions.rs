@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use ship_core::LogSource;
 
-use crate::stage::{SiteBuilder, request};
+use crate::stage::{SiteBuilder, Stage, request};
 
 /// The function sees the visitor's path and query, where the request came from, and nothing that was forged or belongs to the
 /// hop.
@@ -67,6 +67,39 @@ async fn too_large() {
     let body = chunks(most) + "0\r\n\r\n";
     let full = stage.send(request("POST", "/echo", &["Transfer-Encoding: chunked"], &body)).await;
     assert_eq!((full.status(), full.bytes.len() > most), (200, true));
+    stage.stop().await;
+}
+
+/// A site with a page and five functions.
+async fn page_and_functions() -> Stage {
+    let site = SiteBuilder::new().file("a.css", "text/css", "p {}").file("index.html", "text/html", "<p>page");
+    let names = ["about", "connection", "echo", "ok", "pid"];
+    names.iter().fold(site, |site, name| site.function(name)).start().await
+}
+
+/// A page that a visitor opens wakes functions of its sleeping deployment, a few, before it calls them. Who calls then finds them
+/// awake.
+#[tokio::test]
+async fn woken_by_a_page() {
+    let stage = page_and_functions().await;
+    assert_eq!(stage.get("/", &[]).await.status(), 200);
+    stage.until_instances(4).await;
+    assert_eq!(stage.functions_awake(), ["about", "connection", "echo", "ok"]);
+    assert_eq!(stage.get("/ok", &[]).await.status(), 200);
+    assert_eq!(stage.instances(), 4);
+    stage.stop().await;
+}
+
+/// A style sheet, a question for the head of a page, and a page of a deployment that is awake wake nothing.
+#[tokio::test]
+async fn not_woken() {
+    let stage = page_and_functions().await;
+    stage.get("/a.css", &[]).await;
+    stage.send(request("HEAD", "/", &[], "")).await;
+    assert_eq!(stage.get("/pid", &[]).await.status(), 200);
+    stage.get("/", &[]).await;
+    assert_eq!(stage.get("/pid", &[]).await.status(), 200);
+    assert_eq!(stage.functions_awake(), ["pid"]);
     stage.stop().await;
 }
 
