@@ -44,7 +44,7 @@ pub struct InstanceView {
     pub function: FunctionName,
     /// Its process id.
     pub pid: u32,
-    /// What it does: `starting`, `ready`, `draining`.
+    /// What it does: `starting`, `ready`, `busy`, `draining`, `stopping`.
     pub state: String,
     /// How many requests it works on.
     pub in_flight: u32,

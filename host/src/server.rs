@@ -97,8 +97,8 @@ impl Host {
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (productions, moves) = mpsc::unbounded_channel();
-        let stove = HostStove { store: store.clone(), runtime: runtime.clone(), map: map.clone() };
-        let warmth = Warmth::new(stove, Arc::new(Timestamp::now), moves);
+        let kept_by = HostStove { store: store.clone(), runtime: runtime.clone(), map: map.clone() };
+        let warmth = Warmth::new(kept_by, Arc::new(Timestamp::now), moves);
         let publisher = Publisher {
             urls: urls.clone(),
             store: store.clone(),

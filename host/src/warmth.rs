@@ -184,8 +184,9 @@ impl Stove for HostStove {
         };
         match specs {
             Ok(specs) => {
-                let spec = specs.iter().find(|spec| spec.function.name == *name);
-                spec.into_iter().for_each(|spec| self.runtime.keep(spec, instances));
+                if let Some(spec) = specs.iter().find(|spec| spec.function.name == *name) {
+                    self.runtime.keep(spec, instances);
+                }
                 true
             }
             Err(error) => {

@@ -1,13 +1,14 @@
 //! One instance: a process that runs a function, as everybody but its owner sees it.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 use crate::error::{ExitStatus, Failure, FailureReason};
-use crate::limits::{EXIT_STATUS_WAIT, STOP_GRACE};
+use crate::limits::EXIT_STATUS_WAIT;
 use crate::linux::process::ProcessGroup;
 use crate::linux::socket::SocketAddress;
 use crate::output::Output;
@@ -77,11 +78,11 @@ impl Instance {
         let _ = self.ready.set(now);
     }
 
-    /// Stops it in order: SIGTERM, then SIGKILL after a grace.
-    pub(crate) fn stop(&self) {
+    /// Stops it in order: SIGTERM, then SIGKILL after `grace`.
+    pub(crate) fn stop(&self, grace: Duration) {
         let _ = self.end.set(EndReason::Stopped);
         // Asking again changes nothing.
-        let _ = self.kill_at.set(Instant::now() + STOP_GRACE);
+        let _ = self.kill_at.set(Instant::now() + grace);
     }
 
     /// Kills its whole process group, now.

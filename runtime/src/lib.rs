@@ -8,6 +8,7 @@
 //! | `runtime` | the public handle: every function by deployment and name |
 //! | `invoke` | one request: clocks, second tries, what an answer may look like |
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
+//! | `life` | the states of an instance, and what leads from one to the next |
 //! | `pressure` | how many instances are stopped when memory runs short |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
@@ -28,6 +29,7 @@ mod instance;
 mod interpreter;
 mod invoke;
 mod journal;
+mod life;
 mod limits;
 mod linux;
 mod output;
@@ -46,9 +48,10 @@ mod wire;
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
+pub use life::InstanceState;
 pub use pressure::MemoryReading;
 pub use runtime::Runtime;
-pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};
+pub use spec::{FunctionSpec, InstanceView, LogSink, RuntimeOptions};
 pub use upgraded::Upgraded;
 pub use vigil::keep_vigil;
 pub use wire::WireError;

@@ -13,6 +13,7 @@ use super::{Event, Member, Pool, throttled};
 use crate::connection::Connection;
 use crate::error::{Failure, FailureReason, InvokeError, SpawnError};
 use crate::instance::{EndReason, Instance};
+use crate::limits::{STOP_GRACE, stop_grace};
 use crate::request::Outgoing;
 use crate::supervisor::{self, Child};
 
@@ -126,10 +127,11 @@ impl Pool {
 
     /// Stops the instances that nobody needs.
     fn stop_unneeded(&self, now: Instant) {
+        let grace = stop_grace(self.spec.function.runtime);
         while let Some(slot) = self.books().roster.next_to_stop(now) {
             slot.member.idle.clear();
             slot.member.trunks.clear();
-            slot.member.instance.stop();
+            slot.member.instance.stop(grace);
         }
     }
 
@@ -159,7 +161,7 @@ impl Pool {
     fn give_up(&self) {
         let mut books = self.books();
         for slot in books.roster.slots() {
-            slot.member.instance.stop();
+            slot.member.instance.stop(STOP_GRACE);
         }
         let waiting = books.roster.give_up();
         drop(books);

@@ -21,17 +21,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use lease::Lease;
-use roster::{Admission, InstanceNumber, Overtime, Phase, Released, Roster, Slot};
+use roster::{Admission, InstanceNumber, Overtime, Released, Roster, Slot};
 
 use crate::connection::Connection;
 use crate::error::{Failure, InvokeError};
 use crate::instance::{EndReason, Instance};
 use crate::interpreter::Interpreters;
 use crate::journal::Journal;
+use crate::life::InstanceState;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::leftovers::RunFolder;
 use crate::request::Outgoing;
-use crate::spec::{FunctionSpec, InstanceState, InstanceView, LogSink};
+use crate::spec::{FunctionSpec, InstanceView, LogSink};
 use crate::trunk::{Driver, Trunk};
 
 /// What all pools of a runtime share.
@@ -352,24 +353,16 @@ impl Pool {
 
     /// The instances as they are now.
     pub(crate) fn view(&self) -> Vec<InstanceView> {
-        let view = |slot: &Slot<Member>| {
-            let state = match slot.phase {
-                Phase::Booting => InstanceState::Starting,
-                Phase::Ready => InstanceState::Ready,
-                Phase::Leaving | Phase::Stopping => InstanceState::Stopping,
-                Phase::Gone => return None,
-            };
-            Some(InstanceView {
-                project: self.spec.project.clone(),
-                deployment: self.spec.deployment,
-                function: self.spec.function.name.clone(),
-                pid: slot.member.instance.group.id(),
-                state,
-                in_flight: slot.in_flight,
-                started_at: slot.member.instance.started_at,
-            })
+        let view = |slot: &Slot<Member>| InstanceView {
+            project: self.spec.project.clone(),
+            deployment: self.spec.deployment,
+            function: self.spec.function.name.clone(),
+            pid: slot.member.instance.group.id(),
+            state: slot.state,
+            in_flight: slot.in_flight,
+            started_at: slot.member.instance.started_at,
         };
-        self.books().roster.slots().iter().filter_map(view).collect()
+        self.books().roster.slots().iter().filter(|slot| slot.state != InstanceState::Stopped).map(view).collect()
     }
 
     fn tell(&self, event: Event) {

@@ -154,7 +154,9 @@ fn kept_instances() {
     assert!(books.keep(2));
     assert_eq!(start_wanted(&mut books, now), 2);
     let numbers: Vec<_> = books.slots().iter().map(|slot| slot.number).collect();
-    numbers.iter().for_each(|number| books.ready(*number));
+    for number in &numbers {
+        books.ready(*number);
+    }
     books.gone(numbers[0]);
     assert_eq!(books.conclude(now).unwrap().1, Conclusion::Ended);
     assert_eq!(start_wanted(&mut books, now), 1);
@@ -179,7 +181,9 @@ fn evicted_instances() {
     }
     start_wanted(&mut books, now);
     let numbers = serve_waiting(&mut books);
-    numbers.iter().for_each(|number| books.ready(*number));
+    for number in &numbers {
+        books.ready(*number);
+    }
     assert_eq!(books.idle(), []);
     let [first, second, third] = [3, 2, 1].map(|seconds| now + Duration::from_secs(seconds));
     books.release(numbers[0], first);
@@ -218,7 +222,9 @@ fn target_utilization() {
         for _ in 0..requests {
             request(&mut books, now);
             start_wanted(&mut books, now);
-            serve_waiting(&mut books).into_iter().for_each(|number| books.ready(number));
+            for number in serve_waiting(&mut books) {
+                books.ready(number);
+            }
         }
         assert!(!books.is_over_target());
         assert_eq!(books.slots().len(), instances, "{requests} requests, {concurrency} each, {percent} %");
@@ -341,7 +347,8 @@ impl Play {
         assert_eq!(self.books.queue.len(), self.waiting);
         assert!(self.waiting == 0 || self.books.room() == 0, "who waits while there is room?");
         let is_due_in_the_past = self.books.next_due(self.now).is_some_and(|due| due <= self.now);
-        let is_probe_due = self.books.slots().iter().any(|slot| slot.phase == Phase::Booting && !slot.is_probed);
+        let is_probe_due =
+            self.books.slots().iter().any(|slot| slot.state == InstanceState::Starting && !slot.is_probed);
         assert!(!is_due_in_the_past || is_probe_due, "the keeper would never sleep");
         if self.books.door != Door::Closed {
             let counted: u32 = in_flight(&self.books).iter().sum();
