@@ -45,16 +45,18 @@ fn kept_instances() {
     let mut host = TestHost::start(&environment);
     let production = host.ship(["deploy"]).within(project.folder()).run().success().url();
     until_running(&host, &production, 2);
-    host.ask_to_end();
-    let _ = host.ended();
-    host.start_again();
-    until_running(&host, &production, 2);
-
     project.write("public/index.html", "newer");
     let preview = host.ship(["deploy"]).within(project.folder()).run().success().url();
     // It was started once to see whether it starts.
     until_running(&host, &preview, 0);
     assert_eq!(running(&host, &production), 2);
+
+    host.ask_to_end();
+    let _ = host.ended();
+    host.start_again();
+    until_running(&host, &production, 2);
+    assert_eq!(running(&host, &preview), 0);
+
     let _ = host.ship(["promote", &preview]).within(project.folder()).run().success();
     until_running(&host, &preview, 2);
     until_running(&host, &production, 0);
