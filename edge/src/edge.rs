@@ -78,8 +78,8 @@ impl Edge {
         let functions = Arc::new(FunctionServer {
             store,
             runtime,
-            max_body_bytes: options.max_body_bytes,
             websockets: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
         let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&logs));
@@ -101,6 +101,8 @@ impl Edge {
         self.functions.stop.cancel();
         self.functions.websockets.close();
         self.functions.websockets.wait().await;
+        self.functions.tasks.close();
+        self.functions.tasks.wait().await;
         self.external.stop().await;
         self.assets.variants.stop().await;
     }
@@ -199,6 +201,11 @@ impl Edge {
             Some(status) if status.as_u16() >= 400 && !reads => return Err(Failure::from_route(status)),
             _ if !reads => return Err(PlatformError::MethodNotAllowed.into()),
             _ => {}
+        }
+        // While a site is made, each change gives a new deployment, and its functions are built when they are asked for.
+        let is_live = self.assets.page_script.is_none();
+        if is_live && *method == Method::GET && deployment.asset(index).is_page() {
+            self.functions.wake(deployment);
         }
         let request = AssetRequest { is_head: *method == Method::HEAD, headers: &asked.parts.headers, status };
         Ok(self.assets.serve(deployment, index, &request).await?)

@@ -15,6 +15,7 @@ use ship_store::{DeploymentRecord, StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
+use crate::functions::LastWake;
 use crate::log_allowance::LogAllowance;
 
 /// A deployment in memory. A host keeps it while it is visited and drops it when it sleeps.
@@ -30,6 +31,7 @@ pub struct LiveDeployment {
     /// When it was made.
     made_at: Timestamp,
     log_allowance: LogAllowance,
+    last_wake: LastWake,
 }
 
 /// A deployment cannot be brought into memory.
@@ -99,8 +101,20 @@ impl LiveDeployment {
         let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
         let environment = manifest.environment().beneath(environment);
-        let log_allowance = LogAllowance::new(Instant::now());
-        Self { id, project, manifest, index, has_direct_paths, assets, functions, environment, made_at, log_allowance }
+        let (log_allowance, last_wake) = (LogAllowance::new(Instant::now()), LastWake::new(Instant::now()));
+        Self {
+            id,
+            project,
+            manifest,
+            index,
+            has_direct_paths,
+            assets,
+            functions,
+            environment,
+            made_at,
+            log_allowance,
+            last_wake,
+        }
     }
 
     /// Its id.
@@ -133,6 +147,11 @@ impl LiveDeployment {
         &self.log_allowance
     }
 
+    /// When its pages last woke its functions.
+    pub(crate) fn last_wake(&self) -> &LastWake {
+        &self.last_wake
+    }
+
     /// What is sent for an asset.
     pub(crate) fn asset(&self, AssetIndex(number): AssetIndex) -> &PreparedAsset {
         let number = number as usize;
@@ -147,6 +166,11 @@ impl LiveDeployment {
     /// The name of a function.
     pub(crate) fn function_name(&self, function: FunctionIndex) -> &FunctionName {
         &self.function(function).name
+    }
+
+    /// The largest body of a request that a function takes, in bytes. Bodies stream, so there is none where its owner sets none.
+    pub(crate) fn max_body_bytes(&self, function: FunctionIndex) -> u64 {
+        self.function(function).limits.max_body_mb.map_or(u64::MAX, |most| u64::from(most) * 1024 * 1024)
     }
 
     /// How a function's answers are kept, if they are.

@@ -14,12 +14,14 @@ mod journal;
 mod listen;
 mod options;
 mod publisher;
+mod relief;
 mod server;
 mod site_map;
 mod sites;
 mod system_environment;
 mod token;
 mod urls;
+mod warmth;
 
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;

@@ -9,6 +9,7 @@ use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach};
 use ship_runtime::{LogSink, OWN_PROGRAM, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,10 +24,12 @@ use crate::journal::Journal;
 use crate::listen::listen;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
+use crate::relief::watch_memory;
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::token::{PlainToken, read_token_file, write_token_file};
 use crate::urls::Urls;
+use crate::warmth::{HostStove, Warmth};
 
 /// How many clients of the control API are connected at once. They have places of their own, so that no crowd of visitors keeps
 /// the owner out.
@@ -45,6 +48,7 @@ pub struct Host {
     control: Arc<ControlAnswer>,
     runtime: Runtime,
     edge: Arc<Edge>,
+    warmth: Warmth<HostStove>,
     journal_writer: JoinHandle<()>,
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
@@ -94,6 +98,9 @@ impl Host {
         let urls = Urls::new(&options.domain, sites_address);
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (productions, moves) = mpsc::unbounded_channel();
+        let kept_by = HostStove { store: store.clone(), runtime: runtime.clone(), map: map.clone() };
+        let warmth = Warmth::new(kept_by, Arc::new(Timestamp::now), moves);
         let publisher = Publisher {
             urls: urls.clone(),
             store: store.clone(),
@@ -104,6 +111,7 @@ impl Host {
             complete: CompleteDeployments::default(),
             started: Arc::default(),
             turn: Arc::default(),
+            productions,
             tasks: tasks.clone(),
         };
         let control = Arc::new(Control {
@@ -136,6 +144,7 @@ impl Host {
             control_listener,
             runtime,
             edge,
+            warmth,
             journal_writer,
             tasks,
             stop,
@@ -158,11 +167,14 @@ impl Host {
             control,
             runtime,
             edge,
+            warmth,
             journal_writer,
             tasks,
             stop,
             ..
         } = self;
+        tasks.spawn(warmth.run(stop.clone()));
+        tasks.spawn(watch_memory(runtime.clone(), stop.clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };

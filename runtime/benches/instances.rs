@@ -74,6 +74,7 @@ fn spec(root: &Path) -> Arc<FunctionSpec> {
             size_bytes: 0,
             limits: FunctionLimits { concurrency: 100, ..FunctionLimits::default() },
             layers: Vec::new(),
+            warm: Vec::new(),
         },
         root: root.to_owned(),
         env: Vec::new(),

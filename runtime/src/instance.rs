@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 use crate::error::{ExitStatus, Failure, FailureReason};
-use crate::limits::{EXIT_STATUS_WAIT, STOP_GRACE};
+use crate::limits::EXIT_STATUS_WAIT;
 use crate::linux::cell::{Ending, Warden};
 use crate::linux::socket::SocketAddress;
 use crate::output::Output;
@@ -81,11 +82,11 @@ impl Instance {
         let _ = self.ready.set(now);
     }
 
-    /// Stops it in order: SIGTERM, then SIGKILL after a grace.
-    pub(crate) fn stop(&self) {
+    /// Stops it in order: SIGTERM, then SIGKILL after `grace`.
+    pub(crate) fn stop(&self, grace: Duration) {
         let _ = self.end.set(EndReason::Stopped);
         // Asking again changes nothing.
-        let _ = self.kill_at.set(Instant::now() + STOP_GRACE);
+        let _ = self.kill_at.set(Instant::now() + grace);
     }
 
     /// Kills all of its processes, now.

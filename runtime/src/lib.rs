@@ -8,6 +8,8 @@
 //! | `runtime` | the public handle: every function by deployment and name |
 //! | `invoke` | one request: clocks, second tries, what an answer may look like |
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
+//! | `life` | the states of an instance, and what leads from one to the next |
+//! | `pressure` | how many instances are stopped when memory runs short |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `spares` | processes that are prepared before anybody needs them |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
@@ -28,10 +30,12 @@ mod instance;
 mod interpreter;
 mod invoke;
 mod journal;
+mod life;
 mod limits;
 mod linux;
 mod output;
 mod pool;
+mod pressure;
 mod request;
 mod runtime;
 mod sending;
@@ -46,9 +50,11 @@ mod wire;
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
+pub use life::InstanceState;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
+pub use pressure::MemoryReading;
 pub use runtime::Runtime;
-pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};
+pub use spec::{FunctionSpec, InstanceView, LogSink, RuntimeOptions};
 pub use upgraded::Upgraded;
 pub use vigil::keep_vigil;
 pub use wire::WireError;

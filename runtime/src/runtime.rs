@@ -19,6 +19,7 @@ use crate::linux::cell::Nursery;
 use crate::linux::folder::RunFolder;
 use crate::linux::spawn;
 use crate::pool::{AcquireError, Lease, Pool, Surroundings};
+use crate::pressure::{MemoryReading, instances_to_stop};
 use crate::request::Outgoing;
 use crate::spares::Spares;
 use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
@@ -102,6 +103,24 @@ impl Runtime {
         }
     }
 
+    /// Keeps so many instances of a function from now on, whether anybody asks or not: they are started at once, started anew
+    /// when they end, and not stopped for idling.
+    pub fn keep(&self, spec: &Arc<FunctionSpec>, instances: u32) {
+        while let Some(pool) = self.pool(spec)
+            && !pool.keep(instances)
+        {
+            // It went to sleep in this moment.
+            self.forget(&pool);
+        }
+    }
+
+    /// Keeps no instance of a function any more: those that there are fall asleep when nobody asks.
+    pub fn let_sleep(&self, deployment: &DeploymentId, function: &FunctionName) {
+        if let Some(pool) = self.known_pool(deployment, function) {
+            pool.keep(0);
+        }
+    }
+
     /// Stops all instances of a deployment after their requests are done, or when the drain timeout is over. Returns when they are gone. A request that comes later starts the function again.
     pub async fn retire(&self, deployment: &DeploymentId) {
         let pools: Vec<Arc<Pool>> = {
@@ -111,6 +130,29 @@ impl Runtime {
             pools
         };
         self.drain(&pools).await;
+    }
+
+    /// Whether no function is awake.
+    pub fn is_asleep(&self) -> bool {
+        self.read().pools.is_empty()
+    }
+
+    /// Whether a function of a deployment is awake.
+    pub fn is_awake(&self, deployment: &DeploymentId) -> bool {
+        self.read().pools.contains_key(deployment)
+    }
+
+    /// Stops idle instances, those first that were not asked for the longest, if the machine has too little memory left. Says
+    /// how many. To be called every other second while functions are awake.
+    pub fn relieve(&self, reading: &MemoryReading) -> usize {
+        let pools: Vec<Arc<Pool>> = self.read().pools.values().flat_map(HashMap::values).cloned().collect();
+        let mut idle: Vec<_> = pools
+            .iter()
+            .flat_map(|pool| pool.idle().into_iter().map(move |(number, since)| (since, number, pool)))
+            .collect();
+        idle.sort_unstable_by_key(|(since, ..)| *since);
+        idle.truncate(instances_to_stop(reading, idle.len()));
+        idle.into_iter().filter(|(_, number, pool)| pool.evict(*number)).count()
     }
 
     /// The instances of all functions as they are now.
@@ -159,8 +201,8 @@ impl Runtime {
     /// The pool of a function, opened if it is asleep; `None` if the runtime is stopping.
     fn pool(&self, spec: &Arc<FunctionSpec>) -> Option<Arc<Pool>> {
         let name = &spec.function.name;
-        if let Some(pool) = self.read().pools.get(&spec.deployment).and_then(|pools| pools.get(name)) {
-            return Some(Arc::clone(pool));
+        if let Some(pool) = self.known_pool(&spec.deployment, name) {
+            return Some(pool);
         }
         let mut registry = self.write();
         if registry.is_closed {
@@ -169,6 +211,11 @@ impl Runtime {
         let pools = registry.pools.entry(spec.deployment).or_default();
         let pool = pools.entry(name.clone()).or_insert_with(|| self.open_pool(spec));
         Some(Arc::clone(pool))
+    }
+
+    /// The pool of a function that is awake.
+    fn known_pool(&self, deployment: &DeploymentId, function: &FunctionName) -> Option<Arc<Pool>> {
+        self.read().pools.get(deployment)?.get(function).cloned()
     }
 
     fn open_pool(&self, spec: &Arc<FunctionSpec>) -> Arc<Pool> {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use ship_core::{DeploymentId, Function, FunctionName, LogRecord, ProjectName};
 
 use crate::interpreter::Interpreters;
+use crate::life::InstanceState;
 use crate::linux::nursery::Isolation;
 
 /// Where log records go. The runtime calls it while it reads a function's output, so an implementation must not block: it
@@ -70,26 +71,4 @@ pub struct InstanceView {
     pub in_flight: u32,
     /// When it was started.
     pub started_at: Timestamp,
-}
-
-/// What an instance is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum InstanceState {
-    /// The process exists and has not answered yet.
-    Starting,
-    /// It answers requests or waits for them.
-    Ready,
-    /// It finishes what it has and gets nothing new.
-    Stopping,
-}
-
-impl InstanceState {
-    /// The word used in output.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Stopping => "stopping",
-        }
-    }
 }

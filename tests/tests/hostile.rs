@@ -279,11 +279,11 @@ fn slow_visitors() {
     let _ = stream.read_to_end(&mut answer).expect("the host closes the connection");
 }
 
-/// A body that is larger than a site takes is refused before it is read.
+/// A body that is larger than a function takes is refused before it is read.
 #[test]
 fn bodies_that_are_too_large() {
     let environment = TestEnv::new();
-    let project = misbehaving(&environment);
+    let project = misbehaving(&environment).file("ship.toml", "[functions.\"api/*\"]\nmax_body_mb = 1\n");
     let host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let request = http::request("POST", &format!("{url}/api/do")).header("content-length", "1000000000000");

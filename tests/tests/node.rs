@@ -301,7 +301,8 @@ fn what_goes_wrong_when_it_runs() {
     );
 }
 
-/// Work that outlives its response is done before an instance that was asked to stop is gone.
+/// Work that outlives its response is done before an instance that was asked to stop is gone, also where it takes longer than what
+/// a program without such work is given to end.
 #[test]
 fn work_after_the_response() {
     let environment = TestEnv::new();
@@ -311,7 +312,7 @@ fn work_after_the_response() {
          const context = (globalThis as any)[Symbol.for('@vercel/request-context')];\n\
          export function GET(request: Request): Response {\n\
          \tconst file = new URL(request.url).searchParams.get('file')!;\n\
-         \tcontext.get().waitUntil(new Promise<void>((resolve) => setTimeout(() => { writeFileSync(file, 'done'); resolve(); }, 500)));\n\
+         \tcontext.get().waitUntil(new Promise<void>((resolve) => setTimeout(() => { writeFileSync(file, 'done'); resolve(); }, 6_000)));\n\
          \treturn new Response('at once');\n\
          }\n",
     );

@@ -79,7 +79,14 @@ impl SiteBuilder {
             size_bytes,
             limits,
             layers: Vec::new(),
+            warm: Vec::new(),
         });
+        self
+    }
+
+    /// Gives the functions so far other limits.
+    pub(crate) fn function_limits(mut self, choose: impl Fn(&mut FunctionLimits)) -> Self {
+        self.functions.iter_mut().for_each(|function| choose(&mut function.limits));
         self
     }
 
@@ -205,6 +212,22 @@ impl Stage {
     /// How many instances run.
     pub(crate) fn instances(&self) -> usize {
         self.runtime.instances().len()
+    }
+
+    /// Waits until so many instances run.
+    pub(crate) async fn until_instances(&self, count: usize) {
+        let start = Instant::now();
+        while self.instances() != count {
+            assert!(start.elapsed() < PATIENCE, "{} instances run", self.instances());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The names of the functions of which instances run, sorted.
+    pub(crate) fn functions_awake(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.runtime.instances().iter().map(|view| view.function.to_string()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Ends everything, in the order in which a host does: a WebSocket would keep its instance for as long as it is open.

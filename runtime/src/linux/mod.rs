@@ -3,6 +3,7 @@
 
 pub(crate) mod cell;
 pub(crate) mod folder;
+mod memory;
 pub(crate) mod message;
 pub(crate) mod nursery;
 mod process;

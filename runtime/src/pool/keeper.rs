@@ -8,11 +8,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::roster::{Conclusion, InstanceNumber, Phase};
+use super::roster::{Conclusion, InstanceNumber};
 use super::{Event, Member, Pool, throttled};
 use crate::connection::Connection;
 use crate::error::{Failure, FailureReason, InvokeError, SpawnError};
 use crate::instance::{EndReason, Instance};
+use crate::life::InstanceState;
+use crate::limits::{STOP_GRACE, stop_grace};
 use crate::request::Outgoing;
 use crate::supervisor::{self, Child};
 
@@ -81,8 +83,8 @@ impl Pool {
             let mut books = self.books();
             let number = books.roster.spawned(member, Instant::now());
             // It may have come too late for a pool that has given up.
-            if books.roster.slot_mut(number).is_some_and(|slot| slot.phase == Phase::Stopping) {
-                child.instance().stop();
+            if books.roster.slot_mut(number).is_some_and(|slot| slot.state == InstanceState::Stopping) {
+                child.instance().stop(STOP_GRACE);
             }
             number
         };
@@ -137,10 +139,11 @@ impl Pool {
 
     /// Stops the instances that nobody needs.
     fn stop_unneeded(&self, now: Instant) {
+        let grace = stop_grace(self.spec.function.runtime);
         while let Some(slot) = self.books().roster.next_to_stop(now) {
             slot.member.idle.clear();
             slot.member.trunks.clear();
-            slot.member.instance.stop();
+            slot.member.instance.stop(grace);
         }
     }
 
@@ -170,7 +173,7 @@ impl Pool {
     fn give_up(&self) {
         let mut books = self.books();
         for slot in books.roster.slots() {
-            slot.member.instance.stop();
+            slot.member.instance.stop(STOP_GRACE);
         }
         let waiting = books.roster.give_up();
         drop(books);

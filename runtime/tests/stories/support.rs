@@ -58,6 +58,7 @@ impl Stage {
                 size_bytes: 0,
                 limits: FunctionLimits::default(),
                 layers: Vec::new(),
+                warm: Vec::new(),
             },
             root: self.folder.path().join("artifact"),
             env: Vec::new(),

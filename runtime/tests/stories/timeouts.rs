@@ -87,7 +87,7 @@ async fn never_answers_the_first_request() {
     stage.logs.until_said("hanging").await;
     // The question whether it is there is asked now, and answered.
     clock.advance(1).await;
-    until(|| stage.instance().state == ship_runtime::InstanceState::Ready).await;
+    until(|| stage.instance().state == ship_runtime::InstanceState::Busy).await;
     clock.advance(5).await;
     let error = request.await.unwrap().unwrap_err();
     assert!(matches!(error, InvokeError::Timeout), "{error:?}");
