@@ -150,6 +150,7 @@ impl Instance {
         let reason = match (self.end_reason(), ending) {
             (Some(EndReason::NotReady { init_timeout_secs }), _) => FailureReason::NotReady { init_timeout_secs },
             (Some(EndReason::Timeout | EndReason::Stopped), _) => FailureReason::Ended,
+            (None, Ending::OutOfMemory) => FailureReason::OutOfMemory,
             (None, Ending::Exited(status)) => FailureReason::Exited { status: *status },
             (None, never) => never.spawn_error(&self.program).map_or(FailureReason::Ended, FailureReason::Spawn),
         };

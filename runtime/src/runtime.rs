@@ -178,7 +178,7 @@ impl Runtime {
             registry.closing.clone()
         };
         self.drain(&pools).await;
-        self.inner.surroundings.spares.close();
+        self.inner.surroundings.spares.close().await;
         self.inner.surroundings.tasks.close();
         self.inner.surroundings.tasks.wait().await;
     }

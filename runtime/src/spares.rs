@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::SpawnError;
 use crate::limits::{SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE};
 use crate::linux::cell::{Cell, Nursery};
+use crate::linux::cgroup::ControlGroups;
 use crate::linux::folder::RunFolder;
 use crate::linux::nursery::Recipe;
 use crate::linux::socket;
@@ -26,6 +27,7 @@ static NEXT_SOCKET: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Spares {
     nursery: Nursery,
     folder: Arc<RunFolder>,
+    groups: Option<Arc<ControlGroups>>,
     tasks: TaskTracker,
     stop: CancellationToken,
     shelves: Mutex<HashMap<Recipe, Shelf>>,
@@ -60,7 +62,14 @@ impl Shelf {
 
 impl Spares {
     pub(crate) fn new(nursery: Nursery, folder: Arc<RunFolder>, tasks: TaskTracker) -> Self {
-        Self { nursery, folder, tasks, stop: CancellationToken::new(), shelves: Mutex::default() }
+        Self {
+            nursery,
+            folder,
+            groups: ControlGroups::open(),
+            tasks,
+            stop: CancellationToken::new(),
+            shelves: Mutex::default(),
+        }
     }
 
     /// A process of a kind: one that waits, or else one that is made now.
@@ -80,17 +89,25 @@ impl Spares {
         self.fill(recipe);
     }
 
-    /// Ends those that wait, and makes no more.
-    pub(crate) fn close(&self) {
+    /// Ends those that wait, and makes no more. Returns when they are gone.
+    pub(crate) async fn close(&self) {
         self.stop.cancel();
-        self.shelves().clear();
+        let waiting: Vec<Cell> = self.shelves().drain().flat_map(|(_, shelf)| shelf.ready).collect();
+        for cell in &waiting {
+            cell.warden.kill();
+        }
+        for cell in &waiting {
+            cell.warden.gone().await;
+        }
     }
 
     async fn make(&self, recipe: &Recipe) -> Result<Cell, SpawnError> {
         let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
         let listener = socket::listen(self.folder.handle(), &name)
             .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
-        self.nursery.order(recipe.clone(), listener)?.ready().await
+        let groups = self.groups.as_ref().map(ControlGroups::make).transpose();
+        let groups = groups.map_err(|source| SpawnError::Io { action: "make a control group", source })?;
+        self.nursery.order(recipe.clone(), listener, groups)?.ready().await
     }
 
     /// Fills a shelf in the background.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ship_core::{FunctionRuntime, RequestId};
 use tokio::time::{Instant, sleep_until};
 
-use crate::error::SpawnError;
+use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
 use crate::interpreter::Command;
 use crate::journal::Journal;
@@ -20,6 +20,9 @@ use crate::spec::FunctionSpec;
 
 /// The search path of a function: where a system has its programs, whatever the host's own path is.
 const FUNCTION_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// The signal that ends a process without asking it.
+const KILLED: i32 = 9;
 
 /// A process that was started and is to be supervised.
 pub(crate) struct Child {
@@ -41,7 +44,7 @@ pub(crate) async fn start(
     let recipe = recipe(spec, surroundings, &command);
     let assignment = assignment(spec, surroundings, command)?;
     let Cell { warden, address, stdout, stderr, network: _ } = surroundings.spares.take(&recipe).await?;
-    warden.run(assignment)?;
+    warden.run(assignment, &spec.function.limits)?;
     let output = Output::new(stdout, stderr, journal.clone())
         .map_err(|source| SpawnError::Io { action: "watch the output of the process", source })?;
     let instance = Arc::new(Instance::new(warden, program, address, output));
@@ -82,7 +85,11 @@ fn assignment(spec: &FunctionSpec, surroundings: &Surroundings, command: Command
         program: command.program,
         arguments: command.arguments.iter().map(|&argument| argument.to_owned()).collect(),
     };
-    Ok(Assignment { root: spec.root.clone(), layers, max_files: 4096, tmp_mb: 512, document })
+    let limits = &spec.function.limits;
+    // It is memory, and a function that fills it should hear of that before it is ended for it.
+    let tmp_mb = limits.tmp_mb.min(limits.memory_mb / 2).max(1);
+    let (max_files, max_processes) = (limits.max_files.into(), limits.max_processes.into());
+    Ok(Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, document })
 }
 
 /// Whether a program is there and can be executed, which is known sooner here than in its process.
@@ -132,10 +139,17 @@ impl Child {
         let ending = self.run_until_end().await;
         // What is left of it is ended by the cell's first process.
         self.instance.warden.gone().await;
+        let ending = self.with_reason(ending);
         let requests = self.instance.output.current_requests();
         self.instance.output.finish();
         self.remark_end(&ending, requests);
         self.instance.set_ending(ending);
+    }
+
+    /// Whoever uses up its memory is killed, and with it perhaps who would tell of it.
+    fn with_reason(&self, ending: Ending) -> Ending {
+        let is_killed = matches!(ending, Ending::Exited(ExitStatus::Signal(KILLED) | ExitStatus::Unknown));
+        if is_killed && self.instance.warden.ran_out_of_memory() { Ending::OutOfMemory } else { ending }
     }
 
     async fn run_until_end(&self) -> Ending {
@@ -171,6 +185,7 @@ impl Child {
                 1 => format!("The function's process ended with {status} while it was answering a request."),
                 many => format!("The function's process ended with {status} while it was answering {many} requests."),
             },
+            Ending::OutOfMemory => "The function ran out of memory.".to_owned(),
             never => match never.spawn_error(self.instance.program()) {
                 Some(error) => format!("The function could not be started: {error}."),
                 None => return,

@@ -7,8 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions};
+use ship_core::FunctionLimits;
 use tokio::io::unix::AsyncFd;
 
+use super::cgroup::CellGroups;
 use super::message;
 use super::nursery::{Assignment, Command, Isolation, NURSERY_NAME, Order, Recipe, Report};
 use super::process::ProcessStat;
@@ -43,18 +45,26 @@ impl Nursery {
         Self { program: program.into(), process: Mutex::new(None) }
     }
 
-    /// Asks for a cell. It is ready when [`Unready::ready`] says so.
-    pub(crate) fn order(&self, recipe: Recipe, listener: (OwnedFd, SocketAddress)) -> Result<Unready, SpawnError> {
+    /// Asks for a cell in control groups, if there are any. It is ready when [`Unready::ready`] says so.
+    pub(crate) fn order(
+        &self,
+        recipe: Recipe,
+        listener: (OwnedFd, SocketAddress),
+        groups: Option<CellGroups>,
+    ) -> Result<Unready, SpawnError> {
         let isolation = recipe.isolation;
         let (listener, address) = listener;
         let (control, cell_control) = message::pair().map_err(during("make a pair of sockets"))?;
         rustix::io::ioctl_fionbio(&control, true).map_err(|errno| during("make a pair of sockets")(errno.into()))?;
         let (stdout, cell_stdout) = output_pipe()?;
         let (stderr, cell_stderr) = output_pipe()?;
-        let ends = [cell_control.as_fd(), listener.as_fd(), cell_stdout.as_fd(), cell_stderr.as_fd()];
-        self.say(recipe, &ends).map_err(during("ask for a process"))?;
+        let doors = groups.as_ref().map_or_else(|| Ok(Vec::new()), CellGroups::doors);
+        let doors = doors.map_err(during("enter a control group"))?;
+        let ends = [&cell_control, &listener, &cell_stdout, &cell_stderr];
+        let descriptors: Vec<BorrowedFd<'_>> = ends.into_iter().chain(&doors).map(AsFd::as_fd).collect();
+        self.say(recipe, &descriptors).map_err(during("ask for a process"))?;
         let control = watch(control).map_err(during("watch a process"))?;
-        Ok(Unready { isolation, control, address, stdout, stderr })
+        Ok(Unready { isolation, control, address, stdout, stderr, groups })
     }
 
     fn say(&self, recipe: Recipe, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -111,12 +121,13 @@ pub(crate) struct Unready {
     address: SocketAddress,
     stdout: OwnedFd,
     stderr: OwnedFd,
+    groups: Option<CellGroups>,
 }
 
 impl Unready {
     /// Waits until it is made.
     pub(crate) async fn ready(self) -> Result<Cell, SpawnError> {
-        let Self { isolation, control, address, stdout, stderr } = self;
+        let Self { isolation, control, address, stdout, stderr, groups } = self;
         let (report, descriptors) = hear(&control).await.map_err(during("hear of a process"))?.ok_or_else(gone)?;
         match report {
             Report::Ready => {}
@@ -126,7 +137,7 @@ impl Unready {
         let (first, function) = descriptors.next().zip(descriptors.next()).ok_or_else(gone)?;
         let function_id = process_of(&function).map_err(during("identify a process"))?;
         let first = watch(first).map_err(during("watch a process"))?;
-        let warden = Warden { isolation, control, first, function_id };
+        let warden = Warden { isolation, control, first, function_id, groups };
         Ok(Cell { warden, address, stdout, stderr, network: descriptors.collect() })
     }
 }
@@ -150,6 +161,8 @@ pub(crate) struct Warden {
     /// The handle of the cell's first process.
     first: AsyncFd<OwnedFd>,
     function_id: u32,
+    /// What limits its resources.
+    groups: Option<CellGroups>,
 }
 
 impl Warden {
@@ -158,8 +171,11 @@ impl Warden {
         self.function_id
     }
 
-    /// Says which function it is.
-    pub(crate) fn run(&self, assignment: Assignment) -> Result<(), SpawnError> {
+    /// Says which function it is, and what it may use.
+    pub(crate) fn run(&self, assignment: Assignment, limits: &FunctionLimits) -> Result<(), SpawnError> {
+        if let Some(groups) = &self.groups {
+            groups.limit(limits).map_err(during("limit what a function uses"))?;
+        }
         let command = Command::Run(Box::new(assignment));
         message::send(self.control.get_ref().as_fd(), &command, &[]).map_err(during("hand a function over"))
     }
@@ -177,6 +193,11 @@ impl Warden {
         if self.isolation == Isolation::Sandbox {
             let _ = rustix::process::pidfd_send_signal(self.first.get_ref(), Signal::KILL);
         }
+    }
+
+    /// Whether a process of it was ended because there was no memory left for it.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.groups.as_ref().is_some_and(CellGroups::ran_out_of_memory)
     }
 
     /// Whether the function has begun to exit or is gone. Reads `/proc`, so it is for the path where a connection broke.
@@ -216,6 +237,8 @@ impl Drop for Warden {
 pub(crate) enum Ending {
     /// It ran.
     Exited(ExitStatus),
+    /// There was no memory left for it.
+    OutOfMemory,
     /// Its program could not be executed.
     NotExecuted {
         /// What the kernel said.
@@ -234,7 +257,7 @@ impl Ending {
     /// Why it never ran, if it did not.
     pub(crate) fn spawn_error(&self, program: &Path) -> Option<SpawnError> {
         match self {
-            Self::Exited(_) => None,
+            Self::Exited(_) | Self::OutOfMemory => None,
             Self::NotExecuted { errno } => {
                 Some(SpawnError::Program { program: program.into(), source: io::Error::from_raw_os_error(*errno) })
             }

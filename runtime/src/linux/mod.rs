@@ -2,6 +2,7 @@
 //! `/proc`. Nothing outside of this folder calls the operating system directly.
 
 pub(crate) mod cell;
+pub(crate) mod cgroup;
 pub(crate) mod folder;
 mod memory;
 pub(crate) mod message;

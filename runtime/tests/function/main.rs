@@ -80,6 +80,10 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         }
         "/flood-logs" => flood(request.query().parse().unwrap_or(0)).and_then(|()| exchange.text("flooded")),
         "/child" => exchange.text(&identity(start_child()?)),
+        "/leak" => leak(),
+        "/multiply" => exchange.text(&multiply()),
+        "/fill" => exchange.text(&fill()),
+        "/look" => exchange.text(&look(request.query())),
         "/upgrade" => exchange.upgrade(),
         path if path.starts_with("/hang") => hang(path, exchange),
         path if path.starts_with("/exit") => exit(path, exchange),
@@ -126,6 +130,46 @@ fn flood(bytes: usize) -> io::Result<()> {
 /// A child process in the same group that never ends by itself.
 fn start_child() -> io::Result<u32> {
     Command::new("/proc/self/exe").env("LINGER", "1").spawn().map(|child| child.id())
+}
+
+/// Takes memory for ever.
+fn leak() -> ! {
+    let mut held = Vec::new();
+    loop {
+        held.push(vec![1_u8; 1024 * 1024]);
+    }
+}
+
+/// Starts children that never end until no more can be started. How many, and why no more.
+fn multiply() -> String {
+    for count in 0.. {
+        if let Err(error) = start_child() {
+            return format!("{count} {}", error.kind());
+        }
+    }
+    unreachable!("there is an end to everything")
+}
+
+/// Writes to `/tmp` until there is no room. How many MiB, and why no more.
+fn fill() -> String {
+    let piece = vec![b'x'; 1024 * 1024];
+    let mut file = fs::File::create("/tmp/full").expect("it is writable");
+    for count in 0.. {
+        if let Err(error) = file.write_all(&piece) {
+            return format!("{count} {}", error.kind());
+        }
+    }
+    unreachable!("there is an end to everything")
+}
+
+/// What there is at a path: a folder's names, the size of a file, or why it cannot be read.
+fn look(path: &str) -> String {
+    if let Ok(entries) = fs::read_dir(path) {
+        let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().display().to_string()).collect();
+        names.sort();
+        return names.join(" ");
+    }
+    fs::read(path).map_or_else(|error| error.kind().to_string(), |bytes| format!("{} bytes", bytes.len()))
 }
 
 /// Ways of not answering. Each says that it has begun, and says so when the other side has closed the connection.

@@ -129,11 +129,19 @@ impl<'a> Cell<'a> {
         if let Some(world) = &self.world {
             world.show(assignment)?;
         }
-        let most = Rlimit { current: Some(assignment.max_files), maximum: Some(assignment.max_files) };
-        rustix::process::prlimit(Some(self.function), Resource::Nofile, most).while_trying("limit open files")?;
+        self.limit(Resource::Nofile, assignment.max_files).while_trying("limit open files")?;
+        if self.world.is_some() {
+            // Counted in the cell alone, since its user is nobody else's there.
+            self.limit(Resource::Nproc, assignment.max_processes).while_trying("limit processes")?;
+        }
         let Some(mut document) = self.document.take() else { return Ok(()) };
         let text = serde_json::to_vec(&assignment.document).while_trying("write down which function it is")?;
         document.write_all(&text).while_trying("say which function it is")
+    }
+
+    fn limit(&self, resource: Resource, most: u64) -> rustix::io::Result<()> {
+        let most = Rlimit { current: Some(most), maximum: Some(most) };
+        rustix::process::prlimit(Some(self.function), resource, most).map(drop)
     }
 
     /// Collects what has ended. What to say of it, if it is the function.

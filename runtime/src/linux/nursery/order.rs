@@ -81,6 +81,8 @@ pub(crate) struct Assignment {
     pub(crate) layers: Vec<PathBuf>,
     /// The most descriptors that a process of it may have open.
     pub(crate) max_files: u64,
+    /// The most processes and threads that there may be of it.
+    pub(crate) max_processes: u64,
     /// The size of its `/tmp`, in MiB.
     pub(crate) tmp_mb: u32,
     /// What its program reads on descriptor 4.

@@ -23,7 +23,7 @@ use super::{Naming, Trouble};
 pub(crate) const FUNCTION_ROOT: &str = "/var/task";
 
 /// The size of `/tmp`, in MiB, where nothing else is asked for.
-const USUAL_TMP_MB: u32 = 512;
+const USUAL_TMP_MB: u32 = 256;
 
 /// Where layers are seen: links in a function's folder lead to its neighbours.
 const LAYERS_ROOT: &str = "/var";
