@@ -5,6 +5,7 @@
 //! Everything here is a value or a pure function over values, so the host, the dev server, the builder and the tests
 //! mean the same thing when they say "route" or "deployment".
 
+mod address;
 mod cors;
 mod cron;
 mod deployment;
@@ -29,6 +30,7 @@ mod system_variables;
 mod text;
 mod warm;
 
+pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address};
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ship_core::AddressRange;
 use ship_runtime::{Interpreters, Isolation};
 
 /// What a host is told when it starts.
@@ -23,6 +24,8 @@ pub struct HostOptions {
     pub interpreters: Interpreters,
     /// How much of the machine functions are kept from.
     pub isolation: Isolation,
+    /// Where functions may connect to beside the public internet.
+    pub allowed_addresses: Vec<AddressRange>,
     /// What to do when a port is taken.
     pub ports: PortChoice,
     /// How long requests in flight may take to finish when the host stops.

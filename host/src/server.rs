@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach};
-use ship_runtime::{LogSink, OWN_PROGRAM, Runtime, RuntimeOptions};
+use ship_runtime::{LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -89,6 +89,7 @@ impl Host {
             socket_dir: options.data.join("run"),
             nursery: OWN_PROGRAM.into(),
             isolation: options.isolation,
+            reach: Reach::Public { allowed: options.allowed_addresses.clone() },
             logs: Arc::clone(&journal) as Arc<dyn LogSink>,
             interpreters: options.interpreters.clone(),
             drain_timeout: options.drain,

@@ -12,6 +12,7 @@
 //! | `pressure` | how many instances are stopped when memory runs short |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `spares` | processes that are prepared before anybody needs them |
+//! | `network` | where functions may connect to |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
 //! | `vigil` | staying awake while calls follow each other closely |
 //! | `trunk` | one connection for small exchanges of many requests |
@@ -33,6 +34,7 @@ mod journal;
 mod life;
 mod limits;
 mod linux;
+mod network;
 mod output;
 mod pool;
 mod pressure;
@@ -54,7 +56,7 @@ pub use life::InstanceState;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use pressure::MemoryReading;
 pub use runtime::Runtime;
-pub use spec::{FunctionSpec, InstanceView, LogSink, RuntimeOptions};
+pub use spec::{FunctionSpec, InstanceView, LogSink, Reach, RuntimeOptions};
 pub use upgraded::Upgraded;
 pub use vigil::keep_vigil;
 pub use wire::WireError;

@@ -58,6 +58,7 @@ impl Runtime {
         let surroundings = Surroundings {
             spares: Arc::new(Spares::new(Nursery::new(&options.nursery), folder, tasks.clone())),
             isolation: options.isolation,
+            reach: options.reach,
             logs: options.logs,
             interpreters: options.interpreters,
             tasks,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ship_core::{DeploymentId, Function, FunctionName, LogRecord, ProjectName};
+use ship_core::{AddressRange, DeploymentId, Function, FunctionName, LogRecord, ProjectName};
 
 use crate::interpreter::Interpreters;
 use crate::life::InstanceState;
@@ -48,10 +48,24 @@ pub struct RuntimeOptions {
     pub nursery: PathBuf,
     /// How much of the machine functions are kept from.
     pub isolation: Isolation,
+    /// Where functions may connect to.
+    pub reach: Reach,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
     /// How long [`crate::Runtime::retire`] and [`crate::Runtime::shutdown`] wait for requests that are being answered.
     pub drain_timeout: Duration,
+}
+
+/// Where functions may connect to whose network is `public`.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    /// The public internet, and what the operator names.
+    Public {
+        /// What the operator names.
+        allowed: Vec<AddressRange>,
+    },
+    /// Wherever the machine can: for development, where a database runs beside the site.
+    Everywhere,
 }
 
 /// One instance, as it is at a moment.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use ship_core::{FunctionRuntime, RequestId};
+use ship_core::{FunctionRuntime, NetworkAccess, RequestId};
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::{ExitStatus, SpawnError};
@@ -14,9 +14,10 @@ use crate::interpreter::Command;
 use crate::journal::Journal;
 use crate::linux::cell::{Cell, Ending};
 use crate::linux::nursery::{Assignment, CellNetwork, Document, FUNCTION_ROOT, Isolation, LISTEN_FD, Recipe};
+use crate::network::{CellConnections, Policy};
 use crate::output::Output;
 use crate::pool::Surroundings;
-use crate::spec::FunctionSpec;
+use crate::spec::{FunctionSpec, Reach};
 
 /// The search path of a function: where a system has its programs, whatever the host's own path is.
 const FUNCTION_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -28,6 +29,7 @@ const KILLED: i32 = 9;
 pub(crate) struct Child {
     instance: Arc<Instance>,
     journal: Journal,
+    connections: Option<CellConnections>,
 }
 
 /// Has a process run `spec`. Its socket listens already, so requests can be sent at once.
@@ -43,12 +45,15 @@ pub(crate) async fn start(
     }
     let recipe = recipe(spec, surroundings, &command);
     let assignment = assignment(spec, surroundings, command)?;
-    let Cell { warden, address, stdout, stderr, network: _ } = surroundings.spares.take(&recipe).await?;
+    let Cell { warden, address, stdout, stderr, network } = surroundings.spares.take(&recipe).await?;
     warden.run(assignment, &spec.function.limits)?;
+    let connections =
+        CellConnections::new(network, spec.function.limits.network, policy(surroundings), journal.clone())
+            .map_err(|source| SpawnError::Io { action: "watch the network of the process", source })?;
     let output = Output::new(stdout, stderr, journal.clone())
         .map_err(|source| SpawnError::Io { action: "watch the output of the process", source })?;
     let instance = Arc::new(Instance::new(warden, program, address, output));
-    Ok(Child { instance, journal })
+    Ok(Child { instance, journal, connections })
 }
 
 /// What runs an artifact here. Asking an interpreter where it is takes time, once.
@@ -61,14 +66,29 @@ async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Res
     tokio::task::spawn_blocking(move || interpreters.command(runtime)).await.map_err(stopped)?
 }
 
+fn policy(surroundings: &Surroundings) -> Policy {
+    match &surroundings.reach {
+        Reach::Public { allowed } => Policy::new(allowed),
+        Reach::Everywhere => Policy::default(),
+    }
+}
+
 /// The kind of prepared process that can become the function.
 fn recipe(spec: &FunctionSpec, surroundings: &Surroundings, command: &Command) -> Recipe {
     Recipe {
         isolation: surroundings.isolation,
-        network: CellNetwork::Host,
+        network: cell_network(spec, surroundings),
         artifacts: spec.root.parent().unwrap_or(&spec.root).to_owned(),
         visible: command.visible.clone(),
         boot: None,
+    }
+}
+
+/// Whose network the function sees.
+const fn cell_network(spec: &FunctionSpec, surroundings: &Surroundings) -> CellNetwork {
+    match (spec.function.limits.network, &surroundings.reach) {
+        (NetworkAccess::All, _) | (NetworkAccess::Public, Reach::Everywhere) => CellNetwork::Host,
+        (NetworkAccess::Public | NetworkAccess::None, _) => CellNetwork::Own,
     }
 }
 
@@ -136,7 +156,16 @@ impl Child {
 
     /// Looks after the process until it is gone and its last output read.
     pub(crate) async fn supervise(self) {
-        let ending = self.run_until_end().await;
+        let connections = async {
+            match &self.connections {
+                Some(connections) => connections.serve().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ending = tokio::select! {
+            ending = self.run_until_end() => ending,
+            never = connections => never,
+        };
         // What is left of it is ended by the cell's first process.
         self.instance.warden.gone().await;
         let ending = self.with_reason(ending);

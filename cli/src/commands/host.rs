@@ -38,9 +38,24 @@ struct RunArgs {
     /// The domain below which sites stand
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     domain: String,
+    /// Addresses that functions may connect to beside the public internet: 10.0.0.5, 127.0.0.1:5432, 10.0.0.0/8
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    allow_address: Vec<AddressRange>,
+    /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can]
+    #[arg(long, value_name = "LEVEL")]
+    isolation: Option<IsolationLevel>,
     /// Started in the background by another command
     #[arg(long, hide = true)]
     embedded: bool,
+}
+
+/// How much of the machine functions are kept from, as options say it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum IsolationLevel {
+    /// Files, processes, users and network of their own
+    Sandbox,
+    /// Filters of paths and system calls, and limits
+    Process,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

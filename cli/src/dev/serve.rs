@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ship_edge::{ConnectionLimits, Crew};
-use ship_runtime::{Isolation, LogSink, OWN_PROGRAM, Runtime, RuntimeOptions};
+use ship_runtime::{Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,7 @@ pub(crate) async fn serve(
         socket_dir: folder.run(),
         nursery: OWN_PROGRAM.into(),
         isolation: Isolation::Sandbox,
+        reach: Reach::Everywhere,
         logs,
         interpreters,
         drain_timeout: DRAIN,

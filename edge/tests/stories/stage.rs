@@ -18,7 +18,7 @@ use ship_edge::{
     Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, Site, Visitor, host_label,
     request_authority,
 };
-use ship_runtime::{Interpreters, Isolation, LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -133,6 +133,7 @@ impl SiteBuilder {
             socket_dir,
             nursery: test_program(),
             isolation: Isolation::Sandbox,
+            reach: Reach::Public { allowed: Vec::new() },
             logs: runtime_logs,
             interpreters: Interpreters::default(),
             drain_timeout,

@@ -3,9 +3,11 @@
 
 pub(crate) mod cell;
 pub(crate) mod cgroup;
+pub(crate) mod dial;
 pub(crate) mod folder;
 mod memory;
 pub(crate) mod message;
+pub(crate) mod notify;
 pub(crate) mod nursery;
 mod process;
 mod signals;

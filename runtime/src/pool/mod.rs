@@ -33,7 +33,7 @@ use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::nursery::Isolation;
 use crate::request::Outgoing;
 use crate::spares::Spares;
-use crate::spec::{FunctionSpec, InstanceView, LogSink};
+use crate::spec::{FunctionSpec, InstanceView, LogSink, Reach};
 use crate::supervisor::Child;
 use crate::trunk::{Driver, Trunk};
 
@@ -42,6 +42,8 @@ pub(crate) struct Surroundings {
     pub(crate) spares: Arc<Spares>,
     /// How much of the machine functions are kept from.
     pub(crate) isolation: Isolation,
+    /// Where they may connect to.
+    pub(crate) reach: Reach,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) interpreters: Interpreters,
     /// Owns every task of the runtime: keepers, supervisors, probes, and connections with an upload under way.

@@ -8,10 +8,12 @@ mod http;
 use std::env;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::FromRawFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{self, Command};
 use std::thread;
+use std::time::Duration;
 
 use http::{Exchange, Request};
 
@@ -81,7 +83,9 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/flood-logs" => flood(request.query().parse().unwrap_or(0)).and_then(|()| exchange.text("flooded")),
         "/child" => exchange.text(&identity(start_child()?)),
         "/leak" => leak(),
+        "/connect" => exchange.text(&connect(request.query())),
         "/multiply" => exchange.text(&multiply()),
+        "/reach-itself" => exchange.text(reach_itself()?),
         "/fill" => exchange.text(&fill()),
         "/look" => exchange.text(&look(request.query())),
         "/upgrade" => exchange.upgrade(),
@@ -130,6 +134,39 @@ fn flood(bytes: usize) -> io::Result<()> {
 /// A child process in the same group that never ends by itself.
 fn start_child() -> io::Result<u32> {
     Command::new("/proc/self/exe").env("LINGER", "1").spawn().map(|child| child.id())
+}
+
+/// Connects to an address, waiting and not waiting, and says something. What comes back, or why nothing does.
+fn connect(address: &str) -> String {
+    let exchange = |stream: io::Result<TcpStream>| -> io::Result<String> {
+        let mut stream = stream?;
+        stream.write_all(b"hello")?;
+        let mut answer = [0; 64];
+        let length = stream.read(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    };
+    let told = |stream| exchange(stream).unwrap_or_else(|error| error.kind().to_string());
+    let waiting = told(TcpStream::connect(address));
+    let not_waiting = match address.parse() {
+        Ok(address) => told(TcpStream::connect_timeout(&address, Duration::from_secs(5))),
+        Err(_) => "a name".to_owned(),
+    };
+    format!("{waiting} / {not_waiting}")
+}
+
+/// Whether a process reaches itself: over the loopback, and by a local socket.
+fn reach_itself() -> io::Result<&'static str> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let client = TcpStream::connect(listener.local_addr()?)?;
+    let (server, _) = listener.accept()?;
+    drop((client, server));
+    let path = "/tmp/own.sock";
+    let listener = UnixListener::bind(path)?;
+    let client = UnixStream::connect(path)?;
+    let (server, _) = listener.accept()?;
+    drop((client, server));
+    fs::remove_file(path)?;
+    Ok("itself")
 }
 
 /// Takes memory for ever.

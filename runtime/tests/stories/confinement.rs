@@ -1,11 +1,15 @@
 //! What a function cannot use up, see or keep.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ship_core::PlatformError;
-use ship_runtime::InvokeError;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use ship_core::{NetworkAccess, PlatformError};
+use ship_runtime::{InvokeError, Reach, Runtime, RuntimeOptions};
 
-use crate::support::{Stage, is_running, outside, until};
+use crate::support::{MemoryLog, Stage, fresh_id, is_running, options, outside, text, until};
 
 /// A function that takes memory without end is ended when its own is used up, with a reason of its own, and the next request finds
 /// it anew.
@@ -89,4 +93,56 @@ async fn what_is_seen() {
     assert_eq!(look("/proc/1/environ").await, "permission denied");
     let own = outside(&stage.get(&spec, "/pid").await.unwrap());
     assert_eq!(own, stage.instance().pid);
+}
+
+/// A server on the host's own network that answers whatever it is told with its own name.
+struct Neighbour {
+    address: std::net::SocketAddr,
+}
+
+impl Neighbour {
+    fn start() -> Self {
+        use std::io::{Read as _, Write as _};
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut said) = (stream.unwrap(), [0; 5]);
+                if stream.read_exact(&mut said).is_ok() {
+                    stream.write_all(b"neighbour").unwrap();
+                }
+            }
+        });
+        Self { address }
+    }
+}
+
+/// The machine's own services are not reached, unless the operator or the function's owner names them; why not is in the log.
+#[tokio::test]
+async fn network() {
+    let neighbour = Neighbour::start();
+    let asked = format!("/connect?{}", neighbour.address);
+    let stage = Stage::new();
+    let spec = stage.function_with(|_| {});
+    assert_eq!(stage.get(&spec, &asked).await.unwrap(), "connection refused / connection refused");
+    for (address, reason) in [("169.254.169.254:80", "permission denied"), ("10.0.0.1:80", "permission denied")] {
+        let answer = stage.get(&spec, &format!("/connect?{address}")).await.unwrap();
+        assert_eq!(answer, format!("{reason} / {reason}"), "{address}");
+        stage.logs.until_said(&format!("[The function may not connect to {address}: its network is `public`.]")).await;
+    }
+    assert_eq!(stage.get(&spec, "/reach-itself").await.unwrap(), "itself");
+
+    let own = Stage::new();
+    let everywhere = own.function_with(|limits| limits.network = NetworkAccess::All);
+    assert_eq!(own.get(&everywhere, &asked).await.unwrap(), "neighbour / neighbour");
+
+    let logs = Arc::new(MemoryLog::default());
+    let usual = options(stage.folder.path().join("other-run"), Arc::clone(&logs) as _, Duration::ZERO);
+    let reach = Reach::Public { allowed: vec![neighbour.address.to_string().parse().unwrap()] };
+    let runtime = Runtime::new(RuntimeOptions { reach, ..usual }).unwrap();
+    let request = Request::get(&asked).header("host", "site.test").body(Empty::<Bytes>::new()).unwrap();
+    let answer = text(runtime.invoke(&spec, fresh_id(), request).await.unwrap()).await.unwrap();
+    assert_eq!(answer, "neighbour / neighbour");
+    runtime.shutdown().await;
 }

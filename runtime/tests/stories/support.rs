@@ -12,7 +12,8 @@ use ship_core::{
     DeploymentId, Digest, Function, FunctionLimits, FunctionRuntime, LogRecord, LogSource, ProjectName, RequestId,
 };
 use ship_runtime::{
-    FunctionBody, FunctionSpec, InstanceView, Interpreters, InvokeError, Isolation, LogSink, Runtime, RuntimeOptions,
+    FunctionBody, FunctionSpec, InstanceView, Interpreters, InvokeError, Isolation, LogSink, Reach, Runtime,
+    RuntimeOptions,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -114,7 +115,8 @@ pub(crate) fn open_runtime(socket_dir: PathBuf, logs: &Arc<MemoryLog>, drain_tim
 pub(crate) fn options(socket_dir: PathBuf, logs: Arc<dyn LogSink>, drain_timeout: Duration) -> RuntimeOptions {
     let nursery = PROGRAM.into();
     let interpreters = Interpreters::default();
-    RuntimeOptions { socket_dir, nursery, isolation: Isolation::Sandbox, logs, interpreters, drain_timeout }
+    let reach = Reach::Public { allowed: Vec::new() };
+    RuntimeOptions { socket_dir, nursery, isolation: Isolation::Sandbox, reach, logs, interpreters, drain_timeout }
 }
 
 /// Puts the function's program into a folder. A link to it would lead out of what a function sees.

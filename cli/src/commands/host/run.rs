@@ -95,6 +95,7 @@ fn host_options(
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
         isolation: Isolation::Sandbox,
+        allowed_addresses: arguments.allow_address.clone(),
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
         drain: DRAIN,
     })
