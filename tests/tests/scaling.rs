@@ -124,3 +124,37 @@ fn past_the_limit() {
     // That is what the function answers where there is no gate.
     assert!(served.iter().all(|answer| answer.status == 502 && answer.header("x-ship-error").is_none()), "{served:?}");
 }
+
+/// Every limit that there is can be seen, with what holds where nothing is said, in words and in the words of `ship.toml`.
+#[test]
+fn every_limit_is_shown() {
+    let environment = TestEnv::new();
+    let limits = "cpu = 0.5\nmax_body_mb = 4\nnetwork = \"none\"\ntarget_utilization = 0.7\nmax_files = 256\n\
+                  warm = [{ cron = \"0 8 * * 1-5\", min_instances = 2, time_zone = \"Europe/Zurich\" }, \
+                  { cron = \"0 18 * * *\", min_instances = 0 }]";
+    let project = speaking(&environment, limits);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy", "--no-check"]).within(project.folder()).run().success().url();
+    let shown = host.ship(["inspect", &url]).run().success();
+    let tables = shown.stdout().split_once("LIMITS").expect("limits are shown").1;
+    insta::assert_snapshot!(format!("LIMITS{tables}"), @"
+    LIMITS  TIMEOUT  START  MEMORY  CPU  BODY  PROCESSES  FILES  /TMP    NETWORK
+    /api/f  60 s     10 s   512 MB  0.5  4 MB  512        256    512 MB  none
+
+    SCALING  INSTANCES  REQUESTS EACH  FULL AT  IDLE   WARM
+    /api/f   0 to 10    50             0.7      300 s  2 from 0 8 * * 1-5 Europe/Zurich, 0 from 0 18 * * * UTC
+    ");
+    let detail = host.ship(["inspect", &url, "--json"]).run().success().json();
+    let function = &detail["functions"][0];
+    let expected = serde_json::json!({
+        "timeout_secs": 60, "init_timeout_secs": 10, "memory_mb": 512, "cpu": 0.5, "max_body_mb": 4, "max_processes": 512,
+        "max_files": 256, "tmp_mb": 512, "network": "none", "concurrency": 50, "min_instances": 0, "max_instances": 10,
+        "idle_secs": 300, "target_utilization": 0.7,
+    });
+    assert_eq!(function["limits"], expected);
+    let warm = serde_json::json!([
+        { "cron": "0 8 * * 1-5", "min_instances": 2, "time_zone": "Europe/Zurich" },
+        { "cron": "0 18 * * *", "min_instances": 0, "time_zone": "UTC" },
+    ]);
+    assert_eq!(function["warm"], warm);
+}
