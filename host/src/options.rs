@@ -22,8 +22,8 @@ pub struct HostOptions {
     pub token_file: PathBuf,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
-    /// How much of the machine functions are kept from.
-    pub isolation: Isolation,
+    /// The least that functions are kept from; where the machine does not allow that much, none is started.
+    pub least_isolation: Isolation,
     /// Where functions may connect to beside the public internet.
     pub allowed_addresses: Vec<AddressRange>,
     /// What to do when a port is taken.

@@ -88,7 +88,7 @@ impl Host {
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir: options.data.join("run"),
             nursery: OWN_PROGRAM.into(),
-            isolation: options.isolation,
+            least_isolation: options.least_isolation,
             reach: Reach::Public { allowed: options.allowed_addresses.clone() },
             logs: Arc::clone(&journal) as Arc<dyn LogSink>,
             interpreters: options.interpreters.clone(),

@@ -49,7 +49,7 @@ fn main() {
         let options = RuntimeOptions {
             socket_dir: folder.path().join("run"),
             nursery: env!("CARGO_BIN_EXE_ship-test-function").into(),
-            isolation: Isolation::Sandbox,
+            least_isolation: Isolation::Sandbox,
             reach: Reach::Public { allowed: Vec::new() },
             logs: Arc::new(NoLogs),
             interpreters: Interpreters::default(),

@@ -12,11 +12,12 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::body::{BoxError, FunctionBody};
-use crate::error::{InvokeError, RuntimeError, StartError};
+use crate::error::{InvokeError, RuntimeError, SpawnError, StartError};
 use crate::invoke;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::cell::Nursery;
 use crate::linux::folder::RunFolder;
+use crate::linux::nursery::Isolation;
 use crate::linux::spawn;
 use crate::pool::{AcquireError, Lease, Pool, Surroundings};
 use crate::pressure::{MemoryReading, instances_to_stop};
@@ -56,8 +57,12 @@ impl Runtime {
         let folder = Arc::new(RunFolder::open(&options.socket_dir)?);
         let tasks = TaskTracker::new();
         let surroundings = Surroundings {
-            spares: Arc::new(Spares::new(Nursery::new(&options.nursery), folder, tasks.clone())),
-            isolation: options.isolation,
+            spares: Arc::new(Spares::new(
+                Nursery::new(&options.nursery),
+                options.least_isolation,
+                folder,
+                tasks.clone(),
+            )),
             reach: options.reach,
             logs: options.logs,
             interpreters: options.interpreters,
@@ -95,6 +100,11 @@ impl Runtime {
             Ok(_) | Err(InvokeError::InvalidResponse(_)) => Ok(()),
             Err(source) => Err(StartError { function: spec.function.name.clone(), source }),
         }
+    }
+
+    /// How much of the machine functions are kept from here, found out by making a process that is kept from all of it.
+    pub async fn isolation(&self) -> Result<Isolation, SpawnError> {
+        self.inner.surroundings.spares.isolation().await
     }
 
     /// Starts an instance if there is none, without waiting for it.

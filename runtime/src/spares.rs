@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +18,7 @@ use crate::limits::{SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE};
 use crate::linux::cell::{Cell, Nursery};
 use crate::linux::cgroup::ControlGroups;
 use crate::linux::folder::RunFolder;
-use crate::linux::nursery::Recipe;
+use crate::linux::nursery::{CellNetwork, Isolation, Recipe};
 use crate::linux::socket;
 
 /// Numbers the passing names of sockets.
@@ -30,6 +31,9 @@ pub(crate) struct Spares {
     groups: Option<Arc<ControlGroups>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    least_isolation: Isolation,
+    /// How much of the machine processes are kept from, once it is known.
+    isolation: OnceCell<Isolation>,
     shelves: Mutex<HashMap<Recipe, Shelf>>,
 }
 
@@ -61,15 +65,42 @@ impl Shelf {
 }
 
 impl Spares {
-    pub(crate) fn new(nursery: Nursery, folder: Arc<RunFolder>, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(
+        nursery: Nursery,
+        least_isolation: Isolation,
+        folder: Arc<RunFolder>,
+        tasks: TaskTracker,
+    ) -> Self {
         Self {
             nursery,
             folder,
             groups: ControlGroups::open(),
             tasks,
             stop: CancellationToken::new(),
+            least_isolation,
+            isolation: OnceCell::new(),
             shelves: Mutex::default(),
         }
+    }
+
+    /// How much of the machine processes are kept from here: as much as it allows, or an error if that is not enough.
+    pub(crate) async fn isolation(&self) -> Result<Isolation, SpawnError> {
+        let probe = async || {
+            let alone = |isolation| Recipe {
+                isolation,
+                network: CellNetwork::Own,
+                artifacts: self.folder.path().to_owned(),
+                visible: Vec::new(),
+                boot: None,
+            };
+            let Err(error) = self.make(&alone(Isolation::Sandbox)).await else { return Ok(Isolation::Sandbox) };
+            if self.least_isolation == Isolation::Sandbox {
+                return Err(error);
+            }
+            tracing::warn!(%error, "functions cannot have a sandbox here");
+            self.make(&alone(Isolation::Process)).await.map(|_| Isolation::Process)
+        };
+        self.isolation.get_or_try_init(probe).await.copied()
     }
 
     /// A process of a kind: one that waits, or else one that is made now.

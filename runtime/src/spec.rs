@@ -46,8 +46,9 @@ pub struct RuntimeOptions {
     pub logs: Arc<dyn LogSink>,
     /// The program that makes processes: one that calls [`crate::nursery`] when it is started as [`crate::NURSERY_NAME`].
     pub nursery: PathBuf,
-    /// How much of the machine functions are kept from.
-    pub isolation: Isolation,
+    /// The least that functions are kept from: none is started where the machine does not allow that much. They are kept from
+    /// all that it does allow in any case.
+    pub least_isolation: Isolation,
     /// Where functions may connect to.
     pub reach: Reach,
     /// What runs functions in Node and Python.

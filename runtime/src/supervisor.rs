@@ -43,8 +43,9 @@ pub(crate) async fn start(
     if command.program.is_relative() {
         is_executable(&program)?;
     }
-    let recipe = recipe(spec, surroundings, &command);
-    let assignment = assignment(spec, surroundings, command)?;
+    let isolation = surroundings.spares.isolation().await?;
+    let recipe = recipe(spec, surroundings, isolation, &command);
+    let assignment = assignment(spec, isolation, command)?;
     let Cell { warden, address, stdout, stderr, network } = surroundings.spares.take(&recipe).await?;
     warden.run(assignment, &spec.function.limits)?;
     let connections =
@@ -74,9 +75,9 @@ fn policy(surroundings: &Surroundings) -> Policy {
 }
 
 /// The kind of prepared process that can become the function.
-fn recipe(spec: &FunctionSpec, surroundings: &Surroundings, command: &Command) -> Recipe {
+fn recipe(spec: &FunctionSpec, surroundings: &Surroundings, isolation: Isolation, command: &Command) -> Recipe {
     Recipe {
-        isolation: surroundings.isolation,
+        isolation,
         network: cell_network(spec, surroundings),
         artifacts: spec.root.parent().unwrap_or(&spec.root).to_owned(),
         visible: command.visible.clone(),
@@ -93,9 +94,9 @@ const fn cell_network(spec: &FunctionSpec, surroundings: &Surroundings) -> CellN
 }
 
 /// What makes a prepared process the function.
-fn assignment(spec: &FunctionSpec, surroundings: &Surroundings, command: Command) -> Result<Assignment, SpawnError> {
+fn assignment(spec: &FunctionSpec, isolation: Isolation, command: Command) -> Result<Assignment, SpawnError> {
     let layers = spec.function.layers.iter().map(|layer| spec.root.with_file_name(layer.digest.to_hex())).collect();
-    let inside = match surroundings.isolation {
+    let inside = match isolation {
         Isolation::Sandbox => FUNCTION_ROOT.into(),
         Isolation::Process => spec.root.clone(),
     };

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use ship_core::AddressRange;
 
 use crate::error::CommandError;
 use crate::output::Output;

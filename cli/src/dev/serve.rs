@@ -63,7 +63,7 @@ pub(crate) async fn serve(
     let runtime = Runtime::new(RuntimeOptions {
         socket_dir: folder.run(),
         nursery: OWN_PROGRAM.into(),
-        isolation: Isolation::Sandbox,
+        least_isolation: Isolation::Process,
         reach: Reach::Everywhere,
         logs,
         interpreters,

@@ -132,7 +132,7 @@ impl SiteBuilder {
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir,
             nursery: test_program(),
-            isolation: Isolation::Sandbox,
+            least_isolation: Isolation::Sandbox,
             reach: Reach::Public { allowed: Vec::new() },
             logs: runtime_logs,
             interpreters: Interpreters::default(),

@@ -30,7 +30,6 @@ use crate::interpreter::Interpreters;
 use crate::journal::Journal;
 use crate::life::InstanceState;
 use crate::limits::RETRY_AFTER_SECS;
-use crate::linux::nursery::Isolation;
 use crate::request::Outgoing;
 use crate::spares::Spares;
 use crate::spec::{FunctionSpec, InstanceView, LogSink, Reach};
@@ -40,8 +39,6 @@ use crate::trunk::{Driver, Trunk};
 /// What all pools of a runtime share.
 pub(crate) struct Surroundings {
     pub(crate) spares: Arc<Spares>,
-    /// How much of the machine functions are kept from.
-    pub(crate) isolation: Isolation,
     /// Where they may connect to.
     pub(crate) reach: Reach,
     pub(crate) logs: Arc<dyn LogSink>,

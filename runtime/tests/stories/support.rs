@@ -116,7 +116,15 @@ pub(crate) fn options(socket_dir: PathBuf, logs: Arc<dyn LogSink>, drain_timeout
     let nursery = PROGRAM.into();
     let interpreters = Interpreters::default();
     let reach = Reach::Public { allowed: Vec::new() };
-    RuntimeOptions { socket_dir, nursery, isolation: Isolation::Sandbox, reach, logs, interpreters, drain_timeout }
+    RuntimeOptions {
+        socket_dir,
+        nursery,
+        least_isolation: Isolation::Sandbox,
+        reach,
+        logs,
+        interpreters,
+        drain_timeout,
+    }
 }
 
 /// Puts the function's program into a folder. A link to it would lead out of what a function sees.

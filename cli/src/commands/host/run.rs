@@ -12,8 +12,8 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::RunArgs;
 use super::status::port;
+use super::{IsolationLevel, RunArgs};
 use crate::connection::VERSION;
 use crate::diagnostics::{self, Destination};
 use crate::embedded::{Endpoint, Presence, announce};
@@ -94,7 +94,10 @@ fn host_options(
         domain,
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
-        isolation: Isolation::Sandbox,
+        least_isolation: match arguments.isolation {
+            Some(IsolationLevel::Sandbox) => Isolation::Sandbox,
+            Some(IsolationLevel::Process) | None => Isolation::Process,
+        },
         allowed_addresses: arguments.allow_address.clone(),
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
         drain: DRAIN,
