@@ -14,6 +14,7 @@
 //! | `trunk` | one connection for small exchanges of many requests |
 //! | `wire` | HTTP/1.1 itself, without any I/O |
 //! | `interpreter` | the programs that run artifacts in Node and Python |
+//! | `prelude` | what those programs do before it is known which function they will run |
 //! | `output`, `journal` | what functions print, as log records |
 //! | `linux` | everything that asks the operating system, and the only `unsafe` code of the project |
 //!
@@ -31,6 +32,8 @@ mod limits;
 mod linux;
 mod output;
 mod pool;
+#[expect(dead_code, reason = "the host prepares no processes yet")]
+mod prelude;
 mod request;
 mod runtime;
 mod sending;
