@@ -10,7 +10,7 @@ import array
 import asyncio
 import base64
 import builtins
-import concurrent.futures
+import concurrent.futures.thread
 import contextlib
 import csv
 import dataclasses
@@ -39,6 +39,7 @@ import marshal
 import mimetypes
 import os
 import pathlib
+import queue
 import random
 import secrets
 import select
@@ -227,7 +228,10 @@ class Zygote:
 
     def __init__(self):
         self.host = socket.socket(fileno=ZYGOTE_FD)
+        # Its place is taken, so that no descriptor arrives there.
+        os.dup2(0, LISTEN_FD)
         self.children = {}
+        self.found = open_descriptors()
 
     def refuse(self, reason):
         """Says why it forks nothing, and ends."""
@@ -258,15 +262,9 @@ class Zygote:
         """What a fork would break, if there is anything."""
         if len(os.listdir("/proc/self/task")) > 1:
             return "it starts threads while it is loaded"
-        for name in os.listdir("/proc/self/fd"):
-            try:
-                kind = os.fstat(int(name)).st_mode
-            except OSError:
-                continue
-            # Two processes that speak on one connection understand neither answer. Kinds that have no name are `epoll` and such.
-            is_shared = stat.S_ISSOCK(kind) or stat.S_ISFIFO(kind) or stat.S_IFMT(kind) == 0
-            if int(name) > ZYGOTE_FD and is_shared:
-                return "it opens connections while it is loaded"
+        # Two processes that speak on one connection understand neither answer.
+        if any(is_shared(descriptor) for descriptor in open_descriptors() - self.found):
+            return "it opens connections while it is loaded"
         return None
 
     def fork(self):
@@ -306,6 +304,19 @@ class Zygote:
         os.close(watch)
         _, status = os.waitpid(child, 0)
         self.tell(pid=child, exit=os.waitstatus_to_exitcode(status))
+
+
+def open_descriptors():
+    return {int(name) for name in os.listdir("/proc/self/fd")}
+
+
+def is_shared(descriptor):
+    """Whether a fork would share what is behind a descriptor: sockets, pipes, and what has no kind, such as `epoll`."""
+    try:
+        kind = os.fstat(descriptor).st_mode
+    except OSError:
+        return False
+    return stat.S_ISSOCK(kind) or stat.S_ISFIFO(kind) or stat.S_IFMT(kind) == 0
 
 
 def close(descriptors):

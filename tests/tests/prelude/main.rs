@@ -5,3 +5,4 @@
 mod node;
 mod process;
 mod python;
+mod zygote;

@@ -123,12 +123,13 @@ fn errors_and_ends() {
         let ended = same_in_every_way(&helped, |instance| (instance.ask(&format!("/?{query}=1")), instance.ended()));
         assert_eq!((ended.0.as_str(), ended.1.code), ("", Some(code)));
     }
-    for (name, code) in [("broken", 1), ("unsettled", 13)] {
-        let function = functions.place(name);
-        assert_eq!(function.make_cache().code, Some(code));
-        let ended = same_in_every_way(&function, Instance::ended);
-        assert_eq!(ended.code, Some(code), "{ended:?}");
-    }
+    let broken = functions.place("broken");
+    assert_eq!(broken.make_cache().code, Some(1));
+    assert_eq!(same_in_every_way(&broken, Instance::ended).code, Some(1));
+    // Newer versions say which `await` never ends, and that of the prelude comes first.
+    let unsettled = functions.place("unsettled");
+    assert_eq!(unsettled.make_cache().code, Some(13));
+    assert_eq!(same_in_every_way(&unsettled, |instance| instance.ended().code), Some(13));
 }
 
 /// SIGTERM lets what has begun end, and work behind it too.

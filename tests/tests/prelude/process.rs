@@ -17,6 +17,8 @@ const PYTHON_PRELUDE: &str = include_str!("../../../runtime/src/prelude/python.p
 
 /// Puts the listener, which arrives as the standard input, on 3, and the assignment on 4 if there is one.
 const PREPARED: &str = r#"exec "$@" 3<&0 4<"$0" </dev/null"#;
+/// The same with a socket to the host on 5, and no listener.
+const ZYGOTE: &str = r#"exec "$@" 5<&0 4<"$0" </dev/null"#;
 const FRESH: &str = r#"exec "$@" 3<&0 </dev/null"#;
 
 /// The functions of a project, built and laid out.
@@ -132,11 +134,22 @@ impl Function {
         let variables = variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap()));
         let command: Vec<String> =
             ["env".to_owned(), "-i".to_owned()].into_iter().chain(variables).chain(arguments).collect();
-        Instance::start(FRESH, "fresh", &command, &self.root)
+        Instance::start(FRESH, "fresh", &command, &self.root, None)
     }
 
     /// Starts a process that waits for an assignment.
     pub(crate) fn prepare(&self) -> Prepared {
+        self.prepare_with(PREPARED, None)
+    }
+
+    /// Starts a process that forks the instances when `host` asks it to.
+    pub(crate) fn zygote(&self, host: OwnedFd) -> Instance {
+        let mut assignment = self.assignment();
+        assignment["zygote"] = json!(true);
+        self.prepare_with(ZYGOTE, Some(host)).assign(&assignment)
+    }
+
+    fn prepare_with(&self, script: &str, stdin: Option<OwnedFd>) -> Prepared {
         let assignment = tempfile::tempdir().unwrap();
         let pipe = assignment.path().join("assignment");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -147,7 +160,7 @@ impl Function {
         }
         let prelude = self.preludes.join(if self.is_node { "prelude.mjs" } else { "prelude.py" });
         command.push(prelude.to_str().unwrap().to_owned());
-        let instance = Instance::start(PREPARED, pipe.to_str().unwrap(), &command, Path::new("/"));
+        let instance = Instance::start(script, pipe.to_str().unwrap(), &command, Path::new("/"), stdin);
         let pipe = fs::File::options().write(true).open(pipe).unwrap();
         Prepared { instance, pipe }
     }
@@ -193,7 +206,7 @@ pub(crate) struct Outcome {
 }
 
 impl Instance {
-    fn start(script: &str, name: &str, command: &[String], folder: &Path) -> Self {
+    fn start(script: &str, name: &str, command: &[String], folder: &Path, stdin: Option<OwnedFd>) -> Self {
         let place = tempfile::tempdir().unwrap();
         let socket = place.path().join("s");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -201,7 +214,7 @@ impl Instance {
             .args(["-c", script, name])
             .args(command)
             .current_dir(folder)
-            .stdin(Stdio::from(OwnedFd::from(listener)))
+            .stdin(Stdio::from(stdin.unwrap_or(OwnedFd::from(listener))))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
