@@ -76,6 +76,9 @@ PACKAGES = "python"
 # Packages that replace parts of the standard library, and have to come before it.
 BEFORE_ALL = ("gevent", "eventlet")
 
+# What packages import with their first request, by what was imported of them before.
+IMPORTED_LATE = {"anyio": "anyio._backends._asyncio", "fastapi": "fastapi.telemetry._runtime"}
+
 # The most bytes of a request to fork, which says little.
 MAX_REQUEST_BYTES = 4096
 
@@ -243,6 +246,10 @@ class Zygote:
 
     def serve(self):
         """Forks when it is asked to. Returns in each child."""
+        for package, late in IMPORTED_LATE.items():
+            if package in sys.modules:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(late)
         reason = self.obstacle()
         if reason is not None:
             self.refuse(reason)
