@@ -7,6 +7,7 @@ import * as modules from "node:module";
 import net from "node:net";
 import "node:os";
 import v8 from "node:v8";
+import zlib from "node:zlib";
 
 const ASSIGNMENT_FD = 4;
 // What the launchers do for each request is done this often beforehand. More makes V8 optimize in the background while the first
@@ -139,7 +140,7 @@ class Loader {
     this.plainLoad = this.esm.load;
     this.translators = inside("modules/esm/translators").translators;
     this.translate = this.translators.get("module");
-    const parts = [this.translate, this.plainLoad, this.registerModule, this.compileSourceTextModule, this.initializeESM];
+    const parts = [this.translate, this.plainLoad, this.registerModule, this.compileSourceTextModule, this.initializeESM, zlib.crc32];
     if (!parts.every((part) => typeof part === "function")) throw new Error("this is another Node");
   }
 
@@ -228,8 +229,10 @@ class Loader {
 
   open(file) {
     const bytes = readFileSync(file);
-    let at = 4 + bytes.readUInt32LE(0);
-    for (const [url, size] of JSON.parse(bytes.toString("utf8", 4, at))) {
+    // V8 looks at the first bytes alone, and trusts the others.
+    if (zlib.crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0)) return;
+    let at = 8 + bytes.readUInt32LE(4);
+    for (const [url, size] of JSON.parse(bytes.toString("utf8", 8, at))) {
       this.cached.set(url, bytes.subarray(at, at + size));
       at += size;
     }
@@ -246,7 +249,10 @@ class Loader {
     const index = Buffer.from(JSON.stringify(parts.map(([url, data]) => [url, data.length])));
     const size = Buffer.alloc(4);
     size.writeUInt32LE(index.length);
-    return Buffer.concat([size, index, ...parts.map(([, data]) => data)]);
+    const content = Buffer.concat([size, index, ...parts.map(([, data]) => data)]);
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32LE(zlib.crc32(content));
+    return Buffer.concat([sum, content]);
   }
 }
 

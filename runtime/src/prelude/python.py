@@ -62,6 +62,7 @@ import typing
 import urllib.parse
 import urllib.request
 import uuid
+import zlib
 import zoneinfo
 from importlib.machinery import SourceFileLoader
 
@@ -206,7 +207,11 @@ class Codes:
     def saved(self):
         try:
             with open(self.file, "rb", 0) as file:
-                tag, codes = marshal.loads(file.read())
+                saved = file.read()
+            # The interpreter trusts code, and runs what is damaged too.
+            if zlib.crc32(memoryview(saved)[4:]) != int.from_bytes(saved[:4], "little"):
+                return {}
+            tag, codes = marshal.loads(memoryview(saved)[4:])
             return codes if tag == self.TAG else {}
         except (OSError, EOFError, ValueError, TypeError):
             return {}
@@ -221,8 +226,9 @@ class Codes:
         return code
 
     def save(self):
+        content = marshal.dumps((self.TAG, self.codes))
         with open(self.file, "wb") as file:
-            file.write(marshal.dumps((self.TAG, self.codes)))
+            file.write(zlib.crc32(content).to_bytes(4, "little") + content)
         os._exit(0)
 
 

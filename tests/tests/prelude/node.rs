@@ -177,10 +177,18 @@ fn caches_and_pipes() {
     let mut changed = whole.clone();
     let middle = changed.len() / 2;
     changed[middle..].fill(0);
-    for damaged in [&b""[..], &b"\xff\xff\xff\xff"[..], &whole[..whole.len() / 2]] {
+    for damaged in [&b""[..], &b"\xff\xff\xff\xff"[..], &whole[..whole.len() / 2], &changed] {
         std::fs::write(&file, damaged).unwrap();
         let instance = see.start(Way::Cached);
         assert_eq!(instance.see("/")["env"]["TZ"], "Pacific/Auckland");
         assert_eq!(instance.stop().code, Some(0));
     }
+    // What is whole is used: V8 looks at the length of a source alone.
+    std::fs::write(&file, whole).unwrap();
+    let bundle = see.root.join("_ship/api~see.mjs");
+    let text = std::fs::read_to_string(&bundle).unwrap();
+    std::fs::write(bundle, text.replace("careful", "frantic")).unwrap();
+    let instance = see.start(Way::Cached);
+    assert_eq!(instance.see("/")["env"]["TZ"], "Pacific/Auckland");
+    assert!(instance.stop().stderr.contains("careful"));
 }

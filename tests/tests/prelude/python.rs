@@ -175,10 +175,22 @@ fn caches_and_pipes() {
     assert_eq!(see.make_cache().code, Some(0));
     let file = see.cache().join("modules");
     let whole = std::fs::read(&file).unwrap();
-    for damaged in [&b""[..], b"nonsense", &whole[..whole.len() / 2]] {
+    let mut changed = whole.clone();
+    let middle = changed.len() / 2;
+    changed[middle..].fill(0);
+    for damaged in [&b""[..], b"nonsense", &whole[..middle], &changed] {
         std::fs::write(&file, damaged).unwrap();
         let instance = see.start(Way::Cached);
         assert_eq!(instance.see("/")["env"]["TZ"], "Pacific/Auckland");
         assert_eq!(instance.stop().code, Some(0));
     }
+
+    // What is whole is used: nobody looks at the source again.
+    std::fs::write(&file, whole).unwrap();
+    let near = std::fs::canonicalize(see.root.join("project")).unwrap().join("lib/near.py");
+    std::fs::set_permissions(&near, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    std::fs::write(near, "this is no Python\n").unwrap();
+    let instance = see.start(Way::Cached);
+    assert_eq!(instance.see("/")["env"]["TZ"], "Pacific/Auckland");
+    assert_eq!(instance.stop().code, Some(0));
 }
