@@ -18,6 +18,7 @@
 //! | `trunk` | one connection for small exchanges of many requests |
 //! | `wire` | HTTP/1.1 itself, without any I/O |
 //! | `interpreter` | the programs that run artifacts in Node and Python |
+//! | `prelude` | what those programs do before it is known which function they will run |
 //! | `output`, `journal` | what functions print, as log records |
 //! | `linux` | everything that asks the operating system, and the only `unsafe` code of the project |
 //!
@@ -37,6 +38,7 @@ mod linux;
 mod network;
 mod output;
 mod pool;
+mod prelude;
 mod pressure;
 mod request;
 mod runtime;
