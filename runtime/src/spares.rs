@@ -3,8 +3,8 @@
 //! There is a shelf for each kind of process that was ever needed. Whoever takes from a shelf has it filled again in the
 //! background; a shelf that was found empty gets larger, and one that is left alone shrinks back.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +20,7 @@ use crate::linux::cgroup::ControlGroups;
 use crate::linux::folder::RunFolder;
 use crate::linux::nursery::{CellNetwork, Isolation, Recipe};
 use crate::linux::socket;
+use crate::prelude::Prelude;
 
 /// Numbers the passing names of sockets.
 static NEXT_SOCKET: AtomicU64 = AtomicU64::new(0);
@@ -35,6 +36,8 @@ pub(crate) struct Spares {
     /// How much of the machine processes are kept from, once it is known.
     isolation: OnceCell<Isolation>,
     shelves: Mutex<HashMap<Recipe, Shelf>>,
+    /// The preludes whose files have been written.
+    preludes: Mutex<BTreeSet<&'static str>>,
 }
 
 /// Prepared processes of one kind.
@@ -80,6 +83,7 @@ impl Spares {
             least_isolation,
             isolation: OnceCell::new(),
             shelves: Mutex::default(),
+            preludes: Mutex::default(),
         }
     }
 
@@ -101,6 +105,19 @@ impl Spares {
             self.make(&alone(Isolation::Process)).await.map(|_| Isolation::Process)
         };
         self.isolation.get_or_try_init(probe).await.copied()
+    }
+
+    /// The file of a prelude, written when it is first needed.
+    pub(crate) fn prelude(&self, prelude: &Prelude) -> Result<PathBuf, SpawnError> {
+        let path = self.folder.path().join(prelude.file);
+        let mut written = self.preludes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !written.contains(prelude.file) {
+            // That of an earlier version of ship may stand there.
+            std::fs::write(&path, prelude.text)
+                .map_err(|source| SpawnError::Io { action: "write a prelude", source })?;
+            written.insert(prelude.file);
+        }
+        Ok(path)
     }
 
     /// A process of a kind: one that waits, or else one that is made now.

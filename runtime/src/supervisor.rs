@@ -13,10 +13,11 @@ use crate::instance::Instance;
 use crate::interpreter::Command;
 use crate::journal::Journal;
 use crate::linux::cell::{Cell, Ending};
-use crate::linux::nursery::{Assignment, CellNetwork, Document, FUNCTION_ROOT, Isolation, LISTEN_FD, Recipe};
+use crate::linux::nursery::{Assignment, Boot, CellNetwork, Document, FUNCTION_ROOT, Isolation, LISTEN_FD, Recipe};
 use crate::network::{CellConnections, Policy};
 use crate::output::Output;
 use crate::pool::Surroundings;
+use crate::prelude;
 use crate::spec::{FunctionSpec, Reach};
 
 /// The search path of a function: where a system has its programs, whatever the host's own path is.
@@ -44,7 +45,7 @@ pub(crate) async fn start(
         is_executable(&program)?;
     }
     let isolation = surroundings.spares.isolation().await?;
-    let recipe = recipe(spec, surroundings, isolation, &command);
+    let recipe = recipe(spec, surroundings, isolation, &command)?;
     let assignment = assignment(spec, isolation, command)?;
     let Cell { warden, address, stdout, stderr, network } = surroundings.spares.take(&recipe).await?;
     warden.run(assignment, &spec.function.limits)?;
@@ -75,14 +76,25 @@ fn policy(surroundings: &Surroundings) -> Policy {
 }
 
 /// The kind of prepared process that can become the function.
-fn recipe(spec: &FunctionSpec, surroundings: &Surroundings, isolation: Isolation, command: &Command) -> Recipe {
-    Recipe {
-        isolation,
-        network: cell_network(spec, surroundings),
-        artifacts: spec.root.parent().unwrap_or(&spec.root).to_owned(),
-        visible: command.visible.clone(),
-        boot: None,
-    }
+fn recipe(
+    spec: &FunctionSpec,
+    surroundings: &Surroundings,
+    isolation: Isolation,
+    command: &Command,
+) -> Result<Recipe, SpawnError> {
+    let mut visible = command.visible.clone();
+    let boot = match prelude::of(spec.function.runtime) {
+        Some(prelude) if prelude::needs_fresh_process(spec.function.runtime, &spec.env).is_none() => {
+            let file = surroundings.spares.prelude(prelude)?;
+            let file_argument = file.to_string_lossy().into_owned();
+            visible.push(file);
+            let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
+            Some(Boot { program: command.program.clone(), arguments: flags.chain([file_argument]).collect() })
+        }
+        _ => None,
+    };
+    let artifacts = spec.root.parent().unwrap_or(&spec.root).to_owned();
+    Ok(Recipe { isolation, network: cell_network(spec, surroundings), artifacts, visible, boot })
 }
 
 /// Whose network the function sees.

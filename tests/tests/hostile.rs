@@ -64,7 +64,10 @@ fn misbehaving(environment: &TestEnv) -> TestProject {
     let halfway = GO_FUNCTION_AT_GATE.replace("fmt.Fprintln(w, \"finished\")", "os.Exit(3)");
     environment
         .project("bad")
-        .file("ship.toml", "name = \"bad\"\n\n[functions.\"**\"]\nnetwork = \"all\"\n\n[functions.\"api/hang\"]\ntimeout_secs = 2\n")
+        .file(
+            "ship.toml",
+            "name = \"bad\"\n\n[functions.\"**\"]\nnetwork = \"all\"\n\n[functions.\"api/hang\"]\ntimeout_secs = 2\n",
+        )
         .file("public/index.html", "a page")
         .file("api/do.go", MISBEHAVING)
         .file("api/hang.go", silent)

@@ -3,7 +3,7 @@
 //! Most of a cold start is the interpreter's own, and the same for every function. A prelude does all of it ahead, waits, and then
 //! becomes what a fresh start of the function would have been. This is the agreement between a prelude and its host.
 //!
-//! **Start.** `node <NODE_FLAGS> PRELUDE` or `python3 <PYTHON_FLAGS> PRELUDE`, where `PRELUDE` is a file with [`NODE`] or [`PYTHON`] in
+//! **Start.** `node <NODE_FLAGS> PRELUDE` or `python3 <PYTHON_FLAGS> PRELUDE`, where `PRELUDE` is a file with the text of a [`Prelude`] in
 //! it, already inside the sandbox of a function. Its environment is of no importance, but that names that
 //! [`needs_fresh_process`] knows must not be in it.
 //!
@@ -47,17 +47,35 @@
 
 use ship_core::FunctionRuntime;
 
-/// The prelude of Node, 20 or later. A module: to be written to a file whose name ends with `.mjs`.
-pub(crate) const NODE: &str = include_str!("node.mjs");
+/// What a process runs while it waits for its function.
+#[derive(Debug)]
+pub(crate) struct Prelude {
+    /// The name of the file that it is written to.
+    pub(crate) file: &'static str,
+    /// What is in it.
+    pub(crate) text: &'static str,
+    /// What the interpreter is started with in front of the file.
+    pub(crate) flags: &'static [&'static str],
+}
 
-/// The prelude of Python, 3.9 or later.
-pub(crate) const PYTHON: &str = include_str!("python.py");
+/// The prelude of Node, 20 or later. The second flag reaches what Node 20 needs for a code cache; functions do not see it.
+const NODE: Prelude = Prelude {
+    file: "node.mjs",
+    text: include_str!("node.mjs"),
+    flags: &["--enable-source-maps", "--expose-internals"],
+};
 
-/// What `node` is started with in front of [`NODE`]. The second reaches what Node 20 needs for a code cache; functions do not see it.
-pub(crate) const NODE_FLAGS: [&str; 2] = ["--enable-source-maps", "--expose-internals"];
+/// The prelude of Python, 3.9 or later, with the flags that a fresh start has.
+const PYTHON: Prelude = Prelude { file: "python.py", text: include_str!("python.py"), flags: &["-I", "-u", "-B"] };
 
-/// What `python3` is started with in front of [`PYTHON`]: what a fresh start has.
-pub(crate) const PYTHON_FLAGS: [&str; 3] = ["-I", "-u", "-B"];
+/// The prelude of a runtime, if it has one.
+pub(crate) const fn of(runtime: FunctionRuntime) -> Option<&'static Prelude> {
+    match runtime {
+        FunctionRuntime::Node => Some(&NODE),
+        FunctionRuntime::Python => Some(&PYTHON),
+        _ => None,
+    }
+}
 
 /// Names, or their beginnings where a `*` follows, that the C library or OpenSSL reads when a process starts.
 const READ_BY_ALL: [&str; 13] = [
