@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::error::SpawnError;
@@ -20,6 +20,7 @@ use crate::linux::cgroup::ControlGroups;
 use crate::linux::folder::RunFolder;
 use crate::linux::nursery::{CellNetwork, Isolation, Recipe};
 use crate::linux::socket;
+use crate::network::CellConnections;
 use crate::prelude::Prelude;
 
 /// Numbers the passing names of sockets.
@@ -40,9 +41,18 @@ pub(crate) struct Spares {
     preludes: Mutex<BTreeSet<&'static str>>,
 }
 
+/// A process that waits for its function.
+pub(crate) struct Spare {
+    pub(crate) cell: Cell,
+    /// Its network, if it is its own.
+    pub(crate) connections: Option<Arc<CellConnections>>,
+    /// Ends what is done for its network while it waits.
+    _waiting: DropGuard,
+}
+
 /// Prepared processes of one kind.
 struct Shelf {
-    ready: VecDeque<Cell>,
+    ready: VecDeque<Spare>,
     /// How many are being made.
     making: usize,
     /// How many there should be.
@@ -57,9 +67,9 @@ impl Shelf {
     }
 
     /// The one that has waited longest, of those that are still there.
-    fn take(&mut self) -> Option<Cell> {
+    fn take(&mut self) -> Option<Spare> {
         self.needed = Instant::now();
-        let taken = std::iter::from_fn(|| self.ready.pop_front()).find(|cell| !cell.warden.is_gone());
+        let taken = std::iter::from_fn(|| self.ready.pop_front()).find(|spare| !spare.cell.warden.is_gone());
         if self.ready.is_empty() {
             self.target = (self.target + 1).min(SPARES_MOST);
         }
@@ -121,14 +131,14 @@ impl Spares {
     }
 
     /// A process of a kind: one that waits, or else one that is made now.
-    pub(crate) async fn take(self: &Arc<Self>, recipe: &Recipe) -> Result<Cell, SpawnError> {
+    pub(crate) async fn take(self: &Arc<Self>, recipe: &Recipe) -> Result<Spare, SpawnError> {
         let taken = self.shelves().entry(recipe.clone()).or_insert_with(Shelf::new).take();
-        let cell = match taken {
-            Some(cell) => Ok(cell),
+        let spare = match taken {
+            Some(spare) => Ok(spare),
             None => self.make(recipe).await,
         };
         self.fill(recipe);
-        cell
+        spare
     }
 
     /// Has a process of a kind wait from now on.
@@ -140,22 +150,37 @@ impl Spares {
     /// Ends those that wait, and makes no more. Returns when they are gone.
     pub(crate) async fn close(&self) {
         self.stop.cancel();
-        let waiting: Vec<Cell> = self.shelves().drain().flat_map(|(_, shelf)| shelf.ready).collect();
-        for cell in &waiting {
-            cell.warden.kill();
+        let waiting: Vec<Spare> = self.shelves().drain().flat_map(|(_, shelf)| shelf.ready).collect();
+        for spare in &waiting {
+            spare.cell.warden.kill();
         }
-        for cell in &waiting {
-            cell.warden.gone().await;
+        for spare in &waiting {
+            spare.cell.warden.gone().await;
         }
     }
 
-    async fn make(&self, recipe: &Recipe) -> Result<Cell, SpawnError> {
+    async fn make(&self, recipe: &Recipe) -> Result<Spare, SpawnError> {
         let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
         let listener = socket::listen(self.folder.handle(), &name)
             .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
         let groups = self.groups.as_ref().map(ControlGroups::make).transpose();
         let groups = groups.map_err(|source| SpawnError::Io { action: "make a control group", source })?;
-        self.nursery.order(recipe.clone(), listener, groups)?.ready().await
+        let mut cell = self.nursery.order(recipe.clone(), listener, groups)?.ready().await?;
+        let connections = CellConnections::new(std::mem::take(&mut cell.network))
+            .map_err(|source| SpawnError::Io { action: "watch the network of a process", source })?
+            .map(Arc::new);
+        let stop = self.stop.child_token();
+        if let Some(connections) = connections.clone() {
+            // What an interpreter does while it starts may connect to itself.
+            let stopped = stop.clone();
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = stopped.cancelled() => {}
+                    never = connections.serve() => never,
+                }
+            });
+        }
+        Ok(Spare { cell, connections, _waiting: stop.drop_guard() })
     }
 
     /// Fills a shelf in the background.
@@ -193,12 +218,12 @@ impl Spares {
     }
 
     /// Puts what was made on its shelf. False if nothing could be made.
-    fn put(&self, recipe: &Recipe, made: Result<Cell, SpawnError>) -> bool {
+    fn put(&self, recipe: &Recipe, made: Result<Spare, SpawnError>) -> bool {
         let mut shelves = self.shelves();
         let Some(shelf) = shelves.get_mut(recipe) else { return false };
         shelf.making -= 1;
         match made {
-            Ok(cell) => shelf.ready.push_back(cell),
+            Ok(spare) => shelf.ready.push_back(spare),
             // Whoever needs one tries again, and is told.
             Err(error) => {
                 tracing::warn!(%error, "a process could not be prepared");

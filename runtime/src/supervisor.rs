@@ -18,6 +18,7 @@ use crate::network::{CellConnections, Policy};
 use crate::output::Output;
 use crate::pool::Surroundings;
 use crate::prelude;
+use crate::spares::Spare;
 use crate::spec::{FunctionSpec, Reach};
 
 /// The search path of a function: where a system has its programs, whatever the host's own path is.
@@ -30,7 +31,7 @@ const KILLED: i32 = 9;
 pub(crate) struct Child {
     instance: Arc<Instance>,
     journal: Journal,
-    connections: Option<CellConnections>,
+    connections: Option<Arc<CellConnections>>,
 }
 
 /// Has a process run `spec`. Its socket listens already, so requests can be sent at once.
@@ -47,11 +48,12 @@ pub(crate) async fn start(
     let isolation = surroundings.spares.isolation().await?;
     let recipe = recipe(spec, surroundings, isolation, &command)?;
     let assignment = assignment(spec, isolation, command)?;
-    let Cell { warden, address, stdout, stderr, network } = surroundings.spares.take(&recipe).await?;
+    let Spare { cell, connections, .. } = surroundings.spares.take(&recipe).await?;
+    let Cell { warden, address, stdout, stderr, network: _ } = cell;
+    if let Some(connections) = &connections {
+        connections.belong_to(spec.function.limits.network, policy(surroundings), journal.clone());
+    }
     warden.run(assignment, &spec.function.limits)?;
-    let connections =
-        CellConnections::new(network, spec.function.limits.network, policy(surroundings), journal.clone())
-            .map_err(|source| SpawnError::Io { action: "watch the network of the process", source })?;
     let output = Output::new(stdout, stderr, journal.clone())
         .map_err(|source| SpawnError::Io { action: "watch the output of the process", source })?;
     let instance = Arc::new(Instance::new(warden, program, address, output));

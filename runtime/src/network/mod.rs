@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::net::AddressFamily;
@@ -76,42 +76,53 @@ fn is_own(address: SocketAddr) -> bool {
     std::net::UdpSocket::bind(SocketAddr::new(address.ip(), 0)).is_ok()
 }
 
-/// The host's side of a cell's network.
-pub(crate) struct CellConnections {
-    questions: Questions,
-    names: Option<names::NameService>,
+/// What is known of the function whose connections they are.
+#[derive(Debug)]
+struct Owner {
     access: NetworkAccess,
     policy: Policy,
     journal: Journal,
+}
+
+/// The host's side of a cell's network.
+#[derive(Debug)]
+pub(crate) struct CellConnections {
+    questions: Questions,
+    names: Option<names::NameService>,
+    /// Whose they are, once that is known. Until then they lead nowhere outside of the cell.
+    owner: OnceLock<Owner>,
     /// What has been told to the log.
     told: Mutex<HashSet<SocketAddr>>,
 }
 
 impl CellConnections {
     /// Takes what came with a cell: the listener of its filter, and its sockets for questions about names.
-    pub(crate) fn new(
-        descriptors: Vec<OwnedFd>,
-        access: NetworkAccess,
-        policy: Policy,
-        journal: Journal,
-    ) -> io::Result<Option<Self>> {
+    pub(crate) fn new(descriptors: Vec<OwnedFd>) -> io::Result<Option<Self>> {
         let mut descriptors = descriptors.into_iter();
         let Some(listener) = descriptors.next() else { return Ok(None) };
-        let names = match (access, descriptors.next(), descriptors.next()) {
-            (NetworkAccess::None, ..) => None,
-            (_, Some(datagrams), Some(streams)) => Some(names::NameService::new(datagrams, streams)?),
+        let names = match (descriptors.next(), descriptors.next()) {
+            (Some(datagrams), Some(streams)) => Some(names::NameService::new(datagrams, streams)?),
             _ => None,
         };
         let questions = Questions::new(listener)?;
-        Ok(Some(Self { questions, names, access, policy, journal, told: Mutex::default() }))
+        Ok(Some(Self { questions, names, owner: OnceLock::new(), told: Mutex::default() }))
+    }
+
+    /// Says whose they are.
+    pub(crate) fn belong_to(&self, access: NetworkAccess, policy: Policy, journal: Journal) {
+        let _ = self.owner.set(Owner { access, policy, journal });
+    }
+
+    fn may_ask_for_names(&self) -> bool {
+        self.owner.get().is_some_and(|owner| owner.access != NetworkAccess::None)
     }
 
     /// Makes connections and answers questions about names until it is dropped.
     pub(crate) async fn serve(&self) -> ! {
         let (calls, names) = tokio::join!(self.serve_calls(), async {
             match &self.names {
-                Some(names) => names.serve().await,
-                None => std::future::pending().await,
+                Some(names) if self.may_ask_for_names() => names.serve().await,
+                _ => std::future::pending().await,
             }
         });
         match (calls, names) {}
@@ -147,7 +158,10 @@ impl CellConnections {
         let destination = Destination::read(&call.address).ok_or_else(|| os_error(libc::EINVAL))?;
         let is_stream = dial::is_stream(call.socket.as_fd())?;
         let verdict = match &destination {
-            Destination::Internet(address) => self.policy.judge(self.access, *address, is_own),
+            Destination::Internet(address) => match self.owner.get() {
+                Some(owner) => owner.policy.judge(owner.access, *address, is_own),
+                None => Policy::default().judge(NetworkAccess::None, *address, is_own),
+            },
             // Taking a connection back would leave a socket of the host's network without one.
             Destination::Other(libc::AF_UNSPEC) if is_stream => return Err(os_error(libc::EAFNOSUPPORT)),
             Destination::Path(_) | Destination::Other(_) => Verdict::Inside,
@@ -219,11 +233,12 @@ impl CellConnections {
 
     /// Tells the log of a connection that was refused, so that nobody has to guess why it does not work.
     fn tell_refusal(&self, address: SocketAddr) {
+        let Some(owner) = self.owner.get() else { return };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() < MOST_REMARKS && told.insert(address) {
-            let access = self.access;
+            let access = owner.access;
             let message = format!("The function may not connect to {address}: its network is `{access}`.");
-            self.journal.remark(Vec::new(), message);
+            owner.journal.remark(Vec::new(), message);
         }
     }
 }

@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 65_535;
 
 /// Answers the questions of one cell.
+#[derive(Debug)]
 pub(super) struct NameService {
     datagrams: Arc<UdpSocket>,
     streams: TcpListener,
