@@ -25,6 +25,12 @@ pub struct HostStatus {
     /// When it started to serve.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
+    /// How much of the machine functions are kept from here: `sandbox` or `process`; nothing where none can be started.
+    #[serde(default)]
+    pub isolation: Option<String>,
+    /// What limits their memory, processes and processor time: `cgroup v2`, `cgroup v1`, or nothing.
+    #[serde(default)]
+    pub control_groups: Option<String>,
     /// How many projects there are.
     pub projects: u64,
     /// How many deployments there are.

@@ -49,6 +49,9 @@ pub enum HostError {
     /// There are no threads to answer visitors on.
     #[error("visitors cannot be given threads of their own")]
     Cores(#[source] std::io::Error),
+    /// Functions cannot be kept from the machine as the operator wants.
+    #[error("functions cannot have a sandbox on this machine")]
+    Isolation(#[source] ship_runtime::SpawnError),
     /// Functions cannot be run.
     #[error(transparent)]
     Runtime(#[from] ship_runtime::RuntimeError),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach};
-use ship_runtime::{LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
+use ship_runtime::{Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -94,6 +94,9 @@ impl Host {
             interpreters: options.interpreters.clone(),
             drain_timeout: options.drain,
         })?;
+        if options.least_isolation == Isolation::Sandbox {
+            runtime.isolation().await.map_err(HostError::Isolation)?;
+        }
         let sink = Arc::clone(&journal) as Arc<dyn LogSink>;
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
         let urls = Urls::new(&options.domain, sites_address);

@@ -13,6 +13,7 @@
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `spares` | processes that are prepared before anybody needs them |
 //! | `network` | where functions may connect to |
+//! | `code_cache` | what interpreters compile functions to |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
 //! | `vigil` | staying awake while calls follow each other closely |
 //! | `trunk` | one connection for small exchanges of many requests |
@@ -26,6 +27,7 @@
 //! and never forks the host.
 
 mod body;
+mod code_cache;
 mod connection;
 mod error;
 mod instance;
@@ -55,6 +57,7 @@ pub use body::{BodyError, BoxError, FunctionBody};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
 pub use life::InstanceState;
+pub use linux::cgroup::ControlGroupVersion;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use pressure::MemoryReading;
 pub use runtime::Runtime;

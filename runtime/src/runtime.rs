@@ -12,10 +12,12 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::body::{BoxError, FunctionBody};
+use crate::code_cache::CodeCaches;
 use crate::error::{InvokeError, RuntimeError, SpawnError, StartError};
 use crate::invoke;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::cell::Nursery;
+use crate::linux::cgroup::ControlGroupVersion;
 use crate::linux::folder::RunFolder;
 use crate::linux::nursery::Isolation;
 use crate::linux::spawn;
@@ -55,6 +57,11 @@ impl Runtime {
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         spawn::keep_inherited_descriptors().map_err(RuntimeError::Descriptors)?;
         let folder = Arc::new(RunFolder::open(&options.socket_dir)?);
+        let caches = CodeCaches::open(folder.path().join("code")).map_err(|source| RuntimeError::Folder {
+            action: "keep code in",
+            path: folder.path().to_owned(),
+            source,
+        })?;
         let tasks = TaskTracker::new();
         let surroundings = Surroundings {
             spares: Arc::new(Spares::new(
@@ -63,6 +70,7 @@ impl Runtime {
                 folder,
                 tasks.clone(),
             )),
+            caches,
             reach: options.reach,
             logs: options.logs,
             interpreters: options.interpreters,
@@ -105,6 +113,11 @@ impl Runtime {
     /// How much of the machine functions are kept from here, found out by making a process that is kept from all of it.
     pub async fn isolation(&self) -> Result<Isolation, SpawnError> {
         self.inner.surroundings.spares.isolation().await
+    }
+
+    /// What limits the memory, the processes and the processor time of functions here, if anything does.
+    pub fn control_groups(&self) -> Option<ControlGroupVersion> {
+        self.inner.surroundings.spares.control_groups()
     }
 
     /// Starts an instance if there is none, without waiting for it.

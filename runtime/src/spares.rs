@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::SpawnError;
 use crate::limits::{SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE};
 use crate::linux::cell::{Cell, Nursery};
-use crate::linux::cgroup::ControlGroups;
+use crate::linux::cgroup::{ControlGroupVersion, ControlGroups};
 use crate::linux::folder::RunFolder;
 use crate::linux::nursery::{CellNetwork, Isolation, Recipe};
 use crate::linux::socket;
@@ -104,6 +104,7 @@ impl Spares {
                 isolation,
                 network: CellNetwork::Own,
                 artifacts: self.folder.path().to_owned(),
+                caches: self.folder.path().to_owned(),
                 visible: Vec::new(),
                 boot: None,
             };
@@ -115,6 +116,11 @@ impl Spares {
             self.make(&alone(Isolation::Process)).await.map(|_| Isolation::Process)
         };
         self.isolation.get_or_try_init(probe).await.copied()
+    }
+
+    /// What limits the resources of processes here, if anything does.
+    pub(crate) fn control_groups(&self) -> Option<ControlGroupVersion> {
+        self.groups.as_ref().map(|groups| groups.version())
     }
 
     /// The file of a prelude, written when it is first needed.
@@ -139,12 +145,6 @@ impl Spares {
         };
         self.fill(recipe);
         spare
-    }
-
-    /// Has a process of a kind wait from now on.
-    pub(crate) fn prepare(self: &Arc<Self>, recipe: &Recipe) {
-        self.shelves().entry(recipe.clone()).or_insert_with(Shelf::new);
-        self.fill(recipe);
     }
 
     /// Ends those that wait, and makes no more. Returns when they are gone.

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ship_core::{FunctionRuntime, NetworkAccess, RequestId};
 use tokio::time::{Instant, sleep_until};
 
+use crate::code_cache::CodeCaches;
 use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
 use crate::interpreter::Command;
 use crate::journal::Journal;
 use crate::linux::cell::{Cell, Ending};
-use crate::linux::nursery::{Assignment, Boot, CellNetwork, Document, FUNCTION_ROOT, Isolation, LISTEN_FD, Recipe};
+use crate::linux::nursery::{
+    Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
+    LISTEN_FD, Recipe,
+};
 use crate::network::{CellConnections, Policy};
 use crate::output::Output;
 use crate::pool::Surroundings;
@@ -36,8 +41,8 @@ pub(crate) struct Child {
 
 /// Has a process run `spec`. Its socket listens already, so requests can be sent at once.
 pub(crate) async fn start(
-    spec: &FunctionSpec,
-    surroundings: &Surroundings,
+    spec: &Arc<FunctionSpec>,
+    surroundings: &Arc<Surroundings>,
     journal: Journal,
 ) -> Result<Child, SpawnError> {
     let command = installed(surroundings, spec.function.runtime).await?;
@@ -47,7 +52,10 @@ pub(crate) async fn start(
     }
     let isolation = surroundings.spares.isolation().await?;
     let recipe = recipe(spec, surroundings, isolation, &command)?;
-    let assignment = assignment(spec, isolation, command)?;
+    let cache_name = recipe.boot.as_ref().and_then(|_| CodeCaches::name(spec, &command));
+    let cache = cache_name.as_deref().and_then(|name| surroundings.caches.find(name));
+    let cache_to_make = if cache.is_some() { None } else { cache_name };
+    let assignment = assignment(spec, isolation, command, cache.map(CodeCache::Made))?;
     let Spare { cell, connections, .. } = surroundings.spares.take(&recipe).await?;
     let Cell { warden, address, stdout, stderr, network: _ } = cell;
     if let Some(connections) = &connections {
@@ -57,6 +65,14 @@ pub(crate) async fn start(
     let output = Output::new(stdout, stderr, journal.clone())
         .map_err(|source| SpawnError::Io { action: "watch the output of the process", source })?;
     let instance = Arc::new(Instance::new(warden, program, address, output));
+    if let Some(name) = cache_to_make {
+        let (spec, surroundings, instance) = (Arc::clone(spec), Arc::clone(surroundings), Arc::clone(&instance));
+        surroundings.tasks.clone().spawn(async move {
+            if let Err(error) = make_cache(name, &spec, &surroundings, &instance).await {
+                tracing::warn!(%error, function = %spec.function.name, "a function's code could not be kept");
+            }
+        });
+    }
     Ok(Child { instance, journal, connections })
 }
 
@@ -96,7 +112,8 @@ fn recipe(
         _ => None,
     };
     let artifacts = spec.root.parent().unwrap_or(&spec.root).to_owned();
-    Ok(Recipe { isolation, network: cell_network(spec, surroundings), artifacts, visible, boot })
+    let caches = surroundings.caches.folder().to_owned();
+    Ok(Recipe { isolation, network: cell_network(spec, surroundings), artifacts, caches, visible, boot })
 }
 
 /// Whose network the function sees.
@@ -108,7 +125,12 @@ const fn cell_network(spec: &FunctionSpec, surroundings: &Surroundings) -> CellN
 }
 
 /// What makes a prepared process the function.
-fn assignment(spec: &FunctionSpec, isolation: Isolation, command: Command) -> Result<Assignment, SpawnError> {
+fn assignment(
+    spec: &FunctionSpec,
+    isolation: Isolation,
+    command: Command,
+    cache: Option<CodeCache>,
+) -> Result<Assignment, SpawnError> {
     let layers = spec.function.layers.iter().map(|layer| spec.root.with_file_name(layer.digest.to_hex())).collect();
     let inside = match isolation {
         Isolation::Sandbox => FUNCTION_ROOT.into(),
@@ -119,12 +141,50 @@ fn assignment(spec: &FunctionSpec, isolation: Isolation, command: Command) -> Re
         env: environment(spec, &command)?,
         program: command.program,
         arguments: command.arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        code_cache: cache.as_ref().map(|cache| cache_inside(cache, isolation)),
+        make_code_cache: matches!(cache, Some(CodeCache::ToMake(_))),
     };
     let limits = &spec.function.limits;
     // It is memory, and a function that fills it should hear of that before it is ended for it.
     let tmp_mb = limits.tmp_mb.min(limits.memory_mb / 2).max(1);
     let (max_files, max_processes) = (limits.max_files.into(), limits.max_processes.into());
-    Ok(Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, document })
+    Ok(Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, cache, document })
+}
+
+/// A cache's folder as the function sees it.
+fn cache_inside(cache: &CodeCache, isolation: Isolation) -> PathBuf {
+    match (isolation, cache) {
+        (Isolation::Sandbox, CodeCache::Made(_)) => CACHE_ROOT.into(),
+        (Isolation::Sandbox, CodeCache::ToMake(_)) => FRESH_CACHE_ROOT.into(),
+        (Isolation::Process, CodeCache::Made(path) | CodeCache::ToMake(path)) => path.clone(),
+    }
+}
+
+/// Has a process of the function fill its cache of code, once it was seen that the function starts.
+async fn make_cache(
+    name: String,
+    spec: &FunctionSpec,
+    surroundings: &Surroundings,
+    instance: &Instance,
+) -> Result<(), SpawnError> {
+    tokio::select! {
+        _ = instance.became_ready() => {}
+        _ = instance.ended() => return Ok(()),
+    }
+    let Some(unfinished) = surroundings.caches.begin(&name).await else { return Ok(()) };
+    let command = installed(surroundings, spec.function.runtime).await?;
+    let isolation = surroundings.spares.isolation().await?;
+    let recipe = recipe(spec, surroundings, isolation, &command)?;
+    let cache = CodeCache::ToMake(unfinished.folder().to_owned());
+    let assignment = assignment(spec, isolation, command, Some(cache))?;
+    let Spare { cell, .. } = surroundings.spares.take(&recipe).await?;
+    cell.warden.run(assignment, &spec.function.limits)?;
+    let patience = Duration::from_secs(u64::from(spec.function.limits.init_timeout_secs));
+    if tokio::time::timeout(patience, cell.warden.ended()).await == Ok(Ending::Exited(ExitStatus::Code(0))) {
+        cell.warden.gone().await;
+        unfinished.keep().map_err(|source| SpawnError::Io { action: "keep a cache of code", source })?;
+    }
+    Ok(())
 }
 
 /// Whether a program is there and can be executed, which is known sooner here than in its process.

@@ -31,6 +31,16 @@ pub enum ControlGroupVersion {
     One,
 }
 
+impl ControlGroupVersion {
+    /// The words used in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Two => "cgroup v2",
+            Self::One => "cgroup v1",
+        }
+    }
+}
+
 /// The groups of a host's functions.
 #[derive(Debug)]
 pub(crate) struct ControlGroups {

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use lease::Lease;
 use roster::{Admission, InstanceNumber, Overtime, Released, Roster, Slot};
 
+use crate::code_cache::CodeCaches;
 use crate::connection::Connection;
 use crate::error::{Failure, InvokeError, SpawnError};
 use crate::instance::{EndReason, Instance};
@@ -39,6 +40,7 @@ use crate::trunk::{Driver, Trunk};
 /// What all pools of a runtime share.
 pub(crate) struct Surroundings {
     pub(crate) spares: Arc<Spares>,
+    pub(crate) caches: CodeCaches,
     /// Where they may connect to.
     pub(crate) reach: Reach,
     pub(crate) logs: Arc<dyn LogSink>,

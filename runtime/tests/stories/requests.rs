@@ -37,6 +37,8 @@ async fn interpreters_by_path() {
     let runtime = Runtime::new(RuntimeOptions { interpreters: Interpreters::new([folder.clone()]), ..usual }).unwrap();
     let mut spec = stage.function();
     spec.function.runtime = FunctionRuntime::Python;
+    // A process that was prepared was called with its prelude; what has this variable is started afresh.
+    spec.env = vec![("LANG".to_owned(), "C".to_owned())];
     let request = Request::get("/about").header("host", "site.test").body(Empty::<Bytes>::new()).unwrap();
     let about = text(runtime.invoke(&Arc::new(spec), fresh_id(), request).await.unwrap()).await.unwrap();
     let expected = format!(r#"argv ["{}/python3", "-I", "-u", "-B", "launcher.py"]"#, folder.display());

@@ -29,8 +29,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 pub use order::Isolation;
-pub(crate) use order::{Assignment, Boot, CellNetwork, Command, Document, Order, Recipe, Report};
-pub(crate) use world::FUNCTION_ROOT;
+pub(crate) use order::{Assignment, Boot, CellNetwork, CodeCache, Command, Document, Order, Recipe, Report};
+pub(crate) use world::{CACHE_ROOT, FRESH_CACHE_ROOT, FUNCTION_ROOT};
 
 /// The descriptor on which a function finds its listening socket. `SHIP_LISTEN_FD` tells it so.
 pub(crate) const LISTEN_FD: i32 = 3;

@@ -41,6 +41,8 @@ pub(crate) struct Recipe {
     pub(crate) network: CellNetwork,
     /// The folder below which functions' folders stand. None of it can be seen but the function's own.
     pub(crate) artifacts: PathBuf,
+    /// The folder below which caches of code stand. None of it can be seen but the function's own.
+    pub(crate) caches: PathBuf,
     /// Files and folders that can be seen beside the system's: those of an interpreter.
     pub(crate) visible: Vec<PathBuf>,
     /// What runs in the cell while it waits; the function's own program is started when it is known, if there is none.
@@ -85,8 +87,19 @@ pub(crate) struct Assignment {
     pub(crate) max_processes: u64,
     /// The size of its `/tmp`, in MiB.
     pub(crate) tmp_mb: u32,
+    /// Its cache of code, if it has one or is to make one.
+    pub(crate) cache: Option<CodeCache>,
     /// What its program reads on descriptor 4.
     pub(crate) document: Document,
+}
+
+/// A folder with compiled code.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum CodeCache {
+    /// It is there.
+    Made(PathBuf),
+    /// The function is to fill it, and to end.
+    ToMake(PathBuf),
 }
 
 /// What the program that waits in a cell is told.
@@ -100,6 +113,12 @@ pub(crate) struct Document {
     pub(crate) program: PathBuf,
     /// The arguments behind the program.
     pub(crate) arguments: Vec<String>,
+    /// Where the program finds its cache of code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code_cache: Option<PathBuf>,
+    /// Whether it is to fill it, and to end.
+    #[serde(default)]
+    pub(crate) make_code_cache: bool,
 }
 
 /// What a cell tells the host.

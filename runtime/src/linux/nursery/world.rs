@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
-use super::order::{Assignment, CellNetwork, Recipe};
+use super::order::{Assignment, CellNetwork, CodeCache, Recipe};
 use super::{Naming, Trouble};
 
 /// Where a function's folder is seen. Lambda has it there, and so have others that run its artifacts.
@@ -27,6 +27,12 @@ const USUAL_TMP_MB: u32 = 256;
 
 /// Where layers are seen: links in a function's folder lead to its neighbours.
 const LAYERS_ROOT: &str = "/var";
+
+/// Where a cache of code is seen.
+pub(crate) const CACHE_ROOT: &str = "/var/code";
+
+/// Where one is seen that is to be filled: what is below `/tmp` can be written to.
+pub(crate) const FRESH_CACHE_ROOT: &str = "/tmp/code";
 
 /// Where the host's folder of functions is, until it is covered.
 const COVERED: &str = ".ship";
@@ -129,6 +135,20 @@ impl World {
             fs::create_dir(&place).while_trying("make a place for a layer")?;
             self.bind(layer, &place)?;
         }
+        match &assignment.cache {
+            Some(CodeCache::Made(cache)) => {
+                let place = Path::new(CACHE_ROOT);
+                fs::create_dir(place).while_trying("make a place for a cache")?;
+                self.bind_cache(cache, place)?;
+                protect(CWD, place, ATTR_RDONLY, Depth::This).while_trying("protect a cache")?;
+            }
+            Some(CodeCache::ToMake(cache)) => {
+                let place = Path::new(FRESH_CACHE_ROOT);
+                fs::create_dir(place).while_trying("make a place for a cache")?;
+                self.bind_cache(cache, place)?;
+            }
+            None => {}
+        }
         protect(CWD, Path::new(LAYERS_ROOT), ATTR_RDONLY, Depth::This).while_trying("protect the function's folder")?;
         if assignment.tmp_mb != USUAL_TMP_MB {
             let size = CString::new(format!("size={}m", assignment.tmp_mb))
@@ -143,6 +163,12 @@ impl World {
             "mode=000,size=4k,nr_inodes=2",
             MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV,
         )
+    }
+
+    fn bind_cache(&self, folder: &Path, place: &Path) -> Result<(), Trouble> {
+        let name = folder.file_name().ok_or_else(|| outside(folder)).while_trying("find a cache")?;
+        let source = Path::new("/").join(COVERED).join("caches").join(name);
+        rustix::mount::mount_bind(&source, place).while_trying("show a cache")
     }
 
     fn bind(&self, folder: &Path, place: &Path) -> Result<(), Trouble> {
@@ -189,6 +215,9 @@ fn pieces(recipe: &Recipe) -> Result<Vec<Piece>, Trouble> {
     }
     let functions = Path::new(COVERED).join("functions");
     pieces.push(Piece::take(&recipe.artifacts, functions, read_only)?);
+    // What is filled is written to; what is used is protected where it is shown.
+    let caches = Path::new(COVERED).join("caches");
+    pieces.push(Piece::take(&recipe.caches, caches, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC)?);
     Ok(pieces)
 }
 
