@@ -7,6 +7,7 @@ import * as modules from "node:module";
 import net from "node:net";
 import "node:os";
 import v8 from "node:v8";
+import vm from "node:vm";
 import zlib from "node:zlib";
 
 const ASSIGNMENT_FD = 4;
@@ -22,9 +23,18 @@ async function main() {
   const loader = fasterLoader();
   await loader?.rehearse();
   await new Promise(setImmediate);
+  emptyNursery();
   const text = readFileSync(ASSIGNMENT_FD, "utf8");
   if (text === "") process.exit(0);
   await become(JSON.parse(text), loader);
+}
+
+// What the rehearsals left would be collected while the first visitor waits.
+function emptyNursery() {
+  v8.setFlagsFromString("--expose-gc");
+  const collect = vm.runInNewContext("gc");
+  v8.setFlagsFromString("--no-expose-gc");
+  collect({ type: "minor" });
 }
 
 async function become({ root, env, code_cache: cache, make_code_cache: isMaking = false }, loader) {
@@ -123,7 +133,7 @@ function closeInside() {
   BuiltinModule.setRealmAllowRequireByUsers(names);
   const Module = modules.default;
   Module.builtinModules = Object.freeze(Module.builtinModules.filter((name) => !name.startsWith("internal/")));
-  modules.syncBuiltinESMExports();
+  BuiltinModule.map.get("module").syncExports();
 }
 
 class Loader {

@@ -15,11 +15,23 @@ use ship_tests::{TestEnv, TestProject};
 const NODE_PRELUDE: &str = include_str!("../../../runtime/src/prelude/node.mjs");
 const PYTHON_PRELUDE: &str = include_str!("../../../runtime/src/prelude/python.py");
 
-/// Puts the listener, which arrives as the standard input, on 3, and the assignment on 4 if there is one.
-const PREPARED: &str = r#"exec "$@" 3<&0 4<"$0" </dev/null"#;
-/// The same with a socket to the host on 5, and no listener.
-const ZYGOTE: &str = r#"exec "$@" 5<&0 4<"$0" </dev/null"#;
-const FRESH: &str = r#"exec "$@" 3<&0 </dev/null"#;
+/// Puts what arrives as the standard input on a descriptor, the pipe with a name on 4 if there is one, and executes the rest.
+const PLACE: &str = r#"
+import os, signal, sys
+place, pipe, *command = sys.argv[1:]
+os.dup2(0, int(place))
+if pipe:
+    os.dup2(os.open(pipe, os.O_RDONLY), 4)
+    os.set_inheritable(4, True)
+os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+for number in (signal.SIGPIPE, signal.SIGXFSZ):
+    signal.signal(number, signal.SIG_DFL)
+os.execvp(command[0], command)
+"#;
+
+/// Where an instance has its listener, and a zygote its socket to the host.
+const LISTENER: &str = "3";
+const HOST: &str = "5";
 
 /// The functions of a project, built and laid out.
 pub(crate) struct Functions {
@@ -134,22 +146,22 @@ impl Function {
         let variables = variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap()));
         let command: Vec<String> =
             ["env".to_owned(), "-i".to_owned()].into_iter().chain(variables).chain(arguments).collect();
-        Instance::start(FRESH, "fresh", &command, &self.root, None)
+        Instance::start(LISTENER, "", &command, &self.root, None)
     }
 
     /// Starts a process that waits for an assignment.
     pub(crate) fn prepare(&self) -> Prepared {
-        self.prepare_with(PREPARED, None)
+        self.prepare_with(LISTENER, None)
     }
 
     /// Starts a process that forks the instances when `host` asks it to.
     pub(crate) fn zygote(&self, host: OwnedFd) -> Instance {
         let mut assignment = self.assignment();
         assignment["zygote"] = json!(true);
-        self.prepare_with(ZYGOTE, Some(host)).assign(&assignment)
+        self.prepare_with(HOST, Some(host)).assign(&assignment)
     }
 
-    fn prepare_with(&self, script: &str, stdin: Option<OwnedFd>) -> Prepared {
+    fn prepare_with(&self, place: &str, stdin: Option<OwnedFd>) -> Prepared {
         let assignment = tempfile::tempdir().unwrap();
         let pipe = assignment.path().join("assignment");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -160,7 +172,7 @@ impl Function {
         }
         let prelude = self.preludes.join(if self.is_node { "prelude.mjs" } else { "prelude.py" });
         command.push(prelude.to_str().unwrap().to_owned());
-        let instance = Instance::start(script, pipe.to_str().unwrap(), &command, Path::new("/"), stdin);
+        let instance = Instance::start(place, pipe.to_str().unwrap(), &command, Path::new("/"), stdin);
         let pipe = fs::File::options().write(true).open(pipe).unwrap();
         Prepared { instance, pipe }
     }
@@ -206,12 +218,12 @@ pub(crate) struct Outcome {
 }
 
 impl Instance {
-    fn start(script: &str, name: &str, command: &[String], folder: &Path, stdin: Option<OwnedFd>) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let socket = place.path().join("s");
+    fn start(place: &str, pipe: &str, command: &[String], folder: &Path, stdin: Option<OwnedFd>) -> Self {
+        let folder_of_socket = tempfile::tempdir().unwrap();
+        let socket = folder_of_socket.path().join("s");
         let listener = UnixListener::bind(&socket).unwrap();
-        let mut process = Command::new("/bin/sh")
-            .args(["-c", script, name])
+        let mut process = Command::new("python3")
+            .args(["-I", "-S", "-c", PLACE, place, pipe])
             .args(command)
             .current_dir(folder)
             .stdin(Stdio::from(stdin.unwrap_or(OwnedFd::from(listener))))
@@ -220,7 +232,7 @@ impl Instance {
             .spawn()
             .unwrap();
         let printed = [read(process.stdout.take().unwrap()), read(process.stderr.take().unwrap())];
-        Self { process, socket, printed, _folder: place }
+        Self { process, socket, printed, _folder: folder_of_socket }
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -163,4 +163,5 @@ fn what_cannot_be_forked() {
     let project = environment.project("other").file("api/shadows.py", shadows).file("queue.py", "WHOSE = 1\n");
     let shadows = Zygote::start(&Functions::of(&environment, &project).place("shadows"));
     assert_eq!(shadows.said(), json!({ "error": "the project replaces modules of the standard library" }));
+    assert_eq!(shadows.process.ended().code, Some(0));
 }
