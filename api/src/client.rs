@@ -13,8 +13,9 @@ pub use self::transport::{ClientError, ClientOptions};
 pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
-    AliasMoveView, DeploymentDetail, DeploymentList, HostStatus, MissingBlobs, MissingBlobsRequest, ProjectList,
-    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest, UploadReport,
+    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, HostStatus, MissingBlobs, MissingBlobsRequest,
+    ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest,
+    UploadReport,
 };
 
 /// A connection to the control API of one host.
@@ -108,8 +109,9 @@ impl Client {
         &self,
         project: &ProjectName,
         reference: &DeploymentReference,
+        check: CheckFunctions,
     ) -> Result<AliasMoveView, ClientError> {
-        let request = PromoteRequest { deployment: reference.to_string() };
+        let request = PromoteRequest { deployment: reference.to_string(), check };
         self.transport.ask(Method::POST, &format!("/v1/projects/{project}/promote"), Some(&request)).await
     }
 
@@ -118,8 +120,9 @@ impl Client {
         &self,
         project: &ProjectName,
         to: Option<&DeploymentReference>,
+        check: CheckFunctions,
     ) -> Result<AliasMoveView, ClientError> {
-        let request = RollbackRequest { deployment: to.map(ToString::to_string) };
+        let request = RollbackRequest { deployment: to.map(ToString::to_string), check };
         self.transport.ask(Method::POST, &format!("/v1/projects/{project}/rollback"), Some(&request)).await
     }
 }

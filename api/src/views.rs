@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use ship_core::{
-    BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, ProjectName, Target,
+    BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, NetworkAccess,
+    ProjectName, Target, WarmSchedule,
 };
 use utoipa::ToSchema;
 
@@ -24,6 +25,12 @@ pub struct HostStatus {
     /// When it started to serve.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
+    /// How much of the machine functions are kept from here: `sandbox` or `process`; nothing where none can be started.
+    #[serde(default)]
+    pub isolation: Option<String>,
+    /// What limits their memory, processes and processor time: `cgroup v2`, `cgroup v1`, or nothing.
+    #[serde(default)]
+    pub control_groups: Option<String>,
     /// How many projects there are.
     pub projects: u64,
     /// How many deployments there are.
@@ -43,7 +50,7 @@ pub struct InstanceView {
     pub function: FunctionName,
     /// Its process id.
     pub pid: u32,
-    /// What it does: `starting`, `ready`, `draining`.
+    /// What it does: `starting`, `ready`, `busy`, `draining`, `stopping`.
     pub state: String,
     /// How many requests it works on.
     pub in_flight: u32,
@@ -117,15 +124,23 @@ pub enum Republish {
     Always,
 }
 
-/// Whether functions are started before a deployment becomes visible.
+/// Whether functions are started before a name leads to their deployment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckFunctions {
-    /// Each must start and answer, or nothing is published.
+    /// Each must start and answer, or nothing moves.
     #[default]
     Start,
     /// They are started by their first request.
     Skip,
+}
+
+impl CheckFunctions {
+    /// Whether it need not be said. Hosts of earlier versions do not know the word.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_start(&self) -> bool {
+        *self == Self::Start
+    }
 }
 
 /// A published deployment.
@@ -236,10 +251,99 @@ pub struct FunctionView {
     /// The size of its artifact in bytes.
     pub size_bytes: u64,
     /// What it may use.
-    #[schema(value_type = Object)]
-    pub limits: FunctionLimits,
+    pub limits: LimitsView,
+    /// When other numbers of instances are kept than its limits say.
+    #[serde(default)]
+    pub warm: Vec<WarmView>,
     /// Its instances that run now.
     pub instances: Vec<InstanceView>,
+}
+
+/// What a function may use, every limit, in the words and units of `ship.toml`.
+#[derive(Clone, Copy, PartialEq, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(default)]
+pub struct LimitsView {
+    /// Seconds until a response begins, and between its pieces.
+    pub timeout_secs: u32,
+    /// Seconds from the start of an instance until it answers.
+    pub init_timeout_secs: u32,
+    /// Memory of an instance, in MiB.
+    pub memory_mb: u32,
+    /// Processors of an instance; none is no quota.
+    #[schema(example = 0.5)]
+    pub cpu: Option<f64>,
+    /// The largest body of a request, in MiB; none is no bound.
+    pub max_body_mb: Option<u32>,
+    /// Processes and threads of an instance.
+    pub max_processes: u32,
+    /// Open descriptors of a process.
+    pub max_files: u32,
+    /// The size of `/tmp`, in MiB.
+    pub tmp_mb: u32,
+    /// Where it may connect to.
+    #[schema(value_type = String, example = "public")]
+    pub network: NetworkAccess,
+    /// Requests at once in an instance.
+    pub concurrency: u32,
+    /// Instances that are kept although nobody asks.
+    pub min_instances: u32,
+    /// Instances at the most.
+    pub max_instances: u32,
+    /// Seconds that an instance without a request is kept.
+    pub idle_secs: u32,
+    /// How full instances may be before a further one is started: 1 is full.
+    #[schema(example = 0.7)]
+    pub target_utilization: f64,
+}
+
+impl Default for LimitsView {
+    fn default() -> Self {
+        FunctionLimits::default().into()
+    }
+}
+
+impl From<FunctionLimits> for LimitsView {
+    fn from(limits: FunctionLimits) -> Self {
+        Self {
+            timeout_secs: limits.timeout_secs,
+            init_timeout_secs: limits.init_timeout_secs,
+            memory_mb: limits.memory_mb,
+            cpu: limits.cpu_thousandths.map(|thousandths| f64::from(thousandths) / 1_000.0),
+            max_body_mb: limits.max_body_mb,
+            max_processes: limits.max_processes,
+            max_files: limits.max_files,
+            tmp_mb: limits.tmp_mb,
+            network: limits.network,
+            concurrency: limits.concurrency,
+            min_instances: limits.min_instances,
+            max_instances: limits.max_instances,
+            idle_secs: limits.idle_secs,
+            target_utilization: f64::from(limits.target_utilization_percent) / 100.0,
+        }
+    }
+}
+
+/// From when on how many instances are kept.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct WarmView {
+    /// When: minute, hour, day of the month, month, day of the week.
+    #[schema(example = "0 8 * * 1-5")]
+    pub cron: String,
+    /// How many are kept from then on, until the next of the function's schedules begins.
+    pub min_instances: u32,
+    /// Whose clocks are meant.
+    #[schema(example = "Europe/Zurich")]
+    pub time_zone: String,
+}
+
+impl From<&WarmSchedule> for WarmView {
+    fn from(schedule: &WarmSchedule) -> Self {
+        Self {
+            cron: schedule.cron.to_string(),
+            min_instances: schedule.min_instances,
+            time_zone: schedule.time_zone.as_str().to_owned(),
+        }
+    }
 }
 
 /// The files of a deployment in sum.
@@ -282,6 +386,9 @@ pub struct ProjectView {
 pub struct PromoteRequest {
     /// An id, the beginning of one, or a URL.
     pub deployment: String,
+    /// Whether its functions are started first.
+    #[serde(default, skip_serializing_if = "CheckFunctions::is_start")]
+    pub check: CheckFunctions,
 }
 
 /// Which deployment production shall go back to.
@@ -290,6 +397,9 @@ pub struct PromoteRequest {
 pub struct RollbackRequest {
     /// An id, the beginning of one, or a URL; the one before the current if absent.
     pub deployment: Option<String>,
+    /// Whether its functions are started first.
+    #[serde(skip_serializing_if = "CheckFunctions::is_start")]
+    pub check: CheckFunctions,
 }
 
 /// An alias that moved.

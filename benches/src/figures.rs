@@ -14,7 +14,7 @@ mod warm;
 use crate::figure::Figure;
 
 /// All figures, in the order of the table.
-pub(crate) const ALL: [Figure; 19] = [
+pub(crate) const ALL: [Figure; 22] = [
     Figure { id: "D1", work: "first deploy of the example, compiler cache empty", measure: deploy::cold },
     Figure { id: "D2", work: "deploy of it again, nothing changed", measure: deploy::unchanged },
     Figure { id: "D3", work: "deploy after one changed line of Go", measure: deploy::one_line },
@@ -29,6 +29,9 @@ pub(crate) const ALL: [Figure; 19] = [
     Figure { id: "S4", work: "memory of the host at rest", measure: memory::at_rest },
     Figure { id: "S5", work: "memory per further sleeping deployment", measure: memory::per_deployment },
     Figure { id: "W1", work: "first request to a sleeping Go function", measure: wake::sleeping },
+    Figure { id: "W2", work: "first request to a sleeping Node function", measure: wake::small_node },
+    Figure { id: "W3", work: "the same with a large bundle", measure: wake::large_node },
+    Figure { id: "W4", work: "first request to a sleeping Python function", measure: wake::small_python },
     Figure { id: "V1", work: "ship dev until the first answer", measure: develop::first_answer },
     Figure { id: "V2", work: "edit of a script until the new answer", measure: develop::edited_script },
     Figure { id: "V3", work: "edit of a Go function until the new answer", measure: develop::edited_function },

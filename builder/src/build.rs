@@ -174,8 +174,8 @@ impl BuiltArtifact {
         };
         let layers = self.layers.iter().map(layer).collect();
         let layer_files = self.layers.into_iter().map(|layer| layer.artifact.file).collect();
-        let DetectedFunction { name, runtime, limits, file: source, .. } = detected;
-        let function = Function { name, runtime, digest, size_bytes, limits, layers };
+        let DetectedFunction { name, runtime, limits, warm, file: source, .. } = detected;
+        let function = Function { name, runtime, digest, size_bytes, limits, layers, warm };
         BuiltFunction::new(function, source, self.is_cached, file, layer_files)
     }
 }

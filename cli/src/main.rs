@@ -25,6 +25,10 @@ use crate::settings::Surroundings;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().is_some_and(|name| name == ship_runtime::NURSERY_NAME) {
+        ship_runtime::nursery();
+        return ExitCode::SUCCESS;
+    }
     let surroundings = Surroundings::of_process();
     let code = match args::parse(words.iter().cloned()) {
         Ok(arguments) => commands::run(arguments, surroundings),

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+
 use crate::digest::{Digest, DigestHasher};
 use crate::limits::FunctionLimits;
 use crate::path::{FunctionName, SitePath};
+use crate::warm::WarmSchedule;
 
 /// A function of a deployment: an artifact by its digest, and how to run it.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -24,9 +27,18 @@ pub struct Function {
     /// What it shares with other functions: installed packages, which are large and seldom change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
+    /// When other numbers of instances are kept than its limits say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warm: Vec<WarmSchedule>,
 }
 
 impl Function {
+    /// How many instances are kept at `now` although nobody asks.
+    pub fn kept_at(&self, now: Timestamp) -> u32 {
+        let kept = WarmSchedule::kept_at(&self.warm, now).unwrap_or(self.limits.min_instances);
+        kept.min(self.limits.max_instances)
+    }
+
     /// What tells the folder apart in which it runs: its artifact, and which layers stand in it. Without layers it is the
     /// artifact's own digest.
     pub fn folder(&self) -> Digest {

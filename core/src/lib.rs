@@ -5,6 +5,7 @@
 //! Everything here is a value or a pure function over values, so the host, the dev server, the builder and the tests
 //! mean the same thing when they say "route" or "deployment".
 
+mod address;
 mod cors;
 mod cron;
 mod deployment;
@@ -18,16 +19,20 @@ mod manifest;
 mod media_type;
 mod meter;
 mod name;
+mod network;
 mod path;
 mod platform_error;
 mod prerender;
 mod request_id;
 pub mod route;
+mod schedule;
 mod site_index;
 mod system_variables;
 mod text;
 mod trace;
+mod warm;
 
+pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address};
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};
@@ -44,10 +49,13 @@ pub use manifest::{Asset, Manifest, ManifestError};
 pub use media_type::{MediaType, ParseMediaTypeError};
 pub use meter::{BUCKET_BOUNDS_MICROS, BUCKETS, Counter, Histogram, HistogramView};
 pub use name::{BranchName, ParseBranchNameError, ParseProjectNameError, ProjectName};
+pub use network::{NetworkAccess, UnknownNetworkAccess};
 pub use path::{FunctionName, ParsePathError, SitePath, UrlPath, UrlPathError};
 pub use platform_error::PlatformError;
 pub use prerender::{BypassToken, EmptyTokenError, Expiration, Fallback, Prerender, QueryPlace};
 pub use request_id::{ParseRequestIdError, RequestId};
+pub use schedule::{Schedule, ScheduleError};
 pub use site_index::{AssetIndex, Found, FunctionIndex, SiteIndex};
 pub use system_variables::{SystemVariables, main_host};
 pub use trace::TraceContext;
+pub use warm::{TimeZoneName, UnknownTimeZone, WarmSchedule};

@@ -15,6 +15,7 @@ use crate::path::{FunctionName, SitePath};
 use crate::prerender::{Fallback, Prerender};
 use crate::route::{PatternError, RouteTable, is_header};
 use crate::site_index::FunctionIndex;
+use crate::warm::WarmSchedule;
 
 /// A static file of a deployment.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -97,6 +98,7 @@ impl Manifest {
             return Err(ManifestError::FunctionTwice { name: pair[0].name.clone() });
         }
         for function in &functions {
+            check_warm(function)?;
             let mounts = || function.layers.iter().map(|layer| layer.mount.as_str());
             if let Some(mount) =
                 mounts().find(|mount| mount.contains('/') || mounts().filter(|m| m == mount).count() > 1)
@@ -278,6 +280,19 @@ impl TryFrom<ManifestFields> for Manifest {
     }
 }
 
+/// A function's schedules must be few, and want no more instances than it may have.
+fn check_warm(function: &Function) -> Result<(), ManifestError> {
+    let (found, most) = (function.warm.len(), WarmSchedule::MOST);
+    if found > most {
+        return Err(ManifestError::TooMany { what: "warm schedules", found, most });
+    }
+    let max = function.limits.max_instances;
+    match function.warm.iter().map(|schedule| schedule.min_instances).find(|min| *min > max) {
+        Some(min) => Err(ManifestError::WarmAboveMost { name: function.name.clone(), min, max }),
+        None => Ok(()),
+    }
+}
+
 /// Whether a response can begin with the status and headers of a fallback.
 fn has_head(fallback: &Fallback) -> bool {
     (200..600).contains(&fallback.status) && fallback.headers.iter().all(|(name, value)| is_header(name, value))
@@ -321,6 +336,16 @@ pub enum ManifestError {
         name: FunctionName,
         /// Where the layer was to stand.
         mount: String,
+    },
+    /// A schedule wants more instances than there may be.
+    #[error("a schedule of `{name}` has min_instances {min} above max_instances {max}")]
+    WarmAboveMost {
+        /// The function.
+        name: FunctionName,
+        /// What is to be kept.
+        min: u32,
+        /// What there may be.
+        max: u32,
     },
     /// A route asks a middleware that is not there.
     #[error("a route asks the middleware `{function}`, and there is no such function")]

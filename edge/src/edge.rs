@@ -86,8 +86,8 @@ impl Edge {
             store,
             runtime,
             meters: Arc::clone(&meters),
-            max_body_bytes: options.max_body_bytes,
             websockets: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
         let desk = Arc::new(LogDesk { sink: logs, meters: Arc::clone(&meters) });
@@ -119,6 +119,8 @@ impl Edge {
         self.functions.stop.cancel();
         self.functions.websockets.close();
         self.functions.websockets.wait().await;
+        self.functions.tasks.close();
+        self.functions.tasks.wait().await;
         self.external.stop().await;
         self.assets.variants.stop().await;
     }
@@ -239,6 +241,11 @@ impl Edge {
             Some(status) if status.as_u16() >= 400 && !reads => return Err(Failure::from_route(status)),
             _ if !reads => return Err(PlatformError::MethodNotAllowed.into()),
             _ => {}
+        }
+        // While a site is made, each change gives a new deployment, and its functions are built when they are asked for.
+        let is_live = self.assets.page_script.is_none();
+        if is_live && *method == Method::GET && deployment.asset(index).is_page() {
+            self.functions.wake(deployment);
         }
         let request = AssetRequest { is_head: *method == Method::HEAD, headers: &asked.parts.headers, status };
         Ok(self.assets.serve(deployment, index, &request).await?)

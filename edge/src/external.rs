@@ -58,7 +58,8 @@ impl ExternalServer {
 
     /// Asks another host.
     pub(crate) async fn pass(&self, request: ExternalRequest<'_>) -> Result<Response<EdgeBody>, Failure> {
-        passage::check(&request.parts.headers, self.max_body_bytes)?;
+        passage::check_size(&request.parts.headers, self.max_body_bytes)?;
+        passage::check_circles(&request.parts.headers)?;
         let target = target(request.url).ok_or(PlatformError::ExternalTargetError)?;
         let parts = prepare(request.parts, target, request.visitor)?;
         let (body, verdict) = InboundBody::new(request.body, self.max_body_bytes);

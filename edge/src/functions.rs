@@ -2,5 +2,7 @@
 
 mod invoke;
 mod upgrade;
+mod wake;
 
 pub(crate) use invoke::{FunctionRequest, FunctionServer};
+pub(crate) use wake::LastWake;

@@ -15,6 +15,7 @@ use ship_store::{DeploymentRecord, StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
+use crate::functions::LastWake;
 use crate::log_allowance::LogAllowance;
 use crate::meters::{FunctionMeters, Meters, ProjectMeters};
 
@@ -33,6 +34,7 @@ pub struct LiveDeployment {
     log_allowance: LogAllowance,
     meters: OnceLock<Arc<ProjectMeters>>,
     function_meters: Box<[OnceLock<Arc<FunctionMeters>>]>,
+    last_wake: LastWake,
 }
 
 /// A deployment cannot be brought into memory.
@@ -102,7 +104,7 @@ impl LiveDeployment {
         let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
         let environment = manifest.environment().beneath(environment);
-        let log_allowance = LogAllowance::new(Instant::now());
+        let (log_allowance, last_wake) = (LogAllowance::new(Instant::now()), LastWake::new(Instant::now()));
         let function_meters = manifest.functions().iter().map(|_| OnceLock::new()).collect();
         Self {
             id,
@@ -117,6 +119,7 @@ impl LiveDeployment {
             log_allowance,
             meters: OnceLock::new(),
             function_meters,
+            last_wake,
         }
     }
 
@@ -162,6 +165,11 @@ impl LiveDeployment {
         self.function_meters[number as usize].get_or_init(|| self.meters(meters).function(name))
     }
 
+    /// When its pages last woke its functions.
+    pub(crate) fn last_wake(&self) -> &LastWake {
+        &self.last_wake
+    }
+
     /// What is sent for an asset.
     pub(crate) fn asset(&self, AssetIndex(number): AssetIndex) -> &PreparedAsset {
         let number = number as usize;
@@ -176,6 +184,11 @@ impl LiveDeployment {
     /// The name of a function.
     pub(crate) fn function_name(&self, function: FunctionIndex) -> &FunctionName {
         &self.function(function).name
+    }
+
+    /// The largest body of a request that a function takes, in bytes. Bodies stream, so there is none where its owner sets none.
+    pub(crate) fn max_body_bytes(&self, function: FunctionIndex) -> u64 {
+        self.function(function).limits.max_body_mb.map_or(u64::MAX, |most| u64::from(most) * 1024 * 1024)
     }
 
     /// How a function's answers are kept, if they are.

@@ -12,16 +12,21 @@ const PLATFORM: &str = "ship";
 /// How often a request may come through this platform: functions may call functions, but not in circles.
 const MAX_TIMES_THROUGH: usize = 10;
 
-/// Refuses what need not be tried: a body that says itself that it is too large, and a request that goes in circles.
-pub(crate) fn check(headers: &HeaderMap, max_body_bytes: u64) -> Result<(), PlatformError> {
+/// Refuses a body that says itself that it is too large, before a byte of it is read.
+pub(crate) fn check_size(headers: &HeaderMap, max_body_bytes: u64) -> Result<(), PlatformError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > max_body_bytes) {
-        return Err(PlatformError::PayloadTooLarge);
+    match declared {
+        Some(length) if length > max_body_bytes => Err(PlatformError::PayloadTooLarge),
+        _ => Ok(()),
     }
-    if headers::times_through(headers, PLATFORM) >= MAX_TIMES_THROUGH {
-        return Err(PlatformError::InfiniteLoopDetected);
+}
+
+/// Refuses a request that goes in circles.
+pub(crate) fn check_circles(headers: &HeaderMap) -> Result<(), PlatformError> {
+    match headers::times_through(headers, PLATFORM) {
+        times if times >= MAX_TIMES_THROUGH => Err(PlatformError::InfiniteLoopDetected),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Notes in a request's head that it came through here.

@@ -114,7 +114,7 @@ impl PrerenderServer {
 
     /// Answers a request for a page.
     pub(crate) async fn serve(&self, request: &PageRequest<'_>) -> Served {
-        let page = match self.page(request) {
+        let page = match Self::page(request) {
             Ok(page) => page,
             Err(failure) => return Served { answer: Err(failure), state: CacheState::Bypass },
         };
@@ -143,8 +143,8 @@ impl PrerenderServer {
         }
     }
 
-    fn page(&self, request: &PageRequest<'_>) -> Result<Page, Failure> {
-        passage::check(&request.parts.headers, self.functions.max_body_bytes)?;
+    fn page(request: &PageRequest<'_>) -> Result<Page, Failure> {
+        passage::check_circles(&request.parts.headers)?;
         let PageRequest { deployment, function, prerender, query, visitor, .. } = *request;
         Ok(Page::new(deployment, function, prerender, query, visitor.scheme)?)
     }

@@ -54,6 +54,9 @@ pub enum HostError {
         "telemetry cannot be sent: a header for the collector is none, or the certificates of this machine cannot be read"
     )]
     Telemetry,
+    /// Functions cannot be kept from the machine as the operator wants.
+    #[error("functions cannot have a sandbox on this machine")]
+    Isolation(#[source] ship_runtime::SpawnError),
     /// Functions cannot be run.
     #[error(transparent)]
     Runtime(#[from] ship_runtime::RuntimeError),

@@ -15,6 +15,7 @@ mod listen;
 mod metrics;
 mod options;
 mod publisher;
+mod relief;
 mod server;
 mod site_map;
 mod sites;
@@ -22,6 +23,7 @@ mod system_environment;
 mod telemetry;
 mod token;
 mod urls;
+mod warmth;
 
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;

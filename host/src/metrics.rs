@@ -23,6 +23,15 @@ const LOOKING_SHARE: u32 = 100;
 /// The least time between two looks at all blobs.
 const BLOBS_FRESH: Duration = Duration::from_mins(1);
 
+/// The states that an instance is seen in.
+const STATES: [InstanceState; 5] = [
+    InstanceState::Starting,
+    InstanceState::Ready,
+    InstanceState::Busy,
+    InstanceState::Draining,
+    InstanceState::Stopping,
+];
+
 /// Everything that is counted.
 pub(crate) struct Metrics {
     edge: Arc<Edge>,
@@ -48,7 +57,7 @@ pub(crate) struct Counts {
     pub(crate) edge: EdgeCounts,
     pub(crate) runtime: RuntimeCounts,
     /// How many instances there are in each state.
-    pub(crate) instances: [(InstanceState, u64); 3],
+    pub(crate) instances: [(InstanceState, u64); 5],
     /// What the disk was too slow for, in bytes of log records.
     pub(crate) undurable_log_bytes: u64,
     pub(crate) blobs: BlobTotals,
@@ -78,7 +87,7 @@ impl Metrics {
         Counts {
             edge: self.edge.counts(),
             runtime: self.runtime.counts(),
-            instances: [InstanceState::Starting, InstanceState::Ready, InstanceState::Stopping].map(in_state),
+            instances: STATES.map(in_state),
             undurable_log_bytes: self.journal.dropped_bytes(),
             blobs: self.blobs().await,
             blobs_damaged: self.store.blobs().damages_seen(),

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ship_runtime::Interpreters;
+use ship_core::AddressRange;
+use ship_runtime::{Interpreters, Isolation};
 
 use crate::telemetry::TelemetryOptions;
 
@@ -23,6 +24,10 @@ pub struct HostOptions {
     pub token_file: PathBuf,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
+    /// The least that functions are kept from; where the machine does not allow that much, none is started.
+    pub least_isolation: Isolation,
+    /// Where functions may connect to beside the public internet.
+    pub allowed_addresses: Vec<AddressRange>,
     /// What to do when a port is taken.
     pub ports: PortChoice,
     /// Where telemetry is sent, if it is.

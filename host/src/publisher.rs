@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use ship_api::{CheckFunctions, PublishOptions, Republish};
 use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, Target};
 use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
-use ship_store::{AliasMove, DeploymentSource, Published, StageRequest, Store};
+use ship_store::{AliasKind, AliasMove, DeploymentSource, Published, StageRequest, Store};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
@@ -19,6 +21,17 @@ use crate::metrics::{DeployMeters, Phase};
 use crate::site_map::SiteMap;
 use crate::system_environment;
 use crate::urls::Urls;
+use crate::warmth::ProductionMove;
+
+/// How many functions of a deployment are started at once: enough to keep the processors busy, and few enough to fit into
+/// memory while they start.
+const STARTS_AT_ONCE: usize = 16;
+
+/// What is said where a function of a new deployment does not start.
+const NOT_PUBLISHED: &str = "nothing was published; `--no-check` publishes without starting the functions";
+
+/// What is said where a function of the deployment does not start that production should lead to.
+const NOT_MOVED: &str = "production stays where it is; `--no-check` moves it without starting the functions";
 
 /// Publishes, promotes, rolls back and removes: whatever moves an alias goes through here, so that the map of sites never
 /// differs from the log.
@@ -37,6 +50,8 @@ pub(crate) struct Publisher {
     pub(crate) started: Arc<Mutex<HashSet<DeploymentId>>>,
     /// Whose turn it is to move aliases, so that the map follows the log in the log's order.
     pub(crate) turn: Arc<Mutex<()>>,
+    /// Told where productions lead, when they move.
+    pub(crate) productions: UnboundedSender<ProductionMove>,
     /// What goes on when the client that asked for it is gone.
     pub(crate) tasks: TaskTracker,
 }
@@ -81,7 +96,7 @@ impl Publisher {
         let (staged, manifest, environment) = staged?;
         let live = LiveDeployment::from_parts(project, *staged.id(), manifest, environment);
         if check == CheckFunctions::Start
-            && let Err(error) = self.start_functions(&live).await
+            && let Err(error) = self.start_once(&live).await
         {
             if staged.is_new() {
                 self.runtime.retire(live.id()).await;
@@ -130,7 +145,7 @@ impl Publisher {
         let (store, complete, checked) = (self.store.clone(), self.complete.clone(), Arc::clone(&live));
         blocking(move || complete.check(&store, &checked)).await?;
         if options.check == CheckFunctions::Start {
-            self.start_functions(&live).await?;
+            self.start_once(&live).await?;
         }
         let publishing = self.move_aliases(move |store| {
             let published = store.deployments().republish(&id, publish_options(&options))?;
@@ -140,27 +155,58 @@ impl Publisher {
         self.deploys.time(Phase::Publish, publishing).await
     }
 
-    /// Starts each function once, all at the same time, unless that was done before. The instances stay, so the first visitor
-    /// finds them awake.
-    async fn start_functions(&self, live: &Arc<LiveDeployment>) -> Result<(), ApiError> {
+    /// Starts each function once, unless that was done before.
+    async fn start_once(&self, live: &Arc<LiveDeployment>) -> Result<(), ApiError> {
         if self.started().contains(live.id()) {
             return Ok(());
         }
+        self.start_functions(live, NOT_PUBLISHED).await
+    }
+
+    /// Starts each function, or sees that it is there. The instances stay, so the first visitor finds them awake.
+    async fn start_functions(&self, live: &Arc<LiveDeployment>, otherwise: &'static str) -> Result<(), ApiError> {
         let specs = live.function_specs(&self.store).await?;
-        let checks = specs.iter().map(|spec| async move {
-            self.runtime.check(spec).await.map_err(|error| ApiError::function_start(&error))
+        let checks = specs.into_iter().map(|spec| {
+            let runtime = self.runtime.clone();
+            async move { runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise)) }
         });
-        self.deploys.time(Phase::Start, futures_util::future::try_join_all(checks)).await?;
+        let started = futures_util::stream::iter(checks).buffer_unordered(STARTS_AT_ONCE).try_collect::<()>();
+        self.deploys.time(Phase::Start, started).await?;
         self.started().insert(*live.id());
         Ok(())
+    }
+
+    /// Starts the functions of a deployment that production is to lead to. That they started when it was published says little:
+    /// that may be long ago.
+    async fn check_before_move(
+        &self,
+        project: &ProjectName,
+        id: DeploymentId,
+        check: CheckFunctions,
+    ) -> Result<(), ApiError> {
+        if check == CheckFunctions::Skip {
+            return Ok(());
+        }
+        match self.map.live(id).await {
+            Ok(live) if live.project() == project => self.start_functions(&live, NOT_MOVED).await,
+            // The move itself says that there is no such deployment.
+            Ok(_) | Err(LoadError::Unknown { .. }) => Ok(()),
+            Err(LoadError::State { source, .. }) => Err(source.into()),
+        }
     }
 
     fn started(&self) -> MutexGuard<'_, HashSet<DeploymentId>> {
         self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves production to a deployment of the project.
-    pub(crate) async fn promote(&self, project: ProjectName, id: DeploymentId) -> Result<AliasMove, ApiError> {
+    /// Moves production to a deployment of the project whose functions start.
+    pub(crate) async fn promote(
+        &self,
+        project: ProjectName,
+        id: DeploymentId,
+        check: CheckFunctions,
+    ) -> Result<AliasMove, ApiError> {
+        self.check_before_move(&project, id, check).await?;
         self.move_aliases(move |store| {
             let moved = store.deployments().promote(&project, &id, Timestamp::now())?;
             Ok((moved.clone(), project, vec![moved]))
@@ -168,17 +214,32 @@ impl Publisher {
         .await
     }
 
-    /// Moves production back, to the deployment before the current one or to the one named.
+    /// Moves production back, to the deployment before the current one or to the one named. Without a check the log alone
+    /// decides where to; with one, what was checked is where it goes.
     pub(crate) async fn roll_back(
         &self,
         project: ProjectName,
-        to: Option<DeploymentId>,
+        mut to: Option<DeploymentId>,
+        check: CheckFunctions,
     ) -> Result<AliasMove, ApiError> {
+        if check == CheckFunctions::Start {
+            let id = match to {
+                Some(id) => id,
+                None => self.rollback_target(&project).await?,
+            };
+            self.check_before_move(&project, id, check).await?;
+            to = Some(id);
+        }
         self.move_aliases(move |store| {
             let moved = store.deployments().rollback(&project, to, Timestamp::now())?;
             Ok((moved.clone(), project, vec![moved]))
         })
         .await
+    }
+
+    async fn rollback_target(&self, project: &ProjectName) -> Result<DeploymentId, ApiError> {
+        let (store, project) = (self.store.clone(), project.clone());
+        blocking(move || Ok::<_, ApiError>(store.deployments().rollback_target(&project)?)).await
     }
 
     /// Removes a deployment: its URLs first, then its instances once they are idle.
@@ -196,7 +257,7 @@ impl Publisher {
     /// Removes a project with all its deployments, and then its log.
     pub(crate) async fn remove_project(&self, project: ProjectName) -> Result<Vec<DeploymentId>, ApiError> {
         let name = project.clone();
-        let map = self.map.clone();
+        let (map, productions) = (self.map.clone(), self.productions.clone());
         let removed = self
             .move_aliases(move |store| {
                 let labels = store.deployments().aliases_of(&name)?;
@@ -204,6 +265,7 @@ impl Publisher {
                 for alias in labels {
                     map.point(&alias.label, &name, None);
                 }
+                let _ = productions.send(ProductionMove { project: name.clone(), to: None });
                 Ok((removed, name, Vec::new()))
             })
             .await?;
@@ -241,11 +303,16 @@ impl Publisher {
         work: impl FnOnce(&Store) -> Result<(T, ProjectName, Vec<AliasMove>), ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let (store, map, turn) = (self.store.clone(), self.map.clone(), Arc::clone(&self.turn));
+        let productions = self.productions.clone();
         blocking(move || {
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             let (done, project, moves) = work(&store)?;
             for moved in &moves {
                 map.point(&moved.label, &project, moved.to);
+                if moved.kind == AliasKind::Production {
+                    // Nobody listens while the host stops.
+                    let _ = productions.send(ProductionMove { project: project.clone(), to: moved.to });
+                }
             }
             Ok(done)
         })

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
-use ship_runtime::{LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,11 +25,13 @@ use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
+use crate::relief::watch_memory;
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
 use crate::token::{PlainToken, read_token_file, write_token_file};
 use crate::urls::Urls;
+use crate::warmth::{HostStove, Warmth};
 
 /// How many clients of the control API are connected at once. They have places of their own, so that no crowd of visitors keeps
 /// the owner out.
@@ -47,6 +50,7 @@ pub struct Host {
     control: Arc<ControlAnswer>,
     runtime: Runtime,
     edge: Arc<Edge>,
+    warmth: Warmth<HostStove>,
     journal_writer: JoinHandle<()>,
     telemetry: Option<Exporter>,
     /// What was begun for clients that may be gone.
@@ -87,10 +91,16 @@ impl Host {
         let (journal, journal_writer) = Journal::start(store.clone());
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir: options.data.join("run"),
+            nursery: OWN_PROGRAM.into(),
+            least_isolation: options.least_isolation,
+            reach: Reach::Public { allowed: options.allowed_addresses.clone() },
             logs: Arc::clone(&journal) as Arc<dyn LogSink>,
             interpreters: options.interpreters.clone(),
             drain_timeout: options.drain,
         })?;
+        if options.least_isolation == Isolation::Sandbox {
+            runtime.isolation().await.map_err(HostError::Isolation)?;
+        }
         let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
         let log = Arc::clone(&journal) as Arc<dyn LogSink>;
         let sink = match &spans {
@@ -108,6 +118,9 @@ impl Host {
         let telemetry = telemetry.map(|(telemetry, spans)| {
             Exporter::new(telemetry, spans, Arc::clone(&metrics)).ok_or(HostError::Telemetry)
         });
+        let (productions, moves) = mpsc::unbounded_channel();
+        let kept_by = HostStove { store: store.clone(), runtime: runtime.clone(), map: map.clone() };
+        let warmth = Warmth::new(kept_by, Arc::new(Timestamp::now), moves);
         let publisher = Publisher {
             deploys: Arc::clone(&metrics.deploys),
             urls: urls.clone(),
@@ -119,6 +132,7 @@ impl Host {
             complete: CompleteDeployments::default(),
             started: Arc::default(),
             turn: Arc::default(),
+            productions,
             tasks: tasks.clone(),
         };
         let control = Arc::new(Control {
@@ -153,6 +167,7 @@ impl Host {
             control_listener,
             runtime,
             edge,
+            warmth,
             journal_writer,
             telemetry: telemetry.transpose()?,
             tasks,
@@ -176,12 +191,15 @@ impl Host {
             control,
             runtime,
             edge,
+            warmth,
             journal_writer,
             telemetry,
             tasks,
             stop,
             ..
         } = self;
+        tasks.spawn(warmth.run(stop.clone()));
+        tasks.spawn(watch_memory(runtime.clone(), stop.clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };

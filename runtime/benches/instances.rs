@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use ship_core::{DeploymentId, Digest, Function, FunctionLimits, FunctionRuntime, LogRecord, ProjectName, RequestId};
-use ship_runtime::{FunctionSpec, Interpreters, LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{FunctionSpec, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -48,6 +48,9 @@ fn main() {
     tokio.block_on(async {
         let options = RuntimeOptions {
             socket_dir: folder.path().join("run"),
+            nursery: env!("CARGO_BIN_EXE_ship-test-function").into(),
+            least_isolation: Isolation::Sandbox,
+            reach: Reach::Public { allowed: Vec::new() },
             logs: Arc::new(NoLogs),
             interpreters: Interpreters::default(),
             drain_timeout: Duration::from_secs(5),
@@ -72,6 +75,7 @@ fn spec(root: &Path) -> Arc<FunctionSpec> {
             size_bytes: 0,
             limits: FunctionLimits { concurrency: 100, ..FunctionLimits::default() },
             layers: Vec::new(),
+            warm: Vec::new(),
         },
         root: root.to_owned(),
         env: Vec::new(),

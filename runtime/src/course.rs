@@ -45,7 +45,7 @@ impl Departure {
     /// The head of the response is there now.
     pub(crate) fn arrive(self, instance: &Instance) -> Course {
         let now = Instant::now();
-        let memory_bytes = instance.memory.in_use(instance.group.id(), now);
+        let memory_bytes = instance.memory.in_use(now, || instance.warden.memory_bytes());
         if self.was_ready {
             return Course { cold: None, function: Some(now - self.given), memory_bytes };
         }

@@ -96,10 +96,13 @@ impl From<Arc<Failure>> for InvokeError {
 
 impl InvokeError {
     /// The platform's error for the visitor.
-    pub const fn platform_error(&self) -> PlatformError {
+    pub fn platform_error(&self) -> PlatformError {
         match self {
             Self::Timeout | Self::InitTimeout(_) => PlatformError::FunctionInvocationTimeout,
-            Self::Failed(_) => PlatformError::FunctionInvocationFailed,
+            Self::Failed(failure) => match failure.reason {
+                FailureReason::OutOfMemory => PlatformError::FunctionOutOfMemory,
+                _ => PlatformError::FunctionInvocationFailed,
+            },
             Self::NoResponse => PlatformError::NoResponseFromFunction,
             Self::InvalidResponse(_) => PlatformError::InvalidFunctionResponse,
             Self::Throttled { .. } => PlatformError::FunctionThrottled,
@@ -145,6 +148,9 @@ pub enum FailureReason {
         /// How.
         status: ExitStatus,
     },
+    /// It used all the memory that it may use, and was ended by the kernel.
+    #[error("its process ran out of memory")]
+    OutOfMemory,
     /// The platform ended it: another of its requests ran into the timeout, or the host is stopping.
     #[error("its process was ended by the platform")]
     Ended,
@@ -182,6 +188,15 @@ pub enum SpawnError {
     Environment {
         /// The variable.
         name: String,
+    },
+    /// The process could not be kept from the rest of the machine.
+    #[error("cannot {step} for its process")]
+    Confine {
+        /// What was tried.
+        step: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
     },
     /// A socket, a pipe or a handle could not be made.
     #[error("cannot {action}")]

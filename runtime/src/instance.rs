@@ -1,5 +1,6 @@
 //! One instance: a process that runs a function, as everybody but its owner sees it.
 
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 use crate::error::{ExitStatus, Failure, FailureReason};
-use crate::limits::{EXIT_STATUS_WAIT, STOP_GRACE};
-use crate::linux::process::ProcessGroup;
+use crate::limits::EXIT_STATUS_WAIT;
+use crate::linux::cell::{Ending, Warden};
 use crate::linux::socket::SocketAddress;
 use crate::memory::MemoryGauge;
 use crate::output::Output;
@@ -31,8 +32,10 @@ pub(crate) enum EndReason {
 /// A process that runs a function. Its supervisor owns the process; requests and the pool hold this.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    /// Signals for the process.
-    pub(crate) group: ProcessGroup,
+    /// Its processes.
+    pub(crate) warden: Warden,
+    /// What is executed, for people.
+    program: PathBuf,
     /// Where it listens.
     pub(crate) address: SocketAddress,
     /// When it was started, for people.
@@ -50,13 +53,14 @@ pub(crate) struct Instance {
     /// When the process is killed that was asked to stop. Set to ask it.
     kill_at: SetOnce<Instant>,
     /// How it ended; set when its output was read to the end.
-    exit: SetOnce<ExitStatus>,
+    ending: SetOnce<Ending>,
 }
 
 impl Instance {
-    pub(crate) fn new(group: ProcessGroup, address: SocketAddress, output: Output) -> Self {
+    pub(crate) fn new(warden: Warden, program: PathBuf, address: SocketAddress, output: Output) -> Self {
         Self {
-            group,
+            warden,
+            program,
             address,
             started_at: Timestamp::now(),
             began: Instant::now(),
@@ -65,7 +69,7 @@ impl Instance {
             ready: SetOnce::new(),
             end: OnceLock::new(),
             kill_at: SetOnce::new(),
-            exit: SetOnce::new(),
+            ending: SetOnce::new(),
         }
     }
 
@@ -85,17 +89,17 @@ impl Instance {
         self.ready.set(now).is_ok().then(|| now - self.began)
     }
 
-    /// Stops it in order: SIGTERM, then SIGKILL after a grace.
-    pub(crate) fn stop(&self) {
+    /// Stops it in order: SIGTERM, then SIGKILL after `grace`.
+    pub(crate) fn stop(&self, grace: Duration) {
         let _ = self.end.set(EndReason::Stopped);
         // Asking again changes nothing.
-        let _ = self.kill_at.set(Instant::now() + STOP_GRACE);
+        let _ = self.kill_at.set(Instant::now() + grace);
     }
 
-    /// Kills its whole process group, now.
+    /// Kills all of its processes, now.
     pub(crate) fn kill(&self, reason: EndReason) {
         let _ = self.end.set(reason);
-        self.group.kill();
+        self.warden.kill();
     }
 
     /// Waits for [`Self::stop`], and says when the process is to be killed.
@@ -108,24 +112,29 @@ impl Instance {
         self.end.get().copied()
     }
 
-    /// Notes how it ended.
-    pub(crate) fn set_exit(&self, status: ExitStatus) {
-        let _ = self.exit.set(status);
+    /// What is executed, for people.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
-    /// How it ended, if its end has been noted.
-    pub(crate) fn exit(&self) -> Option<ExitStatus> {
-        self.exit.get().copied()
+    /// Notes how it ended.
+    pub(crate) fn set_ending(&self, ending: Ending) {
+        let _ = self.ending.set(ending);
+    }
+
+    /// Whether its end has been noted.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ending.get().is_some()
     }
 
     /// Waits until its end has been noted.
-    pub(crate) async fn exited(&self) -> ExitStatus {
-        *self.exit.wait().await
+    pub(crate) async fn ended(&self) -> &Ending {
+        self.ending.wait().await
     }
 
     /// Whether its process has begun to exit, or is gone.
     pub(crate) fn is_exiting(&self) -> bool {
-        self.exit.get().is_some() || self.group.is_exiting()
+        self.has_ended() || self.warden.is_exiting()
     }
 
     /// Why it is gone; `None` if it is not. To be asked when a connection to it broke: a process that has begun to exit gets
@@ -134,16 +143,23 @@ impl Instance {
         if !self.is_exiting() {
             return None;
         }
-        let status = tokio::time::timeout(EXIT_STATUS_WAIT, self.exited()).await.unwrap_or(ExitStatus::Unknown);
-        Some(self.failure_with(status))
+        let unknown = Ending::Exited(ExitStatus::Unknown);
+        let ending = tokio::time::timeout(EXIT_STATUS_WAIT, self.ended()).await.unwrap_or(&unknown);
+        Some(self.failure_with(ending))
     }
 
-    /// The failure of a process that ended with `status`.
-    pub(crate) fn failure_with(&self, status: ExitStatus) -> Failure {
-        let reason = match self.end_reason() {
-            Some(EndReason::NotReady { init_timeout_secs }) => FailureReason::NotReady { init_timeout_secs },
-            Some(EndReason::Timeout | EndReason::Stopped) => FailureReason::Ended,
-            None => FailureReason::Exited { status },
+    /// Why it is gone, if its end has been noted.
+    pub(crate) fn noted_failure(&self) -> Option<Failure> {
+        self.ending.get().map(|ending| self.failure_with(ending))
+    }
+
+    fn failure_with(&self, ending: &Ending) -> Failure {
+        let reason = match (self.end_reason(), ending) {
+            (Some(EndReason::NotReady { init_timeout_secs }), _) => FailureReason::NotReady { init_timeout_secs },
+            (Some(EndReason::Timeout | EndReason::Stopped), _) => FailureReason::Ended,
+            (None, Ending::OutOfMemory) => FailureReason::OutOfMemory,
+            (None, Ending::Exited(status)) => FailureReason::Exited { status: *status },
+            (None, never) => never.spawn_error(&self.program).map_or(FailureReason::Ended, FailureReason::Spawn),
         };
         Failure { reason, output: self.output.tail() }
     }

@@ -1,7 +1,12 @@
 //! The programs that run artifacts which are no programs themselves: Node, Bun, Deno and Python, as this machine has them.
 
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Program, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ship_core::FunctionRuntime;
 
@@ -12,6 +17,8 @@ use crate::error::SpawnError;
 #[derive(Clone, Default, Debug)]
 pub struct Interpreters {
     folders: Vec<PathBuf>,
+    /// What was found behind the names.
+    known: Arc<Mutex<HashMap<PathBuf, Option<Installed>>>>,
 }
 
 /// Bun without what it would do by itself: fetch packages that are missing, and read settings that lie about.
@@ -32,69 +39,161 @@ const DENO: [&str; 10] = [
     "launcher.mjs",
 ];
 
-/// The command line of an instance. Paths in `arguments` are relative to the function's folder.
-#[derive(Debug)]
+/// Python isolated from the host's environment and user packages; unbuffered, so that a printed line is a log line; no
+/// `__pycache__`, because the folder is read-only.
+const PYTHON: [&str; 4] = ["-I", "-u", "-B", "launcher.py"];
+
+/// The newest 3.x that is looked for by its name.
+const NEWEST_PYTHON: u32 = 20;
+
+/// What each interpreter says when it is asked where it really is. Names may be those of scripts that choose a version.
+const NODE_SAYS: [&str; 2] = ["-p", "process.execPath"];
+const BUN_SAYS: [&str; 2] = ["-e", "console.log(process.execPath)"];
+const DENO_SAYS: [&str; 2] = ["eval", "console.log(Deno.execPath())"];
+const PYTHON_SAYS: [&str; 3] =
+    ["-I", "-c", "import sys; print(getattr(sys, '_base_executable', None) or sys.executable)"];
+
+/// The command line of an instance.
+#[derive(Clone, Debug)]
 pub(crate) struct Command {
     /// The executable: absolute, or relative to the function's folder.
     pub(crate) program: PathBuf,
-    /// The arguments behind the program.
+    /// The arguments behind the program. Paths are relative to the function's folder.
     pub(crate) arguments: &'static [&'static str],
+    /// Files and folders that it needs beside the system's.
+    pub(crate) visible: Vec<PathBuf>,
+    /// Folders with interpreters of other versions, which it may go on as.
+    pub(crate) alternatives: Vec<PathBuf>,
+}
+
+/// An interpreter as it is installed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Installed {
+    /// The program itself, behind all links and scripts.
+    program: PathBuf,
+    /// What it reads.
+    visible: Vec<PathBuf>,
 }
 
 impl Interpreters {
     /// Interpreters that stand in one of `folders`, the first that has one. Relative folders mean nothing to a host and are
     /// passed over.
     pub fn new(folders: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { folders: folders.into_iter().filter(|folder| folder.is_absolute()).collect() }
+        let folders = folders.into_iter().filter(|folder| folder.is_absolute()).collect();
+        Self { folders, known: Arc::default() }
     }
 
-    /// The folders, as a search path: a function may need an interpreter that has its version in its name.
-    pub(crate) fn search_path(&self) -> String {
-        let folders: Vec<_> = self.folders.iter().map(|folder| folder.to_string_lossy()).collect();
-        folders.join(":")
-    }
-
-    /// How an artifact of `runtime` is started.
+    /// How an artifact of `runtime` is started. The first time, this may start the interpreter to ask it where it is.
     pub(crate) fn command(&self, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
         match runtime {
-            FunctionRuntime::Node => self.interpreted(&["node"], &["--enable-source-maps", "launcher.mjs"]),
-            FunctionRuntime::Bun => self.interpreted(&["bun"], &BUN),
-            FunctionRuntime::Deno => self.interpreted(&["deno"], &DENO),
-            // Isolated from the host's environment and user packages; unbuffered, so that a printed line is a log line; no
-            // `__pycache__`, because the folder is read-only.
-            FunctionRuntime::Python => self.interpreted(&["python3", "python"], &["-I", "-u", "-B", "launcher.py"]),
-            _ => Ok(Command { program: "./bootstrap".into(), arguments: &[] }),
+            FunctionRuntime::Node => self.interpreted(&["node"], &NODE_SAYS, &["--enable-source-maps", "launcher.mjs"]),
+            FunctionRuntime::Bun => self.interpreted(&["bun"], &BUN_SAYS, &BUN),
+            FunctionRuntime::Deno => self.interpreted(&["deno"], &DENO_SAYS, &DENO),
+            FunctionRuntime::Python => self.python(),
+            _ => Ok(Command {
+                program: "./bootstrap".into(),
+                arguments: &[],
+                visible: Vec::new(),
+                alternatives: Vec::new(),
+            }),
         }
+    }
+
+    /// Python, and beside it those of other versions: a function may need one.
+    fn python(&self) -> Result<Command, SpawnError> {
+        let mut command = self.interpreted(&["python3", "python"], &PYTHON_SAYS, &PYTHON)?;
+        for version in 8..=NEWEST_PYTHON {
+            let name = format!("python3.{version}");
+            let Some(other) = self.find(&name).and_then(|path| self.installed(&path, &PYTHON_SAYS)) else { continue };
+            command.alternatives.extend(other.program.parent().map(Path::to_owned));
+            command.visible.extend(other.visible);
+        }
+        command.visible.sort_unstable();
+        command.visible.dedup();
+        Ok(command)
     }
 
     fn interpreted(
         &self,
         names: &'static [&'static str],
+        says: &[&str],
         arguments: &'static [&'static str],
     ) -> Result<Command, SpawnError> {
-        let candidates = names.iter().flat_map(|name| self.folders.iter().map(move |folder| folder.join(name)));
-        let is_executable =
-            |path: &PathBuf| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-        match candidates.into_iter().find(is_executable) {
-            Some(program) => Ok(Command { program, arguments }),
+        let found = names.iter().find_map(|name| self.find(name));
+        match found.and_then(|path| self.installed(&path, says)) {
+            Some(Installed { program, visible }) => {
+                Ok(Command { program, arguments, visible, alternatives: Vec::new() })
+            }
             None => Err(SpawnError::NoInterpreter { name: names[0] }),
         }
     }
+
+    /// The first executable of a name.
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        self.folders.iter().map(|folder| folder.join(name)).find(|path| is_executable(path))
+    }
+
+    /// What stands behind a path.
+    fn installed(&self, path: &Path, says: &[&str]) -> Option<Installed> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(installed) = known().get(path) {
+            return installed.clone();
+        }
+        let installed = Installed::behind(path, says);
+        known().insert(path.to_owned(), installed.clone());
+        installed
+    }
+}
+
+impl Installed {
+    fn behind(path: &Path, says: &[&str]) -> Option<Self> {
+        let program = if is_script(path) { ask(path, says)? } else { path.to_owned() };
+        let program = fs::canonicalize(program).ok()?;
+        // The library of Python is found from where the program stands; others hold theirs.
+        let library = program.parent().and_then(Path::parent).map(|prefix| prefix.join("lib"));
+        let is_python = program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"));
+        let library = library.filter(|library| is_python && library.is_dir());
+        let visible = std::iter::once(program.clone()).chain(library).collect();
+        Some(Self { program, visible })
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether it is a text for another program: version managers put such in the place of interpreters.
+fn is_script(path: &Path) -> bool {
+    let mut start = [0; 2];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"#!"
+}
+
+/// The path that an interpreter says it has.
+fn ask(path: &Path, says: &[&str]) -> Option<PathBuf> {
+    let output = Program::new(path).args(says).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let said = PathBuf::from(text.trim());
+    (output.status.success() && said.is_absolute()).then_some(said)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn put(path: &Path, text: &str, mode: u32) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     /// The first folder that has an executable of the name wins; what cannot be executed, and relative folders, do not count.
     #[test]
     fn interpreters_are_found_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        let [empty, plain, first, second] = ["empty", "plain", "first", "second"].map(|name| folder.path().join(name));
+        let base = fs::canonicalize(folder.path()).unwrap();
+        let [empty, plain, first, second] = ["empty", "plain", "first", "second"].map(|name| base.join(name));
         for (place, mode) in [(&plain, 0o644), (&first, 0o755), (&second, 0o755)] {
-            std::fs::create_dir(place).unwrap();
-            std::fs::write(place.join("node"), "").unwrap();
-            std::fs::set_permissions(place.join("node"), std::fs::Permissions::from_mode(mode)).unwrap();
+            put(&place.join("node"), "", mode);
         }
         let interpreters = Interpreters::new([empty, plain, first.clone(), second]);
         assert_eq!(interpreters.command(FunctionRuntime::Node).unwrap().program, first.join("node"));
@@ -103,5 +202,27 @@ mod tests {
         let absent = interpreters.command(FunctionRuntime::Python).unwrap_err();
         assert_eq!(absent.to_string(), "there is no `python3` on this host");
         assert!(Interpreters::new(["relative".into()]).folders.is_empty());
+    }
+
+    /// A script that stands for an interpreter is asked which one it is; its library is what functions see, and those of other
+    /// versions are there beside it. A script that fails stands for nothing.
+    #[test]
+    fn scripts_are_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(folder.path()).unwrap();
+        let (shims, real, other) =
+            (base.join("shims"), base.join("3.11/bin/python3.11"), base.join("3.12/bin/python3.12"));
+        put(&real, "", 0o755);
+        put(&other, "", 0o755);
+        fs::create_dir_all(base.join("3.11/lib")).unwrap();
+        put(&shims.join("python3"), &format!("#!/bin/sh\necho {}\n", real.display()), 0o755);
+        put(&shims.join("python3.12"), &format!("#!/bin/sh\necho {}\n", other.display()), 0o755);
+        put(&shims.join("node"), "#!/bin/sh\nexit 1\n", 0o755);
+        let interpreters = Interpreters::new([shims]);
+        let python = interpreters.command(FunctionRuntime::Python).unwrap();
+        assert_eq!(python.program, real);
+        assert_eq!(python.visible, [real, base.join("3.11/lib"), other.clone()]);
+        assert_eq!(python.alternatives, [other.parent().unwrap()]);
+        assert!(interpreters.command(FunctionRuntime::Node).is_err());
     }
 }

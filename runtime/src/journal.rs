@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ship_core::{LogLevel, LogRecord, LogSource, LogStream, RequestId};
 
-use crate::error::ExitStatus;
 use crate::instance::EndReason;
+use crate::linux::cell::Ending;
 use crate::meters::Meters;
 use crate::spec::{FunctionSpec, LogSink};
 
@@ -31,8 +31,8 @@ impl Journal {
     }
 
     /// Counts a process that has ended.
-    pub(crate) fn ended(&self, end: Option<EndReason>, status: ExitStatus) {
-        self.meters.ended(end, status);
+    pub(crate) fn ended(&self, end: Option<EndReason>, ending: &Ending) {
+        self.meters.ended(end, ending);
     }
 
     /// Counts output that is not logged.

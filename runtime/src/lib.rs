@@ -8,13 +8,19 @@
 //! | `runtime` | the public handle: every function by deployment and name |
 //! | `invoke` | one request: clocks, second tries, what an answer may look like |
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
+//! | `life` | the states of an instance, and what leads from one to the next |
+//! | `pressure` | how many instances are stopped when memory runs short |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
+//! | `spares` | processes that are prepared before anybody needs them |
+//! | `network` | where functions may connect to |
+//! | `code_cache` | what interpreters compile functions to |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
 //! | `vigil` | staying awake while calls follow each other closely |
 //! | `trunk` | one connection for small exchanges of many requests |
 //! | `wire` | HTTP/1.1 itself, without any I/O |
 //! | `course`, `memory`, `meters` | what is known of a request's way, and of an instance's memory; what is counted |
 //! | `interpreter` | the programs that run artifacts in Node and Python |
+//! | `prelude` | what those programs do before it is known which function they will run |
 //! | `output`, `journal` | what functions print, as log records |
 //! | `linux` | everything that asks the operating system, and the only `unsafe` code of the project |
 //!
@@ -22,6 +28,7 @@
 //! and never forks the host.
 
 mod body;
+mod code_cache;
 mod connection;
 mod course;
 mod error;
@@ -29,15 +36,20 @@ mod instance;
 mod interpreter;
 mod invoke;
 mod journal;
+mod life;
 mod limits;
 mod linux;
 mod memory;
 mod meters;
+mod network;
 mod output;
 mod pool;
+mod prelude;
+mod pressure;
 mod request;
 mod runtime;
 mod sending;
+mod spares;
 mod spec;
 mod supervisor;
 mod trunk;
@@ -49,9 +61,13 @@ pub use body::{BodyError, BoxError, FunctionBody};
 pub use course::{ColdStart, Course};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
+pub use life::InstanceState;
+pub use linux::cgroup::ControlGroupVersion;
+pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use meters::{ExitReason, RuntimeCounts};
+pub use pressure::MemoryReading;
 pub use runtime::Runtime;
-pub use spec::{FunctionSpec, InstanceState, InstanceView, LogSink, RuntimeOptions};
+pub use spec::{FunctionSpec, InstanceView, LogSink, Reach, RuntimeOptions};
 pub use upgraded::Upgraded;
 pub use vigil::keep_vigil;
 pub use wire::WireError;

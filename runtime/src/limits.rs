@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ship_core::FunctionRuntime;
+
 /// How many requests may wait for one function beyond what its instances can take at once. A burst of a thousand visitors
 /// on a sleeping function must pass; a waiting request is its head and a few pointers, some kilobytes.
 pub(crate) const QUEUE_BEYOND_CAPACITY: usize = 1024;
@@ -15,6 +17,15 @@ pub(crate) const PROBE_AFTER: Duration = Duration::from_millis(50);
 
 /// How long an instance may take to exit after SIGTERM. It has no request at that time, so this is for its own cleaning up.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// The same where functions have a way to go on after their response, `waitUntil` in JavaScript and background tasks in Python: the
+/// launcher gives such work 30 s after SIGTERM (`WAIT_UNTIL_MS` in its template), and takes a moment to end after that.
+const WORK_GRACE: Duration = Duration::from_secs(32);
+
+/// How long an instance may take to exit after SIGTERM, by what runs it.
+pub(crate) const fn stop_grace(runtime: FunctionRuntime) -> Duration {
+    if runtime.is_javascript() || matches!(runtime, FunctionRuntime::Python) { WORK_GRACE } else { STOP_GRACE }
+}
 
 /// How long an answer about a broken connection waits for the exit status of a process that has begun to exit. A process
 /// writing its memory to disk may take long; the visitor should not.
@@ -94,3 +105,15 @@ pub(crate) const PIECE_BYTES: usize = 64 * 1024;
 
 /// The largest head that the first piece of a body is put behind, in bytes, so that both go out at once.
 pub(crate) const TOGETHER_BYTES: usize = 16 * 1024;
+
+/// How many prepared processes of a kind wait when nothing is going on: one takes the next cold start.
+pub(crate) const SPARES_LEAST: usize = 1;
+
+/// How many wait at the most, however many cold starts there are.
+pub(crate) const SPARES_MOST: usize = 8;
+
+/// After how long without a cold start of its kind the number of prepared processes goes back to the least.
+pub(crate) const SPARES_CALM: Duration = Duration::from_secs(60);
+
+/// How long a taken process is not replaced: until then the processors are for the start that took it.
+pub(crate) const SPARES_PAUSE: Duration = Duration::from_millis(25);

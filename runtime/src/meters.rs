@@ -2,8 +2,8 @@
 
 use ship_core::{Counter, FunctionRuntime, Histogram, HistogramView};
 
-use crate::error::ExitStatus;
 use crate::instance::EndReason;
+use crate::linux::cell::Ending;
 
 /// The runtimes whose starts are told apart.
 const RUNTIMES: [FunctionRuntime; 6] = [
@@ -50,10 +50,22 @@ pub enum ExitReason {
     Timeout,
     /// It was not ready in its time.
     InitTimeout,
+    /// There was no memory left for it.
+    OutOfMemory,
+    /// It never ran: it could not be executed, or not be kept from the machine.
+    NotStarted,
 }
 
 impl ExitReason {
-    const ALL: [Self; 5] = [Self::Stopped, Self::Exited, Self::Crashed, Self::Timeout, Self::InitTimeout];
+    const ALL: [Self; 7] = [
+        Self::Stopped,
+        Self::Exited,
+        Self::Crashed,
+        Self::Timeout,
+        Self::InitTimeout,
+        Self::OutOfMemory,
+        Self::NotStarted,
+    ];
 
     /// The word in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -63,16 +75,20 @@ impl ExitReason {
             Self::Crashed => "crashed",
             Self::Timeout => "timeout",
             Self::InitTimeout => "init_timeout",
+            Self::OutOfMemory => "out_of_memory",
+            Self::NotStarted => "not_started",
         }
     }
 
-    const fn of(end: Option<EndReason>, status: ExitStatus) -> Self {
-        match end {
-            Some(EndReason::NotReady { .. }) => Self::InitTimeout,
-            Some(EndReason::Timeout) => Self::Timeout,
-            Some(EndReason::Stopped) => Self::Stopped,
-            None if status.is_success() => Self::Exited,
-            None => Self::Crashed,
+    const fn of(end: Option<EndReason>, ending: &Ending) -> Self {
+        match (end, ending) {
+            (_, Ending::OutOfMemory) => Self::OutOfMemory,
+            (_, Ending::NotExecuted { .. } | Ending::NotConfined { .. }) => Self::NotStarted,
+            (Some(EndReason::NotReady { .. }), Ending::Exited(_)) => Self::InitTimeout,
+            (Some(EndReason::Timeout), Ending::Exited(_)) => Self::Timeout,
+            (Some(EndReason::Stopped), Ending::Exited(_)) => Self::Stopped,
+            (None, Ending::Exited(status)) if status.is_success() => Self::Exited,
+            (None, Ending::Exited(_)) => Self::Crashed,
         }
     }
 }
@@ -86,8 +102,8 @@ impl Meters {
     }
 
     /// The process of an instance has ended.
-    pub(crate) fn ended(&self, end: Option<EndReason>, status: ExitStatus) {
-        self.exits[ExitReason::of(end, status) as usize].increment();
+    pub(crate) fn ended(&self, end: Option<EndReason>, ending: &Ending) {
+        self.exits[ExitReason::of(end, ending) as usize].increment();
     }
 
     /// What was counted, with what waits now.

@@ -12,14 +12,20 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::body::{BoxError, FunctionBody};
-use crate::error::{InvokeError, RuntimeError, StartError};
+use crate::code_cache::CodeCaches;
+use crate::error::{InvokeError, RuntimeError, SpawnError, StartError};
 use crate::invoke;
 use crate::limits::RETRY_AFTER_SECS;
-use crate::linux::leftovers::RunFolder;
+use crate::linux::cell::Nursery;
+use crate::linux::cgroup::ControlGroupVersion;
+use crate::linux::folder::RunFolder;
+use crate::linux::nursery::Isolation;
 use crate::linux::spawn;
 use crate::meters::RuntimeCounts;
 use crate::pool::{AcquireError, Lease, Pool, Surroundings};
+use crate::pressure::{MemoryReading, instances_to_stop};
 use crate::request::Outgoing;
+use crate::spares::Spares;
 use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
 
 /// Runs functions. A cheap handle: clones are the same runtime.
@@ -47,16 +53,30 @@ struct Registry {
 }
 
 impl Runtime {
-    /// A runtime on its own folder. Ends what an earlier runtime on the same folder left running, and marks the descriptors
-    /// that this process has inherited as close-on-exec, so that functions do not inherit them.
+    /// A runtime on its own folder. Marks the descriptors that this process has inherited as close-on-exec, so that functions
+    /// do not inherit them.
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         spawn::keep_inherited_descriptors().map_err(RuntimeError::Descriptors)?;
+        let folder = Arc::new(RunFolder::open(&options.socket_dir)?);
+        let caches = CodeCaches::open(folder.path().join("code")).map_err(|source| RuntimeError::Folder {
+            action: "keep code in",
+            path: folder.path().to_owned(),
+            source,
+        })?;
+        let tasks = TaskTracker::new();
         let surroundings = Surroundings {
-            folder: Arc::new(RunFolder::open(&options.socket_dir)?),
+            spares: Arc::new(Spares::new(
+                Nursery::new(&options.nursery),
+                options.least_isolation,
+                folder,
+                tasks.clone(),
+            )),
+            caches,
+            reach: options.reach,
             logs: options.logs,
             interpreters: options.interpreters,
             meters: Arc::default(),
-            tasks: TaskTracker::new(),
+            tasks,
         };
         let inner = Inner {
             surroundings: Arc::new(surroundings),
@@ -92,10 +112,38 @@ impl Runtime {
         }
     }
 
+    /// How much of the machine functions are kept from here, found out by making a process that is kept from all of it.
+    pub async fn isolation(&self) -> Result<Isolation, SpawnError> {
+        self.inner.surroundings.spares.isolation().await
+    }
+
+    /// What limits the memory, the processes and the processor time of functions here, if anything does.
+    pub fn control_groups(&self) -> Option<ControlGroupVersion> {
+        self.inner.surroundings.spares.control_groups()
+    }
+
     /// Starts an instance if there is none, without waiting for it.
     pub fn prewarm(&self, spec: &Arc<FunctionSpec>) {
         if let Some(pool) = self.pool(spec) {
             pool.prewarm();
+        }
+    }
+
+    /// Keeps so many instances of a function from now on, whether anybody asks or not: they are started at once, started anew
+    /// when they end, and not stopped for idling.
+    pub fn keep(&self, spec: &Arc<FunctionSpec>, instances: u32) {
+        while let Some(pool) = self.pool(spec)
+            && !pool.keep(instances)
+        {
+            // It went to sleep in this moment.
+            self.forget(&pool);
+        }
+    }
+
+    /// Keeps no instance of a function any more: those that there are fall asleep when nobody asks.
+    pub fn let_sleep(&self, deployment: &DeploymentId, function: &FunctionName) {
+        if let Some(pool) = self.known_pool(deployment, function) {
+            pool.keep(0);
         }
     }
 
@@ -108,6 +156,29 @@ impl Runtime {
             pools
         };
         self.drain(&pools).await;
+    }
+
+    /// Whether no function is awake.
+    pub fn is_asleep(&self) -> bool {
+        self.read().pools.is_empty()
+    }
+
+    /// Whether a function of a deployment is awake.
+    pub fn is_awake(&self, deployment: &DeploymentId) -> bool {
+        self.read().pools.contains_key(deployment)
+    }
+
+    /// Stops idle instances, those first that were not asked for the longest, if the machine has too little memory left. Says
+    /// how many. To be called every other second while functions are awake.
+    pub fn relieve(&self, reading: &MemoryReading) -> usize {
+        let pools: Vec<Arc<Pool>> = self.read().pools.values().flat_map(HashMap::values).cloned().collect();
+        let mut idle: Vec<_> = pools
+            .iter()
+            .flat_map(|pool| pool.idle().into_iter().map(move |(number, since)| (since, number, pool)))
+            .collect();
+        idle.sort_unstable_by_key(|(since, ..)| *since);
+        idle.truncate(instances_to_stop(reading, idle.len()));
+        idle.into_iter().filter(|(_, number, pool)| pool.evict(*number)).count()
     }
 
     /// The instances of all functions as they are now.
@@ -142,6 +213,7 @@ impl Runtime {
             registry.closing.clone()
         };
         self.drain(&pools).await;
+        self.inner.surroundings.spares.close().await;
         self.inner.surroundings.tasks.close();
         self.inner.surroundings.tasks.wait().await;
     }
@@ -164,8 +236,8 @@ impl Runtime {
     /// The pool of a function, opened if it is asleep; `None` if the runtime is stopping.
     fn pool(&self, spec: &Arc<FunctionSpec>) -> Option<Arc<Pool>> {
         let name = &spec.function.name;
-        if let Some(pool) = self.read().pools.get(&spec.deployment).and_then(|pools| pools.get(name)) {
-            return Some(Arc::clone(pool));
+        if let Some(pool) = self.known_pool(&spec.deployment, name) {
+            return Some(pool);
         }
         let mut registry = self.write();
         if registry.is_closed {
@@ -174,6 +246,11 @@ impl Runtime {
         let pools = registry.pools.entry(spec.deployment).or_default();
         let pool = pools.entry(name.clone()).or_insert_with(|| self.open_pool(spec));
         Some(Arc::clone(pool))
+    }
+
+    /// The pool of a function that is awake.
+    fn known_pool(&self, deployment: &DeploymentId, function: &FunctionName) -> Option<Arc<Pool>> {
+        self.read().pools.get(deployment)?.get(function).cloned()
     }
 
     fn open_pool(&self, spec: &Arc<FunctionSpec>) -> Arc<Pool> {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ship_core::{DeploymentId, Function, FunctionName, LogRecord, ProjectName};
+use ship_core::{AddressRange, DeploymentId, Function, FunctionName, LogRecord, ProjectName};
 
 use crate::interpreter::Interpreters;
+use crate::life::InstanceState;
+use crate::linux::nursery::Isolation;
 
 /// Where log records go. The runtime calls it while it reads a function's output, so an implementation must not block: it
 /// queues the record and drops it if its queue is full.
@@ -38,15 +40,33 @@ pub struct FunctionSpec {
 /// What a [`crate::Runtime`] needs from its host.
 #[derive(Clone)]
 pub struct RuntimeOptions {
-    /// A folder that belongs to this runtime alone. It is created with mode 0700, and holds a small record of each running
-    /// process so that the next start can end what a killed host left behind.
+    /// A folder that belongs to this runtime alone. It is created with mode 0700.
     pub socket_dir: PathBuf,
     /// Where function output and the platform's remarks about functions go.
     pub logs: Arc<dyn LogSink>,
+    /// The program that makes processes: one that calls [`crate::nursery`] when it is started as [`crate::NURSERY_NAME`].
+    pub nursery: PathBuf,
+    /// The least that functions are kept from: none is started where the machine does not allow that much. They are kept from
+    /// all that it does allow in any case.
+    pub least_isolation: Isolation,
+    /// Where functions may connect to.
+    pub reach: Reach,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
     /// How long [`crate::Runtime::retire`] and [`crate::Runtime::shutdown`] wait for requests that are being answered.
     pub drain_timeout: Duration,
+}
+
+/// Where functions may connect to whose network is `public`.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    /// The public internet, and what the operator names.
+    Public {
+        /// What the operator names.
+        allowed: Vec<AddressRange>,
+    },
+    /// Wherever the machine can: for development, where a database runs beside the site.
+    Everywhere,
 }
 
 /// One instance, as it is at a moment.
@@ -58,7 +78,7 @@ pub struct InstanceView {
     pub deployment: DeploymentId,
     /// The function.
     pub function: FunctionName,
-    /// The process id, which is also the id of its process group.
+    /// The process id of the function.
     pub pid: u32,
     /// What it is doing.
     pub state: InstanceState,
@@ -66,26 +86,4 @@ pub struct InstanceView {
     pub in_flight: u32,
     /// When it was started.
     pub started_at: Timestamp,
-}
-
-/// What an instance is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum InstanceState {
-    /// The process exists and has not answered yet.
-    Starting,
-    /// It answers requests or waits for them.
-    Ready,
-    /// It finishes what it has and gets nothing new.
-    Stopping,
-}
-
-impl InstanceState {
-    /// The word used in output.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Stopping => "stopping",
-        }
-    }
 }

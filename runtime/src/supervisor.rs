@@ -1,64 +1,207 @@
-//! The owner of one process: reads its output, ends it when asked, collects it, and says how it went.
+//! The owner of one process: reads its output, ends it when asked, and says how it went.
 
-use std::os::fd::AsFd;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use ship_core::{FunctionRuntime, LogLevel, RequestId};
+use ship_core::{FunctionRuntime, LogLevel, NetworkAccess, RequestId};
 use tokio::time::{Instant, sleep_until};
 
+use crate::code_cache::CodeCaches;
 use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
+use crate::interpreter::Command;
 use crate::journal::Journal;
-use crate::linux::leftovers::RunFolder;
-use crate::linux::process::{ExitWatch, ProcessGroup};
-use crate::linux::socket;
-use crate::linux::spawn::{self, LISTEN_FD, Launch};
+use crate::linux::cell::{Cell, Ending};
+use crate::linux::nursery::{
+    Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
+    LISTEN_FD, Recipe,
+};
+use crate::network::{CellConnections, Policy};
 use crate::output::Output;
 use crate::pool::Surroundings;
-use crate::spec::FunctionSpec;
-
-/// Numbers the passing names of sockets.
-static NEXT_SOCKET: AtomicU64 = AtomicU64::new(0);
+use crate::prelude;
+use crate::spares::Spare;
+use crate::spec::{FunctionSpec, Reach};
 
 /// The search path of a function: where a system has its programs, whatever the host's own path is.
 const FUNCTION_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// The signal that ends a process without asking it.
+const KILLED: i32 = 9;
+
 /// A process that was started and is to be supervised.
 pub(crate) struct Child {
     instance: Arc<Instance>,
-    exit: ExitWatch,
     journal: Journal,
-    folder: Arc<RunFolder>,
+    connections: Option<Arc<CellConnections>>,
 }
 
-/// Starts a process for `spec`. Its socket listens before the process exists, so requests can be sent at once.
-pub(crate) fn start(spec: &FunctionSpec, surroundings: &Surroundings, journal: Journal) -> Result<Child, SpawnError> {
-    let folder = &surroundings.folder;
-    let command = surroundings.interpreters.command(spec.function.runtime)?;
-    let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
-    let (listener, address) = socket::listen(folder.handle(), &name)
-        .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
-    let mut env = environment(spec);
-    if spec.function.runtime == FunctionRuntime::Python {
-        env.push(("SHIP_INTERPRETERS".to_owned(), surroundings.interpreters.search_path()));
+/// Has a process run `spec`. Its socket listens already, so requests can be sent at once.
+pub(crate) async fn start(
+    spec: &Arc<FunctionSpec>,
+    surroundings: &Arc<Surroundings>,
+    journal: Journal,
+) -> Result<Child, SpawnError> {
+    let command = installed(surroundings, spec.function.runtime).await?;
+    let program = spec.root.join(command.program.strip_prefix("./").unwrap_or(&command.program));
+    if command.program.is_relative() {
+        is_executable(&program)?;
     }
-    let spawned = spawn::spawn(&Launch { command: &command, root: &spec.root, env: &env, listener: listener.as_fd() })?;
-    // From here on the process exists: a failure ends it again when the guard is dropped.
-    let group = KillOnDrop(Some(ProcessGroup::new(spawned.pid)));
-    let exit = ExitWatch::open(group.get())?;
-    let output = Output::new(spawned.stdout, spawned.stderr, journal.clone())
+    let isolation = surroundings.spares.isolation().await?;
+    let recipe = recipe(spec, surroundings, isolation, &command)?;
+    let cache_name = recipe.boot.as_ref().and_then(|_| CodeCaches::name(spec, &command));
+    let cache = cache_name.as_deref().and_then(|name| surroundings.caches.find(name));
+    let cache_to_make = if cache.is_some() { None } else { cache_name };
+    let assignment = assignment(spec, isolation, command, cache.map(CodeCache::Made))?;
+    let Spare { cell, connections, .. } = surroundings.spares.take(&recipe).await?;
+    let Cell { warden, address, stdout, stderr, network: _ } = cell;
+    if let Some(connections) = &connections {
+        connections.belong_to(spec.function.limits.network, policy(surroundings), journal.clone());
+    }
+    warden.run(assignment, &spec.function.limits)?;
+    let output = Output::new(stdout, stderr, journal.clone())
         .map_err(|source| SpawnError::Io { action: "watch the output of the process", source })?;
-    if let Err(error) = folder.remember(group.get().id()) {
-        tracing::warn!(%error, pid = group.get().id(), "a function's process could not be recorded");
+    let instance = Arc::new(Instance::new(warden, program, address, output));
+    if let Some(name) = cache_to_make {
+        let (spec, surroundings, instance) = (Arc::clone(spec), Arc::clone(surroundings), Arc::clone(&instance));
+        surroundings.tasks.clone().spawn(async move {
+            if let Err(error) = make_cache(name, &spec, &surroundings, &instance).await {
+                tracing::warn!(%error, function = %spec.function.name, "a function's code could not be kept");
+            }
+        });
     }
-    let instance = Arc::new(Instance::new(group.release(), address, output));
-    Ok(Child { instance, exit, journal, folder: Arc::clone(folder) })
+    Ok(Child { instance, journal, connections })
+}
+
+/// What runs an artifact here. Asking an interpreter where it is takes time, once.
+async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
+    let interpreters = surroundings.interpreters.clone();
+    if matches!(runtime, FunctionRuntime::Go | FunctionRuntime::Rust) {
+        return interpreters.command(runtime);
+    }
+    let stopped = |_| SpawnError::Io { action: "look for an interpreter", source: io::ErrorKind::Interrupted.into() };
+    tokio::task::spawn_blocking(move || interpreters.command(runtime)).await.map_err(stopped)?
+}
+
+fn policy(surroundings: &Surroundings) -> Policy {
+    match &surroundings.reach {
+        Reach::Public { allowed } => Policy::new(allowed),
+        Reach::Everywhere => Policy::default(),
+    }
+}
+
+/// The kind of prepared process that can become the function.
+fn recipe(
+    spec: &FunctionSpec,
+    surroundings: &Surroundings,
+    isolation: Isolation,
+    command: &Command,
+) -> Result<Recipe, SpawnError> {
+    let mut visible = command.visible.clone();
+    let boot = match prelude::of(spec.function.runtime) {
+        Some(prelude) if prelude::needs_fresh_process(spec.function.runtime, &spec.env).is_none() => {
+            let file = surroundings.spares.prelude(prelude)?;
+            let file_argument = file.to_string_lossy().into_owned();
+            visible.push(file);
+            let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
+            Some(Boot { program: command.program.clone(), arguments: flags.chain([file_argument]).collect() })
+        }
+        _ => None,
+    };
+    let artifacts = spec.root.parent().unwrap_or(&spec.root).to_owned();
+    let caches = surroundings.caches.folder().to_owned();
+    Ok(Recipe { isolation, network: cell_network(spec, surroundings), artifacts, caches, visible, boot })
+}
+
+/// Whose network the function sees.
+const fn cell_network(spec: &FunctionSpec, surroundings: &Surroundings) -> CellNetwork {
+    match (spec.function.limits.network, &surroundings.reach) {
+        (NetworkAccess::All, _) | (NetworkAccess::Public, Reach::Everywhere) => CellNetwork::Host,
+        (NetworkAccess::Public | NetworkAccess::None, _) => CellNetwork::Own,
+    }
+}
+
+/// What makes a prepared process the function.
+fn assignment(
+    spec: &FunctionSpec,
+    isolation: Isolation,
+    command: Command,
+    cache: Option<CodeCache>,
+) -> Result<Assignment, SpawnError> {
+    let layers = spec.function.layers.iter().map(|layer| spec.root.with_file_name(layer.digest.to_hex())).collect();
+    let inside = match isolation {
+        Isolation::Sandbox => FUNCTION_ROOT.into(),
+        Isolation::Process => spec.root.clone(),
+    };
+    let document = Document {
+        root: inside,
+        env: environment(spec, &command)?,
+        program: command.program,
+        arguments: command.arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        code_cache: cache.as_ref().map(|cache| cache_inside(cache, isolation)),
+        make_code_cache: matches!(cache, Some(CodeCache::ToMake(_))),
+    };
+    let limits = &spec.function.limits;
+    // It is memory, and a function that fills it should hear of that before it is ended for it.
+    let tmp_mb = limits.tmp_mb.min(limits.memory_mb / 2).max(1);
+    let (max_files, max_processes) = (limits.max_files.into(), limits.max_processes.into());
+    Ok(Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, cache, document })
+}
+
+/// A cache's folder as the function sees it.
+fn cache_inside(cache: &CodeCache, isolation: Isolation) -> PathBuf {
+    match (isolation, cache) {
+        (Isolation::Sandbox, CodeCache::Made(_)) => CACHE_ROOT.into(),
+        (Isolation::Sandbox, CodeCache::ToMake(_)) => FRESH_CACHE_ROOT.into(),
+        (Isolation::Process, CodeCache::Made(path) | CodeCache::ToMake(path)) => path.clone(),
+    }
+}
+
+/// Has a process of the function fill its cache of code, once it was seen that the function starts.
+async fn make_cache(
+    name: String,
+    spec: &FunctionSpec,
+    surroundings: &Surroundings,
+    instance: &Instance,
+) -> Result<(), SpawnError> {
+    tokio::select! {
+        _ = instance.became_ready() => {}
+        _ = instance.ended() => return Ok(()),
+    }
+    let Some(unfinished) = surroundings.caches.begin(&name).await else { return Ok(()) };
+    let command = installed(surroundings, spec.function.runtime).await?;
+    let isolation = surroundings.spares.isolation().await?;
+    let recipe = recipe(spec, surroundings, isolation, &command)?;
+    let cache = CodeCache::ToMake(unfinished.folder().to_owned());
+    let assignment = assignment(spec, isolation, command, Some(cache))?;
+    let Spare { cell, .. } = surroundings.spares.take(&recipe).await?;
+    cell.warden.run(assignment, &spec.function.limits)?;
+    let patience = Duration::from_secs(u64::from(spec.function.limits.init_timeout_secs));
+    if tokio::time::timeout(patience, cell.warden.ended()).await == Ok(Ending::Exited(ExitStatus::Code(0))) {
+        cell.warden.gone().await;
+        unfinished.keep().map_err(|source| SpawnError::Io { action: "keep a cache of code", source })?;
+    }
+    Ok(())
+}
+
+/// Whether a program is there and can be executed, which is known sooner here than in its process.
+fn is_executable(program: &Path) -> Result<(), SpawnError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let error = |source| SpawnError::Program { program: program.into(), source };
+    let metadata = program.metadata().map_err(error)?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+        return Ok(());
+    }
+    Err(error(io::ErrorKind::PermissionDenied.into()))
 }
 
 /// The whole environment of a function: what its owner set, and over it what the platform promises.
-fn environment(spec: &FunctionSpec) -> Vec<(String, String)> {
-    let platform = [
+fn environment(spec: &FunctionSpec, command: &Command) -> Result<BTreeMap<String, String>, SpawnError> {
+    let mut platform = vec![
         ("PATH", FUNCTION_PATH.to_owned()),
         ("HOME", "/tmp".to_owned()),
         ("TMPDIR", "/tmp".to_owned()),
@@ -67,29 +210,17 @@ fn environment(spec: &FunctionSpec) -> Vec<(String, String)> {
         ("SHIP_DEPLOYMENT", spec.deployment.to_string()),
         ("SHIP_PROJECT", spec.project.to_string()),
     ];
-    let own = spec.env.iter().filter(|(name, _)| !platform.iter().any(|(taken, _)| taken == name)).cloned();
-    own.chain(platform.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
-}
-
-/// Kills a process group that nobody came to own.
-struct KillOnDrop(Option<ProcessGroup>);
-
-impl KillOnDrop {
-    const fn get(&self) -> &ProcessGroup {
-        self.0.as_ref().expect("the group is there until it is released")
+    if spec.function.runtime == FunctionRuntime::Python {
+        let folders: Vec<_> = command.alternatives.iter().map(|folder| folder.to_string_lossy()).collect();
+        platform.push(("SHIP_INTERPRETERS", folders.join(":")));
     }
-
-    fn release(mut self) -> ProcessGroup {
-        self.0.take().expect("the group is there until it is released")
-    }
-}
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        if let Some(group) = &self.0 {
-            group.kill_and_collect();
+    for (name, value) in &spec.env {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(SpawnError::Environment { name: name.clone() });
         }
     }
+    let platform = platform.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(spec.env.iter().cloned().chain(platform).collect())
 }
 
 impl Child {
@@ -98,59 +229,73 @@ impl Child {
         &self.instance
     }
 
-    /// Looks after the process until it is gone, collected, and its last output read.
+    /// Looks after the process until it is gone and its last output read.
     pub(crate) async fn supervise(self) {
-        self.run_until_exit().await;
-        let status = self.exit.reap(&self.instance.group);
-        self.folder.forget(self.instance.group.id());
+        let connections = async {
+            match &self.connections {
+                Some(connections) => connections.serve().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ending = tokio::select! {
+            ending = self.run_until_end() => ending,
+            never = connections => never,
+        };
+        // What is left of it is ended by the cell's first process.
+        self.instance.warden.gone().await;
+        let ending = self.with_reason(ending);
         let requests = self.instance.output.current_requests();
         self.instance.output.finish();
-        self.journal.ended(self.instance.end_reason(), status);
-        self.remark_exit(status, requests);
-        self.instance.set_exit(status);
+        self.journal.ended(self.instance.end_reason(), &ending);
+        self.remark_end(&ending, requests);
+        self.instance.set_ending(ending);
     }
 
-    async fn run_until_exit(&self) {
+    /// Whoever uses up its memory is killed, and with it perhaps who would tell of it.
+    fn with_reason(&self, ending: Ending) -> Ending {
+        let is_killed = matches!(ending, Ending::Exited(ExitStatus::Signal(KILLED) | ExitStatus::Unknown));
+        if is_killed && self.instance.warden.ran_out_of_memory() { Ending::OutOfMemory } else { ending }
+    }
+
+    async fn run_until_end(&self) -> Ending {
         let mut kill_at: Option<Instant> = None;
         loop {
             tokio::select! {
-                () = self.exit.exited() => return,
+                ending = self.instance.warden.ended() => return ending,
                 () = self.instance.output.readable() => {
                     self.instance.output.read();
                     // Others get their turn even if the function prints without pause.
                     tokio::task::yield_now().await;
                 }
                 deadline = self.instance.stop_asked(), if kill_at.is_none() => {
-                    self.instance.group.terminate();
+                    self.instance.warden.terminate();
                     kill_at = Some(deadline);
                 }
                 () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
-                    self.instance.group.kill();
-                    self.exit.exited().await;
-                    return;
+                    self.instance.warden.kill();
+                    return self.instance.warden.ended().await;
                 }
             }
         }
     }
 
     /// Tells the log of an end that nobody asked for.
-    fn remark_exit(&self, status: ExitStatus, requests: Vec<RequestId>) {
-        if self.instance.end_reason().is_none() {
-            let message = match requests.len() {
+    fn remark_end(&self, ending: &Ending, requests: Vec<RequestId>) {
+        if self.instance.end_reason().is_some() {
+            return;
+        }
+        let message = match ending {
+            Ending::Exited(status) => match requests.len() {
                 0 => format!("The function's process ended with {status}."),
                 1 => format!("The function's process ended with {status} while it was answering a request."),
                 many => format!("The function's process ended with {status} while it was answering {many} requests."),
-            };
-            self.journal.remark(LogLevel::Fatal, requests, message);
-        }
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        // Only if the task was dropped with the whole async runtime: its process must not outlive it.
-        if self.instance.exit().is_none() {
-            self.instance.group.kill();
-        }
+            },
+            Ending::OutOfMemory => "The function ran out of memory.".to_owned(),
+            never => match never.spawn_error(self.instance.program()) {
+                Some(error) => format!("The function could not be started: {error}."),
+                None => return,
+            },
+        };
+        self.journal.remark(LogLevel::Fatal, requests, message);
     }
 }

@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::PATIENCE;
 
-/// The source of a Go function that says `begun`, waits at the gate that its request names, and says `finished`.
+/// The source of a Go function that says `begun`, waits at the gate that its request names, and says `finished`. It has to be
+/// allowed to reach this machine: `network = "all"`.
 pub const GO_FUNCTION_AT_GATE: &str = r#"package handler
 
 import (

@@ -94,12 +94,12 @@ impl Request {
         Opened::read(BufReader::new(stream), is_head)
     }
 
-    /// Sends it and reads nothing. Dropping the connection is leaving.
+    /// Sends it and waits for nothing yet: the answer is asked for with [`Sent::answer`].
     #[track_caller]
-    pub fn send_only(self) -> TcpStream {
+    pub fn begin(self) -> Sent {
         let mut stream = connect(&self.authority).expect("the server takes the connection");
         stream.write_all(&self.encoded()).expect("the kernel takes the request");
-        stream
+        Sent(stream)
     }
 
     /// Sends it and goes away `after` that, whatever the server does.
@@ -146,6 +146,19 @@ pub fn exchange_raw(authority: &str, bytes: &[u8]) -> Vec<u8> {
     match stream.read_to_end(&mut answer) {
         Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("no answer and no end: {error}"),
         _ => answer,
+    }
+}
+
+/// A request that was sent, and whose answer nobody has read yet.
+#[derive(Debug)]
+#[must_use]
+pub struct Sent(TcpStream);
+
+impl Sent {
+    /// Reads the whole answer.
+    #[track_caller]
+    pub fn answer(self) -> Answer {
+        Opened::read(BufReader::new(self.0), false).expect("the server answers with HTTP").whole()
     }
 }
 

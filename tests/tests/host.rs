@@ -80,7 +80,10 @@ fn embedded_host_takes_the_next_port() {
 #[test]
 fn graceful_end() {
     let environment = TestEnv::new();
-    let project = environment.project("slow").file("api/wait.go", GO_FUNCTION_AT_GATE);
+    let project = environment
+        .project("slow")
+        .file("ship.toml", "[functions.\"**\"]\nnetwork = \"all\"\n")
+        .file("api/wait.go", GO_FUNCTION_AT_GATE);
     let mut host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let gate = Gate::new();

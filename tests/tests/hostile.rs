@@ -64,7 +64,10 @@ fn misbehaving(environment: &TestEnv) -> TestProject {
     let halfway = GO_FUNCTION_AT_GATE.replace("fmt.Fprintln(w, \"finished\")", "os.Exit(3)");
     environment
         .project("bad")
-        .file("ship.toml", "name = \"bad\"\n\n[functions.\"api/hang\"]\ntimeout_secs = 2\n")
+        .file(
+            "ship.toml",
+            "name = \"bad\"\n\n[functions.\"**\"]\nnetwork = \"all\"\n\n[functions.\"api/hang\"]\ntimeout_secs = 2\n",
+        )
         .file("public/index.html", "a page")
         .file("api/do.go", MISBEHAVING)
         .file("api/hang.go", silent)
@@ -279,11 +282,11 @@ fn slow_visitors() {
     let _ = stream.read_to_end(&mut answer).expect("the host closes the connection");
 }
 
-/// A body that is larger than a site takes is refused before it is read.
+/// A body that is larger than a function takes is refused before it is read.
 #[test]
 fn bodies_that_are_too_large() {
     let environment = TestEnv::new();
-    let project = misbehaving(&environment);
+    let project = misbehaving(&environment).file("ship.toml", "[functions.\"api/*\"]\nmax_body_mb = 1\n");
     let host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let request = http::request("POST", &format!("{url}/api/do")).header("content-length", "1000000000000");

@@ -248,7 +248,7 @@ fn visitor_who_leaves() {
     let host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
-    let asking = http::request("GET", &format!("{url}/api/slow")).send_only();
+    let asking = http::request("GET", &format!("{url}/api/slow")).begin();
     let _ = following.stdout().wait_for(|line| line.contains("begun"));
     drop(asking);
     let line = following.stdout().wait_for(|line| line.contains(r#""source":"request""#));

@@ -6,46 +6,54 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use ship_tests::http::{self, Answer};
-use ship_tests::{Gate, PATIENCE, TestEnv, TestHost, TestProject};
+use ship_tests::{PATIENCE, TestEnv, TestHost, TestProject};
 
 /// How many visitors come at once where many do.
 const CROWD: usize = 50;
 
-/// A function that notes what it is asked, waits at a gate if it is told to, and answers what it is told to answer.
+/// A function that notes what it is asked, waits at a gate if it is told to, and answers what it is told to answer. It is told by
+/// `POST` requests with a header of their own, which no page is made of: they reach the instance that is asked for pages.
 const MODULE: &str = r#"
-const fs = require("node:fs"), net = require("node:net");
+const seen = [], waiting = [], watching = [];
+let told = { body: "page" };
+const orders = {
+  answer: (order) => (told = order),
+  seen: () => seen,
+  arrival: () => waiting.length > 0 || new Promise((resolve) => watching.push(resolve)),
+  open: () => waiting.splice(0).forEach((open) => open()),
+};
 module.exports = async (request, response) => {
-  fs.appendFileSync(process.env.SEEN, JSON.stringify({ method: request.method, url: request.url, headers: request.headers }) + "\n");
-  const call = fs.readFileSync(process.env.SEEN, "utf8").split("\n").length - 1;
-  const told = JSON.parse(fs.readFileSync(process.env.TOLD, "utf8"));
-  if (told.gate) {
-    const [host, port] = told.gate.split(":");
+  const order = orders[request.headers["x-order"]];
+  if (order) return response.json((await order(request.body)) ?? null);
+  const call = seen.push({ method: request.method, url: request.url, headers: request.headers });
+  const { body, gate, headers, length, status } = told;
+  if (gate) {
     await new Promise((resolve) => {
-      const gate = net.connect(port, host, () => gate.write("arrived"));
-      gate.once("data", () => gate.end());
-      gate.once("close", resolve);
-      gate.once("error", resolve);
+      waiting.push(resolve);
+      watching.splice(0).forEach((arrived) => arrived());
     });
   }
-  for (const [name, value] of Object.entries(told.headers ?? {})) response.setHeader(name, value);
-  response.statusCode = told.status ?? 200;
-  response.end(`${told.body} ${call}`.padEnd(told.length ?? 0, "."));
+  for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value);
+  response.statusCode = status ?? 200;
+  response.end(`${body} ${call}`.padEnd(length ?? 0, "."));
 };
 "#;
 
-/// A page at `/page` that a function makes, and what the story tells the function.
+/// A project with a page at `/page` that a function makes.
 struct PageStory<'e> {
-    environment: &'e TestEnv,
     host: TestHost<'e>,
     project: TestProject,
+}
+
+/// A site that is deployed, and what the story tells its function.
+struct Site {
+    url: String,
 }
 
 impl<'e> PageStory<'e> {
     /// A page that is kept as `prerender` says, with these routes.
     fn new(environment: &'e TestEnv, prerender: &Value, routes: &Value) -> Self {
-        let place = |name: &str| environment.folder().join(name);
-        let variables = json!({ "SEEN": place("seen"), "TOLD": place("told") });
-        let config = json!({ "runtime": "nodejs20.x", "handler": "index.js", "launcherType": "Nodejs", "environment": variables });
+        let config = json!({ "runtime": "nodejs20.x", "handler": "index.js", "launcherType": "Nodejs", "shouldAddHelpers": true });
         let functions = ".vercel/output/functions";
         let project = environment
             .project("site")
@@ -53,27 +61,45 @@ impl<'e> PageStory<'e> {
             .file(&format!("{functions}/page.func/.vc-config.json"), config.to_string())
             .file(&format!("{functions}/page.func/index.js"), MODULE)
             .file(&format!("{functions}/page.prerender-config.json"), prerender.to_string());
-        let story = Self { environment, host: TestHost::start(environment), project };
-        std::fs::write(place("seen"), "").expect("the folder is writable");
-        story.tell(&json!({ "body": "page" }));
-        story
+        Self { host: TestHost::start(environment), project }
     }
 
-    /// Deploys it and gives its URL.
-    fn deploy(&self) -> String {
-        self.host.ship(["deploy", "--prebuilt", "--no-check"]).within(self.project.folder()).run().success().url()
+    /// Deploys it.
+    fn deploy(&self) -> Site {
+        let deploy = self.host.ship(["deploy", "--prebuilt", "--no-check"]).within(self.project.folder());
+        Site { url: deploy.run().success().url() }
+    }
+}
+
+impl Site {
+    /// The page.
+    fn page(&self) -> String {
+        format!("{}/page", self.url)
     }
 
     /// Says what the function answers from now on.
     fn tell(&self, told: &Value) {
-        let file = self.environment.folder().join("told");
-        std::fs::write(file, told.to_string()).expect("the folder is writable");
+        self.order("answer", told);
     }
 
     /// What the function was asked, call by call.
     fn seen(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.environment.folder().join("seen")).expect("the file is there");
-        text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+        self.order("seen", &Value::Null).as_array().expect("there is a list of calls").clone()
+    }
+
+    /// Waits until the function stands at the gate.
+    fn wait_for_arrival(&self) {
+        self.order("arrival", &Value::Null);
+    }
+
+    /// Lets it go on.
+    fn open_gate(&self) {
+        self.order("open", &Value::Null);
+    }
+
+    fn order(&self, order: &str, content: &Value) -> Value {
+        let order = http::request("POST", &self.page()).header("x-order", order);
+        order.header("content-type", "application/json").body(content.to_string()).send().success().json()
     }
 }
 
@@ -118,9 +144,9 @@ fn crowd(url: &str) -> Vec<String> {
 fn one_call_for_a_crowd() {
     let environment = TestEnv::new();
     let story = PageStory::new(&environment, &json!({ "expiration": false }), &json!([]));
-    let gate = Gate::new();
-    story.tell(&json!({ "body": "page", "gate": gate.address() }));
-    let url = format!("{}/page", story.deploy());
+    let site = story.deploy();
+    site.tell(&json!({ "body": "page", "gate": true }));
+    let url = site.page();
     let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).expect("the URL has a host");
     let port = authority.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the URL has a port");
     let come = || {
@@ -129,18 +155,18 @@ fn one_call_for_a_crowd() {
         visitor
     };
     let leaving = come();
-    let waiting = gate.wait_for_arrival();
+    site.wait_for_arrival();
     let crowd: Vec<TcpStream> = (0..CROWD).map(|_| come()).collect();
     drop(leaving);
     // Who came after them was answered, so the host has them all.
     assert_eq!(http::get(&format!("{url}/of/another/name")).status, 404);
-    waiting.open();
+    site.open_gate();
     for mut visitor in crowd {
         let mut answer = String::new();
         visitor.read_to_string(&mut answer).expect("the host answers");
         assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\npage 1"), "{answer}");
     }
-    assert_eq!((get(&url), story.seen().len()), ("HIT 200 page 1".into(), 1));
+    assert_eq!((get(&url), site.seen().len()), ("HIT 200 page 1".into(), 1));
 }
 
 /// When a page is stale all get the stale one at once, and one call makes the next.
@@ -148,16 +174,16 @@ fn one_call_for_a_crowd() {
 fn stale_while_made_anew() {
     let environment = TestEnv::new();
     let story = PageStory::new(&environment, &json!({ "expiration": 1, "allowQuery": [] }), &json!([]));
-    let gate = Gate::new();
-    let url = format!("{}/page", story.deploy());
+    let site = story.deploy();
+    let url = site.page();
     assert_eq!(get(&url), "MISS 200 page 1");
-    story.tell(&json!({ "body": "second", "gate": gate.address() }));
+    site.tell(&json!({ "body": "second", "gate": true }));
     assert_eq!(get_until(&url, |answer| answer.starts_with("STALE")), "STALE 200 page 1");
-    let waiting = gate.wait_for_arrival();
+    site.wait_for_arrival();
     assert_eq!(crowd(&url), vec!["STALE 200 page 1"; CROWD]);
-    assert_eq!(story.seen().len(), 2);
-    story.tell(&json!({ "body": "third" }));
-    waiting.open();
+    assert_eq!(site.seen().len(), 2);
+    site.tell(&json!({ "body": "third" }));
+    site.open_gate();
     get_until(&url, |answer| answer.ends_with("200 second 2"));
 }
 
@@ -168,27 +194,28 @@ fn failing_functions() {
     let environment = TestEnv::new();
     let story =
         PageStory::new(&environment, &json!({ "expiration": 1, "allowQuery": ["q"], "passQuery": true }), &json!([]));
-    let url = format!("{}/page", story.deploy());
+    let site = story.deploy();
+    let url = site.page();
     assert_eq!(get(&url), "MISS 200 page 1");
     for (status, calls) in [(500, 2), (429, 4)] {
-        story.tell(&json!({ "body": "broken", "status": status }));
+        site.tell(&json!({ "body": "broken", "status": status }));
         let page = format!("{url}?q={status}");
         let url = if status == 500 { &url } else { &page };
         if status == 429 {
-            story.tell(&json!({ "body": "page" }));
+            site.tell(&json!({ "body": "page" }));
             assert_eq!(get(url), "MISS 200 page 3");
-            story.tell(&json!({ "body": "broken", "status": status }));
+            site.tell(&json!({ "body": "broken", "status": status }));
         }
         let kept = format!("STALE 200 page {}", calls - 1);
         assert_eq!(get_until(url, |answer| answer.starts_with("STALE")), kept);
         let started = Instant::now();
-        while story.seen().len() < calls {
+        while site.seen().len() < calls {
             assert!(started.elapsed() < PATIENCE, "the function was not asked again");
         }
         for _ in 0..5 {
             assert_eq!(get(url), kept);
         }
-        assert_eq!(story.seen().len(), calls);
+        assert_eq!(site.seen().len(), calls);
     }
     assert_eq!(get(&format!("{url}?q=new")), "MISS 429 broken 5");
     assert_eq!(get(&format!("{url}?q=new")), "MISS 429 broken 6");
@@ -202,7 +229,8 @@ fn what_the_function_sees() {
     let routes = json!([{ "src": "/blog/(?<slug>[^/]+)", "dest": "/page?__pathname=/blog/$slug" }]);
     let prerender = json!({ "expiration": false, "allowQuery": ["__pathname", "q"], "passQuery": true });
     let story = PageStory::new(&environment, &prerender, &routes);
-    let url = story.deploy();
+    let site = story.deploy();
+    let url = &site.url;
     let forged = [
         ("cookie", "session=1"),
         ("authorization", "Bearer secret"),
@@ -220,7 +248,7 @@ fn what_the_function_sees() {
     assert_eq!(get(&format!("{url}/blog/a?q=2&utm=3")), "HIT 200 page 1");
     assert_eq!(get(&format!("{url}/blog/a?q=3")), "MISS 200 page 2");
     assert_eq!(get(&format!("{url}/blog/b")), "MISS 200 page 3");
-    let seen = story.seen();
+    let seen = site.seen();
     let urls: Vec<&str> = seen.iter().filter_map(|call| call["url"].as_str()).collect();
     assert_eq!(urls, ["/page?__pathname=/blog/a&q=2", "/page?__pathname=/blog/a&q=3", "/page?__pathname=/blog/b"]);
     let headers = environment.filtered(&format!("{:#}", seen[0]["headers"]));
@@ -241,12 +269,13 @@ fn parameters_in_a_header() {
     let environment = TestEnv::new();
     let routes = json!([{ "src": "(?<__isr_route>/news/.*)", "dest": "/page?__isr_route=$__isr_route" }]);
     let story = PageStory::new(&environment, &json!({ "expiration": false }), &routes);
-    let url = story.deploy();
+    let site = story.deploy();
+    let url = &site.url;
     assert_eq!(get(&format!("{url}/news/today?b=1&a=2")), "MISS 200 page 1");
     assert_eq!(get(&format!("{url}/news/today?a=2&b=1")), "HIT 200 page 1");
     assert_eq!(get_with(&format!("{url}/page"), &[("x-now-route-matches", "__isr_route=/admin")]), "MISS 200 page 2");
     let seen: Vec<_> =
-        story.seen().iter().map(|call| (call["url"].clone(), call["headers"]["x-now-route-matches"].clone())).collect();
+        site.seen().iter().map(|call| (call["url"].clone(), call["headers"]["x-now-route-matches"].clone())).collect();
     assert_eq!(seen, [(json!("/page"), json!("__isr_route=%2Fnews%2Ftoday&a=2&b=1")), (json!("/page"), Value::Null)]);
 }
 
@@ -256,11 +285,12 @@ fn parameters_in_a_header() {
 fn private_answers() {
     let environment = TestEnv::new();
     let story = PageStory::new(&environment, &json!({ "expiration": 60, "allowQuery": ["q"] }), &json!([]));
-    let url = format!("{}/page", story.deploy());
+    let site = story.deploy();
+    let url = site.page();
     for (number, (name, value)) in
         [("set-cookie", "session=1"), ("cache-control", "private"), ("cache-control", "no-store")].iter().enumerate()
     {
-        story.tell(&json!({ "body": "mine", "headers": { *name: value } }));
+        site.tell(&json!({ "body": "mine", "headers": { *name: value } }));
         for call in 1..=2 {
             let answer = http::get(&format!("{url}?q={number}"));
             assert_eq!(
@@ -269,7 +299,7 @@ fn private_answers() {
             );
         }
     }
-    story.tell(&json!({ "body": "large", "length": 5_000_000 }));
+    site.tell(&json!({ "body": "large", "length": 5_000_000 }));
     for call in 7..=8 {
         let answer = http::get(&format!("{url}?q=large")).success();
         let expected = (format!("large {call}"), 5_000_000, Some("MISS".to_owned()));
@@ -283,7 +313,8 @@ fn bypass_token() {
     let environment = TestEnv::new();
     let prerender = json!({ "expiration": false, "allowQuery": [], "bypassToken": "the-token" });
     let story = PageStory::new(&environment, &prerender, &json!([]));
-    let url = format!("{}/page", story.deploy());
+    let site = story.deploy();
+    let url = site.page();
     assert_eq!(get(&url), "MISS 200 page 1");
     for (name, value) in [
         ("x-prerender-revalidate", "the-tokem"),
@@ -294,18 +325,18 @@ fn bypass_token() {
     ] {
         assert_eq!(get_with(&url, &[(name, value)]), "HIT 200 page 1", "{name}: {value}");
     }
-    story.tell(&json!({ "body": "new" }));
+    site.tell(&json!({ "body": "new" }));
     assert_eq!(get_with(&url, &[("x-prerender-revalidate", "the-token")]), "REVALIDATED 200 new 2");
     assert_eq!(get(&url), "HIT 200 new 2");
-    story.tell(&json!({ "body": "broken", "status": 500 }));
+    site.tell(&json!({ "body": "broken", "status": 500 }));
     assert_eq!(get_with(&url, &[("x-prerender-revalidate", "the-token")]), "MISS 500 broken 3");
     assert_eq!(get(&url), "HIT 200 new 2");
-    story.tell(&json!({ "body": "draft" }));
+    site.tell(&json!({ "body": "draft" }));
     let editor = [("cookie", "a=b; __prerender_bypass=the-token"), ("accept-language", "de")];
     assert_eq!(get_with(&format!("{url}?x=1"), &editor), "BYPASS 200 draft 4");
     assert_eq!(told(&http::request("POST", &url).body("x").send()), "BYPASS 200 draft 5");
     assert_eq!(get(&url), "HIT 200 new 2");
-    let call = &story.seen()[3];
+    let call = &site.seen()[3];
     assert_eq!((&call["url"], &call["headers"]["accept-language"]), (&json!("/page?x=1"), &json!("de")));
     assert_eq!(call["headers"]["cookie"], "a=b; __prerender_bypass=the-token");
 }
@@ -316,18 +347,19 @@ fn forms_of_answers() {
     let environment = TestEnv::new();
     let prerender = json!({ "expiration": 60, "allowQuery": ["q"] });
     let story = PageStory::new(&environment, &prerender, &json!([]));
-    let url = format!("{}/page", story.deploy());
-    story.tell(&json!({ "body": "none", "status": 404 }));
+    let site = story.deploy();
+    let url = site.page();
+    site.tell(&json!({ "body": "none", "status": 404 }));
     assert_eq!(
         (get(&format!("{url}?q=1")), get(&format!("{url}?q=1"))),
         ("MISS 404 none 1".into(), "HIT 404 none 1".into())
     );
-    story.tell(&json!({ "body": "", "status": 307, "headers": { "location": "/elsewhere" } }));
+    site.tell(&json!({ "body": "", "status": 307, "headers": { "location": "/elsewhere" } }));
     for state in ["MISS", "HIT"] {
         let answer = http::get(&format!("{url}?q=2"));
         assert_eq!((told(&answer), answer.header("location")), (format!("{state} 307  2"), Some("/elsewhere".into())));
     }
-    story.tell(&json!({ "body": "page", "headers": { "cache-control": "s-maxage=60, stale-while-revalidate" } }));
+    site.tell(&json!({ "body": "page", "headers": { "cache-control": "s-maxage=60, stale-while-revalidate" } }));
     let page = format!("{url}?q=3");
     let head = http::request("HEAD", &page).send();
     assert_eq!((told(&head), head.header("content-length").as_deref()), ("MISS 200 ".into(), Some("6")));
@@ -358,7 +390,8 @@ fn fallbacks_and_deployments() {
     });
     let story = PageStory::new(&environment, &prerender, &json!([]));
     story.project.write(".vercel/output/functions/page.prerender-fallback.html", "made before");
-    let first = story.deploy();
+    let site = story.deploy();
+    let first = &site.url;
     let answer = http::get(&format!("{first}/page"));
     let names = ["x-vercel-cache", "content-type", "x-made", "set-cookie"];
     insta::assert_snapshot!(answer.snapshot(&names), @"
@@ -373,10 +406,10 @@ fn fallbacks_and_deployments() {
     assert_eq!(get(&format!("{first}/page?q=1")), "PRERENDER 404 made before");
     assert_eq!(get_until(&format!("{first}/page?q=1"), |answer| answer.starts_with("HIT")), "HIT 200 page 1");
     assert_eq!(get(&format!("{first}/page")), "PRERENDER 404 made before");
-    assert_eq!(story.seen().len(), 1);
+    assert_eq!(site.seen().len(), 1);
 
     story.project.write(".vercel/output/static/other.txt", "");
-    let second = story.deploy();
+    let second = &story.deploy().url;
     assert_ne!(second, first);
     assert_eq!(get(&format!("{second}/page?q=1")), "PRERENDER 404 made before");
     assert_eq!(get(&format!("{first}/page?q=1")), "HIT 200 page 1");

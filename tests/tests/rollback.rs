@@ -272,3 +272,50 @@ fn client_leaves_during_a_move() {
         }
     }
 }
+
+/// Production does not move onto a deployment whose function does not start, neither forth nor back, unless one says so; what led
+/// to it before is answered all the time.
+#[test]
+fn no_move_onto_what_does_not_start() {
+    let environment = TestEnv::new();
+    let handler = |body: &str| {
+        format!(
+            "package handler\n\nimport (\n\t\"net/http\"\n\t\"os\"\n)\n\nfunc init() {{ {body} }}\n\n\
+             func Handler(w http.ResponseWriter, r *http.Request) {{}}\n"
+        )
+    };
+    let project =
+        environment.project("site").file("public/index.html", "well").file("api/f.go", handler("_ = os.Args"));
+    let host = TestHost::start(&environment);
+    let command = |words: &[&str]| host.ship(words).within(project.folder()).run();
+    let production = || http::get(&host.site_url("site")).success().text();
+    let well = command(&["deploy"]).success().url();
+    project.write("public/index.html", "doomed");
+    project.write("api/f.go", handler("os.Exit(3)"));
+    let doomed = command(&["deploy", "--no-check"]).success().url();
+    insta::assert_snapshot!(command(&["promote", &doomed]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: function `api/f` does not start: its process ended with exit code 3
+    hint: production stays where it is; `--no-check` moves it without starting the functions
+    ");
+    assert_eq!(production(), "well");
+    let _ = command(&["promote", &doomed, "--no-check"]).success();
+    assert_eq!(production(), "doomed");
+    let _ = command(&["rollback"]).success();
+    assert_eq!(production(), "well");
+    // Now the doomed one lies behind a third, where a rollback would lead.
+    let _ = command(&["promote", &doomed, "--no-check"]).success();
+    let _ = command(&["promote", &well]).success();
+    insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: function `api/f` does not start: its process ended with exit code 3
+    hint: production stays where it is; `--no-check` moves it without starting the functions
+    ");
+    assert_eq!(production(), "well");
+    let _ = command(&["rollback", "--no-check"]).success();
+    assert_eq!(production(), "doomed");
+}

@@ -190,7 +190,8 @@ fn nobody_notices() {
 #[test]
 fn calls_end_alone() {
     let environment = TestEnv::new();
-    let project = project(&environment).file("ship.toml", "[functions.\"api/*\"]\ntimeout_secs = 2\n");
+    let project =
+        project(&environment).file("ship.toml", "[functions.\"api/*\"]\ntimeout_secs = 2\nnetwork = \"all\"\n");
     let host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     wait_for_trunk(&url);
@@ -240,7 +241,7 @@ fn calls_end_alone() {
 #[test]
 fn a_process_dies() {
     let environment = TestEnv::new();
-    let project = project(&environment);
+    let project = project(&environment).file("ship.toml", "[functions.\"api/*\"]\nnetwork = \"all\"\n");
     let host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     wait_for_trunk(&url);

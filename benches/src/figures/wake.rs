@@ -1,7 +1,13 @@
 //! The first request to a function that is asleep.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use ship_tests::{TestEnv, TestHost, http};
 
@@ -13,6 +19,15 @@ use crate::samples::Samples;
 
 /// How many first requests: enough for a 99th percentile that is not merely the worst.
 const WAKES: usize = 120;
+
+/// How many first requests to functions of interpreters, each of which is awake until the end.
+const INTERPRETED_WAKES: usize = 40;
+
+/// How long the machine rests before each of them, so that none is measured while something is prepared for the next.
+const REST: Duration = Duration::from_millis(300);
+
+/// The bundle of W3, in bytes of source.
+const LARGE_BUNDLE_BYTES: usize = 2_600_000;
 
 /// W1: each of many deployments is asked for the first time, beside a bare program that is started and asked.
 pub(crate) fn sleeping(runs: usize) -> Vec<Row> {
@@ -34,11 +49,7 @@ pub(crate) fn sleeping(runs: usize) -> Vec<Row> {
     let bare = |_| {
         let (seconds, running) = timed(|| {
             let running = plain.start_date(&socket);
-            let mut stream = UnixStream::connect(&socket).expect("the socket was bound before");
-            stream
-                .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-                .expect("it is listening");
-            let _ = stream.read(&mut [0; 4096]).expect("the function answers");
+            ask(&socket);
             running
         });
         drop(running);
@@ -48,4 +59,153 @@ pub(crate) fn sleeping(runs: usize) -> Vec<Row> {
     let (ship, bare) = (Samples::seconds(ship), Samples::seconds(bare));
     let p99 = Row::compared("the same, p99", ship.at(99), "bare program", bare.at(99), Bound::times(2.));
     vec![Row::compared(work, ship, "bare program", bare, Bound::times(1.5)), p99]
+}
+
+/// Asks whoever listens, and waits for the first bytes.
+fn ask(socket: &Path) {
+    let mut stream = UnixStream::connect(socket).expect("the socket was bound before");
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("it is listening");
+    let _ = stream.read(&mut [0; 4096]).expect("the function answers");
+}
+
+/// W2: a small function in Node.
+pub(crate) fn small_node(runs: usize) -> Vec<Row> {
+    let function = Interpreted {
+        work: "first request to a sleeping Node function",
+        file: "api/hello.ts",
+        source: "export function GET() { return new Response('hello'); }\n".to_owned(),
+        requirements: "",
+        floor: NODE_FLOOR.to_owned(),
+        floor_file: "floor.mjs",
+        program: "node",
+        bounds: (0.1, Some(0.25)),
+    };
+    function.rows(runs)
+}
+
+/// W3: a function in Node whose bundle is large.
+pub(crate) fn large_node(runs: usize) -> Vec<Row> {
+    let large = large_source();
+    let function = Interpreted {
+        work: "first request to a sleeping Node function of 2.6 MB",
+        file: "api/hello.ts",
+        source: format!("{large}\nexport function GET() {{ return new Response('hello ' + all.length); }}\n"),
+        requirements: "",
+        floor: format!("{large}\n{NODE_FLOOR}"),
+        floor_file: "floor.mjs",
+        program: "node",
+        bounds: (1. / 3., None),
+    };
+    function.rows(runs)
+}
+
+/// W4: a function in Python that needs nothing but the standard library.
+pub(crate) fn small_python(runs: usize) -> Vec<Row> {
+    let function = Interpreted {
+        work: "first request to a sleeping Python function",
+        file: "api/hello.py",
+        source: PYTHON_FUNCTION.to_owned(),
+        requirements: "",
+        floor: PYTHON_FLOOR.to_owned(),
+        floor_file: "floor.py",
+        program: "python3",
+        bounds: (1. / 15., Some(0.2)),
+    };
+    function.rows(runs)
+}
+
+const NODE_FLOOR: &str =
+    "import http from 'node:http';\nhttp.createServer((_, response) => response.end('hello')).listen({ fd: 0 });\n";
+
+const PYTHON_FUNCTION: &str = "from http.server import BaseHTTPRequestHandler\n\n\nclass handler(BaseHTTPRequestHandler):\n    def do_GET(self):\n        self.send_response(200)\n        self.end_headers()\n        self.wfile.write(b'hello')\n";
+
+const PYTHON_FLOOR: &str = "import socket\nfrom http.server import BaseHTTPRequestHandler, HTTPServer\n\n\nclass handler(BaseHTTPRequestHandler):\n    def do_GET(self):\n        self.send_response(200)\n        self.end_headers()\n        self.wfile.write(b'hello')\n\n    def address_string(self):\n        return ''\n\n    def log_message(self, *_):\n        pass\n\n\nserver = HTTPServer(('', 0), handler, bind_and_activate=False)\nserver.socket = socket.socket(fileno=0)\nserver.serve_forever()\n";
+
+/// Many functions that are all there is to load: what a bundle of large packages is to an engine.
+fn large_source() -> String {
+    let mut text =
+        String::from("const all: Array<(x: number) => string> = [];\n".replace(": Array<(x: number) => string>", ""));
+    let mut number = 0;
+    while text.len() < LARGE_BUNDLE_BYTES {
+        text.push_str(&format!(
+            "function f{number}(x) {{ const parts = ['a{number}', 'b' + x, {{ key: x * {number}, text: `of ${{x}}` }}]; if (x > {number}) {{ return parts.map(String).join('-'); }} return JSON.stringify(parts); }}\nall.push(f{number});\n"
+        ));
+        number += 1;
+    }
+    text
+}
+
+/// A function that an interpreter runs, and the least that the same interpreter needs.
+struct Interpreted {
+    work: &'static str,
+    file: &'static str,
+    source: String,
+    requirements: &'static str,
+    floor: String,
+    floor_file: &'static str,
+    program: &'static str,
+    /// The most that the median and the 99th percentile may be, as multiples of the floor's.
+    bounds: (f64, Option<f64>),
+}
+
+impl Interpreted {
+    fn rows(&self, runs: usize) -> Vec<Row> {
+        let Some(interpreter) = real_interpreter(self.program) else {
+            return vec![Row::skipped(self.work, "the interpreter is not on PATH")];
+        };
+        let environment = TestEnv::new();
+        let project = environment.project("wake").file(self.file, &self.source).file("public/index.html", "hello");
+        if !self.requirements.is_empty() {
+            project.write("requirements.txt", self.requirements);
+        }
+        let host = TestHost::start(&environment);
+        let wakes = INTERPRETED_WAKES.max(runs);
+        let urls = deploy_many(&host, &project, wakes);
+        let floor = environment.folder().join(self.floor_file);
+        fs::write(&floor, &self.floor).expect("the folder is writable");
+        drop(http::get(&format!("{}/api/hello", host.site_url("wake"))).success());
+        let ship = |run: usize| {
+            sleep(REST);
+            timed(|| http::get(&format!("{}/api/hello", urls[run])).success()).0
+        };
+        let socket = environment.folder().join("bare.sock");
+        let bare = |_| {
+            sleep(REST);
+            let (seconds, mut running) = timed(|| {
+                let running = start_bare(&interpreter, &floor, &socket);
+                ask(&socket);
+                running
+            });
+            let _ = running.kill();
+            let _ = running.wait();
+            seconds
+        };
+        let (ship, bare) = alternate(wakes - 1, ship, bare);
+        let (ship, bare) = (Samples::seconds(ship), Samples::seconds(bare));
+        let p99 = self.bounds.1.map(|most| {
+            Row::compared("the same, p99", ship.at(99), "bare interpreter", bare.at(99), Bound::times(most))
+        });
+        let median = Row::compared(self.work, ship, "bare interpreter", bare, Bound::times(self.bounds.0));
+        [Some(median), p99].into_iter().flatten().collect()
+    }
+}
+
+/// Starts a script on a socket that it inherits as its standard input.
+fn start_bare(interpreter: &Path, script: &Path, socket: &Path) -> Child {
+    let _ = fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).expect("the folder is writable");
+    let mut command = Command::new(interpreter);
+    command.arg(script).env_clear().stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null());
+    command.spawn().expect("the interpreter starts")
+}
+
+/// The interpreter itself: what is on PATH may be a script that chooses one.
+fn real_interpreter(program: &str) -> Option<PathBuf> {
+    let question: &[&str] = match program {
+        "node" => &["-p", "process.execPath"],
+        _ => &["-c", "import os, sys; print(os.path.realpath(sys.executable))"],
+    };
+    let output = Command::new(program).args(question).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    Some(PathBuf::from(path.trim())).filter(|path| path.is_absolute())
 }

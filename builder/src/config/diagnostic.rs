@@ -147,6 +147,7 @@ fn in_our_words(message: &str) -> String {
 fn kind(expected: &str) -> &str {
     match expected {
         "i64" | "u16" | "u32" => "a whole number",
+        "f64" => "a number",
         "a sequence" => "a list",
         "a map" => "a table",
         expected if expected.starts_with("struct ") => "a table",

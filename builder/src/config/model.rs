@@ -58,10 +58,29 @@ pub(crate) struct FunctionEntry {
     pub(crate) min_instances: Option<Spanned<i64>>,
     pub(crate) max_instances: Option<Spanned<i64>>,
     pub(crate) idle_secs: Option<Spanned<i64>>,
+    /// Processors.
+    pub(crate) cpu: Option<Spanned<f64>>,
+    pub(crate) max_body_mb: Option<Spanned<i64>>,
+    pub(crate) max_processes: Option<Spanned<i64>>,
+    pub(crate) max_files: Option<Spanned<i64>>,
+    pub(crate) tmp_mb: Option<Spanned<i64>>,
+    pub(crate) network: Option<Spanned<String>>,
+    /// A part of one.
+    pub(crate) target_utilization: Option<Spanned<f64>>,
+    pub(crate) warm: Option<Vec<WarmEntry>>,
     pub(crate) include_files: Option<Vec<Spanned<String>>>,
     pub(crate) exclude_files: Option<Vec<Spanned<String>>>,
     /// The interpreter of functions in TypeScript and JavaScript.
     pub(crate) runtime: Option<Spanned<String>>,
+}
+
+/// One of `warm`.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct WarmEntry {
+    pub(crate) cron: Spanned<String>,
+    pub(crate) min_instances: Spanned<i64>,
+    pub(crate) time_zone: Option<Spanned<String>>,
 }
 
 /// `[[redirects]]`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ship_core::route::{Outcome, Phase, RouteRequest, RouteTable, resolve};
-use ship_core::{SiteIndex, UrlPath};
+use ship_core::{FunctionLimits, NetworkAccess, SiteIndex, UrlPath};
 
 use crate::testing::{TestProject, handler};
 
@@ -25,7 +25,7 @@ fn wrong_files() {
         insta::assert_snapshot!(name, error.to_string());
         seen += 1;
     }
-    assert_eq!(seen, 94, "files were added or lost");
+    assert_eq!(seen, 106, "files were added or lost");
 }
 
 fn outcome(routes: &RouteTable, path: &str) -> Outcome {
@@ -138,6 +138,60 @@ fn function_limits() {
         .map(|function| (function.name.as_str(), function.limits.timeout_secs, function.limits.memory_mb))
         .collect();
     assert_eq!(found, [("api/date", 10, 128), ("api/users/[id]", 30, 256), ("api/users/i", 10, 256)]);
+}
+
+/// Every limit of a function can be said, and what is said arrives as it is meant.
+#[test]
+fn every_limit() {
+    let text = r#"
+        [functions."api/date.go"]
+        timeout_secs = 5
+        init_timeout_secs = 6
+        memory_mb = 64
+        cpu = 0.5
+        max_body_mb = 4
+        max_processes = 32
+        max_files = 256
+        tmp_mb = 16
+        network = "none"
+        concurrency = 7
+        min_instances = 1
+        max_instances = 8
+        idle_secs = 0
+        target_utilization = 0.7
+        warm = [{ cron = "0 8 * * MON-FRI", min_instances = 2, time_zone = "europe/zurich" }, { cron = "0 18 * * *", min_instances = 0 }]
+        [functions."api/*"]
+        cpu = 2
+        warm = []
+    "#;
+    let source = handler("Handler", "ok");
+    let project = TestProject::new([("ship.toml", text), ("api/date.go", &source), ("api/time.go", &source)]);
+    let config = project.detect().unwrap();
+    let [date, time] = config.functions() else { panic!("{config:?}") };
+    let said = FunctionLimits {
+        timeout_secs: 5,
+        init_timeout_secs: 6,
+        memory_mb: 64,
+        cpu_thousandths: Some(500),
+        max_body_mb: Some(4),
+        max_processes: 32,
+        max_files: 256,
+        tmp_mb: 16,
+        network: NetworkAccess::None,
+        concurrency: 7,
+        min_instances: 1,
+        max_instances: 8,
+        idle_secs: 0,
+        target_utilization_percent: 70,
+    };
+    assert_eq!(
+        (date.limits, time.limits),
+        (said, FunctionLimits { cpu_thousandths: Some(2_000), ..Default::default() })
+    );
+    let warm: Vec<_> =
+        date.warm.iter().map(|warm| (warm.cron.as_str(), warm.min_instances, warm.time_zone.as_str())).collect();
+    assert_eq!(warm, [("0 8 * * MON-FRI", 2, "Europe/Zurich"), ("0 18 * * *", 0, "UTC")]);
+    assert_eq!(time.warm, []);
 }
 
 /// A rule without methods allows those of pages, and its numbers have defaults.

@@ -11,7 +11,7 @@ use ship_core::{FunctionRuntime, SitePath};
 
 use super::functions::{DetectedFunction, Found, Reach, go_source, node_source, read_text, rust_source};
 use super::{DetectError, IgnoreFile, ProjectWarning};
-use crate::config::{BuildItem, Builder, ConfigError, ConfigText, Configuration, FunctionRules};
+use crate::config::{Allowance, BuildItem, Builder, ConfigError, ConfigText, Configuration, FunctionRules};
 use crate::go;
 use crate::node::Helpers;
 use crate::project::ProjectDir;
@@ -143,9 +143,9 @@ impl Reading<'_, '_> {
         runtime: FunctionRuntime,
     ) -> Result<DetectedFunction, DetectError> {
         let name = file.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
-        let limits = self.rules.limits(file, file, item.limits())?;
+        let Allowance { limits, warm } = self.rules.allowance(file, file, item.limits())?;
         let inclusion = item.inclusion(self.text)?;
-        Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path, inclusion })
+        Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, warm, reach: Reach::Path, inclusion })
     }
 
     /// The build of the package or the script in `files`.

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use ship_core::{FunctionLimits, FunctionName, FunctionRuntime};
+use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, WarmSchedule};
 
 use super::{DetectError, IgnoreFile, ProjectWarning, server};
-use crate::config::{FunctionRules, OwnLimits};
+use crate::config::{Allowance, FunctionRules, OwnLimits};
 use crate::go::{self, GoFile, NearHandler};
 use crate::included::Inclusion;
 use crate::node::{self, NodeSource};
@@ -29,6 +29,8 @@ pub struct DetectedFunction {
     pub runtime: FunctionRuntime,
     /// What it may use.
     pub limits: FunctionLimits,
+    /// When other numbers of instances are kept than its limits say.
+    pub warm: Vec<WarmSchedule>,
     /// Which paths it answers at.
     pub(crate) reach: Reach,
     /// Which files of the project it takes along.
@@ -233,10 +235,10 @@ fn function_with(
     rules: &mut FunctionRules<'_>,
 ) -> Result<DetectedFunction, DetectError> {
     let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
-    let limits = rules.limits(name, file, own)?;
+    let Allowance { limits, warm } = rules.allowance(name, file, own)?;
     let inclusion = rules.inclusion(name, file);
     let name = name.parse().map_err(|source| TreeError::Name { path: file.into(), source })?;
-    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Path, inclusion })
+    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, warm, reach: Reach::Path, inclusion })
 }
 
 /// What may be a function: no hidden files, none that begin with `_`, no tests and no installed packages.

@@ -8,7 +8,7 @@ use ship_core::route::RouteTable;
 use super::functions::{DetectedFunction, Reach};
 use super::route::{self, FileNames};
 use super::{DetectError, TreeError};
-use crate::config::{FunctionRules, OwnLimits};
+use crate::config::{Allowance, FunctionRules, OwnLimits};
 use crate::{go, rust};
 
 /// The name of the function that is a server of its own.
@@ -20,10 +20,10 @@ pub(super) fn function(
     runtime: FunctionRuntime,
     rules: &mut FunctionRules<'_>,
 ) -> Result<DetectedFunction, DetectError> {
-    let limits = rules.limits(NAME, file, OwnLimits::default())?;
+    let Allowance { limits, warm } = rules.allowance(NAME, file, OwnLimits::default())?;
     let inclusion = rules.inclusion(NAME, file);
     let name = NAME.parse().map_err(|source| TreeError::Name { path: NAME.into(), source })?;
-    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, reach: Reach::Site, inclusion })
+    Ok(DetectedFunction { name, file: file.to_owned(), runtime, limits, warm, reach: Reach::Site, inclusion })
 }
 
 /// The server that a framework may leave when it is built, and the routes that lead to it.
@@ -41,10 +41,10 @@ pub(super) fn expected(
     rules: &mut FunctionRules<'_>,
     names: FileNames,
 ) -> Result<ExpectedServer, DetectError> {
-    let (limits, inclusion) = rules.of_server(NAME, NAME)?;
+    let (Allowance { limits, warm }, inclusion) = rules.of_server(NAME, NAME)?;
     let name = NAME.parse().map_err(|source| TreeError::Name { path: NAME.into(), source })?;
     let (file, runtime, reach) = (NAME.to_owned(), FunctionRuntime::Node, Reach::Site);
-    let function = DetectedFunction { name, file, runtime, limits, reach, inclusion };
+    let function = DetectedFunction { name, file, runtime, limits, warm, reach, inclusion };
     let all: Vec<DetectedFunction> = functions.iter().chain([&function]).cloned().collect();
     route::push_function_routes(&mut routes, &all, names)?;
     Ok(ExpectedServer { function, routes })

@@ -220,6 +220,9 @@ fn function_config(output: &BuildOutput, built: &BuiltFunction) -> String {
     if !function.layers.is_empty() {
         config["ship"]["layers"] = json!(function.layers);
     }
+    if !function.warm.is_empty() {
+        config["ship"]["warm"] = json!(function.warm);
+    }
     format!("{config:#}\n")
 }
 

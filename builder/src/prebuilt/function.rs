@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 use ship_core::route::RouteTable;
-use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer};
+use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, Layer, WarmSchedule};
 
 use self::check::{check_program, check_size, check_start};
 use super::folder::{PackedFile, files_of};
@@ -61,6 +61,8 @@ struct OwnKeys {
     limits: FunctionLimits,
     #[serde(default)]
     layers: Vec<Layer>,
+    #[serde(default)]
+    warm: Vec<WarmSchedule>,
 }
 
 /// Finds and reads the functions of an output.
@@ -127,6 +129,7 @@ fn read(place: &Place<'_>, name: &str, folder: &Path, role: Role) -> Result<Preb
         file,
         runtime,
         limits: limits(&config),
+        warm: Vec::new(),
         reach: Reach::Path,
         inclusion: Inclusion::default(),
     };
@@ -143,7 +146,7 @@ fn packed(
 ) -> Result<PrebuiltFunction, PrebuiltError> {
     let zip = folder.with_extension("zip");
     let artifact = artifact(place, zip)?;
-    let OwnKeys { runtime, limits, layers } = own;
+    let OwnKeys { runtime, limits, layers, warm } = own;
     let layer = |layer: Layer| {
         let zip = place.folder.join("layers").join(format!("{}.zip", layer.digest.to_hex()));
         Ok(BuiltLayer { mount: layer.mount, artifact: self::artifact(place, zip)? })
@@ -153,7 +156,7 @@ fn packed(
         check_program(place, &folder.join(runtime.entry()))?;
     }
     let detected =
-        DetectedFunction { name, file, runtime, limits, reach: Reach::Path, inclusion: Inclusion::default() };
+        DetectedFunction { name, file, runtime, limits, warm, reach: Reach::Path, inclusion: Inclusion::default() };
     Ok(PrebuiltFunction { detected, parts: Parts::Packed(artifact, layers) })
 }
 

@@ -6,13 +6,14 @@ mod send;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ship_api::{CheckFunctions, ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
+use ship_api::{ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
 use ship_builder::{BuildOptions, BuildTarget, RunsOn};
 use ship_core::{BranchName, Target};
 
 use self::document::DeployDocument;
 use self::send::{Delivery, deliver};
 use crate::building::{self, BuildFrom, BuildRequest, Built, Outcome};
+use crate::commands::promote::check_of;
 use crate::connection::{connect, is_on_this_machine};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -72,7 +73,7 @@ impl DeployArgs {
             branch: source.branch,
             commit: source.commit,
             republish: if self.force { Republish::Always } else { Republish::IfChanged },
-            check: if self.no_check { CheckFunctions::Skip } else { CheckFunctions::Start },
+            check: check_of(self.no_check),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use ship_core::AddressRange;
 
 use crate::error::CommandError;
 use crate::output::Output;
@@ -44,9 +45,24 @@ struct RunArgs {
     /// How much of the disk one project's log may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024))]
     log_mb: u64,
+    /// Addresses that functions may connect to beside the public internet: 10.0.0.5, 127.0.0.1:5432, 10.0.0.0/8
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    allow_address: Vec<AddressRange>,
+    /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can]
+    #[arg(long, value_name = "LEVEL")]
+    isolation: Option<IsolationLevel>,
     /// Started in the background by another command
     #[arg(long, hide = true)]
     embedded: bool,
+}
+
+/// How much of the machine functions are kept from, as options say it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum IsolationLevel {
+    /// Files, processes, users and network of their own
+    Sandbox,
+    /// Filters of paths and system calls, and limits
+    Process,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ship_api::{CronView, DeploymentDetail, DeploymentReference, FunctionView};
+use ship_api::{CronView, DeploymentDetail, DeploymentReference, FunctionView, WarmView};
 
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
@@ -50,6 +50,10 @@ fn render(detail: &DeploymentDetail, styles: Styles) -> String {
     if !detail.functions.is_empty() {
         text.push('\n');
         text.push_str(&functions(&detail.functions, styles));
+        text.push('\n');
+        text.push_str(&limits(&detail.functions, styles));
+        text.push('\n');
+        text.push_str(&scaling(&detail.functions, styles));
     }
     if !detail.crons.is_empty() {
         text.push('\n');
@@ -67,17 +71,56 @@ fn crons(crons: &[CronView], styles: Styles) -> String {
 }
 
 fn functions(functions: &[FunctionView], styles: Styles) -> String {
-    let mut table = Table::new(["FUNCTION", "RUNTIME", "SIZE", "TIMEOUT", "MEMORY", "RUNNING", "DIGEST"]);
+    let mut table = Table::new(["FUNCTION", "RUNTIME", "SIZE", "RUNNING", "DIGEST"]);
     for function in functions {
         table.row([
             function.route.clone(),
             function.runtime.to_string(),
             size(function.size_bytes),
-            format!("{} s", function.limits.timeout_secs),
-            format!("{} MB", function.limits.memory_mb),
             function.instances.len().to_string(),
             function.digest.to_string(),
         ]);
     }
     table.render(styles)
+}
+
+/// What an instance of each function may use.
+fn limits(functions: &[FunctionView], styles: Styles) -> String {
+    let mut table =
+        Table::new(["LIMITS", "TIMEOUT", "START", "MEMORY", "CPU", "BODY", "PROCESSES", "FILES", "/TMP", "NETWORK"]);
+    for FunctionView { route, limits, .. } in functions {
+        table.row([
+            route.clone(),
+            format!("{} s", limits.timeout_secs),
+            format!("{} s", limits.init_timeout_secs),
+            format!("{} MB", limits.memory_mb),
+            limits.cpu.map_or_else(|| "-".to_owned(), |cpu| cpu.to_string()),
+            limits.max_body_mb.map_or_else(|| "-".to_owned(), |most| format!("{most} MB")),
+            limits.max_processes.to_string(),
+            limits.max_files.to_string(),
+            format!("{} MB", limits.tmp_mb),
+            limits.network.to_string(),
+        ]);
+    }
+    table.render(styles)
+}
+
+/// How many instances of each function there are, and when.
+fn scaling(functions: &[FunctionView], styles: Styles) -> String {
+    let mut table = Table::new(["SCALING", "INSTANCES", "REQUESTS EACH", "FULL AT", "IDLE", "WARM"]);
+    for FunctionView { route, limits, warm, .. } in functions {
+        table.row([
+            route.clone(),
+            format!("{} to {}", limits.min_instances, limits.max_instances),
+            limits.concurrency.to_string(),
+            limits.target_utilization.to_string(),
+            format!("{} s", limits.idle_secs),
+            warm.iter().map(schedule).collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    table.render(styles)
+}
+
+fn schedule(warm: &WarmView) -> String {
+    format!("{} from {} {}", warm.min_instances, warm.cron, warm.time_zone)
 }

@@ -1,6 +1,6 @@
 //! `ship promote`: production moves to a deployment that exists.
 
-use ship_api::{AliasMoveView, DeploymentReference};
+use ship_api::{AliasMoveView, CheckFunctions, DeploymentReference};
 
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
@@ -14,6 +14,9 @@ pub(crate) struct PromoteArgs {
     /// An id, its first 4 characters or more, or a URL
     #[arg(value_name = "ID|URL")]
     deployment: DeploymentReference,
+    /// Move it even if a function of the deployment does not start
+    #[arg(long)]
+    no_check: bool,
 }
 
 pub(crate) async fn run(arguments: PromoteArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
@@ -22,8 +25,13 @@ pub(crate) async fn run(arguments: PromoteArgs, settings: &Settings, output: &Ou
         Some(project) => project.clone(),
         None => host.client.deployment(&arguments.deployment).await?.deployment.project,
     };
-    let moved = host.client.promote(&project, &arguments.deployment).await?;
+    let moved = host.client.promote(&project, &arguments.deployment, check_of(arguments.no_check)).await?;
     report(&moved, output)
+}
+
+/// What `--no-check` means.
+pub(super) const fn check_of(no_check: bool) -> CheckFunctions {
+    if no_check { CheckFunctions::Skip } else { CheckFunctions::Start }
 }
 
 /// Says where production leads now and where it led before. The URL is the data.

@@ -2,7 +2,7 @@
 
 use ship_api::DeploymentReference;
 
-use crate::commands::promote::report;
+use crate::commands::promote::{check_of, report};
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -16,6 +16,9 @@ pub(crate) struct RollbackArgs {
     /// An id, its first 4 characters or more, or a URL (default: what production led to before)
     #[arg(value_name = "ID|URL")]
     deployment: Option<DeploymentReference>,
+    /// Move it even if a function of the deployment does not start
+    #[arg(long)]
+    no_check: bool,
 }
 
 pub(crate) async fn run(arguments: RollbackArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
@@ -24,6 +27,6 @@ pub(crate) async fn run(arguments: RollbackArgs, settings: &Settings, output: &O
         (None, Some(reference)) => host.client.deployment(reference).await?.deployment.project,
         _ => project::name_here(settings)?,
     };
-    let moved = host.client.rollback(&project, arguments.deployment.as_ref()).await?;
+    let moved = host.client.rollback(&project, arguments.deployment.as_ref(), check_of(arguments.no_check)).await?;
     report(&moved, output)
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ship_edge::{ConnectionLimits, Crew};
-use ship_runtime::{LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,15 @@ pub(crate) async fn serve(
     let (console, console_writer) = Console::start(output.clone());
     let logs = Arc::new(console.clone()) as Arc<dyn LogSink>;
     let interpreters = settings.interpreters();
-    let runtime = Runtime::new(RuntimeOptions { socket_dir: folder.run(), logs, interpreters, drain_timeout: DRAIN })?;
+    let runtime = Runtime::new(RuntimeOptions {
+        socket_dir: folder.run(),
+        nursery: OWN_PROGRAM.into(),
+        least_isolation: Isolation::Process,
+        reach: Reach::Everywhere,
+        logs,
+        interpreters,
+        drain_timeout: DRAIN,
+    })?;
     let (watch, ears) = Watch::start(project.root(), &folder.cookies())?;
     let (shown_sender, shown) = watch::channel(Shown { edits: 0, view: View::Nothing });
     let rebuilder = Rebuilder {

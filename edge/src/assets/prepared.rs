@@ -75,7 +75,7 @@ impl PreparedAsset {
     }
 
     /// Whether it is HTML.
-    pub(super) fn is_page(&self) -> bool {
+    pub(crate) fn is_page(&self) -> bool {
         self.is_page
     }
 

@@ -11,7 +11,7 @@ use crate::server_timing::ServerTiming;
 pub struct EdgeOptions {
     /// A script element that is added to pages, which are then never kept: for development only.
     pub page_script: Option<String>,
-    /// The largest request body that is passed to a function or to another host, in bytes.
+    /// The largest request body that is passed to another host, in bytes. What functions take is theirs to say.
     pub max_body_bytes: u64,
     /// How many bytes of assets are kept in memory.
     pub cache_bytes: usize,
@@ -27,7 +27,7 @@ impl Default for EdgeOptions {
     fn default() -> Self {
         Self {
             page_script: None,
-            // Uploads of photos and short videos pass; a function that wants more takes them in parts.
+            // Uploads of photos and short videos pass.
             max_body_bytes: 100 * 1024 * 1024,
             // The host at rest fits into 30 MiB with it.
             cache_bytes: 8 * 1024 * 1024,

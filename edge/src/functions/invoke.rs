@@ -32,9 +32,10 @@ pub(crate) struct FunctionServer {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) max_body_bytes: u64,
     /// The WebSocket connections that are open.
     pub(crate) websockets: TaskTracker,
+    /// What goes on without a visitor who waits for it.
+    pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
 
@@ -56,9 +57,11 @@ impl FunctionServer {
         function: FunctionIndex,
         mut request: FunctionRequest<'_>,
     ) -> Result<Response<EdgeBody>, Failure> {
-        passage::check(&request.parts.headers, self.max_body_bytes)?;
+        let max_body_bytes = deployment.max_body_bytes(function);
+        passage::check_size(&request.parts.headers, max_body_bytes)?;
+        passage::check_circles(&request.parts.headers)?;
         let visitor_upgrade = prepare(&mut request);
-        let (body, verdict) = InboundBody::new(request.body, self.max_body_bytes);
+        let (body, verdict) = InboundBody::new(request.body, max_body_bytes);
         let outbound = Request::from_parts(request.parts, body);
         match self.ask(deployment, function, request.visit, outbound).await {
             Ok(response) => Ok(self.finish(response, visitor_upgrade)?),

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use ship_core::LogSource;
 
-use crate::stage::{SiteBuilder, request};
+use crate::stage::{SiteBuilder, Stage, request};
 
 /// The function sees the visitor's path and query, where the request came from, and nothing that was forged or belongs to the
 /// hop.
@@ -52,15 +52,63 @@ async fn bodies() {
 /// A body that is too large is refused before it is sent where its length is known, and as soon as it is where it is not.
 #[tokio::test]
 async fn too_large() {
-    let stage = SiteBuilder::new().function("echo").options(|options| options.max_body_bytes = 1000).start().await;
-    let declared = stage.send(request("POST", "/echo", &["Content-Length: 1001", "Expect: 100-continue"], "")).await;
+    let stage =
+        SiteBuilder::new().function("echo").function_limits(|limits| limits.max_body_mb = Some(1)).start().await;
+    let most = 1024 * 1024;
+    let length = format!("Content-Length: {}", most + 1);
+    let declared = stage.send(request("POST", "/echo", &[&length, "Expect: 100-continue"], "")).await;
     assert_snapshot!("payload_too_large", declared.shown());
     assert_eq!(stage.instances(), 0);
-    let chunk = format!("3e9\r\n{}\r\n", "x".repeat(1001));
-    let grown = stage.send(request("POST", "/echo", &["Transfer-Encoding: chunked"], &chunk)).await;
+    let chunks = |bytes: usize| format!("{bytes:x}\r\n{}\r\n", "x".repeat(bytes));
+    let grown = stage.send(request("POST", "/echo", &["Transfer-Encoding: chunked"], &chunks(most + 1))).await;
     assert_eq!(stage.logs.requests(2).await.len(), 2);
     // The echo may have begun by then: then the answer breaks off, and is never a whole one.
-    assert!(grown.status() == 413 || !grown.bytes.ends_with(b"0\r\n\r\n"), "{}", grown.shown());
+    assert!(grown.status() == 413 || !grown.bytes.ends_with(b"0\r\n\r\n"), "{}", grown.status());
+    let body = chunks(most) + "0\r\n\r\n";
+    let full = stage.send(request("POST", "/echo", &["Transfer-Encoding: chunked"], &body)).await;
+    assert_eq!((full.status(), full.bytes.len() > most), (200, true));
+    stage.stop().await;
+}
+
+/// A site with a page and five functions.
+async fn page_and_functions() -> Stage {
+    let site = SiteBuilder::new().file("a.css", "text/css", "p {}").file("index.html", "text/html", "<p>page");
+    let names = ["about", "connection", "echo", "ok", "pid"];
+    names.iter().fold(site, |site, name| site.function(name)).start().await
+}
+
+/// A page that a visitor opens wakes functions of its sleeping deployment, a few, before it calls them. Who calls then finds them
+/// awake.
+#[tokio::test]
+async fn woken_by_a_page() {
+    let stage = page_and_functions().await;
+    assert_eq!(stage.get("/", &[]).await.status(), 200);
+    stage.until_instances(4).await;
+    assert_eq!(stage.functions_awake(), ["about", "connection", "echo", "ok"]);
+    assert_eq!(stage.get("/ok", &[]).await.status(), 200);
+    assert_eq!(stage.instances(), 4);
+    stage.stop().await;
+}
+
+/// A style sheet, a question for the head of a page, and a page of a deployment that is awake wake nothing.
+#[tokio::test]
+async fn not_woken() {
+    let stage = page_and_functions().await;
+    stage.get("/a.css", &[]).await;
+    stage.send(request("HEAD", "/", &[], "")).await;
+    assert_eq!(stage.get("/pid", &[]).await.status(), 200);
+    stage.get("/", &[]).await;
+    assert_eq!(stage.get("/pid", &[]).await.status(), 200);
+    assert_eq!(stage.functions_awake(), ["pid"]);
+    stage.stop().await;
+}
+
+/// Where its owner sets no bound, a function takes what it gets.
+#[tokio::test]
+async fn no_bound() {
+    let stage = SiteBuilder::new().function("echo").options(|options| options.max_body_bytes = 10).start().await;
+    let answer = stage.send(request("POST", "/echo", &["Content-Length: 1000"], &"x".repeat(1_000))).await;
+    assert_eq!((answer.status(), answer.bytes.ends_with(&[b'x'; 1_000])), (200, true));
     stage.stop().await;
 }
 

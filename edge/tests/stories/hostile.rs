@@ -82,9 +82,10 @@ async fn unread_bodies() {
 /// Who still sends when the answer comes may go on for a while: a connection that is reset could take the answer with it.
 #[tokio::test]
 async fn early_answers() {
-    let stage = SiteBuilder::new().function("echo").options(|options| options.max_body_bytes = 10).start().await;
+    let stage =
+        SiteBuilder::new().function("echo").function_limits(|limits| limits.max_body_mb = Some(1)).start().await;
     let mut connection = stage.connect().await;
-    connection.send("POST /echo HTTP/1.1\r\nHost: site.localhost\r\nContent-Length: 300000\r\n\r\n").await;
+    connection.send("POST /echo HTTP/1.1\r\nHost: site.localhost\r\nContent-Length: 3000000\r\n\r\n").await;
     assert!(connection.until("}}").await.starts_with("HTTP/1.1 413 "));
     for _ in 0..3 {
         assert!(connection.try_send("x".repeat(10_000)).await, "the connection was reset");

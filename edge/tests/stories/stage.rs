@@ -18,7 +18,7 @@ use ship_edge::{
     Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, ServerTiming, Site, Visitor,
     host_label, request_authority,
 };
-use ship_runtime::{Interpreters, LogSink, Runtime, RuntimeOptions};
+use ship_runtime::{Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -79,7 +79,14 @@ impl SiteBuilder {
             size_bytes,
             limits,
             layers: Vec::new(),
+            warm: Vec::new(),
         });
+        self
+    }
+
+    /// Gives the functions so far other limits.
+    pub(crate) fn function_limits(mut self, choose: impl Fn(&mut FunctionLimits)) -> Self {
+        self.functions.iter_mut().for_each(|function| choose(&mut function.limits));
         self
     }
 
@@ -124,6 +131,9 @@ impl SiteBuilder {
         let (drain_timeout, runtime_logs) = (PATIENCE, Arc::clone(&sink));
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir,
+            nursery: test_program(),
+            least_isolation: Isolation::Sandbox,
+            reach: Reach::Public { allowed: Vec::new() },
             logs: runtime_logs,
             interpreters: Interpreters::default(),
             drain_timeout,
@@ -206,6 +216,22 @@ impl Stage {
     /// How many instances run.
     pub(crate) fn instances(&self) -> usize {
         self.runtime.instances().len()
+    }
+
+    /// Waits until so many instances run.
+    pub(crate) async fn until_instances(&self, count: usize) {
+        let start = Instant::now();
+        while self.instances() != count {
+            assert!(start.elapsed() < PATIENCE, "{} instances run", self.instances());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The names of the functions of which instances run, sorted.
+    pub(crate) fn functions_awake(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.runtime.instances().iter().map(|view| view.function.to_string()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Ends everything, in the order in which a host does: a WebSocket would keep its instance for as long as it is open.

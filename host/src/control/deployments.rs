@@ -114,7 +114,8 @@ fn functions(control: &Control, record: &DeploymentRecord, manifest: &Manifest) 
         runtime: function.runtime,
         digest: function.digest,
         size_bytes: function.size_bytes,
-        limits: function.limits,
+        limits: function.limits.into(),
+        warm: function.warm.iter().map(Into::into).collect(),
         instances: running
             .iter()
             .filter(|instance| instance.deployment == record.id && instance.function == function.name)

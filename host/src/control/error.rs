@@ -30,15 +30,15 @@ impl ApiError {
         ErrorDetail::new(ErrorCode::Internal, "the host could not do this").with_hint("the host's log says why").into()
     }
 
-    pub(crate) fn function_start(error: &StartError) -> Self {
+    /// A function does not start; `hint` says what that means and what can be done.
+    pub(crate) fn function_start(error: &StartError, hint: &str) -> Self {
         let failure = match &error.source {
             InvokeError::Failed(failure) => Some(failure),
             _ => None,
         };
         let cause = failure.map_or_else(|| error.source.to_string(), ToString::to_string);
         let message = format!("{error}: {cause}");
-        let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message)
-            .with_hint("nothing was published; `--no-check` publishes without starting the functions");
+        let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message).with_hint(hint);
         detail.output = failure.map(|failure| failure.output.clone()).unwrap_or_default();
         detail.into()
     }

@@ -47,7 +47,7 @@ pub(super) async fn promote(
     Body(request): Body<PromoteRequest>,
 ) -> Result<Json<AliasMoveView>, ApiError> {
     let record = of_project(deployments::find(&control, request.deployment).await?, &project)?;
-    let moved = control.publisher.promote(project, record.id).await?;
+    let moved = control.publisher.promote(project, record.id, request.check).await?;
     Ok(Json(views::alias_move(&moved, &control.urls)))
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn rollback(
         Some(reference) => Some(of_project(deployments::find(&control, reference).await?, &project)?.id),
         None => None,
     };
-    let moved = control.publisher.roll_back(project, to).await?;
+    let moved = control.publisher.roll_back(project, to, request.check).await?;
     Ok(Json(views::alias_move(&moved, &control.urls)))
 }
 

@@ -20,6 +20,8 @@ pub(super) async fn status(axum::extract::State(control): State) -> Result<Json<
         domain: control.urls.domain().to_owned(),
         data: control.data.display().to_string(),
         started_at: control.started_at,
+        isolation: control.runtime.isolation().await.ok().map(|isolation| isolation.as_str().to_owned()),
+        control_groups: control.runtime.control_groups().map(|version| version.as_str().to_owned()),
         projects: projects.len() as u64,
         deployments: projects.iter().map(|project| project.deployments).sum(),
         instances: control.runtime.instances().into_iter().map(views::instance).collect(),

@@ -1,9 +1,16 @@
-//! All that only Linux has: spawning without a fork of the host, process handles, sockets reached through `/proc`, and the
-//! search for processes that a killed host left behind. Nothing outside of this folder calls the operating system directly.
+//! All that only Linux has: the nursery and its cells, process handles, and sockets reached through
+//! `/proc`. Nothing outside of this folder calls the operating system directly.
 
-pub(crate) mod leftovers;
-pub(crate) mod memory;
-pub(crate) mod process;
+pub(crate) mod cell;
+pub(crate) mod cgroup;
+pub(crate) mod dial;
+pub(crate) mod folder;
+mod memory;
+pub(crate) mod message;
+pub(crate) mod notify;
+pub(crate) mod nursery;
+mod process;
+mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod stream;

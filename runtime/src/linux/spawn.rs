@@ -1,59 +1,47 @@
-//! The one place where a process is started, and so the place for resource limits and the sandbox.
+//! The one program that the host starts itself: the nursery, which starts all others.
 //!
 //! `posix_spawn` shares the host's memory with the child until it executes its program, where `fork` would copy the host's
-//! page tables. Every descriptor of the host is close-on-exec; the four that a function gets are the ones named here.
+//! page tables. Every descriptor of the host is close-on-exec; what the child gets is named here.
 #![expect(
     unsafe_code,
     reason = "the standard library cannot spawn with a chosen descriptor 3 without running code after a fork"
 )]
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr;
 
 use rustix::process::Pid;
 
-use crate::error::SpawnError;
-use crate::interpreter::Command;
+use super::nursery::ORDERS_FD;
 
-/// The descriptor on which a function finds its listening socket. `SHIP_LISTEN_FD` tells it so.
-pub(crate) const LISTEN_FD: i32 = 3;
-
-/// What a process is started with.
-pub(crate) struct Launch<'a> {
-    /// What is executed.
-    pub(crate) command: &'a Command,
-    /// The function's folder; becomes the working directory.
-    pub(crate) root: &'a Path,
-    /// The whole environment.
-    pub(crate) env: &'a [(String, String)],
-    /// The listening socket that it inherits.
-    pub(crate) listener: BorrowedFd<'a>,
-}
-
-/// A process that was started, and the ends of its output that the host keeps.
-pub(crate) struct Spawned {
-    pub(crate) pid: Pid,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
-}
-
-/// Starts a program in a process group of its own, with default signal handling and nothing inherited but what `launch`
-/// names. It returns when the program is running, or could not be executed.
-pub(crate) fn spawn(launch: &Launch<'_>) -> Result<Spawned, SpawnError> {
-    let environment = environment_block(launch.env)?;
-    let (stdout, child_stdout) = output_pipe()?;
-    let (stderr, child_stderr) = output_pipe()?;
-    let descriptors =
-        Descriptors { stdout: child_stdout.as_fd(), stderr: child_stderr.as_fd(), listener: launch.listener };
-    let program = launch.root.join(launch.command.program.strip_prefix("./").unwrap_or(&launch.command.program));
-    let pid =
-        spawn_with(launch, &environment, &descriptors).map_err(|source| SpawnError::Program { program, source })?;
-    Ok(Spawned { pid, stdout, stderr })
+/// Starts `program` under a name, in a process group of its own, with default signal handling, an empty environment and nothing
+/// inherited but `orders`. It returns when the program is running, or could not be executed.
+pub(crate) fn spawn(program: &Path, name: &CStr, orders: BorrowedFd<'_>) -> io::Result<Pid> {
+    let actions = FileActions::new(orders)?;
+    let attributes = Attributes::new()?;
+    let program = c_path(program)?;
+    let argv: [*mut c_char; 2] = [name.as_ptr().cast_mut(), ptr::null_mut()];
+    let envp: [*mut c_char; 1] = [ptr::null_mut()];
+    let mut pid = 0;
+    // SAFETY: both objects are initialised and outlive the call; `argv` and `envp` end with a null pointer and point to
+    // strings that outlive the call; posix_spawn does not write through them.
+    let code = unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            program.as_ptr(),
+            &raw const actions.inner,
+            &raw const attributes.inner,
+            argv.as_ptr(),
+            envp.as_ptr(),
+        )
+    };
+    check(code)?;
+    Pid::from_raw(pid).ok_or_else(|| io::Error::other("posix_spawn gave no process id"))
 }
 
 /// Marks every descriptor that is open now as close-on-exec. The host opens its own that way; what it inherited from
@@ -67,63 +55,19 @@ pub(crate) fn keep_inherited_descriptors() -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The variables as `NAME=value`.
-fn environment_block(env: &[(String, String)]) -> Result<Vec<CString>, SpawnError> {
-    env.iter()
-        .map(|(name, value)| {
-            let wrong = || SpawnError::Environment { name: name.clone() };
-            if name.is_empty() || name.contains('=') {
-                return Err(wrong());
-            }
-            CString::new(format!("{name}={value}")).map_err(|_| wrong())
-        })
-        .collect()
+/// A descriptor that this process was started with. To be called once for each.
+pub(super) fn inherited(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: whoever started this process put it there, and nobody here has taken it before.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    // What is started later does not get it.
+    let _ = rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC);
+    descriptor
 }
 
-/// A pipe whose reading end never blocks the host; the writing end behaves as a program expects of its output.
-fn output_pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    let error = |source: rustix::io::Errno| SpawnError::Io { action: "make a pipe for output", source: source.into() };
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(error)?;
-    rustix::io::ioctl_fionbio(&reader, true).map_err(error)?;
-    Ok((reader, writer))
-}
-
-/// What the child finds on its descriptors 1, 2 and 3.
-struct Descriptors<'a> {
-    stdout: BorrowedFd<'a>,
-    stderr: BorrowedFd<'a>,
-    listener: BorrowedFd<'a>,
-}
-
-fn spawn_with(launch: &Launch<'_>, environment: &[CString], descriptors: &Descriptors<'_>) -> io::Result<Pid> {
-    let actions = FileActions::new(launch.root, descriptors)?;
-    let attributes = Attributes::new()?;
-    let program = c_path(&launch.command.program)?;
-    let arguments: Vec<CString> =
-        launch.command.arguments.iter().map(|argument| CString::new(*argument)).collect::<Result<_, _>>()?;
-    // The program is called by its path: Python finds its library from there, and by a bare name on a search path that is the
-    // function's own.
-    let name = std::iter::once(&program).chain(&arguments);
-    let mut argv: Vec<*mut c_char> = name.map(|argument| argument.as_ptr().cast_mut()).collect();
-    argv.push(ptr::null_mut());
-    let mut envp: Vec<*mut c_char> = environment.iter().map(|entry| entry.as_ptr().cast_mut()).collect();
-    envp.push(ptr::null_mut());
-    let mut pid = 0;
-    // SAFETY: both objects are initialised and outlive the call; `argv` and `envp` end with a null pointer and point to
-    // strings that outlive the call; posix_spawn does not write through them.
-    let code = unsafe {
-        libc::posix_spawn(
-            &raw mut pid,
-            // If relative, then to the new working directory, in which the child is when it executes this.
-            program.as_ptr(),
-            &raw const actions.inner,
-            &raw const attributes.inner,
-            argv.as_ptr(),
-            envp.as_ptr(),
-        )
-    };
-    check(code)?;
-    Pid::from_raw(pid).ok_or_else(|| io::Error::other("posix_spawn gave no process id"))
+/// Closes a descriptor in a process that has forked, where its owner is a value of the other process's.
+pub(super) fn close(descriptor: &OwnedFd) {
+    // SAFETY: the owner is never used again in this process, which ends without dropping it.
+    unsafe { libc::close(descriptor.as_raw_fd()) };
 }
 
 /// The functions of `posix_spawn` return the error instead of setting `errno`.
@@ -131,40 +75,39 @@ fn check(code: i32) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }
 
-/// What the child does to its descriptors and working directory before it executes its program.
+/// What the child does to its descriptors before it executes its program.
 struct FileActions {
     inner: libc::posix_spawn_file_actions_t,
 }
 
 impl FileActions {
-    fn new(root: &Path, descriptors: &Descriptors<'_>) -> io::Result<Self> {
-        let root = c_path(root)?;
+    fn new(orders: BorrowedFd<'_>) -> io::Result<Self> {
         let mut inner = MaybeUninit::uninit();
         // SAFETY: the pointer is valid for writes, and a successful call initialises what it points to.
         check(unsafe { libc::posix_spawn_file_actions_init(inner.as_mut_ptr()) })?;
         // SAFETY: initialised by the call above, which succeeded.
         let mut actions = Self { inner: unsafe { inner.assume_init() } };
-        actions.open_null_as_stdin()?;
-        // The standard library keeps 0 to 2 open in the host, so no source below is overwritten before it is used.
-        actions.duplicate(descriptors.stdout, 1)?;
-        actions.duplicate(descriptors.stderr, 2)?;
-        actions.duplicate(descriptors.listener, LISTEN_FD)?;
+        // What it says of itself, it says where the host says it: on descriptor 2, which stays.
+        actions.open_null(0, libc::O_RDONLY)?;
+        actions.open_null(1, libc::O_WRONLY)?;
+        actions.duplicate(orders, ORDERS_FD)?;
+        // It is not to hold the folder that the host was started in.
         // SAFETY: `inner` is initialised; the path ends with NUL and is copied by the call.
-        check(unsafe { libc::posix_spawn_file_actions_addchdir_np(&raw mut actions.inner, root.as_ptr()) })?;
+        check(unsafe { libc::posix_spawn_file_actions_addchdir_np(&raw mut actions.inner, c"/".as_ptr()) })?;
         Ok(actions)
     }
 
-    fn open_null_as_stdin(&mut self) -> io::Result<()> {
+    fn open_null(&mut self, descriptor: RawFd, mode: i32) -> io::Result<()> {
         // SAFETY: `inner` is initialised; the path ends with NUL and is copied by the call.
         check(unsafe {
-            libc::posix_spawn_file_actions_addopen(&raw mut self.inner, 0, c"/dev/null".as_ptr(), libc::O_RDONLY, 0)
+            libc::posix_spawn_file_actions_addopen(&raw mut self.inner, descriptor, c"/dev/null".as_ptr(), mode, 0)
         })
     }
 
     /// The copy is not close-on-exec, also when both numbers are the same.
-    fn duplicate(&mut self, from: BorrowedFd<'_>, to: i32) -> io::Result<()> {
+    fn duplicate(&mut self, from: BorrowedFd<'_>, to: RawFd) -> io::Result<()> {
         // SAFETY: `inner` is initialised.
-        check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.inner, from.as_raw_fd(), to) })
+        check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.inner, from.as_fd().as_raw_fd(), to) })
     }
 }
 
@@ -221,7 +164,6 @@ fn signal_set(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> i32) -> libc::s
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("{} has a NUL byte", PathBuf::from(path).display()))
-    })
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{} has a NUL byte", path.display())))
 }

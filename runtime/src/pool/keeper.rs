@@ -14,6 +14,8 @@ use super::{Event, Member, Pool, throttled};
 use crate::connection::Connection;
 use crate::error::{Failure, FailureReason, InvokeError, SpawnError};
 use crate::instance::{EndReason, Instance};
+use crate::life::InstanceState;
+use crate::limits::{STOP_GRACE, stop_grace};
 use crate::request::Outgoing;
 use crate::supervisor::{self, Child};
 
@@ -42,6 +44,8 @@ impl Pool {
     fn handle(self: &Arc<Self>, event: Event) {
         match event {
             Event::Due => {}
+            Event::Started(Ok(child)) => self.take_in(child),
+            Event::Started(Err(error)) => self.note_spawn_failure(error),
             Event::Gone(number) => self.books().roster.gone(number),
             Event::Close => self.books().roster.close_door(),
             Event::Abandon => self.give_up(),
@@ -67,15 +71,24 @@ impl Pool {
     }
 
     fn start_one(self: &Arc<Self>) {
-        match supervisor::start(&self.spec, &self.surroundings, self.journal.clone()) {
-            Ok(child) => self.take_in(child),
-            Err(error) => self.note_spawn_failure(error),
-        }
+        let pool = Arc::clone(self);
+        self.tasks().spawn(async move {
+            let started = supervisor::start(&pool.spec, &pool.surroundings, pool.journal.clone()).await;
+            pool.tell(Event::Started(started));
+        });
     }
 
     fn take_in(self: &Arc<Self>, child: Child) {
         let member = Member { instance: Arc::clone(child.instance()), idle: Vec::new(), trunks: Vec::new() };
-        let number = self.books().roster.spawned(member, Instant::now());
+        let number = {
+            let mut books = self.books();
+            let number = books.roster.spawned(member, Instant::now());
+            // It may have come too late for a pool that has given up.
+            if books.roster.slot_mut(number).is_some_and(|slot| slot.state == InstanceState::Stopping) {
+                child.instance().stop(STOP_GRACE);
+            }
+            number
+        };
         let pool = Arc::clone(self);
         self.tasks().spawn(async move {
             child.supervise().await;
@@ -96,9 +109,9 @@ impl Pool {
         let mut books = self.books();
         while let Some((slot, conclusion)) = books.roster.conclude(now) {
             if conclusion == Conclusion::NeverReady
-                && let Some(status) = slot.member.instance.exit()
+                && let Some(failure) = slot.member.instance.noted_failure()
             {
-                books.last_failure = Some(Arc::new(slot.member.instance.failure_with(status)));
+                books.last_failure = Some(Arc::new(failure));
             }
         }
     }
@@ -131,10 +144,11 @@ impl Pool {
 
     /// Stops the instances that nobody needs.
     fn stop_unneeded(&self, now: Instant) {
+        let grace = stop_grace(self.spec.function.runtime);
         while let Some(slot) = self.books().roster.next_to_stop(now) {
             slot.member.idle.clear();
             slot.member.trunks.clear();
-            slot.member.instance.stop();
+            slot.member.instance.stop(grace);
         }
     }
 
@@ -156,7 +170,7 @@ impl Pool {
                     self.note_ready(number, instance);
                 }
             }
-            _ = instance.exited() => {}
+            _ = instance.ended() => {}
         }
     }
 
@@ -164,7 +178,7 @@ impl Pool {
     fn give_up(&self) {
         let mut books = self.books();
         for slot in books.roster.slots() {
-            slot.member.instance.stop();
+            slot.member.instance.stop(STOP_GRACE);
         }
         let waiting = books.roster.give_up();
         drop(books);

@@ -21,23 +21,29 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use lease::Lease;
-use roster::{Admission, InstanceNumber, Overtime, Phase, Released, Roster, Slot};
+use roster::{Admission, InstanceNumber, Overtime, Released, Roster, Slot};
 
+use crate::code_cache::CodeCaches;
 use crate::connection::Connection;
-use crate::error::{Failure, InvokeError};
+use crate::error::{Failure, InvokeError, SpawnError};
 use crate::instance::{EndReason, Instance};
 use crate::interpreter::Interpreters;
 use crate::journal::Journal;
+use crate::life::InstanceState;
 use crate::limits::RETRY_AFTER_SECS;
-use crate::linux::leftovers::RunFolder;
 use crate::meters::Meters;
 use crate::request::Outgoing;
-use crate::spec::{FunctionSpec, InstanceState, InstanceView, LogSink};
+use crate::spares::Spares;
+use crate::spec::{FunctionSpec, InstanceView, LogSink, Reach};
+use crate::supervisor::Child;
 use crate::trunk::{Driver, Trunk};
 
 /// What all pools of a runtime share.
 pub(crate) struct Surroundings {
-    pub(crate) folder: Arc<RunFolder>,
+    pub(crate) spares: Arc<Spares>,
+    pub(crate) caches: CodeCaches,
+    /// Where they may connect to.
+    pub(crate) reach: Reach,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) interpreters: Interpreters,
     pub(crate) meters: Arc<Meters>,
@@ -94,10 +100,11 @@ struct Applicant {
 }
 
 /// What the keeper is told.
-#[derive(Clone, Copy, Debug)]
 enum Event {
     /// The books say that something is to be done.
     Due,
+    /// A process was started, or could not be.
+    Started(Result<Child, SpawnError>),
     /// The process of an instance is gone.
     Gone(InstanceNumber),
     /// Serve what waits, then stop everything.
@@ -175,7 +182,13 @@ impl Pool {
         let now = Instant::now();
         let mut books = self.books();
         match books.roster.admit(now) {
-            Admission::Serve(slot) => Ok(Place::Served(self.lease(slot, applicant))),
+            Admission::Serve(slot) => {
+                let lease = self.lease(slot, applicant);
+                if books.roster.is_over_target() {
+                    self.tell(Event::Due);
+                }
+                Ok(Place::Served(lease))
+            }
             Admission::Wait => {
                 let (sender, place) = oneshot::channel();
                 books.roster.enqueue(Waiter { applicant, place: sender });
@@ -229,7 +242,7 @@ impl Pool {
         let mut wish = Outgoing::opening_trunk();
         let answer = tokio::select! {
             answer = connection.ask(&mut wish) => answer.ok()?,
-            _ = instance.exited() => return None,
+            _ = instance.ended() => return None,
         };
         if answer.status != StatusCode::SWITCHING_PROTOCOLS {
             return None;
@@ -314,6 +327,25 @@ impl Pool {
         self.tell(Event::Due);
     }
 
+    /// Keeps so many instances from now on. False if the pool has closed meanwhile.
+    pub(crate) fn keep(&self, instances: u32) -> bool {
+        let is_open = self.books().roster.keep(instances);
+        self.tell(Event::Due);
+        is_open
+    }
+
+    /// The instances that could be stopped at once, each with the time since when nobody has asked it.
+    pub(crate) fn idle(&self) -> Vec<(InstanceNumber, Instant)> {
+        self.books().roster.idle()
+    }
+
+    /// Stops an idle instance to make room for others. False if it is idle no more.
+    pub(crate) fn evict(&self, number: InstanceNumber) -> bool {
+        let is_leaving = self.books().roster.evict(number);
+        self.tell(Event::Due);
+        is_leaving
+    }
+
     /// Takes no new requests, serves those that wait, and stops everything.
     pub(crate) fn close(&self) {
         self.tell(Event::Close);
@@ -336,24 +368,16 @@ impl Pool {
 
     /// The instances as they are now.
     pub(crate) fn view(&self) -> Vec<InstanceView> {
-        let view = |slot: &Slot<Member>| {
-            let state = match slot.phase {
-                Phase::Booting => InstanceState::Starting,
-                Phase::Ready => InstanceState::Ready,
-                Phase::Leaving | Phase::Stopping => InstanceState::Stopping,
-                Phase::Gone => return None,
-            };
-            Some(InstanceView {
-                project: self.spec.project.clone(),
-                deployment: self.spec.deployment,
-                function: self.spec.function.name.clone(),
-                pid: slot.member.instance.group.id(),
-                state,
-                in_flight: slot.in_flight,
-                started_at: slot.member.instance.started_at,
-            })
+        let view = |slot: &Slot<Member>| InstanceView {
+            project: self.spec.project.clone(),
+            deployment: self.spec.deployment,
+            function: self.spec.function.name.clone(),
+            pid: slot.member.instance.warden.id(),
+            state: slot.state,
+            in_flight: slot.in_flight,
+            started_at: slot.member.instance.started_at,
         };
-        self.books().roster.slots().iter().filter_map(view).collect()
+        self.books().roster.slots().iter().filter(|slot| slot.state != InstanceState::Stopped).map(view).collect()
     }
 
     fn tell(&self, event: Event) {

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod book_tests;
+mod demand;
 mod slot;
 mod verdict;
 
@@ -14,10 +15,11 @@ use std::time::Duration;
 use ship_core::FunctionLimits;
 use tokio::time::Instant;
 
-pub(crate) use slot::{InstanceNumber, Phase, Slot};
+pub(crate) use slot::{InstanceNumber, Slot};
 pub(crate) use verdict::{Admission, Conclusion, Overtime, Released};
 
 use super::backoff::Backoff;
+use crate::life::{InstanceState, LifeEvent};
 use crate::limits::{IDLE_LEAST, PROBE_AFTER, QUEUE_BEYOND_CAPACITY};
 
 /// Whether the function takes new requests.
@@ -39,8 +41,10 @@ pub(crate) struct Roster<M, W> {
     queue: VecDeque<W>,
     /// Starts that are being carried out.
     reserved: u32,
-    /// How many instances are wanted although no request waits.
-    floor: u32,
+    /// How many instances are kept although no request waits.
+    kept: u32,
+    /// Whether one is wanted ahead of the first request.
+    is_woken: bool,
     backoff: Backoff,
     door: Door,
     next: u64,
@@ -52,7 +56,7 @@ impl<M, W> Roster<M, W> {
         let limits = FunctionLimits {
             concurrency: limits.concurrency.max(1),
             max_instances: limits.max_instances.max(1),
-            min_instances: limits.min_instances.min(limits.max_instances.max(1)),
+            target_utilization_percent: limits.target_utilization_percent.clamp(1, 100),
             ..limits
         };
         Self {
@@ -60,7 +64,8 @@ impl<M, W> Roster<M, W> {
             slots: Vec::new(),
             queue: VecDeque::new(),
             reserved: 0,
-            floor: limits.min_instances,
+            kept: 0,
+            is_woken: false,
             backoff: Backoff::default(),
             door: Door::Open,
             next: 0,
@@ -74,7 +79,7 @@ impl<M, W> Roster<M, W> {
         }
         if let Some(index) = self.free_slot() {
             let slot = &mut self.slots[index];
-            slot.in_flight += 1;
+            slot.give();
             return Admission::Serve(slot);
         }
         if self.live() == 0 && self.backoff.pause(now).is_some() {
@@ -102,9 +107,10 @@ impl<M, W> Roster<M, W> {
 
     /// The oldest instance with room, those that have answered first. The younger ones so fall idle and are stopped.
     fn free_slot(&self) -> Option<usize> {
-        let has_room =
-            |phase| self.slots.iter().position(|slot| slot.phase == phase && slot.in_flight < self.limits.concurrency);
-        has_room(Phase::Ready).or_else(|| has_room(Phase::Booting))
+        let has_room = |is_meant: fn(InstanceState) -> bool| {
+            self.slots.iter().position(|slot| is_meant(slot.state) && slot.in_flight < self.limits.concurrency)
+        };
+        has_room(InstanceState::is_awake).or_else(|| has_room(InstanceState::is_open))
     }
 
     /// How many instances there are that take requests, or will.
@@ -122,55 +128,11 @@ impl<M, W> Roster<M, W> {
         while let Some(waiter) = self.queue.pop_front() {
             if !is_gone(&waiter) {
                 let slot = &mut self.slots[index];
-                slot.in_flight += 1;
+                slot.give();
                 return Some((waiter, slot));
             }
         }
         None
-    }
-
-    /// Reserves a start if one more instance is wanted now.
-    pub(crate) fn reserve_start(&mut self, now: Instant) -> bool {
-        let wanted = self.wanted(now) > self.live();
-        self.reserved += u32::from(wanted);
-        wanted
-    }
-
-    /// How many instances there should be.
-    fn wanted(&self, now: Instant) -> u32 {
-        if self.door == Door::Closed || self.backoff.pause(now).is_some() {
-            return 0;
-        }
-        if self.count(|slot| !slot.is_open() && !slot.was_ready) > 0 {
-            // Whether its start has failed is known in a moment.
-            return 0;
-        }
-        let unready = self.reserved + self.count(|slot| slot.phase == Phase::Booting);
-        if self.backoff.is_failing() && unready > 0 {
-            // While starts fail, one is tried at a time.
-            return 0;
-        }
-        let floor = if self.door == Door::Open { self.floor } else { 0 };
-        let uncovered = (self.queue.len() as u64).saturating_sub(self.room());
-        let for_queue = match uncovered.div_ceil(u64::from(self.limits.concurrency)) {
-            0 => 0,
-            more => self.live().saturating_add(u32::try_from(more).unwrap_or(u32::MAX)),
-        };
-        for_queue.max(floor).min(self.limits.max_instances)
-    }
-
-    /// How many requests the instances can take, with those that are being started.
-    fn room(&self) -> u64 {
-        let most = u64::from(self.limits.concurrency);
-        let free = |slot: &Slot<M>| if slot.is_open() { most - u64::from(slot.in_flight) } else { 0 };
-        u64::from(self.reserved) * most + self.slots.iter().map(free).sum::<u64>()
-    }
-
-    /// Wants an instance although no request waits, if there is none.
-    pub(crate) fn want_one(&mut self) {
-        if self.live() == 0 {
-            self.floor = self.floor.max(1);
-        }
     }
 
     /// A reserved start has given a process.
@@ -178,34 +140,25 @@ impl<M, W> Roster<M, W> {
         let number = InstanceNumber(self.next);
         self.next += 1;
         self.reserved -= 1;
-        self.floor = self.limits.min_instances;
-        self.slots.push(Slot {
-            number,
-            phase: Phase::Booting,
-            in_flight: 0,
-            member,
-            spawned_at: now,
-            idle_since: now,
-            was_ready: false,
-            is_probed: false,
-        });
+        self.is_woken = false;
+        self.slots.push(Slot::new(number, member, now));
+        if self.door == Door::Closed {
+            self.slots.last_mut().expect("it was just put there").happen(LifeEvent::AskedToStop);
+        }
         number
     }
 
     /// A reserved start has given nothing.
     pub(crate) fn spawn_failed(&mut self, now: Instant) {
         self.reserved -= 1;
-        self.floor = self.limits.min_instances;
+        self.is_woken = false;
         self.backoff.failed(now);
     }
 
     /// An instance has answered.
     pub(crate) fn ready(&mut self, number: InstanceNumber) {
         let Some(slot) = self.slot_mut(number) else { return };
-        slot.was_ready = true;
-        if slot.phase == Phase::Booting {
-            slot.phase = Phase::Ready;
-        }
+        slot.answered();
         self.backoff.succeeded();
     }
 
@@ -213,12 +166,9 @@ impl<M, W> Roster<M, W> {
     pub(crate) fn release(&mut self, number: InstanceNumber, now: Instant) -> Released<'_, M> {
         let is_closing = self.door != Door::Open;
         let Some(slot) = self.slot_mut(number) else { return Released::Nothing };
-        slot.in_flight -= 1;
-        if slot.in_flight == 0 {
-            slot.idle_since = now;
-            if is_closing || !slot.is_open() {
-                return Released::LastOfLeaving;
-            }
+        slot.take_back(now);
+        if slot.in_flight == 0 && (is_closing || !slot.is_open()) {
+            return Released::LastOfLeaving;
         }
         if slot.is_open() { Released::Reusable(slot) } else { Released::Nothing }
     }
@@ -226,15 +176,13 @@ impl<M, W> Roster<M, W> {
     /// A request of an instance, not yet released, ran into its timeout.
     pub(crate) fn overtime(&mut self, number: InstanceNumber) -> Overtime {
         let Some(slot) = self.slot_mut(number) else { return Overtime::Retire };
-        if slot.is_open() {
-            slot.phase = Phase::Leaving;
-        }
+        slot.happen(LifeEvent::Dismissed);
         if slot.in_flight <= 1 {
             return Overtime::Kill(number);
         }
         // Leaving instances do not count against the most there may be, or a slow request would block its function. So
         // they have their own bound.
-        let leaving = |slot: &Slot<M>| matches!(slot.phase, Phase::Leaving | Phase::Stopping);
+        let leaving = |slot: &Slot<M>| matches!(slot.state, InstanceState::Draining | InstanceState::Stopping);
         match self.slots.iter().find(|slot| leaving(slot)).map(|slot| slot.number) {
             Some(oldest) if self.count(leaving) > self.limits.max_instances => Overtime::Kill(oldest),
             _ => Overtime::Retire,
@@ -243,15 +191,15 @@ impl<M, W> Roster<M, W> {
 
     /// An instance takes no more requests.
     pub(crate) fn leave(&mut self, number: InstanceNumber) {
-        if let Some(slot) = self.slot_mut(number).filter(|slot| slot.is_open()) {
-            slot.phase = Phase::Leaving;
+        if let Some(slot) = self.slot_mut(number) {
+            slot.happen(LifeEvent::Dismissed);
         }
     }
 
     /// The process of an instance is gone.
     pub(crate) fn gone(&mut self, number: InstanceNumber) {
         if let Some(slot) = self.slot_mut(number) {
-            slot.phase = Phase::Gone;
+            slot.happen(LifeEvent::Ended);
         }
     }
 
@@ -260,7 +208,7 @@ impl<M, W> Roster<M, W> {
     pub(crate) fn conclude(&mut self, now: Instant) -> Option<(Slot<M>, Conclusion)> {
         // Once everything is given up, nobody waits for the holders of responses that broke off.
         let is_given_up = self.door == Door::Closed;
-        let is_over = |slot: &Slot<M>| slot.phase == Phase::Gone && (slot.in_flight == 0 || is_given_up);
+        let is_over = |slot: &Slot<M>| slot.state == InstanceState::Stopped && (slot.in_flight == 0 || is_given_up);
         let slot = self.slots.remove(self.slots.iter().position(is_over)?);
         if slot.was_ready {
             return Some((slot, Conclusion::Ended));
@@ -277,34 +225,55 @@ impl<M, W> Roster<M, W> {
     /// An instance that should be stopped: it is leaving and has no request; or it has been idle for long, and is not one of
     /// those that are kept. The youngest go first. Each is given once.
     pub(crate) fn next_to_stop(&mut self, now: Instant) -> Option<&mut Slot<M>> {
-        let kept = if self.door == Door::Open { self.limits.min_instances } else { 0 };
+        let kept = if self.door == Door::Open { self.kept } else { 0 };
         let spare = self.count(Slot::is_open) > kept;
         let (idle, closing) = (self.idle_limit(), self.door != Door::Open && self.queue.is_empty());
         let slot = self.slots.iter_mut().rev().find(|slot| {
             slot.in_flight == 0
-                && match slot.phase {
-                    Phase::Ready => spare && (closing || slot.idle_since + idle <= now),
-                    Phase::Booting => closing,
-                    Phase::Leaving => true,
-                    Phase::Stopping | Phase::Gone => false,
+                && match slot.state {
+                    InstanceState::Ready => spare && (closing || slot.idle_since + idle <= now),
+                    InstanceState::Starting => closing,
+                    InstanceState::Draining => true,
+                    InstanceState::Busy | InstanceState::Stopping | InstanceState::Stopped => false,
                 }
         })?;
-        slot.phase = Phase::Stopping;
+        slot.happen(LifeEvent::AskedToStop);
         Some(slot)
+    }
+
+    /// The instances that could be stopped at once without anybody noticing: they have no request and are not among those that
+    /// are kept. Each with the time since when nobody has asked it, the longest first.
+    pub(crate) fn idle(&self) -> Vec<(InstanceNumber, Instant)> {
+        let is_idle = |slot: &&Slot<M>| slot.state == InstanceState::Ready;
+        let mut idle: Vec<_> = self.slots.iter().filter(is_idle).map(|slot| (slot.number, slot.idle_since)).collect();
+        idle.sort_unstable_by_key(|(_, since)| *since);
+        idle.truncate(self.count(Slot::is_open).saturating_sub(self.kept) as usize);
+        idle
+    }
+
+    /// An instance of [`Self::idle`] is to be stopped, unless it was asked meanwhile. True if it is.
+    pub(crate) fn evict(&mut self, number: InstanceNumber) -> bool {
+        let is_spare = self.idle().iter().any(|(idle, _)| *idle == number);
+        if is_spare {
+            self.leave(number);
+        }
+        is_spare
     }
 
     /// An instance that was not ready in its time. It is leaving from then on.
     pub(crate) fn next_overdue(&mut self, now: Instant) -> Option<&mut Slot<M>> {
         let limit = self.init_limit();
-        let slot = self.slots.iter_mut().find(|slot| slot.phase == Phase::Booting && slot.spawned_at + limit <= now)?;
-        slot.phase = Phase::Leaving;
+        let is_overdue = |slot: &Slot<M>| slot.state == InstanceState::Starting && slot.spawned_at + limit <= now;
+        let slot = self.slots.iter_mut().find(|slot| is_overdue(slot))?;
+        slot.happen(LifeEvent::Dismissed);
         Some(slot)
     }
 
     /// An instance that should be asked whether it is there. Each is given once.
     pub(crate) fn next_to_probe(&mut self, now: Instant) -> Option<&mut Slot<M>> {
-        let is_due =
-            |slot: &Slot<M>| slot.phase == Phase::Booting && !slot.is_probed && slot.spawned_at + PROBE_AFTER <= now;
+        let is_due = |slot: &Slot<M>| {
+            slot.state == InstanceState::Starting && !slot.is_probed && slot.spawned_at + PROBE_AFTER <= now
+        };
         let slot = self.slots.iter_mut().find(|slot| is_due(slot))?;
         slot.is_probed = true;
         Some(slot)
@@ -314,13 +283,13 @@ impl<M, W> Roster<M, W> {
     /// time has passed, so the end of a request needs to wake nobody.
     pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
         // A kept instance may be past its idle time for ever; looking at it once per idle time is enough.
-        let are_kept = self.count(Slot::is_open) <= self.limits.min_instances;
-        let due = |slot: &Slot<M>| match slot.phase {
-            Phase::Booting if !slot.is_probed => Some(slot.spawned_at + PROBE_AFTER),
-            Phase::Booting => Some(slot.spawned_at + self.init_limit()),
-            Phase::Ready if are_kept || slot.in_flight > 0 => Some(now + self.idle_limit()),
-            Phase::Ready => Some(slot.idle_since + self.idle_limit()),
-            Phase::Leaving | Phase::Stopping | Phase::Gone => None,
+        let are_kept = self.count(Slot::is_open) <= self.kept;
+        let due = |slot: &Slot<M>| match slot.state {
+            InstanceState::Starting if !slot.is_probed => Some(slot.spawned_at + PROBE_AFTER),
+            InstanceState::Starting => Some(slot.spawned_at + self.init_limit()),
+            InstanceState::Ready if !are_kept => Some(slot.idle_since + self.idle_limit()),
+            InstanceState::Ready | InstanceState::Busy => Some(now + self.idle_limit()),
+            InstanceState::Draining | InstanceState::Stopping | InstanceState::Stopped => None,
         };
         self.slots.iter().filter_map(due).chain(self.backoff.pause(now)).min()
     }
@@ -344,8 +313,8 @@ impl<M, W> Roster<M, W> {
     /// wait are given back.
     pub(crate) fn give_up(&mut self) -> VecDeque<W> {
         self.door = Door::Closed;
-        for slot in self.slots.iter_mut().filter(|slot| slot.phase != Phase::Gone) {
-            slot.phase = Phase::Stopping;
+        for slot in &mut self.slots {
+            slot.happen(LifeEvent::AskedToStop);
         }
         std::mem::take(&mut self.queue)
     }
@@ -354,7 +323,8 @@ impl<M, W> Roster<M, W> {
     /// empty.
     pub(crate) fn close_if_empty(&mut self, now: Instant) -> bool {
         let is_empty = self.slots.is_empty() && self.queue.is_empty() && self.reserved == 0;
-        let must_remember = self.door == Door::Open && (self.floor > 0 || self.backoff.pause(now).is_some());
+        let must_remember =
+            self.door == Door::Open && (self.kept > 0 || self.is_woken || self.backoff.pause(now).is_some());
         if is_empty && !must_remember {
             self.door = Door::Closed;
         }

@@ -8,14 +8,20 @@ mod http;
 use std::env;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::FromRawFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{self, Command};
 use std::thread;
+use std::time::Duration;
 
 use http::{Exchange, Request};
 
 fn main() -> io::Result<()> {
+    if env::args().next().as_deref() == Some(ship_runtime::NURSERY_NAME) {
+        ship_runtime::nursery();
+        return Ok(());
+    }
     if env::var_os("LINGER").is_some() {
         park();
     }
@@ -57,7 +63,7 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
     match request.path() {
         "/ok" => exchange.text("ok"),
         "/connection" => exchange.text(&exchange.number.to_string()),
-        "/pid" => exchange.text(&process::id().to_string()),
+        "/pid" => exchange.text(&identity(process::id())),
         "/about" => exchange.text(&about()),
         "/head" => exchange.text(&request.head),
         "/echo" => exchange.echo(request),
@@ -75,12 +81,24 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
             exchange.text("printed")
         }
         "/flood-logs" => flood(request.query().parse().unwrap_or(0)).and_then(|()| exchange.text("flooded")),
-        "/child" => exchange.text(&start_child()?.to_string()),
+        "/child" => exchange.text(&identity(start_child()?)),
+        "/leak" => leak(),
+        "/connect" => exchange.text(&connect(request.query())),
+        "/multiply" => exchange.text(&multiply()),
+        "/reach-itself" => exchange.text(reach_itself()?),
+        "/fill" => exchange.text(&fill()),
+        "/look" => exchange.text(&look(request.query())),
         "/upgrade" => exchange.upgrade(),
         path if path.starts_with("/hang") => hang(path, exchange),
         path if path.starts_with("/exit") => exit(path, exchange),
         path => exchange.break_rules(path),
     }
+}
+
+/// Names a process for those outside as well, who have other numbers: by its namespace and its number there.
+fn identity(pid: u32) -> String {
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{} {pid}", namespace.display())
 }
 
 /// Arguments, working directory, environment, descriptors, and process group, one per line.
@@ -116,6 +134,79 @@ fn flood(bytes: usize) -> io::Result<()> {
 /// A child process in the same group that never ends by itself.
 fn start_child() -> io::Result<u32> {
     Command::new("/proc/self/exe").env("LINGER", "1").spawn().map(|child| child.id())
+}
+
+/// Connects to an address, waiting and not waiting, and says something. What comes back, or why nothing does.
+fn connect(address: &str) -> String {
+    let exchange = |stream: io::Result<TcpStream>| -> io::Result<String> {
+        let mut stream = stream?;
+        stream.write_all(b"hello")?;
+        let mut answer = [0; 64];
+        let length = stream.read(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    };
+    let told = |stream| exchange(stream).unwrap_or_else(|error| error.kind().to_string());
+    let waiting = told(TcpStream::connect(address));
+    let not_waiting = match address.parse() {
+        Ok(address) => told(TcpStream::connect_timeout(&address, Duration::from_secs(5))),
+        Err(_) => "a name".to_owned(),
+    };
+    format!("{waiting} / {not_waiting}")
+}
+
+/// Whether a process reaches itself: over the loopback, and by a local socket.
+fn reach_itself() -> io::Result<&'static str> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let client = TcpStream::connect(listener.local_addr()?)?;
+    let (server, _) = listener.accept()?;
+    drop((client, server));
+    let path = "/tmp/own.sock";
+    let listener = UnixListener::bind(path)?;
+    let client = UnixStream::connect(path)?;
+    let (server, _) = listener.accept()?;
+    drop((client, server));
+    fs::remove_file(path)?;
+    Ok("itself")
+}
+
+/// Takes memory for ever.
+fn leak() -> ! {
+    let mut held = Vec::new();
+    loop {
+        held.push(vec![1_u8; 1024 * 1024]);
+    }
+}
+
+/// Starts children that never end until no more can be started. How many, and why no more.
+fn multiply() -> String {
+    for count in 0.. {
+        if let Err(error) = start_child() {
+            return format!("{count} {}", error.kind());
+        }
+    }
+    unreachable!("there is an end to everything")
+}
+
+/// Writes to `/tmp` until there is no room. How many MiB, and why no more.
+fn fill() -> String {
+    let piece = vec![b'x'; 1024 * 1024];
+    let mut file = fs::File::create("/tmp/full").expect("it is writable");
+    for count in 0.. {
+        if let Err(error) = file.write_all(&piece) {
+            return format!("{count} {}", error.kind());
+        }
+    }
+    unreachable!("there is an end to everything")
+}
+
+/// What there is at a path: a folder's names, the size of a file, or why it cannot be read.
+fn look(path: &str) -> String {
+    if let Ok(entries) = fs::read_dir(path) {
+        let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().display().to_string()).collect();
+        names.sort();
+        return names.join(" ");
+    }
+    fs::read(path).map_or_else(|error| error.kind().to_string(), |bytes| format!("{} bytes", bytes.len()))
 }
 
 /// Ways of not answering. Each says that it has begun, and says so when the other side has closed the connection.

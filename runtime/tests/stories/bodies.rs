@@ -11,7 +11,7 @@ use ship_runtime::{BodyError, FunctionBody, FunctionSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use crate::support::{Stage, StoppedClock, fresh_id, text, until};
+use crate::support::{Stage, StoppedClock, fresh_id, identity, text, until};
 
 /// A request body that the story sends piece by piece.
 struct Upload {
@@ -91,7 +91,7 @@ async fn visitor_falls_silent_in_the_middle() {
     let error = rest.await.unwrap().unwrap_err();
     assert!(matches!(error, BodyError::Visitor(_)), "{error:?}");
     drop(upload);
-    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), pid.to_string());
+    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), identity(pid));
 }
 
 /// An upload goes on although nobody reads the answer that has begun already.
@@ -127,7 +127,7 @@ async fn unread_upload() {
     let (_upload, response) = begin_upload(&stage, &spec, "/ignore-body").await;
     assert_eq!(text(response).await.unwrap(), "not interested");
     let pid = stage.instance().pid;
-    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), pid.to_string());
+    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), identity(pid));
 }
 
 /// A visitor who leaves before the answer cancels the request in the function, and nothing stays counted.

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use ship_core::PlatformError;
 use ship_runtime::{ExitStatus, FailureReason, InvokeError};
 
-use crate::support::{Stage, StoppedClock, fresh_id, until};
+use crate::support::{Stage, StoppedClock, fresh_id, outside, until};
 
 fn exit_status(error: &InvokeError) -> ExitStatus {
     let InvokeError::Failed(failure) = error else { panic!("{error:?}") };
@@ -69,7 +69,7 @@ async fn killed_while_idle() {
     let stage = Stage::new();
     let spec = stage.function_with(|_| {});
     for _ in 0..20 {
-        let pid: i32 = stage.get(&spec, "/pid").await.unwrap().parse().unwrap();
+        let pid = outside(&stage.get(&spec, "/pid").await.unwrap()).cast_signed();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
         assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a story, a wrong assumption is a failed test")]
 
 mod bodies;
+mod confinement;
 mod failures;
 mod lifecycle;
 mod logs;

@@ -9,7 +9,7 @@ use http_body_util::Empty;
 use ship_core::{FunctionRuntime, PlatformError};
 use ship_runtime::{FailureReason, InstanceState, Interpreters, InvokeError, Runtime, RuntimeOptions, SpawnError};
 
-use crate::support::{Stage, fresh_id, text};
+use crate::support::{Stage, fresh_id, identity, options, put_program, text};
 
 /// A sleeping function answers the first request, and the next ones on the same connection.
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn first_and_next() {
     }
     let instance = stage.instance();
     assert_eq!((instance.state, instance.in_flight), (InstanceState::Ready, 0));
-    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), instance.pid.to_string());
+    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), identity(instance.pid));
 }
 
 /// An interpreter is called by its path. By a bare name, Python would look for its library beside whatever Python the search
@@ -32,16 +32,13 @@ async fn interpreters_by_path() {
     let stage = Stage::new();
     let folder = stage.folder.path().join("elsewhere");
     std::fs::create_dir(&folder).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ship-test-function"), folder.join("python3")).unwrap();
-    let runtime = Runtime::new(RuntimeOptions {
-        socket_dir: stage.folder.path().join("other-run"),
-        logs: Arc::clone(&stage.logs) as _,
-        interpreters: Interpreters::new([folder.clone()]),
-        drain_timeout: Duration::ZERO,
-    })
-    .unwrap();
+    put_program(&folder.join("python3"));
+    let usual = options(stage.folder.path().join("other-run"), Arc::clone(&stage.logs) as _, Duration::ZERO);
+    let runtime = Runtime::new(RuntimeOptions { interpreters: Interpreters::new([folder.clone()]), ..usual }).unwrap();
     let mut spec = stage.function();
     spec.function.runtime = FunctionRuntime::Python;
+    // A process that was prepared was called with its prelude; what has this variable is started afresh.
+    spec.env = vec![("LANG".to_owned(), "C".to_owned())];
     let request = Request::get("/about").header("host", "site.test").body(Empty::<Bytes>::new()).unwrap();
     let about = text(runtime.invoke(&Arc::new(spec), fresh_id(), request).await.unwrap()).await.unwrap();
     let expected = format!(r#"argv ["{}/python3", "-I", "-u", "-B", "launcher.py"]"#, folder.display());
@@ -64,8 +61,8 @@ async fn what_a_function_finds() {
         about.lines().filter_map(|line| Some(line.strip_prefix(kind)?.trim().to_owned())).collect()
     };
     assert_eq!(lines("argv"), [r#"["./bootstrap"]"#]);
-    assert_eq!(lines("cwd"), [spec.root.to_str().unwrap()]);
-    assert_eq!(lines("group"), [stage.instance().pid.to_string()]);
+    assert_eq!(lines("cwd"), ["/var/task"]);
+    assert_eq!(lines("group"), ["2"]);
     assert_eq!(
         lines("env"),
         [

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ship_core::PlatformError;
-use ship_runtime::{InstanceState, InvokeError};
+use ship_runtime::{InstanceState, InvokeError, MemoryReading};
 
-use crate::support::{Stage, StoppedClock, is_running, until};
+use crate::support::{Stage, StoppedClock, identity, is_running, outside, until};
 
 /// A thousand visitors at once on a sleeping function are all answered, by no more instances than allowed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,13 +126,14 @@ async fn request_during_idle_stop() {
     spec.function.limits.max_instances = 1;
     let spec = Arc::new(spec);
     let first = stage.get(&spec, "/pid").await.unwrap();
+    let first_pid = outside(&first);
     clock.advance(10).await;
     // It takes its time to stop, since it ignores the signal.
     until(|| stage.instance().state == InstanceState::Stopping).await;
     assert_ne!(stage.get(&spec, "/pid").await.unwrap(), first);
     clock.advance(5).await;
     stage.until_instances(1).await;
-    assert!(!is_running(first.parse().unwrap()));
+    assert!(!is_running(first_pid));
 }
 
 /// A request at the very moment when the idle time ends is answered, whichever comes first.
@@ -150,17 +151,14 @@ async fn request_at_the_end_of_the_idle_time() {
     }
 }
 
-/// The instances that are to be kept are started with the first request, stay, and come back after a crash.
+/// Instances that are to be kept are started although nobody asks, stay, come back after a crash, and fall asleep when they are
+/// not to be kept any more.
 #[tokio::test]
 async fn kept_instances() {
     let clock = StoppedClock::new();
     let stage = Stage::new();
-    let spec = stage.function_with(|limits| {
-        limits.min_instances = 2;
-        limits.idle_secs = 10;
-    });
-    stage.get(&spec, "/ok").await.unwrap();
-    stage.until_instances(2).await;
+    let spec = stage.function_with(|limits| limits.idle_secs = 10);
+    stage.runtime.keep(&spec, 2);
     stage.logs.until_said_times("booted", 2).await;
     clock.advance(1).await;
     until(|| stage.runtime.instances().iter().all(|instance| instance.state == InstanceState::Ready)).await;
@@ -170,6 +168,69 @@ async fn kept_instances() {
     stage.get(&spec, "/exit").await.unwrap_err();
     stage.logs.until_said_times("booted", 3).await;
     stage.until_instances(2).await;
+    clock.advance(1).await;
+    until(|| stage.runtime.instances().iter().all(|instance| instance.state == InstanceState::Ready)).await;
+    stage.runtime.let_sleep(&spec.deployment, &spec.function.name);
+    clock.advance(10).await;
+    stage.until_instances(0).await;
+    assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
+    stage.until_instances(1).await;
+}
+
+/// A limit on what is kept is the host's to act upon: a deployment that nobody keeps wakes with what its requests need.
+#[tokio::test]
+async fn kept_by_the_host() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.min_instances = 3);
+    stage.runtime.let_sleep(&spec.deployment, &spec.function.name);
+    stage.get(&spec, "/ok").await.unwrap();
+    assert_eq!(stage.runtime.instances().len(), 1);
+}
+
+/// A further instance is started before the first is full, and so before anybody waits for it.
+#[tokio::test]
+async fn before_saturation() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| {
+        limits.concurrency = 4;
+        limits.target_utilization_percent = 50;
+    });
+    let mut bodies = Vec::new();
+    for instances in [1, 1, 2, 2, 3] {
+        bodies.push(stage.open(&spec, "/hang/mid-body").await.unwrap().into_body());
+        stage.until_instances(instances).await;
+    }
+    let in_flight: Vec<u32> = stage.runtime.instances().iter().map(|instance| instance.in_flight).collect();
+    assert_eq!(in_flight.iter().sum::<u32>(), 5, "{in_flight:?}");
+}
+
+/// When the machine's memory runs short, idle instances go, the one first that nobody has asked for the longest, whichever
+/// function it is of; what is being answered goes on, and who comes later is answered.
+#[tokio::test]
+async fn memory_pressure() {
+    let clock = StoppedClock::new();
+    let stage = Stage::new();
+    let [older, newer, busy] = ["api/older", "api/newer", "api/busy"].map(|name| {
+        let mut spec = stage.function();
+        spec.function.name = name.parse().unwrap();
+        Arc::new(spec)
+    });
+    let body = stage.open(&busy, "/hang/mid-body").await.unwrap();
+    for spec in [&older, &newer] {
+        stage.get(spec, "/ok").await.unwrap();
+        clock.advance(1).await;
+    }
+    let reading = |available_bytes| MemoryReading { total_bytes: 100 << 20, available_bytes, stalled_percent: None };
+    assert_eq!(stage.runtime.relieve(&reading(50 << 20)), 0);
+    assert_eq!(stage.runtime.relieve(&reading(8 << 20)), 1);
+    stage.until_instances(2).await;
+    let left: Vec<_> = stage.runtime.instances().into_iter().map(|instance| instance.function).collect();
+    assert!(!left.contains(&older.function.name), "{left:?}");
+    assert_eq!(stage.runtime.relieve(&reading(1 << 20)), 1);
+    stage.until_instances(1).await;
+    assert_eq!(stage.instance().function, busy.function.name);
+    drop(body);
+    assert_eq!(stage.get(&older, "/ok").await.unwrap(), "ok");
 }
 
 /// After a burst, what falls idle is stopped youngest first, and the oldest goes on serving.
@@ -188,7 +249,7 @@ async fn after_a_burst() {
     let oldest = stage.runtime.instances()[0].pid;
     drop(bodies);
     clock.advance(9).await;
-    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), oldest.to_string());
+    assert_eq!(stage.get(&spec, "/pid").await.unwrap(), identity(oldest));
     clock.advance(1).await;
     stage.until_instances(1).await;
     assert_eq!(stage.instance().pid, oldest);

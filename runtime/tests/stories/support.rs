@@ -1,7 +1,7 @@
 //! What the stories are told with: a runtime on a folder of its own, functions with chosen limits, and a log that can be
 //! waited on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,17 @@ use ship_core::{
     DeploymentId, Digest, Function, FunctionLimits, FunctionRuntime, LogRecord, LogSource, ProjectName, RequestId,
 };
 use ship_runtime::{
-    FunctionBody, FunctionSpec, InstanceView, Interpreters, InvokeError, LogSink, Runtime, RuntimeOptions,
+    FunctionBody, FunctionSpec, InstanceView, Interpreters, InvokeError, Isolation, LogSink, Reach, Runtime,
+    RuntimeOptions,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
 /// How long something may take that happens by itself, before the test is called stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program of all stories' functions, and the nursery that starts them.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ship-test-function");
 
 /// A runtime and what surrounds it.
 pub(crate) struct Stage {
@@ -35,7 +39,7 @@ impl Stage {
         let runtime = open_runtime(folder.path().join("run"), &logs, drain_timeout);
         let root = folder.path().join("artifact");
         std::fs::create_dir(&root).unwrap();
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ship-test-function"), root.join("bootstrap")).unwrap();
+        put_program(&root.join("bootstrap"));
         Self { runtime, logs, folder }
     }
 
@@ -55,6 +59,7 @@ impl Stage {
                 size_bytes: 0,
                 limits: FunctionLimits::default(),
                 layers: Vec::new(),
+                warm: Vec::new(),
             },
             root: self.folder.path().join("artifact"),
             env: Vec::new(),
@@ -103,7 +108,30 @@ pub(crate) fn project() -> ProjectName {
 
 pub(crate) fn open_runtime(socket_dir: PathBuf, logs: &Arc<MemoryLog>, drain_timeout: Duration) -> Runtime {
     let logs: Arc<dyn LogSink> = Arc::clone(logs) as _;
-    Runtime::new(RuntimeOptions { socket_dir, logs, interpreters: Interpreters::default(), drain_timeout }).unwrap()
+    Runtime::new(options(socket_dir, logs, drain_timeout)).unwrap()
+}
+
+/// What every story's runtime is made with.
+pub(crate) fn options(socket_dir: PathBuf, logs: Arc<dyn LogSink>, drain_timeout: Duration) -> RuntimeOptions {
+    let nursery = PROGRAM.into();
+    let interpreters = Interpreters::default();
+    let reach = Reach::Public { allowed: Vec::new() };
+    RuntimeOptions {
+        socket_dir,
+        nursery,
+        least_isolation: Isolation::Sandbox,
+        reach,
+        logs,
+        interpreters,
+        drain_timeout,
+    }
+}
+
+/// Puts the function's program into a folder. A link to it would lead out of what a function sees.
+pub(crate) fn put_program(path: &Path) {
+    if std::fs::hard_link(PROGRAM, path).is_err() {
+        std::fs::copy(PROGRAM, path).unwrap();
+    }
 }
 
 /// The text of a whole response.
@@ -125,6 +153,24 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
         assert!(start.elapsed() < PATIENCE, "it never happened");
         tokio::task::yield_now().await;
     }
+}
+
+/// What a process of this number says when it is asked for its own.
+pub(crate) fn identity(pid: u32) -> String {
+    let namespace = std::fs::read_link(format!("/proc/{pid}/ns/pid")).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap();
+    format!("{} {}", namespace.display(), numbers.split_whitespace().last().unwrap())
+}
+
+/// The number of a process that says this of itself.
+pub(crate) fn outside(name: &str) -> u32 {
+    let numbers =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_namespace = |pid: &u32| {
+        std::fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|link| name.starts_with(link.to_str().unwrap()))
+    };
+    numbers.filter(is_namespace).find(|pid| identity(*pid) == name).unwrap()
 }
 
 /// Whether a process exists and is not merely waiting to be collected.

@@ -12,7 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use ship_core::PlatformError;
 use ship_runtime::{BodyError, FailureReason, FunctionSpec, InvokeError};
 
-use crate::support::{Stage, StoppedClock, fresh_id, is_running, until};
+use crate::support::{Stage, StoppedClock, fresh_id, identity, is_running, outside, until};
 
 /// Starts asking.
 fn asking(stage: &Arc<Stage>, spec: &Arc<FunctionSpec>, path: &'static str) -> Asking {
@@ -28,7 +28,7 @@ async fn never_answers() {
     let clock = StoppedClock::new();
     let stage = Arc::new(Stage::new());
     let spec = stage.function_with(|limits| limits.timeout_secs = 5);
-    let child: u32 = stage.get(&spec, "/child").await.unwrap().parse().unwrap();
+    let child = outside(&stage.get(&spec, "/child").await.unwrap());
     let pid = stage.instance().pid;
     let request = asking(&stage, &spec, "/hang");
     stage.logs.until_said("hanging").await;
@@ -87,7 +87,7 @@ async fn never_answers_the_first_request() {
     stage.logs.until_said("hanging").await;
     // The question whether it is there is asked now, and answered.
     clock.advance(1).await;
-    until(|| stage.instance().state == ship_runtime::InstanceState::Ready).await;
+    until(|| stage.instance().state == ship_runtime::InstanceState::Busy).await;
     clock.advance(5).await;
     let error = request.await.unwrap().unwrap_err();
     assert!(matches!(error, InvokeError::Timeout), "{error:?}");
@@ -115,7 +115,7 @@ async fn slow_among_healthy() {
     clock.advance(5).await;
     assert!(matches!(request.await.unwrap(), Err(InvokeError::Timeout)));
     stage.logs.until_said("cancelled").await;
-    assert_ne!(stage.get(&spec, "/pid").await.unwrap(), slow_pid.to_string());
+    assert_ne!(stage.get(&spec, "/pid").await.unwrap(), identity(slow_pid));
     sender.send("still here").await.unwrap();
     assert_eq!(neighbour.frame().await.unwrap().unwrap().into_data().unwrap(), "still here");
     drop(sender);
@@ -167,6 +167,7 @@ async fn too_slow_start() {
     assert!(matches!(error, InvokeError::InitTimeout(_)), "{error:?}");
     until(|| !is_running(pid)).await;
     stage.logs.until_said("[The function was not ready in 10 s.]").await;
+    stage.until_instances(0).await;
     let request = asking(&stage, &spec, "/ok");
     stage.until_instances(1).await;
     std::fs::write(gate, "").unwrap();
@@ -175,10 +176,11 @@ async fn too_slow_start() {
 
 /// A function that waits at a gate while it starts.
 fn gated(stage: &Stage, timeout_secs: u32, init_timeout_secs: u32) -> (Arc<FunctionSpec>, std::path::PathBuf) {
-    let gate = stage.folder.path().join("gate");
-    mknodat(CWD, &gate, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    // The function sees its own folder, at another place than the host and as another user.
+    let gate = stage.folder.path().join("artifact/gate");
+    mknodat(CWD, &gate, FileType::Fifo, Mode::RUSR | Mode::WUSR | Mode::ROTH, 0).unwrap();
     let mut spec = stage.function();
-    spec.env = vec![("BOOT_GATE".to_owned(), gate.to_str().unwrap().to_owned())];
+    spec.env = vec![("BOOT_GATE".to_owned(), "gate".to_owned())];
     spec.function.limits.timeout_secs = timeout_secs;
     spec.function.limits.init_timeout_secs = init_timeout_secs;
     (Arc::new(spec), gate)

@@ -36,6 +36,19 @@ impl Deployments {
         })
     }
 
+    /// Where a rollback without a target would lead now: the production deployment before the current one.
+    pub fn rollback_target(&self, project: &ProjectName) -> Result<DeploymentId, RollbackError> {
+        self.database.read(|transaction| {
+            let name = Name { project, kind: AliasKind::Production };
+            let no_production = || RollbackError::NoProduction { project: project.clone() };
+            let seen = rows::pointer_of_name(transaction, &name)?.ok_or_else(no_production)?;
+            let current = seen.alias.deployment;
+            let stop = find_stop(transaction, &seen, |earlier| earlier != current)?;
+            let nothing_before = || RollbackError::NothingBefore { project: project.clone(), current };
+            stop.map(|stop| stop.deployment).ok_or_else(nothing_before)
+        })
+    }
+
     /// Moves production back: to the deployment `to`, or without one to the production deployment before the current one.
     /// Nothing but a later publish for production, promote or rollback moves it from there.
     pub fn rollback(

@@ -381,8 +381,12 @@ fn taken_own_label() {
 fn rolling_back() {
     let test = TestStore::new();
     let [a, b, c] = ["a", "b", "c"].map(|content| test.to_production("site", content));
+    assert_eq!(test.deployments().rollback_target(&project("site")).unwrap(), b);
     assert_eq!(test.roll_back("site").unwrap(), b);
+    assert_eq!(test.deployments().rollback_target(&project("site")).unwrap(), a);
     assert_eq!(test.roll_back("site").unwrap(), a);
+    let nowhere = test.deployments().rollback_target(&project("site"));
+    assert!(matches!(nowhere, Err(RollbackError::NothingBefore { current, .. }) if current == a));
     let error = test.roll_back("site").unwrap_err();
     let expected = format!("project `site` had no production deployment before {a} that still exists");
     assert_eq!(error.to_string(), expected);

@@ -15,7 +15,7 @@ use crate::{Durability, Store};
 /// A function of this artifact, without layers.
 fn function(digest: Digest) -> Function {
     let (name, limits) = ("api/date".parse().unwrap(), FunctionLimits::default());
-    Function { name, runtime: FunctionRuntime::Go, digest, size_bytes: 0, limits, layers: Vec::new() }
+    Function { name, runtime: FunctionRuntime::Go, digest, size_bytes: 0, limits, layers: Vec::new(), warm: Vec::new() }
 }
 
 struct TestStore {

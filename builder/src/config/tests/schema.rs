@@ -33,6 +33,7 @@ fn same_keys() {
     assert_eq!(published(&schema), known("? = 1"));
     let tables = [
         ("function", "[functions.\"api/*\"]\n? = 1"),
+        ("warm", "[functions.\"api/*\"]\nwarm = [{ ? = 1 }]"),
         ("redirect", "[[redirects]]\n? = 1"),
         ("rewrite", "[[rewrites]]\n? = 1"),
         ("headers", "[[headers]]\n? = 1"),

@@ -13,6 +13,7 @@ fn detected(names: &[&str]) -> Vec<DetectedFunction> {
         runtime: FunctionRuntime::Go,
         reach: Reach::Path,
         limits: FunctionLimits::default(),
+        warm: Vec::new(),
         inclusion: crate::included::Inclusion::default(),
     };
     let mut functions: Vec<DetectedFunction> = names.iter().map(one).collect();
@@ -34,6 +35,7 @@ fn answer(names: &[&str], path: &str) -> Option<(String, Option<String>)> {
         digest: Digest::of(b""),
         size_bytes: 0,
         layers: Vec::new(),
+        warm: Vec::new(),
         limits: function.limits,
     };
     let functions = detected(names).into_iter().map(function).collect();

@@ -42,7 +42,7 @@ def run(entry, variable):
     """Serves what `variable` in the file `entry` is, until the process is asked to stop."""
     os.environ.pop("SHIP_INTERPRETERS", None)
     is_of_host = "SHIP_LISTEN_FD" in os.environ
-    listener = take_listener()
+    take_listener = way_to_listen()
     prepare_paths(entry)
     module = load(entry)
     # Only the host's log reads the marks. What has not imported `logging` by now pays nothing for it.
@@ -51,35 +51,46 @@ def run(entry, variable):
 
         levels.mark()
     application = find(module, entry, variable)
+    serve = server_of(application)
+    if serve is None:
+        expected = "an ASGI application, a WSGI application or a class derived from BaseHTTPRequestHandler"
+        fail(f"`{variable or NAMES[0]}` in {entry} cannot answer requests: expected {expected}")
+    # A process that was prepared ahead may want to know, or to fork the one that serves.
+    prelude = sys.modules.pop("ship_prelude", None)
+    if prelude is not None:
+        prelude.loaded()
+    serve(take_listener())
+
+
+def server_of(application):
+    """What serves an object on a listener, if anything does."""
     kind = kind_of(application)
     if kind == "asgi":
         from . import asgi
 
-        asgi.serve(listener, application)
-    elif kind == "wsgi":
+        return lambda listener: asgi.serve(listener, application)
+    if kind == "wsgi":
         from . import threads, wsgi
 
-        threads.serve(listener, wsgi.Application(application).answer)
-    elif kind == "handler":
+        return lambda listener: threads.serve(listener, wsgi.Application(application).answer)
+    if kind == "handler":
         from . import handler, threads
 
-        threads.serve(listener, handler.Application(application).answer)
-    else:
-        expected = "an ASGI application, a WSGI application or a class derived from BaseHTTPRequestHandler"
-        fail(f"`{variable or NAMES[0]}` in {entry} cannot answer requests: expected {expected}")
+        return lambda listener: threads.serve(listener, handler.Application(application).answer)
+    return None
 
 
-def take_listener():
-    """The socket that was handed over, or one on the port in PORT."""
+def way_to_listen():
+    """What gives the socket that was handed over, or one on the port in PORT."""
     import socket
 
     inherited = os.environ.pop("SHIP_LISTEN_FD", None)
     if inherited is not None:
-        return socket.socket(fileno=int(inherited))
+        return lambda: socket.socket(fileno=int(inherited))
     port = os.environ.get("PORT")
     if port is None:
         fail("neither SHIP_LISTEN_FD nor PORT is set")
-    return socket.create_server(("", int(port)), backlog=1024)
+    return lambda: socket.create_server(("", int(port)), backlog=1024)
 
 
 def prepare_paths(entry):

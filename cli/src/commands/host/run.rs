@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 use ship_core::HostLabel;
 use ship_host::{Host, HostOptions, MetricsAccess, PortChoice, Ready};
+use ship_runtime::Isolation;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::RunArgs;
 use super::status::port;
+use super::{IsolationLevel, RunArgs};
 use crate::connection::VERSION;
 use crate::diagnostics::{self, Destination};
 use crate::embedded::{Endpoint, Presence, announce};
@@ -93,6 +94,11 @@ fn host_options(
         domain,
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
+        least_isolation: match arguments.isolation {
+            Some(IsolationLevel::Sandbox) => Isolation::Sandbox,
+            Some(IsolationLevel::Process) | None => Isolation::Process,
+        },
+        allowed_addresses: arguments.allow_address.clone(),
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
         telemetry: settings.telemetry()?,
         metrics: if arguments.open_metrics { MetricsAccess::Everybody } else { MetricsAccess::Token },

@@ -32,6 +32,7 @@ fn render(status: &HostStatus, styles: Styles) -> String {
     );
     line("control", &styles.place(&status.control));
     line("data", &status.data);
+    line("keeps", &isolation(status));
     line("holds", &format!("{}, {}", count(status.projects, "project"), count(status.deployments, "deployment")));
     line("running", &count(status.instances.len() as u64, "function instance"));
     if !status.instances.is_empty() {
@@ -49,6 +50,19 @@ fn render(status: &HostStatus, styles: Styles) -> String {
         text.push_str(&table.render(styles));
     }
     text
+}
+
+/// What functions are kept from, and what limits them.
+fn isolation(status: &HostStatus) -> String {
+    let kept = match status.isolation.as_deref() {
+        Some("sandbox") => "functions in a sandbox",
+        Some(_) => "functions as processes with filters, in no sandbox: this machine allows no namespaces",
+        None => "no functions: none can be started here",
+    };
+    match status.control_groups.as_deref() {
+        Some(groups) => format!("{kept}, limited by {groups}"),
+        None => format!("{kept}, without limits on memory: this account may make no control groups"),
+    }
 }
 
 /// `:7700`, as it stands behind the domain of a site's URL.

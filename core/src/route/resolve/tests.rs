@@ -28,6 +28,7 @@ fn site(assets: &[&str], functions: &[&str], routes: &str) -> Site {
         size_bytes: 0,
         limits: FunctionLimits::default(),
         layers: Vec::new(),
+        warm: Vec::new(),
     });
     let routes = serde_json::from_str(routes).unwrap();
     let manifest = Manifest::new(assets.collect(), functions.collect(), routes, Vec::new()).unwrap();

@@ -127,7 +127,8 @@ fn failing_starts() {
 #[test]
 fn idle_instances() {
     let now = Instant::now();
-    let mut books = books(|limits| limits.min_instances = 1);
+    let mut books = books(|_| {});
+    assert!(books.keep(1));
     for _ in 0..6 {
         request(&mut books, now);
     }
@@ -145,6 +146,91 @@ fn idle_instances() {
     assert!(!books.close_if_empty(later));
 }
 
+/// Kept instances are started at once, come back when they end, and are stopped when they are not to be kept any more.
+#[test]
+fn kept_instances() {
+    let now = Instant::now();
+    let mut books = books(|_| {});
+    assert!(books.keep(2));
+    assert_eq!(start_wanted(&mut books, now), 2);
+    let numbers: Vec<_> = books.slots().iter().map(|slot| slot.number).collect();
+    for number in &numbers {
+        books.ready(*number);
+    }
+    books.gone(numbers[0]);
+    assert_eq!(books.conclude(now).unwrap().1, Conclusion::Ended);
+    assert_eq!(start_wanted(&mut books, now), 1);
+    let later = now + Duration::from_hours(1);
+    assert!(books.next_to_stop(later).is_none());
+    assert!(books.keep(0));
+    assert_eq!(books.next_to_stop(later).unwrap().number, numbers[1]);
+    assert!(books.keep(9), "it is open");
+    assert_eq!(start_wanted(&mut books, later), 2, "as many as there may be, with the one that is there");
+    books.close_door();
+    assert!(!books.keep(1), "it is not");
+}
+
+/// To make room, instances go that nobody has asked for the longest, but none that answers, was asked meanwhile, or is kept.
+#[test]
+fn evicted_instances() {
+    let now = Instant::now();
+    let mut books = books(|limits| limits.concurrency = 1);
+    books.keep(1);
+    for _ in 0..3 {
+        request(&mut books, now);
+    }
+    start_wanted(&mut books, now);
+    let numbers = serve_waiting(&mut books);
+    for number in &numbers {
+        books.ready(*number);
+    }
+    assert_eq!(books.idle(), []);
+    let [first, second, third] = [3, 2, 1].map(|seconds| now + Duration::from_secs(seconds));
+    books.release(numbers[0], first);
+    books.release(numbers[1], second);
+    books.release(numbers[2], third);
+    assert_eq!(books.idle(), [(numbers[2], third), (numbers[1], second)], "one of three is kept");
+    assert!(!books.evict(numbers[0]));
+    assert!(books.evict(numbers[2]));
+    assert_eq!(books.next_to_stop(third).unwrap().number, numbers[2]);
+    assert!(!books.evict(numbers[2]), "it is stopped already");
+    assert_eq!(request(&mut books, first), Fate::Served(numbers[0]));
+    assert_eq!(books.idle(), [(numbers[1], second)]);
+    books.keep(2);
+    assert_eq!(books.idle(), []);
+}
+
+/// A further instance is started before the others are full: as many as keep each below the target.
+#[test]
+fn target_utilization() {
+    for (concurrency, percent, requests, instances) in [
+        (10, 70, 7, 1),
+        (10, 70, 8, 2),
+        (10, 70, 14, 2),
+        (10, 70, 15, 3),
+        (10, 100, 10, 1),
+        (10, 100, 11, 2),
+        (1, 50, 1, 2),
+        (2, 50, 3, 3),
+        (10, 10, 30, 3),
+    ] {
+        let now = Instant::now();
+        let mut books = books(|limits| {
+            limits.concurrency = concurrency;
+            limits.target_utilization_percent = percent;
+        });
+        for _ in 0..requests {
+            request(&mut books, now);
+            start_wanted(&mut books, now);
+            for number in serve_waiting(&mut books) {
+                books.ready(number);
+            }
+        }
+        assert!(!books.is_over_target());
+        assert_eq!(books.slots().len(), instances, "{requests} requests, {concurrency} each, {percent} %");
+    }
+}
+
 /// Zeroes in the limits do not make a function that can never answer.
 #[test]
 fn zero_limits() {
@@ -152,8 +238,9 @@ fn zero_limits() {
     let mut books = books(|limits| {
         limits.concurrency = 0;
         limits.max_instances = 0;
-        limits.min_instances = 7;
+        limits.target_utilization_percent = 0;
     });
+    books.keep(7);
     assert_eq!(start_wanted(&mut books, now), 1);
     assert!(matches!(request(&mut books, now), Fate::Served(_)));
 }
@@ -168,6 +255,7 @@ enum Happening {
     Exit(usize),
     FailedSpawn,
     Time(u64),
+    Keep(u32),
     Close,
     GiveUp,
 }
@@ -181,6 +269,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (0_usize..6).prop_map(Happening::Exit),
         1 => Just(Happening::FailedSpawn),
         3 => (0_u64..400_000).prop_map(Happening::Time),
+        2 => (0_u32..6).prop_map(Happening::Keep),
         1 => Just(Happening::Close),
         1 => Just(Happening::GiveUp),
     ]
@@ -232,6 +321,7 @@ impl Play {
                 }
             }
             Happening::Time(millis) => self.now += Duration::from_millis(millis),
+            Happening::Keep(instances) => drop(self.books.keep(instances)),
             Happening::Close => self.books.close_door(),
             Happening::GiveUp => self.waiting -= self.books.give_up().len(),
         }
@@ -257,7 +347,8 @@ impl Play {
         assert_eq!(self.books.queue.len(), self.waiting);
         assert!(self.waiting == 0 || self.books.room() == 0, "who waits while there is room?");
         let is_due_in_the_past = self.books.next_due(self.now).is_some_and(|due| due <= self.now);
-        let is_probe_due = self.books.slots().iter().any(|slot| slot.phase == Phase::Booting && !slot.is_probed);
+        let is_probe_due =
+            self.books.slots().iter().any(|slot| slot.state == InstanceState::Starting && !slot.is_probed);
         assert!(!is_due_in_the_past || is_probe_due, "the keeper would never sleep");
         if self.books.door != Door::Closed {
             let counted: u32 = in_flight(&self.books).iter().sum();
@@ -296,12 +387,12 @@ proptest! {
         history in proptest::collection::vec(happening(), 0..120),
         concurrency in 1_u32..4,
         max_instances in 1_u32..5,
-        min_instances in 0_u32..3,
+        target_utilization_percent in 1_u32..=100,
     ) {
         let books = books(|limits| {
             limits.concurrency = concurrency;
             limits.max_instances = max_instances;
-            limits.min_instances = min_instances;
+            limits.target_utilization_percent = target_utilization_percent;
         });
         let mut play = Play { books, now: Instant::now(), leases: Vec::new(), waiting: 0 };
         for happening in history {

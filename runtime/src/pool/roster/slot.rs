@@ -2,29 +2,16 @@
 
 use tokio::time::Instant;
 
+use crate::life::{InstanceState, LifeEvent};
+
 /// Names an instance within its function.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub(crate) struct InstanceNumber(pub(super) u64);
 
-/// Where an instance is in its life.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
-    /// The process exists and was not heard of yet. It is given requests: they wait in its socket.
-    Booting,
-    /// It has answered.
-    Ready,
-    /// It gets no more requests, and is to be stopped when it has none.
-    Leaving,
-    /// It was asked to stop.
-    Stopping,
-    /// Its process is gone; its last requests are being answered for it.
-    Gone,
-}
-
 /// One instance in the books.
 pub(crate) struct Slot<M> {
     pub(crate) number: InstanceNumber,
-    pub(crate) phase: Phase,
+    pub(crate) state: InstanceState,
     pub(crate) in_flight: u32,
     pub(crate) member: M,
     pub(super) spawned_at: Instant,
@@ -35,8 +22,54 @@ pub(crate) struct Slot<M> {
 }
 
 impl<M> Slot<M> {
+    /// An instance whose process has just been started.
+    pub(super) const fn new(number: InstanceNumber, member: M, now: Instant) -> Self {
+        Self {
+            number,
+            state: InstanceState::Starting,
+            in_flight: 0,
+            member,
+            spawned_at: now,
+            idle_since: now,
+            was_ready: false,
+            is_probed: false,
+        }
+    }
+
     /// Whether it is given requests.
     pub(super) const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Booting | Phase::Ready)
+        self.state.is_open()
+    }
+
+    /// Something happens to it.
+    pub(super) fn happen(&mut self, event: LifeEvent) {
+        let next = self.state.after(event);
+        debug_assert!(next.is_some(), "{event:?} while {:?}", self.state);
+        self.state = next.unwrap_or(self.state);
+    }
+
+    /// It is given a request.
+    pub(super) fn give(&mut self) {
+        self.in_flight += 1;
+        self.happen(LifeEvent::Given);
+    }
+
+    /// One of its requests is over.
+    pub(super) fn take_back(&mut self, now: Instant) {
+        self.in_flight -= 1;
+        if self.in_flight == 0 {
+            self.idle_since = now;
+            self.happen(LifeEvent::Emptied);
+        }
+    }
+
+    /// It has answered.
+    pub(super) fn answered(&mut self) {
+        self.was_ready = true;
+        let is_first = self.state == InstanceState::Starting;
+        self.happen(LifeEvent::Answered);
+        if is_first && self.in_flight > 0 {
+            self.happen(LifeEvent::Given);
+        }
     }
 }

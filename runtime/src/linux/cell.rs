@@ -1,0 +1,347 @@
+//! A cell as the host holds it: a confined process that waits for its function, and then is it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, Signal, WaitOptions};
+use ship_core::FunctionLimits;
+use tokio::io::unix::AsyncFd;
+
+use super::cgroup::CellGroups;
+use super::message;
+use super::nursery::{Assignment, Command, Isolation, NURSERY_NAME, Order, Recipe, Report};
+use super::process::{ProcessStat, resident_bytes};
+use super::socket::SocketAddress;
+use super::spawn;
+use super::watch::watch;
+use crate::error::{ExitStatus, SpawnError};
+
+/// The users that functions are outside of their cells, where the host may choose: a range that no system hands out.
+const FIRST_USER: u32 = 0x7000_0000;
+
+/// How many there are before one is used again.
+const USERS: u32 = 0x1_0000;
+
+/// The process that makes cells, started when it is first needed and again if it ended.
+#[derive(Debug)]
+pub(crate) struct Nursery {
+    program: Box<Path>,
+    process: Mutex<Option<NurseryProcess>>,
+}
+
+#[derive(Debug)]
+struct NurseryProcess {
+    orders: OwnedFd,
+    id: Pid,
+    next_user: u32,
+}
+
+impl Nursery {
+    /// A nursery that is the program at this path, which calls [`crate::nursery`] when it is started under its name.
+    pub(crate) fn new(program: &Path) -> Self {
+        Self { program: program.into(), process: Mutex::new(None) }
+    }
+
+    /// Asks for a cell in control groups, if there are any. It is ready when [`Unready::ready`] says so.
+    pub(crate) fn order(
+        &self,
+        recipe: Recipe,
+        listener: (OwnedFd, SocketAddress),
+        groups: Option<CellGroups>,
+    ) -> Result<Unready, SpawnError> {
+        let isolation = recipe.isolation;
+        let (listener, address) = listener;
+        let (control, cell_control) = message::pair().map_err(during("make a pair of sockets"))?;
+        rustix::io::ioctl_fionbio(&control, true).map_err(|errno| during("make a pair of sockets")(errno.into()))?;
+        let (stdout, cell_stdout) = output_pipe()?;
+        let (stderr, cell_stderr) = output_pipe()?;
+        let doors = groups.as_ref().map_or_else(|| Ok(Vec::new()), CellGroups::doors);
+        let doors = doors.map_err(during("enter a control group"))?;
+        let ends = [&cell_control, &listener, &cell_stdout, &cell_stderr];
+        let descriptors: Vec<BorrowedFd<'_>> = ends.into_iter().chain(&doors).map(AsFd::as_fd).collect();
+        self.say(recipe, &descriptors).map_err(during("ask for a process"))?;
+        let control = watch(control).map_err(during("watch a process"))?;
+        Ok(Unready { isolation, control, address, stdout, stderr, groups })
+    }
+
+    fn say(&self, recipe: Recipe, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut order = Order { recipe, user: 0 };
+        if let Some(running) = process.as_mut() {
+            order.user = running.next_user();
+            match message::send(running.orders.as_fd(), &order, descriptors) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => running.collect(),
+                result => return result,
+            }
+        }
+        let started = process.insert(NurseryProcess::start(&self.program)?);
+        order.user = started.next_user();
+        message::send(started.orders.as_fd(), &order, descriptors)
+    }
+}
+
+impl Drop for Nursery {
+    fn drop(&mut self) {
+        let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(NurseryProcess { orders, id, .. }) = process {
+            drop(orders);
+            let _ = rustix::process::waitpid(Some(id), WaitOptions::empty());
+        }
+    }
+}
+
+impl NurseryProcess {
+    fn start(program: &Path) -> io::Result<Self> {
+        let (orders, nursery_orders) = message::pair()?;
+        rustix::io::ioctl_fionbio(&orders, true)?;
+        let name = std::ffi::CString::new(NURSERY_NAME)?;
+        let id = spawn::spawn(program, &name, nursery_orders.as_fd())?;
+        Ok(Self { orders, id, next_user: 0 })
+    }
+
+    fn next_user(&mut self) -> u32 {
+        self.next_user = (self.next_user + 1) % USERS;
+        FIRST_USER + self.next_user
+    }
+
+    fn collect(&self) {
+        tracing::warn!("the process that starts functions has ended and is started again");
+        let _ = rustix::process::waitpid(Some(self.id), WaitOptions::NOHANG);
+    }
+}
+
+/// A cell that is being made.
+#[derive(Debug)]
+pub(crate) struct Unready {
+    isolation: Isolation,
+    control: AsyncFd<OwnedFd>,
+    address: SocketAddress,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    groups: Option<CellGroups>,
+}
+
+impl Unready {
+    /// Waits until it is made.
+    pub(crate) async fn ready(self) -> Result<Cell, SpawnError> {
+        let Self { isolation, control, address, stdout, stderr, groups } = self;
+        let (report, descriptors) = hear(&control).await.map_err(during("hear of a process"))?.ok_or_else(gone)?;
+        match report {
+            Report::Ready => {}
+            other => return Err(other.into()),
+        }
+        let mut descriptors = descriptors.into_iter();
+        let (first, function) = descriptors.next().zip(descriptors.next()).ok_or_else(gone)?;
+        let function_id = process_of(&function).map_err(during("identify a process"))?;
+        let first = watch(first).map_err(during("watch a process"))?;
+        let warden = Warden { isolation, control, first, function_id, groups };
+        Ok(Cell { warden, address, stdout, stderr, network: descriptors.collect() })
+    }
+}
+
+/// A cell that waits for its function.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) warden: Warden,
+    pub(crate) address: SocketAddress,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    /// The listener of its filter and the sockets for questions about names, if it has a network of its own.
+    pub(crate) network: Vec<OwnedFd>,
+}
+
+/// What holds the processes of a cell. Dropping it ends them all.
+#[derive(Debug)]
+pub(crate) struct Warden {
+    isolation: Isolation,
+    control: AsyncFd<OwnedFd>,
+    /// The handle of the cell's first process.
+    first: AsyncFd<OwnedFd>,
+    function_id: u32,
+    /// What limits its resources.
+    groups: Option<CellGroups>,
+}
+
+impl Warden {
+    /// The process id of the function.
+    pub(crate) const fn id(&self) -> u32 {
+        self.function_id
+    }
+
+    /// Says which function it is, and what it may use.
+    pub(crate) fn run(&self, assignment: Assignment, limits: &FunctionLimits) -> Result<(), SpawnError> {
+        if let Some(groups) = &self.groups {
+            groups.limit(limits).map_err(during("limit what a function uses"))?;
+        }
+        let command = Command::Run(Box::new(assignment));
+        message::send(self.control.get_ref().as_fd(), &command, &[]).map_err(during("hand a function over"))
+    }
+
+    /// Asks the function to end.
+    pub(crate) fn terminate(&self) {
+        // The only failure is that nobody is left to be told.
+        let _ = message::send(self.control.get_ref().as_fd(), &Command::Terminate, &[]);
+    }
+
+    /// Ends every process of the cell.
+    pub(crate) fn kill(&self) {
+        // The first process ends all others when it hears that the host is gone; in a sandbox the kernel does, at its end.
+        let _ = rustix::net::shutdown(self.control.get_ref(), rustix::net::Shutdown::Both);
+        if self.isolation == Isolation::Sandbox {
+            let _ = rustix::process::pidfd_send_signal(self.first.get_ref(), Signal::KILL);
+        }
+    }
+
+    /// Whether a process of it was ended because there was no memory left for it.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.groups.as_ref().is_some_and(CellGroups::ran_out_of_memory)
+    }
+
+    /// The memory that counts against its limit, in bytes; where nothing limits it, what the function's own process has in memory.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        let counted = self.groups.as_ref().and_then(CellGroups::memory_bytes);
+        counted.or_else(|| resident_bytes(self.function_id))
+    }
+
+    /// Whether the function has begun to exit or is gone. Reads `/proc`, so it is for the path where a connection broke.
+    pub(crate) fn is_exiting(&self) -> bool {
+        ProcessStat::read(self.function_id).is_none_or(|stat| stat.exiting)
+    }
+
+    /// Whether all of its processes are gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        let mut watched = [PollFd::new(self.first.get_ref(), PollFlags::IN)];
+        rustix::event::poll(&mut watched, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+    }
+
+    /// Waits until the function has ended, or the cell. Nothing is lost if the future is dropped.
+    pub(crate) async fn ended(&self) -> Ending {
+        match hear(&self.control).await {
+            Ok(Some((report, _))) => Ending::from(report),
+            Ok(None) | Err(_) => Ending::Exited(ExitStatus::Unknown),
+        }
+    }
+
+    /// Waits until no process of the cell is left.
+    pub(crate) async fn gone(&self) {
+        // An error would mean that the runtime's I/O driver is gone, and then so is the host.
+        let _ = self.first.readable().await;
+    }
+}
+
+impl Drop for Warden {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// How a function's process ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    /// It ran.
+    Exited(ExitStatus),
+    /// There was no memory left for it.
+    OutOfMemory,
+    /// Its program could not be executed.
+    NotExecuted {
+        /// What the kernel said.
+        errno: i32,
+    },
+    /// Its cell could not be made or could not show it its folder.
+    NotConfined {
+        /// What was tried.
+        step: String,
+        /// What the kernel said.
+        errno: i32,
+    },
+}
+
+impl Ending {
+    /// Why it never ran, if it did not.
+    pub(crate) fn spawn_error(&self, program: &Path) -> Option<SpawnError> {
+        match self {
+            Self::Exited(_) | Self::OutOfMemory => None,
+            Self::NotExecuted { errno } => {
+                Some(SpawnError::Program { program: program.into(), source: io::Error::from_raw_os_error(*errno) })
+            }
+            Self::NotConfined { step, errno } => {
+                Some(SpawnError::Confine { step: step.clone(), source: io::Error::from_raw_os_error(*errno) })
+            }
+        }
+    }
+}
+
+impl From<Report> for Ending {
+    fn from(report: Report) -> Self {
+        match report {
+            Report::Ended { code: Some(code), .. } => Self::Exited(ExitStatus::Code(code)),
+            Report::Ended { signal: Some(signal), .. } => Self::Exited(ExitStatus::Signal(signal)),
+            Report::Ended { .. } | Report::Ready => Self::Exited(ExitStatus::Unknown),
+            Report::NotExecuted { errno } => Self::NotExecuted { errno },
+            Report::Failed { step, errno } => Self::NotConfined { step, errno },
+        }
+    }
+}
+
+impl From<Report> for SpawnError {
+    fn from(report: Report) -> Self {
+        match report {
+            Report::Failed { step, errno } => Self::Confine { step, source: io::Error::from_raw_os_error(errno) },
+            Report::NotExecuted { errno } => {
+                during("start what waits for a function")(io::Error::from_raw_os_error(errno))
+            }
+            Report::Ready | Report::Ended { .. } => gone(),
+        }
+    }
+}
+
+/// The next thing that a cell says; `None` when it is gone.
+async fn hear(control: &AsyncFd<OwnedFd>) -> io::Result<Option<(Report, Vec<OwnedFd>)>> {
+    loop {
+        let mut guard = control.readable().await?;
+        match guard.try_io(|control| message::receive(control.get_ref().as_fd())) {
+            Ok(result) => return result,
+            Err(_would_block) => {}
+        }
+    }
+}
+
+/// The id of a process, by its handle, as this process sees it.
+fn process_of(handle: &OwnedFd) -> io::Result<u32> {
+    use std::os::fd::AsRawFd as _;
+
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", handle.as_raw_fd()))?;
+    let id = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    id.filter(|id| *id > 0).ok_or_else(|| io::Error::other("the handle has no process"))
+}
+
+/// A pipe whose reading end never blocks the host; the writing end behaves as a program expects of its output.
+fn output_pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
+    let error = |source: rustix::io::Errno| during("make a pipe for output")(source.into());
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(error)?;
+    rustix::io::ioctl_fionbio(&reader, true).map_err(error)?;
+    Ok((reader, writer))
+}
+
+fn during(action: &'static str) -> impl Fn(io::Error) -> SpawnError {
+    move |source| SpawnError::Io { action, source }
+}
+
+fn gone() -> SpawnError {
+    during("hear of a process")(io::Error::new(io::ErrorKind::UnexpectedEof, "it has ended"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A handle leads back to the process.
+    #[test]
+    fn identified_by_handle() {
+        let own = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).unwrap();
+        assert_eq!(process_of(&own).unwrap(), std::process::id());
+    }
+}

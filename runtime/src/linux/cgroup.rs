@@ -1,0 +1,333 @@
+//! Control groups: how much memory, how many processes and how much processor time a function has.
+//!
+//! Version 2 where its controllers are there, version 1 where they are bound to that, and nothing where the host may not make
+//! groups: then the limits on processes and descriptors hold, which need none, and `ship doctor` says so.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ship_core::FunctionLimits;
+
+/// What is limited.
+const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
+
+/// The beginning of the names of hosts' groups. What follows is the host's process id.
+const PREFIX: &str = "ship-";
+
+/// The period of which a quota of processor time is a part, in microseconds: the kernel's own default.
+const CPU_PERIOD_MICROS: u64 = 100_000;
+
+/// How the machine has its control groups.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ControlGroupVersion {
+    /// One tree for all.
+    Two,
+    /// A tree for each kind of limit.
+    One,
+}
+
+impl ControlGroupVersion {
+    /// The words used in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Two => "cgroup v2",
+            Self::One => "cgroup v1",
+        }
+    }
+}
+
+/// The groups of a host's functions.
+#[derive(Debug)]
+pub(crate) struct ControlGroups {
+    version: ControlGroupVersion,
+    /// The folders in which functions' groups are made, one for each tree.
+    bases: Vec<PathBuf>,
+    next: AtomicU64,
+    /// Groups that could not be removed yet.
+    remaining: Mutex<Vec<PathBuf>>,
+}
+
+impl ControlGroups {
+    /// The groups that this process may make; `None` if it may make none.
+    pub(crate) fn open() -> Option<Arc<Self>> {
+        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+        let trees = Trees::parse(&own, &mounts);
+        let (version, bases) = trees.second().map(|base| (ControlGroupVersion::Two, vec![base])).or_else(|| {
+            let bases = trees.first()?;
+            Some((ControlGroupVersion::One, bases))
+        })?;
+        Some(Arc::new(Self { version, bases, next: AtomicU64::new(0), remaining: Mutex::default() }))
+    }
+
+    /// Which version it is.
+    pub(crate) const fn version(&self) -> ControlGroupVersion {
+        self.version
+    }
+
+    /// Groups for a process that is about to be made.
+    pub(crate) fn make(self: &Arc<Self>) -> io::Result<CellGroups> {
+        self.sweep();
+        let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
+        let folders: Vec<PathBuf> = self.bases.iter().map(|base| base.join(&name)).collect();
+        let groups = CellGroups { groups: Arc::clone(self), folders };
+        for folder in &groups.folders {
+            fs::create_dir(folder)?;
+        }
+        Ok(groups)
+    }
+
+    /// Removes what could not be removed while its processes were ending.
+    fn sweep(&self) {
+        let mut remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner);
+        remaining.retain(|folder| fs::remove_dir(folder).is_err_and(|error| error.kind() != io::ErrorKind::NotFound));
+    }
+}
+
+impl Drop for ControlGroups {
+    fn drop(&mut self) {
+        self.sweep();
+        for base in &self.bases {
+            // One with processes that are still ending is removed by the next host.
+            let _ = fs::remove_dir(base);
+        }
+    }
+}
+
+/// The groups of one cell, one in each tree.
+#[derive(Debug)]
+pub(crate) struct CellGroups {
+    groups: Arc<ControlGroups>,
+    folders: Vec<PathBuf>,
+}
+
+impl CellGroups {
+    /// Files that take the id of a process, which is in the groups from then on with all that it starts.
+    pub(crate) fn doors(&self) -> io::Result<Vec<OwnedFd>> {
+        let open =
+            |folder: &PathBuf| OpenOptions::new().write(true).open(folder.join("cgroup.procs")).map(OwnedFd::from);
+        self.folders.iter().map(open).collect()
+    }
+
+    /// Sets what a function may use.
+    pub(crate) fn limit(&self, limits: &FunctionLimits) -> io::Result<()> {
+        let memory = (u64::from(limits.memory_mb) * 1024 * 1024).to_string();
+        let processes = limits.max_processes.to_string();
+        let quota = limits.cpu_thousandths.map(|thousandths| u64::from(thousandths) * CPU_PERIOD_MICROS / 1000);
+        match self.groups.version {
+            ControlGroupVersion::Two => {
+                self.set("memory.max", &memory)?;
+                // Memory that is written to a disk is no less memory, and ends all at once when it is used up.
+                self.set_if_there("memory.swap.max", "0")?;
+                self.set_if_there("memory.oom.group", "1")?;
+                self.set("pids.max", &processes)?;
+                quota.map_or(Ok(()), |quota| self.set("cpu.max", &format!("{quota} {CPU_PERIOD_MICROS}")))
+            }
+            ControlGroupVersion::One => {
+                self.set("memory.limit_in_bytes", &memory)?;
+                self.set_if_there("memory.memsw.limit_in_bytes", &memory)?;
+                self.set("pids.max", &processes)?;
+                quota.map_or(Ok(()), |quota| {
+                    self.set("cpu.cfs_period_us", &CPU_PERIOD_MICROS.to_string())?;
+                    self.set("cpu.cfs_quota_us", &quota.to_string())
+                })
+            }
+        }
+    }
+
+    /// Whether a process of the cell was ended because there was no memory left for it.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        let file = match self.groups.version {
+            ControlGroupVersion::Two => "memory.events",
+            ControlGroupVersion::One => "memory.oom_control",
+        };
+        let text = self.find(file).and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        text.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count != "0"))
+    }
+
+    /// The memory that the cell uses, in bytes.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        let file = match self.groups.version {
+            ControlGroupVersion::Two => "memory.current",
+            ControlGroupVersion::One => "memory.usage_in_bytes",
+        };
+        fs::read_to_string(self.find(file)?).ok()?.trim().parse().ok()
+    }
+
+    fn set(&self, file: &str, value: &str) -> io::Result<()> {
+        let path = self.find(file).ok_or(io::ErrorKind::NotFound)?;
+        fs::write(path, value)
+    }
+
+    fn set_if_there(&self, file: &str, value: &str) -> io::Result<()> {
+        self.find(file).map_or(Ok(()), |path| fs::write(path, value))
+    }
+
+    fn find(&self, file: &str) -> Option<PathBuf> {
+        self.folders.iter().map(|folder| folder.join(file)).find(|path| path.exists())
+    }
+}
+
+impl Drop for CellGroups {
+    fn drop(&mut self) {
+        let mut remaining = self.groups.remaining.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in self.folders.drain(..) {
+            // While its processes are ending, a group stays.
+            if fs::remove_dir(&folder).is_err() {
+                remaining.push(folder);
+            }
+        }
+    }
+}
+
+/// Where this process is in the machine's trees.
+struct Trees {
+    /// The folder of its group by controller, in version 1.
+    first: BTreeMap<String, PathBuf>,
+    /// The folder of its group in version 2.
+    second: Option<PathBuf>,
+}
+
+impl Trees {
+    /// From `/proc/self/cgroup` and `/proc/self/mounts`.
+    fn parse(own: &str, mounts: &str) -> Self {
+        let mut trees = Self { first: BTreeMap::new(), second: None };
+        for line in own.lines() {
+            let mut fields = line.splitn(3, ':');
+            let (Some(_), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
+                continue;
+            };
+            let below = path.trim_start_matches('/');
+            if controllers.is_empty() {
+                trees.second = mount_of(mounts, "cgroup2", |_| true).map(|mount| mount.join(below));
+            }
+            for controller in controllers.split(',').filter(|controller| CONTROLLERS.contains(controller)) {
+                let has_it = |options: &str| options.split(',').any(|option| option == controller);
+                if let Some(mount) = mount_of(mounts, "cgroup", has_it) {
+                    trees.first.insert(controller.to_owned(), mount.join(below));
+                }
+            }
+        }
+        trees
+    }
+
+    /// A folder for functions' groups in the one tree, with all controllers.
+    fn second(&self) -> Option<PathBuf> {
+        let own = self.second.as_deref()?;
+        let offered = fs::read_to_string(own.join("cgroup.controllers")).ok()?;
+        if !CONTROLLERS.iter().all(|controller| offered.split_whitespace().any(|other| other == *controller)) {
+            return None;
+        }
+        let all = CONTROLLERS.map(|controller| format!("+{controller}")).join(" ");
+        let has_children = || fs::write(own.join("cgroup.subtree_control"), &all);
+        if has_children().is_err() {
+            // A group that limits others has no processes of its own. This process makes room, if it is alone there.
+            let room = own.join("ship-host");
+            fs::create_dir_all(&room).ok()?;
+            fs::write(room.join("cgroup.procs"), "0").ok()?;
+            has_children().ok()?;
+        }
+        let base = fresh(own)?;
+        fs::write(base.join("cgroup.subtree_control"), &all).ok()?;
+        Some(base)
+    }
+
+    /// A folder for functions' groups in each tree.
+    fn first(&self) -> Option<Vec<PathBuf>> {
+        let mut owns: Vec<&Path> =
+            CONTROLLERS.iter().map(|name| self.first.get(*name).map(PathBuf::as_path)).collect::<Option<_>>()?;
+        owns.sort_unstable();
+        owns.dedup();
+        owns.into_iter().map(fresh).collect()
+    }
+}
+
+/// A new folder below a group, after those of hosts that are gone were removed.
+fn fresh(own: &Path) -> Option<PathBuf> {
+    for entry in fs::read_dir(own).ok()?.flatten() {
+        let name = entry.file_name();
+        let Some(host) = name.to_str().and_then(host_of) else { continue };
+        if !Path::new("/proc").join(host.to_string()).exists() {
+            remove_with_groups(&entry.path());
+        }
+    }
+    let base = (0..).map(|number: u32| match number {
+        0 => own.join(format!("{PREFIX}{}", std::process::id())),
+        // A second runtime of the same process.
+        more => own.join(format!("{PREFIX}{}-{more}", std::process::id())),
+    });
+    for base in base {
+        match fs::create_dir(&base) {
+            Ok(()) => return File::open(base.join("cgroup.procs")).is_ok().then_some(base),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// The process id of the host whose groups are in a group of this name.
+fn host_of(name: &str) -> Option<u32> {
+    name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
+}
+
+/// Removes a group and those in it, as far as they are empty.
+fn remove_with_groups(group: &Path) {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+    let _ = fs::remove_dir(group);
+}
+
+/// Where a tree is mounted: the second field of its line. A mount of a part of a tree has the same layout below it.
+fn mount_of(mounts: &str, kind: &str, is_wanted: impl Fn(&str) -> bool) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let (place, found, options) = (fields.nth(1)?, fields.next()?, fields.next()?);
+        (found == kind && is_wanted(options)).then(|| place.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "proc /proc proc rw 0 0\n\
+        cgroup /sys/fs/cgroup/cpu cgroup rw,relatime,cpu,cpuacct 0 0\n\
+        cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n\
+        cgroup /sys/fs/cgroup/pids cgroup rw,pids 0 0\n\
+        cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
+
+    /// Each tree has its own mount, and the process its own place in each.
+    #[test]
+    fn places() {
+        let own = "4:memory:/a/b\n3:pids:/\n2:cpu,cpuacct:/c\n1:name=systemd:/\n0::/user.slice\n";
+        let trees = Trees::parse(own, MOUNTS);
+        let place = |name: &str| trees.first[name].to_str().unwrap().to_owned();
+        assert_eq!(place("memory"), "/sys/fs/cgroup/memory/a/b");
+        assert_eq!(place("pids"), "/sys/fs/cgroup/pids/");
+        assert_eq!(place("cpu"), "/sys/fs/cgroup/cpu/c");
+        assert_eq!(trees.second.unwrap().to_str().unwrap(), "/sys/fs/cgroup/unified/user.slice");
+    }
+
+    /// A host's name for its groups leads back to it.
+    #[test]
+    fn names() {
+        assert_eq!(["ship-12", "ship-12-3", "ship-host", "other"].map(host_of), [Some(12), Some(12), None, None]);
+    }
+
+    /// Without a place in every tree there are no groups: half of the limits would look like all of them.
+    #[test]
+    fn all_or_none() {
+        let trees = Trees::parse("4:memory:/a\n", MOUNTS);
+        assert_eq!(trees.first(), None);
+        assert_eq!(Trees::parse("", "").second(), None);
+    }
+}

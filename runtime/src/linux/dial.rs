@@ -1,0 +1,182 @@
+//! Connecting sockets of others: what a process asked for, done for it.
+#![expect(
+    unsafe_code,
+    reason = "addresses are handed to the kernel as they came, and options are copied between sockets"
+)]
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use tokio::io::unix::AsyncFd;
+
+use super::watch::watch_for_room;
+
+/// The number of a network's cookie among the options of a socket (`SO_NETNS_COOKIE`, since Linux 5.14).
+const NETWORK_COOKIE: libc::c_int = 71;
+
+/// Options that a connection keeps, if they were set before it was made.
+const KEPT_OPTIONS: [(libc::c_int, libc::c_int); 4] = [
+    (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+    (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
+];
+
+/// What an address given to `connect` says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Destination {
+    /// A place on the internet.
+    Internet(SocketAddr),
+    /// A local socket with a path.
+    Path(Vec<u8>),
+    /// Anything else, which leads nowhere outside: local names, nothing at all, the kernel.
+    Other(libc::c_int),
+}
+
+impl Destination {
+    /// Reads an address; `None` if it is too short for what it says it is.
+    pub(crate) fn read(address: &[u8]) -> Option<Self> {
+        let (family, rest) = address.split_first_chunk::<2>()?;
+        let family = libc::c_int::from(u16::from_ne_bytes(*family));
+        Some(match family {
+            libc::AF_INET => {
+                let (port, rest) = rest.split_first_chunk::<2>()?;
+                let (ip, _) = rest.split_first_chunk::<4>()?;
+                Self::Internet(SocketAddr::new(IpAddr::from(*ip), u16::from_be_bytes(*port)))
+            }
+            libc::AF_INET6 => {
+                let (port, rest) = rest.split_first_chunk::<2>()?;
+                let (_flow, rest) = rest.split_first_chunk::<4>()?;
+                let (ip, _) = rest.split_first_chunk::<16>()?;
+                Self::Internet(SocketAddr::new(IpAddr::from(*ip), u16::from_be_bytes(*port)))
+            }
+            libc::AF_UNIX if rest.first().is_some_and(|first| *first != 0) => {
+                Self::Path(rest.split(|byte| *byte == 0).next()?.to_vec())
+            }
+            other => Self::Other(other),
+        })
+    }
+}
+
+/// Whether a socket carries streams, as TCP does.
+pub(crate) fn is_stream(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(rustix::net::sockopt::socket_type(socket)? == SocketType::STREAM)
+}
+
+/// The family of a socket.
+pub(crate) fn family(socket: BorrowedFd<'_>) -> io::Result<AddressFamily> {
+    Ok(rustix::net::sockopt::socket_domain(socket)?)
+}
+
+/// Whether a socket belongs to the host's network rather than to a cell's.
+pub(crate) fn is_of_host(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let own = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    Ok(network_cookie(socket)? == network_cookie(rustix::fd::AsFd::as_fd(&own))?)
+}
+
+fn network_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    option(socket, libc::SOL_SOCKET, NETWORK_COOKIE)
+}
+
+/// A socket of the host's network that is like another one of a cell's, and does not block.
+pub(crate) fn twin(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let twin = rustix::net::socket_with(family(socket)?, SocketType::STREAM, flags, None)?;
+    for (level, name) in KEPT_OPTIONS {
+        if let Ok(value) = option::<libc::c_int>(socket, level, name) {
+            set_option(&twin, level, name, value);
+        }
+    }
+    Ok(twin)
+}
+
+/// Whether a socket blocks.
+pub(crate) fn is_blocking(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(!rustix::fs::fcntl_getfl(socket)?.contains(rustix::fs::OFlags::NONBLOCK))
+}
+
+/// Has a socket block, or not.
+pub(crate) fn set_blocking(socket: BorrowedFd<'_>, mode: Blocking) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(socket, mode == Blocking::No)?)
+}
+
+/// Whether calls on a socket wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Blocking {
+    Yes,
+    No,
+}
+
+/// Connects a socket to an address as it came.
+pub(crate) fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(address.len()).map_err(io::Error::other)?;
+    // SAFETY: the address is as long as is said, and the kernel checks what is in it.
+    let code = unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), length) };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Connects a socket to a path as the thread `thread` sees it.
+pub(crate) fn connect_to_path(socket: BorrowedFd<'_>, path: &[u8], thread: u32) -> io::Result<()> {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+
+    let (start, below) = match path.strip_prefix(b"/") {
+        Some(below) => ("root", below),
+        None => ("cwd", path),
+    };
+    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let base = rustix::fs::openat(CWD, format!("/proc/{thread}/{start}"), folder, Mode::empty())?;
+    let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let file = rustix::fs::openat2(&base, below, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), inside)?;
+    let leads_there = rustix::net::SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    Ok(rustix::net::connect(socket, &leads_there)?)
+}
+
+/// Waits until a connection that was begun is there, or has failed.
+pub(crate) async fn connected(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let watched: AsyncFd<OwnedFd> = watch_for_room(socket.try_clone_to_owned()?)?;
+    watched.writable().await?.retain_ready();
+    match rustix::net::sockopt::socket_error(socket)? {
+        Ok(()) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn option<T: Default>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int) -> io::Result<T> {
+    let mut value = T::default();
+    let mut length = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    // SAFETY: the value is a plain number of the length that is given, and outlives the call.
+    let code = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length) };
+    if code == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+fn set_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
+    let Ok(length) = libc::socklen_t::try_from(size_of_val(&value)) else { return };
+    // SAFETY: the value has the length that is given and outlives the call. An option that cannot be set stays as it is.
+    unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Addresses as the kernel takes them; what is too short says nothing.
+    #[test]
+    fn destinations() {
+        let bytes = |family: libc::c_int, rest: &[u8]| {
+            let family = u16::try_from(family).unwrap().to_ne_bytes();
+            [family.as_slice(), rest].concat()
+        };
+        let four = bytes(libc::AF_INET, &[0, 80, 1, 2, 3, 4, 0, 0]);
+        assert_eq!(Destination::read(&four), Some(Destination::Internet("1.2.3.4:80".parse().unwrap())));
+        let six = bytes(libc::AF_INET6, &[&[1, 187, 0, 0, 0, 0][..], &[0; 15], &[1]].concat());
+        assert_eq!(Destination::read(&six), Some(Destination::Internet("[::1]:443".parse().unwrap())));
+        let path = bytes(libc::AF_UNIX, b"/tmp/x.sock\0rest");
+        assert_eq!(Destination::read(&path), Some(Destination::Path(b"/tmp/x.sock".to_vec())));
+        assert_eq!(Destination::read(&bytes(libc::AF_UNIX, b"\0name")), Some(Destination::Other(libc::AF_UNIX)));
+        for short in [&four[..1], &four[..7], &six[..20], &[]] {
+            assert_eq!(Destination::read(short), None);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Messages between the host, its nursery and its cells: one value each, with descriptors.
+//!
+//! The sockets keep the borders of messages (`SOCK_SEQPACKET`), so that one is read whole or not at all.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The most descriptors that one message carries.
+const MOST_DESCRIPTORS: usize = 12;
+
+/// The longest message, in bytes. A socket takes no longer one unless an administrator allows more; what is long in it is a
+/// function's environment.
+pub(crate) const MOST_BYTES: usize = 192 * 1024;
+
+/// A pair of connected sockets, closed when a program is executed.
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// Sends a value, and copies of descriptors with it.
+pub(crate) fn send(socket: BorrowedFd<'_>, value: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let bytes = serde_json::to_vec(value)?;
+    if bytes.len() > MOST_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the message is too long"));
+    }
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message has too many descriptors"));
+    }
+    rustix::io::retry_on_intr(|| {
+        rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)
+    })?;
+    Ok(())
+}
+
+/// Receives a value and the descriptors that came with it; `None` when the other side is gone.
+pub(crate) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    let mut bytes = vec![0; MOST_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+    });
+    let length = match received {
+        Ok(message) => message.bytes,
+        Err(rustix::io::Errno::CONNRESET) => 0,
+        Err(errno) => return Err(errno.into()),
+    };
+    if length == 0 {
+        return Ok(None);
+    }
+    let rights = |message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    };
+    let descriptors = ancillary.drain().filter_map(rights).flatten().collect();
+    Ok(Some((serde_json::from_slice(&bytes[..length])?, descriptors)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    /// A value and a descriptor arrive; a message that is too long is refused; the end is told.
+    #[test]
+    fn there_and_gone() {
+        let (one, other) = pair().unwrap();
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        send(one.as_fd(), &"hello", &[writer.as_fd()]).unwrap();
+        drop(writer);
+        let (value, descriptors) = receive::<String>(other.as_fd()).unwrap().unwrap();
+        assert_eq!((value.as_str(), descriptors.len()), ("hello", 1));
+        rustix::io::write(&descriptors[0], b"x").unwrap();
+        assert_eq!(rustix::io::read(&reader, &mut [0; 4]).unwrap(), 1);
+        let error = send(one.as_fd(), &"x".repeat(MOST_BYTES), &[]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        drop(one);
+        assert!(receive::<String>(other.as_fd()).unwrap().is_none());
+    }
+}

@@ -1,0 +1,183 @@
+//! Calls of a function's process that wait for the host: the kernel holds the process until it is told what the call gave.
+#![expect(unsafe_code, reason = "the kernel's questions are read and answered by ioctl, which no library here wraps")]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt as _;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
+use tokio::io::unix::AsyncFd;
+
+use super::watch::watch;
+
+/// The requests of `linux/seccomp.h`.
+const RECEIVE: libc::Ioctl = request(READ | WRITE, 0, size_of::<libc::seccomp_notif>());
+const ANSWER: libc::Ioctl = request(READ | WRITE, 1, size_of::<libc::seccomp_notif_resp>());
+const IS_VALID: libc::Ioctl = request(WRITE, 2, size_of::<u64>());
+const ADD_DESCRIPTOR: libc::Ioctl = request(WRITE, 3, size_of::<libc::seccomp_notif_addfd>());
+
+const WRITE: u64 = 1;
+const READ: u64 = 2;
+
+/// The number of a request, as `_IOC` makes it.
+const fn request(direction: u64, number: u64, size: usize) -> libc::Ioctl {
+    (direction << 30 | (size as u64) << 16 | (b'!' as u64) << 8 | number) as libc::Ioctl
+}
+
+/// The longest address of a socket, in bytes: a local one's.
+const MOST_ADDRESS_BYTES: usize = 128;
+
+/// Where the questions of a cell's processes arrive.
+#[derive(Debug)]
+pub(crate) struct Questions {
+    listener: AsyncFd<OwnedFd>,
+}
+
+/// A call of `connect` that waits.
+#[derive(Debug)]
+pub(crate) struct ConnectCall {
+    id: u64,
+    /// The thread that called.
+    thread: u32,
+    /// The number of the socket in its process.
+    number: RawFd,
+    /// The address, as it was given.
+    pub(crate) address: Vec<u8>,
+    /// The socket.
+    pub(crate) socket: OwnedFd,
+    is_closed_on_execution: bool,
+}
+
+/// Whether somebody asks.
+enum State {
+    Question,
+    Nothing,
+}
+
+impl Questions {
+    pub(crate) fn new(listener: OwnedFd) -> io::Result<Self> {
+        Ok(Self { listener: watch(listener)? })
+    }
+
+    /// The next call that waits. What cannot be understood is answered here.
+    pub(crate) async fn next(&self) -> io::Result<ConnectCall> {
+        loop {
+            let mut guard = self.listener.readable().await?;
+            match self.state()? {
+                State::Question => {}
+                // Whoever asked is gone.
+                State::Nothing => {
+                    guard.clear_ready();
+                    continue;
+                }
+            }
+            // SAFETY: it is plain numbers, for which zero is a value, and the kernel wants zeroes there.
+            let mut notice: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+            if self.ask(RECEIVE, &raw mut notice).is_err() {
+                continue;
+            }
+            match ConnectCall::read(&notice) {
+                Ok(call) if self.is_valid(call.id) => return Ok(call),
+                Ok(_) => {}
+                Err(error) => self.answer(notice.id, Err(error.raw_os_error().unwrap_or(libc::EFAULT))),
+            }
+        }
+    }
+
+    /// Says that a call gave this.
+    pub(crate) fn conclude(&self, call: &ConnectCall, result: Result<(), i32>) {
+        self.answer(call.id, result);
+    }
+
+    /// Puts `socket` in the place of the one that a call is about.
+    pub(crate) fn replace(&self, call: &ConnectCall, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let addition = libc::seccomp_notif_addfd {
+            id: call.id,
+            flags: libc::SECCOMP_ADDFD_FLAG_SETFD as u32,
+            srcfd: socket.as_raw_fd().cast_unsigned(),
+            newfd: call.number.cast_unsigned(),
+            newfd_flags: if call.is_closed_on_execution { libc::O_CLOEXEC.cast_unsigned() } else { 0 },
+        };
+        self.ask(ADD_DESCRIPTOR, &raw const addition)
+    }
+
+    fn answer(&self, id: u64, result: Result<(), i32>) {
+        let error = result.map_or_else(|errno| -errno, |()| 0);
+        let answer = libc::seccomp_notif_resp { id, val: 0, error, flags: 0 };
+        // The only failure is that whoever asked is gone.
+        let _ = self.ask(ANSWER, &raw const answer);
+    }
+
+    /// Whether a call still waits, so that what was read of its process was its own.
+    fn is_valid(&self, id: u64) -> bool {
+        self.ask(IS_VALID, &raw const id).is_ok()
+    }
+
+    /// What there is to hear. An error when no process is left behind the filter: that stays so, and is no reason to look again.
+    fn state(&self) -> io::Result<State> {
+        let mut watched = [PollFd::new(self.listener.get_ref(), PollFlags::IN)];
+        rustix::event::poll(&mut watched, Some(&Timespec::default()))?;
+        let events = watched[0].revents();
+        if events.contains(PollFlags::IN) {
+            Ok(State::Question)
+        } else if events.contains(PollFlags::HUP) {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(State::Nothing)
+        }
+    }
+
+    fn ask<T>(&self, request: libc::Ioctl, argument: *const T) -> io::Result<()> {
+        // SAFETY: each request is made with the structure that it is for, which outlives the call.
+        let code = unsafe { libc::ioctl(self.listener.get_ref().as_raw_fd(), request, argument) };
+        if code < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+impl ConnectCall {
+    /// Reads what a call is about. All of it is a copy: what its process changes from now on changes nothing.
+    fn read(notice: &libc::seccomp_notif) -> io::Result<Self> {
+        let [number, address, length, ..] = notice.data.args;
+        let number = RawFd::try_from(number & u64::from(u32::MAX)).map_err(|_| bad_descriptor())?;
+        let length = usize::try_from(length & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+        if length > MOST_ADDRESS_BYTES {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let mut bytes = vec![0; length];
+        File::open(format!("/proc/{}/mem", notice.pid))?
+            .read_exact_at(&mut bytes, address)
+            .map_err(|_| io::Error::from_raw_os_error(libc::EFAULT))?;
+        let process = process_of(notice.pid)?;
+        let handle = rustix::process::pidfd_open(process, PidfdFlags::empty())?;
+        let socket =
+            rustix::process::pidfd_getfd(&handle, number, PidfdGetfdFlags::empty()).map_err(|_| bad_descriptor())?;
+        let is_closed_on_execution = is_closed_on_execution(process, number);
+        Ok(Self { id: notice.id, thread: notice.pid, number, address: bytes, socket, is_closed_on_execution })
+    }
+
+    /// The thread that called.
+    pub(crate) const fn thread(&self) -> u32 {
+        self.thread
+    }
+}
+
+fn bad_descriptor() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBADF)
+}
+
+/// The process of a thread.
+fn process_of(thread: u32) -> io::Result<Pid> {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status"))?;
+    let id = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
+    id.and_then(Pid::from_raw).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+}
+
+/// Whether a descriptor of another process is closed when it executes a program.
+fn is_closed_on_execution(process: Pid, number: RawFd) -> bool {
+    let text =
+        std::fs::read_to_string(format!("/proc/{}/fdinfo/{number}", process.as_raw_nonzero())).unwrap_or_default();
+    let flags = text.lines().find_map(|line| i32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & libc::O_CLOEXEC != 0)
+}

@@ -1,0 +1,103 @@
+//! A new process in namespaces of its own.
+#![expect(unsafe_code, reason = "the standard library knows no clone3")]
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::process::Pid;
+
+use super::init::{self, Ends};
+use super::order::{CellNetwork, Isolation, Order};
+use super::{Naming, Trouble};
+
+/// The user and group as which a function sees itself.
+pub(super) const INNER_USER: u32 = 1000;
+
+/// Makes the first process of a cell. It goes on alone; what becomes of it is told over `control`.
+pub(super) fn give_birth(
+    orders: &OwnedFd,
+    order: &Order,
+    control: &OwnedFd,
+    ends: Ends,
+    groups: &[OwnedFd],
+) -> Result<(), Trouble> {
+    let (waits, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).while_trying("make a pipe")?;
+    let Some(child) = clone_with(namespaces(order)).while_trying("make namespaces")? else {
+        drop(go);
+        // Whoever holds these would keep the host from seeing the nursery's end, or the nursery the host's.
+        super::super::spawn::close(orders);
+        let may_begin = rustix::io::read(&waits, &mut [0; 1]).is_ok_and(|length| length == 1);
+        if may_begin {
+            drop(waits);
+            init::live(order, control, ends);
+        }
+        std::process::exit(1);
+    };
+    if order.recipe.isolation == Isolation::Sandbox {
+        map_users(child, order.user)?;
+    }
+    for group in groups {
+        rustix::io::write(group, child.to_string().as_bytes()).while_trying("enter a control group")?;
+    }
+    rustix::io::write(&go, b"!").while_trying("let a cell begin")?;
+    Ok(())
+}
+
+/// The namespaces that a cell gets of its own.
+const fn namespaces(order: &Order) -> i32 {
+    let network = match order.recipe.network {
+        CellNetwork::Own => libc::CLONE_NEWNET,
+        CellNetwork::Host => 0,
+    };
+    match order.recipe.isolation {
+        Isolation::Process => 0,
+        Isolation::Sandbox => {
+            network
+                | libc::CLONE_NEWUSER
+                | libc::CLONE_NEWNS
+                | libc::CLONE_NEWPID
+                | libc::CLONE_NEWIPC
+                | libc::CLONE_NEWUTS
+                | libc::CLONE_NEWCGROUP
+        }
+    }
+}
+
+/// Forks: the child's id, or `None` in the child.
+pub(super) fn fork() -> io::Result<Option<Pid>> {
+    Ok(clone_with(0)?.and_then(|child| Pid::from_raw(child.cast_signed())))
+}
+
+/// Forks into new namespaces: the child's id, or `None` in the child.
+fn clone_with(flags: i32) -> io::Result<Option<u32>> {
+    // SAFETY: `clone_args` is plain numbers, for which zero is a value.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = u64::from(flags.unsigned_abs());
+    arguments.exit_signal = u64::from(libc::SIGCHLD.unsigned_abs());
+    // SAFETY: without CLONE_VM and a stack this is a fork: the child goes on with a copy of all memory. The nursery has one
+    // thread, so no lock is held by a thread that the child does not have.
+    let code = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
+    match code {
+        0 => Ok(None),
+        -1 => Err(io::Error::last_os_error()),
+        child => Ok(Some(u32::try_from(child).map_err(io::Error::other)?)),
+    }
+}
+
+/// Says who the cell's users are outside. With privileges, its functions are a user that owns nothing, and only its first
+/// process is who the host is; without, both can only be the host's user.
+fn map_users(child: u32, user: u32) -> Result<(), Trouble> {
+    let (own_user, own_group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let write = |file: &str, text: String| {
+        fs::write(format!("/proc/{child}/{file}"), text).while_trying("say who the users of a cell are")
+    };
+    if own_user == 0 {
+        write("uid_map", format!("0 0 1\n{INNER_USER} {user} 1\n"))?;
+        write("gid_map", format!("0 0 1\n{INNER_USER} {user} 1\n"))
+    } else {
+        write("setgroups", "deny".to_owned())?;
+        write("uid_map", format!("{INNER_USER} {own_user} 1\n"))?;
+        write("gid_map", format!("{INNER_USER} {own_group} 1\n"))
+    }
+}

@@ -1,0 +1,205 @@
+//! What a function's process may not do, and how it waits to become the function.
+//!
+//! Everything here is done before anything of the function's owner runs, and cannot be undone: privileges are given away, paths
+//! are closed (Landlock), system calls that no function needs are refused (seccomp).
+#![expect(unsafe_code, reason = "descriptors are put at chosen numbers, and the bounding set is emptied")]
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command as Program;
+
+use landlock::{
+    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetStatus, Scope,
+};
+use rustix::process::{Gid, Resource, Rlimit, Uid};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::birth::INNER_USER;
+use super::filter::Filter;
+use super::init::Ends;
+use super::order::{CellNetwork, Document, Isolation, Order, Recipe, Report};
+use super::{Naming, Trouble};
+use crate::linux::message;
+use crate::linux::signals;
+
+/// Where a program that was started ahead reads which function it is.
+const DOCUMENT_FD: RawFd = 4;
+
+/// Where a process that cannot become its function says so.
+const WORDS_FD: RawFd = 5;
+
+/// Below this number are the descriptors that a function's process gets.
+const FIRST_FREE_FD: RawFd = 6;
+
+/// The newest protections of paths that are known here; what the kernel lacks of them is done without.
+const LANDLOCK: ABI = ABI::V6;
+
+/// What can be read and executed, of what is seen.
+const READABLE: [&str; 11] =
+    ["/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/usr", "/var"];
+
+/// What can be written to as well.
+const WRITABLE: [&str; 2] = ["/tmp", "/dev/shm"];
+
+/// The devices that can be written to.
+const WRITABLE_DEVICES: [&str; 5] = ["/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"];
+
+/// What a process that waits holds.
+pub(super) struct Waiting {
+    pub(super) ends: Ends,
+    pub(super) document: OwnedFd,
+    pub(super) words: OwnedFd,
+}
+
+/// Gives everything away that a function must not have, waits until it is known which one it is, and becomes it.
+pub(super) fn wait_confined(order: &Order, waiting: Waiting) -> ! {
+    let words = settle(waiting);
+    let report = match words.as_ref().map(|_| confine(order)) {
+        Ok(Ok(listener)) => {
+            let listener: Vec<BorrowedFd<'_>> = listener.iter().map(AsFd::as_fd).collect();
+            let told = words.as_ref().map(|words| message::send(words.as_fd(), &Report::Ready, &listener));
+            if told.is_ok_and(|told| told.is_ok()) {
+                drop(listener);
+                become_function(&order.recipe)
+            } else {
+                None
+            }
+        }
+        Ok(Err(trouble)) => Some(Report::from(trouble)),
+        Err(_) => None,
+    };
+    if let (Ok(words), Some(report)) = (&words, report) {
+        let _ = message::send(words.as_fd(), &report, &[]);
+    }
+    std::process::exit(127)
+}
+
+/// Puts the descriptors where they are expected and closes all others.
+fn settle(Waiting { ends, document, words }: Waiting) -> io::Result<OwnedFd> {
+    let null = File::open("/dev/null")?;
+    let high = |descriptor: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(descriptor, 64);
+    // First all of them out of the way, so that none is overwritten before it was copied. The listener comes fourth, at
+    // `LISTEN_FD`.
+    let sources = [
+        high(null.as_fd())?,
+        high(ends.stdout.as_fd())?,
+        high(ends.stderr.as_fd())?,
+        high(ends.listener.as_fd())?,
+        high(document.as_fd())?,
+        high(words.as_fd())?,
+    ];
+    for (target, source) in (0..).zip(&sources) {
+        // SAFETY: the number is overwritten by what is meant to stand there, and nobody here goes on using what stood there.
+        let mut place = std::mem::ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(target) });
+        rustix::io::dup2(source, &mut place)?;
+    }
+    // SAFETY: all that is open above is closed, and the values that held it are forgotten with this process.
+    let code = unsafe { libc::syscall(libc::SYS_close_range, FIRST_FREE_FD, libc::c_uint::MAX, 0) };
+    std::mem::forget((null, ends, document, words, sources));
+    if code != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: this descriptor was put there above, and nobody else holds it.
+    let words = unsafe { OwnedFd::from_raw_fd(WORDS_FD) };
+    rustix::io::fcntl_setfd(&words, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(words)
+}
+
+/// Gives everything away. The listener of the filter, if it has one.
+fn confine(order: &Order) -> Result<Option<OwnedFd>, Trouble> {
+    signals::restore_defaults();
+    rustix::process::setsid().while_trying("leave the session")?;
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(Resource::Core, none).while_trying("forbid memory dumps")?;
+    give_away_privileges(order)?;
+    close_paths(&order.recipe)?;
+    let filter = match order.recipe.network {
+        CellNetwork::Own if order.recipe.isolation == Isolation::Sandbox => Filter::AskingForConnections,
+        _ => Filter::Plain,
+    };
+    filter.install().while_trying("filter system calls")
+}
+
+fn give_away_privileges(order: &Order) -> Result<(), Trouble> {
+    let naming = "give privileges away";
+    if order.recipe.isolation == Isolation::Sandbox && rustix::process::geteuid().is_root() {
+        let (user, group) = (Uid::from_raw(INNER_USER), Gid::from_raw(INNER_USER));
+        rustix::thread::set_thread_groups(&[]).while_trying(naming)?;
+        rustix::thread::set_thread_res_gid(group, group, group).while_trying(naming)?;
+        rustix::thread::set_thread_res_uid(user, user, user).while_trying(naming)?;
+    }
+    let last = 63;
+    for capability in 0..=last {
+        // SAFETY: the call takes integers. Those that the kernel does not know give an error, which changes nothing; without the
+        // right to change the set there is nothing in it that a function could get.
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+    }
+    let nothing = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing };
+    rustix::thread::set_capabilities(None, sets).while_trying(naming)?;
+    rustix::thread::set_no_new_privs(true).while_trying(naming)
+}
+
+/// Closes all paths but those that a function may use, as far as the kernel knows how to.
+fn close_paths(recipe: &Recipe) -> Result<(), Trouble> {
+    let closed = || -> Result<RulesetStatus, landlock::RulesetError> {
+        let reading = AccessFs::from_read(LANDLOCK);
+        let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+        let folders = READABLE.iter().map(PathBuf::from).chain(recipe.visible.iter().cloned());
+        let folders = folders.chain((recipe.isolation == Isolation::Process).then(|| recipe.artifacts.clone()));
+        let readable = folders.map(|path| (path, reading));
+        let writable = WRITABLE.iter().map(|path| (path.into(), AccessFs::from_all(LANDLOCK)));
+        let devices = WRITABLE_DEVICES.iter().map(|path| (path.into(), device));
+        let listed = std::iter::once((PathBuf::from("/"), AccessFs::ReadDir.into()));
+        let rules =
+            readable.chain(writable).chain(devices).chain(listed).filter_map(|(path, access)| rule(&path, access));
+        let ruleset = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(LANDLOCK))?
+            .scope(Scope::from_all(LANDLOCK))?
+            .create()?
+            .add_rules(rules)?;
+        Ok(ruleset.restrict_self()?.ruleset)
+    };
+    closed().map(drop).map_err(io::Error::other).while_trying("close paths")
+}
+
+/// The rule for a path, if it is there.
+fn rule(path: &Path, access: BitFlags<AccessFs>) -> Option<Result<PathBeneath<PathFd>, landlock::RulesetError>> {
+    let access = if path.is_dir() { access } else { access & AccessFs::from_file(LANDLOCK) };
+    PathFd::new(path).ok().map(|descriptor| Ok(PathBeneath::new(descriptor, access)))
+}
+
+/// Becomes the program that waits for its function, or the function. Returns only what is to be said if that is impossible.
+fn become_function(recipe: &Recipe) -> Option<Report> {
+    let error = match &recipe.boot {
+        Some(boot) => {
+            let environment = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/tmp"), ("TMPDIR", "/tmp")];
+            Program::new(&boot.program).args(&boot.arguments).env_clear().envs(environment).exec()
+        }
+        None => {
+            // Without a document there is no host any more.
+            let document = read_document()?;
+            if let Err(error) = std::env::set_current_dir(&document.root) {
+                error
+            } else {
+                Program::new(&document.program).args(&document.arguments).env_clear().envs(&document.env).exec()
+            }
+        }
+    };
+    Some(Report::NotExecuted { errno: error.raw_os_error().unwrap_or(libc::EIO) })
+}
+
+/// Waits for the document that says which function it is.
+fn read_document() -> Option<Document> {
+    // SAFETY: this descriptor was put there while the process was prepared, and nobody else holds it.
+    let mut pipe = unsafe { File::from_raw_fd(DOCUMENT_FD) };
+    let mut text = Vec::new();
+    pipe.read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}

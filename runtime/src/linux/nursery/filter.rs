@@ -1,0 +1,260 @@
+//! The filter of system calls: a program for the kernel that looks at each call of a function's process.
+//!
+//! It refuses what no function needs and much harm was done with: making namespaces and mounts, looking into other processes,
+//! loading code into the kernel, and the kernel's rarely used corners. It is a list of what is refused rather than of what is
+//! allowed, because functions are programs of any kind. What makes a connection is not refused but asked about.
+#![expect(unsafe_code, reason = "the filter is handed to the kernel by a plain system call")]
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
+
+/// The architecture whose calls are understood, as the kernel's audit names it.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xC000_003E;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xC000_00B7;
+
+/// Calls of the 32-bit variant of x86-64 have this bit.
+#[cfg(target_arch = "x86_64")]
+const X32_BIT: u32 = 0x4000_0000;
+
+/// Where the number, the architecture and the arguments stand in what the program looks at (`struct seccomp_data`).
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+/// What is refused outright.
+const REFUSED: [libc::c_long; 49] = [
+    libc::SYS_acct,
+    libc::SYS_add_key,
+    libc::SYS_adjtimex,
+    libc::SYS_bpf,
+    libc::SYS_chroot,
+    libc::SYS_clock_adjtime,
+    libc::SYS_clock_settime,
+    libc::SYS_delete_module,
+    libc::SYS_fanotify_init,
+    libc::SYS_finit_module,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_fspick,
+    libc::SYS_init_module,
+    libc::SYS_kcmp,
+    libc::SYS_kexec_load,
+    libc::SYS_keyctl,
+    libc::SYS_lookup_dcookie,
+    libc::SYS_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_move_mount,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_nfsservctl,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_open_tree,
+    libc::SYS_perf_event_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pivot_root,
+    libc::SYS_process_madvise,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_ptrace,
+    libc::SYS_quotactl,
+    libc::SYS_reboot,
+    libc::SYS_request_key,
+    libc::SYS_setdomainname,
+    libc::SYS_sethostname,
+    libc::SYS_setns,
+    libc::SYS_settimeofday,
+    libc::SYS_swapoff,
+    libc::SYS_swapon,
+    libc::SYS_syslog,
+    libc::SYS_umount2,
+    libc::SYS_unshare,
+    libc::SYS_userfaultfd,
+    libc::SYS_vhangup,
+];
+
+/// What is said to be unknown to the kernel, so that programs do without it: calls whose arguments no filter can see, and rings
+/// through which calls are made that no filter sees.
+const UNKNOWN: [libc::c_long; 4] =
+    [libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+
+/// The kinds of sockets that there are: local ones, the internet's, and the kernel's own news about addresses.
+const SOCKET_DOMAINS: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+
+/// Flags of `clone` that make namespaces.
+const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET;
+
+/// A filter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Filter {
+    /// Connections are made by the kernel.
+    Plain,
+    /// Whoever holds the filter's listener is asked to make connections.
+    AskingForConnections,
+}
+
+impl Filter {
+    /// Puts this process and all that it starts behind the filter, for good. Its listener, if it has one.
+    pub(super) fn install(self) -> io::Result<Option<OwnedFd>> {
+        let mut program = self.program();
+        let length = u16::try_from(program.len()).map_err(io::Error::other)?;
+        let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+        let flags = match self {
+            Self::Plain => 0,
+            Self::AskingForConnections => libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+        };
+        // SAFETY: the program outlives the call, which copies it, and has the length that is given.
+        let code =
+            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+        if code < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match self {
+            Self::Plain => Ok(None),
+            Self::AskingForConnections => {
+                let descriptor = RawFd::try_from(code).map_err(io::Error::other)?;
+                // SAFETY: with this flag the call gives a new descriptor, which nobody else holds.
+                Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+            }
+        }
+    }
+
+    fn program(self) -> Vec<sock_filter> {
+        let mut program = Program::default();
+        program.load(ARCH);
+        program.unless_equal(ARCHITECTURE, libc::SECCOMP_RET_KILL_PROCESS);
+        program.load(NUMBER);
+        #[cfg(target_arch = "x86_64")]
+        program.if_at_least(X32_BIT, errno(libc::ENOSYS));
+        for call in REFUSED.into_iter().chain(only_here()) {
+            program.if_equal(number(call), errno(libc::EPERM));
+        }
+        for call in UNKNOWN {
+            program.if_equal(number(call), errno(libc::ENOSYS));
+        }
+        if self == Self::AskingForConnections {
+            program.if_equal(number(libc::SYS_connect), libc::SECCOMP_RET_USER_NOTIF);
+            // These connect as well, where they are asked to.
+            for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
+                program.if_call_has(call, flags, libc::MSG_FASTOPEN, errno(libc::EOPNOTSUPP));
+            }
+        }
+        program.if_call_has(libc::SYS_clone, 0, NAMESPACES, errno(libc::EPERM));
+        program.unless_call_has_one_of(libc::SYS_socket, 0, &SOCKET_DOMAINS, errno(libc::EAFNOSUPPORT));
+        // Pushing input into a terminal.
+        program.if_call_has_one_of(libc::SYS_ioctl, 1, &[0x5412, 0x541C], errno(libc::EPERM));
+        program.end(libc::SECCOMP_RET_ALLOW)
+    }
+}
+
+/// Calls that only this architecture has.
+fn only_here() -> Vec<libc::c_long> {
+    #[cfg(target_arch = "x86_64")]
+    return vec![
+        libc::SYS_iopl,
+        libc::SYS_ioperm,
+        libc::SYS_modify_ldt,
+        libc::SYS_kexec_file_load,
+        libc::SYS_uselib,
+        libc::SYS_ustat,
+        libc::SYS_sysfs,
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    Vec::new()
+}
+
+fn number(call: libc::c_long) -> u32 {
+    u32::try_from(call).expect("the numbers of system calls are small")
+}
+
+fn errno(code: i32) -> u32 {
+    libc::SECCOMP_RET_ERRNO | code.unsigned_abs()
+}
+
+/// A program in the making. Between two of its rules the call's number is loaded.
+#[derive(Default)]
+struct Program {
+    steps: Vec<sock_filter>,
+}
+
+impl Program {
+    fn step(&mut self, code: u32, jump: (u8, u8), k: u32) {
+        let code = u16::try_from(code).expect("codes of steps are short");
+        self.steps.push(sock_filter { code, jt: jump.0, jf: jump.1, k });
+    }
+
+    fn load(&mut self, offset: u32) {
+        self.step(BPF_LD | BPF_W | BPF_ABS, (0, 0), offset);
+    }
+
+    fn give(&mut self, verdict: u32) {
+        self.step(BPF_RET | BPF_K, (0, 0), verdict);
+    }
+
+    fn unless_equal(&mut self, value: u32, verdict: u32) {
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (1, 0), value);
+        self.give(verdict);
+    }
+
+    fn if_equal(&mut self, value: u32, verdict: u32) {
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 1), value);
+        self.give(verdict);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn if_at_least(&mut self, value: u32, verdict: u32) {
+        self.step(BPF_JMP | BPF_JGE | BPF_K, (0, 1), value);
+        self.give(verdict);
+    }
+
+    /// A call with one of these bits in an argument. Flags stand in the lower half of an argument.
+    fn if_call_has(&mut self, call: libc::c_long, argument: u32, bits: libc::c_int, verdict: u32) {
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 4), number(call));
+        self.load(ARGUMENTS + 8 * argument);
+        self.step(BPF_JMP | BPF_JSET | BPF_K, (0, 1), bits.cast_unsigned());
+        self.give(verdict);
+        self.load(NUMBER);
+    }
+
+    /// A call whose argument is one of these values.
+    fn if_call_has_one_of(&mut self, call: libc::c_long, argument: u32, values: &[libc::c_int], verdict: u32) {
+        let count = u8::try_from(values.len()).expect("few values");
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, count + 3), number(call));
+        self.load(ARGUMENTS + 8 * argument);
+        for (value, left) in values.iter().zip((0..count).rev()) {
+            // To the verdict, or to the next value, and behind the verdict from the last.
+            self.step(BPF_JMP | BPF_JEQ | BPF_K, (left, u8::from(left == 0)), value.cast_unsigned());
+        }
+        self.give(verdict);
+        self.load(NUMBER);
+    }
+
+    /// A call whose argument is none of these values.
+    fn unless_call_has_one_of(&mut self, call: libc::c_long, argument: u32, values: &[libc::c_int], verdict: u32) {
+        let count = u8::try_from(values.len()).expect("few values");
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, count + 3), number(call));
+        self.load(ARGUMENTS + 8 * argument);
+        for (value, left) in values.iter().zip((0..count).rev()) {
+            // Behind the verdict, or to the next value, and to the verdict from the last.
+            self.step(BPF_JMP | BPF_JEQ | BPF_K, (left + 1, 0), value.cast_unsigned());
+        }
+        self.give(verdict);
+        self.load(NUMBER);
+    }
+
+    fn end(mut self, verdict: u32) -> Vec<sock_filter> {
+        self.give(verdict);
+        self.steps
+    }
+}

@@ -1,0 +1,216 @@
+//! The first process of a cell: makes it, starts what waits in it, and collects what ends in it.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
+
+use super::birth::fork;
+use super::confine::{self, Waiting};
+use super::order::{Assignment, CellNetwork, Command, Isolation, Order, Report};
+use super::world::World;
+use super::{Naming, Trouble, network};
+use crate::linux::{message, signals};
+
+/// Where a function's own process finds its connections and leaves what it prints.
+pub(super) struct Ends {
+    pub(super) listener: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// The port of the domain name system.
+const NAMES_PORT: u16 = 53;
+
+/// Makes the cell and stays in it until it ends.
+pub(super) fn live(order: &Order, control: &OwnedFd, ends: Ends) {
+    let _ = rustix::thread::set_name(c"ship-cell");
+    match Cell::make(order, control, ends) {
+        Ok(cell) => cell.stay(),
+        Err(trouble) => {
+            let _ = message::send(control.as_fd(), &Report::from(trouble), &[]);
+        }
+    }
+}
+
+/// A cell, as its first process knows it.
+struct Cell<'a> {
+    control: BorrowedFd<'a>,
+    world: Option<World>,
+    /// The function's process, or what will become it.
+    function: Pid,
+    /// Where that process reads which function it is, until it was told.
+    document: Option<File>,
+    /// What it says if it cannot become the function.
+    words: OwnedFd,
+    /// Readable when a child has ended.
+    ended: OwnedFd,
+}
+
+impl<'a> Cell<'a> {
+    fn make(order: &Order, control: &'a OwnedFd, ends: Ends) -> Result<Self, Trouble> {
+        let ended = signals::child_events().while_trying("watch for processes that end")?;
+        let world = match order.recipe.isolation {
+            Isolation::Sandbox => Some(World::build(&order.recipe)?),
+            Isolation::Process => {
+                rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+                    .while_trying("own what functions start")?;
+                None
+            }
+        };
+        let names = match order.recipe.network {
+            CellNetwork::Own if world.is_some() => {
+                network::bring_up().and_then(|()| name_sockets()).while_trying("make a network")?
+            }
+            _ => Vec::new(),
+        };
+        let (reader, document) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).while_trying("make a pipe")?;
+        let (words, child_words) = message::pair().while_trying("make a pair of sockets")?;
+        let Some(function) = fork().while_trying("make a process")? else {
+            drop((document, words));
+            confine::wait_confined(order, Waiting { ends, document: reader, words: child_words });
+        };
+        drop((reader, child_words, ends));
+        let filter = first_word(&words)?;
+        let own = handle(rustix::process::getpid())?;
+        let handles: Vec<OwnedFd> = [own, handle(function)?].into_iter().chain(filter).chain(names).collect();
+        let borrowed: Vec<BorrowedFd<'_>> = handles.iter().map(AsFd::as_fd).collect();
+        message::send(control.as_fd(), &Report::Ready, &borrowed).while_trying("say that a cell is ready")?;
+        Ok(Self { control: control.as_fd(), world, function, document: Some(document.into()), words, ended })
+    }
+
+    /// Does what the host says, until the function or the host is gone.
+    fn stay(mut self) {
+        loop {
+            let mut watched = [
+                PollFd::from_borrowed_fd(self.control, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.ended.as_fd(), PollFlags::IN),
+            ];
+            if rustix::event::poll(&mut watched, None).is_err() {
+                continue;
+            }
+            let (is_told, is_ended) = (!watched[0].revents().is_empty(), !watched[1].revents().is_empty());
+            if is_ended && let Some(report) = self.collect() {
+                let _ = message::send(self.control, &report, &[]);
+                return self.end();
+            }
+            if is_told && !self.hear() {
+                return self.end();
+            }
+        }
+    }
+
+    /// Does what the host says. False when there is nothing to stay for.
+    fn hear(&mut self) -> bool {
+        match message::receive::<Command>(self.control) {
+            Ok(Some((Command::Run(assignment), _))) => match self.run(&assignment) {
+                Ok(()) => true,
+                Err(trouble) => {
+                    let _ = message::send(self.control, &Report::from(trouble), &[]);
+                    false
+                }
+            },
+            Ok(Some((Command::Terminate, _))) => {
+                // It may have ended in this moment.
+                let _ = rustix::process::kill_process_group(self.function, Signal::TERM);
+                true
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    /// Shows the function's folder and lets its process go on.
+    fn run(&mut self, assignment: &Assignment) -> Result<(), Trouble> {
+        if let Some(world) = &self.world {
+            world.show(assignment)?;
+        }
+        self.limit(Resource::Nofile, assignment.max_files).while_trying("limit open files")?;
+        if self.world.is_some() {
+            // Counted in the cell alone, since its user is nobody else's there.
+            self.limit(Resource::Nproc, assignment.max_processes).while_trying("limit processes")?;
+        }
+        let Some(mut document) = self.document.take() else { return Ok(()) };
+        let text = serde_json::to_vec(&assignment.document).while_trying("write down which function it is")?;
+        document.write_all(&text).while_trying("say which function it is")
+    }
+
+    fn limit(&self, resource: Resource, most: u64) -> rustix::io::Result<()> {
+        let most = Rlimit { current: Some(most), maximum: Some(most) };
+        rustix::process::prlimit(Some(self.function), resource, most).map(drop)
+    }
+
+    /// Collects what has ended. What to say of it, if it is the function.
+    fn collect(&self) -> Option<Report> {
+        let _ = rustix::io::read(&self.ended, &mut [0_u8; 1024]);
+        let mut report = None;
+        while let Ok(Some((process, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            if process == self.function {
+                report = Some(self.last_word().unwrap_or_else(|| ending(status)));
+            }
+        }
+        report
+    }
+
+    /// What the function's process said before it ended.
+    fn last_word(&self) -> Option<Report> {
+        message::receive(self.words.as_fd()).ok().flatten().map(|(report, _)| report)
+    }
+
+    /// In a sandbox everything ends with this process; elsewhere it is looked for.
+    fn end(&self) {
+        let _ = rustix::process::kill_process_group(self.function, Signal::KILL);
+        if self.world.is_none() {
+            end_children();
+        }
+    }
+}
+
+fn ending(status: WaitStatus) -> Report {
+    Report::Ended { code: status.exit_status(), signal: status.terminating_signal() }
+}
+
+/// A handle of a process.
+fn handle(process: Pid) -> Result<OwnedFd, Trouble> {
+    rustix::process::pidfd_open(process, PidfdFlags::empty()).while_trying("open a handle of a process")
+}
+
+/// Waits until the function's process is confined. With its word comes the listener of its filter, if it has one.
+fn first_word(words: &OwnedFd) -> Result<Option<OwnedFd>, Trouble> {
+    match message::receive::<Report>(words.as_fd()).while_trying("hear of a process")? {
+        Some((Report::Ready, descriptors)) => Ok(descriptors.into_iter().next()),
+        Some((Report::Failed { step, errno }, _)) => {
+            Err(Trouble { step, source: std::io::Error::from_raw_os_error(errno) })
+        }
+        _ => Err(std::io::Error::other("it has ended")).while_trying("confine a process"),
+    }
+}
+
+/// The sockets on which a cell's questions about names arrive. The host answers them.
+fn name_sockets() -> std::io::Result<Vec<OwnedFd>> {
+    let address = (Ipv4Addr::LOCALHOST, NAMES_PORT);
+    Ok(vec![UdpSocket::bind(address)?.into(), TcpListener::bind(address)?.into()])
+}
+
+/// Ends everything below this process, also what has left its group. What is orphaned comes to this process, so it is looked for
+/// again until there is nothing.
+fn end_children() {
+    let own = rustix::process::getpid().as_raw_nonzero();
+    while let Some(children) = children_of(Path::new(&format!("/proc/{own}/task/{own}/children"))) {
+        for child in children {
+            let _ = rustix::process::kill_process(child, Signal::KILL);
+        }
+        let _ = rustix::process::wait(WaitOptions::empty());
+    }
+}
+
+/// The processes in a list of children; `None` if it is empty.
+fn children_of(list: &Path) -> Option<Vec<Pid>> {
+    let text = std::fs::read_to_string(PathBuf::from(list)).ok()?;
+    let children: Vec<Pid> = text.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)).collect();
+    (!children.is_empty()).then_some(children)
+}

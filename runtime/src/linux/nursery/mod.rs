@@ -1,0 +1,95 @@
+//! The nursery: a small process of one thread that makes *cells*, which are confined processes that wait for a function.
+//!
+//! A host has threads and much memory, so it must not fork, and no library call spawns a process into namespaces of its own.
+//! The nursery has next to nothing, so it may. What takes time (namespaces, mounts, filters, the start of an interpreter) is
+//! done before anybody asks; what is left of a cold start is to show the function's folder and to execute its program.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `order` | what is said between host, nursery and cell |
+//! | `birth` | a new process in namespaces of its own |
+//! | `init` | the first process of a cell: makes it, waits, collects what ends in it |
+//! | `world` | the files that can be seen in a cell |
+//! | `network` | a cell's own network
+//! | `confine` | what a function's process may not do: privileges, paths, system calls |
+//! | `filter` | the filter of system calls |
+//!
+//! A cell ends with its first process, and that one when the host goes away or says so: nothing is left behind by a host that
+//! was killed.
+
+mod birth;
+mod confine;
+mod filter;
+mod init;
+mod network;
+mod order;
+mod world;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+pub use order::Isolation;
+pub(crate) use order::{Assignment, Boot, CellNetwork, CodeCache, Command, Document, Order, Recipe, Report};
+pub(crate) use world::{CACHE_ROOT, FRESH_CACHE_ROOT, FUNCTION_ROOT};
+
+/// The descriptor on which a function finds its listening socket. `SHIP_LISTEN_FD` tells it so.
+pub(crate) const LISTEN_FD: i32 = 3;
+
+use super::message;
+
+/// The name of the nursery's process. A program that is started under this name has to call [`nursery`].
+pub const NURSERY_NAME: &str = "ship-nursery";
+
+/// Leads to the very program that is running, also after its file was replaced by a newer one.
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// The descriptor on which the nursery is given its orders.
+pub(super) const ORDERS_FD: i32 = 3;
+
+/// What went wrong while a cell was made, and where.
+#[derive(Debug)]
+struct Trouble {
+    step: String,
+    source: io::Error,
+}
+
+/// Names the step that an error comes from.
+trait Naming<T> {
+    fn while_trying(self, step: &str) -> Result<T, Trouble>;
+}
+
+impl<T, E: Into<io::Error>> Naming<T> for Result<T, E> {
+    fn while_trying(self, step: &str) -> Result<T, Trouble> {
+        self.map_err(|error| Trouble { step: step.to_owned(), source: error.into() })
+    }
+}
+
+impl From<Trouble> for Report {
+    fn from(Trouble { step, source }: Trouble) -> Self {
+        Self::Failed { step, errno: source.raw_os_error().unwrap_or(libc::EIO) }
+    }
+}
+
+/// Makes cells until the host goes away. The program has to call this before it starts any thread.
+pub fn nursery() {
+    let _ = rustix::thread::set_name(c"ship-nursery");
+    // Cells that have ended need nobody to collect them: the host has handles of its own.
+    super::signals::ignore_children();
+    let orders = super::spawn::inherited(ORDERS_FD);
+    while let Ok(Some((order, descriptors))) = message::receive::<Order>(orders.as_fd()) {
+        // Without the control socket there is nobody to tell.
+        let _ = take(&orders, &order, descriptors);
+    }
+}
+
+/// Carries out one order.
+fn take(orders: &OwnedFd, order: &Order, descriptors: Vec<OwnedFd>) -> Option<()> {
+    let mut descriptors = descriptors.into_iter();
+    let control = descriptors.next()?;
+    let ends = init::Ends { listener: descriptors.next()?, stdout: descriptors.next()?, stderr: descriptors.next()? };
+    let groups: Vec<OwnedFd> = descriptors.collect();
+    if let Err(trouble) = birth::give_birth(orders, order, &control, ends, &groups) {
+        let _ = message::send(control.as_fd(), &Report::from(trouble), &[]);
+    }
+    Some(())
+}

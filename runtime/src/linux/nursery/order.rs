@@ -1,0 +1,136 @@
+//! What is said between the host, the nursery and a cell.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// How much of the machine a cell is kept from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Isolation {
+    /// Resource limits, no new privileges, a filter of system calls and of paths; but the machine's own processes, users and
+    /// network.
+    Process,
+    /// Namespaces of its own besides: its own root folder, processes, users, host name and network.
+    Sandbox,
+}
+
+impl Isolation {
+    /// The word used in options and output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
+/// Whose network a cell sees.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub(crate) enum CellNetwork {
+    /// One of its own, with nothing in it. What it connects to outside is asked of the host, which decides.
+    Own,
+    /// The machine's.
+    Host,
+}
+
+/// What makes one prepared cell as good as another.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub(crate) struct Recipe {
+    pub(crate) isolation: Isolation,
+    pub(crate) network: CellNetwork,
+    /// The folder below which functions' folders stand. None of it can be seen but the function's own.
+    pub(crate) artifacts: PathBuf,
+    /// The folder below which caches of code stand. None of it can be seen but the function's own.
+    pub(crate) caches: PathBuf,
+    /// Files and folders that can be seen beside the system's: those of an interpreter.
+    pub(crate) visible: Vec<PathBuf>,
+    /// What runs in the cell while it waits; the function's own program is started when it is known, if there is none.
+    pub(crate) boot: Option<Boot>,
+}
+
+/// A program that is started before its function is known, and that reads which one it is from descriptor 4.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub(crate) struct Boot {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
+}
+
+/// What the host asks of the nursery: a cell. With it come the cell's end of its control socket, its listening socket, its
+/// output and its errors, and after them files that take its process id: the control groups that it is to be in.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) recipe: Recipe,
+    /// The user outside of the cell as which functions run, where the host may choose.
+    pub(crate) user: u32,
+}
+
+/// What the host tells a cell.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Command {
+    /// Which function it is.
+    Run(Box<Assignment>),
+    /// The function is to end: it gets SIGTERM.
+    Terminate,
+}
+
+/// Which function a cell is to run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Assignment {
+    /// The function's folder.
+    pub(crate) root: PathBuf,
+    /// The folders that links in it lead to, beside it.
+    pub(crate) layers: Vec<PathBuf>,
+    /// The most descriptors that a process of it may have open.
+    pub(crate) max_files: u64,
+    /// The most processes and threads that there may be of it.
+    pub(crate) max_processes: u64,
+    /// The size of its `/tmp`, in MiB.
+    pub(crate) tmp_mb: u32,
+    /// Its cache of code, if it has one or is to make one.
+    pub(crate) cache: Option<CodeCache>,
+    /// What its program reads on descriptor 4.
+    pub(crate) document: Document,
+}
+
+/// A folder with compiled code.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum CodeCache {
+    /// It is there.
+    Made(PathBuf),
+    /// The function is to fill it, and to end.
+    ToMake(PathBuf),
+}
+
+/// What the program that waits in a cell is told.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Document {
+    /// The function's folder as the program sees it.
+    pub(crate) root: PathBuf,
+    /// The whole environment.
+    pub(crate) env: BTreeMap<String, String>,
+    /// What is executed, if nothing runs yet; relative paths start at the root.
+    pub(crate) program: PathBuf,
+    /// The arguments behind the program.
+    pub(crate) arguments: Vec<String>,
+    /// Where the program finds its cache of code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code_cache: Option<PathBuf>,
+    /// Whether it is to fill it, and to end.
+    #[serde(default)]
+    pub(crate) make_code_cache: bool,
+}
+
+/// What a cell tells the host.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// It waits for its function. With it come handles of its first process and of the function's process, and if it has a
+    /// network of its own the listener of its filter and the sockets for its questions about names (UDP, TCP).
+    Ready,
+    /// It could not be made, or cannot run its function.
+    Failed { step: String, errno: i32 },
+    /// The function's program could not be executed.
+    NotExecuted { errno: i32 },
+    /// The function's process has ended.
+    Ended { code: Option<i32>, signal: Option<i32> },
+}

@@ -1,0 +1,334 @@
+//! Where functions may connect to: the policy, and the host's side of a cell's network.
+//!
+//! A cell's own network has nothing in it, so whatever a process does there by itself reaches nobody. A call of `connect` waits for
+//! the host, which looks at a copy of the address: where it may go, the host makes the connection in its own network and puts
+//! it in the place of the process's socket. From then on the two sides talk as if there were nobody between, because there is
+//! nobody. The host never lets the kernel go on with a call by itself: between the look and the call, another thread could
+//! change the address.
+
+mod names;
+
+use std::collections::HashSet;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rustix::net::AddressFamily;
+use ship_core::{AddressRange, LogLevel, NetworkAccess, embedded_address, is_public_address};
+use tokio::task::JoinSet;
+
+use crate::journal::Journal;
+use crate::linux::dial::{self, Blocking, Destination};
+use crate::linux::notify::{ConnectCall, Questions};
+
+/// How many connections of an instance are made at once. Others wait; most take less than a round trip.
+const MOST_AT_ONCE: usize = 64;
+
+/// How many refusals of an instance are told to its log, each once.
+const MOST_REMARKS: usize = 20;
+
+/// How long to wait before a local socket whose queue is full is tried again.
+const QUEUE_PAUSE: Duration = Duration::from_millis(5);
+
+/// What the operator allows beside the public internet.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Policy {
+    allowed: Arc<[AddressRange]>,
+}
+
+/// What is to become of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    /// It is made in the host's network.
+    Outside,
+    /// It stays in the cell's own network.
+    Inside,
+    /// It is not made.
+    Refused,
+}
+
+impl Policy {
+    pub(crate) fn new(allowed: &[AddressRange]) -> Self {
+        Self { allowed: allowed.into() }
+    }
+
+    /// The one place where it is decided where a function may connect to. `is_own` says whether an address is one of this
+    /// machine's.
+    fn judge(&self, access: NetworkAccess, address: SocketAddr, is_own: impl Fn(SocketAddr) -> bool) -> Verdict {
+        let ip = embedded_address(address.ip());
+        let is_loopback = ip.is_loopback() || ip.is_unspecified();
+        match access {
+            NetworkAccess::None if is_loopback => Verdict::Inside,
+            NetworkAccess::None => Verdict::Refused,
+            NetworkAccess::All => Verdict::Outside,
+            NetworkAccess::Public if self.allowed.iter().any(|range| range.contains(address)) => Verdict::Outside,
+            NetworkAccess::Public if is_loopback => Verdict::Inside,
+            NetworkAccess::Public if is_public_address(ip) && !is_own(address) => Verdict::Outside,
+            NetworkAccess::Public => Verdict::Refused,
+        }
+    }
+}
+
+/// Whether an address is one of this machine's: a socket can be bound to it.
+fn is_own(address: SocketAddr) -> bool {
+    std::net::UdpSocket::bind(SocketAddr::new(address.ip(), 0)).is_ok()
+}
+
+/// What is known of the function whose connections they are.
+#[derive(Debug)]
+struct Owner {
+    access: NetworkAccess,
+    policy: Policy,
+    journal: Journal,
+}
+
+/// The host's side of a cell's network.
+#[derive(Debug)]
+pub(crate) struct CellConnections {
+    questions: Questions,
+    names: Option<names::NameService>,
+    /// Whose they are, once that is known. Until then they lead nowhere outside of the cell.
+    owner: OnceLock<Owner>,
+    /// What has been told to the log.
+    told: Mutex<HashSet<SocketAddr>>,
+}
+
+impl CellConnections {
+    /// Takes what came with a cell: the listener of its filter, and its sockets for questions about names.
+    pub(crate) fn new(descriptors: Vec<OwnedFd>) -> io::Result<Option<Self>> {
+        let mut descriptors = descriptors.into_iter();
+        let Some(listener) = descriptors.next() else { return Ok(None) };
+        let names = match (descriptors.next(), descriptors.next()) {
+            (Some(datagrams), Some(streams)) => Some(names::NameService::new(datagrams, streams)?),
+            _ => None,
+        };
+        let questions = Questions::new(listener)?;
+        Ok(Some(Self { questions, names, owner: OnceLock::new(), told: Mutex::default() }))
+    }
+
+    /// Says whose they are.
+    pub(crate) fn belong_to(&self, access: NetworkAccess, policy: Policy, journal: Journal) {
+        let _ = self.owner.set(Owner { access, policy, journal });
+    }
+
+    fn may_ask_for_names(&self) -> bool {
+        self.owner.get().is_some_and(|owner| owner.access != NetworkAccess::None)
+    }
+
+    /// Makes connections and answers questions about names until it is dropped.
+    pub(crate) async fn serve(&self) -> ! {
+        let (calls, names) = tokio::join!(self.serve_calls(), async {
+            match &self.names {
+                Some(names) if self.may_ask_for_names() => names.serve().await,
+                _ => std::future::pending().await,
+            }
+        });
+        match (calls, names) {}
+    }
+
+    async fn serve_calls(&self) -> std::convert::Infallible {
+        let mut under_way = JoinSet::new();
+        loop {
+            tokio::select! {
+                call = self.questions.next(), if under_way.len() < MOST_AT_ONCE => {
+                    // Without questions there is no instance any more.
+                    let Ok(call) = call else { return std::future::pending().await };
+                    match self.begin(&call) {
+                        Ok(Begun::Done) => self.questions.conclude(&call, Ok(())),
+                        Ok(Begun::UnderWay(attempt)) => {
+                            under_way.spawn(async move { let result = attempt.finish(&call).await; (call, attempt, result) });
+                        }
+                        Err(error) => self.questions.conclude(&call, Err(errno_of(&error))),
+                    }
+                }
+                Some(finished) = under_way.join_next() => {
+                    let Ok((call, attempt, result)) = finished else { continue };
+                    let result = result.and_then(|()| self.hand_over(&call, &attempt));
+                    let _ = attempt.restore(&call);
+                    self.questions.conclude(&call, result.map_err(|error| errno_of(&error)));
+                }
+            }
+        }
+    }
+
+    /// Begins what a call asks for.
+    fn begin(&self, call: &ConnectCall) -> io::Result<Begun> {
+        let destination = Destination::read(&call.address).ok_or_else(|| os_error(libc::EINVAL))?;
+        let is_stream = dial::is_stream(call.socket.as_fd())?;
+        let verdict = match &destination {
+            Destination::Internet(address) => match self.owner.get() {
+                Some(owner) => owner.policy.judge(owner.access, *address, is_own),
+                None => Policy::default().judge(NetworkAccess::None, *address, is_own),
+            },
+            // Taking a connection back would leave a socket of the host's network without one.
+            Destination::Other(libc::AF_UNSPEC) if is_stream => return Err(os_error(libc::EAFNOSUPPORT)),
+            Destination::Path(_) | Destination::Other(_) => Verdict::Inside,
+        };
+        match verdict {
+            Verdict::Refused => {
+                if let Destination::Internet(address) = destination {
+                    self.tell_refusal(address);
+                }
+                Err(os_error(libc::EACCES))
+            }
+            // Datagrams could be sent anywhere from such a socket.
+            Verdict::Outside if is_stream && is_internet(call.socket.as_fd())? => self.begin_outside(call),
+            Verdict::Outside | Verdict::Inside => Self::begin_inside(call, &destination),
+        }
+    }
+
+    fn begin_outside(&self, call: &ConnectCall) -> io::Result<Begun> {
+        let is_blocking = dial::is_blocking(call.socket.as_fd())?;
+        let twin = dial::twin(call.socket.as_fd())?;
+        match dial::connect(twin.as_fd(), &call.address) {
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) && is_blocking => {
+                Ok(Begun::UnderWay(Attempt { twin: Some(twin), restores: None }))
+            }
+            result => {
+                let is_begun = result.as_ref().is_ok_and(|()| true)
+                    || result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINPROGRESS));
+                if is_begun {
+                    self.hand_over(
+                        call,
+                        &Attempt { twin: Some(twin), restores: is_blocking.then_some(Blocking::Yes) },
+                    )?;
+                }
+                result.map(|()| Begun::Done)
+            }
+        }
+    }
+
+    /// A connection within the cell is made by the socket that is there, which belongs to the cell's network.
+    fn begin_inside(call: &ConnectCall, destination: &Destination) -> io::Result<Begun> {
+        if is_internet(call.socket.as_fd())? && dial::is_of_host(call.socket.as_fd())? {
+            return Err(os_error(libc::EISCONN));
+        }
+        let is_blocking = dial::is_blocking(call.socket.as_fd())?;
+        let restores = is_blocking.then_some(Blocking::Yes);
+        if is_blocking {
+            dial::set_blocking(call.socket.as_fd(), Blocking::No)?;
+        }
+        let attempt = Attempt { twin: None, restores };
+        let result = attempt.connect(call, destination);
+        let is_unfinished = |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EAGAIN));
+        match result {
+            Err(error) if is_blocking && is_unfinished(&error) => Ok(Begun::UnderWay(attempt)),
+            result => {
+                attempt.restore(call)?;
+                result.map(|()| Begun::Done)
+            }
+        }
+    }
+
+    /// Puts the connection that was made outside in its place.
+    fn hand_over(&self, call: &ConnectCall, attempt: &Attempt) -> io::Result<()> {
+        let Some(twin) = &attempt.twin else { return Ok(()) };
+        if dial::is_blocking(call.socket.as_fd())? {
+            dial::set_blocking(twin.as_fd(), Blocking::Yes)?;
+        }
+        self.questions.replace(call, twin.as_fd())
+    }
+
+    /// Tells the log of a connection that was refused, so that nobody has to guess why it does not work.
+    fn tell_refusal(&self, address: SocketAddr) {
+        let Some(owner) = self.owner.get() else { return };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < MOST_REMARKS && told.insert(address) {
+            let access = owner.access;
+            let message = format!("The function may not connect to {address}: its network is `{access}`.");
+            owner.journal.remark(LogLevel::Warning, Vec::new(), message);
+        }
+    }
+}
+
+/// What became of a call at once.
+enum Begun {
+    /// It is connected.
+    Done,
+    /// It takes time, and its process waits.
+    UnderWay(Attempt),
+}
+
+/// A connection that is being made.
+struct Attempt {
+    /// The socket of the host's network, if it is made there.
+    twin: Option<OwnedFd>,
+    /// What the process's own socket is to be again.
+    restores: Option<Blocking>,
+}
+
+impl Attempt {
+    fn connect(&self, call: &ConnectCall, destination: &Destination) -> io::Result<()> {
+        match destination {
+            Destination::Path(path) => dial::connect_to_path(call.socket.as_fd(), path, call.thread()),
+            _ => dial::connect(call.socket.as_fd(), &call.address),
+        }
+    }
+
+    /// Waits until it is made.
+    async fn finish(&self, call: &ConnectCall) -> io::Result<()> {
+        if let Some(twin) = &self.twin {
+            return dial::connected(twin.as_fd()).await;
+        }
+        let destination = Destination::read(&call.address).ok_or_else(|| os_error(libc::EINVAL))?;
+        if !matches!(destination, Destination::Internet(_)) {
+            loop {
+                match self.connect(call, &destination) {
+                    Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => tokio::time::sleep(QUEUE_PAUSE).await,
+                    result => return result,
+                }
+            }
+        }
+        dial::connected(call.socket.as_fd()).await
+    }
+
+    fn restore(&self, call: &ConnectCall) -> io::Result<()> {
+        match (&self.twin, self.restores) {
+            (None, Some(blocking)) => dial::set_blocking(call.socket.as_fd(), blocking),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_internet(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(matches!(dial::family(socket)?, AddressFamily::INET | AddressFamily::INET6))
+}
+
+fn os_error(errno: i32) -> io::Error {
+    io::Error::from_raw_os_error(errno)
+}
+
+fn errno_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The public internet, what the operator allows, and nothing of this machine and its surroundings.
+    #[test]
+    fn policy() {
+        let policy = Policy::new(&["10.1.0.0/16".parse().unwrap(), "127.0.0.1:5432".parse().unwrap()]);
+        let own: SocketAddr = "93.184.216.99:80".parse().unwrap();
+        let judge = |access, address: &str| policy.judge(access, address.parse().unwrap(), |other| other == own);
+        for (address, public, none) in [
+            ("1.1.1.1:443", Verdict::Outside, Verdict::Refused),
+            ("[2606:4700::1111]:443", Verdict::Outside, Verdict::Refused),
+            ("93.184.216.99:80", Verdict::Refused, Verdict::Refused),
+            ("169.254.169.254:80", Verdict::Refused, Verdict::Refused),
+            ("[::ffff:169.254.169.254]:80", Verdict::Refused, Verdict::Refused),
+            ("10.0.0.1:80", Verdict::Refused, Verdict::Refused),
+            ("10.1.2.3:80", Verdict::Outside, Verdict::Refused),
+            ("127.0.0.1:5432", Verdict::Outside, Verdict::Inside),
+            ("127.0.0.1:7701", Verdict::Inside, Verdict::Inside),
+            ("[::1]:80", Verdict::Inside, Verdict::Inside),
+            ("0.0.0.0:80", Verdict::Inside, Verdict::Inside),
+        ] {
+            assert_eq!(judge(NetworkAccess::Public, address), public, "{address}");
+            assert_eq!(judge(NetworkAccess::None, address), none, "{address}");
+        }
+    }
+}

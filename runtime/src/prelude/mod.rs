@@ -1,0 +1,160 @@
+//! Preludes: what a process in Node or Python does before it is known which function it will run.
+//!
+//! Most of a cold start is the interpreter's own, and the same for every function. A prelude does all of it ahead, waits, and then
+//! becomes what a fresh start of the function would have been. This is the agreement between a prelude and its host.
+//!
+//! **Start.** `node <NODE_FLAGS> PRELUDE` or `python3 <PYTHON_FLAGS> PRELUDE`, where `PRELUDE` is a file with the text of a [`Prelude`] in
+//! it, already inside the sandbox of a function. Its environment is of no importance, but that names that
+//! [`needs_fresh_process`] knows must not be in it.
+//!
+//! | descriptor | is |
+//! |---|---|
+//! | 0 | `/dev/null` |
+//! | 1, 2 | pipes that the host reads |
+//! | 3 | the Unix socket of the instance, which listens already; a zygote has none |
+//! | 4 | the reading end of a pipe, where the assignment arrives |
+//! | 5 | of a zygote only: a sequenced-packet Unix socket to the host |
+//!
+//! **Assignment.** A prelude that has nothing left to do blocks in one `read` of descriptor 4, without a timer and without using the
+//! processor. It reads one JSON document and the end of the file; an end without a document ends it with code 0. The document:
+//!
+//! | key | is |
+//! |---|---|
+//! | `root` | the function's folder, absolute. Becomes the current folder; `launcher.mjs` or `launcher.py` in it is run |
+//! | `env` | the whole environment, with `SHIP_LISTEN_FD=3` |
+//! | `code_cache` | optional: the folder of the function's code cache, absolute |
+//! | `make_code_cache` | optional, with `code_cache`: whether the cache is to be written |
+//! | `zygote` | optional, Python: whether it is to fork the instances, instead of being one |
+//!
+//! **Code cache.** What V8 and Python compile a function to, so that its instances need not. It is not a part of the artifact, because it
+//! depends on the interpreter's version: a host keeps it beside the unpacked function, keyed by the function's digest, the interpreter's
+//! version and the path where the function is mounted. To make it, the host starts a prelude as always, with an empty folder as
+//! `code_cache` that this process alone may write to, and `make_code_cache`. The function is loaded until it would serve; then the
+//! cache is written and the process ends with code 0. Any other end means that there is no cache, and folders without one are no
+//! errors. The code of a function runs before its cache is written, so what a cache holds is as little to be trusted as the function:
+//! the host bounds its size and gives it to instances of this function alone, read-only. A cache that does not fit is passed over.
+//!
+//! **Zygote.** The process loads the function, freezes what it has, and says `{"ready": PID}` on descriptor 5; or `{"error": REASON}`, and
+//! ends, if a fork would break something: threads or connections that were made while the function was loaded. Each message to it is
+//! a request to fork: any bytes, with the listener, stdout and stderr of a new instance as `SCM_RIGHTS`. It answers `{"pid": PID}`, and
+//! `{"pid": PID, "exit": CODE}` when that process has ended (a negative code is a signal). Process ids are those of the zygote's
+//! namespace. An instance leads its own process group. When descriptor 5 ends, the zygote does, and its instances go on.
+//!
+//! **What differs from a fresh start**, and cannot be otherwise: the age of the process (`process.uptime()`, `performance.now()`,
+//! `/proc/self/stat`), its command line in `/proc/self/cmdline`, and that more of the standard library is in memory
+//! (`sys.modules`, `process.moduleLoadList`). Instances of one zygote share the seed of Python's hashes, as one instance does for its
+//! requests, and the random generators that the function itself made while it was loaded.
+
+use ship_core::FunctionRuntime;
+
+/// What a process runs while it waits for its function.
+#[derive(Debug)]
+pub(crate) struct Prelude {
+    /// The name of the file that it is written to.
+    pub(crate) file: &'static str,
+    /// What is in it.
+    pub(crate) text: &'static str,
+    /// What the interpreter is started with in front of the file.
+    pub(crate) flags: &'static [&'static str],
+}
+
+/// The prelude of Node, 20 or later. The second flag reaches what Node 20 needs for a code cache; functions do not see it.
+const NODE: Prelude = Prelude {
+    file: "node.mjs",
+    text: include_str!("node.mjs"),
+    flags: &["--enable-source-maps", "--expose-internals"],
+};
+
+/// The prelude of Python, 3.9 or later, with the flags that a fresh start has.
+const PYTHON: Prelude = Prelude { file: "python.py", text: include_str!("python.py"), flags: &["-I", "-u", "-B"] };
+
+/// The prelude of a runtime, if it has one.
+pub(crate) const fn of(runtime: FunctionRuntime) -> Option<&'static Prelude> {
+    match runtime {
+        FunctionRuntime::Node => Some(&NODE),
+        FunctionRuntime::Python => Some(&PYTHON),
+        _ => None,
+    }
+}
+
+/// Names, or their beginnings where a `*` follows, that the C library or OpenSSL reads when a process starts.
+const READ_BY_ALL: [&str; 13] = [
+    "GCONV_PATH",
+    "GETCONF_DIR",
+    "GLIBC_TUNABLES",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "LD_*",
+    "LOCPATH",
+    "MALLOC_*",
+    "NLSPATH",
+    "OPENSSL_*",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
+
+/// The same of Node and what it is made of. `NODE_*` has many names, and more with each version.
+const READ_BY_NODE: [&str; 4] = ["ICU_*", "NODE_*", "UV_*", "WATCH_REPORT_DEPENDENCIES"];
+
+/// Names like those that Node reads when it needs them, or not at all.
+const NOT_READ_BY_NODE: [&str; 4] = ["NODE_AUTH_TOKEN", "NODE_ENV", "NODE_TLS_REJECT_UNAUTHORIZED", "NODE_VERSION"];
+
+/// The first variable of `env` that a process of `runtime` has to be started with, because it is read at the start alone. Functions
+/// with such a variable get no prepared process.
+///
+/// Python is started with `-I`, and so reads none of its own variables.
+pub(crate) fn needs_fresh_process(runtime: FunctionRuntime, env: &[(String, String)]) -> Option<&str> {
+    let is_read = |name: &str| match runtime {
+        FunctionRuntime::Node => {
+            is_among(name, &READ_BY_ALL) || is_among(name, &READ_BY_NODE) && !NOT_READ_BY_NODE.contains(&name)
+        }
+        _ => is_among(name, &READ_BY_ALL),
+    };
+    env.iter().map(|(name, _)| name.as_str()).find(|name| is_read(name))
+}
+
+fn is_among(name: &str, patterns: &[&str]) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == *pattern,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(runtime: FunctionRuntime, names: &[&str]) -> Option<String> {
+        let env: Vec<_> = names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+        needs_fresh_process(runtime, &env).map(str::to_owned)
+    }
+
+    /// What is read at the start alone needs a fresh process, for the runtime that reads it; what is read later does not.
+    #[test]
+    fn variables_that_are_read_at_the_start() {
+        let both = ["LD_PRELOAD", "LANG", "LC_ALL", "GLIBC_TUNABLES", "OPENSSL_CONF", "SSL_CERT_FILE"];
+        for name in both {
+            for runtime in [FunctionRuntime::Node, FunctionRuntime::Python] {
+                assert_eq!(found(runtime, &["PATH", name]).as_deref(), Some(name));
+            }
+        }
+        for name in ["NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "NODE_PATH", "NODE_DEBUG", "UV_THREADPOOL_SIZE"] {
+            assert_eq!(found(FunctionRuntime::Node, &["PATH", name]).as_deref(), Some(name));
+            assert_eq!(found(FunctionRuntime::Python, &["PATH", name]), None);
+        }
+        let usual = [
+            "PATH",
+            "HOME",
+            "TMPDIR",
+            "TZ",
+            "NODE_ENV",
+            "NODEJS_HELPERS",
+            "PYTHONHASHSEED",
+            "LANGUAGES",
+            "SHIP_LISTEN_FD",
+        ];
+        assert_eq!(found(FunctionRuntime::Node, &usual), None);
+        assert_eq!(found(FunctionRuntime::Python, &usual), None);
+    }
+}

@@ -1,0 +1,340 @@
+"""Does all of Python's start that does not depend on the function, waits, and becomes `python launcher.py` of the function that
+it is told. The protocol is in mod.rs, beside this file."""
+
+import sys
+
+# What a fresh start has imported before the program begins.
+AT_START = frozenset(sys.modules)
+
+import array
+import asyncio
+import base64
+import builtins
+import concurrent.futures.thread
+import contextlib
+import csv
+import dataclasses
+import datetime
+import decimal
+import email.message
+import email.parser
+import encodings.idna
+import enum
+import gc
+import gzip
+import hashlib
+import hmac
+import html
+import http.client
+import http.cookies
+import http.server
+import importlib.metadata
+import importlib.resources
+import inspect
+import io
+import ipaddress
+import json
+import logging
+import marshal
+import mimetypes
+import os
+import pathlib
+import queue
+import random
+import secrets
+import select
+import shutil
+import signal
+import site
+import socket
+import ssl
+import stat
+import string
+import struct
+import subprocess
+import tempfile
+import textwrap
+import threading
+import time
+import traceback
+import types
+import typing
+import urllib.parse
+import urllib.request
+import uuid
+import zlib
+import zoneinfo
+from importlib.machinery import SourceFileLoader
+
+ASSIGNMENT_FD = 4
+ZYGOTE_FD = 5
+LISTEN_FD = 3
+
+PROGRAM = "launcher.py"
+PROJECT = "project"
+PACKAGES = "python"
+
+# Packages that replace parts of the standard library, and have to come before it.
+BEFORE_ALL = ("gevent", "eventlet")
+
+# What packages import with their first request, by what was imported of them before.
+IMPORTED_LATE = {"anyio": "anyio._backends._asyncio", "fastapi": "fastapi.telemetry._runtime"}
+
+# The most bytes of a request to fork, which says little.
+MAX_REQUEST_BYTES = 4096
+
+
+def main():
+    coerced = os.environ.get("LC_CTYPE")
+    rehearse()
+    gc.collect()
+    gc.freeze()
+    with open(ASSIGNMENT_FD, "rb", 0) as pipe:
+        text = pipe.read()
+    if not text:
+        os._exit(0)
+    assignment = json.loads(text)
+    os.chdir(assignment["root"])
+    # What Python made of a locale that says nothing, it makes of it in each start.
+    environment = {"LC_CTYPE": coerced} if coerced else {}
+    os.environ.clear()
+    os.environ.update(environment | assignment["env"])
+    time.tzset()
+    begin(assignment)
+
+
+def begin(assignment):
+    """Starts the launcher in the current folder."""
+    is_zygote = assignment.get("zygote", False)
+    if comes_first():
+        if is_zygote:
+            Zygote().refuse("the project replaces modules of the standard library")
+        os.execve(sys.executable, [*sys.orig_argv[:-1], PROGRAM], os.environ)
+    cache, is_making = assignment.get("code_cache"), assignment.get("make_code_cache", False)
+    if cache is not None:
+        codes = Codes(os.path.join(cache, "modules"), is_making)
+    if is_zygote:
+        announce(Zygote().serve)
+    elif is_making:
+        announce(codes.save)
+    run_program()
+
+
+def rehearse():
+    """Answers a request: what is first done then is done now."""
+    body = json.dumps(json.loads('{"a": [1, 2.5, null, "b"]}')).encode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+            self.send_response(200)
+            self.send_header("content-type", self.headers["x-a"])
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    ours, theirs = socket.socketpair()
+    ours.sendall(b"GET /?a=b HTTP/1.1\r\nhost: x\r\nx-a: text/plain\r\nconnection: close\r\n\r\n")
+    thread = threading.Thread(target=Handler, args=(theirs, ("127.0.0.1", 0), None))
+    thread.start()
+    thread.join()
+    theirs.close()
+    ours.recv(65536)
+    ours.close()
+
+
+def comes_first():
+    """Whether the project has modules that an `import` has to find where this process already has others of that name."""
+    known = {name.partition(".")[0] for name in sys.modules} - {name.partition(".")[0] for name in AT_START}
+    try:
+        with os.scandir(PROJECT) as entries:
+            found = [entry.name for entry in entries]
+    except OSError:
+        found = []
+    for name in found:
+        module, _, ending = name.partition(".")
+        if module in known and (ending or os.path.exists(os.path.join(PROJECT, name, "__init__.py"))):
+            return True
+    return any(os.path.exists(os.path.join(PACKAGES, name)) for name in BEFORE_ALL)
+
+
+def run_program():
+    """Runs the launcher as `__main__`, as the interpreter does."""
+    sys.argv[:] = [PROGRAM]
+    sys.orig_argv[-1] = PROGRAM
+    path = os.path.abspath(PROGRAM)
+    main = types.ModuleType("__main__")
+    main.__loader__ = SourceFileLoader("__main__", path)
+    main.__dict__.update(__builtins__=builtins, __file__=path, __cached__=None, __annotations__={})
+    sys.modules["__main__"] = main
+    try:
+        with open(path, "rb") as file:
+            code = compile(file.read(), path, "exec")
+        exec(code, main.__dict__)
+    except Exception as error:
+        # This file has no part in what went wrong.
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        sys.exit(1)
+
+
+def announce(loaded):
+    """Has the launcher call `loaded` when the function is loaded and would be served."""
+    module = types.ModuleType("ship_prelude")
+    module.loaded = loaded
+    sys.modules["ship_prelude"] = module
+
+
+class Codes:
+    """What the files of a function were compiled to, in one file of a folder that the host keeps."""
+
+    # What makes the code of another interpreter.
+    TAG = (sys.hexversion, sys.implementation.cache_tag)
+
+    def __init__(self, file, is_making):
+        self.file = file
+        self.codes = {} if is_making else self.saved()
+        self.is_making = is_making
+        self.library = os.path.dirname(os.__file__) + os.sep
+        self.compile = SourceFileLoader.get_code
+        if is_making or self.codes:
+            SourceFileLoader.get_code = lambda loader, name: self.code(loader, name)
+
+    def saved(self):
+        try:
+            with open(self.file, "rb", 0) as file:
+                saved = file.read()
+            # The interpreter trusts code, and runs what is damaged too.
+            if zlib.crc32(memoryview(saved)[4:]) != int.from_bytes(saved[:4], "little"):
+                return {}
+            tag, codes = marshal.loads(memoryview(saved)[4:])
+            return codes if tag == self.TAG else {}
+        except (OSError, EOFError, ValueError, TypeError):
+            return {}
+
+    def code(self, loader, name):
+        known = self.codes.get(loader.path)
+        if known is not None and not self.is_making:
+            return marshal.loads(known)
+        code = self.compile(loader, name)
+        if self.is_making and not loader.path.startswith(self.library):
+            self.codes[loader.path] = marshal.dumps(code)
+        return code
+
+    def save(self):
+        content = marshal.dumps((self.TAG, self.codes))
+        with open(self.file, "wb") as file:
+            file.write(zlib.crc32(content).to_bytes(4, "little") + content)
+        os._exit(0)
+
+
+class Zygote:
+    """A process that has loaded a function and forks the instances that serve it."""
+
+    def __init__(self):
+        self.host = socket.socket(fileno=ZYGOTE_FD)
+        # Its place is taken, so that no descriptor arrives there.
+        os.dup2(0, LISTEN_FD)
+        self.children = {}
+        self.found = open_descriptors()
+
+    def refuse(self, reason):
+        """Says why it forks nothing, and ends."""
+        self.tell(error=reason)
+        os._exit(0)
+
+    def tell(self, **message):
+        self.host.send(json.dumps(message).encode())
+
+    def serve(self):
+        """Forks when it is asked to. Returns in each child."""
+        for package, late in IMPORTED_LATE.items():
+            if package in sys.modules:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(late)
+        reason = self.obstacle()
+        if reason is not None:
+            self.refuse(reason)
+        gc.collect()
+        gc.freeze()
+        self.events = select.poll()
+        self.events.register(self.host, select.POLLIN)
+        self.tell(ready=os.getpid())
+        while True:
+            for ready, _ in self.events.poll():
+                if ready in self.children:
+                    self.collect(ready)
+                elif self.fork():
+                    return
+
+    def obstacle(self):
+        """What a fork would break, if there is anything."""
+        if len(os.listdir("/proc/self/task")) > 1:
+            return "it starts threads while it is loaded"
+        # Two processes that speak on one connection understand neither answer.
+        if any(is_shared(descriptor) for descriptor in open_descriptors() - self.found):
+            return "it opens connections while it is loaded"
+        return None
+
+    def fork(self):
+        """Answers one request to fork. Says whether this is the child."""
+        request, descriptors, _, _ = socket.recv_fds(self.host, MAX_REQUEST_BYTES, 3, socket.MSG_CMSG_CLOEXEC)
+        if not request:
+            # Nobody is there who could ask. What was forked goes on.
+            os._exit(0)
+        if len(descriptors) != 3:
+            self.tell(error="a request has three descriptors: listener, stdout, stderr")
+            close(descriptors)
+            return False
+        child = os.fork()
+        if child == 0:
+            self.become_instance(descriptors)
+            return True
+        close(descriptors)
+        watch = os.pidfd_open(child)
+        self.children[watch] = child
+        self.events.register(watch, select.POLLIN)
+        self.tell(pid=child)
+        return False
+
+    def become_instance(self, descriptors):
+        os.setpgid(0, 0)
+        for descriptor, place in zip(descriptors, (LISTEN_FD, 1, 2)):
+            os.dup2(descriptor, place)
+        close([*descriptors, *self.children])
+        self.host.close()
+        # `random` reseeds itself in a fork, and so does OpenSSL.
+        if "numpy.random" in sys.modules:
+            sys.modules["numpy.random"].seed()
+
+    def collect(self, watch):
+        child = self.children.pop(watch)
+        self.events.unregister(watch)
+        os.close(watch)
+        _, status = os.waitpid(child, 0)
+        self.tell(pid=child, exit=os.waitstatus_to_exitcode(status))
+
+
+def open_descriptors():
+    return {int(name) for name in os.listdir("/proc/self/fd")}
+
+
+def is_shared(descriptor):
+    """Whether a fork would share what is behind a descriptor: sockets, pipes, and what has no kind, such as `epoll`."""
+    try:
+        kind = os.fstat(descriptor).st_mode
+    except OSError:
+        return False
+    return stat.S_ISSOCK(kind) or stat.S_ISFIFO(kind) or stat.S_IFMT(kind) == 0
+
+
+def close(descriptors):
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+main()

@@ -1,0 +1,249 @@
+//! Processes that are prepared before anybody needs them.
+//!
+//! There is a shelf for each kind of process that was ever needed. Whoever takes from a shelf has it filled again in the
+//! background; a shelf that was found empty gets larger, and one that is left alone shrinks back.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::error::SpawnError;
+use crate::limits::{SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE};
+use crate::linux::cell::{Cell, Nursery};
+use crate::linux::cgroup::{ControlGroupVersion, ControlGroups};
+use crate::linux::folder::RunFolder;
+use crate::linux::nursery::{CellNetwork, Isolation, Recipe};
+use crate::linux::socket;
+use crate::network::CellConnections;
+use crate::prelude::Prelude;
+
+/// Numbers the passing names of sockets.
+static NEXT_SOCKET: AtomicU64 = AtomicU64::new(0);
+
+/// Prepared processes of every kind.
+pub(crate) struct Spares {
+    nursery: Nursery,
+    folder: Arc<RunFolder>,
+    groups: Option<Arc<ControlGroups>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    least_isolation: Isolation,
+    /// How much of the machine processes are kept from, once it is known.
+    isolation: OnceCell<Isolation>,
+    shelves: Mutex<HashMap<Recipe, Shelf>>,
+    /// The preludes whose files have been written.
+    preludes: Mutex<BTreeSet<&'static str>>,
+}
+
+/// A process that waits for its function.
+pub(crate) struct Spare {
+    pub(crate) cell: Cell,
+    /// Its network, if it is its own.
+    pub(crate) connections: Option<Arc<CellConnections>>,
+    /// Ends what is done for its network while it waits.
+    _waiting: DropGuard,
+}
+
+/// Prepared processes of one kind.
+struct Shelf {
+    ready: VecDeque<Spare>,
+    /// How many are being made.
+    making: usize,
+    /// How many there should be.
+    target: usize,
+    /// When one was last needed.
+    needed: Instant,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        Self { ready: VecDeque::new(), making: 0, target: SPARES_LEAST, needed: Instant::now() }
+    }
+
+    /// The one that has waited longest, of those that are still there.
+    fn take(&mut self) -> Option<Spare> {
+        self.needed = Instant::now();
+        let taken = std::iter::from_fn(|| self.ready.pop_front()).find(|spare| !spare.cell.warden.is_gone());
+        if self.ready.is_empty() {
+            self.target = (self.target + 1).min(SPARES_MOST);
+        }
+        taken
+    }
+}
+
+impl Spares {
+    pub(crate) fn new(
+        nursery: Nursery,
+        least_isolation: Isolation,
+        folder: Arc<RunFolder>,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            nursery,
+            folder,
+            groups: ControlGroups::open(),
+            tasks,
+            stop: CancellationToken::new(),
+            least_isolation,
+            isolation: OnceCell::new(),
+            shelves: Mutex::default(),
+            preludes: Mutex::default(),
+        }
+    }
+
+    /// How much of the machine processes are kept from here: as much as it allows, or an error if that is not enough.
+    pub(crate) async fn isolation(&self) -> Result<Isolation, SpawnError> {
+        let probe = async || {
+            let alone = |isolation| Recipe {
+                isolation,
+                network: CellNetwork::Own,
+                artifacts: self.folder.path().to_owned(),
+                caches: self.folder.path().to_owned(),
+                visible: Vec::new(),
+                boot: None,
+            };
+            let Err(error) = self.make(&alone(Isolation::Sandbox)).await else { return Ok(Isolation::Sandbox) };
+            if self.least_isolation == Isolation::Sandbox {
+                return Err(error);
+            }
+            tracing::warn!(%error, "functions cannot have a sandbox here");
+            self.make(&alone(Isolation::Process)).await.map(|_| Isolation::Process)
+        };
+        self.isolation.get_or_try_init(probe).await.copied()
+    }
+
+    /// What limits the resources of processes here, if anything does.
+    pub(crate) fn control_groups(&self) -> Option<ControlGroupVersion> {
+        self.groups.as_ref().map(|groups| groups.version())
+    }
+
+    /// The file of a prelude, written when it is first needed.
+    pub(crate) fn prelude(&self, prelude: &Prelude) -> Result<PathBuf, SpawnError> {
+        let path = self.folder.path().join(prelude.file);
+        let mut written = self.preludes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !written.contains(prelude.file) {
+            // That of an earlier version of ship may stand there.
+            std::fs::write(&path, prelude.text)
+                .map_err(|source| SpawnError::Io { action: "write a prelude", source })?;
+            written.insert(prelude.file);
+        }
+        Ok(path)
+    }
+
+    /// A process of a kind: one that waits, or else one that is made now.
+    pub(crate) async fn take(self: &Arc<Self>, recipe: &Recipe) -> Result<Spare, SpawnError> {
+        let taken = self.shelves().entry(recipe.clone()).or_insert_with(Shelf::new).take();
+        let spare = match taken {
+            Some(spare) => Ok(spare),
+            None => self.make(recipe).await,
+        };
+        self.fill(recipe);
+        spare
+    }
+
+    /// Ends those that wait, and makes no more. Returns when they are gone.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        let waiting: Vec<Spare> = self.shelves().drain().flat_map(|(_, shelf)| shelf.ready).collect();
+        for spare in &waiting {
+            spare.cell.warden.kill();
+        }
+        for spare in &waiting {
+            spare.cell.warden.gone().await;
+        }
+    }
+
+    async fn make(&self, recipe: &Recipe) -> Result<Spare, SpawnError> {
+        let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
+        let listener = socket::listen(self.folder.handle(), &name)
+            .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
+        let groups = self.groups.as_ref().map(ControlGroups::make).transpose();
+        let groups = groups.map_err(|source| SpawnError::Io { action: "make a control group", source })?;
+        let mut cell = self.nursery.order(recipe.clone(), listener, groups)?.ready().await?;
+        let connections = CellConnections::new(std::mem::take(&mut cell.network))
+            .map_err(|source| SpawnError::Io { action: "watch the network of a process", source })?
+            .map(Arc::new);
+        let stop = self.stop.child_token();
+        if let Some(connections) = connections.clone() {
+            // What an interpreter does while it starts may connect to itself.
+            let stopped = stop.clone();
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = stopped.cancelled() => {}
+                    never = connections.serve() => never,
+                }
+            });
+        }
+        Ok(Spare { cell, connections, _waiting: stop.drop_guard() })
+    }
+
+    /// Fills a shelf in the background.
+    fn fill(self: &Arc<Self>, recipe: &Recipe) {
+        if self.stop.is_cancelled() || self.tasks.is_closed() {
+            return;
+        }
+        let (spares, recipe) = (Arc::clone(self), recipe.clone());
+        self.tasks.spawn(async move {
+            let stop = spares.stop.clone();
+            let fill = async {
+                sleep(SPARES_PAUSE).await;
+                while spares.reserve(&recipe) {
+                    let made = spares.make(&recipe).await;
+                    if !spares.put(&recipe, made) {
+                        return;
+                    }
+                }
+                sleep(SPARES_CALM).await;
+                spares.calm(&recipe);
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = fill => {}
+            }
+        });
+    }
+
+    fn reserve(&self, recipe: &Recipe) -> bool {
+        let mut shelves = self.shelves();
+        let Some(shelf) = shelves.get_mut(recipe) else { return false };
+        let is_wanted = shelf.ready.len() + shelf.making < shelf.target;
+        shelf.making += usize::from(is_wanted);
+        is_wanted
+    }
+
+    /// Puts what was made on its shelf. False if nothing could be made.
+    fn put(&self, recipe: &Recipe, made: Result<Spare, SpawnError>) -> bool {
+        let mut shelves = self.shelves();
+        let Some(shelf) = shelves.get_mut(recipe) else { return false };
+        shelf.making -= 1;
+        match made {
+            Ok(spare) => shelf.ready.push_back(spare),
+            // Whoever needs one tries again, and is told.
+            Err(error) => {
+                tracing::warn!(%error, "a process could not be prepared");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Lets a shelf shrink that nobody has needed for a while.
+    fn calm(&self, recipe: &Recipe) {
+        let mut shelves = self.shelves();
+        let Some(shelf) = shelves.get_mut(recipe) else { return };
+        if shelf.needed.elapsed() >= SPARES_CALM {
+            shelf.target = SPARES_LEAST;
+            shelf.ready.truncate(SPARES_LEAST);
+        }
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, HashMap<Recipe, Shelf>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

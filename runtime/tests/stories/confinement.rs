@@ -1,0 +1,148 @@
+//! What a function cannot use up, see or keep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use ship_core::{NetworkAccess, PlatformError};
+use ship_runtime::{InvokeError, Reach, Runtime, RuntimeOptions};
+
+use crate::support::{MemoryLog, Stage, fresh_id, is_running, options, outside, text, until};
+
+/// A function that takes memory without end is ended when its own is used up, with a reason of its own, and the next request finds
+/// it anew.
+#[tokio::test]
+async fn memory() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.memory_mb = 64);
+    assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
+    let error = stage.get(&spec, "/leak").await.unwrap_err();
+    assert_eq!(error.platform_error(), PlatformError::FunctionOutOfMemory, "{error:?}");
+    assert!(
+        stage.logs.messages().contains(&"[The function ran out of memory.]".to_owned()),
+        "{:?}",
+        stage.logs.messages()
+    );
+    assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
+}
+
+/// Children are counted, and none of them is left when the instance is gone.
+#[tokio::test]
+async fn processes() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.max_processes = 20);
+    let answer = stage.get(&spec, "/multiply").await.unwrap();
+    let (count, reason) = answer.split_once(' ').unwrap();
+    assert!((5..20).contains(&count.parse::<u32>().unwrap()) && reason == "operation would block", "{answer}");
+    let function = stage.instance().pid;
+    let children = children_of(function);
+    assert!(children.len() >= 5);
+    assert!(matches!(stage.get(&spec, "/exit").await.unwrap_err(), InvokeError::Failed(_)));
+    until(|| !children.iter().any(|child| is_running(*child))).await;
+}
+
+fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap());
+    lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
+}
+
+/// `/tmp` has an end before the memory has, and is empty in the next instance.
+#[tokio::test]
+async fn temporary_files() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.tmp_mb = 5);
+    assert_eq!(stage.get(&spec, "/fill").await.unwrap(), "5 no storage space");
+    assert_eq!(stage.get(&spec, "/look?/tmp").await.unwrap(), "full");
+    stage.get(&spec, "/exit").await.unwrap_err();
+    assert_eq!(stage.get(&spec, "/look?/tmp").await.unwrap(), "");
+    let small = stage.function();
+    let mut small = ship_runtime::FunctionSpec { deployment: ship_core::DeploymentId::of_bytes(b"small"), ..small };
+    small.function.limits.memory_mb = 64;
+    assert_eq!(stage.get(&Arc::new(small), "/fill").await.unwrap(), "32 no storage space");
+}
+
+/// A function sees the system's programs, its own folder and its own processes, and nothing of the host's or of its neighbours'.
+#[tokio::test]
+async fn what_is_seen() {
+    let stage = Stage::new();
+    let neighbour = stage.folder.path().join("neighbour");
+    std::fs::create_dir(&neighbour).unwrap();
+    std::fs::write(neighbour.join("secret"), "a secret").unwrap();
+    let spec = stage.function_with(|_| {});
+    let look = async |path: &str| stage.get(&spec, &format!("/look?{path}")).await.unwrap();
+    assert_eq!(look("/var").await, "task tmp");
+    assert_eq!(look("/var/task").await, "bootstrap");
+    assert!(look("/").await.split(' ').all(|name| {
+        ["bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "tmp", "usr", "var", ".ship"]
+            .contains(&name)
+    }));
+    for hidden in ["/.ship", "/.ship/functions", "/.ship/functions/neighbour", "/root", "/home", "/sys", "/etc/shadow"]
+    {
+        let seen = look(hidden).await;
+        assert!(["permission denied", "entity not found", ""].contains(&seen.as_str()), "{hidden}: {seen}");
+    }
+    let outside_path = neighbour.join("secret");
+    assert_eq!(look(outside_path.to_str().unwrap()).await, "entity not found");
+    assert!(look("/etc/passwd").await.ends_with(" bytes"));
+    let processes = look("/proc").await;
+    let processes: Vec<&str> = processes.split(' ').filter(|name| name.parse::<u32>().is_ok()).collect();
+    assert_eq!(processes, ["1", "2"]);
+    assert_eq!(look("/proc/1/environ").await, "permission denied");
+    let own = outside(&stage.get(&spec, "/pid").await.unwrap());
+    assert_eq!(own, stage.instance().pid);
+}
+
+/// A server on the host's own network that answers whatever it is told with its own name.
+struct Neighbour {
+    address: std::net::SocketAddr,
+}
+
+impl Neighbour {
+    fn start() -> Self {
+        use std::io::{Read as _, Write as _};
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut said) = (stream.unwrap(), [0; 5]);
+                if stream.read_exact(&mut said).is_ok() {
+                    stream.write_all(b"neighbour").unwrap();
+                }
+            }
+        });
+        Self { address }
+    }
+}
+
+/// The machine's own services are not reached, unless the operator or the function's owner names them; why not is in the log.
+#[tokio::test]
+async fn network() {
+    let neighbour = Neighbour::start();
+    let asked = format!("/connect?{}", neighbour.address);
+    let stage = Stage::new();
+    let spec = stage.function_with(|_| {});
+    assert_eq!(stage.get(&spec, &asked).await.unwrap(), "connection refused / connection refused");
+    for (address, reason) in [("169.254.169.254:80", "permission denied"), ("10.0.0.1:80", "permission denied")] {
+        let answer = stage.get(&spec, &format!("/connect?{address}")).await.unwrap();
+        assert_eq!(answer, format!("{reason} / {reason}"), "{address}");
+        stage.logs.until_said(&format!("[The function may not connect to {address}: its network is `public`.]")).await;
+    }
+    assert_eq!(stage.get(&spec, "/reach-itself").await.unwrap(), "itself");
+
+    let own = Stage::new();
+    let everywhere = own.function_with(|limits| limits.network = NetworkAccess::All);
+    assert_eq!(own.get(&everywhere, &asked).await.unwrap(), "neighbour / neighbour");
+
+    let logs = Arc::new(MemoryLog::default());
+    let usual = options(stage.folder.path().join("other-run"), Arc::clone(&logs) as _, Duration::ZERO);
+    let reach = Reach::Public { allowed: vec![neighbour.address.to_string().parse().unwrap()] };
+    let runtime = Runtime::new(RuntimeOptions { reach, ..usual }).unwrap();
+    let request = Request::get(&asked).header("host", "site.test").body(Empty::<Bytes>::new()).unwrap();
+    let answer = text(runtime.invoke(&spec, fresh_id(), request).await.unwrap()).await.unwrap();
+    assert_eq!(answer, "neighbour / neighbour");
+    runtime.shutdown().await;
+}

@@ -1,0 +1,167 @@
+//! A process that has loaded a function in Python and forks the instances that serve it.
+
+use std::collections::HashSet;
+use std::io::{IoSlice, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::Command;
+
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use rustix::pipe::PipeFlags;
+use serde_json::{Value, json};
+use ship_tests::TestEnv;
+
+use crate::process::{Function, Functions, Instance};
+
+const SEE: &str = r#"
+import json, os, random, secrets, signal, ssl, sys, tempfile, uuid
+
+LOADED = [os.getpid(), random.random()]
+print("loaded")
+
+def app(environ, start_response):
+    start_response("200 OK", [("content-type", "application/json")])
+    drawn = [random.random(), random.getrandbits(64), uuid.uuid4().hex, uuid.uuid1().hex, ssl.RAND_bytes(8).hex()]
+    drawn += [secrets.token_hex(8), random.SystemRandom().random(), next(tempfile._get_candidate_names())]
+    print("asked", environ["PATH_INFO"])
+    return [json.dumps({
+        "loaded": LOADED, "drawn": drawn, "pid": os.getpid(), "leads": os.getpgid(0) == os.getpid(), "greeting": os.environ["GREETING"],
+        "descriptors": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:4], "argv": sys.argv, "prelude": "ship_prelude" in sys.modules,
+        "listens": "SHIP_LISTEN_FD" in os.environ,
+    }).encode()]
+"#;
+
+const APP: &str = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'']\n";
+
+/// A zygote, as its host sees it.
+struct Zygote {
+    process: Instance,
+    host: OwnedFd,
+    folder: tempfile::TempDir,
+}
+
+/// An instance that it forked.
+struct Forked {
+    pid: u64,
+    socket: PathBuf,
+    stdout: std::fs::File,
+}
+
+impl Zygote {
+    fn start(function: &Function) -> Self {
+        let (host, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        Self { process: function.zygote(theirs), host, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn said(&self) -> Value {
+        let mut bytes = vec![0; 4096];
+        let (count, _) = rustix::net::recv(&self.host, &mut bytes[..], RecvFlags::empty()).unwrap();
+        serde_json::from_slice(&bytes[..count]).unwrap_or(Value::Null)
+    }
+
+    fn fork(&self, name: &str) -> Forked {
+        let socket = self.folder.path().join(name);
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (stdout, their_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (_, their_stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let descriptors = [listener.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+        let mut attached = SendAncillaryBuffer::new(&mut space);
+        assert!(attached.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        rustix::net::sendmsg(&self.host, &[IoSlice::new(b"fork")], &mut attached, SendFlags::empty()).unwrap();
+        let pid = self.said()["pid"].as_u64().unwrap();
+        Forked { pid, socket, stdout: stdout.into() }
+    }
+}
+
+impl Forked {
+    fn see(&self, path: &str) -> Value {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.pid.to_string()]).status().unwrap().success());
+    }
+
+    fn printed(mut self) -> String {
+        let mut printed = String::new();
+        self.stdout.read_to_string(&mut printed).unwrap();
+        printed
+    }
+}
+
+/// What is loaded once serves many times: each instance has its own process, output and randomness, and its end is told.
+#[test]
+fn instances_of_one_load() {
+    let environment = TestEnv::new();
+    let functions = Functions::of(&environment, &environment.project("site").file("api/see.py", SEE));
+    let zygote = Zygote::start(&functions.place("see"));
+    assert_eq!(zygote.said(), json!({ "ready": zygote.process.pid() }));
+    let (one, other) = (zygote.fork("one"), zygote.fork("other"));
+    let (seen, other_seen) = (one.see("/one"), other.see("/other"));
+    let drawn: HashSet<String> =
+        [&seen, &other_seen].iter().flat_map(|seen| seen["drawn"].as_array().unwrap()).map(Value::to_string).collect();
+    assert_eq!(drawn.len(), 16, "{seen} {other_seen}");
+    assert_eq!(seen["loaded"], other_seen["loaded"]);
+    assert_eq!(seen["loaded"][0], zygote.process.pid());
+    for (forked, seen) in [(&one, &seen), (&other, &other_seen)] {
+        assert_eq!((&seen["pid"], &seen["leads"]), (&json!(forked.pid), &json!(true)));
+        assert_eq!((&seen["greeting"], &seen["argv"]), (&json!("kia ora ā"), &json!(["launcher.py"])));
+        assert_eq!((&seen["descriptors"], &seen["prelude"]), (&json!([0, 1, 2, 3]), &json!(false)));
+        assert_eq!(seen["listens"], json!(false));
+    }
+    one.signal("-TERM");
+    assert_eq!(zygote.said(), json!({ "pid": one.pid, "exit": 0 }));
+    assert_eq!(one.printed(), "asked /one\n");
+    other.signal("-KILL");
+    assert_eq!(zygote.said(), json!({ "pid": other.pid, "exit": -9 }));
+    // One that is left goes on without it.
+    let last = zygote.fork("last");
+    drop(zygote.host);
+    let ended = zygote.process.ended();
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "loaded\n", ""));
+    assert_eq!(last.see("/last")["pid"], last.pid);
+    last.signal("-TERM");
+    assert_eq!(last.printed(), "asked /last\n");
+}
+
+/// A function that a fork would break is not forked, and it is said why.
+#[test]
+fn what_cannot_be_forked() {
+    let thread =
+        format!("import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n{APP}");
+    let connection = format!("import socket\nkept = socket.socketpair()\n{APP}");
+    let shadows = format!("import queue\n{APP}");
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("api/thread.py", thread)
+        .file("api/connection.py", connection)
+        .file("api/broken.py", format!("raise ValueError('at the start')\n{APP}"));
+    let functions = Functions::of(&environment, &project);
+    for (name, reason) in
+        [("thread", "it starts threads while it is loaded"), ("connection", "it opens connections while it is loaded")]
+    {
+        let zygote = Zygote::start(&functions.place(name));
+        assert_eq!(zygote.said(), json!({ "error": reason }));
+        assert_eq!(zygote.process.ended().code, Some(0));
+    }
+    let broken = Zygote::start(&functions.place("broken"));
+    assert_eq!(broken.said(), Value::Null);
+    let ended = broken.process.ended();
+    assert!(ended.code == Some(1) && ended.stderr.contains("ValueError: at the start"), "{ended:?}");
+
+    let project = environment.project("other").file("api/shadows.py", shadows).file("queue.py", "WHOSE = 1\n");
+    let shadows = Zygote::start(&Functions::of(&environment, &project).place("shadows"));
+    assert_eq!(shadows.said(), json!({ "error": "the project replaces modules of the standard library" }));
+    assert_eq!(shadows.process.ended().code, Some(0));
+}
