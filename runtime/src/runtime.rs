@@ -71,6 +71,7 @@ impl Runtime {
                 tasks.clone(),
             )),
             caches,
+            compiled_code: options.compiled_code,
             reach: options.reach,
             logs: options.logs,
             interpreters: options.interpreters,

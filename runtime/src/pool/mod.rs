@@ -33,7 +33,7 @@ use crate::life::InstanceState;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::request::Outgoing;
 use crate::spares::Spares;
-use crate::spec::{FunctionSpec, InstanceView, LogSink, Reach};
+use crate::spec::{CompiledCode, FunctionSpec, InstanceView, LogSink, Reach};
 use crate::supervisor::Child;
 use crate::trunk::{Driver, Trunk};
 
@@ -41,6 +41,7 @@ use crate::trunk::{Driver, Trunk};
 pub(crate) struct Surroundings {
     pub(crate) spares: Arc<Spares>,
     pub(crate) caches: CodeCaches,
+    pub(crate) compiled_code: CompiledCode,
     /// Where they may connect to.
     pub(crate) reach: Reach,
     pub(crate) logs: Arc<dyn LogSink>,
