@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
-use ship_runtime::{Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
+use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -92,6 +92,7 @@ impl Host {
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir: options.data.join("run"),
             nursery: OWN_PROGRAM.into(),
+            compiled_code: CompiledCode::Kept,
             least_isolation: options.least_isolation,
             reach: Reach::Public { allowed: options.allowed_addresses.clone() },
             logs: Arc::clone(&journal) as Arc<dyn LogSink>,

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use ship_core::{DeploymentId, Digest, Function, FunctionLimits, FunctionRuntime, LogRecord, ProjectName, RequestId};
-use ship_runtime::{FunctionSpec, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
+use ship_runtime::{CompiledCode, FunctionSpec, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -49,6 +49,7 @@ fn main() {
         let options = RuntimeOptions {
             socket_dir: folder.path().join("run"),
             nursery: env!("CARGO_BIN_EXE_ship-test-function").into(),
+            compiled_code: CompiledCode::Forgotten,
             least_isolation: Isolation::Sandbox,
             reach: Reach::Public { allowed: Vec::new() },
             logs: Arc::new(NoLogs),

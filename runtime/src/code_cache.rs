@@ -17,9 +17,6 @@ use tokio::sync::Semaphore;
 use crate::interpreter::Command;
 use crate::spec::FunctionSpec;
 
-/// The smallest artifact whose code is kept, in bytes: less is compiled in the time that it takes to look.
-const LEAST_ARTIFACT_BYTES: u64 = 128 * 1024;
-
 /// The largest cache, in bytes. Code is about as large as its source.
 const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
@@ -53,10 +50,9 @@ impl CodeCaches {
         &self.folder
     }
 
-    /// The name of the cache of a function in this interpreter; `None` if it would not be worth it.
+    /// The name of the cache of a function in this interpreter; `None` if there is nothing to keep.
     pub(crate) fn name(spec: &FunctionSpec, command: &Command) -> Option<String> {
-        let is_compiled_each_time = matches!(spec.function.runtime, FunctionRuntime::Node | FunctionRuntime::Python);
-        if !is_compiled_each_time || spec.function.size_bytes < LEAST_ARTIFACT_BYTES {
+        if !matches!(spec.function.runtime, FunctionRuntime::Node | FunctionRuntime::Python) {
             return None;
         }
         let interpreter = command.program.metadata().ok()?;

@@ -67,7 +67,7 @@ pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use meters::{ExitReason, RuntimeCounts};
 pub use pressure::MemoryReading;
 pub use runtime::Runtime;
-pub use spec::{FunctionSpec, InstanceView, LogSink, Reach, RuntimeOptions};
+pub use spec::{CompiledCode, FunctionSpec, InstanceView, LogSink, Reach, RuntimeOptions};
 pub use upgraded::Upgraded;
 pub use vigil::keep_vigil;
 pub use wire::WireError;

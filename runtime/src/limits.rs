@@ -117,3 +117,6 @@ pub(crate) const SPARES_CALM: Duration = Duration::from_secs(60);
 
 /// How long a taken process is not replaced: until then the processors are for the start that took it.
 pub(crate) const SPARES_PAUSE: Duration = Duration::from_millis(25);
+
+/// How long after a function's first start its code is compiled once more, to be kept.
+pub(crate) const CACHE_PAUSE: Duration = Duration::from_millis(500);

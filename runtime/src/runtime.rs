@@ -72,6 +72,7 @@ impl Runtime {
                 tasks.clone(),
             )),
             caches,
+            compiled_code: options.compiled_code,
             reach: options.reach,
             logs: options.logs,
             interpreters: options.interpreters,

@@ -51,10 +51,21 @@ pub struct RuntimeOptions {
     pub least_isolation: Isolation,
     /// Where functions may connect to.
     pub reach: Reach,
+    /// Whether functions are compiled once more, for their next instances.
+    pub compiled_code: CompiledCode,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
     /// How long [`crate::Runtime::retire`] and [`crate::Runtime::shutdown`] wait for requests that are being answered.
     pub drain_timeout: Duration,
+}
+
+/// What becomes of the code that interpreters compile functions to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CompiledCode {
+    /// It is kept for the next instances of the same function.
+    Kept,
+    /// It is not: for development, where the next instance is that of another function.
+    Forgotten,
 }
 
 /// Where functions may connect to whose network is `public`.

@@ -14,6 +14,7 @@ use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
 use crate::interpreter::Command;
 use crate::journal::Journal;
+use crate::limits::CACHE_PAUSE;
 use crate::linux::cell::{Cell, Ending};
 use crate::linux::nursery::{
     Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
@@ -24,7 +25,7 @@ use crate::output::Output;
 use crate::pool::Surroundings;
 use crate::prelude;
 use crate::spares::Spare;
-use crate::spec::{FunctionSpec, Reach};
+use crate::spec::{CompiledCode, FunctionSpec, Reach};
 
 /// The search path of a function: where a system has its programs, whatever the host's own path is.
 const FUNCTION_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -52,7 +53,8 @@ pub(crate) async fn start(
     }
     let isolation = surroundings.spares.isolation().await?;
     let recipe = recipe(spec, surroundings, isolation, &command)?;
-    let cache_name = recipe.boot.as_ref().and_then(|_| CodeCaches::name(spec, &command));
+    let is_kept = recipe.boot.is_some() && surroundings.compiled_code == CompiledCode::Kept;
+    let cache_name = if is_kept { CodeCaches::name(spec, &command) } else { None };
     let cache = cache_name.as_deref().and_then(|name| surroundings.caches.find(name));
     let cache_to_make = if cache.is_some() { None } else { cache_name };
     let assignment = assignment(spec, isolation, command, cache.map(CodeCache::Made))?;
@@ -171,6 +173,8 @@ async fn make_cache(
         _ = instance.became_ready() => {}
         _ = instance.ended() => return Ok(()),
     }
+    // Whoever woke it is answered first.
+    tokio::time::sleep(CACHE_PAUSE).await;
     let Some(unfinished) = surroundings.caches.begin(&name).await else { return Ok(()) };
     let command = installed(surroundings, spec.function.runtime).await?;
     let isolation = surroundings.spares.isolation().await?;

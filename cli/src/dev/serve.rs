@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ship_edge::{ConnectionLimits, Crew};
-use ship_runtime::{Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
+use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,7 @@ pub(crate) async fn serve(
     let runtime = Runtime::new(RuntimeOptions {
         socket_dir: folder.run(),
         nursery: OWN_PROGRAM.into(),
+        compiled_code: CompiledCode::Forgotten,
         least_isolation: Isolation::Process,
         reach: Reach::Everywhere,
         logs,

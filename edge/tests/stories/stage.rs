@@ -18,7 +18,7 @@ use ship_edge::{
     Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, ServerTiming, Site, Visitor,
     host_label, request_authority,
 };
-use ship_runtime::{Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
+use ship_runtime::{CompiledCode, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -132,6 +132,7 @@ impl SiteBuilder {
         let runtime = Runtime::new(RuntimeOptions {
             socket_dir,
             nursery: test_program(),
+            compiled_code: CompiledCode::Forgotten,
             least_isolation: Isolation::Sandbox,
             reach: Reach::Public { allowed: Vec::new() },
             logs: runtime_logs,

@@ -79,6 +79,8 @@ impl ControlGroups {
         for folder in &groups.folders {
             fs::create_dir(folder)?;
         }
+        // Most functions keep the usual limits, which then take no time of their starts.
+        groups.set_limits(&FunctionLimits::default())?;
         Ok(groups)
     }
 
@@ -116,6 +118,11 @@ impl CellGroups {
 
     /// Sets what a function may use.
     pub(crate) fn limit(&self, limits: &FunctionLimits) -> io::Result<()> {
+        let what_counts = |limits: &FunctionLimits| (limits.memory_mb, limits.max_processes, limits.cpu_thousandths);
+        if what_counts(limits) == what_counts(&FunctionLimits::default()) { Ok(()) } else { self.set_limits(limits) }
+    }
+
+    fn set_limits(&self, limits: &FunctionLimits) -> io::Result<()> {
         let memory = (u64::from(limits.memory_mb) * 1024 * 1024).to_string();
         let processes = limits.max_processes.to_string();
         let quota = limits.cpu_thousandths.map(|thousandths| u64::from(thousandths) * CPU_PERIOD_MICROS / 1000);

@@ -34,7 +34,7 @@ use crate::limits::RETRY_AFTER_SECS;
 use crate::meters::Meters;
 use crate::request::Outgoing;
 use crate::spares::Spares;
-use crate::spec::{FunctionSpec, InstanceView, LogSink, Reach};
+use crate::spec::{CompiledCode, FunctionSpec, InstanceView, LogSink, Reach};
 use crate::supervisor::Child;
 use crate::trunk::{Driver, Trunk};
 
@@ -42,6 +42,7 @@ use crate::trunk::{Driver, Trunk};
 pub(crate) struct Surroundings {
     pub(crate) spares: Arc<Spares>,
     pub(crate) caches: CodeCaches,
+    pub(crate) compiled_code: CompiledCode,
     /// Where they may connect to.
     pub(crate) reach: Reach,
     pub(crate) logs: Arc<dyn LogSink>,

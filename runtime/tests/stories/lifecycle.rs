@@ -55,12 +55,14 @@ async fn shutdown() {
     stopped.await.unwrap();
     assert!(!fs::exists(format!("/proc/{pid}")).unwrap());
     until(|| !is_running(child)).await;
-    assert_eq!(run_files(&stage), ["lock"]);
+    assert_eq!(run_files(&stage), ["code", "lock"]);
 }
 
 fn run_files(stage: &Stage) -> Vec<String> {
     let entries = fs::read_dir(stage.folder.path().join("run")).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 /// A function that exits by itself leaves none of its children behind.

@@ -12,8 +12,8 @@ use ship_core::{
     DeploymentId, Digest, Function, FunctionLimits, FunctionRuntime, LogRecord, LogSource, ProjectName, RequestId,
 };
 use ship_runtime::{
-    FunctionBody, FunctionSpec, InstanceView, Interpreters, InvokeError, Isolation, LogSink, Reach, Runtime,
-    RuntimeOptions,
+    CompiledCode, FunctionBody, FunctionSpec, InstanceView, Interpreters, InvokeError, Isolation, LogSink, Reach,
+    Runtime, RuntimeOptions,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -115,9 +115,11 @@ pub(crate) fn open_runtime(socket_dir: PathBuf, logs: &Arc<MemoryLog>, drain_tim
 pub(crate) fn options(socket_dir: PathBuf, logs: Arc<dyn LogSink>, drain_timeout: Duration) -> RuntimeOptions {
     let nursery = PROGRAM.into();
     let interpreters = Interpreters::default();
+    let compiled_code = CompiledCode::Kept;
     let reach = Reach::Public { allowed: Vec::new() };
     RuntimeOptions {
         socket_dir,
+        compiled_code,
         nursery,
         least_isolation: Isolation::Sandbox,
         reach,

@@ -37,6 +37,9 @@ pub(crate) const FRESH_CACHE_ROOT: &str = "/tmp/code";
 /// Where the host's folder of functions is, until it is covered.
 const COVERED: &str = ".ship";
 
+/// The folder that it is covered with.
+const EMPTY: &str = "/run";
+
 /// The system's programs and libraries.
 const SYSTEM: [&str; 6] = ["usr", "bin", "sbin", "lib", "lib32", "lib64"];
 
