@@ -8,7 +8,7 @@ use crate::{ends, processes, prying, resources};
 #[test]
 fn in_rust() {
     let environment = TestEnv::new();
-    let kinds = [Kind::Bad, Kind::Hasty, Kind::Slow, Kind::Deaf];
+    let kinds = [Kind::Bad, Kind::Hasty, Kind::Slow, Kind::Open, Kind::Deaf];
     let mut site = Site::deploy(&environment, &[Language::Rust], &kinds);
     let behaviours: [fn(Bad<'_>); 14] = [
         ends::never_answers,
@@ -30,7 +30,8 @@ fn in_rust() {
         site.each().for_each(behave);
     }
     site.each().for_each(prying::looks_at_processes);
-    let (_folder, _listener, path) = prying::open_socket();
-    site.each().for_each(|bad| prying::connects_to_sockets(bad, &path));
+    let sockets = prying::OpenSockets::open();
+    site.each().for_each(|bad| prying::connects_to_sockets(bad, &sockets));
+    site.each().for_each(|bad| prying::connects_to_the_machine(bad, &sockets));
     processes::ignore_the_request_to_end(&mut site);
 }

@@ -78,6 +78,8 @@ pub(crate) enum Kind {
     Hasty,
     /// Takes nine seconds to start, and then has to answer within a second.
     Slow,
+    /// May connect to this machine.
+    Open,
     /// Never gets to listen, and has a second until it should.
     Deaf,
 }
@@ -88,6 +90,7 @@ impl Kind {
             Self::Bad => "bad",
             Self::Hasty => "hasty",
             Self::Slow => "slow",
+            Self::Open => "open",
             Self::Deaf => "deaf",
         }
     }
@@ -98,6 +101,7 @@ impl Kind {
             Self::Bad => "timeout_secs = 10\nmax_processes = 64\nmax_files = 256\ntmp_mb = 16\nmemory_mb = 192\n",
             Self::Hasty => "timeout_secs = 1\ninit_timeout_secs = 60\nmax_processes = 64\n",
             Self::Slow => "timeout_secs = 1\ninit_timeout_secs = 60\n",
+            Self::Open => "network = \"all\"\n",
             Self::Deaf => "init_timeout_secs = 1\n",
         }
     }

@@ -155,6 +155,9 @@ func Misbehave(w http.ResponseWriter, r *http.Request) {
 	case "connect":
 		_, err := net.Dial("unix", query.Get("path"))
 		answer("connected", err)
+	case "dial":
+		_, err := net.DialTimeout("tcp", query.Get("to"), 5*time.Second)
+		answer("connected", err)
 	case "signal":
 		var process int
 		fmt.Sscan(query.Get("process"), &process)

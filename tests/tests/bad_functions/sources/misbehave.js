@@ -18,8 +18,11 @@ const run = (line) => spawn("/bin/sh", ["-c", line], { detached: true, stdio: "i
 
 const never = () => new Promise(() => setInterval(() => {}, 1000));
 
-const connect = (path) =>
-  new Promise((resolve, reject) => net.connect(path, () => resolve("connected")).once("error", reject));
+const connect = (to) =>
+  new Promise((resolve, reject) => {
+    const socket = net.connect(to, () => resolve("connected"));
+    socket.once("error", reject).once("timeout", () => reject(new Error("timed out")));
+  });
 
 // Writes what goes out without Node's leave. Resolves when it is written, or nobody reads it.
 function say(response, pieces) {
@@ -100,7 +103,8 @@ const behaviours = {
     return say(response, ["HTTP/1.1 200 OK\r\n", ...Array(1 << 10).fill(megabyte)]);
   },
   read: ({ path }) => (fs.statSync(path).isDirectory() ? fs.readdirSync(path).join(" ") : fs.readFileSync(path, "utf8")),
-  connect: ({ path }) => connect(path),
+  connect: ({ path }) => connect({ path: path.replace(/^@/, "\0") }),
+  dial: ({ to }) => connect({ host: to.split(":")[0], port: Number(to.split(":")[1]), timeout: 5_000 }),
   signal: ({ process: id }) => process.kill(Number(id), 0) && "there",
   processes: () =>
     fs

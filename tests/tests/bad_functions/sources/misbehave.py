@@ -74,7 +74,13 @@ def read(path):
 
 
 def connect(path):
-    socket.socket(socket.AF_UNIX).connect(path)
+    socket.socket(socket.AF_UNIX).connect("\0" + path[1:] if path.startswith("@") else path)
+    return "connected"
+
+
+def dial(address):
+    host, port = address.split(":")
+    socket.create_connection((host, int(port)), timeout=5)
     return "connected"
 
 
@@ -141,6 +147,8 @@ class handler(BaseHTTPRequestHandler):
                 text = read(query["path"])
             elif what == "connect":
                 text = connect(query["path"])
+            elif what == "dial":
+                text = dial(query["to"])
             elif what == "signal":
                 os.kill(int(query["process"]), 0)
                 text = "there"

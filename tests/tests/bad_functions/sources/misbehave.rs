@@ -3,7 +3,9 @@
 use std::ffi::c_int;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::net::UnixStream;
+use std::net::TcpStream;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, exit};
 use std::sync::Mutex;
@@ -63,6 +65,13 @@ fn read(path: &str) -> io::Result<String> {
         return names.collect::<io::Result<Vec<String>>>().map(|names| names.join(" "));
     }
     fs::read(path).map(|content| String::from_utf8_lossy(&content).into_owned())
+}
+
+fn connect(path: &str) -> io::Result<UnixStream> {
+    match path.strip_prefix('@') {
+        Some(name) => UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?),
+        None => UnixStream::connect(path),
+    }
 }
 
 fn fill() -> io::Result<String> {
@@ -125,7 +134,11 @@ fn misbehave(what: &str, parameter: &str) -> io::Result<String> {
             never()
         }
         "read" => read(parameter),
-        "connect" => UnixStream::connect(parameter).map(|_| "connected".to_owned()),
+        "connect" => connect(parameter).map(|_| "connected".to_owned()),
+        "dial" => {
+            let address = parameter.parse().map_err(io::Error::other)?;
+            TcpStream::connect_timeout(&address, Duration::from_secs(5)).map(|_| "connected".to_owned())
+        }
         "signal" => {
             let process = parameter.parse().map_err(io::Error::other)?;
             // SAFETY: signal 0 asks whether it could be sent.
