@@ -113,7 +113,7 @@ pub(crate) const SPARES_LEAST: usize = 1;
 pub(crate) const SPARES_MOST: usize = 8;
 
 /// After how long without a cold start of its kind the number of prepared processes goes back to the least.
-pub(crate) const SPARES_CALM: Duration = Duration::from_secs(60);
+pub(crate) const SPARES_CALM: Duration = Duration::from_mins(1);
 
 /// How long a taken process is not replaced: until then the processors are for the start that took it.
 pub(crate) const SPARES_PAUSE: Duration = Duration::from_millis(25);

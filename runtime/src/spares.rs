@@ -210,20 +210,20 @@ impl Spares {
     }
 
     fn reserve(&self, recipe: &Recipe) -> bool {
-        let mut shelves = self.shelves();
-        let Some(shelf) = shelves.get_mut(recipe) else { return false };
-        let is_wanted = shelf.ready.len() + shelf.making < shelf.target;
-        shelf.making += usize::from(is_wanted);
+        let mut all = self.shelves();
+        let Some(place) = all.get_mut(recipe) else { return false };
+        let is_wanted = place.ready.len() + place.making < place.target;
+        place.making += usize::from(is_wanted);
         is_wanted
     }
 
-    /// Puts what was made on its shelf. False if nothing could be made.
+    /// Puts what was made on its place. False if nothing could be made.
     fn put(&self, recipe: &Recipe, made: Result<Spare, SpawnError>) -> bool {
-        let mut shelves = self.shelves();
-        let Some(shelf) = shelves.get_mut(recipe) else { return false };
-        shelf.making -= 1;
+        let mut all = self.shelves();
+        let Some(place) = all.get_mut(recipe) else { return false };
+        place.making -= 1;
         match made {
-            Ok(spare) => shelf.ready.push_back(spare),
+            Ok(spare) => place.ready.push_back(spare),
             // Whoever needs one tries again, and is told.
             Err(error) => {
                 tracing::warn!(%error, "a process could not be prepared");
@@ -235,11 +235,11 @@ impl Spares {
 
     /// Lets a shelf shrink that nobody has needed for a while.
     fn calm(&self, recipe: &Recipe) {
-        let mut shelves = self.shelves();
-        let Some(shelf) = shelves.get_mut(recipe) else { return };
-        if shelf.needed.elapsed() >= SPARES_CALM {
-            shelf.target = SPARES_LEAST;
-            shelf.ready.truncate(SPARES_LEAST);
+        let mut all = self.shelves();
+        let Some(place) = all.get_mut(recipe) else { return };
+        if place.needed.elapsed() >= SPARES_CALM {
+            place.target = SPARES_LEAST;
+            place.ready.truncate(SPARES_LEAST);
         }
     }
 

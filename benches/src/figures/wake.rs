@@ -1,5 +1,6 @@
 //! The first request to a function that is asleep.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -74,7 +75,6 @@ pub(crate) fn small_node(runs: usize) -> Vec<Row> {
         work: "first request to a sleeping Node function",
         file: "api/hello.ts",
         source: "export function GET() { return new Response('hello'); }\n".to_owned(),
-        requirements: "",
         floor: NODE_FLOOR.to_owned(),
         floor_file: "floor.mjs",
         program: "node",
@@ -90,7 +90,6 @@ pub(crate) fn large_node(runs: usize) -> Vec<Row> {
         work: "first request to a sleeping Node function of 2.6 MB",
         file: "api/hello.ts",
         source: format!("{large}\nexport function GET() {{ return new Response('hello ' + all.length); }}\n"),
-        requirements: "",
         floor: format!("{large}\n{NODE_FLOOR}"),
         floor_file: "floor.mjs",
         program: "node",
@@ -105,7 +104,6 @@ pub(crate) fn small_python(runs: usize) -> Vec<Row> {
         work: "first request to a sleeping Python function",
         file: "api/hello.py",
         source: PYTHON_FUNCTION.to_owned(),
-        requirements: "",
         floor: PYTHON_FLOOR.to_owned(),
         floor_file: "floor.py",
         program: "python3",
@@ -123,14 +121,17 @@ const PYTHON_FLOOR: &str = "import socket\nfrom http.server import BaseHTTPReque
 
 /// Many functions that are all there is to load: what a bundle of large packages is to an engine.
 fn large_source() -> String {
-    let mut text =
-        String::from("const all: Array<(x: number) => string> = [];\n".replace(": Array<(x: number) => string>", ""));
-    let mut number = 0;
-    while text.len() < LARGE_BUNDLE_BYTES {
-        text.push_str(&format!(
-            "function f{number}(x) {{ const parts = ['a{number}', 'b' + x, {{ key: x * {number}, text: `of ${{x}}` }}]; if (x > {number}) {{ return parts.map(String).join('-'); }} return JSON.stringify(parts); }}\nall.push(f{number});\n"
-        ));
-        number += 1;
+    let mut text = String::from("const all = [];\n");
+    for number in 0.. {
+        let _ = writeln!(
+            text,
+            "function f{number}(x) {{ const parts = ['a{number}', 'b' + x, {{ key: x * {number}, text: `of ${{x}}` }}]; \
+             if (x > {number}) {{ return parts.map(String).join('-'); }} return JSON.stringify(parts); }}\n\
+             all.push(f{number});"
+        );
+        if text.len() >= LARGE_BUNDLE_BYTES {
+            break;
+        }
     }
     text
 }
@@ -140,7 +141,6 @@ struct Interpreted {
     work: &'static str,
     file: &'static str,
     source: String,
-    requirements: &'static str,
     floor: String,
     floor_file: &'static str,
     program: &'static str,
@@ -155,9 +155,6 @@ impl Interpreted {
         };
         let environment = TestEnv::new();
         let project = environment.project("wake").file(self.file, &self.source).file("public/index.html", "hello");
-        if !self.requirements.is_empty() {
-            project.write("requirements.txt", self.requirements);
-        }
         let host = TestHost::start(&environment);
         let wakes = INTERPRETED_WAKES.max(runs);
         let urls = deploy_many(&host, &project, wakes);

@@ -18,6 +18,9 @@ const ANSWER: libc::Ioctl = request(READ | WRITE, 1, size_of::<libc::seccomp_not
 const IS_VALID: libc::Ioctl = request(WRITE, 2, size_of::<u64>());
 const ADD_DESCRIPTOR: libc::Ioctl = request(WRITE, 3, size_of::<libc::seccomp_notif_addfd>());
 
+/// A descriptor takes the place of another (`SECCOMP_ADDFD_FLAG_SETFD`).
+const ADD_IN_PLACE: u32 = 1;
+
 const WRITE: u64 = 1;
 const READ: u64 = 2;
 
@@ -95,7 +98,7 @@ impl Questions {
     pub(crate) fn replace(&self, call: &ConnectCall, socket: BorrowedFd<'_>) -> io::Result<()> {
         let addition = libc::seccomp_notif_addfd {
             id: call.id,
-            flags: libc::SECCOMP_ADDFD_FLAG_SETFD as u32,
+            flags: ADD_IN_PLACE,
             srcfd: socket.as_raw_fd().cast_unsigned(),
             newfd: call.number.cast_unsigned(),
             newfd_flags: if call.is_closed_on_execution { libc::O_CLOEXEC.cast_unsigned() } else { 0 },

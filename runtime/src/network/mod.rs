@@ -59,14 +59,13 @@ impl Policy {
     fn judge(&self, access: NetworkAccess, address: SocketAddr, is_own: impl Fn(SocketAddr) -> bool) -> Verdict {
         let ip = embedded_address(address.ip());
         let is_loopback = ip.is_loopback() || ip.is_unspecified();
+        let is_named = || self.allowed.iter().any(|range| range.contains(address));
         match access {
-            NetworkAccess::None if is_loopback => Verdict::Inside,
-            NetworkAccess::None => Verdict::Refused,
             NetworkAccess::All => Verdict::Outside,
-            NetworkAccess::Public if self.allowed.iter().any(|range| range.contains(address)) => Verdict::Outside,
-            NetworkAccess::Public if is_loopback => Verdict::Inside,
+            NetworkAccess::Public if is_named() => Verdict::Outside,
+            NetworkAccess::Public | NetworkAccess::None if is_loopback => Verdict::Inside,
             NetworkAccess::Public if is_public_address(ip) && !is_own(address) => Verdict::Outside,
-            NetworkAccess::Public => Verdict::Refused,
+            NetworkAccess::Public | NetworkAccess::None => Verdict::Refused,
         }
     }
 }
@@ -211,7 +210,7 @@ impl CellConnections {
             dial::set_blocking(call.socket.as_fd(), Blocking::No)?;
         }
         let attempt = Attempt { twin: None, restores };
-        let result = attempt.connect(call, destination);
+        let result = Attempt::connect(call, destination);
         let is_unfinished = |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EAGAIN));
         match result {
             Err(error) if is_blocking && is_unfinished(&error) => Ok(Begun::UnderWay(attempt)),
@@ -260,7 +259,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn connect(&self, call: &ConnectCall, destination: &Destination) -> io::Result<()> {
+    fn connect(call: &ConnectCall, destination: &Destination) -> io::Result<()> {
         match destination {
             Destination::Path(path) => dial::connect_to_path(call.socket.as_fd(), path, call.thread()),
             _ => dial::connect(call.socket.as_fd(), &call.address),
@@ -275,7 +274,7 @@ impl Attempt {
         let destination = Destination::read(&call.address).ok_or_else(|| os_error(libc::EINVAL))?;
         if !matches!(destination, Destination::Internet(_)) {
             loop {
-                match self.connect(call, &destination) {
+                match Self::connect(call, &destination) {
                     Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => tokio::time::sleep(QUEUE_PAUSE).await,
                     result => return result,
                 }

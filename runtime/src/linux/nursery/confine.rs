@@ -18,7 +18,7 @@ use landlock::{
 use rustix::process::{Gid, Resource, Rlimit, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::birth::INNER_USER;
+use super::birth::{INNER_USER, leave};
 use super::filter::Filter;
 use super::init::Ends;
 use super::order::{CellNetwork, Document, Isolation, Order, Recipe, Report};
@@ -75,7 +75,7 @@ pub(super) fn wait_confined(order: &Order, waiting: Waiting) -> ! {
     if let (Ok(words), Some(report)) = (&words, report) {
         let _ = message::send(words.as_fd(), &report, &[]);
     }
-    std::process::exit(127)
+    leave(127)
 }
 
 /// Puts the descriptors where they are expected and closes all others.
@@ -177,19 +177,16 @@ fn rule(path: &Path, access: BitFlags<AccessFs>) -> Option<Result<PathBeneath<Pa
 
 /// Becomes the program that waits for its function, or the function. Returns only what is to be said if that is impossible.
 fn become_function(recipe: &Recipe) -> Option<Report> {
-    let error = match &recipe.boot {
-        Some(boot) => {
-            let environment = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/tmp"), ("TMPDIR", "/tmp")];
-            Program::new(&boot.program).args(&boot.arguments).env_clear().envs(environment).exec()
-        }
-        None => {
-            // Without a document there is no host any more.
-            let document = read_document()?;
-            if let Err(error) = std::env::set_current_dir(&document.root) {
-                error
-            } else {
-                Program::new(&document.program).args(&document.arguments).env_clear().envs(&document.env).exec()
-            }
+    let error = if let Some(boot) = &recipe.boot {
+        let environment = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/tmp"), ("TMPDIR", "/tmp")];
+        Program::new(&boot.program).args(&boot.arguments).env_clear().envs(environment).exec()
+    } else {
+        // Without a document there is no host any more.
+        let document = read_document()?;
+        if let Err(error) = std::env::set_current_dir(&document.root) {
+            error
+        } else {
+            Program::new(&document.program).args(&document.arguments).env_clear().envs(&document.env).exec()
         }
     };
     Some(Report::NotExecuted { errno: error.raw_os_error().unwrap_or(libc::EIO) })

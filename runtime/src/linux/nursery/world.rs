@@ -142,13 +142,13 @@ impl World {
             Some(CodeCache::Made(cache)) => {
                 let place = Path::new(CACHE_ROOT);
                 fs::create_dir(place).while_trying("make a place for a cache")?;
-                self.bind_cache(cache, place)?;
+                Self::bind_cache(cache, place)?;
                 protect(CWD, place, ATTR_RDONLY, Depth::This).while_trying("protect a cache")?;
             }
             Some(CodeCache::ToMake(cache)) => {
                 let place = Path::new(FRESH_CACHE_ROOT);
                 fs::create_dir(place).while_trying("make a place for a cache")?;
-                self.bind_cache(cache, place)?;
+                Self::bind_cache(cache, place)?;
             }
             None => {}
         }
@@ -160,15 +160,11 @@ impl World {
             let flags = MountFlags::NOSUID | MountFlags::NODEV;
             rustix::mount::mount_remount("/tmp", flags, size.as_c_str()).while_trying("size /tmp")?;
         }
-        let cover = Path::new("/").join(COVERED);
-        mount_memory(
-            &cover,
-            "mode=000,size=4k,nr_inodes=2",
-            MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV,
-        )
+        // An empty folder that nobody can write to.
+        rustix::mount::mount_bind(EMPTY, Path::new("/").join(COVERED)).while_trying("cover the host's folders")
     }
 
-    fn bind_cache(&self, folder: &Path, place: &Path) -> Result<(), Trouble> {
+    fn bind_cache(folder: &Path, place: &Path) -> Result<(), Trouble> {
         let name = folder.file_name().ok_or_else(|| outside(folder)).while_trying("find a cache")?;
         let source = Path::new("/").join(COVERED).join("caches").join(name);
         rustix::mount::mount_bind(&source, place).while_trying("show a cache")
@@ -274,7 +270,7 @@ fn furnish(network: CellNetwork) -> Result<(), Trouble> {
         symlink(target, link).while_trying("link the standard streams")?;
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    let size = format!("mode=1777,size={}m,nr_inodes=200000", USUAL_TMP_MB);
+    let size = format!("mode=1777,size={USUAL_TMP_MB}m,nr_inodes=200000");
     mount_memory(Path::new("tmp"), &size, flags)?;
     mount_memory(Path::new("dev/shm"), "mode=1777,size=64m,nr_inodes=4096", flags)?;
     mount_memory(Path::new("var"), "mode=755,size=256k,nr_inodes=256", flags)?;
@@ -305,6 +301,7 @@ fn mount_memory(place: &Path, options: &str, flags: MountFlags) -> Result<(), Tr
 }
 
 /// How far a protection reaches.
+#[derive(Clone, Copy)]
 enum Depth {
     /// One mount.
     This,
