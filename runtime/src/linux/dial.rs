@@ -80,16 +80,41 @@ fn network_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
     option(socket, libc::SOL_SOCKET, NETWORK_COOKIE)
 }
 
-/// A socket of the host's network that is like another one of a cell's, and does not block.
+/// A socket of the host's network that is like another one of a cell's, and does not block. It can be connected, and nobody
+/// can connect to it.
 pub(crate) fn twin(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let twin = rustix::net::socket_with(family(socket)?, SocketType::STREAM, flags, None)?;
+    let_nobody_in(&twin)?;
     for (level, name) in KEPT_OPTIONS {
         if let Ok(value) = option::<libc::c_int>(socket, level, name) {
-            set_option(&twin, level, name, value);
+            // An option that cannot be set stays as it is.
+            let _ = set(&twin, level, name, &value);
         }
     }
     Ok(twin)
+}
+
+/// Has a socket drop whatever would begin a connection to it, for good. A process could listen with a socket whose connection has
+/// failed, on the host's own addresses.
+fn let_nobody_in(socket: &OwnedFd) -> io::Result<()> {
+    // The program sees a segment from its head on. Of all that arrives, only the first of a connection from outside neither
+    // acknowledges nor resets anything.
+    let flags_of_segment = 13;
+    let (reset, acknowledges) = (0x04, 0x10);
+    let step = |code: u32, jf: u8, k: u32| -> io::Result<libc::sock_filter> {
+        Ok(libc::sock_filter { code: u16::try_from(code).map_err(io::Error::other)?, jt: 0, jf, k })
+    };
+    let mut program = [
+        step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, flags_of_segment)?,
+        step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 1, reset | acknowledges)?,
+        step(libc::BPF_RET | libc::BPF_K, 0, u32::MAX)?,
+        step(libc::BPF_RET | libc::BPF_K, 0, 0)?,
+    ];
+    let length = libc::c_ushort::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    set(socket, libc::SOL_SOCKET, libc::SO_LOCK_FILTER, &1_i32)
 }
 
 /// Whether a socket blocks.
@@ -151,15 +176,44 @@ fn option<T: Default>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_
     if code == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
-fn set_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
-    let Ok(length) = libc::socklen_t::try_from(size_of_val(&value)) else { return };
-    // SAFETY: the value has the length that is given and outlives the call. An option that cannot be set stays as it is.
-    unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
+fn set<T>(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    // SAFETY: the value is of the kind that the option takes, has the length that is given, and outlives the call, as what it
+    // points to does.
+    let code = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length) };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A twin can connect and exchange; when it listens, nobody gets in.
+    #[test]
+    fn one_way() {
+        use std::io::{Read as _, Write as _};
+        use std::os::fd::AsFd as _;
+        use std::time::Duration;
+
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let of_server = server.local_addr().unwrap();
+        let model = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::from(twin(model.as_fd()).unwrap());
+        let address = rustix::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, of_server.port());
+        let _ = rustix::net::connect(&stream, &address);
+        stream.set_nonblocking(false).unwrap();
+        let (mut other, _) = server.accept().unwrap();
+        (&stream).write_all(b"hello").unwrap();
+        other.read_exact(&mut [0; 5]).unwrap();
+
+        let listening = twin(model.as_fd()).unwrap();
+        rustix::net::bind(&listening, &rustix::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+        rustix::net::listen(&listening, 1).unwrap();
+        let listening = std::net::TcpListener::from(listening);
+        let visitor =
+            std::net::TcpStream::connect_timeout(&listening.local_addr().unwrap(), Duration::from_millis(200));
+        assert_eq!(visitor.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 
     /// Addresses as the kernel takes them; what is too short says nothing.
     #[test]
