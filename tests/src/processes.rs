@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -63,26 +64,45 @@ impl Process {
     /// Waits until it has ended.
     #[track_caller]
     pub fn wait_for_end(self) {
-        let Some(pid) = Pid::from_raw(self.0) else { return };
-        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else { return };
-        let limit = Timespec::try_from(PATIENCE).expect("the patience of a test fits in a timespec");
-        let mut waiting = [PollFd::new(&descriptor, PollFlags::IN)];
-        let ended = poll(&mut waiting, Some(&limit)).expect("a process descriptor can be polled");
-        assert!(ended > 0, "process {} still runs: {}", self.0, self.command_line());
+        assert!(self.ends_within(PATIENCE), "process {} still runs: {}", self.0, self.command_line());
     }
+
+    /// Waits until it has ended, for so long. Whether it has.
+    pub fn ends_within(self, patience: Duration) -> bool {
+        let Some(pid) = Pid::from_raw(self.0) else { return true };
+        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
+        let limit = Timespec::try_from(patience).expect("the patience of a test fits in a timespec");
+        let mut waiting = [PollFd::new(&descriptor, PollFlags::IN)];
+        poll(&mut waiting, Some(&limit)).expect("a process descriptor can be polled") > 0
+    }
+
+    /// Every running process of the cell that it is in, itself included: those that share its own world of process ids.
+    #[track_caller]
+    pub fn cell(self) -> Vec<Self> {
+        let world = |process: &str| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+        let Some(own) = world(&self.0.to_string()) else { return Vec::new() };
+        assert_ne!(Some(&own), world("self").as_ref(), "process {} is in no cell", self.0);
+        let mut found = all_processes();
+        found.retain(|process| world(&process.0.to_string()).as_ref() == Some(&own) && process.is_running());
+        found
+    }
+}
+
+/// Every process of this machine, also those that have ended and that nobody has waited for, in the order of their ids.
+fn all_processes() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").expect("this machine has /proc").flatten();
+    let mut all: Vec<Process> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Process)).collect();
+    all.sort_unstable();
+    all
 }
 
 /// Every running process, this one aside, whose command line, executable, working folder or environment mentions `folder`.
 pub fn processes_mentioning(folder: &Path) -> Vec<Process> {
     let needle = folder.as_os_str().as_bytes();
-    let mut found: Vec<Process> = fs::read_dir("/proc")
-        .expect("this machine has /proc")
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Process))
-        .filter(|process| process.0.unsigned_abs() != std::process::id())
-        .filter(|process| process.is_running() && mentions(*process, needle))
-        .collect();
-    found.sort_unstable();
+    let mut found = all_processes();
+    found.retain(|process| process.0.unsigned_abs() != std::process::id());
+    found.retain(|process| process.is_running() && mentions(*process, needle));
     found
 }
 

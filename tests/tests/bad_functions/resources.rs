@@ -1,0 +1,71 @@
+//! Functions that take all there is: of the log, of descriptors, of `/tmp`, of memory, of the processors.
+
+use ship_tests::TestEnv;
+
+use crate::site::{Bad, Kind, QUICK, Site, code, platform};
+
+/// A function that prints 64 MiB without an end of a line is answered, and the host does not keep what it printed.
+pub(crate) fn floods(bad: Bad<'_>) {
+    for _ in 0..3 {
+        assert_eq!(bad.ask_beside_the_neighbour(Kind::Bad, "flood").success().text(), "flooded\n");
+    }
+    let resident = bad.site.host.process().resident_bytes();
+    assert!(resident < 160 << 20, "the host has {} MiB after {:?}", resident >> 20, bad.language);
+    bad.is_served(Kind::Bad);
+}
+
+/// A function that opens every descriptor gets as many as it may have, and the next request is served without another.
+pub(crate) fn opens_every_descriptor(bad: Bad<'_>) {
+    let opened = bad.ask_beside_the_neighbour(Kind::Bad, "descriptors").success().text();
+    let opened: usize = opened.trim().parse().expect("a number");
+    assert!((150..256).contains(&opened), "{:?} opened {opened}", bad.language);
+    bad.is_served(Kind::Bad);
+    // All others in the story begin anew.
+    let _ = bad.ask(Kind::Bad, "exit");
+}
+
+/// A function that fills `/tmp` hears that it is full, and the next instance has an empty one.
+pub(crate) fn fills_temporary_files(bad: Bad<'_>) {
+    for _ in 0..2 {
+        let filled = bad.ask_beside_the_neighbour(Kind::Bad, "tmp").success().text();
+        let filled: usize = filled.trim().parse().expect("a number");
+        assert!((15..=16).contains(&filled), "{:?} wrote {filled} MiB", bad.language);
+        bad.is_served(Kind::Bad);
+        assert_eq!(bad.ask(Kind::Bad, "exit").status, 500);
+    }
+}
+
+/// A function that takes memory without end is ended when it has all that it may have, with a code of its own.
+pub(crate) fn takes_all_memory(bad: Bad<'_>) {
+    let answer = bad.ask_for_its_end(Kind::Bad, "memory");
+    assert_eq!(code(&answer), platform(500, "FUNCTION_OUT_OF_MEMORY"), "{:?}", bad.language);
+}
+
+/// A function that spins on all processors until its time is over.
+pub(crate) fn spins(bad: Bad<'_>) {
+    let answer = bad.ask_for_its_end(Kind::Hasty, "spin");
+    assert_eq!(code(&answer), platform(504, "FUNCTION_INVOCATION_TIMEOUT"), "{:?}", bad.language);
+}
+
+#[test]
+fn flood() {
+    let environment = TestEnv::new();
+    let site = Site::deploy(&environment, &QUICK, &[Kind::Bad]);
+    site.each().for_each(floods);
+}
+
+#[test]
+fn take_files() {
+    let environment = TestEnv::new();
+    let site = Site::deploy(&environment, &QUICK, &[Kind::Bad]);
+    site.each().for_each(opens_every_descriptor);
+    site.each().for_each(fills_temporary_files);
+}
+
+#[test]
+fn take_memory_and_processors() {
+    let environment = TestEnv::new();
+    let site = Site::deploy(&environment, &QUICK, &[Kind::Bad, Kind::Hasty]);
+    site.each().for_each(takes_all_memory);
+    site.each().for_each(spins);
+}
