@@ -6,8 +6,7 @@ use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, exit};
+use std::process::exit;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -25,6 +24,8 @@ static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 static FILES: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 unsafe extern "C" {
+    fn fork() -> c_int;
+    fn setsid() -> c_int;
     fn signal(signal: c_int, handler: usize) -> usize;
     fn kill(process: c_int, signal: c_int) -> c_int;
 }
@@ -42,15 +43,25 @@ extern "C" fn start() {
     }
 }
 
-/// Runs a line of the shell in a session of its own.
-fn run(line: &str) -> io::Result<()> {
-    unsafe extern "C" {
-        fn setsid() -> c_int;
+/// Forks twice, and has the second child do something in a session of its own.
+fn fork_twice(act: fn()) {
+    // SAFETY: the children use nothing that another thread may hold.
+    unsafe {
+        if fork() == 0 {
+            setsid();
+            if fork() == 0 {
+                act();
+            }
+            exit(0);
+        }
     }
-    let mut command = Command::new("/bin/sh");
-    // SAFETY: the call touches nothing but the new process.
-    unsafe { command.pre_exec(|| { setsid(); Ok(()) }) };
-    command.args(["-c", line]).spawn().map(drop)
+}
+
+fn speak() {
+    loop {
+        let _ = io::stdout().write_all(b"still here\n");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn never<T>() -> T {
@@ -100,13 +111,25 @@ fn misbehave(what: &str, parameter: &str) -> io::Result<String> {
             unsafe { std::ptr::null_mut::<u8>().write_volatile(1) };
             never()
         }
-        "daemon" => run("(sleep 1000 &)").and_then(|()| behaved()),
-        "outlive" => run("(while :; do echo still here; sleep 0.01; done &)").map(|()| never()),
-        "fork" => run("while :; do sleep 1000 & done").map(|()| never()),
+        "daemon" => {
+            fork_twice(never);
+            behaved()
+        }
+        "outlive" => {
+            fork_twice(speak);
+            never()
+        }
+        "fork" => loop {
+            // SAFETY: as above.
+            if unsafe { fork() } == 0 {
+                never()
+            }
+        },
         "ignore" => {
             // SAFETY: to ignore a signal is always possible.
             unsafe { signal(SIGTERM, IGNORED) };
-            run("trap '' TERM; (sleep 1000 &)").and_then(|()| behaved())
+            fork_twice(never);
+            behaved()
         }
         "flood" => {
             for _ in 0..64 {
