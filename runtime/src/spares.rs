@@ -106,6 +106,7 @@ impl Spares {
                 artifacts: self.folder.path().to_owned(),
                 caches: self.folder.path().to_owned(),
                 visible: Vec::new(),
+                prelude: None,
                 boot: None,
             };
             let Err(error) = self.make(&alone(Isolation::Sandbox)).await else { return Ok(Isolation::Sandbox) };

@@ -18,7 +18,7 @@ use crate::limits::CACHE_PAUSE;
 use crate::linux::cell::{Cell, Ending};
 use crate::linux::nursery::{
     Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
-    LISTEN_FD, Recipe,
+    LISTEN_FD, PRELUDES_ROOT, Recipe,
 };
 use crate::network::{CellConnections, Policy};
 use crate::output::Output;
@@ -102,20 +102,24 @@ fn recipe(
     isolation: Isolation,
     command: &Command,
 ) -> Result<Recipe, SpawnError> {
-    let mut visible = command.visible.clone();
-    let boot = match prelude::of(spec.function.runtime) {
-        Some(prelude) if prelude::needs_fresh_process(spec.function.runtime, &spec.env).is_none() => {
-            let file = surroundings.spares.prelude(prelude)?;
-            let file_argument = file.to_string_lossy().into_owned();
-            visible.push(file);
-            let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
-            Some(Boot { program: command.program.clone(), arguments: flags.chain([file_argument]).collect() })
+    let runtime = spec.function.runtime;
+    let prelude = prelude::of(runtime).filter(|_| prelude::needs_fresh_process(runtime, &spec.env).is_none());
+    let file = prelude.map(|prelude| surroundings.spares.prelude(prelude)).transpose()?;
+    let boot = prelude.zip(file.as_deref()).map(|(prelude, file)| {
+        let seen = match isolation {
+            Isolation::Sandbox => Path::new(PRELUDES_ROOT).join(prelude.file),
+            Isolation::Process => file.to_owned(),
+        };
+        let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
+        Boot {
+            program: command.program.clone(),
+            arguments: flags.chain([seen.to_string_lossy().into_owned()]).collect(),
         }
-        _ => None,
-    };
+    });
     let artifacts = spec.root.parent().unwrap_or(&spec.root).to_owned();
     let caches = surroundings.caches.folder().to_owned();
-    Ok(Recipe { isolation, network: cell_network(spec, surroundings), artifacts, caches, visible, boot })
+    let (network, visible) = (cell_network(spec, surroundings), command.visible.clone());
+    Ok(Recipe { isolation, network, artifacts, caches, visible, prelude: file, boot })
 }
 
 /// Whose network the function sees.

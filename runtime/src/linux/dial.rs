@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::io::unix::AsyncFd;
 
@@ -15,6 +16,9 @@ use super::watch::watch_for_room;
 
 /// The number of a network's cookie among the options of a socket (`SO_NETNS_COOKIE`, since Linux 5.14).
 const NETWORK_COOKIE: libc::c_int = 71;
+
+/// A handle of a place, which reads and writes nothing there.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// Options that a connection keeps, if they were set before it was made.
 const KEPT_OPTIONS: [(libc::c_int, libc::c_int); 4] = [
@@ -119,7 +123,7 @@ fn let_nobody_in(socket: &OwnedFd) -> io::Result<()> {
 
 /// Whether a socket blocks.
 pub(crate) fn is_blocking(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(!rustix::fs::fcntl_getfl(socket)?.contains(rustix::fs::OFlags::NONBLOCK))
+    Ok(!rustix::fs::fcntl_getfl(socket)?.contains(OFlags::NONBLOCK))
 }
 
 /// Has a socket block, or not.
@@ -144,18 +148,29 @@ pub(crate) fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> 
 
 /// Connects a socket to a path as the thread `thread` sees it.
 pub(crate) fn connect_to_path(socket: BorrowedFd<'_>, path: &[u8], thread: u32) -> io::Result<()> {
-    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+    let file = match own_descriptor(path) {
+        // The kernel would show this process's own, and only by a link of the kind that is not followed elsewhere.
+        Some(number) => rustix::fs::openat(CWD, format!("/proc/{thread}/fd/{number}"), PLACE, Mode::empty())?,
+        None => open_as_seen(path, thread)?,
+    };
+    let leads_there = rustix::net::SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    Ok(rustix::net::connect(socket, &leads_there)?)
+}
 
+/// The place that a path leads to for a thread, which is never outside of its cell.
+fn open_as_seen(path: &[u8], thread: u32) -> io::Result<OwnedFd> {
     let (start, below) = match path.strip_prefix(b"/") {
         Some(below) => ("root", below),
         None => ("cwd", path),
     };
-    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let base = rustix::fs::openat(CWD, format!("/proc/{thread}/{start}"), folder, Mode::empty())?;
+    let base = rustix::fs::openat(CWD, format!("/proc/{thread}/{start}"), PLACE | OFlags::DIRECTORY, Mode::empty())?;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let file = rustix::fs::openat2(&base, below, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), inside)?;
-    let leads_there = rustix::net::SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    Ok(rustix::net::connect(socket, &leads_there)?)
+    Ok(rustix::fs::openat2(&base, below, PLACE, Mode::empty(), inside)?)
+}
+
+/// The number in `/proc/self/fd/N`, by which programs reach a socket whose path is too long, or gone.
+fn own_descriptor(path: &[u8]) -> Option<u32> {
+    std::str::from_utf8(path.strip_prefix(b"/proc/self/fd/")?).ok()?.parse().ok()
 }
 
 /// Waits until a connection that was begun is there, or has failed.
@@ -213,6 +228,15 @@ mod tests {
         let visitor =
             std::net::TcpStream::connect_timeout(&listening.local_addr().unwrap(), Duration::from_millis(200));
         assert_eq!(visitor.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// Only the form that names a descriptor of the process itself does.
+    #[test]
+    fn own_descriptors() {
+        let found =
+            ["/proc/self/fd/12", "/proc/self/fd/", "/proc/self/fd/1/x", "/proc/1/fd/12", "/proc/self/fd/-1", "/tmp/12"]
+                .map(|path| own_descriptor(path.as_bytes()));
+        assert_eq!(found, [Some(12), None, None, None, None, None]);
     }
 
     /// Addresses as the kernel takes them; what is too short says nothing.

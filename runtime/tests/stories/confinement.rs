@@ -76,8 +76,11 @@ async fn what_is_seen() {
     assert_eq!(look("/var").await, "task tmp");
     assert_eq!(look("/var/task").await, "bootstrap");
     assert!(look("/").await.split(' ').all(|name| {
-        ["bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "tmp", "usr", "var", ".ship"]
-            .contains(&name)
+        [
+            "bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "tmp", "usr", "var",
+            ".ship", ".empty",
+        ]
+        .contains(&name)
     }));
     for hidden in ["/.ship", "/.ship/functions", "/.ship/functions/neighbour", "/root", "/home", "/sys", "/etc/shadow"]
     {

@@ -151,7 +151,9 @@ fn close_paths(recipe: &Recipe) -> Result<(), Trouble> {
         let reading = AccessFs::from_read(LANDLOCK);
         let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
         let folders = READABLE.iter().map(PathBuf::from).chain(recipe.visible.iter().cloned());
-        let folders = folders.chain((recipe.isolation == Isolation::Process).then(|| recipe.artifacts.clone()));
+        let folders = folders
+            .chain(recipe.prelude.clone())
+            .chain((recipe.isolation == Isolation::Process).then(|| recipe.artifacts.clone()));
         let readable = folders.map(|path| (path, reading));
         let writable = WRITABLE.iter().map(|path| (path.into(), AccessFs::from_all(LANDLOCK)));
         let devices = WRITABLE_DEVICES.iter().map(|path| (path.into(), device));

@@ -30,7 +30,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 pub use order::Isolation;
 pub(crate) use order::{Assignment, Boot, CellNetwork, CodeCache, Command, Document, Order, Recipe, Report};
-pub(crate) use world::{CACHE_ROOT, FRESH_CACHE_ROOT, FUNCTION_ROOT};
+pub(crate) use world::{CACHE_ROOT, FRESH_CACHE_ROOT, FUNCTION_ROOT, PRELUDES_ROOT};
 
 /// The descriptor on which a function finds its listening socket. `SHIP_LISTEN_FD` tells it so.
 pub(crate) const LISTEN_FD: i32 = 3;

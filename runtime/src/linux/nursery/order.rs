@@ -45,6 +45,8 @@ pub(crate) struct Recipe {
     pub(crate) caches: PathBuf,
     /// Files and folders that can be seen beside the system's: those of an interpreter.
     pub(crate) visible: Vec<PathBuf>,
+    /// The file that is run while the cell waits, if there is one.
+    pub(crate) prelude: Option<PathBuf>,
     /// What runs in the cell while it waits; the function's own program is started when it is known, if there is none.
     pub(crate) boot: Option<Boot>,
 }

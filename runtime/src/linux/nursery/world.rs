@@ -28,6 +28,9 @@ const USUAL_TMP_MB: u32 = 256;
 /// Where layers are seen: links in a function's folder lead to its neighbours.
 const LAYERS_ROOT: &str = "/var";
 
+/// Where the program is seen that waits in a cell.
+pub(crate) const PRELUDES_ROOT: &str = "/var/ship";
+
 /// Where a cache of code is seen.
 pub(crate) const CACHE_ROOT: &str = "/var/code";
 
@@ -38,7 +41,7 @@ pub(crate) const FRESH_CACHE_ROOT: &str = "/tmp/code";
 const COVERED: &str = ".ship";
 
 /// The folder that it is covered with.
-const EMPTY: &str = "/run";
+const EMPTY: &str = "/.empty";
 
 /// The system's programs and libraries.
 const SYSTEM: [&str; 6] = ["usr", "bin", "sbin", "lib", "lib32", "lib64"];
@@ -160,7 +163,7 @@ impl World {
             let flags = MountFlags::NOSUID | MountFlags::NODEV;
             rustix::mount::mount_remount("/tmp", flags, size.as_c_str()).while_trying("size /tmp")?;
         }
-        // An empty folder that nobody can write to.
+        // An empty folder that nobody can look into.
         rustix::mount::mount_bind(EMPTY, Path::new("/").join(COVERED)).while_trying("cover the host's folders")
     }
 
@@ -214,6 +217,11 @@ fn pieces(recipe: &Recipe) -> Result<Vec<Piece>, Trouble> {
     }
     let functions = Path::new(COVERED).join("functions");
     pieces.push(Piece::take(&recipe.artifacts, functions, read_only)?);
+    if let Some(prelude) = &recipe.prelude {
+        let name = prelude.file_name().ok_or_else(|| outside(prelude)).while_trying("find a prelude")?;
+        let place = Path::new(PRELUDES_ROOT.trim_start_matches('/')).join(name);
+        pieces.push(Piece::take(prelude, place, read_only)?);
+    }
     // What is filled is written to; what is used is protected where it is shown.
     let caches = Path::new(COVERED).join("caches");
     pieces.push(Piece::take(&recipe.caches, caches, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC)?);
@@ -257,6 +265,7 @@ fn furnish(network: CellNetwork) -> Result<(), Trouble> {
     for folder in ["etc", "dev/shm", "proc", "run", "tmp", "var"] {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(folder).while_trying("make a folder")?;
     }
+    fs::DirBuilder::new().mode(0o000).create(EMPTY.trim_start_matches('/')).while_trying("make a folder")?;
     for (file, text) in FILES {
         fs::write(file, text).while_trying("write a setting")?;
     }
