@@ -8,6 +8,8 @@ use regex::{Captures, Regex};
 /// Patterns whose matches say nothing about the behaviour, and what stands for them.
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
+        // What the machine allows.
+        (r"(?m)^keeps     .*$", "keeps     [ISOLATION]"),
         (r"(localhost|127\.0\.0\.1):\d+", "$1:[PORT]"),
         (r"sha256:[0-9a-f]{64}", "sha256:[DIGEST]"),
         (r"\b[0-9a-f]{64}\b", "[HEX]"),

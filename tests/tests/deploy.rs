@@ -239,6 +239,7 @@ fn embedded_host_starts_once() {
     sites     http://127.0.0.1:[PORT]  (http://<project>.localhost:[PORT])
     control   http://127.0.0.1:[PORT]
     data      [ENV]/ship/host
+    keeps     [ISOLATION]
     holds     2 projects, 2 deployments
     running   0 function instances
     ----- stderr -----
