@@ -301,6 +301,41 @@ fn what_goes_wrong_when_it_runs() {
     );
 }
 
+/// What a function is compiled to is kept once it was seen to start, and the next instance has it, where it cannot write.
+#[test]
+fn compiled_code_is_kept() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/code.ts",
+        "import { readdirSync, writeFileSync } from 'node:fs';\n\
+         const attempt = (work: () => unknown) => { try { return String(work()); } catch (error) { return (error as any).code; } };\n\
+         export function GET(): Response {\n\
+         \tconst seen = [attempt(() => readdirSync('/var/code').length > 0), attempt(() => writeFileSync('/var/code/x', 'x'))];\n\
+         \treturn Response.json(seen);\n\
+         }\n",
+    );
+    let mut host = TestHost::start(&environment);
+    let url = format!("{}/api/code", deployed(&host, &project));
+    assert_eq!(http::get(&url).success().json(), serde_json::json!(["ENOENT", "ENOENT"]));
+    let status = host.ship(["host", "status", "--json"]).run().success().json();
+    let kept = std::path::Path::new(status["data"].as_str().expect("a host has a folder")).join("run/code");
+    let is_kept = || {
+        let names = std::fs::read_dir(&kept)
+            .expect("the folder is there")
+            .map(|entry| entry.expect("it can be read").file_name());
+        names.filter(|name| !name.to_string_lossy().starts_with("making-")).count() == 1
+    };
+    let began = std::time::Instant::now();
+    while !is_kept() {
+        assert!(began.elapsed().as_secs() < 60, "it is never kept");
+        std::thread::yield_now();
+    }
+    host.ask_to_end();
+    let _ = host.ended();
+    host.start_again();
+    assert_eq!(http::get(&url).success().json(), serde_json::json!(["true", "EROFS"]));
+}
+
 /// Work that outlives its response is done before an instance that was asked to stop is gone, also where it takes longer than what
 /// a program without such work is given to end.
 #[test]
