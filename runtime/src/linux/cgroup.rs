@@ -136,8 +136,10 @@ impl CellGroups {
                 quota.map_or(Ok(()), |quota| self.set("cpu.max", &format!("{quota} {CPU_PERIOD_MICROS}")))
             }
             ControlGroupVersion::One => {
-                self.set("memory.limit_in_bytes", &memory)?;
+                // The first may never be above the second, so whichever way they go, one of them goes ahead.
+                let is_lower = self.set("memory.limit_in_bytes", &memory);
                 self.set_if_there("memory.memsw.limit_in_bytes", &memory)?;
+                is_lower.or_else(|_| self.set("memory.limit_in_bytes", &memory))?;
                 self.set("pids.max", &processes)?;
                 quota.map_or(Ok(()), |quota| {
                     self.set("cpu.cfs_period_us", &CPU_PERIOD_MICROS.to_string())?;

@@ -28,6 +28,14 @@ async fn memory() {
     assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
 }
 
+/// More memory than usual is as well as less.
+#[tokio::test]
+async fn much_memory() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.memory_mb = 2048);
+    assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
+}
+
 /// Children are counted, and none of them is left when the instance is gone.
 #[tokio::test]
 async fn processes() {
