@@ -20,12 +20,7 @@ impl ApiError {
 
     /// What only the host's own log says in full.
     fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            chain = format!("{chain}: {cause}");
-            source = cause.source();
-        }
+        let chain = with_causes(error);
         tracing::error!(error = chain, "a control request failed");
         ErrorDetail::new(ErrorCode::Internal, "the host could not do this").with_hint("the host's log says why").into()
     }
@@ -36,12 +31,18 @@ impl ApiError {
             InvokeError::Failed(failure) => Some(failure),
             _ => None,
         };
-        let cause = failure.map_or_else(|| error.source.to_string(), ToString::to_string);
+        let cause = failure.map_or_else(|| error.source.to_string(), |failure| with_causes(failure.as_ref()));
         let message = format!("{error}: {cause}");
         let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message).with_hint(hint);
         detail.output = failure.map(|failure| failure.output.clone()).unwrap_or_default();
         detail.into()
     }
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl From<ErrorDetail> for ApiError {
