@@ -19,7 +19,10 @@ const MOST_AT_ONCE: usize = 64;
 /// How long an answer may take: longer than a resolver waits before it asks again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The longest message over UDP, in bytes.
+/// The longest question over UDP that is heard, in bytes: many times what a name takes.
+const MOST_QUESTION_BYTES: usize = 2048;
+
+/// The longest answer over UDP, in bytes.
 const MOST_BYTES: usize = 65_535;
 
 /// Answers the questions of one cell.
@@ -41,7 +44,7 @@ impl NameService {
     /// Answers until it is dropped.
     pub(super) async fn serve(&self) -> Infallible {
         let mut under_way = JoinSet::new();
-        let mut buffer = vec![0; MOST_BYTES];
+        let mut buffer = vec![0; MOST_QUESTION_BYTES];
         loop {
             tokio::select! {
                 question = self.datagrams.recv_from(&mut buffer) => {
