@@ -137,15 +137,19 @@ impl Spares {
         Ok(path)
     }
 
+    /// A process of a kind, if one waits. There will be one the next time.
+    pub(crate) fn take_ready(self: &Arc<Self>, recipe: &Recipe) -> Option<Spare> {
+        let taken = self.shelves().entry(recipe.clone()).or_insert_with(Shelf::new).take();
+        self.fill(recipe);
+        taken
+    }
+
     /// A process of a kind: one that waits, or else one that is made now.
     pub(crate) async fn take(self: &Arc<Self>, recipe: &Recipe) -> Result<Spare, SpawnError> {
-        let taken = self.shelves().entry(recipe.clone()).or_insert_with(Shelf::new).take();
-        let spare = match taken {
+        match self.take_ready(recipe) {
             Some(spare) => Ok(spare),
             None => self.make(recipe).await,
-        };
-        self.fill(recipe);
-        spare
+        }
     }
 
     /// Ends those that wait, and makes no more. Returns when they are gone.

@@ -58,7 +58,7 @@ pub(crate) async fn start(
     let cache = cache_name.as_deref().and_then(|name| surroundings.caches.find(name));
     let cache_to_make = if cache.is_some() { None } else { cache_name };
     let assignment = assignment(spec, isolation, command, cache.map(CodeCache::Made))?;
-    let Spare { cell, connections, .. } = surroundings.spares.take(&recipe).await?;
+    let Spare { cell, connections, .. } = spare_for(surroundings, recipe).await?;
     let Cell { warden, address, stdout, stderr, network: _ } = cell;
     if let Some(connections) = &connections {
         connections.belong_to(spec.function.limits.network, policy(surroundings), journal.clone());
@@ -76,6 +76,18 @@ pub(crate) async fn start(
         });
     }
     Ok(Child { instance, journal, connections })
+}
+
+/// A process for a function. Where none waits that has its interpreter's start behind it, one that starts the interpreter for this
+/// function alone is there sooner than one that first prepares for any.
+async fn spare_for(surroundings: &Surroundings, recipe: Recipe) -> Result<Spare, SpawnError> {
+    if recipe.boot.is_some() {
+        if let Some(spare) = surroundings.spares.take_ready(&recipe) {
+            return Ok(spare);
+        }
+        return surroundings.spares.take(&Recipe { prelude: None, boot: None, ..recipe }).await;
+    }
+    surroundings.spares.take(&recipe).await
 }
 
 /// What runs an artifact here. Asking an interpreter where it is takes time, once.
