@@ -64,7 +64,9 @@ impl Policy {
             NetworkAccess::All => Verdict::Outside,
             NetworkAccess::Public if is_named() => Verdict::Outside,
             NetworkAccess::Public | NetworkAccess::None if is_loopback => Verdict::Inside,
-            NetworkAccess::Public if is_public_address(ip) && !is_own(address) => Verdict::Outside,
+            NetworkAccess::Public if is_public_address(ip) && !is_own(SocketAddr::new(ip, address.port())) => {
+                Verdict::Outside
+            }
             NetworkAccess::Public | NetworkAccess::None => Verdict::Refused,
         }
     }
@@ -141,6 +143,8 @@ impl CellConnections {
                         }
                         Err(error) => self.questions.conclude(&call, Err(errno_of(&error))),
                     }
+                    // Others get their turn even if the function does nothing but connect.
+                    tokio::task::yield_now().await;
                 }
                 Some(finished) = under_way.join_next() => {
                     let Ok((call, attempt, result)) = finished else { continue };
@@ -317,6 +321,7 @@ mod tests {
             ("1.1.1.1:443", Verdict::Outside, Verdict::Refused),
             ("[2606:4700::1111]:443", Verdict::Outside, Verdict::Refused),
             ("93.184.216.99:80", Verdict::Refused, Verdict::Refused),
+            ("[64:ff9b::5db8:d863]:80", Verdict::Refused, Verdict::Refused),
             ("169.254.169.254:80", Verdict::Refused, Verdict::Refused),
             ("[::ffff:169.254.169.254]:80", Verdict::Refused, Verdict::Refused),
             ("10.0.0.1:80", Verdict::Refused, Verdict::Refused),
