@@ -1,24 +1,33 @@
 //! What an interpreter compiles a function to, kept so that its further instances need not.
 //!
-//! It is made by a process of the function itself, once it was seen to start, in a cell like any other and in a folder of its own; so it is
-//! as little to be trusted as the function, and no other function, and no other project with the same function, gets it. It is
-//! no part of the artifact, because it depends on the interpreter.
+//! It is made by a process of the function itself, once it was seen to start, in a cell like any other; the host copies it when
+//! nobody is left who could change it. So it is as little to be trusted as the function, and no other function, and no other
+//! project with the same function, gets it. It is no part of the artifact, because it depends on the interpreter.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use ship_core::{DigestHasher, FunctionRuntime};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::interpreter::Command;
+use crate::linux::tree::{self, Room};
 use crate::spec::FunctionSpec;
 
 /// The largest cache, in bytes. Code is about as large as its source.
 const MOST_BYTES: u64 = 128 * 1024 * 1024;
+
+/// The most files and folders of a cache.
+const MOST_FILES: u32 = 10_000;
+
+/// How much all caches of a host may be, in bytes. Those go first that were not used for the longest.
+const MOST_BYTES_OF_ALL: u64 = 1024 * 1024 * 1024;
 
 /// The name of what is being made begins so.
 const UNFINISHED: &str = "making-";
@@ -27,6 +36,7 @@ const UNFINISHED: &str = "making-";
 #[derive(Debug)]
 pub(crate) struct CodeCaches {
     folder: PathBuf,
+    most_bytes: u64,
     /// What was tried since the host started, so that none is tried again and again.
     tried: Mutex<HashSet<String>>,
     /// One is made at a time, so that visitors keep the other processors.
@@ -42,7 +52,7 @@ impl CodeCaches {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
-        Ok(Self { folder, tried: Mutex::default(), turn: Semaphore::new(1) })
+        Ok(Self { folder, most_bytes: MOST_BYTES_OF_ALL, tried: Mutex::default(), turn: Semaphore::new(1) })
     }
 
     /// The folder of all caches.
@@ -65,69 +75,89 @@ impl CodeCaches {
         Some(hasher.finish().to_hex())
     }
 
-    /// The cache of this name, if there is one.
+    /// The cache of this name, if there is one. It may be gone when it is looked into.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
-        Some(self.folder.join(name)).filter(|path| path.is_dir())
+        let path = self.folder.join(name);
+        let cache = fs::File::open(&path).ok()?;
+        // Its folder says when it was last used.
+        let _ = cache.set_modified(SystemTime::now());
+        Some(path)
     }
 
     /// Waits for a turn to make a cache; `None` if that was tried before.
     pub(crate) async fn begin(&self, name: &str) -> Option<Unfinished<'_>> {
-        if !self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned()) {
+        if !self.tried().insert(name.to_owned()) {
             return None;
         }
         let turn = self.turn.acquire().await.ok()?;
-        let folder = self.folder.join(format!("{UNFINISHED}{name}"));
-        fs::create_dir(&folder).ok()?;
-        // Its process is another user.
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).ok()?;
-        Some(Unfinished { folder, place: self.folder.join(name), _turn: turn })
+        Some(Unfinished { caches: self, name: name.to_owned(), _turn: turn })
+    }
+
+    fn tried(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A cache that is being made. Dropping it removes it.
+/// The turn of a cache that is being made.
 pub(crate) struct Unfinished<'a> {
-    folder: PathBuf,
-    place: PathBuf,
-    _turn: tokio::sync::SemaphorePermit<'a>,
+    caches: &'a CodeCaches,
+    name: String,
+    _turn: SemaphorePermit<'a>,
 }
 
 impl Unfinished<'_> {
-    /// Where it is made.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Keeps it, if there is something in it and not too much.
-    pub(crate) fn keep(self) -> io::Result<()> {
-        let bytes = size(&self.folder)?;
-        if bytes == 0 || bytes > MOST_BYTES {
-            return Ok(());
+    /// Keeps a copy of what a function has left in a folder, if there is something in it, not too much, and nothing but files and
+    /// folders. An error says why it is not kept.
+    pub(crate) async fn keep(self, filled: OwnedFd) -> io::Result<()> {
+        let unfinished = self.caches.folder.join(format!("{UNFINISHED}{}", self.name));
+        let (place, most_bytes) = (self.caches.folder.join(&self.name), self.caches.most_bytes);
+        let kept = tokio::task::spawn_blocking(move || {
+            let kept = put(&filled, &unfinished, &place)
+                .and_then(|()| make_room(place.parent().unwrap_or(&place), most_bytes));
+            // Once it has its place, it is not there any more.
+            let _ = fs::remove_dir_all(unfinished);
+            kept
+        });
+        for removed in kept.await?? {
+            self.caches.tried().remove(&removed);
         }
-        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o755))?;
-        fs::rename(&self.folder, &self.place)
+        Ok(())
     }
 }
 
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        // Once it is kept, it is not there any more.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+/// Puts a copy of what a function has left in its place, if it has left anything.
+fn put(filled: &OwnedFd, unfinished: &Path, place: &Path) -> io::Result<()> {
+    let room = tree::copy(filled.as_fd(), unfinished, Room { bytes: MOST_BYTES, files: MOST_FILES })?;
+    if room.bytes == MOST_BYTES { Ok(()) } else { fs::rename(unfinished, place) }
 }
 
-/// The bytes of all files below a folder. What is neither file nor folder has no place in a cache.
+/// Removes what was not used for the longest, as long as there is too much, and gives its names.
+fn make_room(folder: &Path, most_bytes: u64) -> io::Result<Vec<String>> {
+    let mut caches = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        caches.push((entry.metadata()?.modified()?, size(&entry.path())?, entry));
+    }
+    caches.sort_unstable_by_key(|(used, ..)| *used);
+    let mut bytes: u64 = caches.iter().map(|(_, bytes, _)| bytes).sum();
+    let mut removed = Vec::new();
+    for (_, freed, entry) in caches {
+        if bytes <= most_bytes {
+            break;
+        }
+        fs::remove_dir_all(entry.path())?;
+        removed.push(entry.file_name().to_string_lossy().into_owned());
+        bytes -= freed;
+    }
+    Ok(removed)
+}
+
+/// The bytes of all files below a folder.
 fn size(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let kind = entry.file_type()?;
-        bytes += if kind.is_dir() {
-            size(&entry.path())?
-        } else if kind.is_file() {
-            entry.metadata()?.len()
-        } else {
-            return Err(io::Error::other("there is something else than files in a cache"));
-        };
+        bytes += if entry.file_type()?.is_dir() { size(&entry.path())? } else { entry.metadata()?.len() };
     }
     Ok(bytes)
 }
@@ -136,26 +166,54 @@ fn size(folder: &Path) -> io::Result<u64> {
 mod tests {
     use super::*;
 
-    /// A cache is there when it was kept; what is empty, has links, or was not finished is not.
+    /// Keeps what a function has left.
+    async fn keep(caches: &CodeCaches, name: &str, fill: impl Fn(&Path)) -> io::Result<()> {
+        let left = tempfile::tempdir().unwrap();
+        fill(left.path());
+        caches.begin(name).await.unwrap().keep(fs::File::open(left.path()).unwrap().into()).await
+    }
+
+    fn names(caches: &CodeCaches) -> Vec<String> {
+        let entries = fs::read_dir(caches.folder()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// A cache is there when it was kept, and is made once; what is empty or has links is not kept.
     #[tokio::test]
     async fn kept_or_not() {
         let folder = tempfile::tempdir().unwrap();
         let caches = CodeCaches::open(folder.path().join("code")).unwrap();
-        let made = caches.begin("good").await.unwrap();
-        fs::create_dir(made.folder().join("deep")).unwrap();
-        fs::write(made.folder().join("deep/a"), "code").unwrap();
-        made.keep().unwrap();
+        let good = |left: &Path| {
+            fs::create_dir(left.join("deep")).unwrap();
+            fs::write(left.join("deep/a"), "code").unwrap();
+        };
+        keep(&caches, "good", good).await.unwrap();
         assert_eq!(fs::read(caches.find("good").unwrap().join("deep/a")).unwrap(), b"code");
         assert!(caches.begin("good").await.is_none());
+        assert!(caches.find("empty").is_none());
 
-        caches.begin("empty").await.unwrap().keep().unwrap();
-        let linked = caches.begin("linked").await.unwrap();
-        std::os::unix::fs::symlink("/etc/passwd", linked.folder().join("a")).unwrap();
-        assert!(linked.keep().is_err());
-        drop(caches.begin("dropped").await.unwrap());
-        fs::create_dir(folder.path().join("code/making-before")).unwrap();
-        let caches = CodeCaches::open(folder.path().join("code")).unwrap();
-        let names: Vec<_> = fs::read_dir(caches.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(names, ["good"]);
+        keep(&caches, "empty", |_| {}).await.unwrap();
+        let linked = |left: &Path| std::os::unix::fs::symlink("/etc/passwd", left.join("a")).unwrap();
+        assert!(keep(&caches, "linked", linked).await.is_err());
+        assert_eq!(names(&caches), ["good"]);
+
+        fs::create_dir(caches.folder().join("making-before")).unwrap();
+        assert_eq!(names(&CodeCaches::open(folder.path().join("code")).unwrap()), ["good"]);
+    }
+
+    /// Where there is too much, what was not used for the longest goes, and may be made again.
+    #[tokio::test]
+    async fn room_for_the_latest() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut caches = CodeCaches::open(folder.path().join("code")).unwrap();
+        caches.most_bytes = 20;
+        for name in ["first", "second", "third"] {
+            keep(&caches, name, |left| fs::write(left.join("a"), "12345678").unwrap()).await.unwrap();
+            caches.find("first");
+        }
+        assert_eq!(names(&caches), ["first", "third"]);
+        assert!(caches.begin("second").await.is_some());
     }
 }

@@ -53,7 +53,9 @@ pub(crate) async fn start(
     }
     let isolation = surroundings.spares.isolation().await?;
     let recipe = recipe(spec, surroundings, isolation, &command)?;
-    let is_kept = recipe.boot.is_some() && surroundings.compiled_code == CompiledCode::Kept;
+    // Without a root folder of its own, a function would fill one of the host's.
+    let is_kept =
+        recipe.boot.is_some() && isolation == Isolation::Sandbox && surroundings.compiled_code == CompiledCode::Kept;
     let cache_name = if is_kept { CodeCaches::name(spec, &command) } else { None };
     let cache = cache_name.as_deref().and_then(|name| surroundings.caches.find(name));
     let cache_to_make = if cache.is_some() { None } else { cache_name };
@@ -159,8 +161,8 @@ fn assignment(
         env: environment(spec, &command)?,
         program: command.program,
         arguments: command.arguments.iter().map(|&argument| argument.to_owned()).collect(),
-        code_cache: cache.as_ref().map(|cache| cache_inside(cache, isolation)),
-        make_code_cache: matches!(cache, Some(CodeCache::ToMake(_))),
+        code_cache: cache.as_ref().map(cache_inside),
+        make_code_cache: matches!(cache, Some(CodeCache::ToMake)),
     };
     let limits = &spec.function.limits;
     // It is memory, and a function that fills it should hear of that before it is ended for it.
@@ -170,11 +172,10 @@ fn assignment(
 }
 
 /// A cache's folder as the function sees it.
-fn cache_inside(cache: &CodeCache, isolation: Isolation) -> PathBuf {
-    match (isolation, cache) {
-        (Isolation::Sandbox, CodeCache::Made(_)) => CACHE_ROOT.into(),
-        (Isolation::Sandbox, CodeCache::ToMake(_)) => FRESH_CACHE_ROOT.into(),
-        (Isolation::Process, CodeCache::Made(path) | CodeCache::ToMake(path)) => path.clone(),
+fn cache_inside(cache: &CodeCache) -> PathBuf {
+    match cache {
+        CodeCache::Made(_) => CACHE_ROOT.into(),
+        CodeCache::ToMake => FRESH_CACHE_ROOT.into(),
     }
 }
 
@@ -194,17 +195,31 @@ async fn make_cache(
     let Some(unfinished) = surroundings.caches.begin(&name).await else { return Ok(()) };
     let command = installed(surroundings, spec.function.runtime).await?;
     let isolation = surroundings.spares.isolation().await?;
-    let recipe = recipe(spec, surroundings, isolation, &command)?;
-    let cache = CodeCache::ToMake(unfinished.folder().to_owned());
-    let assignment = assignment(spec, isolation, command, Some(cache))?;
-    let Spare { cell, .. } = surroundings.spares.take(&recipe).await?;
+    // Whatever the function does outside when it is loaded, it has done already.
+    let recipe = Recipe { network: CellNetwork::Own, ..recipe(spec, surroundings, isolation, &command)? };
+    let assignment = assignment(spec, isolation, command, Some(CodeCache::ToMake))?;
+    let Spare { cell, connections, .. } = surroundings.spares.take(&recipe).await?;
     cell.warden.run(assignment, &spec.function.limits)?;
     let patience = Duration::from_secs(u64::from(spec.function.limits.init_timeout_secs));
-    if tokio::time::timeout(patience, cell.warden.ended()).await == Ok(Ending::Exited(ExitStatus::Code(0))) {
+    let ended = tokio::select! {
+        ended = cell.warden.ended_with_cache() => ended,
+        never = serve(connections.as_deref()) => never,
+        () = tokio::time::sleep(patience) => return Ok(()),
+    };
+    if let (Ending::Exited(ExitStatus::Code(0)), Some(filled)) = ended {
+        // Before that there may be somebody who writes to it.
         cell.warden.gone().await;
-        unfinished.keep().map_err(|source| SpawnError::Io { action: "keep a cache of code", source })?;
+        unfinished.keep(filled).await.map_err(|source| SpawnError::Io { action: "keep a cache of code", source })?;
     }
     Ok(())
+}
+
+/// Serves the network of a process, if it has one of its own.
+async fn serve(connections: Option<&CellConnections>) -> ! {
+    match connections {
+        Some(connections) => connections.serve().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Whether a program is there and can be executed, which is known sooner here than in its process.
@@ -251,15 +266,9 @@ impl Child {
 
     /// Looks after the process until it is gone and its last output read.
     pub(crate) async fn supervise(self) {
-        let connections = async {
-            match &self.connections {
-                Some(connections) => connections.serve().await,
-                None => std::future::pending().await,
-            }
-        };
         let ending = tokio::select! {
             ending = self.run_until_end() => ending,
-            never = connections => never,
+            never = serve(self.connections.as_deref()) => never,
         };
         // What is left of it is ended by the cell's first process.
         self.instance.warden.gone().await;

@@ -317,23 +317,66 @@ fn compiled_code_is_kept() {
     let mut host = TestHost::start(&environment);
     let url = format!("{}/api/code", deployed(&host, &project));
     assert_eq!(http::get(&url).success().json(), serde_json::json!(["ENOENT", "ENOENT"]));
-    let status = host.ship(["host", "status", "--json"]).run().success().json();
-    let kept = std::path::Path::new(status["data"].as_str().expect("a host has a folder")).join("run/code");
-    let is_kept = || {
-        let names = std::fs::read_dir(&kept)
-            .expect("the folder is there")
-            .map(|entry| entry.expect("it can be read").file_name());
-        names.filter(|name| !name.to_string_lossy().starts_with("making-")).count() == 1
-    };
-    let began = std::time::Instant::now();
-    while !is_kept() {
-        assert!(began.elapsed().as_secs() < 60, "it is never kept");
-        std::thread::yield_now();
-    }
+    until_kept(&compiled_code(&host), |_| {});
     host.ask_to_end();
     let _ = host.ended();
     host.start_again();
     assert_eq!(http::get(&url).success().json(), serde_json::json!(["true", "EROFS"]));
+}
+
+/// What a function leaves instead of compiled code fills its own memory and not the host's disk, and is not kept if there is more
+/// in it than files.
+#[test]
+fn compiled_code_is_copied() {
+    let environment = TestEnv::new();
+    let hostile = environment.project("hostile").file(
+        "api/code.ts",
+        "import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';\n\
+         if (existsSync('/tmp/code')) {\n\
+         \twriteFileSync('/tmp/code/much', Buffer.alloc(48 << 20, 'x'));\n\
+         \tAtomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);\n\
+         \tsymlinkSync('/etc/passwd', '/tmp/code/link');\n\
+         \trenameSync('/tmp/code', '/tmp/moved');\n\
+         \tmkdirSync('/tmp/code');\n\
+         }\n\
+         export function GET(): Response { return new Response('hello'); }\n",
+    );
+    let other = environment
+        .project("other")
+        .file("api/code.ts", "export function GET(): Response { return new Response('hello'); }\n");
+    let host = TestHost::start(&environment);
+    let folder = compiled_code(&host);
+    assert_eq!(http::get(&format!("{}/api/code", deployed(&host, &hostile))).success().text(), "hello");
+    assert_eq!(http::get(&format!("{}/api/code", deployed(&host, &other))).success().text(), "hello");
+    // One is made at a time, and the first that was asked for first.
+    until_kept(&folder, |bytes| assert!(bytes < 1 << 20, "{bytes} bytes of the host's disk"));
+}
+
+/// Waits until something is kept, and looks at the bytes in the folder until then.
+fn until_kept(folder: &std::path::Path, look: impl Fn(u64)) {
+    let files = |folder: std::path::PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| (entry.file_name(), entry.path()))
+    };
+    let began = std::time::Instant::now();
+    loop {
+        let made: Vec<_> = files(folder.to_owned()).collect();
+        let bytes = made.iter().flat_map(|(_, path)| files(path.clone()));
+        look(bytes.filter_map(|(_, path)| path.symlink_metadata().ok()).map(|file| file.len()).sum());
+        let kept = made.iter().filter(|(name, _)| !name.to_string_lossy().starts_with("making-")).count();
+        if kept > 0 {
+            assert_eq!(kept, 1);
+            return;
+        }
+        assert!(began.elapsed().as_secs() < 60, "it is never kept");
+        std::thread::yield_now();
+    }
+}
+
+/// Where a host keeps what functions are compiled to.
+fn compiled_code(host: &TestHost) -> std::path::PathBuf {
+    let status = host.ship(["host", "status", "--json"]).run().success().json();
+    std::path::Path::new(status["data"].as_str().expect("a host has a folder")).join("run/code")
 }
 
 /// Work that outlives its response is done before an instance that was asked to stop is gone, also where it takes longer than what

@@ -219,9 +219,14 @@ impl Warden {
 
     /// Waits until the function has ended, or the cell. Nothing is lost if the future is dropped.
     pub(crate) async fn ended(&self) -> Ending {
+        self.ended_with_cache().await.0
+    }
+
+    /// The same, with the cache of code that the function was to fill. What is in it may change until the cell is gone.
+    pub(crate) async fn ended_with_cache(&self) -> (Ending, Option<OwnedFd>) {
         match hear(&self.control).await {
-            Ok(Some((report, _))) => Ending::from(report),
-            Ok(None) | Err(_) => Ending::Exited(ExitStatus::Unknown),
+            Ok(Some((report, descriptors))) => (Ending::from(report), descriptors.into_iter().next()),
+            Ok(None) | Err(_) => (Ending::Exited(ExitStatus::Unknown), None),
         }
     }
 

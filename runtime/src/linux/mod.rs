@@ -14,4 +14,5 @@ mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod stream;
+pub(crate) mod tree;
 pub(crate) mod watch;

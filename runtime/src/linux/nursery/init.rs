@@ -49,6 +49,8 @@ struct Cell<'a> {
     words: OwnedFd,
     /// Readable when a child has ended.
     ended: OwnedFd,
+    /// The cache of code that the function is to fill, if it is.
+    cache: Option<OwnedFd>,
 }
 
 impl<'a> Cell<'a> {
@@ -81,7 +83,15 @@ impl<'a> Cell<'a> {
         let handles: Vec<OwnedFd> = [own, handle(function)?].into_iter().chain(filter).chain(names).collect();
         let borrowed: Vec<BorrowedFd<'_>> = handles.iter().map(AsFd::as_fd).collect();
         message::send(control.as_fd(), &Report::Ready, &borrowed).while_trying("say that a cell is ready")?;
-        Ok(Self { control: control.as_fd(), world, function, document: Some(document.into()), words, ended })
+        Ok(Self {
+            control: control.as_fd(),
+            world,
+            function,
+            document: Some(document.into()),
+            words,
+            ended,
+            cache: None,
+        })
     }
 
     /// Does what the host says, until the function or the host is gone.
@@ -96,7 +106,8 @@ impl<'a> Cell<'a> {
             }
             let (is_told, is_ended) = (!watched[0].revents().is_empty(), !watched[1].revents().is_empty());
             if is_ended && let Some(report) = self.collect() {
-                let _ = message::send(self.control, &report, &[]);
+                let cache: Vec<BorrowedFd<'_>> = self.cache.iter().map(AsFd::as_fd).collect();
+                let _ = message::send(self.control, &report, &cache);
                 return self.end();
             }
             if is_told && !self.hear() {
@@ -127,6 +138,7 @@ impl<'a> Cell<'a> {
     /// Shows the function's folder and lets its process go on.
     fn run(&mut self, assignment: &Assignment) -> Result<(), Trouble> {
         if let Some(world) = &self.world {
+            self.cache = World::fresh_cache(assignment)?;
             world.show(assignment)?;
         }
         self.limit(Resource::Nofile, assignment.max_files).while_trying("limit open files")?;

@@ -10,7 +10,7 @@
 //! | `birth` | a new process in namespaces of its own |
 //! | `init` | the first process of a cell: makes it, waits, collects what ends in it |
 //! | `world` | the files that can be seen in a cell |
-//! | `network` | a cell's own network
+//! | `network` | a cell's own network |
 //! | `confine` | what a function's process may not do: privileges, paths, system calls |
 //! | `filter` | the filter of system calls |
 //!

@@ -100,8 +100,8 @@ pub(crate) struct Assignment {
 pub(crate) enum CodeCache {
     /// It is there.
     Made(PathBuf),
-    /// The function is to fill it, and to end.
-    ToMake(PathBuf),
+    /// The function is to fill one of its cell's, and to end.
+    ToMake,
 }
 
 /// What the program that waits in a cell is told.
@@ -133,6 +133,6 @@ pub(crate) enum Report {
     Failed { step: String, errno: i32 },
     /// The function's program could not be executed.
     NotExecuted { errno: i32 },
-    /// The function's process has ended.
+    /// The function's process has ended. With it comes the cache of code that it was to fill, if it was.
     Ended { code: Option<i32>, signal: Option<i32> },
 }

@@ -34,7 +34,7 @@ pub(crate) const PRELUDES_ROOT: &str = "/var/ship";
 /// Where a cache of code is seen.
 pub(crate) const CACHE_ROOT: &str = "/var/code";
 
-/// Where one is seen that is to be filled: what is below `/tmp` can be written to.
+/// Where one is made: in the cell's own memory, because it is the function that says how much is written.
 pub(crate) const FRESH_CACHE_ROOT: &str = "/tmp/code";
 
 /// Where the host's folder of functions is, until it is covered.
@@ -141,19 +141,10 @@ impl World {
             fs::create_dir(&place).while_trying("make a place for a layer")?;
             self.bind(layer, &place)?;
         }
-        match &assignment.cache {
-            Some(CodeCache::Made(cache)) => {
-                let place = Path::new(CACHE_ROOT);
-                fs::create_dir(place).while_trying("make a place for a cache")?;
-                Self::bind_cache(cache, place)?;
-                protect(CWD, place, ATTR_RDONLY, Depth::This).while_trying("protect a cache")?;
-            }
-            Some(CodeCache::ToMake(cache)) => {
-                let place = Path::new(FRESH_CACHE_ROOT);
-                fs::create_dir(place).while_trying("make a place for a cache")?;
-                Self::bind_cache(cache, place)?;
-            }
-            None => {}
+        if let Some(CodeCache::Made(cache)) = &assignment.cache {
+            let place = Path::new(CACHE_ROOT);
+            fs::create_dir(place).while_trying("make a place for a cache")?;
+            Self::bind_cache(cache, place)?;
         }
         protect(CWD, Path::new(LAYERS_ROOT), ATTR_RDONLY, Depth::This).while_trying("protect the function's folder")?;
         if assignment.tmp_mb != USUAL_TMP_MB {
@@ -167,10 +158,28 @@ impl World {
         rustix::mount::mount_bind(EMPTY, Path::new("/").join(COVERED)).while_trying("cover the host's folders")
     }
 
+    /// The folder that the function is to fill with compiled code, if it is to.
+    pub(super) fn fresh_cache(assignment: &Assignment) -> Result<Option<OwnedFd>, Trouble> {
+        if !matches!(assignment.cache, Some(CodeCache::ToMake)) {
+            return Ok(None);
+        }
+        let make = || -> io::Result<OwnedFd> {
+            fs::create_dir(FRESH_CACHE_ROOT)?;
+            // Whatever the function puts in its place afterwards, this is what the host is given.
+            fs::set_permissions(FRESH_CACHE_ROOT, fs::Permissions::from_mode(0o777))?;
+            Ok(fs::File::open(FRESH_CACHE_ROOT)?.into())
+        };
+        make().while_trying("make a place for a cache").map(Some)
+    }
+
     fn bind_cache(folder: &Path, place: &Path) -> Result<(), Trouble> {
         let name = folder.file_name().ok_or_else(|| outside(folder)).while_trying("find a cache")?;
         let source = Path::new("/").join(COVERED).join("caches").join(name);
-        rustix::mount::mount_bind(&source, place).while_trying("show a cache")
+        match rustix::mount::mount_bind(&source, place) {
+            // There was no room for it any more. What looks for it does without.
+            Err(rustix::io::Errno::NOENT) => Ok(()),
+            result => result.while_trying("show a cache"),
+        }
     }
 
     fn bind(&self, folder: &Path, place: &Path) -> Result<(), Trouble> {
@@ -222,9 +231,8 @@ fn pieces(recipe: &Recipe) -> Result<Vec<Piece>, Trouble> {
         let place = Path::new(PRELUDES_ROOT.trim_start_matches('/')).join(name);
         pieces.push(Piece::take(prelude, place, read_only)?);
     }
-    // What is filled is written to; what is used is protected where it is shown.
     let caches = Path::new(COVERED).join("caches");
-    pieces.push(Piece::take(&recipe.caches, caches, ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC)?);
+    pieces.push(Piece::take(&recipe.caches, caches, read_only | ATTR_NOEXEC)?);
     Ok(pieces)
 }
 
