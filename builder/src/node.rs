@@ -18,6 +18,7 @@ mod scan;
 mod server;
 mod toolchain;
 
+pub use launcher::LauncherText;
 pub use matcher::MatcherError;
 pub use message::BundleError;
 pub use toolchain::{InterpreterError, pinned_interpreters};

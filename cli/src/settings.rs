@@ -9,12 +9,12 @@ mod telemetry;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use ship_builder::Interrupt;
-use ship_core::ProjectName;
+use ship_builder::{Interrupt, LauncherText};
+use ship_core::{FunctionRuntime, ProjectName};
 
 use self::environment::Environment;
 use ship_host::TelemetryOptions;
-use ship_runtime::Interpreters;
+use ship_runtime::{Interpreters, KnownLauncher};
 
 use crate::args::GlobalArgs;
 use crate::home::ShipHome;
@@ -180,7 +180,9 @@ impl Settings {
         let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
         // What ship fetched itself comes first: it was fetched because what is on the path is too old, or nothing is.
         let fetched = ship_builder::pinned_interpreters(&self.home.toolchains());
-        Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual))
+        let LauncherText { before, module, after } = LauncherText::of(FunctionRuntime::Node);
+        let launcher = KnownLauncher { before: before.to_owned(), after: format!(";\n{module}{after}"), module };
+        Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual)).with_launcher(launcher)
     }
 
     /// Where a host sends telemetry, if it does.

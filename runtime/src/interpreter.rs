@@ -11,14 +11,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ship_core::FunctionRuntime;
 
 use crate::error::SpawnError;
+use crate::prelude::KnownLauncher;
 
-/// Where interpreters are looked for. They are looked for at each start of a function, so one that was installed after the
-/// host began is found too.
+/// Where interpreters are looked for. They are looked for again after each start of a function, so one that was installed after
+/// the host began is found too.
 #[derive(Clone, Default, Debug)]
 pub struct Interpreters {
     folders: Vec<PathBuf>,
+    /// The launcher of Node that functions are expected to have.
+    launcher: Option<Arc<KnownLauncher>>,
     /// What was found behind the names.
     known: Arc<Mutex<HashMap<PathBuf, Option<Installed>>>>,
+    /// What the last look has found.
+    found: Arc<Mutex<HashMap<FunctionRuntime, Command>>>,
 }
 
 /// Bun without what it would do by itself: fetch packages that are missing, and read settings that lie about.
@@ -66,6 +71,13 @@ pub(crate) struct Command {
     pub(crate) alternatives: Vec<PathBuf>,
 }
 
+impl Command {
+    /// That of an artifact which is a program itself.
+    pub(crate) fn native() -> Self {
+        Self { program: "./bootstrap".into(), arguments: &[], visible: Vec::new(), alternatives: Vec::new() }
+    }
+}
+
 /// An interpreter as it is installed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Installed {
@@ -80,22 +92,40 @@ impl Interpreters {
     /// passed over.
     pub fn new(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         let folders = folders.into_iter().filter(|folder| folder.is_absolute()).collect();
-        Self { folders, known: Arc::default() }
+        Self { folders, launcher: None, known: Arc::default(), found: Arc::default() }
+    }
+
+    /// The same, where functions in Node are expected to have this launcher. Processes are prepared for those that do.
+    #[must_use]
+    pub fn with_launcher(self, launcher: KnownLauncher) -> Self {
+        Self { launcher: Some(Arc::new(launcher)), ..self }
+    }
+
+    /// The launcher of Node that functions are expected to have.
+    pub(crate) fn launcher(&self) -> Option<&KnownLauncher> {
+        self.launcher.as_deref()
+    }
+
+    /// What the last look has found, if that is still there: a look goes through all folders for some names.
+    pub(crate) fn found(&self, runtime: FunctionRuntime) -> Option<Command> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&runtime).cloned();
+        found.filter(|command| is_executable(&command.program))
     }
 
     /// How an artifact of `runtime` is started. The first time, this may start the interpreter to ask it where it is.
-    pub(crate) fn command(&self, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
+    pub(crate) fn look(&self, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
+        let command = self.look_for(runtime)?;
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(runtime, command.clone());
+        Ok(command)
+    }
+
+    fn look_for(&self, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
         match runtime {
             FunctionRuntime::Node => self.interpreted(&["node"], &NODE_SAYS, &["--enable-source-maps", "launcher.mjs"]),
             FunctionRuntime::Bun => self.interpreted(&["bun"], &BUN_SAYS, &BUN),
             FunctionRuntime::Deno => self.interpreted(&["deno"], &DENO_SAYS, &DENO),
             FunctionRuntime::Python => self.python(),
-            _ => Ok(Command {
-                program: "./bootstrap".into(),
-                arguments: &[],
-                visible: Vec::new(),
-                alternatives: Vec::new(),
-            }),
+            _ => Ok(Command::native()),
         }
     }
 
@@ -196,10 +226,10 @@ mod tests {
             put(&place.join("node"), "", mode);
         }
         let interpreters = Interpreters::new([empty, plain, first.clone(), second]);
-        assert_eq!(interpreters.command(FunctionRuntime::Node).unwrap().program, first.join("node"));
-        let absent = interpreters.command(FunctionRuntime::Deno).unwrap_err();
+        assert_eq!(interpreters.look(FunctionRuntime::Node).unwrap().program, first.join("node"));
+        let absent = interpreters.look(FunctionRuntime::Deno).unwrap_err();
         assert_eq!(absent.to_string(), "there is no `deno` on this host");
-        let absent = interpreters.command(FunctionRuntime::Python).unwrap_err();
+        let absent = interpreters.look(FunctionRuntime::Python).unwrap_err();
         assert_eq!(absent.to_string(), "there is no `python3` on this host");
         assert!(Interpreters::new(["relative".into()]).folders.is_empty());
     }
@@ -219,10 +249,10 @@ mod tests {
         put(&shims.join("python3.12"), &format!("#!/bin/sh\necho {}\n", other.display()), 0o755);
         put(&shims.join("node"), "#!/bin/sh\nexit 1\n", 0o755);
         let interpreters = Interpreters::new([shims]);
-        let python = interpreters.command(FunctionRuntime::Python).unwrap();
+        let python = interpreters.look(FunctionRuntime::Python).unwrap();
         assert_eq!(python.program, real);
         assert_eq!(python.visible, [real, base.join("3.11/lib"), other.clone()]);
         assert_eq!(python.alternatives, [other.parent().unwrap()]);
-        assert!(interpreters.command(FunctionRuntime::Node).is_err());
+        assert!(interpreters.look(FunctionRuntime::Node).is_err());
     }
 }

@@ -65,6 +65,7 @@ pub use life::InstanceState;
 pub use linux::cgroup::ControlGroupVersion;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use meters::{ExitReason, RuntimeCounts};
+pub use prelude::KnownLauncher;
 pub use pressure::MemoryReading;
 pub use runtime::Runtime;
 pub use spec::{CompiledCode, FunctionSpec, InstanceView, LogSink, Reach, RuntimeOptions};

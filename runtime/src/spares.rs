@@ -37,7 +37,7 @@ pub(crate) struct Spares {
     /// How much of the machine processes are kept from, once it is known.
     isolation: OnceCell<Isolation>,
     shelves: Mutex<HashMap<Recipe, Shelf>>,
-    /// The preludes whose files have been written.
+    /// The preludes whose folders have been written.
     preludes: Mutex<BTreeSet<&'static str>>,
 }
 
@@ -124,17 +124,16 @@ impl Spares {
         self.groups.as_ref().map(|groups| groups.version())
     }
 
-    /// The file of a prelude, written when it is first needed.
-    pub(crate) fn prelude(&self, prelude: &Prelude) -> Result<PathBuf, SpawnError> {
-        let path = self.folder.path().join(prelude.file);
+    /// The folder of a prelude, written when it is first needed.
+    pub(crate) fn prelude(&self, prelude: &Prelude<'_>) -> Result<PathBuf, SpawnError> {
+        let folder = self.folder.path().join(prelude.folder);
         let mut written = self.preludes.lock().unwrap_or_else(PoisonError::into_inner);
-        if !written.contains(prelude.file) {
+        if !written.contains(prelude.folder) {
             // That of an earlier version of ship may stand there.
-            std::fs::write(&path, prelude.text)
-                .map_err(|source| SpawnError::Io { action: "write a prelude", source })?;
-            written.insert(prelude.file);
+            prelude.write(&folder).map_err(|source| SpawnError::Io { action: "write a prelude", source })?;
+            written.insert(prelude.folder);
         }
-        Ok(path)
+        Ok(folder)
     }
 
     /// A process of a kind, if one waits. There will be one the next time.

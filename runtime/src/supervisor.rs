@@ -12,13 +12,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::code_cache::CodeCaches;
 use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
-use crate::interpreter::Command;
+use crate::interpreter::{Command, Interpreters};
 use crate::journal::Journal;
-use crate::limits::CACHE_PAUSE;
+use crate::limits::{CACHE_PAUSE, SPARES_PAUSE};
 use crate::linux::cell::{Cell, Ending};
 use crate::linux::nursery::{
     Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
-    LISTEN_FD, PRELUDES_ROOT, Recipe,
+    LISTEN_FD, PRELUDES_ROOT, Recipe, TIME_ZONE,
 };
 use crate::network::{CellConnections, Policy};
 use crate::output::Output;
@@ -59,7 +59,7 @@ pub(crate) async fn start(
     let cache_name = if is_kept { CodeCaches::name(spec, &command) } else { None };
     let cache = cache_name.as_deref().and_then(|name| surroundings.caches.find(name));
     let cache_to_make = if cache.is_some() { None } else { cache_name };
-    let assignment = assignment(spec, isolation, command, cache.map(CodeCache::Made))?;
+    let assignment = assignment(spec, surroundings, isolation, command, cache.map(CodeCache::Made))?;
     let Spare { cell, connections, .. } = spare_for(surroundings, recipe).await?;
     let Cell { warden, address, stdout, stderr, network: _ } = cell;
     if let Some(connections) = &connections {
@@ -92,14 +92,22 @@ async fn spare_for(surroundings: &Surroundings, recipe: Recipe) -> Result<Spare,
     surroundings.spares.take(&recipe).await
 }
 
-/// What runs an artifact here. Asking an interpreter where it is takes time, once.
+/// What runs an artifact here.
 async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
-    let interpreters = surroundings.interpreters.clone();
     if matches!(runtime, FunctionRuntime::Go | FunctionRuntime::Rust) {
-        return interpreters.command(runtime);
+        return Ok(Command::native());
+    }
+    let interpreters = surroundings.interpreters.clone();
+    if let Some(command) = interpreters.found(runtime) {
+        // The next start finds what was installed since. This one has a visitor who waits.
+        surroundings.tasks.spawn(async move {
+            tokio::time::sleep(SPARES_PAUSE).await;
+            tokio::task::spawn_blocking(move || drop(interpreters.look(runtime))).await
+        });
+        return Ok(command);
     }
     let stopped = |_| SpawnError::Io { action: "look for an interpreter", source: io::ErrorKind::Interrupted.into() };
-    tokio::task::spawn_blocking(move || interpreters.command(runtime)).await.map_err(stopped)?
+    tokio::task::spawn_blocking(move || interpreters.look(runtime)).await.map_err(stopped)?
 }
 
 fn policy(surroundings: &Surroundings) -> Policy {
@@ -117,13 +125,15 @@ fn recipe(
     command: &Command,
 ) -> Result<Recipe, SpawnError> {
     let runtime = spec.function.runtime;
-    let prelude = prelude::of(runtime).filter(|_| prelude::needs_fresh_process(runtime, &spec.env).is_none());
-    let file = prelude.map(|prelude| surroundings.spares.prelude(prelude)).transpose()?;
-    let boot = prelude.zip(file.as_deref()).map(|(prelude, file)| {
+    let prelude = prelude::of(runtime, &surroundings.interpreters)
+        .filter(|_| prelude::needs_fresh_process(runtime, &spec.env).is_none());
+    let folder = prelude.as_ref().map(|prelude| surroundings.spares.prelude(prelude)).transpose()?;
+    let boot = prelude.zip(folder.as_deref()).map(|(prelude, folder)| {
         let seen = match isolation {
-            Isolation::Sandbox => Path::new(PRELUDES_ROOT).join(prelude.file),
-            Isolation::Process => file.to_owned(),
+            Isolation::Sandbox => Path::new(PRELUDES_ROOT).join(prelude.folder),
+            Isolation::Process => folder.to_owned(),
         };
+        let seen = seen.join(prelude.program);
         let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
         Boot {
             program: command.program.clone(),
@@ -133,7 +143,7 @@ fn recipe(
     let artifacts = spec.root.parent().unwrap_or(&spec.root).to_owned();
     let caches = surroundings.caches.folder().to_owned();
     let (network, visible) = (cell_network(spec, surroundings), command.visible.clone());
-    Ok(Recipe { isolation, network, artifacts, caches, visible, prelude: file, boot })
+    Ok(Recipe { isolation, network, artifacts, caches, visible, prelude: folder, boot })
 }
 
 /// Whose network the function sees.
@@ -147,6 +157,7 @@ const fn cell_network(spec: &FunctionSpec, surroundings: &Surroundings) -> CellN
 /// What makes a prepared process the function.
 fn assignment(
     spec: &FunctionSpec,
+    surroundings: &Surroundings,
     isolation: Isolation,
     command: Command,
     cache: Option<CodeCache>,
@@ -161,6 +172,7 @@ fn assignment(
         env: environment(spec, &command)?,
         program: command.program,
         arguments: command.arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        launch: launched(spec, &surroundings.interpreters),
         code_cache: cache.as_ref().map(cache_inside),
         make_code_cache: matches!(cache, Some(CodeCache::ToMake)),
     };
@@ -169,6 +181,13 @@ fn assignment(
     let tmp_mb = limits.tmp_mb.min(limits.memory_mb / 2).max(1);
     let (max_files, max_processes) = (limits.max_files.into(), limits.max_processes.into());
     Ok(Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, cache, document })
+}
+
+/// What the function's launcher launches, if it is one that prepared processes have.
+fn launched(spec: &FunctionSpec, interpreters: &Interpreters) -> Option<serde_json::Value> {
+    let launcher = interpreters.launcher().filter(|_| spec.function.runtime == FunctionRuntime::Node)?;
+    // Whoever runs it finds out what is wrong with it.
+    launcher.read(&spec.root.join(spec.function.runtime.entry())).ok()?
 }
 
 /// A cache's folder as the function sees it.
@@ -197,7 +216,7 @@ async fn make_cache(
     let isolation = surroundings.spares.isolation().await?;
     // Whatever the function does outside when it is loaded, it has done already.
     let recipe = Recipe { network: CellNetwork::Own, ..recipe(spec, surroundings, isolation, &command)? };
-    let assignment = assignment(spec, isolation, command, Some(CodeCache::ToMake))?;
+    let assignment = assignment(spec, surroundings, isolation, command, Some(CodeCache::ToMake))?;
     let Spare { cell, connections, .. } = surroundings.spares.take(&recipe).await?;
     cell.warden.run(assignment, &spec.function.limits)?;
     let patience = Duration::from_secs(u64::from(spec.function.limits.init_timeout_secs));
@@ -234,7 +253,7 @@ fn is_executable(program: &Path) -> Result<(), SpawnError> {
     Err(error(io::ErrorKind::PermissionDenied.into()))
 }
 
-/// The whole environment of a function: what its owner set, and over it what the platform promises.
+/// The whole environment of a function: what its owner set, over what is usual and below what the platform promises.
 fn environment(spec: &FunctionSpec, command: &Command) -> Result<BTreeMap<String, String>, SpawnError> {
     let mut platform = vec![
         ("PATH", FUNCTION_PATH.to_owned()),
@@ -255,7 +274,8 @@ fn environment(spec: &FunctionSpec, command: &Command) -> Result<BTreeMap<String
         }
     }
     let platform = platform.into_iter().map(|(name, value)| (name.to_owned(), value));
-    Ok(spec.env.iter().cloned().chain(platform).collect())
+    let usual = [("TZ".to_owned(), TIME_ZONE.to_owned())];
+    Ok(usual.into_iter().chain(spec.env.iter().cloned()).chain(platform).collect())
 }
 
 impl Child {

@@ -1,6 +1,7 @@
 //! The program that runs a bundled function.
 
 use minijinja::{Environment, context};
+use serde::Serialize;
 use ship_core::FunctionRuntime;
 
 use super::toolchain::Interpreter;
@@ -45,9 +46,48 @@ pub(crate) struct Calling {
 /// The launcher of the function that is bundled in `entry`, relative to the artifact, for the interpreter that runs it.
 pub(crate) fn launcher(entry: &str, calling: Calling, runtime: FunctionRuntime) -> Vec<u8> {
     let Calling { is_edge, helpers, is_middleware } = calling;
+    let launched = Launched { entry: &format!("./{entry}"), is_edge, is_middleware, helpers: helpers.name() };
+    let launched = serde_json::to_string(&launched).expect("names and flags are JSON");
+    let LauncherText { before, module, after } = LauncherText::of(runtime);
+    [before, &launched, ";\n", &module, after].concat().into_bytes()
+}
+
+/// What is launched, as the launcher takes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Launched<'a> {
+    entry: &'a str,
+    is_edge: bool,
+    is_middleware: bool,
+    helpers: &'a str,
+}
+
+/// The parts of every launcher of a runtime that this version of the builder writes. Between `before` and `module` stands what is
+/// launched, as JSON, and `";\n"`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LauncherText {
+    /// The beginning.
+    pub before: &'static str,
+    /// A module by itself. Its `launch` takes what is launched and the URL of the artifact.
+    pub module: String,
+    /// The end, which launches.
+    pub after: &'static str,
+}
+
+impl LauncherText {
+    /// The launcher's text for the interpreter that runs it.
+    pub fn of(runtime: FunctionRuntime) -> Self {
+        Self {
+            before: "const launched = ",
+            module: module(runtime),
+            after: "\nawait launch(launched, new URL(\".\", import.meta.url).href);\n",
+        }
+    }
+}
+
+fn module(runtime: FunctionRuntime) -> String {
     let Interpreter { title, oldest, .. } = *Interpreter::of(runtime);
     let needed = Interpreter::of(runtime).needed();
-    let values = context! { entry => format!("./{entry}"), is_edge, helpers => helpers.name(), is_middleware, runtime => runtime.as_str(), title, oldest, needed };
-    let text = Environment::new().render_str(TEMPLATE, values).expect("the template of this file renders");
-    (text + "\n").into_bytes()
+    let values = context! { runtime => runtime.as_str(), title, oldest, needed };
+    Environment::new().render_str(TEMPLATE, values).expect("the template of this file renders") + "\n"
 }

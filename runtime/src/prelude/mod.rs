@@ -3,8 +3,8 @@
 //! Most of a cold start is the interpreter's own, and the same for every function. A prelude does all of it ahead, waits, and then
 //! becomes what a fresh start of the function would have been. This is the agreement between a prelude and its host.
 //!
-//! **Start.** `node <NODE_FLAGS> PRELUDE` or `python3 <PYTHON_FLAGS> PRELUDE`, where `PRELUDE` is a file with the text of a [`Prelude`] in
-//! it, already inside the sandbox of a function. Its environment is of no importance, but that names that
+//! **Start.** `node <FLAGS> node/prelude.mjs` or `python3 <FLAGS> python/prelude.py`, in a folder with the files of a [`Prelude`] that can be
+//! read only, already inside the sandbox of a function. Its environment is of no importance, but that names that
 //! [`needs_fresh_process`] knows must not be in it.
 //!
 //! | descriptor | is |
@@ -22,6 +22,7 @@
 //! |---|---|
 //! | `root` | the function's folder, absolute. Becomes the current folder; `launcher.mjs` or `launcher.py` in it is run |
 //! | `env` | the whole environment, with `SHIP_LISTEN_FD=3` |
+//! | `launch` | optional, Node: what the launcher of the function launches, if that is the launcher that the prelude has |
 //! | `code_cache` | optional: the folder of the function's code cache, absolute |
 //! | `make_code_cache` | optional, with `code_cache`: whether the cache is to be written |
 //! | `zygote` | optional, Python: whether it is to fork the instances, instead of being one |
@@ -45,36 +46,67 @@
 //! (`sys.modules`, `process.moduleLoadList`). Instances of one zygote share the seed of Python's hashes, as one instance does for its
 //! requests, and the random generators that the function itself made while it was loaded.
 
+mod launcher;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
 use ship_core::FunctionRuntime;
+
+pub use launcher::KnownLauncher;
+
+use crate::interpreter::Interpreters;
 
 /// What a process runs while it waits for its function.
 #[derive(Debug)]
-pub(crate) struct Prelude {
-    /// The name of the file that it is written to.
-    pub(crate) file: &'static str,
-    /// What is in it.
-    pub(crate) text: &'static str,
-    /// What the interpreter is started with in front of the file.
+pub(crate) struct Prelude<'a> {
+    /// The name of its folder.
+    pub(crate) folder: &'static str,
+    /// The program in it.
+    pub(crate) program: &'static str,
+    /// What is in the folder: names and texts.
+    pub(crate) files: Vec<(&'static str, &'a str)>,
+    /// What the interpreter is started with in front of the program.
     pub(crate) flags: &'static [&'static str],
 }
 
-/// The prelude of Node, 20 or later. The second flag reaches what Node 20 needs for a code cache; functions do not see it.
-const NODE: Prelude = Prelude {
-    file: "node.mjs",
-    text: include_str!("node.mjs"),
-    flags: &["--enable-source-maps", "--expose-internals"],
-};
+impl Prelude<'_> {
+    /// Writes it to a folder, over what is there.
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
+        for (name, text) in &self.files {
+            let file = folder.join(name);
+            fs::create_dir_all(file.parent().unwrap_or(folder))?;
+            fs::write(file, text)?;
+        }
+        Ok(())
+    }
+}
 
-/// The prelude of Python, 3.9 or later, with the flags that a fresh start has.
-const PYTHON: Prelude = Prelude { file: "python.py", text: include_str!("python.py"), flags: &["-I", "-u", "-B"] };
-
-/// The prelude of a runtime, if it has one.
-pub(crate) const fn of(runtime: FunctionRuntime) -> Option<&'static Prelude> {
+/// The prelude of a runtime, if it has one here.
+pub(crate) fn of(runtime: FunctionRuntime, interpreters: &Interpreters) -> Option<Prelude<'_>> {
     match runtime {
-        FunctionRuntime::Node => Some(&NODE),
-        FunctionRuntime::Python => Some(&PYTHON),
+        FunctionRuntime::Node => interpreters.launcher().map(node),
+        FunctionRuntime::Python => Some(python()),
         _ => None,
     }
+}
+
+/// The prelude of Node, 20 or later. The second flag reaches what Node 20 needs for a code cache; functions do not see it.
+fn node(launcher: &KnownLauncher) -> Prelude<'_> {
+    let files = vec![
+        ("prelude.mjs", include_str!("node/prelude.mjs")),
+        ("launcher.mjs", &*launcher.module),
+        ("rehearsal/plain.mjs", include_str!("node/plain.mjs")),
+        ("rehearsal/web.mjs", include_str!("node/web.mjs")),
+    ];
+    Prelude { folder: "node", program: "prelude.mjs", files, flags: &["--enable-source-maps", "--expose-internals"] }
+}
+
+/// The prelude of Python, 3.9 or later, with the flags that a fresh start has.
+fn python() -> Prelude<'static> {
+    let files = vec![("prelude.py", include_str!("python/prelude.py"))];
+    Prelude { folder: "python", program: "prelude.py", files, flags: &["-I", "-u", "-B"] }
 }
 
 /// Names, or their beginnings where a `*` follows, that the C library or OpenSSL reads when a process starts.

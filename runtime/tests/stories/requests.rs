@@ -74,6 +74,7 @@ async fn what_a_function_finds() {
             "SHIP_LISTEN_FD=3".to_owned(),
             "SHIP_PROJECT=story".to_owned(),
             "TMPDIR=/tmp".to_owned(),
+            "TZ=UTC".to_owned(),
         ]
     );
     // Apart from its own: the accepted connections and the folder that it is listing.

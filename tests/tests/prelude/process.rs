@@ -12,8 +12,17 @@ use std::thread::{self, JoinHandle};
 use serde_json::{Value, json};
 use ship_tests::{TestEnv, TestProject};
 
-const NODE_PRELUDE: &str = include_str!("../../../runtime/src/prelude/node.mjs");
-const PYTHON_PRELUDE: &str = include_str!("../../../runtime/src/prelude/python.py");
+/// The folder that a host writes for prepared processes, but for the launcher.
+const PRELUDES: [(&str, &str); 4] = [
+    ("node/prelude.mjs", include_str!("../../../runtime/src/prelude/node/prelude.mjs")),
+    ("node/rehearsal/plain.mjs", include_str!("../../../runtime/src/prelude/node/plain.mjs")),
+    ("node/rehearsal/web.mjs", include_str!("../../../runtime/src/prelude/node/web.mjs")),
+    ("python/prelude.py", include_str!("../../../runtime/src/prelude/python/prelude.py")),
+];
+
+/// What stands around what a launcher launches.
+const BEFORE: &str = "const launched = ";
+const AFTER: &str = "\nawait launch(launched, new URL(\".\", import.meta.url).href);\n";
 
 /// Puts what arrives as the standard input on a descriptor, the pipe with a name on 4 if there is one, and executes the rest.
 const PLACE: &str = r#"
@@ -43,9 +52,10 @@ impl Functions {
     pub(crate) fn of(environment: &TestEnv, project: &TestProject) -> Self {
         let _ = environment.ship(["build"]).within(project.folder()).run().success();
         let folder = environment.folder().join("functions");
-        for (name, text) in [("prelude.mjs", NODE_PRELUDE), ("prelude.py", PYTHON_PRELUDE)] {
-            fs::create_dir_all(&folder).unwrap();
-            fs::write(folder.join(name), text).unwrap();
+        for (name, text) in PRELUDES {
+            let file = folder.join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
         }
         Self { built: project.path(".ship/output"), folder }
     }
@@ -65,8 +75,13 @@ impl Functions {
             }
             symlink(unpacked.join(mount), built.join(mount)).unwrap();
         }
-        let is_node = built.join("launcher.mjs").exists();
-        Function { root: built, preludes: self.folder.clone(), is_node }
+        let launcher = fs::read_to_string(built.join("launcher.mjs")).ok();
+        let launch = launcher.as_deref().map(|text| {
+            let (launched, module) = text.strip_prefix(BEFORE).unwrap().split_once(";\n").unwrap();
+            fs::write(self.folder.join("node/launcher.mjs"), module.strip_suffix(AFTER).unwrap()).unwrap();
+            serde_json::from_str(launched).unwrap()
+        });
+        Function { root: built, preludes: self.folder.clone(), launch }
     }
 }
 
@@ -77,13 +92,16 @@ pub(crate) enum Way {
     Prepared,
     /// Prepared, with a code cache that was made before.
     Cached,
+    /// The same, with a launcher that the prelude does not know.
+    OwnLauncher,
 }
 
 #[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) root: PathBuf,
     preludes: PathBuf,
-    is_node: bool,
+    /// What its launcher launches, if it is one of Node.
+    launch: Option<Value>,
 }
 
 impl Function {
@@ -96,7 +114,7 @@ impl Function {
     }
 
     fn interpreter(&self) -> Vec<String> {
-        let (names, flags): (_, &[&str]) = if self.is_node {
+        let (names, flags): (_, &[&str]) = if self.launch.is_some() {
             (["node", "node"], &["--enable-source-maps"])
         } else {
             (["python3", "python"], &["-I", "-u", "-B"])
@@ -113,16 +131,21 @@ impl Function {
         match way {
             Way::Fresh => self.start_fresh(),
             Way::Prepared => self.prepare().assign(&self.assignment()),
-            Way::Cached => {
+            Way::Cached | Way::OwnLauncher => {
                 let mut assignment = self.assignment();
                 assignment["code_cache"] = json!(self.cache());
+                if way == Way::OwnLauncher {
+                    assignment.as_object_mut().unwrap().remove("launch");
+                }
                 self.prepare().assign(&assignment)
             }
         }
     }
 
     pub(crate) fn assignment(&self) -> Value {
-        json!({ "root": self.root, "env": Self::environment() })
+        let mut assignment = json!({ "root": self.root, "env": Self::environment() });
+        assignment.as_object_mut().unwrap().extend(self.launch.clone().map(|launch| ("launch".to_owned(), launch)));
+        assignment
     }
 
     pub(crate) fn cache(&self) -> PathBuf {
@@ -140,7 +163,7 @@ impl Function {
 
     fn start_fresh(&self) -> Instance {
         let mut arguments = self.interpreter();
-        arguments.push(if self.is_node { "launcher.mjs" } else { "launcher.py" }.to_owned());
+        arguments.push(if self.launch.is_some() { "launcher.mjs" } else { "launcher.py" }.to_owned());
         let environment = Self::environment();
         let variables = environment.as_object().unwrap().iter();
         let variables = variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap()));
@@ -167,10 +190,10 @@ impl Function {
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let mut command: Vec<String> = ["env", "-i", "PATH=/bin", "LEFTOVER=x"].map(str::to_owned).into();
         command.extend(self.interpreter());
-        if self.is_node {
+        if self.launch.is_some() {
             command.push("--expose-internals".to_owned());
         }
-        let prelude = self.preludes.join(if self.is_node { "prelude.mjs" } else { "prelude.py" });
+        let prelude = self.preludes.join(if self.launch.is_some() { "node/prelude.mjs" } else { "python/prelude.py" });
         command.push(prelude.to_str().unwrap().to_owned());
         let instance = Instance::start(place, pipe.to_str().unwrap(), &command, Path::new("/"), stdin);
         let pipe = fs::File::options().write(true).open(pipe).unwrap();
@@ -296,7 +319,7 @@ pub(crate) fn same_in_every_way<T: PartialEq + std::fmt::Debug>(
     observed: impl Fn(Instance) -> T,
 ) -> T {
     let fresh = observed(function.start(Way::Fresh));
-    for way in [Way::Prepared, Way::Cached] {
+    for way in [Way::Prepared, Way::Cached, Way::OwnLauncher] {
         let other = observed(function.start(way));
         if other != fresh {
             let (is, was) = (format!("{other:#?}"), format!("{fresh:#?}"));

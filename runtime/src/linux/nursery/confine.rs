@@ -22,7 +22,7 @@ use super::birth::{INNER_USER, leave};
 use super::filter::Filter;
 use super::init::Ends;
 use super::order::{CellNetwork, Document, Isolation, Order, Recipe, Report};
-use super::{Naming, Trouble};
+use super::{Naming, TIME_ZONE, Trouble};
 use crate::linux::message;
 use crate::linux::signals;
 
@@ -180,7 +180,8 @@ fn rule(path: &Path, access: BitFlags<AccessFs>) -> Option<Result<PathBeneath<Pa
 /// Becomes the program that waits for its function, or the function. Returns only what is to be said if that is impossible.
 fn become_function(recipe: &Recipe) -> Option<Report> {
     let error = if let Some(boot) = &recipe.boot {
-        let environment = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/tmp"), ("TMPDIR", "/tmp")];
+        let path = "/usr/local/bin:/usr/bin:/bin";
+        let environment = [("PATH", path), ("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("TZ", TIME_ZONE)];
         Program::new(&boot.program).args(&boot.arguments).env_clear().envs(environment).exec()
     } else {
         // Without a document there is no host any more.

@@ -35,6 +35,9 @@ pub(crate) use world::{CACHE_ROOT, FRESH_CACHE_ROOT, FUNCTION_ROOT, PRELUDES_ROO
 /// The descriptor on which a function finds its listening socket. `SHIP_LISTEN_FD` tells it so.
 pub(crate) const LISTEN_FD: i32 = 3;
 
+/// The time zone of functions whose owner asks for none: the same on every machine, as on other platforms for functions.
+pub(crate) const TIME_ZONE: &str = "UTC";
+
 use super::message;
 
 /// The name of the nursery's process. A program that is started under this name has to call [`nursery`].

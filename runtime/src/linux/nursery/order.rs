@@ -45,7 +45,7 @@ pub(crate) struct Recipe {
     pub(crate) caches: PathBuf,
     /// Files and folders that can be seen beside the system's: those of an interpreter.
     pub(crate) visible: Vec<PathBuf>,
-    /// The file that is run while the cell waits, if there is one.
+    /// The folder of what is run while the cell waits, if anything is.
     pub(crate) prelude: Option<PathBuf>,
     /// What runs in the cell while it waits; the function's own program is started when it is known, if there is none.
     pub(crate) boot: Option<Boot>,
@@ -115,6 +115,9 @@ pub(crate) struct Document {
     pub(crate) program: PathBuf,
     /// The arguments behind the program.
     pub(crate) arguments: Vec<String>,
+    /// What the launcher of the function launches, if the program has that launcher itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) launch: Option<serde_json::Value>,
     /// Where the program finds its cache of code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code_cache: Option<PathBuf>,

@@ -47,7 +47,7 @@ const EMPTY: &str = "/.empty";
 const SYSTEM: [&str; 6] = ["usr", "bin", "sbin", "lib", "lib32", "lib64"];
 
 /// What of `/etc` is seen, if it is there.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 13] = [
     "alternatives",
     "ca-certificates",
     "ca-certificates.conf",
@@ -56,7 +56,6 @@ const SETTINGS: [&str; 14] = [
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
-    "localtime",
     "mime.types",
     "pki",
     "protocols",
@@ -279,12 +278,14 @@ fn furnish(network: CellNetwork) -> Result<(), Trouble> {
     }
     fs::write("etc/resolv.conf", name_service(network)).while_trying("write a setting")?;
     for (link, target) in [
+        // Programs that are told of no time zone look for one; ICU reads all files of the database unless this is a link.
+        ("etc/localtime", "/usr/share/zoneinfo/UTC"),
         ("dev/fd", "/proc/self/fd"),
         ("dev/stdin", "/proc/self/fd/0"),
         ("dev/stdout", "/proc/self/fd/1"),
         ("dev/stderr", "/proc/self/fd/2"),
     ] {
-        symlink(target, link).while_trying("link the standard streams")?;
+        symlink(target, link).while_trying("make a link")?;
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     let size = format!("mode=1777,size={USUAL_TMP_MB}m,nr_inodes=200000");

@@ -1,31 +1,43 @@
 // Does all of Node's start that does not depend on the function, waits, and becomes `node launcher.mjs` of the function that it
-// is told. The protocol is in mod.rs, beside this file.
+// is told. The protocol is in mod.rs, in the folder above.
 
-import { closeSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import http from "node:http";
+import { closeSync, readFileSync, writeFileSync } from "node:fs";
 import * as modules from "node:module";
 import net from "node:net";
-import "node:os";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import v8 from "node:v8";
 import vm from "node:vm";
 import zlib from "node:zlib";
+import * as launcher from "./launcher.mjs";
 
 const ASSIGNMENT_FD = 4;
-// What the launchers do for each request is done this often beforehand. More makes V8 optimize in the background while the first
-// visitor waits.
-const REHEARSALS = 8;
+// The first of them compiles what the others find compiled. More would make V8 optimize in the background while the first visitor
+// waits.
+const REHEARSALS = 2;
+// One for each kind of handler.
+const REHEARSED = ["web", "plain"];
+const VISITS = 3;
+
+// That of the process: looking at `process.env` takes longer.
+let environment = {};
 
 async function main() {
-  for (let count = 0; count < REHEARSALS; count++) {
-    await rehearse(answerPlainly);
-    await rehearse(answerFromWeb);
-  }
+  // What V8 learns from a function's first calls, it would begin to keep with the eighth.
+  v8.setFlagsFromString("--no-lazy-feedback-allocation");
+  // The first local time looks for the time zone.
+  new Date().getMilliseconds();
   const loader = fasterLoader();
-  await loader?.rehearse();
+  for (const name of REHEARSED) {
+    let cache;
+    for (let count = 0; count < REHEARSALS; count++) cache = await rehearse(loader, `./rehearsal/${name}.mjs?${count}`, cache);
+  }
+  v8.setFlagsFromString("--lazy-feedback-allocation");
+  environment = { ...process.env };
   await new Promise(setImmediate);
   emptyNursery();
   const text = readFileSync(ASSIGNMENT_FD, "utf8");
   if (text === "") process.exit(0);
+  closeSync(ASSIGNMENT_FD);
   await become(JSON.parse(text), loader);
 }
 
@@ -37,71 +49,57 @@ function emptyNursery() {
   collect({ type: "minor" });
 }
 
-async function become({ root, env, code_cache: cache, make_code_cache: isMaking = false }, loader) {
-  closeSync(ASSIGNMENT_FD);
-  for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
-  Object.assign(process.env, env);
+async function become({ root, env, launch, code_cache: cache, make_code_cache: isMaking = false }, loader, address) {
+  for (const name of Object.keys(environment)) if (!(name in env)) delete process.env[name];
+  // Setting some of them has consequences, such as to forget what was known of the time zone.
+  for (const [name, value] of Object.entries(env)) if (environment[name] !== value) process.env[name] = value;
   process.chdir(root);
   process.argv.splice(1, process.argv.length, `${root}/launcher.mjs`);
   process.execArgv = process.execArgv.filter((argument) => argument !== "--expose-internals");
-  const url = new URL(`file://${root}/`).href;
-  const save = cache === undefined ? undefined : useCache(loader, cache, isMaking, url);
+  const url = pathToFileURL(`${root}/`).href;
+  const save = cache === undefined ? undefined : useCache(loader, cache, isMaking);
   loader?.readAtOnce(url);
-  await import(`${url}launcher.mjs`);
-  if (isMaking) {
+  if (launch === undefined) await import(`${url}launcher.mjs`);
+  else await launcher.launch(launch, url, { load: loader?.load, address, hidden: [import.meta.url] });
+  if (isMaking && address === undefined) {
     save?.();
     process.exit(0);
   }
 }
 
-// ---- Rehearsals: functions of Node's own that requests go through are compiled when they are first called.
+// ---- Rehearsals: a function is run and asked, because what is done for the first time takes longest.
 
-async function rehearse(answer) {
-  // A name that is no file, and ends with the process.
-  const address = `\0ship-prelude-${process.pid}`;
-  const server = http.createServer(answer);
-  try {
-    await new Promise((resolve, reject) => server.once("error", reject).listen(address, resolve));
-  } catch {
-    return;
-  }
-  await new Promise((resolve) => {
+// Runs a function of this folder and takes it back. Gives a code cache for the next time.
+async function rehearse(loader, entry, cache) {
+  // A name that is no file, and ends with the process. Where the network is the machine's, so is the name.
+  const address = `\0ship-prelude-${process.pid}-${process.hrtime.bigint()}`;
+  const root = fileURLToPath(new URL(".", import.meta.url)).slice(0, -1);
+  const env = { ...process.env, SHIP_LISTEN_FD: "3" };
+  const launch = { entry, isEdge: false, isMiddleware: false, helpers: "all" };
+  const isMaking = cache === undefined;
+  environment = { ...process.env };
+  await become({ root, env, launch, code_cache: cache ?? "", make_code_cache: isMaking }, loader, { path: address });
+  for (let count = 0; count < VISITS; count++) await visit(address);
+  const made = isMaking ? loader?.savedForRehearsals() : cache;
+  await launcher.takeBack();
+  loader?.takeBack();
+  return made;
+}
+
+function visit(address) {
+  const lines = [
+    "GET /?a=b HTTP/1.1",
+    "host: x",
+    "x-forwarded-for: 127.0.0.1",
+    "x-forwarded-proto: http",
+    "cookie: a=b",
+    "connection: close",
+  ];
+  return new Promise((resolve) => {
     const visitor = net.connect(address);
     visitor.on("error", resolve).on("close", resolve).resume();
-    visitor.write("GET /?a=b HTTP/1.1\r\nhost: x\r\nx-a: b\r\nconnection: close\r\n\r\n");
+    visitor.write(`${lines.join("\r\n")}\r\n\r\n`);
   });
-  await new Promise((resolve) => server.close(resolve));
-}
-
-function answerPlainly(request, response) {
-  // The date of a head is kept for a second of the event loop, and the loop is about to stand still.
-  response.sendDate = false;
-  response.statusCode = 200;
-  response.setHeader("content-type", "application/json; charset=utf-8");
-  const body = Buffer.from(JSON.stringify({ query: [...new URLSearchParams(request.url.slice(2))] }));
-  response.setHeader("content-length", body.length);
-  response.end(body);
-}
-
-async function answerFromWeb(request, response) {
-  response.sendDate = false;
-  const abort = new AbortController();
-  response.once("close", () => {});
-  const headers = new Headers();
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    headers.append(request.rawHeaders[index], request.rawHeaders[index + 1]);
-  }
-  const asked = new Request(`http://x${request.url}`, { method: request.method, headers, signal: abort.signal });
-  const answer = Response.json({ url: asked.url }, { headers: { "x-a": headers.get("x-a") } });
-  for (const [name, value] of answer.headers) response.setHeader(name, value);
-  answer.headers.getSetCookie();
-  const reader = answer.body.getReader();
-  response.once("close", () => reader.cancel().catch(() => {}));
-  const first = await reader.read();
-  const following = reader.read();
-  following.then(() => {}).catch(() => {});
-  await new Promise(setImmediate);
-  response.end(first.value);
 }
 
 // ---- Modules. From 22.10 on Node has a code cache for them. Node 20 has what it takes, out of reach: its line has ended, so what is
@@ -162,24 +160,16 @@ class Loader {
     });
   }
 
-  // Imports this file, and then what was compiled of it.
-  async rehearse() {
-    const url = import.meta.url;
-    this.readAtOnce(url);
-    this.standBetween();
-    this.sources = new Map();
-    await import(`${url}?0`);
-    const [[, compiled]] = this.compiledNow();
-    this.sources = undefined;
-    this.importFromCached();
-    for (let count = 1; count <= 3; count++) {
-      this.cached.set(`${url}?${count}`, compiled);
-      await import(`${url}?${count}`);
-    }
-    this.cached.clear();
+  // Has modules compiled and loaded as always.
+  takeBack() {
+    this.esm.load = this.plainLoad;
     this.translators.set("module", this.translate);
+    this.cached.clear();
+    this.sources = undefined;
     this.initializeESM();
   }
+
+  load = (module) => this.esm.import(module, module, { __proto__: null });
 
   // Files below `url` are read at once, not by other threads.
   readAtOnce(url) {
@@ -237,8 +227,7 @@ class Loader {
     set(answer);
   }
 
-  open(file) {
-    const bytes = readFileSync(file);
+  open(bytes) {
     // V8 looks at the first bytes alone, and trusts the others.
     if (zlib.crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0)) return;
     let at = 8 + bytes.readUInt32LE(4);
@@ -254,6 +243,14 @@ class Loader {
     return [...this.sources].map(([url, text]) => [url, again(url, text)]);
   }
 
+  // What is rehearsed has another name each time, so that it is loaded each time.
+  savedForRehearsals() {
+    for (const [url, text] of [...this.sources]) {
+      for (let count = 1; count < REHEARSALS; count++) this.sources.set(url.replace(/[?]0$/, `?${count}`), text);
+    }
+    return this.saved();
+  }
+
   saved() {
     const parts = this.compiledNow();
     const index = Buffer.from(JSON.stringify(parts.map(([url, data]) => [url, data.length])));
@@ -266,10 +263,10 @@ class Loader {
   }
 }
 
-// Uses what was compiled earlier, in the folder `cache`. Gives what writes it, if it is being made.
-function useCache(loader, cache, isMaking, url) {
+// Uses what was compiled earlier, which is in the folder `cache`, or `cache` itself. Gives what writes it, if it is being made.
+function useCache(loader, cache, isMaking) {
   if (loader === undefined) {
-    modules.enableCompileCache?.(cache);
+    if (cache !== "") modules.enableCompileCache?.(cache);
     return () => modules.flushCompileCache?.();
   }
   const file = `${cache}/modules`;
@@ -279,7 +276,7 @@ function useCache(loader, cache, isMaking, url) {
     return () => writeFileSync(file, loader.saved());
   }
   try {
-    loader.open(file);
+    loader.open(typeof cache === "string" ? readFileSync(file) : cache);
     loader.standBetween();
     loader.importFromCached();
   } catch {
@@ -288,5 +285,4 @@ function useCache(loader, cache, isMaking, url) {
   return undefined;
 }
 
-// This file imports itself to rehearse imports.
-if (new URL(import.meta.url).search === "") await main();
+await main();
