@@ -51,6 +51,6 @@ pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutp
 pub use plan::{BuildPlan, PlanError, plan};
 pub use prebuilt::PrebuiltError;
 pub use project::{ProjectDir, ProjectError};
-pub use python::{EntryFlaw, PythonError, SyntaxError, Version};
+pub use python::{EntryFlaw, PythonError, SyntaxError, Version, python_launcher};
 pub use rust::{RustError, RustFlaw};
 pub use tree::TreeError;

@@ -20,6 +20,7 @@ mod uv;
 mod version;
 
 pub use error::PythonError;
+pub use launcher::python_launcher;
 pub use scan::EntryFlaw;
 pub use syntax::SyntaxError;
 pub use version::Version;

@@ -14,7 +14,7 @@ use ship_core::{FunctionRuntime, ProjectName};
 
 use self::environment::Environment;
 use ship_host::TelemetryOptions;
-use ship_runtime::{Interpreters, KnownLauncher};
+use ship_runtime::{Interpreters, KnownLauncher, KnownPackage};
 
 use crate::args::GlobalArgs;
 use crate::home::ShipHome;
@@ -182,7 +182,10 @@ impl Settings {
         let fetched = ship_builder::pinned_interpreters(&self.home.toolchains());
         let LauncherText { before, module, after } = LauncherText::of(FunctionRuntime::Node);
         let launcher = KnownLauncher { before: before.to_owned(), after: format!(";\n{module}{after}"), module };
-        Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual)).with_launcher(launcher)
+        let (name, modules) = ship_builder::python_launcher();
+        Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual))
+            .with_launcher(launcher)
+            .with_python_launcher(KnownPackage::new(name, modules.to_vec()))
     }
 
     /// Where a host sends telemetry, if it does.

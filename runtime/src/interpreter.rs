@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ship_core::FunctionRuntime;
 
 use crate::error::SpawnError;
-use crate::prelude::KnownLauncher;
+use crate::prelude::{KnownLauncher, KnownPackage};
 
 /// Where interpreters are looked for. They are looked for again after each start of a function, so one that was installed after
 /// the host began is found too.
@@ -20,6 +20,8 @@ pub struct Interpreters {
     folders: Vec<PathBuf>,
     /// The launcher of Node that functions are expected to have.
     launcher: Option<Arc<KnownLauncher>>,
+    /// The package by which functions in Python are expected to be started.
+    python_launcher: Option<Arc<KnownPackage>>,
     /// What was found behind the names.
     known: Arc<Mutex<HashMap<PathBuf, Option<Installed>>>>,
     /// What the last look has found.
@@ -92,13 +94,24 @@ impl Interpreters {
     /// passed over.
     pub fn new(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         let folders = folders.into_iter().filter(|folder| folder.is_absolute()).collect();
-        Self { folders, launcher: None, known: Arc::default(), found: Arc::default() }
+        Self { folders, launcher: None, python_launcher: None, known: Arc::default(), found: Arc::default() }
     }
 
     /// The same, where functions in Node are expected to have this launcher. Processes are prepared for those that do.
     #[must_use]
     pub fn with_launcher(self, launcher: KnownLauncher) -> Self {
         Self { launcher: Some(Arc::new(launcher)), ..self }
+    }
+
+    /// The same, where functions in Python are expected to be started by this package.
+    #[must_use]
+    pub fn with_python_launcher(self, launcher: KnownPackage) -> Self {
+        Self { python_launcher: Some(Arc::new(launcher)), ..self }
+    }
+
+    /// The package by which functions in Python are expected to be started.
+    pub(crate) fn python_launcher(&self) -> Option<&KnownPackage> {
+        self.python_launcher.as_deref()
     }
 
     /// The launcher of Node that functions are expected to have.

@@ -65,7 +65,7 @@ pub use life::InstanceState;
 pub use linux::cgroup::ControlGroupVersion;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use meters::{ExitReason, RuntimeCounts};
-pub use prelude::KnownLauncher;
+pub use prelude::{KnownLauncher, KnownPackage};
 pub use pressure::MemoryReading;
 pub use runtime::Runtime;
 pub use spec::{CompiledCode, FunctionSpec, InstanceView, LogSink, Reach, RuntimeOptions};

@@ -185,9 +185,13 @@ fn assignment(
 
 /// What the function's launcher launches, if it is one that prepared processes have.
 fn launched(spec: &FunctionSpec, interpreters: &Interpreters) -> Option<serde_json::Value> {
-    let launcher = interpreters.launcher().filter(|_| spec.function.runtime == FunctionRuntime::Node)?;
-    // Whoever runs it finds out what is wrong with it.
-    launcher.read(&spec.root.join(spec.function.runtime.entry())).ok()?
+    let runtime = spec.function.runtime;
+    match runtime {
+        // Whoever runs it finds out what is wrong with it.
+        FunctionRuntime::Node => interpreters.launcher()?.read(&spec.root.join(runtime.entry())).ok()?,
+        FunctionRuntime::Python => interpreters.python_launcher()?.starts(spec).then_some(true.into()),
+        _ => None,
+    }
 }
 
 /// A cache's folder as the function sees it.

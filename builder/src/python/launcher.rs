@@ -22,6 +22,11 @@ const MODULES: [(&str, &str); 9] = [
     ("wsgi.py", include_str!("launcher/wsgi.py")),
 ];
 
+/// The package that starts functions in Python: its name, and the names and texts of its modules.
+pub const fn python_launcher() -> (&'static str, &'static [(&'static str, &'static str)]) {
+    (MOUNT, &MODULES)
+}
+
 /// The digest of the launcher.
 pub(super) fn digest() -> Digest {
     let mut hasher = DigestHasher::new();

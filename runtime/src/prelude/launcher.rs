@@ -1,14 +1,19 @@
 //! Launchers that are known before an artifact is.
 //!
-//! Artifacts of Node are started by a module of their own, which is the same in all of them but for what it launches. A host
-//! whose own builder writes that module has it loaded and called before anybody asks; an artifact by another version starts
-//! its own, as everywhere else.
+//! Artifacts of Node are started by a module of their own, which is the same in all of them but for what it launches; those of
+//! Python by a package, which is a layer. A host whose own builder writes these has them loaded and called before anybody asks;
+//! an artifact by another version starts its own, as everywhere else.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
+use ship_core::Digest;
+
+use crate::spec::FunctionSpec;
 
 /// The longest text of what is launched, in bytes: a path and some flags.
 const MOST_LAUNCHED_BYTES: usize = 64 * 1024;
@@ -43,6 +48,48 @@ impl KnownLauncher {
     }
 }
 
+/// The package that starts functions in Python, as a builder writes it.
+#[derive(Clone, Debug)]
+pub struct KnownPackage {
+    /// Its name, and that of its folder in an artifact.
+    pub name: &'static str,
+    /// The names and the texts of its modules.
+    pub modules: Vec<(&'static str, &'static str)>,
+    /// Which layers hold it, by their digests.
+    seen: Arc<Mutex<HashMap<Digest, bool>>>,
+}
+
+impl KnownPackage {
+    /// A package with these modules.
+    pub fn new(name: &'static str, modules: Vec<(&'static str, &'static str)>) -> Self {
+        Self { name, modules, seen: Arc::default() }
+    }
+
+    /// Whether a function is started by this package.
+    pub(crate) fn starts(&self, spec: &FunctionSpec) -> bool {
+        let layer = spec.function.layers.iter().find(|layer| layer.mount.as_str() == self.name);
+        layer.is_some_and(|layer| {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen.entry(layer.digest).or_insert_with(|| self.is_in(&spec.root.join(self.name)).unwrap_or(false))
+        })
+    }
+
+    /// Whether a folder holds this package and nothing else.
+    fn is_in(&self, folder: &Path) -> io::Result<bool> {
+        if fs::read_dir(folder)?.count() != self.modules.len() {
+            return Ok(false);
+        }
+        for (name, text) in &self.modules {
+            let file = folder.join(name);
+            let metadata = file.symlink_metadata()?;
+            if !metadata.is_file() || metadata.len() != text.len() as u64 || fs::read(file)? != text.as_bytes() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +109,22 @@ mod tests {
         ] {
             assert_eq!(known.launched(other), None, "{other}");
         }
+    }
+
+    /// A package is known by all of its modules, and by nothing else beside them.
+    #[test]
+    fn whole_package() {
+        let folder = tempfile::tempdir().unwrap();
+        let known = KnownPackage::new("launcher", vec![("a.py", "a = 1\n"), ("b.py", "")]);
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        put("a.py", "a = 1\n");
+        assert!(!known.is_in(folder.path()).unwrap());
+        put("b.py", "");
+        assert!(known.is_in(folder.path()).unwrap());
+        put("c.py", "");
+        assert!(!known.is_in(folder.path()).unwrap());
+        fs::remove_file(folder.path().join("c.py")).unwrap();
+        put("a.py", "a = 2\n");
+        assert!(!known.is_in(folder.path()).unwrap());
     }
 }

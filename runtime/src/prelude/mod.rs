@@ -22,7 +22,7 @@
 //! |---|---|
 //! | `root` | the function's folder, absolute. Becomes the current folder; `launcher.mjs` or `launcher.py` in it is run |
 //! | `env` | the whole environment, with `SHIP_LISTEN_FD=3` |
-//! | `launch` | optional, Node: what the launcher of the function launches, if that is the launcher that the prelude has |
+//! | `launch` | optional: what the launcher of the function launches (`true` in Python), if that is the launcher that the prelude has |
 //! | `code_cache` | optional: the folder of the function's code cache, absolute |
 //! | `make_code_cache` | optional, with `code_cache`: whether the cache is to be written |
 //! | `zygote` | optional, Python: whether it is to fork the instances, instead of being one |
@@ -54,7 +54,7 @@ use std::path::Path;
 
 use ship_core::FunctionRuntime;
 
-pub use launcher::KnownLauncher;
+pub use launcher::{KnownLauncher, KnownPackage};
 
 use crate::interpreter::Interpreters;
 
@@ -66,7 +66,7 @@ pub(crate) struct Prelude<'a> {
     /// The program in it.
     pub(crate) program: &'static str,
     /// What is in the folder: names and texts.
-    pub(crate) files: Vec<(&'static str, &'a str)>,
+    pub(crate) files: Vec<(String, &'a str)>,
     /// What the interpreter is started with in front of the program.
     pub(crate) flags: &'static [&'static str],
 }
@@ -87,7 +87,7 @@ impl Prelude<'_> {
 pub(crate) fn of(runtime: FunctionRuntime, interpreters: &Interpreters) -> Option<Prelude<'_>> {
     match runtime {
         FunctionRuntime::Node => interpreters.launcher().map(node),
-        FunctionRuntime::Python => Some(python()),
+        FunctionRuntime::Python => interpreters.python_launcher().map(python),
         _ => None,
     }
 }
@@ -95,17 +95,18 @@ pub(crate) fn of(runtime: FunctionRuntime, interpreters: &Interpreters) -> Optio
 /// The prelude of Node, 20 or later. The second flag reaches what Node 20 needs for a code cache; functions do not see it.
 fn node(launcher: &KnownLauncher) -> Prelude<'_> {
     let files = vec![
-        ("prelude.mjs", include_str!("node/prelude.mjs")),
-        ("launcher.mjs", &*launcher.module),
-        ("rehearsal/plain.mjs", include_str!("node/plain.mjs")),
-        ("rehearsal/web.mjs", include_str!("node/web.mjs")),
+        ("prelude.mjs".to_owned(), include_str!("node/prelude.mjs")),
+        ("launcher.mjs".to_owned(), &*launcher.module),
+        ("rehearsal/plain.mjs".to_owned(), include_str!("node/plain.mjs")),
+        ("rehearsal/web.mjs".to_owned(), include_str!("node/web.mjs")),
     ];
     Prelude { folder: "node", program: "prelude.mjs", files, flags: &["--enable-source-maps", "--expose-internals"] }
 }
 
 /// The prelude of Python, 3.9 or later, with the flags that a fresh start has.
-fn python() -> Prelude<'static> {
-    let files = vec![("prelude.py", include_str!("python/prelude.py"))];
+fn python(launcher: &KnownPackage) -> Prelude<'_> {
+    let mut files = vec![("prelude.py".to_owned(), include_str!("python/prelude.py"))];
+    files.extend(launcher.modules.iter().map(|&(name, text)| (format!("{}/{name}", launcher.name), text)));
     Prelude { folder: "python", program: "prelude.py", files, flags: &["-I", "-u", "-B"] }
 }
 

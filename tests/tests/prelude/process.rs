@@ -75,13 +75,20 @@ impl Functions {
             }
             symlink(unpacked.join(mount), built.join(mount)).unwrap();
         }
+        for module in fs::read_dir(built.join("ship_launcher")).into_iter().flatten() {
+            let module = module.unwrap().path();
+            let place = self.folder.join("python/ship_launcher");
+            fs::create_dir_all(&place).unwrap();
+            fs::copy(&module, place.join(module.file_name().unwrap())).unwrap();
+        }
         let launcher = fs::read_to_string(built.join("launcher.mjs")).ok();
         let launch = launcher.as_deref().map(|text| {
-            let (launched, module) = text.strip_prefix(BEFORE).unwrap().split_once(";\n").unwrap();
+            let (what, module) = text.strip_prefix(BEFORE).unwrap().split_once(";\n").unwrap();
             fs::write(self.folder.join("node/launcher.mjs"), module.strip_suffix(AFTER).unwrap()).unwrap();
-            serde_json::from_str(launched).unwrap()
+            serde_json::from_str(what).unwrap()
         });
-        Function { root: built, preludes: self.folder.clone(), launch }
+        let is_node = launch.is_some();
+        Function { root: built, preludes: self.folder.clone(), is_node, launch: launch.unwrap_or(json!(true)) }
     }
 }
 
@@ -100,8 +107,9 @@ pub(crate) enum Way {
 pub(crate) struct Function {
     pub(crate) root: PathBuf,
     preludes: PathBuf,
-    /// What its launcher launches, if it is one of Node.
-    launch: Option<Value>,
+    is_node: bool,
+    /// What its launcher launches.
+    launch: Value,
 }
 
 impl Function {
@@ -114,7 +122,7 @@ impl Function {
     }
 
     fn interpreter(&self) -> Vec<String> {
-        let (names, flags): (_, &[&str]) = if self.launch.is_some() {
+        let (names, flags): (_, &[&str]) = if self.is_node {
             (["node", "node"], &["--enable-source-maps"])
         } else {
             (["python3", "python"], &["-I", "-u", "-B"])
@@ -143,9 +151,7 @@ impl Function {
     }
 
     pub(crate) fn assignment(&self) -> Value {
-        let mut assignment = json!({ "root": self.root, "env": Self::environment() });
-        assignment.as_object_mut().unwrap().extend(self.launch.clone().map(|launch| ("launch".to_owned(), launch)));
-        assignment
+        json!({ "root": self.root, "env": Self::environment(), "launch": self.launch })
     }
 
     pub(crate) fn cache(&self) -> PathBuf {
@@ -163,7 +169,7 @@ impl Function {
 
     fn start_fresh(&self) -> Instance {
         let mut arguments = self.interpreter();
-        arguments.push(if self.launch.is_some() { "launcher.mjs" } else { "launcher.py" }.to_owned());
+        arguments.push(if self.is_node { "launcher.mjs" } else { "launcher.py" }.to_owned());
         let environment = Self::environment();
         let variables = environment.as_object().unwrap().iter();
         let variables = variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap()));
@@ -190,10 +196,10 @@ impl Function {
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let mut command: Vec<String> = ["env", "-i", "PATH=/bin", "LEFTOVER=x"].map(str::to_owned).into();
         command.extend(self.interpreter());
-        if self.launch.is_some() {
+        if self.is_node {
             command.push("--expose-internals".to_owned());
         }
-        let prelude = self.preludes.join(if self.launch.is_some() { "node/prelude.mjs" } else { "python/prelude.py" });
+        let prelude = self.preludes.join(if self.is_node { "node/prelude.mjs" } else { "python/prelude.py" });
         command.push(prelude.to_str().unwrap().to_owned());
         let instance = Instance::start(place, pipe.to_str().unwrap(), &command, Path::new("/"), stdin);
         let pipe = fs::File::options().write(true).open(pipe).unwrap();

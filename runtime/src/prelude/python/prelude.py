@@ -71,6 +71,7 @@ ZYGOTE_FD = 5
 LISTEN_FD = 3
 
 PROGRAM = "launcher.py"
+LAUNCHER = "ship_launcher"
 PROJECT = "project"
 PACKAGES = "python"
 
@@ -86,7 +87,7 @@ MAX_REQUEST_BYTES = 4096
 
 def main():
     coerced = os.environ.get("LC_CTYPE")
-    rehearse()
+    rehearse(import_launcher())
     gc.collect()
     gc.freeze()
     with open(ASSIGNMENT_FD, "rb", 0) as pipe:
@@ -106,6 +107,9 @@ def main():
 def begin(assignment):
     """Starts the launcher in the current folder."""
     is_zygote = assignment.get("zygote", False)
+    if not assignment.get("launch", False):
+        # The function's own launcher is another one.
+        forget_launcher()
     if comes_first():
         if is_zygote:
             Zygote().refuse("the project replaces modules of the standard library")
@@ -120,8 +124,24 @@ def begin(assignment):
     run_program()
 
 
-def rehearse():
-    """Answers a request: what is first done then is done now."""
+def import_launcher():
+    """The modules of the launcher that stands beside this file, by their names."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, here)
+    modules = ("asgi", "handler", "messages", "report", "threads", "wsgi")
+    launcher = {name: importlib.import_module(f"{LAUNCHER}.{name}") for name in modules}
+    sys.path.remove(here)
+    sys.path_importer_cache.pop(here, None)
+    return launcher
+
+
+def forget_launcher():
+    for name in [name for name in sys.modules if name.partition(".")[0] == LAUNCHER]:
+        del sys.modules[name]
+
+
+def rehearse(launcher):
+    """Answers requests: what is first done then is done now."""
     body = json.dumps(json.loads('{"a": [1, 2.5, null, "b"]}')).encode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -135,14 +155,20 @@ def rehearse():
         def log_message(self, *_):
             pass
 
-    ours, theirs = socket.socketpair()
-    ours.sendall(b"GET /?a=b HTTP/1.1\r\nhost: x\r\nx-a: text/plain\r\nconnection: close\r\n\r\n")
-    thread = threading.Thread(target=Handler, args=(theirs, ("127.0.0.1", 0), None))
-    thread.start()
-    thread.join()
-    theirs.close()
-    ours.recv(65536)
-    ours.close()
+    def application(environ, start_response):
+        start_response("200 OK", [("content-type", environ["HTTP_X_A"])])
+        return [body]
+
+    for answer in (launcher["handler"].Application(Handler).answer, launcher["wsgi"].Application(application).answer):
+        server = launcher["threads"].Server(None, answer)
+        ours, theirs = socket.socketpair()
+        ours.sendall(b"GET /?a=b HTTP/1.1\r\nhost: x\r\nx-a: text/plain\r\nconnection: close\r\n\r\n")
+        server.open.add(theirs)
+        thread = threading.Thread(target=server.converse, args=(theirs,), daemon=True)
+        thread.start()
+        thread.join()
+        ours.recv(65536)
+        ours.close()
 
 
 def comes_first():
