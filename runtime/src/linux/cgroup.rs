@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,12 +76,17 @@ impl ControlGroups {
         self.sweep();
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
         let folders: Vec<PathBuf> = self.bases.iter().map(|base| base.join(&name)).collect();
-        let groups = CellGroups { groups: Arc::clone(self), folders };
+        let mut groups = CellGroups { groups: Arc::clone(self), folders, memory: None };
         for folder in &groups.folders {
             fs::create_dir(folder)?;
         }
         // Most functions keep the usual limits, which then take no time of their starts.
         groups.set_limits(&FunctionLimits::default())?;
+        let memory = match self.version {
+            ControlGroupVersion::Two => "memory.current",
+            ControlGroupVersion::One => "memory.usage_in_bytes",
+        };
+        groups.memory = groups.find(memory).and_then(|path| File::open(path).ok());
         Ok(groups)
     }
 
@@ -106,6 +112,8 @@ impl Drop for ControlGroups {
 pub(crate) struct CellGroups {
     groups: Arc<ControlGroups>,
     folders: Vec<PathBuf>,
+    /// Says how much memory is in use. It is open because it is read while a visitor waits.
+    memory: Option<File>,
 }
 
 impl CellGroups {
@@ -161,11 +169,9 @@ impl CellGroups {
 
     /// The memory that the cell uses, in bytes.
     pub(crate) fn memory_bytes(&self) -> Option<u64> {
-        let file = match self.groups.version {
-            ControlGroupVersion::Two => "memory.current",
-            ControlGroupVersion::One => "memory.usage_in_bytes",
-        };
-        fs::read_to_string(self.find(file)?).ok()?.trim().parse().ok()
+        let mut text = [0; 24];
+        let length = self.memory.as_ref()?.read_at(&mut text, 0).ok()?;
+        std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
     }
 
     fn set(&self, file: &str, value: &str) -> io::Result<()> {

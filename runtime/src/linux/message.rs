@@ -44,26 +44,31 @@ pub(crate) fn send(socket: BorrowedFd<'_>, value: &impl Serialize, descriptors: 
 
 /// Receives a value and the descriptors that came with it; `None` when the other side is gone.
 pub(crate) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut bytes = vec![0; MOST_BYTES];
+    let Some(length) = waiting(socket)? else { return Ok(None) };
+    let mut bytes = vec![0; length.min(MOST_BYTES)];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::io::retry_on_intr(|| {
         rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
     });
-    let length = match received {
-        Ok(message) => message.bytes,
-        Err(rustix::io::Errno::CONNRESET) => 0,
-        Err(errno) => return Err(errno.into()),
-    };
-    if length == 0 {
-        return Ok(None);
-    }
+    let length = received?.bytes;
     let rights = |message| match message {
         RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
         _ => None,
     };
     let descriptors = ancillary.drain().filter_map(rights).flatten().collect();
     Ok(Some((serde_json::from_slice(&bytes[..length])?, descriptors)))
+}
+
+/// The length of the next message, which is not received yet; `None` when the other side is gone. Most are far shorter than the
+/// longest.
+fn waiting(socket: BorrowedFd<'_>) -> io::Result<Option<usize>> {
+    let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+    match rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut [0; 1], flags)) {
+        Ok((_, 0)) | Err(rustix::io::Errno::CONNRESET) => Ok(None),
+        Ok((_, length)) => Ok(Some(length)),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 #[cfg(test)]

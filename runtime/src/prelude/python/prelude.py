@@ -88,6 +88,7 @@ MAX_REQUEST_BYTES = 4096
 def main():
     coerced = os.environ.get("LC_CTYPE")
     rehearse(import_launcher())
+    known = {name.partition(".")[0] for name in sys.modules} - {name.partition(".")[0] for name in AT_START}
     gc.collect()
     gc.freeze()
     with open(ASSIGNMENT_FD, "rb", 0) as pipe:
@@ -101,34 +102,33 @@ def main():
     os.environ.clear()
     os.environ.update(environment | assignment["env"])
     time.tzset()
-    begin(assignment)
+    begin(assignment, known)
 
 
-def begin(assignment):
-    """Starts the launcher in the current folder."""
+def begin(assignment, known):
+    """Starts the launcher in the current folder. This process has modules of the `known` names."""
     is_zygote = assignment.get("zygote", False)
     if not assignment.get("launch", False):
         # The function's own launcher is another one.
         forget_launcher()
-    if comes_first():
+    if comes_first(known):
         if is_zygote:
             Zygote().refuse("the project replaces modules of the standard library")
         os.execve(sys.executable, [*sys.orig_argv[:-1], PROGRAM], os.environ)
     cache, is_making = assignment.get("code_cache"), assignment.get("make_code_cache", False)
-    if cache is not None:
-        codes = Codes(os.path.join(cache, "modules"), is_making)
+    codes = None if cache is None else Codes(os.path.join(cache, "modules"), is_making)
     if is_zygote:
         announce(Zygote().serve)
     elif is_making:
         announce(codes.save)
-    run_program()
+    run_program(codes)
 
 
 def import_launcher():
     """The modules of the launcher that stands beside this file, by their names."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, here)
-    modules = ("asgi", "handler", "messages", "report", "threads", "wsgi")
+    modules = ("asgi", "handler", "levels", "messages", "report", "threads", "wsgi")
     launcher = {name: importlib.import_module(f"{LAUNCHER}.{name}") for name in modules}
     sys.path.remove(here)
     sys.path_importer_cache.pop(here, None)
@@ -171,9 +171,8 @@ def rehearse(launcher):
         ours.close()
 
 
-def comes_first():
+def comes_first(known):
     """Whether the project has modules that an `import` has to find where this process already has others of that name."""
-    known = {name.partition(".")[0] for name in sys.modules} - {name.partition(".")[0] for name in AT_START}
     try:
         with os.scandir(PROJECT) as entries:
             found = [entry.name for entry in entries]
@@ -186,7 +185,7 @@ def comes_first():
     return any(os.path.exists(os.path.join(PACKAGES, name)) for name in BEFORE_ALL)
 
 
-def run_program():
+def run_program(codes):
     """Runs the launcher as `__main__`, as the interpreter does."""
     sys.argv[:] = [PROGRAM]
     sys.orig_argv[-1] = PROGRAM
@@ -196,13 +195,12 @@ def run_program():
     main.__dict__.update(__builtins__=builtins, __file__=path, __cached__=None, __annotations__={})
     sys.modules["__main__"] = main
     try:
-        with open(path, "rb") as file:
-            code = compile(file.read(), path, "exec")
-        exec(code, main.__dict__)
+        loader = main.__loader__
+        exec(loader.get_code("__main__") if codes else loader.source_to_code(loader.get_data(path), path), main.__dict__)
     except Exception as error:
-        # This file has no part in what went wrong.
+        # This file has no part in what went wrong, nor has what compiles for it.
         trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        while trace is not None and trace.tb_frame.f_code.co_filename.startswith((__file__, "<frozen importlib")):
             trace = trace.tb_next
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         sys.exit(1)
