@@ -112,6 +112,12 @@ pub(crate) const SPARES_LEAST: usize = 1;
 /// How many wait at the most, however many cold starts there are.
 pub(crate) const SPARES_MOST: usize = 8;
 
+/// How many wait after the first cold start of a kind that has no interpreter running. They take next to no memory.
+pub(crate) const EMPTY_SPARES_FIRST: usize = 4;
+
+/// How many of these wait at the most.
+pub(crate) const EMPTY_SPARES_MOST: usize = 16;
+
 /// After how long without a cold start of its kind the number of prepared processes goes back to the least.
 pub(crate) const SPARES_CALM: Duration = Duration::from_mins(1);
 

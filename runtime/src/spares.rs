@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::error::SpawnError;
-use crate::limits::{SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE};
+use crate::limits::{EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST, SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE};
 use crate::linux::cell::{Cell, Nursery};
 use crate::linux::cgroup::{ControlGroupVersion, ControlGroups};
 use crate::linux::folder::RunFolder;
@@ -57,13 +57,17 @@ struct Shelf {
     making: usize,
     /// How many there should be.
     target: usize,
+    /// How many there may be.
+    most: usize,
     /// When one was last needed.
     needed: Instant,
 }
 
 impl Shelf {
-    fn new() -> Self {
-        Self { ready: VecDeque::new(), making: 0, target: SPARES_LEAST, needed: Instant::now() }
+    fn of(recipe: &Recipe) -> Self {
+        let (target, most) =
+            if recipe.boot.is_some() { (SPARES_LEAST, SPARES_MOST) } else { (EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST) };
+        Self { ready: VecDeque::new(), making: 0, target, most, needed: Instant::now() }
     }
 
     /// The one that has waited longest, of those that are still there.
@@ -71,7 +75,7 @@ impl Shelf {
         self.needed = Instant::now();
         let taken = std::iter::from_fn(|| self.ready.pop_front()).find(|spare| !spare.cell.warden.is_gone());
         if self.ready.is_empty() {
-            self.target = (self.target + 1).min(SPARES_MOST);
+            self.target = (self.target * 2).min(self.most);
         }
         taken
     }
@@ -138,7 +142,7 @@ impl Spares {
 
     /// A process of a kind, if one waits. There will be one the next time.
     pub(crate) fn take_ready(self: &Arc<Self>, recipe: &Recipe) -> Option<Spare> {
-        let taken = self.shelves().entry(recipe.clone()).or_insert_with(Shelf::new).take();
+        let taken = self.shelves().entry(recipe.clone()).or_insert_with(|| Shelf::of(recipe)).take();
         self.fill(recipe);
         taken
     }

@@ -30,7 +30,8 @@ const REST: Duration = Duration::from_millis(300);
 /// The bundle of W3, in bytes of source.
 const LARGE_BUNDLE_BYTES: usize = 2_600_000;
 
-/// W1: each of many deployments is asked for the first time, beside a bare program that is started and asked.
+/// W1: each of many deployments is asked for the first time, beside a bare program that is started and asked; and then as many as
+/// possible one right after the other, where the machine prepares for the next while it wakes one.
 pub(crate) fn sleeping(runs: usize) -> Vec<Row> {
     let work = "first request to a sleeping Go function";
     if !go_is_installed() {
@@ -40,26 +41,42 @@ pub(crate) fn sleeping(runs: usize) -> Vec<Row> {
     let project = environment.example("date-weather");
     let host = TestHost::start(&environment);
     let wakes = WAKES.max(runs);
-    let urls = deploy_many(&host, &project, wakes);
+    let urls = deploy_many(&host, &project, 2 * wakes);
+    let (rested, in_a_row) = urls.split_at(wakes);
     let plain = PlainGo::new(environment.folder());
     plain.build();
     let socket = environment.folder().join("bare.sock");
     // Both programs are in the page cache before the first of them counts.
     drop(http::get(&format!("{}/api/date", host.site_url("date-weather"))).success());
-    let ship = |run: usize| timed(|| http::get(&format!("{}/api/date", urls[run])).success()).0;
-    let bare = |_| {
-        let (seconds, running) = timed(|| {
-            let running = plain.start_date(&socket);
-            ask(&socket);
-            running
-        });
-        drop(running);
-        seconds
+    let wake = |urls: &[String], rest: Duration| {
+        let ship = |run: usize| {
+            sleep(rest);
+            timed(|| http::get(&format!("{}/api/date", urls[run])).success()).0
+        };
+        let bare = |_| {
+            sleep(rest);
+            let (seconds, running) = timed(|| {
+                let running = plain.start_date(&socket);
+                ask(&socket);
+                running
+            });
+            drop(running);
+            seconds
+        };
+        let (ship, bare) = alternate(urls.len() - 1, ship, bare);
+        (Samples::seconds(ship), Samples::seconds(bare))
     };
-    let (ship, bare) = alternate(wakes - 1, ship, bare);
-    let (ship, bare) = (Samples::seconds(ship), Samples::seconds(bare));
+    let (ship, bare) = wake(rested, REST);
     let p99 = Row::compared("the same, p99", ship.at(99), "bare program", bare.at(99), Bound::times(2.));
-    vec![Row::compared(work, ship, "bare program", bare, Bound::times(1.5)), p99]
+    let (row, bare_row) = wake(in_a_row, Duration::ZERO);
+    let [own, median, most] =
+        [row.quantile(99), bare_row.median(), bare_row.quantile(99)].map(|seconds| row.readable(seconds));
+    let note = format!("p99 {own}; bare program {median}, p99 {most}");
+    vec![
+        Row::compared(work, ship, "bare program", bare, Bound::times(1.5)),
+        p99,
+        Row::alone("the same, one right after the other", row, None).noting(note),
+    ]
 }
 
 /// Asks whoever listens, and waits for the first bytes.

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::process::Pid;
+use rustix::thread::UnshareFlags;
 
 use super::init::{self, Ends};
 use super::order::{CellNetwork, Isolation, Order};
@@ -20,7 +21,7 @@ pub(super) fn give_birth(
     order: &Order,
     control: &OwnedFd,
     ends: Ends,
-    groups: &[OwnedFd],
+    groups: Vec<OwnedFd>,
 ) -> Result<(), Trouble> {
     let (waits, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).while_trying("make a pipe")?;
     let Some(child) = clone_with(namespaces(order)).while_trying("make namespaces")? else {
@@ -30,15 +31,12 @@ pub(super) fn give_birth(
         let may_begin = rustix::io::read(&waits, &mut [0; 1]).is_ok_and(|length| length == 1);
         if may_begin {
             drop(waits);
-            init::live(order, control, ends);
+            init::live(order, control, ends, groups);
         }
         leave(1);
     };
     if order.recipe.isolation == Isolation::Sandbox {
         map_users(child, order.user)?;
-    }
-    for group in groups {
-        rustix::io::write(group, child.to_string().as_bytes()).while_trying("enter a control group")?;
     }
     rustix::io::write(&go, b"!").while_trying("let a cell begin")?;
     Ok(())
@@ -59,7 +57,6 @@ const fn namespaces(order: &Order) -> i32 {
                 | libc::CLONE_NEWPID
                 | libc::CLONE_NEWIPC
                 | libc::CLONE_NEWUTS
-                | libc::CLONE_NEWCGROUP
         }
     }
 }
@@ -67,6 +64,12 @@ const fn namespaces(order: &Order) -> i32 {
 /// Forks: the child's id, or `None` in the child.
 pub(super) fn fork() -> io::Result<Option<Pid>> {
     Ok(clone_with(0)?.and_then(|child| Pid::from_raw(child.cast_signed())))
+}
+
+/// Hides the control groups above those that this process is in.
+pub(super) fn hide_control_groups() -> io::Result<()> {
+    // SAFETY: the descriptors stay shared as they are; what changes is how the paths of groups are shown.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(Into::into)
 }
 
 /// Ends a process of a cell. What it has of the nursery's memory is none of its own, and is not wound up.

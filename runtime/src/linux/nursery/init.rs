@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
 
-use super::birth::fork;
+use super::birth::{fork, hide_control_groups};
 use super::confine::{self, Waiting};
 use super::order::{Assignment, CellNetwork, Command, Isolation, Order, Report};
 use super::world::World;
@@ -27,14 +27,27 @@ pub(super) struct Ends {
 const NAMES_PORT: u16 = 53;
 
 /// Makes the cell and stays in it until it ends.
-pub(super) fn live(order: &Order, control: &OwnedFd, ends: Ends) {
+pub(super) fn live(order: &Order, control: &OwnedFd, ends: Ends, groups: Vec<OwnedFd>) {
     let _ = rustix::thread::set_name(c"ship-cell");
-    match Cell::make(order, control, ends) {
+    match enter(groups, order.recipe.isolation).and_then(|()| Cell::make(order, control, ends)) {
         Ok(cell) => cell.stay(),
         Err(trouble) => {
             let _ = message::send(control.as_fd(), &Report::from(trouble), &[]);
         }
     }
+}
+
+/// Enters control groups, of which nothing above can be seen from then on. The kernel takes up to 20 ms for the first of them, in
+/// which the nursery makes other cells.
+fn enter(groups: Vec<OwnedFd>, isolation: Isolation) -> Result<(), Trouble> {
+    for group in groups {
+        // Nobody else is meant by 0.
+        rustix::io::write(group, b"0").while_trying("enter a control group")?;
+    }
+    if isolation == Isolation::Sandbox {
+        hide_control_groups().while_trying("hide control groups")?;
+    }
+    Ok(())
 }
 
 /// A cell, as its first process knows it.

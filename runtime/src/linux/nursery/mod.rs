@@ -91,7 +91,7 @@ fn take(orders: &OwnedFd, order: &Order, descriptors: Vec<OwnedFd>) -> Option<()
     let control = descriptors.next()?;
     let ends = init::Ends { listener: descriptors.next()?, stdout: descriptors.next()?, stderr: descriptors.next()? };
     let groups: Vec<OwnedFd> = descriptors.collect();
-    if let Err(trouble) = birth::give_birth(orders, order, &control, ends, &groups) {
+    if let Err(trouble) = birth::give_birth(orders, order, &control, ends, groups) {
         let _ = message::send(control.as_fd(), &Report::from(trouble), &[]);
     }
     Some(())
