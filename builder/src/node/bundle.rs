@@ -214,7 +214,11 @@ impl Run {
                 let Some(chunk) = chunks.get(file).filter(|_| seen.insert(file)) else { continue };
                 function.take(file, &bytes);
                 function.take(&format!("{file}.map"), &bytes);
-                left.extend(chunk.imports.iter().chain(&chunk.dynamic_imports).map(|name| -> &str { name }));
+                left.extend(chunk.imports.iter().map(|name| -> &str { name }));
+                // The bundler names the file that holds what is imported later, and imports another that leads to it.
+                left.extend(
+                    mentioned(&chunk.code).filter_map(|name| chunks.get_key_value(name)).map(|(name, _)| *name),
+                );
                 for module in &chunk.module_ids {
                     function.outside.extend(findings.outside.get(module.as_str()).into_iter().flatten().cloned());
                     function.files.extend(findings.files.get(module.as_str()).into_iter().flatten().cloned());
@@ -227,6 +231,11 @@ impl Run {
         }
         Ok(functions)
     }
+}
+
+/// The names that stand behind `"./` in a module: those of its neighbours, and perhaps others.
+fn mentioned(code: &str) -> impl Iterator<Item = &str> {
+    code.match_indices("\"./").filter_map(|(place, start)| code[place + start.len()..].split('"').next())
 }
 
 impl BundledFunction {

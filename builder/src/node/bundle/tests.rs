@@ -57,3 +57,39 @@ fn a_shared_module() {
     let shared = text(&bundled.functions["api~a"], a[2]);
     assert!(shared.contains("day of") && !shared.contains("never seen"), "{shared}");
 }
+
+/// A module that is imported later, in whatever way others import it: each function has all files that its modules name.
+#[test]
+fn imported_later() {
+    let project = TestProject::new([
+        ("api/common.js", "module.exports = (req, res) => res.end(require('../lib/old.cjs').word);"),
+        ("api/first.ts", "import { day } from '../lib/day';\nexport const GET = () => new Response(day());"),
+        ("api/later.ts", "export const GET = async () => new Response((await import('../lib/day')).day());"),
+        ("api/top.ts", "const { week } = await import('../lib/week');\nexport const GET = () => new Response(week());"),
+        (
+            "api/both.ts",
+            "import { week } from '../lib/week';\nimport old from '../lib/old.cjs';\nexport const GET = () => new Response(week() + old.word);",
+        ),
+        ("lib/day.ts", "export const day = () => 'day';"),
+        ("lib/week.ts", "import { day } from './day';\nexport const week = () => day().repeat(7);"),
+        ("lib/old.cjs", "exports.word = 'old';"),
+    ]);
+    let files = ["common.js", "first.ts", "later.ts", "top.ts", "both.ts"].map(|file| {
+        let name = file.split('.').next().unwrap();
+        (format!("api~{name}"), format!("api/{file}"))
+    });
+    let entries: Vec<(&str, &str)> = files.iter().map(|(name, file)| (name.as_str(), file.as_str())).collect();
+    let bundled = bundled(&project, &entries).unwrap();
+    for (name, _) in entries {
+        let function = &bundled.functions[name];
+        let modules = || function.modules.keys().filter(|module| module.ends_with(".mjs"));
+        for module in modules() {
+            let code = text(function, module);
+            for file in mentioned(&code) {
+                assert!(modules().any(|other| *other == format!("_ship/{file}")), "{name}: {module} imports {file}");
+            }
+        }
+    }
+    let count = |name: &str| bundled.functions[name].modules.len();
+    assert!(count("api~first") <= 4, "{}", count("api~first"));
+}
