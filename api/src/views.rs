@@ -250,6 +250,9 @@ pub struct FunctionView {
     pub digest: Digest,
     /// The size of its artifact in bytes.
     pub size_bytes: u64,
+    /// How much of the machine it is kept from on this host: `sandbox` or `process`; nothing where it cannot be started.
+    #[serde(default)]
+    pub isolation: Option<String>,
     /// What it may use.
     pub limits: LimitsView,
     /// When other numbers of instances are kept than its limits say.

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn help() {
         let help = definition().term_width(100).render_help().to_string();
-        assert!(help.lines().count() <= 30, "{help}");
+        assert!(help.lines().count() <= 40, "{help}");
         insta::assert_snapshot!(help);
     }
 

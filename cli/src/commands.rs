@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod dev;
+pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod inspect;
 pub(crate) mod logs;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
+    Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
     #[command(hide = true)]
@@ -82,6 +84,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
+        Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.
         Command::Help { .. } => output.text(&args::definition().render_help().to_string()),

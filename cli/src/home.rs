@@ -49,6 +49,11 @@ impl ShipHome {
         self.cache().join("dev").join(key(root))
     }
 
+    /// Where `ship doctor` tries what the machine allows.
+    pub(crate) fn doctor(&self) -> PathBuf {
+        self.cache().join("doctor")
+    }
+
     /// The data directory of the embedded host.
     pub(crate) fn host_data(&self) -> PathBuf {
         self.0.join("host")

@@ -1,6 +1,7 @@
 //! The runtime: every function of the host, by deployment and name.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -116,6 +117,19 @@ impl Runtime {
     /// How much of the machine functions are kept from here, found out by making a process that is kept from all of it.
     pub async fn isolation(&self) -> Result<Isolation, SpawnError> {
         self.inner.surroundings.spares.isolation().await
+    }
+
+    /// What would be found out by a runtime on a folder of its own: how much of this machine functions are kept from, and what
+    /// limits them. `nursery` is the program that makes processes.
+    pub async fn probe(
+        folder: &Path,
+        nursery: &Path,
+    ) -> Result<(Result<Isolation, SpawnError>, Option<ControlGroupVersion>), RuntimeError> {
+        let folder = Arc::new(RunFolder::open(folder)?);
+        let spares = Spares::new(Nursery::new(nursery), Isolation::Process, folder, TaskTracker::new());
+        let isolation = spares.isolation().await;
+        spares.close().await;
+        Ok((isolation, spares.control_groups()))
     }
 
     /// What limits the memory, the processes and the processor time of functions here, if anything does.

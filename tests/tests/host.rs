@@ -175,3 +175,25 @@ fn unreachable_and_refused() {
     hint: run the same command again: only what the host still lacks is sent
     ");
 }
+
+/// What functions are kept from can be asked before there is a host, and nothing is left of the question; a host that runs is
+/// asked itself. Programs that are not there are said to be so, and are no error.
+#[test]
+fn the_doctor() {
+    let environment = TestEnv::new();
+    let alone = environment.ship(["doctor", "--json"]).run().success().json();
+    assert_eq!((&alone["host"], &alone["reason"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    let names: Vec<_> = alone["programs"].as_array().unwrap().iter().map(|program| &program["name"]).collect();
+    assert_eq!(names, ["git", "go", "cargo", "node", "python3", "bun", "deno"]);
+    assert!(!environment.ship_home().join("cache/doctor").exists());
+
+    let host = TestHost::start(&environment);
+    let status = host.ship(["host", "status", "--json"]).run().success().json();
+    let beside = host.ship(["doctor", "--json"]).run().success().json();
+    assert_eq!(beside["host"], status["control"]);
+    for known in ["isolation", "control_groups"] {
+        assert_eq!((&beside[known], &alone[known]), (&status[known], &status[known]));
+    }
+    let shown = host.ship(["doctor"]).with("PATH", "/nowhere").run().success();
+    assert!(shown.stdout().contains("go        not here; for functions in Go\n"), "{}", shown.stdout());
+}

@@ -138,8 +138,8 @@ fn every_limit_is_shown() {
     let shown = host.ship(["inspect", &url]).run().success();
     let tables = shown.stdout().split_once("LIMITS").expect("limits are shown").1;
     insta::assert_snapshot!(format!("LIMITS{tables}"), @"
-    LIMITS  TIMEOUT  START  MEMORY  CPU  BODY  PROCESSES  FILES  /TMP    NETWORK
-    /api/f  60 s     10 s   512 MB  0.5  4 MB  512        256    512 MB  none
+    LIMITS  TIMEOUT  START  MEMORY  CPU  BODY  PROCESSES  FILES  /TMP    NETWORK  ISOLATION
+    /api/f  60 s     10 s   512 MB  0.5  4 MB  512        256    512 MB  none     sandbox
 
     SCALING  INSTANCES  REQUESTS EACH  FULL AT  IDLE   WARM
     /api/f   0 to 10    50             0.7      300 s  2 from 0 8 * * 1-5 Europe/Zurich, 0 from 0 18 * * * UTC

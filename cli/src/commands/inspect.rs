@@ -86,9 +86,20 @@ fn functions(functions: &[FunctionView], styles: Styles) -> String {
 
 /// What an instance of each function may use.
 fn limits(functions: &[FunctionView], styles: Styles) -> String {
-    let mut table =
-        Table::new(["LIMITS", "TIMEOUT", "START", "MEMORY", "CPU", "BODY", "PROCESSES", "FILES", "/TMP", "NETWORK"]);
-    for FunctionView { route, limits, .. } in functions {
+    let mut table = Table::new([
+        "LIMITS",
+        "TIMEOUT",
+        "START",
+        "MEMORY",
+        "CPU",
+        "BODY",
+        "PROCESSES",
+        "FILES",
+        "/TMP",
+        "NETWORK",
+        "ISOLATION",
+    ]);
+    for FunctionView { route, limits, isolation, .. } in functions {
         table.row([
             route.clone(),
             format!("{} s", limits.timeout_secs),
@@ -100,6 +111,7 @@ fn limits(functions: &[FunctionView], styles: Styles) -> String {
             limits.max_files.to_string(),
             format!("{} MB", limits.tmp_mb),
             limits.network.to_string(),
+            isolation.as_deref().unwrap_or("-").to_owned(),
         ]);
     }
     table.render(styles)

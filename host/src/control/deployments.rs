@@ -7,6 +7,7 @@ use ship_api::{
     PublishOptions, PublishRequest, PublishedView, RemovedView, StaticView,
 };
 use ship_core::{DeploymentId, Manifest, ProjectName};
+use ship_runtime::Isolation;
 use ship_store::{DeploymentRecord, Store};
 
 use super::extract::{Body, Path, Query};
@@ -94,19 +95,25 @@ pub(super) async fn inspect(
     let (deployment, alias_urls, is_production) = views::inspected(&record, &aliases, &control.urls);
     let files = manifest.assets().len() as u64;
     let bytes = manifest.assets().iter().map(|asset| asset.size_bytes).sum();
+    let isolation = if manifest.functions().is_empty() { None } else { control.runtime.isolation().await.ok() };
     Ok(Json(DeploymentDetail {
         deployment,
         url: control.urls.of(&record.own_label),
         aliases: alias_urls,
         is_production,
-        functions: functions(&control, &record, &manifest),
+        functions: functions(&control, &record, &manifest, isolation),
         r#static: StaticView { files, bytes },
         routes: manifest.routes().clone(),
         crons: manifest.crons().iter().map(views::cron).collect(),
     }))
 }
 
-fn functions(control: &Control, record: &DeploymentRecord, manifest: &Manifest) -> Vec<FunctionView> {
+fn functions(
+    control: &Control,
+    record: &DeploymentRecord,
+    manifest: &Manifest,
+    isolation: Option<Isolation>,
+) -> Vec<FunctionView> {
     let running = control.runtime.instances();
     let view = |function: &ship_core::Function| FunctionView {
         name: function.name.clone(),
@@ -114,6 +121,7 @@ fn functions(control: &Control, record: &DeploymentRecord, manifest: &Manifest) 
         runtime: function.runtime,
         digest: function.digest,
         size_bytes: function.size_bytes,
+        isolation: isolation.map(|isolation| isolation.as_str().to_owned()),
         limits: function.limits.into(),
         warm: function.warm.iter().map(Into::into).collect(),
         instances: running

@@ -1,0 +1,141 @@
+//! `ship doctor`: what this machine has of what ship needs, and what functions are kept from on it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+use ship_runtime::{OWN_PROGRAM, Runtime};
+
+use crate::connection::{self, VERSION};
+use crate::embedded::StartPolicy;
+use crate::error::CommandError;
+use crate::output::{Output, Styles};
+use crate::settings::Settings;
+
+/// Show what this machine has of what ship needs, and what functions are kept from
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct DoctorArgs {}
+
+/// The programs that build or run functions: what each is for, and how it is asked for its version.
+const PROGRAMS: [(&str, &str, &str); 7] = [
+    ("git", "branches and commits of deployments", "--version"),
+    ("go", "functions in Go", "version"),
+    ("cargo", "functions in Rust", "--version"),
+    ("node", "functions and frontends in TypeScript and JavaScript", "--version"),
+    ("python3", "functions in Python", "--version"),
+    ("bun", "functions in Bun", "--version"),
+    ("deno", "functions in Deno", "--version"),
+];
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Findings {
+    version: &'static str,
+    home: PathBuf,
+    /// Where the host listens that commands here talk to, if one runs.
+    host: Option<String>,
+    /// What functions are kept from: `sandbox`, `process`, or nothing where none can be started.
+    isolation: Option<String>,
+    /// What limits them.
+    control_groups: Option<String>,
+    /// Why functions have no sandbox, or cannot be started.
+    reason: Option<String>,
+    programs: Vec<Program>,
+}
+
+/// A program that builds or runs functions.
+#[derive(Debug, Serialize)]
+struct Program {
+    name: &'static str,
+    used_for: &'static str,
+    /// The first line of what it says when it is asked for its version; nothing if it is not here.
+    version: Option<String>,
+}
+
+pub(crate) async fn run(_: DoctorArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let mut findings = Findings {
+        version: VERSION,
+        home: settings.home.folder().to_owned(),
+        host: None,
+        isolation: None,
+        control_groups: None,
+        reason: None,
+        programs: PROGRAMS.map(|(name, used_for, question)| program(name, used_for, question)).into(),
+    };
+    // A host that runs is asked: its account may be another one.
+    match connection::find(settings, output, StartPolicy::Never).await? {
+        Some(host) => {
+            let status = host.client.status().await?;
+            findings.host = Some(status.control);
+            findings.isolation = status.isolation;
+            findings.control_groups = status.control_groups;
+        }
+        None => findings.try_out(&settings.home.doctor()).await?,
+    }
+    findings.remark(output);
+    output.data(&findings, |styles| findings.render(styles))
+}
+
+fn program(name: &'static str, used_for: &'static str, question: &str) -> Program {
+    // In a project some of them would fetch the version that it asks for.
+    let asked = Command::new(name).arg(question).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let said = asked.ok().filter(|said| said.status.success());
+    let version = said.and_then(|said| Some(String::from_utf8_lossy(&said.stdout).lines().next()?.trim().to_owned()));
+    Program { name, used_for, version }
+}
+
+impl Findings {
+    /// Makes a process as a host would, to see what it is kept from.
+    async fn try_out(&mut self, folder: &Path) -> Result<(), CommandError> {
+        let tried = Runtime::probe(folder, Path::new(OWN_PROGRAM)).await.map_err(CommandError::project);
+        let _ = std::fs::remove_dir_all(folder);
+        let (isolation, groups) = tried?;
+        self.control_groups = groups.map(|version| version.as_str().to_owned());
+        match isolation {
+            Ok(isolation) => self.isolation = Some(isolation.as_str().to_owned()),
+            Err(error) => {
+                let causes = std::iter::successors(Some(&error as &dyn Error), |error| (**error).source());
+                self.reason = Some(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what should be otherwise.
+    fn remark(&self, output: &Output) {
+        match self.isolation.as_deref() {
+            Some("sandbox") => {}
+            Some(_) => {
+                output.warning("functions have no sandbox here: the system allows this account no namespaces");
+                output.hint("on Ubuntu, `sysctl kernel.apparmor_restrict_unprivileged_userns=0` allows them");
+            }
+            None => {
+                let reason = self.reason.as_deref().unwrap_or("the host cannot start any");
+                output.warning(format_args!("no function can be started here: {reason}"));
+            }
+        }
+        if self.control_groups.is_none() {
+            output.warning("the memory of functions has no limit here: this account may make no control groups");
+            output.hint("a host that runs as a systemd service with `Delegate=yes`, or as root, may");
+        }
+    }
+
+    fn render(&self, styles: Styles) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: &str| {
+            let name = styles.dim(format_args!("{name:<9}"));
+            let _ = writeln!(text, "{name} {value}");
+        };
+        line("ship", &format!("{}, home {}", self.version, self.home.display()));
+        line("host", self.host.as_deref().unwrap_or("none runs"));
+        line("isolation", self.isolation.as_deref().unwrap_or("-"));
+        line("limits", self.control_groups.as_deref().unwrap_or("-"));
+        for Program { name, used_for, version } in &self.programs {
+            let absent = || format!("not here; for {used_for}");
+            line(name, &version.clone().unwrap_or_else(absent));
+        }
+        text
+    }
+}
