@@ -121,6 +121,10 @@ pub(crate) const EMPTY_SPARES_MOST: usize = 16;
 /// After how long without a cold start of its kind the number of prepared processes goes back to the least.
 pub(crate) const SPARES_CALM: Duration = Duration::from_mins(1);
 
+/// How long a process may take to be prepared. One takes milliseconds, and seconds on a machine that is used up; the program that makes
+/// them is given up after this and started anew.
+pub(crate) const SPARE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// How long a taken process is not replaced: until then the processors are for the start that took it.
 pub(crate) const SPARES_PAUSE: Duration = Duration::from_millis(25);
 

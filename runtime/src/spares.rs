@@ -4,17 +4,20 @@
 //! background; a shelf that was found empty gets larger, and one that is left alone shrinks back.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::error::SpawnError;
-use crate::limits::{EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST, SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE};
+use crate::limits::{
+    EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST, SPARE_TIMEOUT, SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE,
+};
 use crate::linux::cell::{Cell, Nursery};
 use crate::linux::cgroup::{ControlGroupVersion, ControlGroups};
 use crate::linux::folder::RunFolder;
@@ -173,7 +176,12 @@ impl Spares {
             .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
         let groups = self.groups.as_ref().map(ControlGroups::make).transpose();
         let groups = groups.map_err(|source| SpawnError::Io { action: "make a control group", source })?;
-        let mut cell = self.nursery.order(recipe.clone(), listener, groups)?.ready().await?;
+        let ordered = self.nursery.order(recipe.clone(), listener, groups)?;
+        let Ok(made) = timeout(SPARE_TIMEOUT, ordered.ready()).await else {
+            self.nursery.give_up();
+            return Err(SpawnError::Io { action: "prepare a process", source: io::ErrorKind::TimedOut.into() });
+        };
+        let mut cell = made?;
         let connections = CellConnections::new(std::mem::take(&mut cell.network))
             .map_err(|source| SpawnError::Io { action: "watch the network of a process", source })?
             .map(Arc::new);

@@ -183,7 +183,8 @@ fn the_doctor() {
     let environment = TestEnv::new();
     let alone = environment.ship(["doctor", "--json"]).run().success().json();
     assert_eq!((&alone["host"], &alone["reason"]), (&serde_json::Value::Null, &serde_json::Value::Null));
-    let names: Vec<_> = alone["programs"].as_array().unwrap().iter().map(|program| &program["name"]).collect();
+    let names: Vec<_> =
+        alone["programs"].as_array().expect("programs are listed").iter().map(|program| &program["name"]).collect();
     assert_eq!(names, ["git", "go", "cargo", "node", "python3", "bun", "deno"]);
     assert!(!environment.ship_home().join("cache/doctor").exists());
 
@@ -196,4 +197,46 @@ fn the_doctor() {
     }
     let shown = host.ship(["doctor"]).with("PATH", "/nowhere").run().success();
     assert!(shown.stdout().contains("go        not here; for functions in Go\n"), "{}", shown.stdout());
+}
+
+/// The process that makes functions' processes may end: what runs goes on, and what is asked for next starts.
+#[test]
+fn without_the_nursery() {
+    let environment = TestEnv::new();
+    let function = |word: &str| {
+        format!(
+            "package handler\n\nimport (\n\t\"fmt\"\n\t\"net/http\"\n)\n\n\
+             func Handler(w http.ResponseWriter, r *http.Request) {{ fmt.Fprint(w, \"{word}\") }}\n"
+        )
+    };
+    let project = environment.project("site").file("api/one.go", function("one")).file("api/two.go", function("two"));
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy", "--no-check"]).within(project.folder()).run().success().url();
+    let ask = |name: &str| http::get(&format!("{url}/api/{name}")).success().text();
+    assert_eq!(ask("one"), "one");
+    let status = || host.ship(["host", "status", "--json"]).run().success().json();
+    let (before, nursery) = (status(), nursery_of(&host));
+    assert!(std::process::Command::new("kill").args(["-KILL", &nursery]).status().is_ok_and(|status| status.success()));
+    assert_eq!((ask("two"), ask("one")), ("two".to_owned(), "one".to_owned()));
+    let one = |status: &serde_json::Value| {
+        let instances = status["instances"].as_array().expect("there are instances").clone();
+        instances.into_iter().find(|instance| instance["function"] == "api/one").map(|instance| instance["pid"].clone())
+    };
+    assert_eq!(one(&status()), one(&before));
+    let began = std::time::Instant::now();
+    while nursery_of(&host) == nursery {
+        assert!(began.elapsed().as_secs() < 30, "there is no other");
+    }
+}
+
+fn nursery_of(host: &TestHost<'_>) -> String {
+    let status = host.ship(["host", "status", "--json"]).run().success().json();
+    let children = |task: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(task.expect("it can be read").path().join("children")).unwrap_or_default()
+    };
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", status["pid"])).expect("the host runs");
+    let lists: Vec<String> = tasks.map(children).collect();
+    let name = |id: &str| std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+    let nursery = lists.iter().flat_map(|list| list.split_whitespace()).find(|id| name(id).trim() == "ship-nursery");
+    nursery.expect("the host has a nursery").to_owned()
 }

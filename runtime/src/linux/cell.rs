@@ -67,6 +67,14 @@ impl Nursery {
         Ok(Unready { isolation, control, address, stdout, stderr, groups })
     }
 
+    /// Ends the process that makes cells, which makes none. Those that there are stay; the next order starts another.
+    pub(crate) fn give_up(&self) {
+        if let Some(running) = self.process.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = rustix::process::kill_process(running.id, Signal::KILL);
+            let _ = rustix::process::waitpid(Some(running.id), WaitOptions::empty());
+        }
+    }
+
     fn say(&self, recipe: Recipe, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         let mut order = Order { recipe, user: 0 };

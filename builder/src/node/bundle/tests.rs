@@ -82,7 +82,8 @@ fn imported_later() {
     let bundled = bundled(&project, &entries).unwrap();
     for (name, _) in entries {
         let function = &bundled.functions[name];
-        let modules = || function.modules.keys().filter(|module| module.ends_with(".mjs"));
+        let is_module = |file: &&String| std::path::Path::new(file).extension().is_some_and(|ending| ending == "mjs");
+        let modules = || function.modules.keys().filter(is_module);
         for module in modules() {
             let code = text(function, module);
             for file in mentioned(&code) {
