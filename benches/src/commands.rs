@@ -24,7 +24,11 @@ pub(crate) struct WrongArgument(String);
 
 impl std::fmt::Display for WrongArgument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}`: expected the names of figures, `--list`, `--runs N` or `--json FILE`", self.0)
+        write!(
+            f,
+            "`{}`: expected the names of figures, `cold`, `warm`, `density`, `--list`, `--runs N` or `--json FILE`",
+            self.0
+        )
     }
 }
 
@@ -42,7 +46,10 @@ impl Arguments {
                 name if crate::figures::ALL.iter().any(|figure| figure.id.eq_ignore_ascii_case(name)) => {
                     parsed.names.push(name.to_owned());
                 }
-                _ => return Err(wrong()),
+                name => match crate::figures::GROUPS.iter().find(|(group, _)| group == &name) {
+                    Some((_, names)) => parsed.names.extend(names.iter().map(|&name| name.to_owned())),
+                    None => return Err(wrong()),
+                },
             }
         }
         Ok(parsed)

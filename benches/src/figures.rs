@@ -5,6 +5,7 @@ mod develop;
 mod floor;
 mod many_files;
 mod memory;
+mod neighbour;
 mod publish;
 mod serve;
 mod typescript;
@@ -14,7 +15,7 @@ mod warm;
 use crate::figure::Figure;
 
 /// All figures, in the order of the table.
-pub(crate) const ALL: [Figure; 22] = [
+pub(crate) const ALL: [Figure; 24] = [
     Figure { id: "D1", work: "first deploy of the example, compiler cache empty", measure: deploy::cold },
     Figure { id: "D2", work: "deploy of it again, nothing changed", measure: deploy::unchanged },
     Figure { id: "D3", work: "deploy after one changed line of Go", measure: deploy::one_line },
@@ -37,4 +38,10 @@ pub(crate) const ALL: [Figure; 22] = [
     Figure { id: "V3", work: "edit of a Go function until the new answer", measure: develop::edited_function },
     Figure { id: "V4", work: "edit of a page until its reload event", measure: develop::edited_page },
     Figure { id: "V5", work: "memory of ship dev at rest", measure: develop::memory },
+    Figure { id: "K3", work: "a neighbour while a function does harm", measure: neighbour::under_harm },
+    Figure { id: "N1", work: "memory with many functions, asleep and awake", measure: memory::density },
 ];
+
+/// Names for several of them.
+pub(crate) const GROUPS: [(&str, &[&str]); 3] =
+    [("cold", &["W1", "W2", "W3", "W4"]), ("warm", &["S3"]), ("density", &["S4", "S5", "N1"])];

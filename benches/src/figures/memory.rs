@@ -2,8 +2,13 @@
 
 use ship_tests::{TestEnv, TestHost, TestProject, http};
 
+use super::floor::go_is_installed;
 use crate::figure::{Bound, Row};
 use crate::samples::{Samples, Unit};
+
+/// How many functions there are, two in each deployment, and how many of them are asked.
+const SLEEPING: usize = 1000;
+const AWAKE: usize = 100;
 
 /// S4: 100 deployments with two functions each, started anew, each asked once for a file, all functions asleep.
 pub(crate) fn at_rest(_: usize) -> Vec<Row> {
@@ -42,6 +47,35 @@ pub(crate) fn per_deployment(_: usize) -> Vec<Row> {
     let each = many.saturating_sub(few) / 400;
     let bound = Bound::AtMost { value: 10. * 1024. };
     vec![Row::alone("memory per further deployment, asleep", bytes_of(each), Some(bound))]
+}
+
+/// A thousand functions that were asked for once and sleep, and then a hundred of them awake.
+pub(crate) fn density(_: usize) -> Vec<Row> {
+    if !go_is_installed() {
+        return vec![Row::skipped("memory with many functions", "no go on PATH")];
+    }
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let project = environment.example("date-weather");
+    let urls = deploy_many(&host, &project, SLEEPING / 2);
+    host.kill();
+    host.start_again();
+    for url in &urls {
+        drop(http::get(&format!("{url}/number.html")).success());
+    }
+    let asleep = host.process().resident_bytes();
+    for url in &urls[..AWAKE / 2] {
+        // The second asks another server, which need not be there.
+        drop(http::get(&format!("{url}/api/date")).success());
+        drop(http::get(&format!("{url}/api/weather")));
+    }
+    let awake = host.process().resident_bytes();
+    let each = (awake.saturating_sub(asleep)) / AWAKE as u64;
+    vec![
+        Row::alone("host with 1,000 functions asleep", bytes_of(asleep), None),
+        Row::alone("host with 100 of them awake", bytes_of(awake), None),
+        Row::alone("each of them, in the host", bytes_of(each), None),
+    ]
 }
 
 /// Deploys a project `count` times, each time with another page.

@@ -92,6 +92,9 @@ pub(crate) async fn serve(
     let tasks = TaskTracker::new();
     tasks.spawn(ears.listen(console, stop.clone()));
     tasks.spawn(rebuilder.run(stop.clone()));
+    // Found out while the first build is made. Whether there is anything to start is known after it.
+    let prepared = runtime.clone();
+    tasks.spawn(async move { drop(prepared.isolation().await) });
     ship_edge::serve(listener, Crew::here(), answer, limits, stop).await;
     tasks.close();
     tasks.wait().await;
