@@ -99,8 +99,13 @@ impl Host {
             interpreters: options.interpreters.clone(),
             drain_timeout: options.drain,
         })?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         if options.least_isolation == Isolation::Sandbox {
             runtime.isolation().await.map_err(HostError::Isolation)?;
+        } else if store.functions().are_any_unpacked() {
+            // Whoever wakes the first of them need not wait for this.
+            let prepared = runtime.clone();
+            tasks.spawn(async move { drop(prepared.isolation().await) });
         }
         let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
         let log = Arc::clone(&journal) as Arc<dyn LogSink>;
@@ -111,7 +116,6 @@ impl Host {
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
         let urls = Urls::new(&options.domain, sites_address);
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);

@@ -65,6 +65,11 @@ impl Functions {
         }
     }
 
+    /// Whether any function was unpacked here, by whomever.
+    pub fn are_any_unpacked(&self) -> bool {
+        fs::read_dir(&self.folder).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     /// The folder of an artifact that this process has unpacked, or found unpacked, before. One look at the folder, so it
     /// need not be asked on a thread that may wait.
     pub fn unpacked(&self, function: &Function) -> Option<PathBuf> {

@@ -51,6 +51,7 @@ fn on_a_host() {
     SHIP_GIT_COMMIT="0123456789abcdef0123456789abcdef01234567"
     SHIP_PROJECT="site"
     SHIP_URL="site-[ID-1].localhost:[PORT]"
+    TZ="UTC"
     VERCEL="1"
     VERCEL_ENV="production"
     VERCEL_GIT_COMMIT_REF="feature/a"
@@ -77,7 +78,10 @@ fn on_a_host() {
 fn in_development() {
     let environment = TestEnv::new();
     let project = project(&environment)
-        .file(".env", "A=plain\nB=plain\nexport LINES=\"one\ntwo\" # comment\nREF='${A}!'\nVERCEL_ENV=mine\n")
+        .file(
+            ".env",
+            "A=plain\nB=plain\nexport LINES=\"one\ntwo\" # comment\nREF='${A}!'\nVERCEL_ENV=mine\nTZ=Asia/Kathmandu\n",
+        )
         .file(".env.development", "B=development\n")
         .file(".env.production", "B=production\nPRODUCTION=1\n");
     let mut running = environment.ship(["dev", "--json", "--listen", "127.0.0.1:0"]).within(project.folder()).start();
@@ -97,6 +101,7 @@ fn in_development() {
     SHIP_GIT_COMMIT="0123456789abcdef0123456789abcdef01234567"
     SHIP_PROJECT="site"
     SHIP_URL="127.0.0.1:[PORT]"
+    TZ="Asia/Kathmandu"
     VERCEL="1"
     VERCEL_ENV="development"
     VERCEL_GIT_COMMIT_REF="feature/a"
