@@ -16,7 +16,8 @@ pub(crate) fn at_rest(_: usize) -> Vec<Row> {
     let mut host = TestHost::start(&environment);
     let project = environment.example("date-weather");
     let urls = deploy_many(&host, &project, 100);
-    let ask_all = || urls.iter().for_each(|url| drop(http::get(&format!("{url}/")).success()));
+    // A page would wake its functions.
+    let ask_all = || urls.iter().for_each(|url| drop(http::get(&format!("{url}/number.txt")).success()));
     ask_all();
     let after_deploys = host.process().resident_bytes();
     host.kill();
@@ -61,7 +62,7 @@ pub(crate) fn density(_: usize) -> Vec<Row> {
     host.kill();
     host.start_again();
     for url in &urls {
-        drop(http::get(&format!("{url}/number.html")).success());
+        drop(http::get(&format!("{url}/number.txt")).success());
     }
     let asleep = host.process().resident_bytes();
     for url in &urls[..AWAKE / 2] {
@@ -78,12 +79,12 @@ pub(crate) fn density(_: usize) -> Vec<Row> {
     ]
 }
 
-/// Deploys a project `count` times, each time with another page.
+/// Deploys a project `count` times, each time with another file.
 pub(crate) fn deploy_many(host: &TestHost<'_>, project: &TestProject, count: usize) -> Vec<String> {
     let deploy = || host.ship(["deploy", "--no-check"]).within(project.folder()).run().success().url();
     (0..count)
         .map(|number| {
-            project.write("public/number.html", format!("{count}/{number}"));
+            project.write("public/number.txt", format!("{count}/{number}"));
             deploy()
         })
         .collect()
