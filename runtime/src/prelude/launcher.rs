@@ -69,8 +69,10 @@ impl KnownPackage {
     pub(crate) fn starts(&self, spec: &FunctionSpec) -> bool {
         let layer = spec.function.layers.iter().find(|layer| layer.mount.as_str() == self.name);
         layer.is_some_and(|layer| {
+            // What is seen of a layer holds for all functions that have it, so it is not looked for in this one's folder.
+            let folder = spec.root.with_file_name(layer.digest.to_hex()).join(self.name);
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            *seen.entry(layer.digest).or_insert_with(|| self.is_in(&spec.root.join(self.name)).unwrap_or(false))
+            *seen.entry(layer.digest).or_insert_with(|| self.is_in(&folder).unwrap_or(false))
         })
     }
 
