@@ -49,9 +49,9 @@ impl ShipHome {
         self.cache().join("dev").join(key(root))
     }
 
-    /// Where `ship doctor` tries what the machine allows.
+    /// Where this `ship doctor` tries what the machine allows.
     pub(crate) fn doctor(&self) -> PathBuf {
-        self.cache().join("doctor")
+        self.cache().join(format!("doctor-{}", std::process::id()))
     }
 
     /// The data directory of the embedded host.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use ship_core::{FunctionName, PlatformError};
 
 use crate::body::BoxError;
@@ -207,6 +208,30 @@ pub enum SpawnError {
         #[source]
         source: io::Error,
     },
+}
+
+/// What a kernel answers that does not allow something, or does not have it. Others, such as a lack of memory, pass.
+const NOT_ALLOWED: [Errno; 8] = [
+    Errno::PERM,
+    Errno::ACCESS,
+    Errno::NOSYS,
+    Errno::NOSPC,
+    Errno::USERS,
+    Errno::INVAL,
+    Errno::NODEV,
+    Errno::OPNOTSUPP,
+];
+
+impl SpawnError {
+    /// Whether the machine does not allow a process to be kept from the rest of it, whenever that is tried.
+    pub(crate) fn is_for_good(&self) -> bool {
+        match self {
+            Self::Confine { source, .. } => {
+                NOT_ALLOWED.iter().any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A function did not come up when it was asked to.

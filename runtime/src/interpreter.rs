@@ -122,7 +122,7 @@ impl Interpreters {
     /// What the last look has found, if that is still there: a look goes through all folders for some names.
     pub(crate) fn found(&self, runtime: FunctionRuntime) -> Option<Command> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&runtime).cloned();
-        found.filter(|command| is_executable(&command.program))
+        found.filter(|command| is_executable(&command.program) && command.visible.iter().all(|path| path.exists()))
     }
 
     /// How an artifact of `runtime` is started. The first time, this may start the interpreter to ask it where it is.

@@ -63,21 +63,23 @@ struct Shelf {
     /// How many there may be.
     most: usize,
     /// When one was last needed.
-    needed: Instant,
+    needed: Option<Instant>,
 }
 
 impl Shelf {
     fn of(recipe: &Recipe) -> Self {
+        // What needs an interpreter gets a process without one only where none waits that has started it.
+        let is_native = recipe.boot.is_none() && recipe.visible.is_empty();
         let (target, most) =
-            if recipe.boot.is_some() { (SPARES_LEAST, SPARES_MOST) } else { (EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST) };
-        Self { ready: VecDeque::new(), making: 0, target, most, needed: Instant::now() }
+            if is_native { (EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST) } else { (SPARES_LEAST, SPARES_MOST) };
+        Self { ready: VecDeque::new(), making: 0, target, most, needed: None }
     }
 
     /// The one that has waited longest, of those that are still there.
     fn take(&mut self) -> Option<Spare> {
-        self.needed = Instant::now();
+        let is_first = self.needed.replace(Instant::now()).is_none();
         let taken = std::iter::from_fn(|| self.ready.pop_front()).find(|spare| !spare.cell.warden.is_gone());
-        if self.ready.is_empty() {
+        if self.ready.is_empty() && !is_first {
             self.target = (self.target * 2).min(self.most);
         }
         taken
@@ -117,7 +119,8 @@ impl Spares {
                 boot: None,
             };
             let Err(error) = self.make(&alone(Isolation::Sandbox)).await else { return Ok(Isolation::Sandbox) };
-            if self.least_isolation == Isolation::Sandbox {
+            // What fails for a moment says nothing of the machine, and is tried again.
+            if self.least_isolation == Isolation::Sandbox || !error.is_for_good() {
                 return Err(error);
             }
             tracing::warn!(%error, "functions cannot have a sandbox here");
@@ -158,6 +161,11 @@ impl Spares {
         }
     }
 
+    /// Waits until no more are made.
+    pub(crate) async fn closing(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Ends those that wait, and makes no more. Returns when they are gone.
     pub(crate) async fn close(&self) {
         self.stop.cancel();
@@ -170,7 +178,8 @@ impl Spares {
         }
     }
 
-    async fn make(&self, recipe: &Recipe) -> Result<Spare, SpawnError> {
+    /// A process of a kind, made now and for nobody else.
+    pub(crate) async fn make(&self, recipe: &Recipe) -> Result<Spare, SpawnError> {
         let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
         let listener = socket::listen(self.folder.handle(), &name)
             .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
@@ -178,7 +187,7 @@ impl Spares {
         let groups = groups.map_err(|source| SpawnError::Io { action: "make a control group", source })?;
         let ordered = self.nursery.order(recipe.clone(), listener, groups)?;
         let Ok(made) = timeout(SPARE_TIMEOUT, ordered.ready()).await else {
-            self.nursery.give_up();
+            self.nursery.give_up_if_stuck();
             return Err(SpawnError::Io { action: "prepare a process", source: io::ErrorKind::TimedOut.into() });
         };
         let mut cell = made?;
@@ -253,7 +262,7 @@ impl Spares {
     fn calm(&self, recipe: &Recipe) {
         let mut all = self.shelves();
         let Some(place) = all.get_mut(recipe) else { return };
-        if place.needed.elapsed() >= SPARES_CALM {
+        if place.needed.is_none_or(|needed| needed.elapsed() >= SPARES_CALM) {
             place.target = SPARES_LEAST;
             place.ready.truncate(SPARES_LEAST);
         }

@@ -72,8 +72,13 @@ pub(crate) async fn start(
     if let Some(name) = cache_to_make {
         let (spec, surroundings, instance) = (Arc::clone(spec), Arc::clone(surroundings), Arc::clone(&instance));
         surroundings.tasks.clone().spawn(async move {
-            if let Err(error) = make_cache(name, &spec, &surroundings, &instance).await {
-                tracing::warn!(%error, function = %spec.function.name, "a function's code could not be kept");
+            tokio::select! {
+                () = surroundings.spares.closing() => {}
+                made = make_cache(name, &spec, &surroundings, &instance) => {
+                    if let Err(error) = made {
+                        tracing::warn!(%error, function = %spec.function.name, "a function's code could not be kept");
+                    }
+                }
             }
         });
     }
@@ -221,7 +226,7 @@ async fn make_cache(
     // Whatever the function does outside when it is loaded, it has done already.
     let recipe = Recipe { network: CellNetwork::Own, ..recipe(spec, surroundings, isolation, &command)? };
     let assignment = assignment(spec, surroundings, isolation, command, Some(CodeCache::ToMake))?;
-    let Spare { cell, connections, .. } = surroundings.spares.take(&recipe).await?;
+    let Spare { cell, connections, .. } = surroundings.spares.make(&recipe).await?;
     cell.warden.run(assignment, &spec.function.limits)?;
     let patience = Duration::from_secs(u64::from(spec.function.limits.init_timeout_secs));
     let ended = tokio::select! {

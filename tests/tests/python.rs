@@ -489,3 +489,34 @@ fn fastapi_example() {
     let nowhere = http::get(&format!("{url}/main.py"));
     assert_eq!((nowhere.status, nowhere.text().as_str()), (404, "{\"detail\":\"Not Found\"}"));
 }
+
+/// What a function forks ends when it is told to, and processes of `multiprocessing` begin in every way.
+#[test]
+fn processes_of_a_function() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("lib/__init__.py", "")
+        .file("lib/work.py", "import time\n\ndef double(x):\n    return 2 * x\n\ndef sleep():\n    time.sleep(60)\n")
+        .file(
+            "api/a.py",
+            "import json, multiprocessing\nfrom lib.work import double, sleep\n\n\
+             def app(environ, start_response):\n\
+             \x20   start_response('200 OK', [])\n\
+             \x20   sleeper = multiprocessing.get_context('fork').Process(target=sleep)\n\
+             \x20   sleeper.start()\n\
+             \x20   sleeper.terminate()\n\
+             \x20   sleeper.join(30)\n\
+             \x20   with multiprocessing.get_context('fork').Pool(2) as forked:\n\
+             \x20       results = [sleeper.exitcode, forked.map(double, [1, 2])]\n\
+             \x20   with multiprocessing.get_context('spawn').Pool(1) as spawned:\n\
+             \x20       results.append(spawned.map(double, [3]))\n\
+             \x20   return [json.dumps(results).encode()]\n",
+        );
+    let host = TestHost::start(&environment);
+    let url = deploy(&host, &project);
+    for _ in 0..2 {
+        let answer = http::get(&format!("{url}/api/a")).success().json();
+        assert_eq!(answer, serde_json::json!([-15, [2, 4], [6]]));
+    }
+}

@@ -48,9 +48,11 @@ pub(super) fn program(entry: &PythonEntry, named: Option<&str>) -> String {
     // A string of JSON is a string of Python.
     let quoted = |text: &str| serde_json::to_string(text).expect("a string can be written as JSON");
     let variable = entry.variable.as_deref().map_or_else(|| "None".to_owned(), quoted);
-    let become_named = named.map(|named| format!("from {MOUNT} import become\n\nbecome({})\n", quoted(named)));
+    let become_named = named.map(|named| format!("    from {MOUNT} import become\n\n    become({})\n", quoted(named)));
+    // The processes of `multiprocessing` import this file under another name.
     format!(
-        "import os, sys\n\nsys.path.insert(0, os.getcwd())\n{}from {MOUNT} import run\n\nrun({}, {variable})\n",
+        "import os, sys\n\nif __name__ == \"__main__\":\n    sys.path.insert(0, os.getcwd())\n{}    from {MOUNT} import run\n\n    \
+         run({}, {variable})\n",
         become_named.unwrap_or_default(),
         quoted(&entry.file)
     )

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -30,19 +31,20 @@ const USERS: u32 = 0x1_0000;
 pub(crate) struct Nursery {
     program: Box<Path>,
     process: Mutex<Option<NurseryProcess>>,
+    /// The number of the next cell's user. Cells outlive the process that made them.
+    next_user: AtomicU32,
 }
 
 #[derive(Debug)]
 struct NurseryProcess {
     orders: OwnedFd,
     id: Pid,
-    next_user: u32,
 }
 
 impl Nursery {
     /// A nursery that is the program at this path, which calls [`crate::nursery`] when it is started under its name.
     pub(crate) fn new(program: &Path) -> Self {
-        Self { program: program.into(), process: Mutex::new(None) }
+        Self { program: program.into(), process: Mutex::new(None), next_user: AtomicU32::new(0) }
     }
 
     /// Asks for a cell in control groups, if there are any. It is ready when [`Unready::ready`] says so.
@@ -67,26 +69,30 @@ impl Nursery {
         Ok(Unready { isolation, control, address, stdout, stderr, groups })
     }
 
-    /// Ends the process that makes cells, which makes none. Those that there are stay; the next order starts another.
-    pub(crate) fn give_up(&self) {
-        if let Some(running) = self.process.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = rustix::process::kill_process(running.id, Signal::KILL);
-            let _ = rustix::process::waitpid(Some(running.id), WaitOptions::empty());
+    /// Ends the process that makes cells if it does not read its orders. The cells that there are stay; the next order starts
+    /// another.
+    pub(crate) fn give_up_if_stuck(&self) {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let stuck = process.take_if(|running| message::is_unread(running.orders.as_fd()));
+        drop(process);
+        if let Some(stuck) = stuck {
+            let _ = rustix::process::kill_process(stuck.id, Signal::KILL);
+            // What keeps it from reading may keep it from ending, and then it is never collected.
+            stuck.collect();
         }
     }
 
     fn say(&self, recipe: Recipe, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut order = Order { recipe, user: 0 };
+        let user = FIRST_USER + self.next_user.fetch_add(1, Ordering::Relaxed) % USERS;
+        let order = Order { recipe, user };
         if let Some(running) = process.as_mut() {
-            order.user = running.next_user();
             match message::send(running.orders.as_fd(), &order, descriptors) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => running.collect(),
                 result => return result,
             }
         }
         let started = process.insert(NurseryProcess::start(&self.program)?);
-        order.user = started.next_user();
         message::send(started.orders.as_fd(), &order, descriptors)
     }
 }
@@ -107,12 +113,7 @@ impl NurseryProcess {
         rustix::io::ioctl_fionbio(&orders, true)?;
         let name = std::ffi::CString::new(NURSERY_NAME)?;
         let id = spawn::spawn(program, &name, nursery_orders.as_fd())?;
-        Ok(Self { orders, id, next_user: 0 })
-    }
-
-    fn next_user(&mut self) -> u32 {
-        self.next_user = (self.next_user + 1) % USERS;
-        FIRST_USER + self.next_user
+        Ok(Self { orders, id })
     }
 
     fn collect(&self) {

@@ -2,10 +2,13 @@
 //!
 //! The sockets keep the borders of messages (`SOCK_SEQPACKET`), so that one is read whole or not at all.
 
+#![expect(unsafe_code, reason = "no library asks a socket for what is unread")]
+
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use rustix::ioctl::Getter;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketFlags, SocketType,
@@ -19,6 +22,10 @@ const MOST_DESCRIPTORS: usize = 12;
 /// The longest message, in bytes. A socket takes no longer one unless an administrator allows more; what is long in it is a
 /// function's environment.
 pub(crate) const MOST_BYTES: usize = 192 * 1024;
+
+/// The request that asks a socket how much of what was sent nobody has received. The numbers of requests have 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "it is a constant of 16 bits")]
+const UNREAD: rustix::ioctl::Opcode = libc::TIOCOUTQ as rustix::ioctl::Opcode;
 
 /// A pair of connected sockets, closed when a program is executed.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -60,6 +67,13 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result
     Ok(Some((serde_json::from_slice(&bytes[..length])?, descriptors)))
 }
 
+/// Whether something that was sent was not received yet.
+pub(crate) fn is_unread(socket: BorrowedFd<'_>) -> bool {
+    // SAFETY: the request writes one integer, which is what it is given.
+    let unread = unsafe { rustix::ioctl::ioctl(socket, Getter::<UNREAD, libc::c_int>::new()) };
+    unread.is_ok_and(|bytes| bytes > 0)
+}
+
 /// The length of the next message, which is not received yet; `None` when the other side is gone. Most are far shorter than the
 /// longest.
 fn waiting(socket: BorrowedFd<'_>) -> io::Result<Option<usize>> {
@@ -82,10 +96,12 @@ mod tests {
     fn there_and_gone() {
         let (one, other) = pair().unwrap();
         let (reader, writer) = rustix::pipe::pipe().unwrap();
+        assert!(!is_unread(one.as_fd()));
         send(one.as_fd(), &"hello", &[writer.as_fd()]).unwrap();
+        assert!(is_unread(one.as_fd()));
         drop(writer);
         let (value, descriptors) = receive::<String>(other.as_fd()).unwrap().unwrap();
-        assert_eq!((value.as_str(), descriptors.len()), ("hello", 1));
+        assert_eq!((value.as_str(), descriptors.len(), is_unread(one.as_fd())), ("hello", 1, false));
         rustix::io::write(&descriptors[0], b"x").unwrap();
         assert_eq!(rustix::io::read(&reader, &mut [0; 4]).unwrap(), 1);
         let error = send(one.as_fd(), &"x".repeat(MOST_BYTES), &[]).unwrap_err();

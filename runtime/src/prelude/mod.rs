@@ -133,16 +133,19 @@ const READ_BY_NODE: [&str; 4] = ["ICU_*", "NODE_*", "UV_*", "WATCH_REPORT_DEPEND
 /// Names like those that Node reads when it needs them, or not at all.
 const NOT_READ_BY_NODE: [&str; 4] = ["NODE_AUTH_TOKEN", "NODE_ENV", "NODE_TLS_REJECT_UNAUTHORIZED", "NODE_VERSION"];
 
+/// What Python's time zones read when they are imported, which the prelude does.
+const READ_BY_PYTHON: &str = "PYTHONTZPATH";
+
 /// The first variable of `env` that a process of `runtime` has to be started with, because it is read at the start alone. Functions
 /// with such a variable get no prepared process.
 ///
-/// Python is started with `-I`, and so reads none of its own variables.
+/// Python is started with `-I`, and so reads none of its own variables before it runs a program.
 pub(crate) fn needs_fresh_process(runtime: FunctionRuntime, env: &[(String, String)]) -> Option<&str> {
     let is_read = |name: &str| match runtime {
         FunctionRuntime::Node => {
             is_among(name, &READ_BY_ALL) || is_among(name, &READ_BY_NODE) && !NOT_READ_BY_NODE.contains(&name)
         }
-        _ => is_among(name, &READ_BY_ALL),
+        _ => is_among(name, &READ_BY_ALL) || name == READ_BY_PYTHON,
     };
     env.iter().map(|(name, _)| name.as_str()).find(|name| is_read(name))
 }
@@ -189,5 +192,6 @@ mod tests {
         ];
         assert_eq!(found(FunctionRuntime::Node, &usual), None);
         assert_eq!(found(FunctionRuntime::Python, &usual), None);
+        assert_eq!(found(FunctionRuntime::Python, &["PYTHONTZPATH"]).as_deref(), Some("PYTHONTZPATH"));
     }
 }

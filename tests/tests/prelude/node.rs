@@ -11,6 +11,7 @@ const SEE: &str = r#"
 import { readFileSync } from "node:fs";
 import * as modules from "node:module";
 import lib from "outside";
+const handles = (process as any)._getActiveHandles().length;
 await 0;
 process.emitWarning("careful");
 export const GET = async (request: Request) => {
@@ -30,6 +31,7 @@ export const GET = async (request: Request) => {
     stack: new Error("seen").stack,
     lazy: shown(),
     lib,
+    handles,
     address: request.url,
     hasUncaught: process.hasUncaughtExceptionCaptureCallback(),
     builtin: modules.builtinModules,

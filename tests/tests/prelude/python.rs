@@ -19,7 +19,7 @@ def seen():
         "env": dict(os.environ), "argv": sys.argv, "orig_argv": sys.orig_argv[1:], "path": [shown(path) for path in sys.path],
         "main": {name: shown(repr(value)) for name, value in sorted(vars(main).items()) if name != "__loader__"},
         "loader": [type(main.__loader__).__name__, shown(main.__loader__.path)],
-        "cwd": shown(os.getcwd()), "zone": [time.tzname, time.localtime(0).tm_hour], "flags": repr(sys.flags),
+        "cwd": shown(os.getcwd()), "thread": threading.current_thread().name, "zone": [time.tzname, time.localtime(0).tm_hour], "flags": repr(sys.flags),
         "stdin": sys.stdin.read(), "out": [sys.stdout.line_buffering, sys.stdout.write_through, sys.stdout.encoding],
         "threads": threading.active_count(), "main_thread": threading.current_thread() is not threading.main_thread(),
         "signals": [shown(repr(signal.getsignal(number))) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)],

@@ -59,7 +59,28 @@ def run(entry, variable):
     prelude = sys.modules.pop("ship_prelude", None)
     if prelude is not None:
         prelude.loaded()
+    let_children_end()
     serve(take_listener())
+
+
+def let_children_end():
+    """Has what a function forks end on signals as other programs do. What serves has taken them for itself."""
+    import signal
+
+    taken = (signal.SIGTERM, signal.SIGINT)
+
+    def begin_child():
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, taken)
+
+    # One that comes in between would be taken by nobody.
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, taken),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, taken),
+        after_in_child=begin_child,
+    )
 
 
 def server_of(application):

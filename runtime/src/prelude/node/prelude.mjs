@@ -4,6 +4,7 @@
 import { closeSync, readFileSync, writeFileSync } from "node:fs";
 import * as modules from "node:module";
 import net from "node:net";
+import { tmpdir } from "node:os";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import v8 from "node:v8";
 import vm from "node:vm";
@@ -26,6 +27,9 @@ async function main() {
   v8.setFlagsFromString("--no-lazy-feedback-allocation");
   // The first local time looks for the time zone.
   new Date().getMilliseconds();
+  // Whatever socket is closed is compared with it, which would open it.
+  const stderr = Object.getOwnPropertyDescriptor(process, "stderr");
+  Object.defineProperty(process, "stderr", { configurable: true, value: { write() {} } });
   const loader = fasterLoader();
   for (const name of REHEARSED) {
     let cache;
@@ -33,7 +37,9 @@ async function main() {
   }
   v8.setFlagsFromString("--lazy-feedback-allocation");
   environment = { ...process.env };
-  await new Promise(setImmediate);
+  // What was closed is gone some turns later.
+  for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+  Object.defineProperty(process, "stderr", stderr);
   emptyNursery();
   const text = readFileSync(ASSIGNMENT_FD, "utf8");
   if (text === "") process.exit(0);
@@ -71,8 +77,8 @@ async function become({ root, env, launch, code_cache: cache, make_code_cache: i
 
 // Runs a function of this folder and takes it back. Gives a code cache for the next time.
 async function rehearse(loader, entry, cache) {
-  // A name that is no file, and ends with the process. Where the network is the machine's, so is the name.
-  const address = `\0ship-prelude-${process.pid}-${process.hrtime.bigint()}`;
+  // A file, because names that are none can be asked by whoever sees the machine's network.
+  const address = `${tmpdir()}/ship-prelude-${process.pid}-${process.hrtime.bigint()}`;
   const root = fileURLToPath(new URL(".", import.meta.url)).slice(0, -1);
   const env = { ...process.env, SHIP_LISTEN_FD: "3" };
   const launch = { entry, isEdge: false, isMiddleware: false, helpers: "all" };

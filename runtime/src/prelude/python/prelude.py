@@ -164,7 +164,8 @@ def rehearse(launcher):
         ours, theirs = socket.socketpair()
         ours.sendall(b"GET /?a=b HTTP/1.1\r\nhost: x\r\nx-a: text/plain\r\nconnection: close\r\n\r\n")
         server.open.add(theirs)
-        thread = threading.Thread(target=server.converse, args=(theirs,), daemon=True)
+        # One without a name would take a number from the function's own.
+        thread = threading.Thread(target=server.converse, args=(theirs,), daemon=True, name="rehearsal")
         thread.start()
         thread.join()
         ours.recv(65536)
