@@ -100,13 +100,7 @@ impl Host {
             drain_timeout: options.drain,
         })?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        if options.least_isolation == Isolation::Sandbox {
-            runtime.isolation().await.map_err(HostError::Isolation)?;
-        } else if store.functions().are_any_unpacked() {
-            // Whoever wakes the first of them need not wait for this.
-            let prepared = runtime.clone();
-            tasks.spawn(async move { drop(prepared.isolation().await) });
-        }
+        try_isolation(&options, &store, &runtime, &tasks).await?;
         let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
         let log = Arc::clone(&journal) as Arc<dyn LogSink>;
         let sink = match &spans {
@@ -244,6 +238,24 @@ impl Host {
         }
         served
     }
+}
+
+/// Finds out what functions are kept from: at once where less than a sandbox will not do, and else while the host starts, so that
+/// whoever wakes the first function need not wait for it.
+async fn try_isolation(
+    options: &HostOptions,
+    store: &Store,
+    runtime: &Runtime,
+    tasks: &TaskTracker,
+) -> Result<(), HostError> {
+    if options.least_isolation == Isolation::Sandbox {
+        return runtime.isolation().await.map(drop).map_err(HostError::Isolation);
+    }
+    if store.functions().are_any_unpacked() {
+        let runtime = runtime.clone();
+        tasks.spawn(async move { drop(runtime.isolation().await) });
+    }
+    Ok(())
 }
 
 /// A host for one machine's own use may lead visitors to other servers of that machine; one that serves others may not.

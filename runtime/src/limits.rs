@@ -112,7 +112,7 @@ pub(crate) const SPARES_LEAST: usize = 1;
 /// How many wait at the most, however many cold starts there are.
 pub(crate) const SPARES_MOST: usize = 8;
 
-/// How many wait after the first cold start of a kind that has no interpreter running. They take next to no memory.
+/// How many wait after the first cold start of programs that need no interpreter. They take next to no memory.
 pub(crate) const EMPTY_SPARES_FIRST: usize = 4;
 
 /// How many of these wait at the most.
@@ -121,8 +121,8 @@ pub(crate) const EMPTY_SPARES_MOST: usize = 16;
 /// After how long without a cold start of its kind the number of prepared processes goes back to the least.
 pub(crate) const SPARES_CALM: Duration = Duration::from_mins(1);
 
-/// How long a process may take to be prepared. One takes milliseconds, and seconds on a machine that is used up; the program that makes
-/// them is given up after this and started anew.
+/// How long a process may take to be prepared. One takes milliseconds, and seconds on a machine that is used up; the program that
+/// makes them is given up after this if it does not read its orders.
 pub(crate) const SPARE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a taken process is not replaced: until then the processors are for the start that took it.
