@@ -180,6 +180,16 @@ impl Spares {
 
     /// A process of a kind, made now and for nobody else.
     pub(crate) async fn make(&self, recipe: &Recipe) -> Result<Spare, SpawnError> {
+        match self.try_to_make(recipe).await {
+            // Whoever was to make it has ended with the order. The next order starts another.
+            Err(SpawnError::Io { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                self.try_to_make(recipe).await
+            }
+            made => made,
+        }
+    }
+
+    async fn try_to_make(&self, recipe: &Recipe) -> Result<Spare, SpawnError> {
         let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
         let listener = socket::listen(self.folder.handle(), &name)
             .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;

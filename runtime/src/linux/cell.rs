@@ -88,7 +88,10 @@ impl Nursery {
         let order = Order { recipe, user };
         if let Some(running) = process.as_mut() {
             match message::send(running.orders.as_fd(), &order, descriptors) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => running.collect(),
+                // The second is what is said of orders that it has not read.
+                Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                    running.collect();
+                }
                 result => return result,
             }
         }
