@@ -3,6 +3,7 @@
 mod deploy;
 mod develop;
 mod floor;
+mod forked;
 mod many_files;
 mod memory;
 mod neighbour;
@@ -15,7 +16,7 @@ mod warm;
 use crate::figure::Figure;
 
 /// All figures, in the order of the table.
-pub(crate) const ALL: [Figure; 24] = [
+pub(crate) const ALL: [Figure; 25] = [
     Figure { id: "D1", work: "first deploy of the example, compiler cache empty", measure: deploy::cold },
     Figure { id: "D2", work: "deploy of it again, nothing changed", measure: deploy::unchanged },
     Figure { id: "D3", work: "deploy after one changed line of Go", measure: deploy::one_line },
@@ -33,6 +34,7 @@ pub(crate) const ALL: [Figure; 24] = [
     Figure { id: "W2", work: "first request to a sleeping Node function", measure: wake::small_node },
     Figure { id: "W3", work: "the same with a large bundle", measure: wake::large_node },
     Figure { id: "W4", work: "first request to a sleeping Python function", measure: wake::small_python },
+    Figure { id: "W5", work: "further instances of a Python function", measure: forked::further_instances },
     Figure { id: "V1", work: "ship dev until the first answer", measure: develop::first_answer },
     Figure { id: "V2", work: "edit of a script until the new answer", measure: develop::edited_script },
     Figure { id: "V3", work: "edit of a Go function until the new answer", measure: develop::edited_function },
@@ -44,4 +46,4 @@ pub(crate) const ALL: [Figure; 24] = [
 
 /// Names for several of them.
 pub(crate) const GROUPS: [(&str, &[&str]); 3] =
-    [("cold", &["W1", "W2", "W3", "W4"]), ("warm", &["S3"]), ("density", &["S4", "S5", "N1"])];
+    [("cold", &["W1", "W2", "W3", "W4", "W5"]), ("warm", &["S3"]), ("density", &["S4", "S5", "N1"])];

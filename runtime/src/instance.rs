@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::error::{ExitStatus, Failure, FailureReason};
 use crate::limits::EXIT_STATUS_WAIT;
-use crate::linux::cell::{Ending, Warden};
+use crate::linux::cell::Ending;
 use crate::linux::socket::SocketAddress;
+use crate::linux::warden::Warden;
 use crate::memory::MemoryGauge;
 use crate::output::Output;
 

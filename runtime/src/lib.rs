@@ -11,7 +11,9 @@
 //! | `life` | the states of an instance, and what leads from one to the next |
 //! | `pressure` | how many instances are stopped when memory runs short |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
+//! | `launch` | what makes a prepared process a function |
 //! | `spares` | processes that are prepared before anybody needs them |
+//! | `zygote` | processes that have loaded a function in Python and fork its instances |
 //! | `network` | where functions may connect to |
 //! | `code_cache` | what interpreters compile functions to |
 //! | `connection`, `request`, `sending`, `body`, `upgraded` | one HTTP exchange |
@@ -36,6 +38,7 @@ mod instance;
 mod interpreter;
 mod invoke;
 mod journal;
+mod launch;
 mod life;
 mod limits;
 mod linux;
@@ -56,6 +59,7 @@ mod trunk;
 mod upgraded;
 mod vigil;
 mod wire;
+mod zygote;
 
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use course::{ColdStart, Course};

@@ -130,3 +130,13 @@ pub(crate) const SPARES_PAUSE: Duration = Duration::from_millis(25);
 
 /// How long after a function's first start its code is compiled once more, to be kept.
 pub(crate) const CACHE_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long the first instance of a function in Python has to take to start for others to be forked: below this a fork saves less
+/// than the memory of what forks is worth.
+pub(crate) const FORK_WORTH: Duration = Duration::from_millis(100);
+
+/// How long after such a start what forks is prepared: by then the function's code is kept, and loads faster.
+pub(crate) const FORK_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a fork may take before an instance is started in the usual way.
+pub(crate) const FORK_TIMEOUT: Duration = Duration::from_secs(1);

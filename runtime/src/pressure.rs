@@ -40,6 +40,11 @@ pub(crate) fn instances_to_stop(reading: &MemoryReading, idle: usize) -> usize {
     }
 }
 
+/// Whether the machine has too little memory left.
+pub(crate) fn is_short(reading: &MemoryReading) -> bool {
+    instances_to_stop(reading, 1) > 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,7 @@ use crate::linux::nursery::Isolation;
 use crate::linux::spawn;
 use crate::meters::RuntimeCounts;
 use crate::pool::{AcquireError, Lease, Pool, Surroundings};
-use crate::pressure::{MemoryReading, instances_to_stop};
+use crate::pressure::{MemoryReading, instances_to_stop, is_short};
 use crate::request::Outgoing;
 use crate::spares::Spares;
 use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
@@ -192,6 +192,12 @@ impl Runtime {
             .flat_map(|pool| pool.idle().into_iter().map(move |(number, since)| (since, number, pool)))
             .collect();
         idle.sort_unstable_by_key(|(since, ..)| *since);
+        if is_short(reading) {
+            // What no instance was forked from goes before any instance.
+            for pool in &pools {
+                pool.save_memory();
+            }
+        }
         idle.truncate(instances_to_stop(reading, idle.len()));
         idle.into_iter().filter(|(_, number, pool)| pool.evict(*number)).count()
     }

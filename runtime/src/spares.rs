@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,10 +20,10 @@ use crate::limits::{
     EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST, SPARE_TIMEOUT, SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE,
 };
 use crate::linux::cell::{Cell, Nursery};
-use crate::linux::cgroup::{ControlGroupVersion, ControlGroups};
+use crate::linux::cgroup::{CellGroups, ControlGroupVersion, ControlGroups};
 use crate::linux::folder::RunFolder;
 use crate::linux::nursery::{CellNetwork, Isolation, Recipe};
-use crate::linux::socket;
+use crate::linux::socket::{self, SocketAddress};
 use crate::network::CellConnections;
 use crate::prelude::Prelude;
 
@@ -190,12 +191,7 @@ impl Spares {
     }
 
     async fn try_to_make(&self, recipe: &Recipe) -> Result<Spare, SpawnError> {
-        let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
-        let listener = socket::listen(self.folder.handle(), &name)
-            .map_err(|source| SpawnError::Io { action: "make a listening socket", source })?;
-        let groups = self.groups.as_ref().map(ControlGroups::make).transpose();
-        let groups = groups.map_err(|source| SpawnError::Io { action: "make a control group", source })?;
-        let ordered = self.nursery.order(recipe.clone(), listener, groups)?;
+        let ordered = self.nursery.order(recipe.clone(), self.listen()?, self.groups()?)?;
         let Ok(made) = timeout(SPARE_TIMEOUT, ordered.ready()).await else {
             self.nursery.give_up_if_stuck();
             return Err(SpawnError::Io { action: "prepare a process", source: io::ErrorKind::TimedOut.into() });
@@ -216,6 +212,19 @@ impl Spares {
             });
         }
         Ok(Spare { cell, connections, _waiting: stop.drop_guard() })
+    }
+
+    /// A listening socket for a process, and the way to it.
+    pub(crate) fn listen(&self) -> Result<(OwnedFd, SocketAddress), SpawnError> {
+        let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
+        socket::listen(self.folder.handle(), &name)
+            .map_err(|source| SpawnError::Io { action: "make a listening socket", source })
+    }
+
+    /// Control groups for a process, if there are any here.
+    pub(crate) fn groups(&self) -> Result<Option<CellGroups>, SpawnError> {
+        let groups = self.groups.as_ref().map(ControlGroups::make).transpose();
+        groups.map_err(|source| SpawnError::Io { action: "make a control group", source })
     }
 
     /// Fills a shelf in the background.

@@ -10,6 +10,7 @@ use ship_core::{AddressRange, DeploymentId, Function, FunctionName, LogRecord, P
 use crate::interpreter::Interpreters;
 use crate::life::InstanceState;
 use crate::linux::nursery::Isolation;
+use crate::network::Policy;
 
 /// Where log records go. The runtime calls it while it reads a function's output, so an implementation must not block: it
 /// queues the record and drops it if its queue is full.
@@ -78,6 +79,15 @@ pub enum Reach {
     },
     /// Wherever the machine can: for development, where a database runs beside the site.
     Everywhere,
+}
+
+impl Reach {
+    pub(crate) fn policy(&self) -> Policy {
+        match self {
+            Self::Public { allowed } => Policy::new(allowed),
+            Self::Everywhere => Policy::default(),
+        }
+    }
 }
 
 /// One instance, as it is at a moment.

@@ -25,7 +25,7 @@ const WAKES: usize = 120;
 const INTERPRETED_WAKES: usize = 40;
 
 /// How long the machine rests before each of them, so that none is measured while something is prepared for the next.
-const REST: Duration = Duration::from_millis(300);
+pub(super) const REST: Duration = Duration::from_millis(300);
 
 /// The bundle of W3, in bytes of source.
 const LARGE_BUNDLE_BYTES: usize = 2_600_000;
@@ -80,7 +80,7 @@ pub(crate) fn sleeping(runs: usize) -> Vec<Row> {
 }
 
 /// Asks whoever listens, and waits for the first bytes.
-fn ask(socket: &Path) {
+pub(super) fn ask(socket: &Path) {
     let mut stream = UnixStream::connect(socket).expect("the socket was bound before");
     stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("it is listening");
     let _ = stream.read(&mut [0; 4096]).expect("the function answers");
@@ -205,7 +205,7 @@ impl Interpreted {
 }
 
 /// Starts a script on a socket that it inherits as its standard input.
-fn start_bare(interpreter: &Path, script: &Path, socket: &Path) -> Child {
+pub(super) fn start_bare(interpreter: &Path, script: &Path, socket: &Path) -> Child {
     let _ = fs::remove_file(socket);
     let listener = UnixListener::bind(socket).expect("the folder is writable");
     let mut command = Command::new(interpreter);
@@ -214,7 +214,7 @@ fn start_bare(interpreter: &Path, script: &Path, socket: &Path) -> Child {
 }
 
 /// The interpreter itself: what is on PATH may be a script that chooses one.
-fn real_interpreter(program: &str) -> Option<PathBuf> {
+pub(super) fn real_interpreter(program: &str) -> Option<PathBuf> {
     let question: &[&str] = match program {
         "node" => &["-p", "process.execPath"],
         _ => &["-c", "import os, sys; print(os.path.realpath(sys.executable))"],

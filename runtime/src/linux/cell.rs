@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions};
 use ship_core::FunctionLimits;
 use tokio::io::unix::AsyncFd;
@@ -14,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 use super::cgroup::CellGroups;
 use super::message;
 use super::nursery::{Assignment, Command, Isolation, NURSERY_NAME, Order, Recipe, Report};
-use super::process::{ProcessStat, resident_bytes};
+use super::process::{ProcessStat, has_ended, resident_bytes};
 use super::socket::SocketAddress;
 use super::spawn;
 use super::watch::watch;
@@ -149,7 +148,7 @@ impl Unready {
         let (first, function) = descriptors.next().zip(descriptors.next()).ok_or_else(gone)?;
         let function_id = process_of(&function).map_err(during("identify a process"))?;
         let first = watch(first).map_err(during("watch a process"))?;
-        let warden = Warden { isolation, control, first, function_id, groups };
+        let warden = CellWarden { isolation, control, first, function_id, groups };
         Ok(Cell { warden, address, stdout, stderr, network: descriptors.collect() })
     }
 }
@@ -157,7 +156,7 @@ impl Unready {
 /// A cell that waits for its function.
 #[derive(Debug)]
 pub(crate) struct Cell {
-    pub(crate) warden: Warden,
+    pub(crate) warden: CellWarden,
     pub(crate) address: SocketAddress,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
@@ -167,7 +166,7 @@ pub(crate) struct Cell {
 
 /// What holds the processes of a cell. Dropping it ends them all.
 #[derive(Debug)]
-pub(crate) struct Warden {
+pub(crate) struct CellWarden {
     isolation: Isolation,
     control: AsyncFd<OwnedFd>,
     /// The handle of the cell's first process.
@@ -177,7 +176,7 @@ pub(crate) struct Warden {
     groups: Option<CellGroups>,
 }
 
-impl Warden {
+impl CellWarden {
     /// The process id of the function.
     pub(crate) const fn id(&self) -> u32 {
         self.function_id
@@ -225,8 +224,7 @@ impl Warden {
 
     /// Whether all of its processes are gone.
     pub(crate) fn is_gone(&self) -> bool {
-        let mut watched = [PollFd::new(self.first.get_ref(), PollFlags::IN)];
-        rustix::event::poll(&mut watched, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+        has_ended(self.first.get_ref())
     }
 
     /// Waits until the function has ended, or the cell. Nothing is lost if the future is dropped.
@@ -249,7 +247,7 @@ impl Warden {
     }
 }
 
-impl Drop for Warden {
+impl Drop for CellWarden {
     fn drop(&mut self) {
         self.kill();
     }
@@ -327,7 +325,7 @@ async fn hear(control: &AsyncFd<OwnedFd>) -> io::Result<Option<(Report, Vec<Owne
 }
 
 /// The id of a process, by its handle, as this process sees it.
-fn process_of(handle: &OwnedFd) -> io::Result<u32> {
+pub(super) fn process_of(handle: &OwnedFd) -> io::Result<u32> {
     use std::os::fd::AsRawFd as _;
 
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", handle.as_raw_fd()))?;
@@ -336,7 +334,7 @@ fn process_of(handle: &OwnedFd) -> io::Result<u32> {
 }
 
 /// A pipe whose reading end never blocks the host; the writing end behaves as a program expects of its output.
-fn output_pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
+pub(crate) fn output_pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
     let error = |source: rustix::io::Errno| during("make a pipe for output")(source.into());
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(error)?;
     rustix::io::ioctl_fionbio(&reader, true).map_err(error)?;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::process::{Pid, Signal};
 use ship_core::FunctionLimits;
 
 /// What is limited.
@@ -122,6 +123,24 @@ impl CellGroups {
         let open =
             |folder: &PathBuf| OpenOptions::new().write(true).open(folder.join("cgroup.procs")).map(OwnedFd::from);
         self.folders.iter().map(open).collect()
+    }
+
+    /// Puts a process that runs already into the groups.
+    pub(crate) fn enclose(&self, process: u32) -> io::Result<()> {
+        self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), process.to_string()))
+    }
+
+    /// Ends every process in the groups.
+    pub(crate) fn end_processes(&self) {
+        if self.find("cgroup.kill").is_some_and(|path| fs::write(path, "1").is_ok()) {
+            return;
+        }
+        // What is forked while others are ended would not be in the list.
+        let _ = self.set("pids.max", "0");
+        let list = self.find("cgroup.procs").and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        for process in list.lines().filter_map(|id| Pid::from_raw(id.parse().ok()?)) {
+            let _ = rustix::process::kill_process(process, Signal::KILL);
+        }
     }
 
     /// Sets what a function may use.

@@ -1,6 +1,9 @@
 //! What the kernel says about a process.
 
 use std::fs;
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 /// In `/proc/<pid>/stat`, the flag of a process that has begun to exit. The kernel sets it before it closes the process's
 /// descriptors, so whoever sees a connection close because of an exit also sees this flag.
@@ -30,6 +33,12 @@ impl ProcessStat {
         let start_ticks = fields.nth(12)?.parse().ok()?;
         Some(Self { start_ticks, exiting: matches!(state, "Z" | "X") || flags & PF_EXITING != 0 })
     }
+}
+
+/// Whether the process of a handle has ended.
+pub(super) fn has_ended(handle: &OwnedFd) -> bool {
+    let mut watched = [PollFd::new(handle, PollFlags::IN)];
+    rustix::event::poll(&mut watched, Some(&Timespec::default())).is_ok_and(|count| count > 0)
 }
 
 /// How many bytes of a process are in memory: `VmRSS` in `/proc/<pid>/status`, for which the kernel walks no page tables.

@@ -37,10 +37,15 @@ pub(crate) fn listen(folder: &OwnedFd, name: &str) -> io::Result<(OwnedFd, Socke
 impl SocketAddress {
     /// Connects. A local connection is there at once or is refused, so nothing is awaited.
     pub(crate) fn connect(&self) -> io::Result<FunctionSocket> {
+        FunctionSocket::new(self.dial()?)
+    }
+
+    /// The same, for what is no request: a socket that does not block.
+    pub(crate) fn dial(&self) -> io::Result<OwnedFd> {
         let socket = stream_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
         let path = format!("/proc/self/fd/{}", self.handle.as_raw_fd());
         rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-        FunctionSocket::new(socket)
+        Ok(socket)
     }
 }
 

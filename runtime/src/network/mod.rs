@@ -72,6 +72,14 @@ impl Policy {
     }
 }
 
+/// Serves the network of a process, if it has one of its own.
+pub(crate) async fn serve(connections: Option<&CellConnections>) -> ! {
+    match connections {
+        Some(connections) => connections.serve().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Whether an address is one of this machine's: a socket can be bound to it.
 fn is_own(address: SocketAddr) -> bool {
     std::net::UdpSocket::bind(SocketAddr::new(address.ip(), 0)).is_ok()

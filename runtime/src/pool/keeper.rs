@@ -73,7 +73,10 @@ impl Pool {
     fn start_one(self: &Arc<Self>) {
         let pool = Arc::clone(self);
         self.tasks().spawn(async move {
-            let started = supervisor::start(&pool.spec, &pool.surroundings, pool.journal.clone()).await;
+            let started = match pool.fork().await {
+                Some(child) => Ok(child),
+                None => supervisor::start(&pool.spec, &pool.surroundings, pool.journal.clone()).await,
+            };
             pool.tell(Event::Started(started));
         });
     }
@@ -161,7 +164,7 @@ impl Pool {
         }
     }
 
-    async fn probe(&self, number: InstanceNumber, instance: &Instance) {
+    async fn probe(self: &Arc<Self>, number: InstanceNumber, instance: &Instance) {
         let Ok(socket) = instance.address.connect() else { return };
         let (mut connection, mut check) = (Connection::new(socket), Outgoing::check());
         tokio::select! {

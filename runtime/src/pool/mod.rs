@@ -5,6 +5,7 @@
 //! stopping, is done by one task per function ([`keeper`]), which is woken by events and deadlines.
 
 mod backoff;
+mod forks;
 mod keeper;
 mod lease;
 mod roster;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use forks::Forks;
 pub(crate) use lease::Lease;
 use roster::{Admission, InstanceNumber, Overtime, Released, Roster, Slot};
 
@@ -58,6 +60,7 @@ pub(crate) struct Pool {
     surroundings: Arc<Surroundings>,
     journal: Journal,
     books: Mutex<Books>,
+    forks: Forks,
     events: mpsc::UnboundedSender<Event>,
     /// Set when the keeper has ended.
     closed: CancellationToken,
@@ -136,12 +139,14 @@ impl Pool {
             spec,
             surroundings: Arc::clone(surroundings),
             books: Mutex::new(Books { roster, last_failure: None }),
+            forks: Forks::default(),
             events,
             closed: CancellationToken::new(),
         });
         let kept = Arc::clone(&pool);
         surroundings.tasks.spawn(async move {
             keeper::keep(&kept, inbox).await;
+            kept.forks.give_up();
             on_close(&kept);
             kept.closed.cancel();
         });
@@ -296,9 +301,10 @@ impl Pool {
     }
 
     /// An instance has answered. Called by the lease of the request that it answered.
-    fn note_ready(&self, number: InstanceNumber, instance: &Instance) {
+    fn note_ready(self: &Arc<Self>, number: InstanceNumber, instance: &Instance) {
         if let Some(init) = instance.set_ready(Instant::now()) {
             self.journal.became_ready(init);
+            self.consider_forks(init);
         }
         self.books().roster.ready(number);
     }
@@ -345,6 +351,11 @@ impl Pool {
         let is_leaving = self.books().roster.evict(number);
         self.tell(Event::Due);
         is_leaving
+    }
+
+    /// Gives up what no instance needs that is there.
+    pub(crate) fn save_memory(&self) {
+        self.forks.give_up_unused();
     }
 
     /// Takes no new requests, serves those that wait, and stops everything.

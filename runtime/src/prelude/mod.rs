@@ -11,9 +11,8 @@
 //! |---|---|
 //! | 0 | `/dev/null` |
 //! | 1, 2 | pipes that the host reads |
-//! | 3 | the Unix socket of the instance, which listens already; a zygote has none |
+//! | 3 | the Unix socket of the instance, which listens already; a zygote accepts its host there, and nobody else |
 //! | 4 | the reading end of a pipe, where the assignment arrives |
-//! | 5 | of a zygote only: a sequenced-packet Unix socket to the host |
 //!
 //! **Assignment.** A prelude that has nothing left to do blocks in one `read` of descriptor 4, without a timer and without using the
 //! processor. It reads one JSON document and the end of the file; an end without a document ends it with code 0. The document:
@@ -35,11 +34,13 @@
 //! errors. The code of a function runs before its cache is written, so what a cache holds is as little to be trusted as the function:
 //! the host bounds its size and gives it to instances of this function alone, read-only. A cache that does not fit is passed over.
 //!
-//! **Zygote.** The process loads the function, freezes what it has, and says `{"ready": PID}` on descriptor 5; or `{"error": REASON}`, and
-//! ends, if a fork would break something: threads or connections that were made while the function was loaded. Each message to it is
-//! a request to fork: any bytes, with the listener, stdout and stderr of a new instance as `SCM_RIGHTS`. It answers `{"pid": PID}`, and
-//! `{"pid": PID, "exit": CODE}` when that process has ended (a negative code is a signal). Process ids are those of the zygote's
-//! namespace. An instance leads its own process group. When descriptor 5 ends, the zygote does, and its instances go on.
+//! **Zygote.** The process accepts one connection, which is the host's, loads the function, freezes what it has, and says
+//! `{"ready": PID}` on that connection; or `{"error": REASON}`, and ends, if a fork would break something: threads or connections
+//! that were made while the function was loaded. What it says are lines. Each byte to it is a request to fork, with the listener,
+//! stdout and stderr of a new instance and the reading end of a pipe as `SCM_RIGHTS`. It answers `{"pid": PID}` with a handle of the
+//! process, and `{"pid": PID, "exit": CODE}` when that process has ended (a negative code is a signal). Process ids are those of the
+//! zygote's namespace. An instance leads its own process group. It goes on when it reads a byte from the pipe, and ends if the pipe
+//! does: until then the host may put it where it is limited. When the connection ends, the zygote does, and its instances go on.
 //!
 //! **What differs from a fresh start**, and cannot be otherwise: the age of the process (`process.uptime()`, `performance.now()`,
 //! `/proc/self/stat`), its command line in `/proc/self/cmdline`, and that more of the standard library is in memory

@@ -24,11 +24,11 @@ const PRELUDES: [(&str, &str); 4] = [
 const BEFORE: &str = "const launched = ";
 const AFTER: &str = "\nawait launch(launched, new URL(\".\", import.meta.url).href);\n";
 
-/// Puts what arrives as the standard input on a descriptor, the pipe with a name on 4 if there is one, and executes the rest.
+/// Puts the listener that arrives as the standard input on its descriptor, the pipe with a name on 4 if there is one, and executes the rest.
 const PLACE: &str = r#"
 import os, signal, sys
-place, pipe, *command = sys.argv[1:]
-os.dup2(0, int(place))
+pipe, *command = sys.argv[1:]
+os.dup2(0, 3)
 if pipe:
     os.dup2(os.open(pipe, os.O_RDONLY), 4)
     os.set_inheritable(4, True)
@@ -37,10 +37,6 @@ for number in (signal.SIGPIPE, signal.SIGXFSZ):
     signal.signal(number, signal.SIG_DFL)
 os.execvp(command[0], command)
 "#;
-
-/// Where an instance has its listener, and a zygote its socket to the host.
-const LISTENER: &str = "3";
-const HOST: &str = "5";
 
 /// The functions of a project, built and laid out.
 pub(crate) struct Functions {
@@ -175,22 +171,18 @@ impl Function {
         let variables = variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap()));
         let command: Vec<String> =
             ["env".to_owned(), "-i".to_owned()].into_iter().chain(variables).chain(arguments).collect();
-        Instance::start(LISTENER, "", &command, &self.root, None)
+        Instance::start("", &command, &self.root)
+    }
+
+    /// Starts a process that forks the instances when it is asked to.
+    pub(crate) fn zygote(&self) -> Instance {
+        let mut assignment = self.assignment();
+        assignment["zygote"] = json!(true);
+        self.prepare().assign(&assignment)
     }
 
     /// Starts a process that waits for an assignment.
     pub(crate) fn prepare(&self) -> Prepared {
-        self.prepare_with(LISTENER, None)
-    }
-
-    /// Starts a process that forks the instances when `host` asks it to.
-    pub(crate) fn zygote(&self, host: OwnedFd) -> Instance {
-        let mut assignment = self.assignment();
-        assignment["zygote"] = json!(true);
-        self.prepare_with(HOST, Some(host)).assign(&assignment)
-    }
-
-    fn prepare_with(&self, place: &str, stdin: Option<OwnedFd>) -> Prepared {
         let assignment = tempfile::tempdir().unwrap();
         let pipe = assignment.path().join("assignment");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -201,7 +193,7 @@ impl Function {
         }
         let prelude = self.preludes.join(if self.is_node { "node/prelude.mjs" } else { "python/prelude.py" });
         command.push(prelude.to_str().unwrap().to_owned());
-        let instance = Instance::start(place, pipe.to_str().unwrap(), &command, Path::new("/"), stdin);
+        let instance = Instance::start(pipe.to_str().unwrap(), &command, Path::new("/"));
         let pipe = fs::File::options().write(true).open(pipe).unwrap();
         Prepared { instance, pipe }
     }
@@ -247,15 +239,15 @@ pub(crate) struct Outcome {
 }
 
 impl Instance {
-    fn start(place: &str, pipe: &str, command: &[String], folder: &Path, stdin: Option<OwnedFd>) -> Self {
+    fn start(pipe: &str, command: &[String], folder: &Path) -> Self {
         let folder_of_socket = tempfile::tempdir().unwrap();
         let socket = folder_of_socket.path().join("s");
         let listener = UnixListener::bind(&socket).unwrap();
         let mut process = Command::new("python3")
-            .args(["-I", "-S", "-c", PLACE, place, pipe])
+            .args(["-I", "-S", "-c", PLACE, pipe])
             .args(command)
             .current_dir(folder)
-            .stdin(Stdio::from(stdin.unwrap_or(OwnedFd::from(listener))))
+            .stdin(OwnedFd::from(listener))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,16 +1,14 @@
 //! A process that has loaded a function in Python and forks the instances that serve it.
 
 use std::collections::HashSet;
-use std::io::{IoSlice, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, IoSlice, Read as _, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Command;
 
-use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
-};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::pipe::PipeFlags;
 use serde_json::{Value, json};
 use ship_tests::TestEnv;
@@ -40,7 +38,7 @@ const APP: &str = "def app(environ, start_response):\n    start_response('200 OK
 /// A zygote, as its host sees it.
 struct Zygote {
     process: Instance,
-    host: OwnedFd,
+    host: BufReader<UnixStream>,
     folder: tempfile::TempDir,
 }
 
@@ -49,33 +47,43 @@ struct Forked {
     pid: u64,
     socket: PathBuf,
     stdout: std::fs::File,
+    leave: std::fs::File,
 }
 
 impl Zygote {
     fn start(function: &Function) -> Self {
-        let (host, theirs) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-        Self { process: function.zygote(theirs), host, folder: tempfile::tempdir().unwrap() }
+        let process = function.zygote();
+        let host = BufReader::new(process.connect());
+        Self { process, host, folder: tempfile::tempdir().unwrap() }
     }
 
-    fn said(&self) -> Value {
-        let mut bytes = vec![0; 4096];
-        let (count, _) = rustix::net::recv(&self.host, &mut bytes[..], RecvFlags::empty()).unwrap();
-        serde_json::from_slice(&bytes[..count]).unwrap_or(Value::Null)
+    fn said(&mut self) -> Value {
+        let mut line = String::new();
+        self.host.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or(Value::Null)
     }
 
-    fn fork(&self, name: &str) -> Forked {
+    /// Has it fork a process, which waits for leave.
+    fn fork(&mut self, name: &str) -> Forked {
         let socket = self.folder.path().join(name);
         let listener = UnixListener::bind(&socket).unwrap();
         let (stdout, their_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
         let (_, their_stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let descriptors = [listener.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+        let (may_begin, leave) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let descriptors = [listener.as_fd(), their_stdout.as_fd(), their_stderr.as_fd(), may_begin.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut attached = SendAncillaryBuffer::new(&mut space);
         assert!(attached.push(SendAncillaryMessage::ScmRights(&descriptors)));
-        rustix::net::sendmsg(&self.host, &[IoSlice::new(b"fork")], &mut attached, SendFlags::empty()).unwrap();
+        rustix::net::sendmsg(self.host.get_ref(), &[IoSlice::new(b"f")], &mut attached, SendFlags::empty()).unwrap();
         let pid = self.said()["pid"].as_u64().unwrap();
-        Forked { pid, socket, stdout: stdout.into() }
+        Forked { pid, socket, stdout: stdout.into(), leave: leave.into() }
+    }
+
+    /// Has it fork a process that begins.
+    fn begin(&mut self, name: &str) -> Forked {
+        let mut forked = self.fork(name);
+        forked.leave.write_all(b"!").unwrap();
+        forked
     }
 }
 
@@ -104,9 +112,13 @@ impl Forked {
 fn instances_of_one_load() {
     let environment = TestEnv::new();
     let functions = Functions::of(&environment, &environment.project("site").file("api/see.py", SEE));
-    let zygote = Zygote::start(&functions.place("see"));
+    let mut zygote = Zygote::start(&functions.place("see"));
     assert_eq!(zygote.said(), json!({ "ready": zygote.process.pid() }));
-    let (one, other) = (zygote.fork("one"), zygote.fork("other"));
+    // One that gets no leave ends, and nothing of the function has run.
+    let unneeded = zygote.fork("unneeded");
+    drop(unneeded.leave);
+    assert_eq!(zygote.said(), json!({ "pid": unneeded.pid, "exit": 0 }));
+    let (one, other) = (zygote.begin("one"), zygote.begin("other"));
     let (seen, other_seen) = (one.see("/one"), other.see("/other"));
     let drawn: HashSet<String> =
         [&seen, &other_seen].iter().flat_map(|seen| seen["drawn"].as_array().unwrap()).map(Value::to_string).collect();
@@ -125,7 +137,7 @@ fn instances_of_one_load() {
     other.signal("-KILL");
     assert_eq!(zygote.said(), json!({ "pid": other.pid, "exit": -9 }));
     // One that is left goes on without it.
-    let last = zygote.fork("last");
+    let last = zygote.begin("last");
     drop(zygote.host);
     let ended = zygote.process.ended();
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "loaded\n", ""));
@@ -151,17 +163,17 @@ fn what_cannot_be_forked() {
     for (name, reason) in
         [("thread", "it starts threads while it is loaded"), ("connection", "it opens connections while it is loaded")]
     {
-        let zygote = Zygote::start(&functions.place(name));
+        let mut zygote = Zygote::start(&functions.place(name));
         assert_eq!(zygote.said(), json!({ "error": reason }));
         assert_eq!(zygote.process.ended().code, Some(0));
     }
-    let broken = Zygote::start(&functions.place("broken"));
+    let mut broken = Zygote::start(&functions.place("broken"));
     assert_eq!(broken.said(), Value::Null);
     let ended = broken.process.ended();
     assert!(ended.code == Some(1) && ended.stderr.contains("ValueError: at the start"), "{ended:?}");
 
     let project = environment.project("other").file("api/shadows.py", shadows).file("queue.py", "WHOSE = 1\n");
-    let shadows = Zygote::start(&Functions::of(&environment, &project).place("shadows"));
+    let mut shadows = Zygote::start(&Functions::of(&environment, &project).place("shadows"));
     assert_eq!(shadows.said(), json!({ "error": "the project replaces modules of the standard library" }));
     assert_eq!(shadows.process.ended().code, Some(0));
 }

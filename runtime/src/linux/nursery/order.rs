@@ -124,6 +124,9 @@ pub(crate) struct Document {
     /// Whether it is to fill it, and to end.
     #[serde(default)]
     pub(crate) make_code_cache: bool,
+    /// Whether it is to fork those that serve the function, and to serve nobody itself.
+    #[serde(default)]
+    pub(crate) zygote: bool,
 }
 
 /// What a cell tells the host.

@@ -67,7 +67,6 @@ import zoneinfo
 from importlib.machinery import SourceFileLoader
 
 ASSIGNMENT_FD = 4
-ZYGOTE_FD = 5
 LISTEN_FD = 3
 
 PROGRAM = "launcher.py"
@@ -80,9 +79,6 @@ BEFORE_ALL = ("gevent", "eventlet")
 
 # What packages import with their first request, by what was imported of them before.
 IMPORTED_LATE = {"anyio": "anyio._backends._asyncio", "fastapi": "fastapi.telemetry._runtime"}
-
-# The most bytes of a request to fork, which says little.
-MAX_REQUEST_BYTES = 4096
 
 
 def main():
@@ -261,7 +257,9 @@ class Zygote:
     """A process that has loaded a function and forks the instances that serve it."""
 
     def __init__(self):
-        self.host = socket.socket(fileno=ZYGOTE_FD)
+        # The first who connects is the host: nothing of the function has run yet.
+        with socket.socket(fileno=LISTEN_FD) as listener:
+            self.host, _ = listener.accept()
         # Its place is taken, so that no descriptor arrives there.
         os.dup2(0, LISTEN_FD)
         self.children = {}
@@ -272,11 +270,12 @@ class Zygote:
         self.tell(error=reason)
         os._exit(0)
 
-    def tell(self, **message):
-        self.host.send(json.dumps(message).encode())
+    def tell(self, *descriptors, **message):
+        line = json.dumps(message).encode() + b"\n"
+        socket.send_fds(self.host, [line], descriptors)
 
     def serve(self):
-        """Forks when it is asked to. Returns in each child."""
+        """Forks when it is asked to. Returns in each child that is to serve."""
         for package, late in IMPORTED_LATE.items():
             if package in sys.modules:
                 with contextlib.suppress(ImportError):
@@ -307,12 +306,12 @@ class Zygote:
 
     def fork(self):
         """Answers one request to fork. Says whether this is the child."""
-        request, descriptors, _, _ = socket.recv_fds(self.host, MAX_REQUEST_BYTES, 3, socket.MSG_CMSG_CLOEXEC)
+        request, descriptors, _, _ = socket.recv_fds(self.host, 1, 4, socket.MSG_CMSG_CLOEXEC)
         if not request:
             # Nobody is there who could ask. What was forked goes on.
             os._exit(0)
-        if len(descriptors) != 3:
-            self.tell(error="a request has three descriptors: listener, stdout, stderr")
+        if len(descriptors) != 4:
+            self.tell(error="a request has four descriptors: listener, stdout, stderr, leave to begin")
             close(descriptors)
             return False
         child = os.fork()
@@ -323,18 +322,23 @@ class Zygote:
         watch = os.pidfd_open(child)
         self.children[watch] = child
         self.events.register(watch, select.POLLIN)
-        self.tell(pid=child)
+        self.tell(watch, pid=child)
         return False
 
     def become_instance(self, descriptors):
         os.setpgid(0, 0)
-        for descriptor, place in zip(descriptors, (LISTEN_FD, 1, 2)):
+        *places, leave = descriptors
+        for descriptor, place in zip(places, (LISTEN_FD, 1, 2)):
             os.dup2(descriptor, place)
-        close([*descriptors, *self.children])
+        close([*places, *self.children])
         self.host.close()
         # `random` reseeds itself in a fork, and so does OpenSSL.
         if "numpy.random" in sys.modules:
             sys.modules["numpy.random"].seed()
+        # The host puts it where it is limited, and may need it later or never.
+        if not os.read(leave, 1):
+            os._exit(0)
+        os.close(leave)
 
     def collect(self, watch):
         child = self.children.pop(watch)

@@ -1,0 +1,225 @@
+//! What makes a prepared process a function: which kind of process it is, and what it then runs, sees and may use.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ship_core::{FunctionRuntime, NetworkAccess};
+
+use crate::code_cache::CodeCaches;
+use crate::error::SpawnError;
+use crate::interpreter::{Command, Interpreters};
+use crate::limits::SPARES_PAUSE;
+use crate::linux::nursery::{
+    Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
+    LISTEN_FD, PRELUDES_ROOT, Recipe, TIME_ZONE,
+};
+use crate::pool::Surroundings;
+use crate::prelude;
+use crate::spec::{CompiledCode, FunctionSpec, Reach};
+
+/// The search path of a function: where a system has its programs, whatever the host's own path is.
+const FUNCTION_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What a process of a function is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// It answers requests.
+    Serve,
+    /// It fills a cache of code, and ends.
+    MakeCache,
+    /// It forks those that answer requests.
+    Fork,
+}
+
+/// What a process of a function needs to start.
+pub(crate) struct Launch {
+    /// What is executed, for people.
+    pub(crate) program: PathBuf,
+    /// The kind of prepared process that can become the function.
+    pub(crate) recipe: Recipe,
+    /// What makes it the function.
+    pub(crate) assignment: Assignment,
+    /// The name of the function's cache of code, if it could have one and has none.
+    pub(crate) missing_cache: Option<String>,
+}
+
+impl Launch {
+    /// What a process of `spec` needs. An error says what of it is not there.
+    pub(crate) async fn of(
+        spec: &FunctionSpec,
+        surroundings: &Surroundings,
+        purpose: Purpose,
+    ) -> Result<Self, SpawnError> {
+        let command = installed(surroundings, spec.function.runtime).await?;
+        let program = spec.root.join(command.program.strip_prefix("./").unwrap_or(&command.program));
+        if command.program.is_relative() {
+            is_executable(&program)?;
+        }
+        let isolation = surroundings.spares.isolation().await?;
+        let mut recipe = recipe(spec, surroundings, isolation, &command)?;
+        // Without a root folder of its own, a function would fill one of the host's.
+        let is_kept = recipe.boot.is_some()
+            && isolation == Isolation::Sandbox
+            && surroundings.compiled_code == CompiledCode::Kept;
+        let name = if is_kept { CodeCaches::name(spec, &command) } else { None };
+        let made = name.as_deref().and_then(|name| surroundings.caches.find(name));
+        let missing_cache = if made.is_some() { None } else { name };
+        let cache = if purpose == Purpose::MakeCache {
+            // Whatever the function does outside when it is loaded, it has done already.
+            recipe.network = CellNetwork::Own;
+            Some(CodeCache::ToMake)
+        } else {
+            made.map(CodeCache::Made)
+        };
+        let mut assignment = assignment(spec, surroundings, isolation, command, cache)?;
+        if purpose == Purpose::Fork {
+            assignment.document.zygote = true;
+            // Those that it forks are the same user's, and each has this limit in a group of its own.
+            let forks = u64::from(spec.function.limits.max_instances) + 2;
+            assignment.max_processes = assignment.max_processes.saturating_mul(forks);
+        }
+        Ok(Self { program, recipe, assignment, missing_cache })
+    }
+}
+
+/// What runs an artifact here.
+async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
+    if matches!(runtime, FunctionRuntime::Go | FunctionRuntime::Rust) {
+        return Ok(Command::native());
+    }
+    let interpreters = surroundings.interpreters.clone();
+    if let Some(command) = interpreters.found(runtime) {
+        // The next start finds what was installed since. This one has a visitor who waits.
+        surroundings.tasks.spawn(async move {
+            tokio::time::sleep(SPARES_PAUSE).await;
+            tokio::task::spawn_blocking(move || drop(interpreters.look(runtime))).await
+        });
+        return Ok(command);
+    }
+    let stopped = |_| SpawnError::Io { action: "look for an interpreter", source: io::ErrorKind::Interrupted.into() };
+    tokio::task::spawn_blocking(move || interpreters.look(runtime)).await.map_err(stopped)?
+}
+
+/// The kind of prepared process that can become the function.
+fn recipe(
+    spec: &FunctionSpec,
+    surroundings: &Surroundings,
+    isolation: Isolation,
+    command: &Command,
+) -> Result<Recipe, SpawnError> {
+    let runtime = spec.function.runtime;
+    let prelude = prelude::of(runtime, &surroundings.interpreters)
+        .filter(|_| prelude::needs_fresh_process(runtime, &spec.env).is_none());
+    let folder = prelude.as_ref().map(|prelude| surroundings.spares.prelude(prelude)).transpose()?;
+    let boot = prelude.zip(folder.as_deref()).map(|(prelude, folder)| {
+        let seen = match isolation {
+            Isolation::Sandbox => Path::new(PRELUDES_ROOT).join(prelude.folder),
+            Isolation::Process => folder.to_owned(),
+        };
+        let seen = seen.join(prelude.program);
+        let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
+        Boot {
+            program: command.program.clone(),
+            arguments: flags.chain([seen.to_string_lossy().into_owned()]).collect(),
+        }
+    });
+    let artifacts = spec.root.parent().unwrap_or(&spec.root).to_owned();
+    let caches = surroundings.caches.folder().to_owned();
+    let (network, visible) = (cell_network(spec, surroundings), command.visible.clone());
+    Ok(Recipe { isolation, network, artifacts, caches, visible, prelude: folder, boot })
+}
+
+/// Whose network the function sees.
+const fn cell_network(spec: &FunctionSpec, surroundings: &Surroundings) -> CellNetwork {
+    match (spec.function.limits.network, &surroundings.reach) {
+        (NetworkAccess::All, _) | (NetworkAccess::Public, Reach::Everywhere) => CellNetwork::Host,
+        (NetworkAccess::Public | NetworkAccess::None, _) => CellNetwork::Own,
+    }
+}
+
+/// What makes a prepared process the function.
+fn assignment(
+    spec: &FunctionSpec,
+    surroundings: &Surroundings,
+    isolation: Isolation,
+    command: Command,
+    cache: Option<CodeCache>,
+) -> Result<Assignment, SpawnError> {
+    let layers = spec.function.layers.iter().map(|layer| spec.root.with_file_name(layer.digest.to_hex())).collect();
+    let inside = match isolation {
+        Isolation::Sandbox => FUNCTION_ROOT.into(),
+        Isolation::Process => spec.root.clone(),
+    };
+    let document = Document {
+        root: inside,
+        env: environment(spec, &command)?,
+        program: command.program,
+        arguments: command.arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        launch: launched(spec, &surroundings.interpreters),
+        code_cache: cache.as_ref().map(cache_inside),
+        make_code_cache: matches!(cache, Some(CodeCache::ToMake)),
+        zygote: false,
+    };
+    let limits = &spec.function.limits;
+    // It is memory, and a function that fills it should hear of that before it is ended for it.
+    let tmp_mb = limits.tmp_mb.min(limits.memory_mb / 2).max(1);
+    let (max_files, max_processes) = (limits.max_files.into(), limits.max_processes.into());
+    Ok(Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, cache, document })
+}
+
+/// What the function's launcher launches, if it is one that prepared processes have.
+fn launched(spec: &FunctionSpec, interpreters: &Interpreters) -> Option<serde_json::Value> {
+    let runtime = spec.function.runtime;
+    match runtime {
+        // Whoever runs it finds out what is wrong with it.
+        FunctionRuntime::Node => interpreters.launcher()?.read(&spec.root.join(runtime.entry())).ok()?,
+        FunctionRuntime::Python => interpreters.python_launcher()?.starts(spec).then_some(true.into()),
+        _ => None,
+    }
+}
+
+/// A cache's folder as the function sees it.
+fn cache_inside(cache: &CodeCache) -> PathBuf {
+    match cache {
+        CodeCache::Made(_) => CACHE_ROOT.into(),
+        CodeCache::ToMake => FRESH_CACHE_ROOT.into(),
+    }
+}
+
+/// Whether a program is there and can be executed, which is known sooner here than in its process.
+fn is_executable(program: &Path) -> Result<(), SpawnError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let error = |source| SpawnError::Program { program: program.into(), source };
+    let metadata = program.metadata().map_err(error)?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+        return Ok(());
+    }
+    Err(error(io::ErrorKind::PermissionDenied.into()))
+}
+
+/// The whole environment of a function: what its owner set, over what is usual and below what the platform promises.
+fn environment(spec: &FunctionSpec, command: &Command) -> Result<BTreeMap<String, String>, SpawnError> {
+    let mut platform = vec![
+        ("PATH", FUNCTION_PATH.to_owned()),
+        ("HOME", "/tmp".to_owned()),
+        ("TMPDIR", "/tmp".to_owned()),
+        ("SHIP_LISTEN_FD", LISTEN_FD.to_string()),
+        ("SHIP_FUNCTION", spec.function.name.to_string()),
+        ("SHIP_DEPLOYMENT", spec.deployment.to_string()),
+        ("SHIP_PROJECT", spec.project.to_string()),
+    ];
+    if spec.function.runtime == FunctionRuntime::Python {
+        let folders: Vec<_> = command.alternatives.iter().map(|folder| folder.to_string_lossy()).collect();
+        platform.push(("SHIP_INTERPRETERS", folders.join(":")));
+    }
+    for (name, value) in &spec.env {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(SpawnError::Environment { name: name.clone() });
+        }
+    }
+    let platform = platform.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let usual = [("TZ".to_owned(), TIME_ZONE.to_owned())];
+    Ok(usual.into_iter().chain(spec.env.iter().cloned()).chain(platform).collect())
+}
