@@ -113,7 +113,7 @@ pub(crate) const SPARES_LEAST: usize = 1;
 pub(crate) const SPARES_MOST: usize = 8;
 
 /// How many wait after the first cold start of programs that need no interpreter. They take next to no memory.
-pub(crate) const EMPTY_SPARES_FIRST: usize = 4;
+pub(crate) const EMPTY_SPARES_FIRST: usize = 8;
 
 /// How many of these wait at the most.
 pub(crate) const EMPTY_SPARES_MOST: usize = 16;
@@ -125,7 +125,7 @@ pub(crate) const SPARES_CALM: Duration = Duration::from_mins(1);
 /// makes them is given up after this if it does not read its orders.
 pub(crate) const SPARE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a taken process is not replaced: until then the processors are for the start that took it.
+/// How long a taken process is not replaced if others are left: until then the processors are for the start that took it.
 pub(crate) const SPARES_PAUSE: Duration = Duration::from_millis(25);
 
 /// How long after a function's first start its code is compiled once more, to be kept.

@@ -9,8 +9,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -57,6 +58,8 @@ pub(crate) struct Spare {
 /// Prepared processes of one kind.
 struct Shelf {
     ready: VecDeque<Spare>,
+    /// Those who need one that is not made yet, in the order in which they came.
+    waiting: VecDeque<oneshot::Sender<Result<Spare, SpawnError>>>,
     /// How many are being made.
     making: usize,
     /// How many there should be.
@@ -65,6 +68,8 @@ struct Shelf {
     most: usize,
     /// When one was last needed.
     needed: Option<Instant>,
+    /// Whether somebody watches for it to be needed no more.
+    is_watched: bool,
 }
 
 impl Shelf {
@@ -73,7 +78,15 @@ impl Shelf {
         let is_native = recipe.boot.is_none() && recipe.visible.is_empty();
         let (target, most) =
             if is_native { (EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST) } else { (SPARES_LEAST, SPARES_MOST) };
-        Self { ready: VecDeque::new(), making: 0, target, most, needed: None }
+        Self {
+            ready: VecDeque::new(),
+            waiting: VecDeque::new(),
+            making: 0,
+            target,
+            most,
+            needed: None,
+            is_watched: false,
+        }
     }
 
     /// The one that has waited longest, of those that are still there.
@@ -84,6 +97,18 @@ impl Shelf {
             self.target = (self.target * 2).min(self.most);
         }
         taken
+    }
+
+    /// Gives what was made to whoever has waited longest, or keeps it.
+    fn put(&mut self, mut spare: Spare) {
+        while let Some(waiting) = self.waiting.pop_front() {
+            match waiting.send(Ok(spare)) {
+                // It was given up.
+                Err(Ok(unwanted)) => spare = unwanted,
+                Ok(()) | Err(Err(_)) => return,
+            }
+        }
+        self.ready.push_back(spare);
     }
 }
 
@@ -154,12 +179,23 @@ impl Spares {
         taken
     }
 
-    /// A process of a kind: one that waits, or else one that is made now.
+    /// A process of a kind: one that waits, or else the next that is ready, for which one more is made.
     pub(crate) async fn take(self: &Arc<Self>, recipe: &Recipe) -> Result<Spare, SpawnError> {
-        match self.take_ready(recipe) {
-            Some(spare) => Ok(spare),
-            None => self.make(recipe).await,
+        if let Some(spare) = self.take_ready(recipe) {
+            return Ok(spare);
         }
+        let (sender, arrival) = oneshot::channel();
+        if let Some(place) = self.shelves().get_mut(recipe) {
+            place.waiting.push_back(sender);
+            place.making += 1;
+        }
+        let (spares, recipe) = (Arc::clone(self), recipe.clone());
+        self.in_background(async move {
+            let made = spares.make(&recipe).await;
+            spares.put(&recipe, made);
+        });
+        let stopped = || SpawnError::Io { action: "prepare a process", source: io::ErrorKind::Interrupted.into() };
+        arrival.await.map_err(|_| stopped())?
     }
 
     /// Waits until no more are made.
@@ -232,25 +268,47 @@ impl Spares {
         if self.stop.is_cancelled() || self.tasks.is_closed() {
             return;
         }
-        let (spares, recipe) = (Arc::clone(self), recipe.clone());
-        self.tasks.spawn(async move {
-            let stop = spares.stop.clone();
-            let fill = async {
+        let spares = Arc::clone(self);
+        let of_recipe = recipe.clone();
+        self.in_background(async move {
+            // Once none is left, the next start is as urgent as the last one.
+            if !spares.is_empty(&of_recipe) {
                 sleep(SPARES_PAUSE).await;
-                while spares.reserve(&recipe) {
-                    let made = spares.make(&recipe).await;
-                    if !spares.put(&recipe, made) {
-                        return;
-                    }
+            }
+            while spares.reserve(&of_recipe) {
+                let made = spares.make(&of_recipe).await;
+                let is_made = made.is_ok();
+                spares.put(&of_recipe, made);
+                if !is_made {
+                    return;
                 }
-                sleep(SPARES_CALM).await;
-                spares.calm(&recipe);
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = fill => {}
             }
         });
+        let is_watched =
+            self.shelves().get_mut(recipe).is_none_or(|shelf| std::mem::replace(&mut shelf.is_watched, true));
+        if !is_watched {
+            let (spares, recipe) = (Arc::clone(self), recipe.clone());
+            self.in_background(async move {
+                while let Some(rest) = spares.calm(&recipe) {
+                    sleep(rest).await;
+                }
+            });
+        }
+    }
+
+    /// Does something until it is done or the host stops.
+    fn in_background(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    fn is_empty(&self, recipe: &Recipe) -> bool {
+        self.shelves().get(recipe).is_none_or(|shelf| shelf.ready.is_empty())
     }
 
     fn reserve(&self, recipe: &Recipe) -> bool {
@@ -261,30 +319,37 @@ impl Spares {
         is_wanted
     }
 
-    /// Puts what was made on its place. False if nothing could be made.
-    fn put(&self, recipe: &Recipe, made: Result<Spare, SpawnError>) -> bool {
-        let mut all = self.shelves();
-        let Some(place) = all.get_mut(recipe) else { return false };
-        place.making -= 1;
-        match made {
-            Ok(spare) => place.ready.push_back(spare),
-            // Whoever needs one tries again, and is told.
-            Err(error) => {
-                tracing::warn!(%error, "a process could not be prepared");
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Lets a shelf shrink that nobody has needed for a while.
-    fn calm(&self, recipe: &Recipe) {
+    /// Puts what was made on its place. Who needs one hears if there will be none.
+    fn put(&self, recipe: &Recipe, made: Result<Spare, SpawnError>) {
         let mut all = self.shelves();
         let Some(place) = all.get_mut(recipe) else { return };
-        if place.needed.is_none_or(|needed| needed.elapsed() >= SPARES_CALM) {
+        place.making -= 1;
+        match made {
+            Ok(spare) => place.put(spare),
+            Err(error) => {
+                tracing::warn!(%error, "a process could not be prepared");
+                // What is made besides may be enough for all who wait.
+                if place.making < place.waiting.len()
+                    && let Some(waiting) = place.waiting.pop_front()
+                {
+                    let _ = waiting.send(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Lets a shelf shrink that nobody has needed for a while; or says when that may be so.
+    fn calm(&self, recipe: &Recipe) -> Option<Duration> {
+        let mut all = self.shelves();
+        let place = all.get_mut(recipe)?;
+        let rest = SPARES_CALM.saturating_sub(place.needed?.elapsed());
+        if rest.is_zero() {
             place.target = SPARES_LEAST;
             place.ready.truncate(SPARES_LEAST);
+            place.is_watched = false;
+            return None;
         }
+        Some(rest)
     }
 
     fn shelves(&self) -> MutexGuard<'_, HashMap<Recipe, Shelf>> {

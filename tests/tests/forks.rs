@@ -164,12 +164,16 @@ fn end_with_what_forks() {
     first_waits.open();
     let _ = first.answer().success();
     let others: Vec<Process> = site.processes().iter().flat_map(|process| process.cell()).collect();
-    others.iter().for_each(|process| process.wait_for_end());
+    for process in others {
+        process.wait_for_end();
+    }
     assert!(!is_forked(&site.see()));
 
     let (again, waits) = site.hold_beside_forks();
     let all: Vec<Process> = site.processes().iter().flat_map(|process| process.cell()).collect();
     waits.open();
     let _ = again.answer().success();
-    all.iter().for_each(|process| process.wait_for_end());
+    for process in all {
+        process.wait_for_end();
+    }
 }
