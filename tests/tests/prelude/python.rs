@@ -66,6 +66,25 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"hello"})
 "#;
 
+const THREADS: &str = r#"
+import threading
+import lib.near
+
+def fail():
+    raise ValueError("in a thread") from lib.near.mistake()
+
+def leave():
+    raise SystemExit(3)
+
+def app(environ, start_response):
+    for each in (fail, leave):
+        thread = threading.Thread(target=each, name="own")
+        thread.start()
+        thread.join()
+    start_response("200 OK", [])
+    return [b"went on"]
+"#;
+
 const LOGS: &str = r#"
 import io, logging, sys
 
@@ -154,6 +173,22 @@ fn levels_of_logging() {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), ""));
     let expected = "<6>imported\n<6>in two lines\nplain\n<4>careful\n<6>through another\n<3>broken\nplain\n";
     assert_eq!(outcome.stderr, expected);
+}
+
+/// What ends a thread of the function is told with paths as they are in the project.
+#[test]
+fn threads() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/threads.py", THREADS).file("lib/near.py", NEAR);
+    let functions = Functions::of(&environment, &project);
+    let threads = functions.place("threads");
+    assert_eq!(threads.make_cache().code, Some(0));
+    let (answer, outcome) = same_in_every_way(&threads, |instance| (instance.ask("/"), instance.stop()));
+    assert!(answer.ends_with("went on"), "{answer}");
+    let told: Vec<&str> = outcome.stderr.lines().filter(|line| !line.contains("threading.py")).collect();
+    let places: Vec<&&str> = told.iter().filter(|line| line.contains("File ")).collect();
+    assert_eq!(places, [&"  File \"lib/near.py\", line 3, in mistake", &"  File \"api/threads.py\", line 6, in fail"]);
+    assert!(told.contains(&"Exception in thread own:") && told.ends_with(&["ValueError: in a thread"]), "{outcome:?}");
 }
 
 /// A launcher that is itself wrong: the trace is that of a fresh start.
