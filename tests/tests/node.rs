@@ -274,6 +274,40 @@ fn other_ways() {
     assert_eq!(http::get(&format!("{url}/api/edge")).success().text(), "GET");
 }
 
+/// A module at a constant path that is there only when the function runs is loaded then.
+#[test]
+fn modules_made_later() {
+    let environment = TestEnv::new();
+    let place = format!("/tmp/ship-made-later-{}", std::process::id());
+    let project = environment
+        .project("site")
+        .file(
+            "api/imports.ts",
+            format!(
+                "import {{ writeFileSync }} from 'node:fs';\n\
+                 export async function GET() {{\n\
+                 \twriteFileSync('{place}.mjs', 'export default \"imported\"');\n\
+                 \tconst [one, two] = [await import('{place}.mjs'), await import('file://{place}.mjs')];\n\
+                 \treturn new Response(one.default + two.default);\n\
+                 }}\n"
+            ),
+        )
+        .file(
+            "api/requires.js",
+            format!(
+                "const {{ writeFileSync }} = require('fs');\n\
+                 module.exports = (req, res) => {{\n\
+                 \twriteFileSync('{place}.cjs', 'module.exports = \"required\"');\n\
+                 \tres.end(require('{place}.cjs'));\n\
+                 }};\n"
+            ),
+        );
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    assert_eq!(http::get(&format!("{url}/api/imports")).success().text(), "importedimported");
+    assert_eq!(http::get(&format!("{url}/api/requires")).success().text(), "required");
+}
+
 /// A handler that throws answers 500, and its stack names the lines that the user wrote; what is deployed in a broken state
 /// is refused with what it printed.
 #[test]
