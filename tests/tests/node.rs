@@ -308,6 +308,33 @@ fn modules_made_later() {
     assert_eq!(http::get(&format!("{url}/api/requires")).success().text(), "required");
 }
 
+/// Hono's `serve` is a way to listen: a file that calls it is a function.
+#[test]
+fn serves_with_hono() {
+    let environment = TestEnv::new();
+    let package = "exports.serve = ({ fetch, port }, listening) => {\n\
+                   \tconst server = require('http').createServer(async (req, res) => res.end(await (await fetch(req)).text()));\n\
+                   \treturn server.listen(port, () => listening(server.address()));\n\
+                   };\n";
+    let project = environment
+        .project("site")
+        .file("public/index.html", "page")
+        .file(
+            "node_modules/@hono/node-server/package.json",
+            "{\"name\":\"@hono/node-server\",\"version\":\"1.0.0\",\"main\":\"index.js\"}",
+        )
+        .file("node_modules/@hono/node-server/index.js", package)
+        .file(
+            "api/index.ts",
+            "import { serve } from '@hono/node-server';\n\
+             const fetch = (request: any) => new Response(`hono ${request.url}`);\n\
+             serve({ fetch, port: 3000 }, (info) => console.log(info.port));\n",
+        );
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    assert_eq!(http::get(&format!("{url}/api?a=1")).success().text(), "hono /api?a=1");
+}
+
 /// A handler that throws answers 500, and its stack names the lines that the user wrote; what is deployed in a broken state
 /// is refused with what it printed.
 #[test]
