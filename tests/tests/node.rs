@@ -335,6 +335,25 @@ fn serves_with_hono() {
     assert_eq!(http::get(&format!("{url}/api?a=1")).success().text(), "hono /api?a=1");
 }
 
+/// A module of `CommonJS` has the arguments that Node calls it with, in its own file and in one that it requires.
+#[test]
+fn arguments_of_modules() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file(
+            "api/entry.js",
+            "const seen = [arguments.length, arguments[0] === exports, arguments[2] === module, arguments[3] === __filename];\n\
+             const { sep } = arguments[1]('path');\n\
+             module.exports = (req, res) => res.json([...seen, sep, require('../lib/other.cjs').folder]);\n",
+        )
+        .file("lib/other.cjs", "exports.folder = arguments[4] === __dirname && arguments[4].endsWith('/lib');\n");
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    let expected = serde_json::json!([5, true, true, true, "/", true]);
+    assert_eq!(http::get(&format!("{url}/api/entry")).success().json(), expected);
+}
+
 /// A handler that throws answers 500, and its stack names the lines that the user wrote; what is deployed in a broken state
 /// is refused with what it printed.
 #[test]

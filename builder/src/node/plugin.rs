@@ -279,7 +279,7 @@ impl Plugin for ShipPlugin {
             ModuleType::Tsx => SourceType::tsx(),
             _ => return Ok(None),
         };
-        if !locate::may_ask(args.code) {
+        if !locate::may_ask(&file_of(args.id), args.code) {
             return Ok(None);
         }
         Ok(self.located(args.id, source_type, args.code))
