@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use ship_tests::{TestEnv, TestProject};
 
 use crate::process::{Functions, Instance, Way, same_in_every_way};
@@ -69,6 +69,20 @@ module.exports = (req, res) => {
   if (req.query.caught) process.on("uncaughtException", (error) => { console.log("caught:", error.message); res.end("went on"); });
   setImmediate(() => { throw Object.assign(new Error("not today"), { code: "TODAY" }); });
 };
+"#;
+
+const WORKERS: &str = r#"
+import * as threads from "node:worker_threads";
+const look = `
+  const { parentPort } = require("worker_threads");
+  const canReach = () => { try { require("internal/util"); return "open"; } catch (error) { return error.code; } };
+  const inside = require("module").builtinModules.filter((name) => name.startsWith("internal/")).length;
+  parentPort.postMessage([canReach(), inside, process.execArgv]);
+`;
+const seenWith = (options: object) =>
+  new Promise((resolve) => new threads.Worker(look, { eval: true, ...options }).once("message", resolve));
+export const GET = async () =>
+  Response.json([await seenWith({}), await seenWith({ env: { A: "b" } }), await seenWith({ execArgv: [] }), threads.Worker.name === "Worker"]);
 "#;
 
 fn project(environment: &TestEnv) -> TestProject {
@@ -167,6 +181,19 @@ fn uncaught() {
     let (went_on, outcome) = ask("/?caught=1");
     assert_eq!((went_on, outcome.code, outcome.stderr.as_str()), (true, Some(0), ""));
     assert_eq!(outcome.stdout, "watched: not today\ncaught: not today\nexit 0\n");
+}
+
+/// Threads of the function find no more of Node than in a fresh start, and have its flags.
+#[test]
+fn workers() {
+    let environment = TestEnv::new();
+    let functions = Functions::of(&environment, &environment.project("site").file("api/workers.ts", WORKERS));
+    let workers = functions.place("workers");
+    assert_eq!(workers.make_cache().code, Some(0));
+    let (seen, outcome) = same_in_every_way(&workers, |instance| (instance.see("/"), instance.stop()));
+    let plain = json!(["MODULE_NOT_FOUND", 0, ["--enable-source-maps"]]);
+    let bare = json!(["MODULE_NOT_FOUND", 0, []]);
+    assert_eq!((seen, outcome.code), (json!([plain, plain, bare, true]), Some(0)));
 }
 
 /// SIGTERM lets what has begun end, and work behind it too.
