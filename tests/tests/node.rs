@@ -274,6 +274,86 @@ fn other_ways() {
     assert_eq!(http::get(&format!("{url}/api/edge")).success().text(), "GET");
 }
 
+/// A module at a constant path that is there only when the function runs is loaded then.
+#[test]
+fn modules_made_later() {
+    let environment = TestEnv::new();
+    let place = format!("/tmp/ship-made-later-{}", std::process::id());
+    let project = environment
+        .project("site")
+        .file(
+            "api/imports.ts",
+            format!(
+                "import {{ writeFileSync }} from 'node:fs';\n\
+                 export async function GET() {{\n\
+                 \twriteFileSync('{place}.mjs', 'export default \"imported\"');\n\
+                 \tconst [one, two] = [await import('{place}.mjs'), await import('file://{place}.mjs')];\n\
+                 \treturn new Response(one.default + two.default);\n\
+                 }}\n"
+            ),
+        )
+        .file(
+            "api/requires.js",
+            format!(
+                "const {{ writeFileSync }} = require('fs');\n\
+                 module.exports = (req, res) => {{\n\
+                 \twriteFileSync('{place}.cjs', 'module.exports = \"required\"');\n\
+                 \tres.end(require('{place}.cjs'));\n\
+                 }};\n"
+            ),
+        );
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    assert_eq!(http::get(&format!("{url}/api/imports")).success().text(), "importedimported");
+    assert_eq!(http::get(&format!("{url}/api/requires")).success().text(), "required");
+}
+
+/// Hono's `serve` is a way to listen: a file that calls it is a function.
+#[test]
+fn serves_with_hono() {
+    let environment = TestEnv::new();
+    let package = "exports.serve = ({ fetch, port }, listening) => {\n\
+                   \tconst server = require('http').createServer(async (req, res) => res.end(await (await fetch(req)).text()));\n\
+                   \treturn server.listen(port, () => listening(server.address()));\n\
+                   };\n";
+    let project = environment
+        .project("site")
+        .file("public/index.html", "page")
+        .file(
+            "node_modules/@hono/node-server/package.json",
+            "{\"name\":\"@hono/node-server\",\"version\":\"1.0.0\",\"main\":\"index.js\"}",
+        )
+        .file("node_modules/@hono/node-server/index.js", package)
+        .file(
+            "api/index.ts",
+            "import { serve } from '@hono/node-server';\n\
+             const fetch = (request: any) => new Response(`hono ${request.url}`);\n\
+             serve({ fetch, port: 3000 }, (info) => console.log(info.port));\n",
+        );
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    assert_eq!(http::get(&format!("{url}/api?a=1")).success().text(), "hono /api?a=1");
+}
+
+/// A module of `CommonJS` has the arguments that Node calls it with, in its own file and in one that it requires.
+#[test]
+fn arguments_of_modules() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file(
+            "api/entry.js",
+            "const seen = [arguments.length, arguments[0] === exports, arguments[2] === module, arguments[3] === __filename];\n\
+             const { sep } = arguments[1]('path');\n\
+             module.exports = (req, res) => res.json([...seen, sep, require('../lib/other.cjs').folder]);\n",
+        )
+        .file("lib/other.cjs", "exports.folder = arguments[4] === __dirname && arguments[4].endsWith('/lib');\n");
+    let host = TestHost::start(&environment);
+    let url = deployed(&host, &project);
+    let expected = serde_json::json!([5, true, true, true, "/", true]);
+    assert_eq!(http::get(&format!("{url}/api/entry")).success().json(), expected);
+}
+
 /// A handler that throws answers 500, and its stack names the lines that the user wrote; what is deployed in a broken state
 /// is refused with what it printed.
 #[test]

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{
-    Argument, BinaryExpression, BinaryOperator, BindingIdentifier, CallExpression, Expression, IdentifierReference,
-    MetaProperty, NewExpression, ObjectProperty, StaticMemberExpression, TemplateLiteral, VariableDeclaration,
+    Argument, BinaryExpression, BinaryOperator, BindingIdentifier, CallExpression, Expression, Function,
+    IdentifierReference, MetaProperty, NewExpression, ObjectProperty, StaticMemberExpression, TemplateLiteral,
+    VariableDeclaration,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
+use oxc::semantic::ScopeFlags;
 use oxc::span::{SourceType, Span};
 use ship_core::FunctionRuntime;
 
@@ -18,6 +20,9 @@ use super::place::package_folder;
 /// The launcher's word for the artifact's folder, `/` not included, and for its URL, `/` included.
 const FOLDER: &str = "globalThis.__ship.folder";
 const URL: &str = "globalThis.__ship.url";
+
+/// What Node calls the function with that it makes of a module of `CommonJS`.
+const ARGUMENTS: &str = "arguments";
 
 /// The setting of Express that names a package which it requires when it first renders a page.
 const VIEW_ENGINE: &str = "view engine";
@@ -52,10 +57,13 @@ pub(super) struct Module<'m> {
     pub(super) is_entry: bool,
 }
 
-/// Whether `text` is worth a look at all.
-pub(super) fn may_ask(text: &str) -> bool {
+/// Whether `text`, the content of a module, is worth a look at all.
+pub(super) fn may_ask(module: &Path, text: &str) -> bool {
+    // Bundlers at large do not know the arguments of a module, so packages do not use them; most mention those of functions.
+    let may_have_arguments = || text.contains(ARGUMENTS) && package_folder(module).is_none();
     ["import.meta", "__dirname", "__filename", "process.cwd", VIEW_ENGINE].iter().any(|word| text.contains(word))
         || requires_computed(text)
+        || may_have_arguments()
 }
 
 /// Whether `require(` is followed by something else than a literal.
@@ -73,9 +81,11 @@ pub(super) fn locate(module: &Module<'_>, source_type: SourceType, text: &str) -
     if parsed.panicked {
         return Located::default();
     }
-    let mut declared = Declared { dirname: false, filename: false };
+    // A module of ECMAScript has no arguments.
+    let is_script = !parsed.module_record.has_module_syntax;
+    let mut declared = Declared { dirname: false, filename: false, arguments: !is_script };
     declared.visit_program(&parsed.program);
-    let mut visitor = Visitor { module, declared, found: Located::default() };
+    let mut visitor = Visitor { module, declared, functions: 0, found: Located::default() };
     visitor.visit_program(&parsed.program);
     visitor.found.edits.sort_by_key(|(span, _)| span.start);
     visitor.found
@@ -85,18 +95,22 @@ pub(super) fn locate(module: &Module<'_>, source_type: SourceType, text: &str) -
 struct Declared {
     dirname: bool,
     filename: bool,
+    arguments: bool,
 }
 
 impl<'a> Visit<'a> for Declared {
     fn visit_binding_identifier(&mut self, binding: &BindingIdentifier<'a>) {
         self.dirname |= binding.name == "__dirname";
         self.filename |= binding.name == "__filename";
+        self.arguments |= binding.name == ARGUMENTS;
     }
 }
 
 struct Visitor<'m> {
     module: &'m Module<'m>,
     declared: Declared,
+    /// How many functions with arguments of their own stand around what is visited.
+    functions: usize,
     found: Located,
 }
 
@@ -114,11 +128,17 @@ impl Visitor<'_> {
         self.found.edits.push((span, with));
     }
 
-    /// The place that an unbound name of `CommonJS` means.
+    /// What an unbound name of `CommonJS` means, if that has to do with the module's place.
     fn commonjs_name(&self, name: &str) -> Option<String> {
+        let filename = || Self::path(self.module.place);
+        let dirname = || Self::path(self.folder_place());
         match name {
-            "__dirname" if !self.declared.dirname => Some(Self::path(self.folder_place())),
-            "__filename" if !self.declared.filename => Some(Self::path(self.module.place)),
+            "__dirname" if !self.declared.dirname => Some(dirname()),
+            "__filename" if !self.declared.filename => Some(filename()),
+            ARGUMENTS if !self.declared.arguments && self.functions == 0 => {
+                let those = format!("exports, require, module, {}, {}", filename(), dirname());
+                Some(format!("(function () {{ return arguments; }})({those})"))
+            }
             _ => None,
         }
     }
@@ -216,6 +236,12 @@ impl<'a> Visit<'a> for Visitor<'_> {
             return;
         }
         walk::walk_variable_declaration(self, declaration);
+    }
+
+    fn visit_function(&mut self, function: &Function<'a>, flags: ScopeFlags) {
+        self.functions += 1;
+        walk::walk_function(self, function, flags);
+        self.functions -= 1;
     }
 
     fn visit_identifier_reference(&mut self, reference: &IdentifierReference<'a>) {

@@ -13,6 +13,7 @@ use rolldown::plugin::{
     HookTransformArgs, HookTransformOutput, HookTransformOutputMap, HookTransformReturn, HookUsage, Plugin,
     PluginContext, SharedLoadPluginContext, SharedTransformPluginContext,
 };
+use rolldown_common::{ImportKind, ResolvedExternal};
 use ship_core::FunctionRuntime;
 use string_wizard::{MagicString, SourceMapOptions};
 
@@ -130,6 +131,23 @@ impl ShipPlugin {
         }
     }
 
+    /// An import that is made when the program runs, of a file that is named by its whole path and is not there by now: the program
+    /// may make it. It stays as it is written; the bundler would make a path from the bundle's place of it.
+    async fn left_for_later(
+        context: &PluginContext,
+        importer: &str,
+        args: &HookResolveIdArgs<'_>,
+    ) -> HookResolveIdReturn {
+        let is_whole = args.specifier.starts_with('/') || args.specifier.starts_with("file:");
+        if !is_whole || !matches!(args.kind, ImportKind::DynamicImport | ImportKind::Require) {
+            return Ok(None);
+        }
+        let options = PluginContextResolveOptions { import_kind: args.kind, ..PluginContextResolveOptions::default() };
+        let found = context.resolve(args.specifier, Some(importer), Some(options)).await?;
+        let external = Some(ResolvedExternal::Absolute);
+        Ok(found.is_err().then(|| HookResolveIdOutput { external, ..outside(args.specifier) }))
+    }
+
     /// Keeps an import for the message about all that cannot be had.
     fn refuse(&self, importer: &str, specifier: &str, why: String) -> HookResolveIdOutput {
         let refused = RefusedImport { file: file_of(importer), specifier: specifier.to_owned(), why };
@@ -229,6 +247,9 @@ impl Plugin for ShipPlugin {
         if let Some(found) = self.foreign(context, importer, args).await? {
             return Ok(Some(found));
         }
+        if let Some(later) = Self::left_for_later(context, importer, args).await? {
+            return Ok(Some(later));
+        }
         let Some(name) = package_name(args.specifier) else { return Ok(None) };
         let Some(package) = self.outside(&file_of(importer), name) else { return Ok(None) };
         self.imports(importer, package);
@@ -258,7 +279,7 @@ impl Plugin for ShipPlugin {
             ModuleType::Tsx => SourceType::tsx(),
             _ => return Ok(None),
         };
-        if !locate::may_ask(args.code) {
+        if !locate::may_ask(&file_of(args.id), args.code) {
             return Ok(None);
         }
         Ok(self.located(args.id, source_type, args.code))

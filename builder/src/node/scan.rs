@@ -4,7 +4,8 @@ use oxc::allocator::Allocator;
 use oxc::ast::ast::{
     Argument, ArrowFunctionExpression, AssignmentTarget, BindingPattern, CallExpression, ConditionalExpression,
     Declaration, ExportDefaultDeclarationKind, ExportNamedDeclaration, Expression, Function, IfStatement,
-    LogicalExpression, ObjectExpression, ObjectPropertyKind, Program, Statement,
+    ImportDeclarationSpecifier, LogicalExpression, ObjectExpression, ObjectPropertyKind, Program, Statement,
+    VariableDeclarator,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
@@ -20,6 +21,9 @@ pub(super) const WEB_EXPORTS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PU
 /// Names under which people export handlers that no convention knows.
 const NEAR_NAMES: [&str; 10] =
     ["handler", "Handler", "main", "get", "head", "options", "post", "put", "delete", "patch"];
+
+/// Packages whose `serve` makes a server of Node's kind that listens.
+const SERVING_PACKAGES: [&str; 3] = ["@hono/node-server", "h3", "srvx"];
 
 /// The longest a request may take, in seconds: what `ship.toml` accepts.
 const MAX_DURATION_SECS: u32 = 3_600;
@@ -289,7 +293,7 @@ struct Calls<'s, 'a> {
 
 impl<'s, 'a> Calls<'s, 'a> {
     fn read(program: &'s Program<'a>) -> Self {
-        let mut listening = Listening { found: false };
+        let mut listening = Listening { serves: serves(program), found: false };
         listening.visit_program(program);
         let mut serving = Serving { found: None };
         serving.visit_program(program);
@@ -330,15 +334,57 @@ fn exported_name(target: &AssignmentTarget<'_>) -> Option<String> {
     }
 }
 
-struct Listening {
+/// What a module calls the `serve` of the packages that have one.
+fn serves<'s>(program: &'s Program<'_>) -> Vec<&'s str> {
+    let imported = program.body.iter().flat_map(|statement| match statement {
+        Statement::ImportDeclaration(import) if SERVING_PACKAGES.contains(&&*import.source.value) => {
+            let specifiers = import.specifiers.iter().flatten();
+            specifiers.filter_map(imported_serve).collect()
+        }
+        Statement::VariableDeclaration(variables) => variables.declarations.iter().filter_map(required_serve).collect(),
+        _ => Vec::new(),
+    });
+    imported.collect()
+}
+
+fn imported_serve<'s>(specifier: &'s ImportDeclarationSpecifier<'_>) -> Option<&'s str> {
+    match specifier {
+        ImportDeclarationSpecifier::ImportSpecifier(named) if named.imported.name() == "serve" => {
+            Some(&named.local.name)
+        }
+        _ => None,
+    }
+}
+
+/// `const { serve: start } = require('@hono/node-server')`.
+fn required_serve<'s>(variable: &'s VariableDeclarator<'_>) -> Option<&'s str> {
+    let (BindingPattern::ObjectPattern(pattern), Some(Expression::CallExpression(call))) =
+        (&variable.id, &variable.init)
+    else {
+        return None;
+    };
+    let is_required = matches!((&call.callee, call.arguments.as_slice()),
+        (Expression::Identifier(name), [Argument::StringLiteral(package)])
+            if name.name == "require" && SERVING_PACKAGES.contains(&&*package.value));
+    let mut taken = pattern.properties.iter().filter(|property| property.key.is_specific_static_name("serve"));
+    taken.find(|_| is_required).and_then(|property| match &property.value {
+        BindingPattern::BindingIdentifier(id) => Some(&*id.name),
+        _ => None,
+    })
+}
+
+struct Listening<'s> {
+    serves: Vec<&'s str>,
     found: bool,
 }
 
-impl<'a> Visit<'a> for Listening {
+impl<'a> Visit<'a> for Listening<'_> {
     fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
-        if let Expression::StaticMemberExpression(member) = &call.callee {
-            self.found |= member.property.name == "listen";
-        }
+        self.found |= match &call.callee {
+            Expression::StaticMemberExpression(member) => member.property.name == "listen",
+            Expression::Identifier(name) => self.serves.contains(&&*name.name),
+            _ => false,
+        };
         walk::walk_call_expression(self, call);
     }
 }

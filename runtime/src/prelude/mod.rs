@@ -45,10 +45,9 @@
 //! **What differs from a fresh start**, and cannot be otherwise: the age of the process (`process.uptime()`, `performance.now()`,
 //! `/proc/self/stat`), its command line in `/proc/self/cmdline`, and that more of the standard library is in memory
 //! (`sys.modules`, `process.moduleLoadList`), so a folder that a function in Python puts on `sys.path` while it runs comes too late
-//! for modules of those names. A known launcher stands in the prelude's folder, as whoever shows its frames sees. Threads of
-//! `node:worker_threads` in Node 20 have the prelude's flags, and with them Node's internal modules. Instances of one zygote share
-//! the seed of Python's hashes, as one instance does for its requests, and the random generators that the function itself made
-//! while it was loaded.
+//! for modules of those names. A known launcher stands in the prelude's folder, as whoever shows its frames sees. Instances of one
+//! zygote share the seed of Python's hashes, as one instance does for its requests, and the random generators that the function
+//! itself made while it was loaded.
 
 mod launcher;
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use ship_tests::{TestEnv, TestProject};
 
 use crate::process::{Functions, Instance, Way, same_in_every_way};
@@ -60,6 +60,29 @@ module.exports = (req, res) => {
   console.log("printed"); console.error("complained");
   res.status(201).json({ query: req.query, cookies: req.cookies, main: require.main === module });
 };
+"#;
+
+const FAILS: &str = r#"
+process.on("uncaughtExceptionMonitor", (error) => console.log("watched:", error.message));
+process.on("exit", (code) => console.log("exit", code));
+module.exports = (req, res) => {
+  if (req.query.caught) process.on("uncaughtException", (error) => { console.log("caught:", error.message); res.end("went on"); });
+  setImmediate(() => { throw Object.assign(new Error("not today"), { code: "TODAY" }); });
+};
+"#;
+
+const WORKERS: &str = r#"
+import * as threads from "node:worker_threads";
+const look = `
+  const { parentPort } = require("worker_threads");
+  const canReach = () => { try { require("internal/util"); return "open"; } catch (error) { return error.code; } };
+  const inside = require("module").builtinModules.filter((name) => name.startsWith("internal/")).length;
+  parentPort.postMessage([canReach(), inside, process.execArgv]);
+`;
+const seenWith = (options: object) =>
+  new Promise((resolve) => new threads.Worker(look, { eval: true, ...options }).once("message", resolve));
+export const GET = async () =>
+  Response.json([await seenWith({}), await seenWith({ env: { A: "b" } }), await seenWith({ execArgv: [] }), threads.Worker.name === "Worker"]);
 "#;
 
 fn project(environment: &TestEnv) -> TestProject {
@@ -121,6 +144,9 @@ fn errors_and_ends() {
     );
     let boom = same_in_every_way(&helped, |instance| (instance.ask("/?boom=1"), instance.stop()));
     assert!(boom.0.starts_with("HTTP/1.1 500 ") && boom.1.stderr.contains("api/helped.js:3:"), "{boom:?}");
+    let later = same_in_every_way(&helped, |instance| (instance.ask("/?later=1"), instance.ended().stderr)).1;
+    assert!(later.starts_with("RangeError: much later\n    at Timeout._onTimeout (api/helped.js:4:"), "{later}");
+    assert!(!later.contains("_ship"), "{later}");
     for (query, code) in [("later", 1), ("rejected", 1), ("leave", 7)] {
         let ended = same_in_every_way(&helped, |instance| (instance.ask(&format!("/?{query}=1")), instance.ended()));
         assert_eq!((ended.0.as_str(), ended.1.code), ("", Some(code)));
@@ -132,6 +158,42 @@ fn errors_and_ends() {
     let unsettled = functions.place("unsettled");
     assert_eq!(unsettled.make_cache().code, Some(13));
     assert_eq!(same_in_every_way(&unsettled, |instance| instance.ended().code), Some(13));
+}
+
+/// Who listens for errors that nobody catches, or for the end of the process, is heard as without ship.
+#[test]
+fn uncaught() {
+    let environment = TestEnv::new();
+    let functions = Functions::of(&environment, &environment.project("site").file("api/fails.js", FAILS));
+    let fails = functions.place("fails");
+    assert_eq!(fails.make_cache().code, Some(0));
+    let ask = |path: &'static str| {
+        same_in_every_way(&fails, |instance| {
+            let answer = instance.ask(path);
+            (answer.ends_with("went on"), if answer.is_empty() { instance.ended() } else { instance.stop() })
+        })
+    };
+    let (went_on, outcome) = ask("/");
+    assert_eq!((went_on, outcome.code), (false, Some(1)));
+    assert_eq!(outcome.stdout, "watched: not today\nexit 1\n");
+    let trace = "Error: not today\n    at Immediate.<anonymous> (api/fails.js:";
+    assert!(outcome.stderr.starts_with(trace) && outcome.stderr.contains("code: 'TODAY'"), "{}", outcome.stderr);
+    let (went_on, outcome) = ask("/?caught=1");
+    assert_eq!((went_on, outcome.code, outcome.stderr.as_str()), (true, Some(0), ""));
+    assert_eq!(outcome.stdout, "watched: not today\ncaught: not today\nexit 0\n");
+}
+
+/// Threads of the function find no more of Node than in a fresh start, and have its flags.
+#[test]
+fn workers() {
+    let environment = TestEnv::new();
+    let functions = Functions::of(&environment, &environment.project("site").file("api/workers.ts", WORKERS));
+    let workers = functions.place("workers");
+    assert_eq!(workers.make_cache().code, Some(0));
+    let (seen, outcome) = same_in_every_way(&workers, |instance| (instance.see("/"), instance.stop()));
+    let plain = json!(["MODULE_NOT_FOUND", 0, ["--enable-source-maps"]]);
+    let bare = json!(["MODULE_NOT_FOUND", 0, []]);
+    assert_eq!((seen, outcome.code), (json!([plain, plain, bare, true]), Some(0)));
 }
 
 /// SIGTERM lets what has begun end, and work behind it too.

@@ -49,9 +49,10 @@ class handler(BaseHTTPRequestHandler):
 const NEAR: &str =
     "def mistake():\n    try:\n        [].pop()\n    except IndexError as error:\n        return error\n";
 
-/// A project whose own module stands in the place of one of the library.
-const SHADOWS: &str =
+/// Functions of a project whose own modules stand in the place of those of the library.
+const QUEUE: &str =
     "import queue\n\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    return [queue.WHOSE]\n";
+const LOGGING: &str = "import logging\n\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    return [logging.WHOSE]\n";
 
 const ASGI: &str = r#"
 async def app(scope, receive, send):
@@ -63,6 +64,54 @@ async def app(scope, receive, send):
         return await send({"type": "websocket.send", "text": "hello"})
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"hello"})
+"#;
+
+const THREADS: &str = r#"
+import threading
+import lib.near
+
+def fail():
+    raise ValueError("in a thread") from lib.near.mistake()
+
+def leave():
+    raise SystemExit(3)
+
+def app(environ, start_response):
+    for each in (fail, leave):
+        thread = threading.Thread(target=each, name="own")
+        thread.start()
+        thread.join()
+    start_response("200 OK", [])
+    return [b"went on"]
+"#;
+
+const LOGS: &str = r#"
+import io, logging, sys
+
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+logging.info("imported\nin two lines")
+print("plain", file=sys.stderr)
+
+class Through:
+    def __getattr__(self, name):
+        return getattr(sys.stderr, name)
+
+kept = io.StringIO()
+other = logging.getLogger("other")
+other.propagate = False
+other.addHandler(logging.StreamHandler(Through()))
+elsewhere = logging.getLogger("elsewhere")
+elsewhere.propagate = False
+elsewhere.addHandler(logging.StreamHandler(kept))
+
+def app(environ, start_response):
+    logging.warning("careful")
+    other.info("through another")
+    other.error("broken")
+    elsewhere.error("elsewhere")
+    print("plain", file=sys.stderr)
+    start_response("200 OK", [])
+    return [kept.getvalue().encode()]
 "#;
 
 fn project(environment: &TestEnv) -> TestProject {
@@ -111,6 +160,37 @@ fn errors() {
     }
 }
 
+/// Lines of `logging` say their levels, also those of the import and of a handler whose stream only stands for standard error, as
+/// Flask's does. What is written there by other ways does not, and what goes elsewhere stays as it is.
+#[test]
+fn levels_of_logging() {
+    let environment = TestEnv::new();
+    let functions = Functions::of(&environment, &environment.project("site").file("api/logs.py", LOGS));
+    let logs = functions.place("logs");
+    assert_eq!(logs.make_cache().code, Some(0));
+    let (answer, outcome) = same_in_every_way(&logs, |instance| (instance.ask("/"), instance.stop()));
+    assert!(answer.ends_with("elsewhere\n"), "{answer}");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), ""));
+    let expected = "<6>imported\n<6>in two lines\nplain\n<4>careful\n<6>through another\n<3>broken\nplain\n";
+    assert_eq!(outcome.stderr, expected);
+}
+
+/// What ends a thread of the function is told with paths as they are in the project.
+#[test]
+fn threads() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/threads.py", THREADS).file("lib/near.py", NEAR);
+    let functions = Functions::of(&environment, &project);
+    let threads = functions.place("threads");
+    assert_eq!(threads.make_cache().code, Some(0));
+    let (answer, outcome) = same_in_every_way(&threads, |instance| (instance.ask("/"), instance.stop()));
+    assert!(answer.ends_with("went on"), "{answer}");
+    let told: Vec<&str> = outcome.stderr.lines().filter(|line| !line.contains("threading.py")).collect();
+    let places: Vec<&&str> = told.iter().filter(|line| line.contains("File ")).collect();
+    assert_eq!(places, [&"  File \"lib/near.py\", line 3, in mistake", &"  File \"api/threads.py\", line 6, in fail"]);
+    assert!(told.contains(&"Exception in thread own:") && told.ends_with(&["ValueError: in a thread"]), "{outcome:?}");
+}
+
 /// A launcher that is itself wrong: the trace is that of a fresh start.
 #[test]
 fn the_program_fails() {
@@ -155,13 +235,15 @@ fn event_loops() {
 #[test]
 fn modules_of_the_same_name() {
     let environment = TestEnv::new();
-    let project = environment.project("site").file("api/shadows.py", SHADOWS).file("queue.py", "WHOSE = b'ours'\n");
-    let functions = Functions::of(&environment, &project);
-    let shadows = functions.place("shadows");
-    let (fresh, prepared) = (shadows.start(Way::Fresh), shadows.start(Way::Prepared));
-    assert!(fresh.ask("/").ends_with("ours"));
-    assert_eq!(prepared.ask("/"), fresh.ask("/"));
-    assert_eq!(prepared.stop(), fresh.stop());
+    for (name, source) in [("queue", QUEUE), ("logging", LOGGING)] {
+        let project = environment.project(&format!("site-{name}")).file(&format!("api/{name}_.py"), source);
+        let project = project.file(&format!("{name}.py"), "WHOSE = b'ours'\n");
+        let shadows = Functions::of(&environment, &project).place(&format!("{name}_"));
+        let (fresh, prepared) = (shadows.start(Way::Fresh), shadows.start(Way::Prepared));
+        assert!(fresh.ask("/").ends_with("ours"), "{name}: {:?}", fresh.stop());
+        assert_eq!(prepared.ask("/"), fresh.ask("/"), "{name}");
+        assert_eq!(prepared.stop(), fresh.stop(), "{name}");
+    }
 }
 
 /// A pipe that ends says nothing; a cache that is damaged is passed over.

@@ -86,7 +86,7 @@ fn pages() {
         (found.packages.clone(), found.files.iter().map(name).collect::<Vec<_>>())
     };
     let text = "app.set('views', './pages').set('view engine', 'ejs')";
-    assert!(may_ask(text));
+    assert!(may_ask(Path::new("api/a.js"), text));
     assert_eq!(found(text), (vec!["ejs".to_owned()], vec!["views".to_owned(), "pages".to_owned()]));
     assert_eq!(found("app.set('trust proxy', 'loopback'); app.set('view engine', name)"), (vec![], vec![]));
 }
@@ -105,9 +105,31 @@ fn own_require() {
 /// A path that is made when the program runs cannot be followed; a variable may be anything.
 #[test]
 fn computed() {
+    let may_ask = |text: &str| may_ask(Path::new("api/a.js"), text);
     assert!(may_ask("require(`./locale/${name}`)") && !may_ask("require('./locale')"));
     assert!(located("require(`./locale/${name}`)").2);
     assert!(located("require('./locale/' + name)").2);
     assert!(located("require(path.join(__dirname, name))").2);
     assert!(!located("require(name)").2 && !located("require('./a')").2 && !located("obj.require('./' + a)").2);
+}
+
+/// What Node calls a module of `CommonJS` with is there; the arguments of functions are their own.
+#[test]
+fn arguments() {
+    let edited = |text: &str| located(text).0;
+    let those = "(function () { return arguments; })(exports, require, module, \
+                 (globalThis.__ship.folder+\"/api/a.ts\"), (globalThis.__ship.folder+\"/api\"))";
+    assert_eq!(edited("f(arguments.length)"), format!("f({those}.length)"));
+    assert_eq!(edited("f(() => arguments[1])"), format!("f(() => {those}[1])"));
+    for untouched in [
+        "function f() { return () => arguments.length }",
+        "f({ get a() { return arguments } }, class { b() { return arguments } })",
+        "export const a = () => arguments",
+        "var arguments = []; f(arguments)",
+        "f(a.arguments, 'arguments')",
+    ] {
+        assert_eq!(edited(untouched), untouched);
+    }
+    let may_ask = |module: &str| may_ask(Path::new(module), "f(arguments)");
+    assert!(may_ask("/site/api/a.js") && !may_ask("/site/node_modules/f/a.js"));
 }

@@ -41,6 +41,9 @@ fn functions() {
         "export = handler",
         "createServer((req, res) => res.end()).listen(3000)",
         "const app = express();\nif (!process.env.VERCEL) { app.listen(3000) }",
+        "import { serve } from '@hono/node-server';\nserve(app)",
+        "import { Hono } from 'hono';\nimport { serve as start } from 'srvx';\nconst server = start({ fetch: app.fetch, port })",
+        "const { serve } = require('@hono/node-server');\nserve({ fetch: app.fetch, port: 3000 }, (info) => console.log(info.port))",
         "export default function (",
     ] {
         assert!(is_function(text), "{text}");
@@ -83,6 +86,9 @@ fn helpers() {
         "const text = 'module.exports = 1; app.listen(3000); export default 5'",
         "// export default function () {}\nconst GET = 1",
         "exports.format = (date) => String(date)",
+        "import { serve } from './dishes';\nserve(dinner)",
+        "import { serve } from '@hono/node-server';\nimport type { Dish } from './dishes';\nexport { serve as start };",
+        "const { serveStatic } = require('@hono/node-server');\nserveStatic({ root: '.' })",
     ] {
         assert_eq!(near(text), None, "{text}");
     }

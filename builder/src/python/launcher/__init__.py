@@ -44,23 +44,39 @@ def run(entry, variable):
     is_of_host = "SHIP_LISTEN_FD" in os.environ
     take_listener = way_to_listen()
     prepare_paths(entry)
-    module = load(entry)
-    # Only the host's log reads the marks. What has not imported `logging` by now pays nothing for it.
-    if is_of_host and "logging" in sys.modules:
+    # Only the host's log reads the marks.
+    if is_of_host:
         from . import levels
 
         levels.mark()
+    module = load(entry)
     application = find(module, entry, variable)
     serve = server_of(application)
     if serve is None:
         expected = "an ASGI application, a WSGI application or a class derived from BaseHTTPRequestHandler"
         fail(f"`{variable or NAMES[0]}` in {entry} cannot answer requests: expected {expected}")
+    if is_of_host:
+        levels.wait_no_more()
+    report_threads()
     # A process that was prepared ahead may want to know, or to fork the one that serves.
     prelude = sys.modules.pop("ship_prelude", None)
     if prelude is not None:
         prelude.loaded()
     let_children_end()
     serve(take_listener())
+
+
+def report_threads():
+    """Has what ends a thread told as other errors are, unless the project has a way of its own."""
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.excepthook is threading.__excepthook__:
+        threading.excepthook = thread_ended
+
+
+def thread_ended(ended):
+    from .report import report_thread
+
+    report_thread(ended)
 
 
 def let_children_end():

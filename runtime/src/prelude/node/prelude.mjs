@@ -61,7 +61,7 @@ async function become({ root, env, launch, code_cache: cache, make_code_cache: i
   for (const [name, value] of Object.entries(env)) if (environment[name] !== value) process.env[name] = value;
   process.chdir(root);
   process.argv.splice(1, process.argv.length, `${root}/launcher.mjs`);
-  process.execArgv = process.execArgv.filter((argument) => argument !== "--expose-internals");
+  process.execArgv = plainFlags();
   const url = pathToFileURL(`${root}/`).href;
   const save = cache === undefined ? undefined : useCache(loader, cache, isMaking);
   loader?.readAtOnce(url);
@@ -115,6 +115,7 @@ function fasterLoader() {
   const { emitWarning } = process;
   try {
     process.emitWarning = () => {};
+    closeInsideOfWorkers();
     return process.version.startsWith("v20.") ? new Loader() : undefined;
   } catch {
     return undefined;
@@ -138,6 +139,24 @@ function closeInside() {
   const Module = modules.default;
   Module.builtinModules = Object.freeze(Module.builtinModules.filter((name) => !name.startsWith("internal/")));
   BuiltinModule.map.get("module").syncExports();
+}
+
+// The flags of a fresh start.
+function plainFlags() {
+  return process.execArgv.filter((argument) => argument !== "--expose-internals");
+}
+
+// Workers that are told no flags have those that this process was started with, whatever `process.execArgv` says by now. Node's class
+// of workers takes this one for its own when it is first asked for.
+function closeInsideOfWorkers() {
+  const flags = plainFlags();
+  const binding = inside("test/binding").internalBinding("worker");
+  const Plain = binding.Worker;
+  binding.Worker = class Worker extends Plain {
+    constructor(url, env, given, ...rest) {
+      super(url, env, given ?? flags, ...rest);
+    }
+  };
 }
 
 class Loader {
