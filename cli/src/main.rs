@@ -13,6 +13,7 @@ mod diagnostics;
 mod embedded;
 mod error;
 mod home;
+mod namespaces;
 mod output;
 mod project;
 mod settings;

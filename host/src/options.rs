@@ -24,8 +24,9 @@ pub struct HostOptions {
     pub token_file: PathBuf,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
-    /// The least that functions are kept from; where the machine does not allow that much, none is started.
-    pub least_isolation: Isolation,
+    /// The least that functions are kept from; where the machine does not allow that much, no host starts. Without it functions get
+    /// what the machine allows, but those of a host that is root get a sandbox or are not started.
+    pub least_isolation: Option<Isolation>,
     /// Where functions may connect to beside the public internet.
     pub allowed_addresses: Vec<AddressRange>,
     /// What to do when a port is taken.

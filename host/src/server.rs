@@ -93,7 +93,7 @@ impl Host {
             socket_dir: options.data.join("run"),
             nursery: OWN_PROGRAM.into(),
             compiled_code: CompiledCode::Kept,
-            least_isolation: options.least_isolation,
+            least_isolation: options.least_isolation.unwrap_or_else(usual_isolation),
             reach: Reach::Public { allowed: options.allowed_addresses.clone() },
             logs: Arc::clone(&journal) as Arc<dyn LogSink>,
             interpreters: options.interpreters.clone(),
@@ -248,7 +248,7 @@ async fn try_isolation(
     runtime: &Runtime,
     tasks: &TaskTracker,
 ) -> Result<(), HostError> {
-    if options.least_isolation == Isolation::Sandbox {
+    if options.least_isolation == Some(Isolation::Sandbox) {
         return runtime.isolation().await.map(drop).map_err(HostError::Isolation);
     }
     if store.functions().are_any_unpacked() {
@@ -256,6 +256,12 @@ async fn try_isolation(
         tasks.spawn(async move { drop(runtime.isolation().await) });
     }
     Ok(())
+}
+
+/// The least that functions are kept from where the operator says nothing. Without a sandbox they are the host's own user, and root's
+/// functions could do everything.
+fn usual_isolation() -> Isolation {
+    if rustix::process::geteuid().is_root() { Isolation::Sandbox } else { Isolation::Process }
 }
 
 /// A host for one machine's own use may lead visitors to other servers of that machine; one that serves others may not.

@@ -199,6 +199,11 @@ pub enum SpawnError {
         #[source]
         source: io::Error,
     },
+    /// There is no sandbox here, and functions are not to run without.
+    #[error(
+        "functions have no sandbox on this machine, and this host starts none without (`ship host --isolation process` does)"
+    )]
+    NoSandbox(#[source] Box<Self>),
     /// A socket, a pipe or a handle could not be made.
     #[error("cannot {action}")]
     Io {

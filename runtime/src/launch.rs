@@ -109,15 +109,12 @@ fn recipe(
     command: &Command,
 ) -> Result<Recipe, SpawnError> {
     let runtime = spec.function.runtime;
+    // Without a sandbox its paths are closed when the function is known, before anything else is executed.
     let prelude = prelude::of(runtime, &surroundings.interpreters)
-        .filter(|_| prelude::needs_fresh_process(runtime, &spec.env).is_none());
+        .filter(|_| isolation == Isolation::Sandbox && prelude::needs_fresh_process(runtime, &spec.env).is_none());
     let folder = prelude.as_ref().map(|prelude| surroundings.spares.prelude(prelude)).transpose()?;
-    let boot = prelude.zip(folder.as_deref()).map(|(prelude, folder)| {
-        let seen = match isolation {
-            Isolation::Sandbox => Path::new(PRELUDES_ROOT).join(prelude.folder),
-            Isolation::Process => folder.to_owned(),
-        };
-        let seen = seen.join(prelude.program);
+    let boot = prelude.map(|prelude| {
+        let seen = Path::new(PRELUDES_ROOT).join(prelude.folder).join(prelude.program);
         let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
         Boot {
             program: command.program.clone(),
@@ -146,16 +143,18 @@ fn assignment(
     command: Command,
     cache: Option<CodeCache>,
 ) -> Result<Assignment, SpawnError> {
-    let layers = spec.function.layers.iter().map(|layer| spec.root.with_file_name(layer.digest.to_hex())).collect();
-    let inside = match isolation {
-        Isolation::Sandbox => FUNCTION_ROOT.into(),
-        Isolation::Process => spec.root.clone(),
+    let layers: Vec<PathBuf> =
+        spec.function.layers.iter().map(|layer| spec.root.with_file_name(layer.digest.to_hex())).collect();
+    let (inside, readable) = match isolation {
+        Isolation::Sandbox => (FUNCTION_ROOT.into(), Vec::new()),
+        Isolation::Process => (spec.root.clone(), [std::slice::from_ref(&spec.root), &layers].concat()),
     };
     let document = Document {
         root: inside,
         env: environment(spec, &command)?,
         program: command.program,
         arguments: command.arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        readable,
         launch: launched(spec, &surroundings.interpreters),
         code_cache: cache.as_ref().map(cache_inside),
         make_code_cache: matches!(cache, Some(CodeCache::ToMake)),

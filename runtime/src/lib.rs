@@ -71,7 +71,7 @@ pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use meters::{ExitReason, RuntimeCounts};
 pub use prelude::{KnownLauncher, KnownPackage};
 pub use pressure::MemoryReading;
-pub use runtime::Runtime;
+pub use runtime::{Probe, Runtime};
 pub use spec::{CompiledCode, FunctionSpec, InstanceView, LogSink, Reach, RuntimeOptions};
 pub use upgraded::Upgraded;
 pub use vigil::keep_vigil;

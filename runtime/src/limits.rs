@@ -140,3 +140,6 @@ pub(crate) const FORK_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a fork may take before an instance is started in the usual way.
 pub(crate) const FORK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often it is looked at what memory an instance uses where no control group limits it. A look takes some 100 µs.
+pub(crate) const MEMORY_LOOK: Duration = Duration::from_millis(200);

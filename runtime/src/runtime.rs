@@ -53,6 +53,17 @@ struct Registry {
     is_closed: bool,
 }
 
+/// What a machine allows a runtime.
+#[derive(Debug)]
+pub struct Probe {
+    /// How much of the machine functions are kept from; an error if none can be started.
+    pub isolation: Result<Isolation, SpawnError>,
+    /// Why that is no sandbox.
+    pub without_sandbox: Option<SpawnError>,
+    /// What limits them.
+    pub control_groups: Option<ControlGroupVersion>,
+}
+
 impl Runtime {
     /// A runtime on its own folder. Marks the descriptors that this process has inherited as close-on-exec, so that functions
     /// do not inherit them.
@@ -119,17 +130,22 @@ impl Runtime {
         self.inner.surroundings.spares.isolation().await
     }
 
-    /// What would be found out by a runtime on a folder of its own: how much of this machine functions are kept from, and what
-    /// limits them. `nursery` is the program that makes processes.
-    pub async fn probe(
-        folder: &Path,
-        nursery: &Path,
-    ) -> Result<(Result<Isolation, SpawnError>, Option<ControlGroupVersion>), RuntimeError> {
+    /// What would be found out by a runtime on a folder of its own. `nursery` is the program that makes processes.
+    pub async fn probe(folder: &Path, nursery: &Path) -> Result<Probe, RuntimeError> {
         let folder = Arc::new(RunFolder::open(folder)?);
-        let spares = Spares::new(Nursery::new(nursery), Isolation::Process, folder, TaskTracker::new());
-        let isolation = spares.isolation().await;
-        spares.close().await;
-        Ok((isolation, spares.control_groups()))
+        let find = async |least| {
+            let spares = Spares::new(Nursery::new(nursery), least, Arc::clone(&folder), TaskTracker::new());
+            let isolation = spares.isolation().await;
+            spares.close().await;
+            (isolation, spares.control_groups())
+        };
+        Ok(match find(Isolation::Sandbox).await {
+            (Err(SpawnError::NoSandbox(why)), control_groups) => {
+                let (isolation, _) = find(Isolation::Process).await;
+                Probe { isolation, without_sandbox: Some(*why), control_groups }
+            }
+            (isolation, control_groups) => Probe { isolation, without_sandbox: None, control_groups },
+        })
     }
 
     /// What limits the memory, the processes and the processor time of functions here, if anything does.

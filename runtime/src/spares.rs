@@ -146,8 +146,11 @@ impl Spares {
             };
             let Err(error) = self.make(&alone(Isolation::Sandbox)).await else { return Ok(Isolation::Sandbox) };
             // What fails for a moment says nothing of the machine, and is tried again.
-            if self.least_isolation == Isolation::Sandbox || !error.is_for_good() {
+            if !error.is_for_good() {
                 return Err(error);
+            }
+            if self.least_isolation == Isolation::Sandbox {
+                return Err(SpawnError::NoSandbox(error.into()));
             }
             tracing::warn!(%error, "functions cannot have a sandbox here");
             self.make(&alone(Isolation::Process)).await.map(|_| Isolation::Process)

@@ -31,6 +31,8 @@ pub(crate) struct Child {
     instance: Arc<Instance>,
     journal: Journal,
     connections: Option<Arc<CellConnections>>,
+    /// How much memory it may use.
+    memory_mb: u32,
 }
 
 /// Has a process run `spec`. Its socket listens already, so requests can be sent at once.
@@ -61,7 +63,7 @@ pub(crate) async fn start(
             }
         });
     }
-    Ok(Child { instance, journal, connections })
+    Ok(Child { instance, journal, connections, memory_mb: spec.function.limits.memory_mb })
 }
 
 /// Has a process that was forked serve `spec`.
@@ -76,7 +78,7 @@ pub(crate) fn start_forked(
     let output = watch_output(stdout, stderr, &journal)?;
     let instance = Arc::new(Instance::new(Warden::Fork(warden), program, address, output));
     // Its zygote's are its own.
-    Ok(Child { instance, journal, connections: None })
+    Ok(Child { instance, journal, connections: None, memory_mb: spec.function.limits.memory_mb })
 }
 
 fn watch_output(stdout: OwnedFd, stderr: OwnedFd, journal: &Journal) -> Result<Output, SpawnError> {
@@ -138,6 +140,7 @@ impl Child {
         let ending = tokio::select! {
             ending = self.run_until_end() => ending,
             never = serve(self.connections.as_deref()) => never,
+            never = self.watch_memory() => never,
         };
         // What is left of it is ended by the cell's first process.
         self.instance.warden.gone().await;
@@ -153,6 +156,11 @@ impl Child {
     fn with_reason(&self, ending: Ending) -> Ending {
         let is_killed = matches!(ending, Ending::Exited(ExitStatus::Signal(KILLED) | ExitStatus::Unknown));
         if is_killed && self.instance.warden.ran_out_of_memory() { Ending::OutOfMemory } else { ending }
+    }
+
+    async fn watch_memory(&self) -> ! {
+        self.instance.warden.watch_memory(u64::from(self.memory_mb) * 1024 * 1024).await;
+        std::future::pending().await
     }
 
     async fn run_until_end(&self) -> Ending {

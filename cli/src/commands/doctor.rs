@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
-use ship_runtime::{OWN_PROGRAM, Runtime};
+use ship_runtime::{OWN_PROGRAM, Runtime, SpawnError};
 
 use crate::connection::{self, VERSION};
 use crate::embedded::StartPolicy;
@@ -78,6 +78,12 @@ pub(crate) async fn run(_: DoctorArgs, settings: &Settings, output: &Output) -> 
     output.data(&findings, |styles| findings.render(styles))
 }
 
+/// An error and its causes, in one line.
+fn told(error: &SpawnError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn Error), |error| (**error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 fn program(name: &'static str, used_for: &'static str, question: &str) -> Program {
     // In a project some of them would fetch the version that it asks for.
     let asked = Command::new(name).arg(question).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null()).output();
@@ -91,14 +97,12 @@ impl Findings {
     async fn try_out(&mut self, folder: &Path) -> Result<(), CommandError> {
         let tried = Runtime::probe(folder, Path::new(OWN_PROGRAM)).await.map_err(CommandError::project);
         let _ = std::fs::remove_dir_all(folder);
-        let (isolation, groups) = tried?;
-        self.control_groups = groups.map(|version| version.as_str().to_owned());
-        match isolation {
+        let probe = tried?;
+        self.control_groups = probe.control_groups.map(|version| version.as_str().to_owned());
+        self.reason = probe.without_sandbox.as_ref().map(told);
+        match probe.isolation {
             Ok(isolation) => self.isolation = Some(isolation.as_str().to_owned()),
-            Err(error) => {
-                let causes = std::iter::successors(Some(&error as &dyn Error), |error| (**error).source());
-                self.reason = Some(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
-            }
+            Err(error) => self.reason = Some(told(&error)),
         }
         Ok(())
     }
@@ -108,8 +112,12 @@ impl Findings {
         match self.isolation.as_deref() {
             Some("sandbox") => {}
             Some(_) => {
-                output.warning("functions have no sandbox here: the system allows this account no namespaces");
-                output.hint("on Ubuntu, `sysctl kernel.apparmor_restrict_unprivileged_userns=0` allows them");
+                let reason = self.reason.as_deref().unwrap_or("the system allows this account no namespaces");
+                output.warning(format_args!("functions have no sandbox here: {reason}"));
+                output.hint(crate::namespaces::hint());
+                if rustix::process::geteuid().is_root() {
+                    output.hint("a host that is root starts no function without, unless `--isolation process` says so");
+                }
             }
             None => {
                 let reason = self.reason.as_deref().unwrap_or("the host cannot start any");
@@ -117,8 +125,11 @@ impl Findings {
             }
         }
         if self.control_groups.is_none() {
-            output.warning("the memory of functions has no limit here: this account may make no control groups");
-            output.hint("a host that runs as a systemd service with `Delegate=yes`, or as root, may");
+            output.warning(
+                "functions that use too much memory are ended a moment late here, and of processors and processes they \
+                 have what there is: this account may make no control groups",
+            );
+            output.hint("a host that runs as a systemd service with `Delegate=yes` may, or one that is root");
         }
     }
 

@@ -48,7 +48,7 @@ struct RunArgs {
     /// Addresses that functions may connect to beside the public internet: 10.0.0.5, 127.0.0.1:5432, 10.0.0.0/8
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     allow_address: Vec<AddressRange>,
-    /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can]
+    /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can; as root sandbox]
     #[arg(long, value_name = "LEVEL")]
     isolation: Option<IsolationLevel>,
     /// Started in the background by another command

@@ -155,11 +155,7 @@ impl From<HostError> for CommandError {
     fn from(error: HostError) -> Self {
         let hint = match &error {
             HostError::PortTaken { flag, .. } => Some(format!("`ship host {flag} 127.0.0.1:0` takes any free port")),
-            HostError::Isolation(_) => Some(
-                "without `--isolation sandbox` functions run as filtered processes; the system has to allow user namespaces for \
-                 more (on Ubuntu: `sysctl kernel.apparmor_restrict_unprivileged_userns=0`)"
-                    .to_owned(),
-            ),
+            HostError::Isolation(_) => Some(crate::namespaces::hint().to_owned()),
             HostError::Open(OpenError::InUse { .. }) => {
                 Some("`ship host status` shows the host that has it open, `ship host stop` ends it".to_owned())
             }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -13,11 +13,12 @@ use tokio::io::unix::AsyncFd;
 use super::cgroup::CellGroups;
 use super::message;
 use super::nursery::{Assignment, Command, Isolation, NURSERY_NAME, Order, Recipe, Report};
-use super::process::{ProcessStat, has_ended, resident_bytes};
+use super::process::{ProcessStat, has_ended, own_bytes_of_all, resident_bytes};
 use super::socket::SocketAddress;
 use super::spawn;
 use super::watch::watch;
 use crate::error::{ExitStatus, SpawnError};
+use crate::limits::MEMORY_LOOK;
 
 /// The users that functions are outside of their cells, where the host may choose: a range that no system hands out.
 const FIRST_USER: u32 = 0x7000_0000;
@@ -148,7 +149,8 @@ impl Unready {
         let (first, function) = descriptors.next().zip(descriptors.next()).ok_or_else(gone)?;
         let function_id = process_of(&function).map_err(during("identify a process"))?;
         let first = watch(first).map_err(during("watch a process"))?;
-        let warden = CellWarden { isolation, control, first, function_id, groups };
+        let is_over = AtomicBool::new(false);
+        let warden = CellWarden { isolation, control, first, function_id, groups, is_over };
         Ok(Cell { warden, address, stdout, stderr, network: descriptors.collect() })
     }
 }
@@ -174,6 +176,8 @@ pub(crate) struct CellWarden {
     function_id: u32,
     /// What limits its resources.
     groups: Option<CellGroups>,
+    /// Whether it was seen to use more memory than it may, where nothing else limits that.
+    is_over: AtomicBool,
 }
 
 impl CellWarden {
@@ -208,7 +212,22 @@ impl CellWarden {
 
     /// Whether a process of it was ended because there was no memory left for it.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
-        self.groups.as_ref().is_some_and(CellGroups::ran_out_of_memory)
+        self.is_over.load(Ordering::Relaxed) || self.groups.as_ref().is_some_and(CellGroups::ran_out_of_memory)
+    }
+
+    /// Ends it when it uses more than so many bytes of memory. This is for where no control group does, which sees it sooner.
+    pub(crate) async fn watch_memory(&self, most: u64) {
+        if self.groups.is_some() {
+            return;
+        }
+        let Ok(first) = process_of(self.first.get_ref()) else { return };
+        while !self.is_gone() {
+            tokio::time::sleep(MEMORY_LOOK).await;
+            if own_bytes_of_all(first) > most {
+                self.is_over.store(true, Ordering::Relaxed);
+                return self.kill();
+            }
+        }
     }
 
     /// The memory that counts against its limit, in bytes; where nothing limits it, what the function's own process has in memory.

@@ -29,6 +29,8 @@ const CPU_PERIOD_MICROS: u64 = 100_000;
 pub enum ControlGroupVersion {
     /// One tree for all.
     Two,
+    /// The same where nothing may be limited of processor time: many systems hand their users the other controllers alone.
+    TwoWithoutCpu,
     /// A tree for each kind of limit.
     One,
 }
@@ -38,6 +40,7 @@ impl ControlGroupVersion {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Two => "cgroup v2",
+            Self::TwoWithoutCpu => "cgroup v2, but for processor time",
             Self::One => "cgroup v1",
         }
     }
@@ -60,7 +63,7 @@ impl ControlGroups {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
         let trees = Trees::parse(&own, &mounts);
-        let (version, bases) = trees.second().map(|base| (ControlGroupVersion::Two, vec![base])).or_else(|| {
+        let (version, bases) = trees.second().map(|(version, base)| (version, vec![base])).or_else(|| {
             let bases = trees.first()?;
             Some((ControlGroupVersion::One, bases))
         })?;
@@ -84,7 +87,7 @@ impl ControlGroups {
         // Most functions keep the usual limits, which then take no time of their starts.
         groups.set_limits(&FunctionLimits::default())?;
         let memory = match self.version {
-            ControlGroupVersion::Two => "memory.current",
+            ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => "memory.current",
             ControlGroupVersion::One => "memory.usage_in_bytes",
         };
         groups.memory = groups.find(memory).and_then(|path| File::open(path).ok());
@@ -154,13 +157,13 @@ impl CellGroups {
         let processes = limits.max_processes.to_string();
         let quota = limits.cpu_thousandths.map(|thousandths| u64::from(thousandths) * CPU_PERIOD_MICROS / 1000);
         match self.groups.version {
-            ControlGroupVersion::Two => {
+            ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => {
                 self.set("memory.max", &memory)?;
                 // Memory that is written to a disk is no less memory, and ends all at once when it is used up.
                 self.set_if_there("memory.swap.max", "0")?;
                 self.set_if_there("memory.oom.group", "1")?;
                 self.set("pids.max", &processes)?;
-                quota.map_or(Ok(()), |quota| self.set("cpu.max", &format!("{quota} {CPU_PERIOD_MICROS}")))
+                quota.map_or(Ok(()), |quota| self.set_if_there("cpu.max", &format!("{quota} {CPU_PERIOD_MICROS}")))
             }
             ControlGroupVersion::One => {
                 // The first may never be above the second, so whichever way they go, one of them goes ahead.
@@ -179,7 +182,7 @@ impl CellGroups {
     /// Whether a process of the cell was ended because there was no memory left for it.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
         let file = match self.groups.version {
-            ControlGroupVersion::Two => "memory.events",
+            ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => "memory.events",
             ControlGroupVersion::One => "memory.oom_control",
         };
         let text = self.find(file).and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
@@ -223,8 +226,8 @@ impl Drop for CellGroups {
 struct Trees {
     /// The folder of its group by controller, in version 1.
     first: BTreeMap<String, PathBuf>,
-    /// The folder of its group in version 2.
-    second: Option<PathBuf>,
+    /// The folder of its group in version 2, and that of the whole tree.
+    second: Option<(PathBuf, PathBuf)>,
 }
 
 impl Trees {
@@ -238,7 +241,7 @@ impl Trees {
             };
             let below = path.trim_start_matches('/');
             if controllers.is_empty() {
-                trees.second = mount_of(mounts, "cgroup2", |_| true).map(|mount| mount.join(below));
+                trees.second = mount_of(mounts, "cgroup2", |_| true).map(|mount| (mount.join(below), mount));
             }
             for controller in controllers.split(',').filter(|controller| CONTROLLERS.contains(controller)) {
                 let has_it = |options: &str| options.split(',').any(|option| option == controller);
@@ -250,25 +253,11 @@ impl Trees {
         trees
     }
 
-    /// A folder for functions' groups in the one tree, with all controllers.
-    fn second(&self) -> Option<PathBuf> {
-        let own = self.second.as_deref()?;
-        let offered = fs::read_to_string(own.join("cgroup.controllers")).ok()?;
-        if !CONTROLLERS.iter().all(|controller| offered.split_whitespace().any(|other| other == *controller)) {
-            return None;
-        }
-        let all = CONTROLLERS.map(|controller| format!("+{controller}")).join(" ");
-        let has_children = || fs::write(own.join("cgroup.subtree_control"), &all);
-        if has_children().is_err() {
-            // A group that limits others has no processes of its own. This process makes room, if it is alone there.
-            let room = own.join("ship-host");
-            fs::create_dir_all(&room).ok()?;
-            fs::write(room.join("cgroup.procs"), "0").ok()?;
-            has_children().ok()?;
-        }
-        let base = fresh(own)?;
-        fs::write(base.join("cgroup.subtree_control"), &all).ok()?;
-        Some(base)
+    /// A folder for functions' groups in the one tree: below this process's own group if that was handed to it, or else, for who is
+    /// root, below none.
+    fn second(&self) -> Option<(ControlGroupVersion, PathBuf)> {
+        let (own, whole) = self.second.as_ref()?;
+        base_below(own).or_else(|| base_below(whole))
     }
 
     /// A folder for functions' groups in each tree.
@@ -279,6 +268,33 @@ impl Trees {
         owns.dedup();
         owns.into_iter().map(fresh).collect()
     }
+}
+
+/// A folder for functions' groups below a group of version 2, with the controllers that it has.
+fn base_below(group: &Path) -> Option<(ControlGroupVersion, PathBuf)> {
+    let offered = fs::read_to_string(group.join("cgroup.controllers")).ok()?;
+    let (has, lacks): (Vec<&str>, Vec<&str>) =
+        CONTROLLERS.iter().partition(|name| offered.split_whitespace().any(|other| other == **name));
+    let version = match lacks.as_slice() {
+        [] => ControlGroupVersion::Two,
+        ["cpu"] => ControlGroupVersion::TwoWithoutCpu,
+        _ => return None,
+    };
+    let wanted = has.iter().map(|controller| format!("+{controller}")).collect::<Vec<_>>().join(" ");
+    let has_children = || fs::write(group.join("cgroup.subtree_control"), &wanted).is_ok();
+    if !has_children() {
+        // A group that limits others has no processes of its own. This process makes room, if it is alone there.
+        let room = group.join("ship-host");
+        let makes_room = fs::create_dir_all(&room).and_then(|()| fs::write(room.join("cgroup.procs"), "0"));
+        if makes_room.is_err() || !has_children() {
+            let _ = fs::write(group.join("cgroup.procs"), "0");
+            let _ = fs::remove_dir(&room);
+            return None;
+        }
+    }
+    let base = fresh(group)?;
+    fs::write(base.join("cgroup.subtree_control"), &wanted).ok()?;
+    Some((version, base))
 }
 
 /// A new folder below a group, after those of hosts that are gone were removed.
@@ -348,7 +364,8 @@ mod tests {
         assert_eq!(place("memory"), "/sys/fs/cgroup/memory/a/b");
         assert_eq!(place("pids"), "/sys/fs/cgroup/pids/");
         assert_eq!(place("cpu"), "/sys/fs/cgroup/cpu/c");
-        assert_eq!(trees.second.unwrap().to_str().unwrap(), "/sys/fs/cgroup/unified/user.slice");
+        let (own, whole) = trees.second.unwrap();
+        assert_eq!([own, whole], ["/sys/fs/cgroup/unified/user.slice", "/sys/fs/cgroup/unified"].map(PathBuf::from));
     }
 
     /// A host's name for its groups leads back to it.

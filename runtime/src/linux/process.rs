@@ -9,6 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 /// descriptors, so whoever sees a connection close because of an exit also sees this flag.
 const PF_EXITING: u64 = 0x0000_0004;
 
+/// How many processes are looked at to see what memory they use.
+const MOST_PROCESSES: usize = 10_000;
+
 /// What `/proc/<pid>/stat` says about a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct ProcessStat {
@@ -48,6 +51,34 @@ pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kibibytes.parse::<u64>().ok()? * 1024)
 }
 
+/// How many bytes a process and all that it started have in memory that are their own: not the files that they map, which the kernel
+/// can have back.
+pub(super) fn own_bytes_of_all(first: u32) -> u64 {
+    let (mut bytes, mut left) = (0, vec![first]);
+    // What has ended meanwhile is not there any more. More than this many processes no function may have.
+    for _ in 0..MOST_PROCESSES {
+        let Some(process) = left.pop() else { break };
+        bytes += own_bytes(process).unwrap_or(0);
+        left.extend(children(process));
+    }
+    bytes
+}
+
+fn own_bytes(process: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kibibytes = |name: &str| -> Option<u64> {
+        text.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    Some((kibibytes("RssAnon:")? + kibibytes("RssShmem:")?) * 1024)
+}
+
+/// What a process has started; the kernel has a list for each of its threads.
+fn children(process: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +93,28 @@ mod tests {
         let zombie = line.replace(") S ", ") Z ");
         assert!(ProcessStat::parse(&zombie).is_some_and(|stat| stat.exiting));
         assert_eq!(ProcessStat::parse("42 (a) S 1"), None);
+    }
+
+    /// What a process has written to is its own, also what a process below it has.
+    #[test]
+    fn own_memory() {
+        let before = own_bytes_of_all(std::process::id());
+        let filled = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let with_own = own_bytes_of_all(std::process::id());
+        assert!(with_own >= before + (60 << 20), "{before} {with_own}");
+        drop(filled);
+        let program = "x = bytearray(b'x' * (64 << 20)); print('.', flush=True); input()";
+        let mut child = std::process::Command::new("python3")
+            .args(["-c", program])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0; 1]).unwrap();
+        let with_child = own_bytes_of_all(std::process::id());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(with_child >= before + (60 << 20), "{before} {with_child}");
     }
 
     /// This very process is there and is not exiting; its start does not change.

@@ -52,7 +52,18 @@ pub(crate) fn keep_inherited_descriptors() -> io::Result<()> {
     let code = unsafe {
         libc::syscall(libc::SYS_close_range, first_after_stdio, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
     };
-    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if code == 0 {
+        return Ok(());
+    }
+    // Linux before 5.11 has no such flag. There are no threads yet that could open more.
+    for entry in std::fs::read_dir("/proc/self/fd")?.flatten() {
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok());
+        if let Some(number) = number.filter(|number| *number > 2) {
+            // SAFETY: the call changes nothing but a flag, and a number that is no descriptor any more is an error.
+            unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+    Ok(())
 }
 
 /// A descriptor that this process was started with. To be called once for each.

@@ -45,6 +45,15 @@ impl Warden {
         }
     }
 
+    /// Ends it when it uses more than so many bytes of memory, where no control group does.
+    pub(crate) async fn watch_memory(&self, most: u64) {
+        match self {
+            Self::Cell(cell) => cell.watch_memory(most).await,
+            // It is always in one.
+            Self::Fork(_) => {}
+        }
+    }
+
     /// The memory that it uses, in bytes.
     pub(crate) fn memory_bytes(&self) -> Option<u64> {
         match self {

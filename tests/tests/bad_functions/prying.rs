@@ -124,6 +124,45 @@ impl OpenSockets {
     }
 }
 
+/// Without a sandbox functions run as whoever the host is, and read neither its data nor other functions all the same.
+#[test]
+fn pry_without_a_sandbox() {
+    let environment = TestEnv::new();
+    // The machine's `/tmp` is theirs as well.
+    let elsewhere = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the folder is writable");
+    let data = elsewhere.path().join("data");
+    let site = Site::deploy_without_sandbox(&environment, &data, &QUICK, &[Kind::Bad]);
+    let shown = site.host.ship(["inspect", &site.url]).run().success();
+    assert!(shown.stdout().contains("public   process"), "{}", shown.stdout());
+    for bad in site.each() {
+        bad.is_served(Kind::Bad);
+        let read = |path: &Path| bad.ask(Kind::Bad, &format!("read&path={}", path.display()));
+        for path in ["/usr/bin/env", "/etc/passwd", "/etc/resolv.conf", "/proc/self/status"] {
+            assert_eq!(read(Path::new(path)).status, 200, "{:?} reads {path}", bad.language);
+        }
+        let files = files_below(&data);
+        let own = read(Path::new("/proc/self/cwd")).text();
+        assert!(!own.is_empty(), "{:?} reads its own folder", bad.language);
+        let is_others = |path: &&PathBuf| !path.to_string_lossy().contains("/functions/");
+        let folders = ["functions", "blobs", "."].map(|folder| data.join(folder));
+        let others = OTHERS.iter().chain(&["/", "/etc", "/var", "/run"]).map(Path::new);
+        let closed = files.iter().filter(is_others).chain(&folders).map(PathBuf::as_path).chain(others);
+        for path in closed.filter(|path| path.exists()) {
+            let answer = read(path);
+            assert_eq!(answer.status, 403, "{:?} reads {}: {}", bad.language, path.display(), answer.text());
+        }
+        // Of all functions' folders it reads one. Beside them are layers, which are several functions'.
+        let entries = ["bootstrap", "launcher.mjs", "launcher.py"];
+        let folders = std::fs::read_dir(data.join("functions")).expect("functions are unpacked").flatten();
+        let folders = folders.map(|folder| folder.path());
+        let functions: Vec<PathBuf> =
+            folders.filter(|folder| entries.iter().any(|entry| folder.join(entry).exists())).collect();
+        assert_eq!(functions.len(), 4);
+        let readable = functions.iter().filter(|folder| read(folder).status == 200).count();
+        assert_eq!(readable, 1, "{:?}", bad.language);
+    }
+}
+
 #[test]
 fn look_around() {
     let environment = TestEnv::new();

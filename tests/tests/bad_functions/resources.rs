@@ -47,6 +47,18 @@ pub(crate) fn spins(bad: Bad<'_>) {
     assert_eq!(code(&answer), platform(504, "FUNCTION_INVOCATION_TIMEOUT"), "{:?}", bad.language);
 }
 
+/// Where no control groups can be made, the host looks at what memory a function uses.
+#[test]
+fn take_memory_without_control_groups() {
+    let environment = TestEnv::new();
+    let site = Site::deploy_without_control_groups(&environment, &QUICK, &[Kind::Bad]);
+    let doctor = site.host.ship(["host", "status"]).run().success();
+    let says =
+        "keeps     functions in a sandbox; what memory they use is looked at: this account may make no control groups";
+    assert!(doctor.stdout().contains(says), "{}", doctor.stdout());
+    site.each().for_each(takes_all_memory);
+}
+
 #[test]
 fn flood() {
     let environment = TestEnv::new();

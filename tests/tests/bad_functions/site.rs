@@ -1,5 +1,6 @@
 //! A site with bad functions and a neighbour that behaves.
 
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -128,8 +129,38 @@ impl<'e> Site<'e> {
     /// A site with functions of these kinds, without waiting until they start.
     #[track_caller]
     pub(crate) fn deploy(environment: &'e TestEnv, languages: &[Language], kinds: &[Kind]) -> Self {
+        Self::deploy_to(TestHost::start(environment), environment, languages, kinds)
+    }
+
+    /// The same on a machine that lets the host make no control groups.
+    #[track_caller]
+    pub(crate) fn deploy_without_control_groups(
+        environment: &'e TestEnv,
+        languages: &[Language],
+        kinds: &[Kind],
+    ) -> Self {
+        let script = "mount -t tmpfs nothing /sys/fs/cgroup && exec \"$0\" \"$@\"";
+        let wrapper = ["unshare", "--map-root-user", "--mount", "sh", "-c", script].map(AsRef::as_ref);
+        let host = TestHost::start_by(environment, &environment.folder().join("data"), &wrapper);
+        Self::deploy_to(host, environment, languages, kinds)
+    }
+
+    /// The same on a machine that allows no namespaces, by an operator who does without, with the host's data in a folder.
+    #[track_caller]
+    pub(crate) fn deploy_without_sandbox(
+        environment: &'e TestEnv,
+        data: &Path,
+        languages: &[Language],
+        kinds: &[Kind],
+    ) -> Self {
+        let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\" --isolation process";
+        let wrapper = ["unshare", "--map-root-user", "sh", "-c", script].map(AsRef::as_ref);
+        Self::deploy_to(TestHost::start_by(environment, data, &wrapper), environment, languages, kinds)
+    }
+
+    #[track_caller]
+    fn deploy_to(host: TestHost<'e>, environment: &'e TestEnv, languages: &[Language], kinds: &[Kind]) -> Self {
         let project = project(environment, languages, kinds);
-        let host = TestHost::start(environment);
         let url = host.ship(["deploy", "--no-check"]).within(project.folder()).run().success().url();
         Self { host, url, languages: languages.to_vec() }
     }

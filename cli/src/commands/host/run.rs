@@ -94,10 +94,10 @@ fn host_options(
         domain,
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
-        least_isolation: match arguments.isolation {
-            Some(IsolationLevel::Sandbox) => Isolation::Sandbox,
-            Some(IsolationLevel::Process) | None => Isolation::Process,
-        },
+        least_isolation: arguments.isolation.map(|level| match level {
+            IsolationLevel::Sandbox => Isolation::Sandbox,
+            IsolationLevel::Process => Isolation::Process,
+        }),
         allowed_addresses: arguments.allow_address.clone(),
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
         telemetry: settings.telemetry()?,

@@ -61,7 +61,7 @@ fn isolation(status: &HostStatus) -> String {
     };
     match status.control_groups.as_deref() {
         Some(groups) => format!("{kept}, limited by {groups}"),
-        None => format!("{kept}, without limits on memory: this account may make no control groups"),
+        None => format!("{kept}; what memory they use is looked at: this account may make no control groups"),
     }
 }
 

@@ -95,18 +95,18 @@ fn clone_with(flags: i32) -> io::Result<Option<u32>> {
 }
 
 /// Says who the cell's users are outside. With privileges, its functions are a user that owns nothing, and only its first
-/// process is who the host is; without, both can only be the host's user.
+/// process is who the host is; without, both can only be the host's user. Whoever is root in a container may have no such users.
 fn map_users(child: u32, user: u32) -> Result<(), Trouble> {
     let (own_user, own_group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    let write = |file: &str, text: String| {
-        fs::write(format!("/proc/{child}/{file}"), text).while_trying("say who the users of a cell are")
-    };
-    if own_user == 0 {
-        write("uid_map", format!("0 0 1\n{INNER_USER} {user} 1\n"))?;
-        write("gid_map", format!("0 0 1\n{INNER_USER} {user} 1\n"))
-    } else {
-        write("setgroups", "deny".to_owned())?;
-        write("uid_map", format!("{INNER_USER} {own_user} 1\n"))?;
-        write("gid_map", format!("{INNER_USER} {own_group} 1\n"))
+    let write = |file: &str, text: String| fs::write(format!("/proc/{child}/{file}"), text);
+    let is_mapped = own_user == 0
+        && write("uid_map", format!("0 0 1\n{INNER_USER} {user} 1\n")).is_ok()
+        && write("gid_map", format!("0 0 1\n{INNER_USER} {user} 1\n")).is_ok();
+    if is_mapped {
+        return Ok(());
     }
+    write("setgroups", "deny".to_owned())
+        .and_then(|()| write("uid_map", format!("{INNER_USER} {own_user} 1\n")))
+        .and_then(|()| write("gid_map", format!("{INNER_USER} {own_group} 1\n")))
+        .while_trying("say who the users of a cell are")
 }

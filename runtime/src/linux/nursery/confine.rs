@@ -38,9 +38,42 @@ const FIRST_FREE_FD: RawFd = 6;
 /// The newest protections of paths that are known here; what the kernel lacks of them is done without.
 const LANDLOCK: ABI = ABI::V6;
 
-/// What can be read and executed, of what is seen.
-const READABLE: [&str; 11] =
-    ["/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/usr", "/var"];
+/// What can be read and executed, of what is seen in a root folder of the cell's own.
+const READABLE: [&str; 12] =
+    ["/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/usr", "/var", "/"];
+
+/// The same of the machine's own: programs and libraries, and of `/etc` what a cell has as well. Its `/var` and `/run` hold data of
+/// others, and the host's.
+const READABLE_OF_MACHINE: [&str; 28] = [
+    "/bin",
+    "/dev",
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/ca-certificates.conf",
+    "/etc/crypto-policies",
+    "/etc/fonts",
+    "/etc/group",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/sbin",
+    "/usr",
+];
 
 /// What can be written to as well.
 const WRITABLE: [&str; 2] = ["/tmp", "/dev/shm"];
@@ -117,7 +150,10 @@ fn confine(order: &Order) -> Result<Option<OwnedFd>, Trouble> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, none).while_trying("forbid memory dumps")?;
     give_away_privileges(order)?;
-    close_paths(&order.recipe)?;
+    // Elsewhere it has to be known first which of the host's folders are the function's.
+    if order.recipe.isolation == Isolation::Sandbox {
+        close_paths(&order.recipe, &READABLE, &[])?;
+    }
     let filter = match order.recipe.network {
         CellNetwork::Own if order.recipe.isolation == Isolation::Sandbox => Filter::AskingForConnections,
         _ => Filter::Plain,
@@ -146,20 +182,19 @@ fn give_away_privileges(order: &Order) -> Result<(), Trouble> {
 }
 
 /// Closes all paths but those that a function may use, as far as the kernel knows how to.
-fn close_paths(recipe: &Recipe) -> Result<(), Trouble> {
+fn close_paths(recipe: &Recipe, readable: &[&str], own: &[PathBuf]) -> Result<(), Trouble> {
     let closed = || -> Result<RulesetStatus, landlock::RulesetError> {
         let reading = AccessFs::from_read(LANDLOCK);
         let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
-        let folders = READABLE.iter().map(PathBuf::from).chain(recipe.visible.iter().cloned());
-        let folders = folders
-            .chain(recipe.prelude.clone())
-            .chain((recipe.isolation == Isolation::Process).then(|| recipe.artifacts.clone()));
-        let readable = folders.map(|path| (path, reading));
+        let readable = readable.iter().map(PathBuf::from).chain(recipe.visible.iter().chain(own).cloned());
+        let readable = readable.chain(recipe.prelude.clone()).map(|path| match path.parent() {
+            Some(_) => (path, reading),
+            // That of the root counts for all that is below.
+            None => (path, AccessFs::ReadDir.into()),
+        });
         let writable = WRITABLE.iter().map(|path| (path.into(), AccessFs::from_all(LANDLOCK)));
         let devices = WRITABLE_DEVICES.iter().map(|path| (path.into(), device));
-        let listed = std::iter::once((PathBuf::from("/"), AccessFs::ReadDir.into()));
-        let rules =
-            readable.chain(writable).chain(devices).chain(listed).filter_map(|(path, access)| rule(&path, access));
+        let rules = readable.chain(writable).chain(devices).filter_map(|(path, access)| rule(&path, access));
         let ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(LANDLOCK))?
@@ -186,6 +221,11 @@ fn become_function(recipe: &Recipe) -> Option<Report> {
     } else {
         // Without a document there is no host any more.
         let document = read_document()?;
+        if recipe.isolation == Isolation::Process
+            && let Err(trouble) = close_paths(recipe, &READABLE_OF_MACHINE, &document.readable)
+        {
+            return Some(Report::from(trouble));
+        }
         if let Err(error) = std::env::set_current_dir(&document.root) {
             error
         } else {

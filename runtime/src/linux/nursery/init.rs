@@ -23,12 +23,17 @@ pub(super) struct Ends {
     pub(super) stderr: OwnedFd,
 }
 
+/// How much sooner than others the processes of a cell are ended when the machine has no memory left, of 1,000.
+const OOM_SCORE: &str = "500";
+
 /// The port of the domain name system.
 const NAMES_PORT: u16 = 53;
 
 /// Makes the cell and stays in it until it ends.
 pub(super) fn live(order: &Order, control: &OwnedFd, ends: Ends, groups: Vec<OwnedFd>) {
     let _ = rustix::thread::set_name(c"ship-cell");
+    // Where the machine's memory is used up, the kernel is to end a function before the host or anything else.
+    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     match enter(groups, order.recipe.isolation).and_then(|()| Cell::make(order, control, ends)) {
         Ok(cell) => cell.stay(),
         Err(trouble) => {

@@ -118,6 +118,9 @@ pub(crate) struct Document {
     /// What the launcher of the function launches, if the program has that launcher itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) launch: Option<serde_json::Value>,
+    /// What it may read beside the system's files, where no root folder of its own keeps it from the machine's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) readable: Vec<PathBuf>,
     /// Where the program finds its cache of code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code_cache: Option<PathBuf>,
