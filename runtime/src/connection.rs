@@ -93,6 +93,20 @@ impl Connection {
         matches!(self.state, State::Idle)
     }
 
+    /// Whether a response is waited for of which nothing is known.
+    pub(crate) const fn is_unanswered(&self) -> bool {
+        matches!(self.state, State::Head(_))
+    }
+
+    /// Tells the function that nobody waits for its response, and waits until it has closed the connection, which it does when it
+    /// hears that or when it is done.
+    pub(crate) async fn call_off(mut self) {
+        self.socket.end_writing();
+        let room = self.inbox.room();
+        // What it says is for nobody.
+        while poll_fn(|cx| self.socket.poll_read(cx, room)).await.is_ok_and(|length| length > 0) {}
+    }
+
     /// Whether all of the response's body was read.
     pub(crate) const fn is_over(&self) -> bool {
         matches!(self.state, State::Idle | State::Over)

@@ -76,6 +76,11 @@ impl FunctionSocket {
         let _ = rustix::net::shutdown(self.reading.get_ref(), rustix::net::Shutdown::Both);
     }
 
+    /// Says that nothing more is written.
+    pub(crate) fn end_writing(&self) {
+        let _ = rustix::net::shutdown(self.reading.get_ref(), rustix::net::Shutdown::Write);
+    }
+
     /// The socket as a stream of its own, for another protocol.
     pub(crate) fn into_stream(self) -> io::Result<UnixStream> {
         drop(self.writing);

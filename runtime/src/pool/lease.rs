@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ship_core::{LogLevel, RequestId};
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use super::Pool;
@@ -113,12 +114,42 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// Looks after an instance whose visitor has left while it was working: until it says that it is done, it is as busy as it was,
+    /// and it has as long for that as for an answer.
+    async fn outlive(self, connection: Connection) {
+        let instance = Arc::clone(&self.instance);
+        tokio::select! {
+            _ = instance.became_ready() => {}
+            _ = instance.ended() => {}
+        }
+        let is_done = async {
+            tokio::select! {
+                () = connection.call_off() => {}
+                _ = instance.ended() => {}
+            }
+        };
+        if tokio::time::timeout(self.request_timeout(), is_done).await.is_err() {
+            self.time_out();
+        }
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
+        let mut connection = self.connection.take();
+        let is_left = connection.as_ref().is_some_and(Connection::is_unanswered) && !self.instance.has_ended();
+        // Elsewhere than in a request nobody can leave.
+        if let (true, Ok(runtime)) = (is_left, Handle::try_current())
+            && let Some(connection) = connection.take()
+        {
+            let rest = Self::new(Arc::clone(&self.pool), self.number, Arc::clone(&self.instance), self.id, None, None);
+            self.pool.tasks().spawn_on(rest.outlive(connection), &runtime);
+            return;
+        }
         if let Some(id) = self.id {
             self.instance.output.end(id);
         }
-        let kept = self.connection.take().filter(Connection::is_idle);
-        self.pool.release(self.number, kept);
+        self.pool.release(self.number, connection.filter(Connection::is_idle));
     }
 }

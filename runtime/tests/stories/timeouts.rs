@@ -42,6 +42,30 @@ async fn never_answers() {
     assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
 }
 
+/// A visitor who leaves takes no time from the function's clock: what goes on working is busy, and is given up when its time is over.
+#[tokio::test]
+async fn left_alone() {
+    let clock = StoppedClock::new();
+    let stage = Arc::new(Stage::new());
+    let spec = stage.function_with(|limits| {
+        limits.timeout_secs = 5;
+        limits.concurrency = 1;
+    });
+    stage.get(&spec, "/ok").await.unwrap();
+    let pid = stage.instance().pid;
+    let request = asking(&stage, &spec, "/hang/unread");
+    stage.logs.until_said("hanging").await;
+    clock.advance(3).await;
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    // Another one answers.
+    assert_ne!(stage.get(&spec, "/pid").await.unwrap(), identity(pid));
+    assert!(is_running(pid));
+    clock.advance(5).await;
+    until(|| !is_running(pid)).await;
+    stage.logs.until_said("[The function did not answer in 5 s.]").await;
+}
+
 /// A function that says without end that it is working on it is given up all the same, and others are served meanwhile.
 #[tokio::test]
 async fn endless_interim_answers() {
