@@ -12,6 +12,7 @@ use ship_runtime::FunctionBody;
 
 use crate::assets::FileBody;
 use crate::external::{ExternalBody, ExternalBodyError};
+use crate::protocol::headers;
 use crate::request_log::RequestLog;
 
 /// The error of a body. A body that fails ends its connection before the response is complete, so no visitor takes a part
@@ -98,7 +99,13 @@ impl EdgeBody {
             }
             Content::Function(body) => {
                 let broken = |error| Broken { blame: blame(&error), error: error.into() };
-                Pin::new(&mut **body).poll_frame(context).map_err(broken)
+                let frame = Pin::new(&mut **body).poll_frame(context).map_err(broken);
+                frame.map_ok(|mut frame| {
+                    if let Some(trailers) = frame.trailers_mut() {
+                        headers::drop_platform(trailers);
+                    }
+                    frame
+                })
             }
             Content::External(body) => {
                 let broken = |error: ExternalBodyError| Broken { blame: error.blame(), error: error.into() };

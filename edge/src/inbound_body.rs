@@ -11,6 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::protocol::headers;
+
 /// How long a visitor may send no byte of a body that is waited for.
 const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -53,8 +55,11 @@ impl InboundBody {
         (Self { body, left_bytes: max_bytes, is_too_large, stall: None }, verdict)
     }
 
-    /// Counts a frame's bytes.
-    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, InboundError> {
+    /// Counts a frame's bytes. What follows the body may say no more than what stood before it.
+    fn take(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, InboundError> {
+        if let Some(trailers) = frame.trailers_mut() {
+            headers::drop_forged(trailers);
+        }
         let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
         if let Some(left_bytes) = self.left_bytes.checked_sub(length) {
             self.left_bytes = left_bytes;

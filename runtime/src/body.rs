@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::DropGuard;
@@ -29,6 +30,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct FunctionBody {
     /// What was received with the head, and not handed on yet.
     received: Bytes,
+    /// What was sent behind the body, and not handed on yet.
+    trailers: Option<HeaderMap>,
     feed: Feed,
     /// How far the request's own body is, if it has one.
     upload: Option<Arc<Upload>>,
@@ -107,7 +110,12 @@ impl FunctionBody {
         piece_timeout: Duration,
         course: Course,
     ) -> Self {
-        Self { received, feed, upload, piece_timeout, clock: None, course }
+        Self { received, trailers: None, feed, upload, piece_timeout, clock: None, course }
+    }
+
+    /// The same with what was sent behind it.
+    pub(crate) fn followed_by(self, trailers: Option<HeaderMap>) -> Self {
+        Self { trailers, ..self }
     }
 
     /// How the request went until the head of the response.
@@ -115,9 +123,9 @@ impl FunctionBody {
         self.course
     }
 
-    /// All of the body, if all of it was received with the head.
+    /// All of the body, if all of it was received with the head and nothing follows it.
     pub fn take_received(&mut self) -> Option<Bytes> {
-        matches!(self.feed, Feed::Over).then(|| std::mem::take(&mut self.received))
+        (matches!(self.feed, Feed::Over) && self.trailers.is_none()).then(|| std::mem::take(&mut self.received))
     }
 
     /// The stream of the new protocol, behind a response with status 101.
@@ -141,7 +149,10 @@ impl FunctionBody {
         }
         let Some(connection) = self.lease().and_then(Lease::connection) else { return Poll::Ready(None) };
         let piece = ready!(connection.poll_body(cx));
-        if matches!(piece, Some(Ok(_))) && connection.is_over() {
+        let trailers = connection.take_trailers();
+        let is_last = matches!(piece, Some(Ok(_))) && connection.is_over();
+        self.trailers = trailers.or(self.trailers.take());
+        if is_last {
             // The last piece: the connection is given back before anybody asks for one that does not come.
             self.feed = Feed::Over;
         }
@@ -210,6 +221,11 @@ impl Body for FunctionBody {
                 return Poll::Ready(Some(Err(this.time_out())));
             }
         };
+        if error.is_none()
+            && let Some(trailers) = this.trailers.take()
+        {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
         let error = this.end(error);
         match this.feed {
             Feed::Obituary(_) => self.poll_frame(cx),
@@ -218,7 +234,7 @@ impl Body for FunctionBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.feed, Feed::Over | Feed::Upgraded(_)) && self.received.is_empty()
+        matches!(self.feed, Feed::Over | Feed::Upgraded(_)) && self.received.is_empty() && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -230,7 +246,8 @@ impl Body for FunctionBody {
         };
         let mut hint = SizeHint::new();
         hint.set_lower(received);
-        if let Some(left) = left {
+        // A length is sent in front of a body that nothing follows.
+        if let Some(left) = left.filter(|_| self.trailers.is_none()) {
             hint.set_exact(received + left);
         }
         hint

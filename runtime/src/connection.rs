@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use http::response;
+use http::{HeaderMap, response};
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     answered: u32,
     /// Whether the response that is being read allows another request after it.
     keeps_alive: bool,
+    /// What was sent behind the last body.
+    trailers: Option<HeaderMap>,
     /// The body of the request at hand.
     upload: Option<Arc<Upload>>,
     /// Kept from request to request, because a timer that is only looked at costs less than a new one.
@@ -76,6 +78,7 @@ impl Connection {
             state: State::New,
             answered: 0,
             keeps_alive: true,
+            trailers: None,
             upload: None,
             clock: None,
             home: Handle::current().id(),
@@ -279,12 +282,18 @@ impl Connection {
         (!is_end).then_some(Err(WireError::Closed))
     }
 
+    /// What was sent behind the body, once all of it was read.
+    pub(crate) const fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
     /// Notes the end of a body, and whether the connection is kept.
     fn settle(&mut self) {
-        let State::Body(decoder) = &self.state else { return };
+        let State::Body(decoder) = &mut self.state else { return };
         if !decoder.is_over() {
             return;
         }
+        self.trailers = decoder.take_trailers();
         self.answered = self.answered.saturating_add(1);
         let is_sent = self.upload.as_ref().is_none_or(|upload| upload.phase() == UploadPhase::Over);
         let is_kept = self.keeps_alive && is_sent && self.inbox.bytes().is_empty();

@@ -234,12 +234,13 @@ fn respond(
         let body = FunctionBody::new(Bytes::new(), Feed::Upgraded(Box::new(upgraded)), upload, timeout, course);
         return Ok(Response::from_parts(head, body));
     }
-    let (received, is_over) = match lease.connection() {
-        Some(connection) => (connection.received(), connection.is_over()),
-        None => (Bytes::new(), true),
+    let (received, is_over, trailers) = match lease.connection() {
+        Some(connection) => (connection.received(), connection.is_over(), connection.take_trailers()),
+        None => (Bytes::new(), true, None),
     };
     let feed = if is_over { Feed::Over } else { feed_of(lease, outgoing) };
-    Ok(Response::from_parts(head, FunctionBody::new(received, feed, upload, timeout, course)))
+    let body = FunctionBody::new(received, feed, upload, timeout, course).followed_by(trailers);
+    Ok(Response::from_parts(head, body))
 }
 
 /// A response of which nothing is to come, so that the lease can be given back.

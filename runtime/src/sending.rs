@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
@@ -40,6 +41,8 @@ struct RequestBody {
     /// What was taken from the source and is not among the bytes to write yet.
     rest: Bytes,
     framing: Framing,
+    /// What is said after it.
+    trailers: Option<HeaderMap>,
 }
 
 /// Why a request cannot be written to its end.
@@ -63,7 +66,7 @@ impl Sending {
         framing: Framing,
         upload: Arc<Upload>,
     ) -> Self {
-        let body = RequestBody { source, rest: Bytes::new(), framing };
+        let body = RequestBody { source, rest: Bytes::new(), framing, trailers: None };
         Self { body: Some(body), upload: Some(upload), ..Self::of_head(head) }
     }
 
@@ -183,8 +186,10 @@ impl RequestBody {
     fn poll_more(&mut self, cx: &mut Context<'_>, bytes: &mut Vec<u8>) -> Poll<Result<More, SendingError>> {
         if self.rest.is_empty() {
             match ready!(Pin::new(&mut self.source).poll_frame(cx)) {
-                // What is said after the body is for the visitor's connection.
-                Some(Ok(frame)) => self.rest = frame.into_data().unwrap_or_default(),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(piece) => self.rest = piece,
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                },
                 Some(Err(error)) => return Poll::Ready(Err(SendingError::Body(Some(error)))),
                 None => return Poll::Ready(self.end(bytes)),
             }
@@ -204,7 +209,7 @@ impl RequestBody {
         match self.framing {
             Framing::Length(0) | Framing::NoBody => {}
             Framing::Length(_) => return Err(SendingError::Body(None)),
-            Framing::Chunked => write_last_chunk(bytes),
+            Framing::Chunked => write_last_chunk(bytes, self.trailers.as_ref()),
         }
         Ok(More::End)
     }

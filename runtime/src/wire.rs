@@ -10,6 +10,7 @@ mod inbox;
 mod request_head;
 #[cfg(test)]
 mod split_tests;
+mod trailers;
 
 pub(crate) use decoder::Decoder;
 pub use error::WireError;

@@ -90,7 +90,7 @@ impl FunctionServer {
         let course = response.body().course();
         meters.answered(asked.elapsed(), course);
         visit.findings.answered(course);
-        headers::drop_hop_by_hop(response.headers_mut());
+        headers::drop_hop_by_hop_but_trailers(response.headers_mut());
         headers::drop_platform(response.headers_mut());
         Ok(response)
     }
@@ -140,7 +140,7 @@ fn prepare(request: &mut FunctionRequest<'_>) -> Option<OnUpgrade> {
     let upgrade = parts.extensions.remove::<OnUpgrade>();
     let upgrade = upgrade.filter(|_| upgrade::asks_for_websocket(&parts.method, &parts.headers));
     parts.uri = function_uri(&parts.uri, request.query.as_deref());
-    headers::drop_hop_by_hop(&mut parts.headers);
+    headers::drop_hop_by_hop_but_trailers(&mut parts.headers);
     if upgrade.is_some() {
         upgrade::announce(&mut parts.headers);
     }

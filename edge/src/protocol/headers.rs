@@ -113,6 +113,23 @@ pub(crate) fn drop_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// The same on the way to a function and back, where fields behind a body are passed on: whether the other side takes them, and which
+/// there will be, is told too.
+pub(crate) fn drop_hop_by_hop_but_trailers(headers: &mut HeaderMap) {
+    let takes_trailers = headers.get_all(header::TE).iter().any(|value| {
+        let listed = value.to_str().unwrap_or_default().split(',');
+        listed.map(str::trim).any(|coding| coding.eq_ignore_ascii_case("trailers"))
+    });
+    let announced: Vec<HeaderValue> = headers.get_all(header::TRAILER).iter().cloned().collect();
+    drop_hop_by_hop(headers);
+    if takes_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    for names in announced {
+        headers.append(header::TRAILER, names);
+    }
+}
+
 /// Whether a header is none of a site's configuration: what frames the message, and the platform's own.
 pub(crate) fn belongs_to_platform(name: &HeaderName) -> bool {
     *name == header::CONTENT_LENGTH || HOP_BY_HOP.contains(name) || name.as_str().starts_with(PLATFORM_PREFIX)
@@ -203,6 +220,18 @@ mod tests {
         ]);
         drop_hop_by_hop(&mut headers);
         assert_eq!(names(&headers), ["content-length", "cookie", "host"]);
+    }
+
+    /// What is said about fields behind a body stays where they are passed on, and other codings go.
+    #[test]
+    fn hop_by_hop_with_trailers() {
+        let mut headers =
+            map(&[("te", "gzip, Trailers"), ("trailer", "x-sum"), ("connection", "te, trailer"), ("a", "b")]);
+        drop_hop_by_hop_but_trailers(&mut headers);
+        assert_eq!(headers, map(&[("a", "b"), ("te", "trailers"), ("trailer", "x-sum")]));
+        let mut headers = map(&[("te", "gzip")]);
+        drop_hop_by_hop_but_trailers(&mut headers);
+        assert_eq!(headers, map(&[]));
     }
 
     /// A visitor's word on the platform's headers or on its own address counts for nothing.

@@ -1,6 +1,8 @@
 //! The body of a response: where its pieces and its end are.
 
-use super::{Inbox, WireError};
+use http::HeaderMap;
+
+use super::{Inbox, WireError, trailers};
 use crate::limits::{MAX_CHUNK_LINE_BYTES, MAX_RESPONSE_HEAD_BYTES};
 
 /// Reads a body. Framing is checked byte by byte; the bytes of the body itself are handed on in one piece.
@@ -14,6 +16,8 @@ pub(crate) enum Decoder {
         place: Place,
         /// How many bytes the line, or the lines after the last chunk, have so far.
         line_bytes: usize,
+        /// The lines after the last chunk.
+        trailers: Vec<u8>,
     },
     /// All there is until the connection ends.
     UntilClose,
@@ -50,12 +54,20 @@ pub(crate) enum Place {
 
 impl Decoder {
     pub(crate) const fn chunked() -> Self {
-        Self::Chunked { place: Place::FirstDigit, line_bytes: 0 }
+        Self::Chunked { place: Place::FirstDigit, line_bytes: 0, trailers: Vec::new() }
     }
 
     /// Whether the body has ended. One that ends with its connection never has: who reads the connection knows.
     pub(crate) const fn is_over(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked { place: Place::End, .. })
+    }
+
+    /// The fields that were sent behind the body, once it is over.
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        match self {
+            Self::Chunked { place: Place::End, trailers, .. } => trailers::read(std::mem::take(trailers)),
+            Self::Chunked { .. } | Self::Length(_) | Self::UntilClose => None,
+        }
     }
 
     /// How many bytes are still to come, where that is known.
@@ -81,7 +93,7 @@ impl Decoder {
                 body.extend_from_slice(bytes);
                 Ok(bytes.len())
             }
-            Self::Chunked { place, line_bytes } => take_chunks(place, line_bytes, bytes, body),
+            Self::Chunked { place, line_bytes, trailers } => take_chunks(place, line_bytes, trailers, bytes, body),
         };
         inbox.consume(taken?);
         Ok(())
@@ -96,6 +108,7 @@ fn within(left: u64, length: usize) -> usize {
 fn take_chunks(
     place: &mut Place,
     line_bytes: &mut usize,
+    trailers: &mut Vec<u8>,
     bytes: &[u8],
     body: &mut Vec<u8>,
 ) -> Result<usize, WireError> {
@@ -108,7 +121,11 @@ fn take_chunks(
             *place = if here as u64 == left { Place::DataReturn } else { Place::Data(left - here as u64) };
             continue;
         }
-        *place = place.after(bytes[at])?;
+        let before = *place;
+        *place = before.after(bytes[at])?;
+        if before.is_trailer() && !matches!(place, Place::LastFeed | Place::End) {
+            trailers.push(bytes[at]);
+        }
         at += 1;
         *line_bytes = if matches!(place, Place::Data(_)) { 0 } else { *line_bytes + 1 };
         let most = if place.is_trailer() { MAX_RESPONSE_HEAD_BYTES } else { MAX_CHUNK_LINE_BYTES };
@@ -169,7 +186,7 @@ mod tests {
         decode(Decoder::chunked(), bytes)
     }
 
-    /// Chunks are joined; extensions and trailers are let go of.
+    /// Chunks are joined; extensions are let go of.
     #[test]
     fn chunks() {
         for (bytes, body, is_over) in [
@@ -182,6 +199,24 @@ mod tests {
             ("", "", false),
         ] {
             assert_eq!(chunked(bytes).unwrap(), (body.to_owned(), is_over), "{bytes:?}");
+        }
+    }
+
+    /// What is sent behind the body is there when it is over, however it arrives.
+    #[test]
+    fn trailers_behind_the_body() {
+        let bytes = "5\r\nhello\r\n0\r\nX-Sum: 42\r\nx-b: c\r\n\r\n";
+        for cut in 0..bytes.len() {
+            let (mut decoder, mut inbox, mut body) = (Decoder::chunked(), Inbox::new(), Vec::new());
+            for part in [&bytes[..cut], &bytes[cut..]] {
+                assert_eq!(decoder.take_trailers(), None);
+                inbox.put(part.as_bytes());
+                decoder.decode(&mut inbox, &mut body).unwrap();
+            }
+            let trailers = decoder.take_trailers().unwrap();
+            let value = |name: &str| trailers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!((value("x-sum").as_deref(), value("x-b").as_deref()), (Some("42"), Some("c")), "{cut}");
+            assert_eq!((decoder.is_over(), body.as_slice()), (true, b"hello".as_slice()));
         }
     }
 

@@ -2,8 +2,11 @@
 
 use std::io::Write as _;
 
+use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
+
+use super::trailers;
 
 /// How the end of a request's body is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +77,11 @@ pub(crate) fn write_chunk(into: &mut Vec<u8>, piece: &[u8]) {
     }
 }
 
-/// Writes the end of a chunked body.
-pub(crate) fn write_last_chunk(into: &mut Vec<u8>) {
-    into.extend_from_slice(b"0\r\n\r\n");
+/// Writes the end of a chunked body, with the fields that follow it.
+pub(crate) fn write_last_chunk(into: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
+    into.extend_from_slice(b"0\r\n");
+    if let Some(trailers) = trailers {
+        trailers::write(into, trailers);
+    }
+    into.extend_from_slice(b"\r\n");
 }

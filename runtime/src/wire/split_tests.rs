@@ -75,7 +75,7 @@ fn responses() -> impl Strategy<Value = String> {
             for piece in pieces {
                 write_chunk(&mut response, piece.as_bytes());
             }
-            write_last_chunk(&mut response);
+            write_last_chunk(&mut response, None);
             String::from_utf8_lossy(&response).into_owned()
         }),
         Just("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".to_owned()),
