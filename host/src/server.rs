@@ -240,8 +240,8 @@ impl Host {
     }
 }
 
-/// Finds out what functions are kept from: at once where less than a sandbox will not do, and else while the host starts, so that
-/// whoever wakes the first function need not wait for it.
+/// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are
+/// is prepared while the host starts, so that whoever wakes the first of them need not wait for it.
 async fn try_isolation(
     options: &HostOptions,
     store: &Store,
@@ -251,10 +251,17 @@ async fn try_isolation(
     if options.least_isolation == Some(Isolation::Sandbox) {
         return runtime.isolation().await.map(drop).map_err(HostError::Isolation);
     }
-    if store.functions().are_any_unpacked() {
-        let runtime = runtime.clone();
-        tasks.spawn(async move { drop(runtime.isolation().await) });
-    }
+    let (store, runtime) = (store.clone(), runtime.clone());
+    tasks.spawn(async move {
+        let (runtimes, folder) = blocking(move || {
+            let functions = store.functions();
+            (functions.runtimes(), functions.folder().to_owned())
+        })
+        .await;
+        for kind in runtimes {
+            runtime.prepare(kind, &folder).await;
+        }
+    });
     Ok(())
 }
 

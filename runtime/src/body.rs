@@ -31,7 +31,7 @@ pub struct FunctionBody {
     /// What was received with the head, and not handed on yet.
     received: Bytes,
     /// What was sent behind the body, and not handed on yet.
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
     feed: Feed,
     /// How far the request's own body is, if it has one.
     upload: Option<Arc<Upload>>,
@@ -114,7 +114,7 @@ impl FunctionBody {
     }
 
     /// The same with what was sent behind it.
-    pub(crate) fn followed_by(self, trailers: Option<HeaderMap>) -> Self {
+    pub(crate) fn followed_by(self, trailers: Option<Box<HeaderMap>>) -> Self {
         Self { trailers, ..self }
     }
 
@@ -224,7 +224,7 @@ impl Body for FunctionBody {
         if error.is_none()
             && let Some(trailers) = this.trailers.take()
         {
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
         }
         let error = this.end(error);
         match this.feed {

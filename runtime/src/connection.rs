@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     /// Whether the response that is being read allows another request after it.
     keeps_alive: bool,
     /// What was sent behind the last body.
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
     /// The body of the request at hand.
     upload: Option<Arc<Upload>>,
     /// Kept from request to request, because a timer that is only looked at costs less than a new one.
@@ -283,7 +283,7 @@ impl Connection {
     }
 
     /// What was sent behind the body, once all of it was read.
-    pub(crate) const fn take_trailers(&mut self) -> Option<HeaderMap> {
+    pub(crate) const fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
         self.trailers.take()
     }
 

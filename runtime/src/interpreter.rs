@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Program, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use ship_core::FunctionRuntime;
 
@@ -26,6 +27,8 @@ pub struct Interpreters {
     known: Arc<Mutex<HashMap<PathBuf, Option<Installed>>>>,
     /// What the last look has found.
     found: Arc<Mutex<HashMap<FunctionRuntime, Command>>>,
+    /// Who looks.
+    turn: Arc<Mutex<()>>,
 }
 
 /// Bun without what it would do by itself: fetch packages that are missing, and read settings that lie about.
@@ -94,7 +97,14 @@ impl Interpreters {
     /// passed over.
     pub fn new(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         let folders = folders.into_iter().filter(|folder| folder.is_absolute()).collect();
-        Self { folders, launcher: None, python_launcher: None, known: Arc::default(), found: Arc::default() }
+        Self {
+            folders,
+            launcher: None,
+            python_launcher: None,
+            known: Arc::default(),
+            found: Arc::default(),
+            turn: Arc::default(),
+        }
     }
 
     /// The same, where functions in Node are expected to have this launcher. Processes are prepared for those that do.
@@ -125,8 +135,10 @@ impl Interpreters {
         found.filter(|command| is_executable(&command.program) && command.visible.iter().all(|path| path.exists()))
     }
 
-    /// How an artifact of `runtime` is started. The first time, this may start the interpreter to ask it where it is.
+    /// How an artifact of `runtime` is started. The first time, this may start the interpreter to ask it where it is; who comes
+    /// meanwhile waits for the answer.
     pub(crate) fn look(&self, runtime: FunctionRuntime) -> Result<Command, SpawnError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let command = self.look_for(runtime)?;
         self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(runtime, command.clone());
         Ok(command)
@@ -145,9 +157,18 @@ impl Interpreters {
     /// Python, and beside it those of other versions: a function may need one.
     fn python(&self) -> Result<Command, SpawnError> {
         let mut command = self.interpreted(&["python3", "python"], &PYTHON_SAYS, &PYTHON)?;
-        for version in 8..=NEWEST_PYTHON {
-            let name = format!("python3.{version}");
-            let Some(other) = self.find(&name).and_then(|path| self.installed(&path, &PYTHON_SAYS)) else { continue };
+        let others: Vec<PathBuf> =
+            (8..=NEWEST_PYTHON).filter_map(|version| self.find(&format!("python3.{version}"))).collect();
+        // Scripts that stand for interpreters take their time to answer.
+        let others: Vec<Option<Installed>> = thread::scope(|scope| {
+            let ask = |path: &PathBuf| {
+                let path = path.clone();
+                scope.spawn(move || self.installed(&path, &PYTHON_SAYS))
+            };
+            let asked: Vec<_> = others.iter().map(ask).collect();
+            asked.into_iter().map(|answer| answer.join().ok().flatten()).collect()
+        });
+        for other in others.into_iter().flatten() {
             command.alternatives.extend(other.program.parent().map(Path::to_owned));
             command.visible.extend(other.visible);
         }
@@ -267,5 +288,22 @@ mod tests {
         assert_eq!(python.visible, [real, base.join("3.11/lib"), other.clone()]);
         assert_eq!(python.alternatives, [other.parent().unwrap()]);
         assert!(interpreters.look(FunctionRuntime::Node).is_err());
+    }
+
+    /// Whoever needs an interpreter while it is being asked waits for the same answer.
+    #[test]
+    fn scripts_are_asked_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(folder.path()).unwrap();
+        let (shim, real, asked) = (base.join("shims/node"), base.join("real/node"), base.join("asked"));
+        put(&real, "", 0o755);
+        put(&shim, &format!("#!/bin/sh\necho asked >> {}\necho {}\n", asked.display(), real.display()), 0o755);
+        let interpreters = Interpreters::new([base.join("shims")]);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(interpreters.look(FunctionRuntime::Node).unwrap().program, real));
+            }
+        });
+        assert_eq!(fs::read_to_string(asked).unwrap(), "asked\n");
     }
 }

@@ -57,7 +57,13 @@ impl Launch {
             is_executable(&program)?;
         }
         let isolation = surroundings.spares.isolation().await?;
-        let mut recipe = recipe(spec, surroundings, isolation, &command)?;
+        let needs = Needs {
+            runtime: spec.function.runtime,
+            env: &spec.env,
+            network: cell_network(spec.function.limits.network, surroundings),
+            artifacts: spec.root.parent().unwrap_or(&spec.root),
+        };
+        let mut recipe = needs.recipe(surroundings, isolation, &command)?;
         // Without a root folder of its own, a function would fill one of the host's.
         let is_kept = recipe.boot.is_some()
             && isolation == Isolation::Sandbox
@@ -101,35 +107,64 @@ async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Res
     tokio::task::spawn_blocking(move || interpreters.look(runtime)).await.map_err(stopped)?
 }
 
-/// The kind of prepared process that can become the function.
-fn recipe(
-    spec: &FunctionSpec,
+/// Has a process wait that can become a function of this kind, as most of them are.
+pub(crate) async fn prepare(
+    runtime: FunctionRuntime,
+    artifacts: &Path,
     surroundings: &Surroundings,
-    isolation: Isolation,
-    command: &Command,
-) -> Result<Recipe, SpawnError> {
-    let runtime = spec.function.runtime;
-    // Without a sandbox its paths are closed when the function is known, before anything else is executed.
-    let prelude = prelude::of(runtime, &surroundings.interpreters)
-        .filter(|_| isolation == Isolation::Sandbox && prelude::needs_fresh_process(runtime, &spec.env).is_none());
-    let folder = prelude.as_ref().map(|prelude| surroundings.spares.prelude(prelude)).transpose()?;
-    let boot = prelude.map(|prelude| {
-        let seen = Path::new(PRELUDES_ROOT).join(prelude.folder).join(prelude.program);
-        let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
-        Boot {
-            program: command.program.clone(),
-            arguments: flags.chain([seen.to_string_lossy().into_owned()]).collect(),
-        }
-    });
-    let artifacts = spec.root.parent().unwrap_or(&spec.root).to_owned();
-    let caches = surroundings.caches.folder().to_owned();
-    let (network, visible) = (cell_network(spec, surroundings), command.visible.clone());
-    Ok(Recipe { isolation, network, artifacts, caches, visible, prelude: folder, boot })
+) -> Result<(), SpawnError> {
+    let command = installed(surroundings, runtime).await?;
+    let isolation = surroundings.spares.isolation().await?;
+    let network = cell_network(NetworkAccess::default(), surroundings);
+    let needs = Needs { runtime, env: &[], network, artifacts };
+    surroundings.spares.stock(&needs.recipe(surroundings, isolation, &command)?);
+    Ok(())
+}
+
+/// What decides which kind of prepared process can become a function.
+struct Needs<'a> {
+    runtime: FunctionRuntime,
+    env: &'a [(String, String)],
+    network: CellNetwork,
+    /// The folder below which functions' folders stand.
+    artifacts: &'a Path,
+}
+
+impl Needs<'_> {
+    fn recipe(
+        &self,
+        surroundings: &Surroundings,
+        isolation: Isolation,
+        command: &Command,
+    ) -> Result<Recipe, SpawnError> {
+        // Without a sandbox its paths are closed when the function is known, before anything else is executed.
+        let prelude = prelude::of(self.runtime, &surroundings.interpreters).filter(|_| {
+            isolation == Isolation::Sandbox && prelude::needs_fresh_process(self.runtime, self.env).is_none()
+        });
+        let folder = prelude.as_ref().map(|prelude| surroundings.spares.prelude(prelude)).transpose()?;
+        let boot = prelude.map(|prelude| {
+            let seen = Path::new(PRELUDES_ROOT).join(prelude.folder).join(prelude.program);
+            let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
+            Boot {
+                program: command.program.clone(),
+                arguments: flags.chain([seen.to_string_lossy().into_owned()]).collect(),
+            }
+        });
+        Ok(Recipe {
+            isolation,
+            network: self.network,
+            artifacts: self.artifacts.to_owned(),
+            caches: surroundings.caches.folder().to_owned(),
+            visible: command.visible.clone(),
+            prelude: folder,
+            boot,
+        })
+    }
 }
 
 /// Whose network the function sees.
-const fn cell_network(spec: &FunctionSpec, surroundings: &Surroundings) -> CellNetwork {
-    match (spec.function.limits.network, &surroundings.reach) {
+const fn cell_network(network: NetworkAccess, surroundings: &Surroundings) -> CellNetwork {
+    match (network, &surroundings.reach) {
         (NetworkAccess::All, _) | (NetworkAccess::Public, Reach::Everywhere) => CellNetwork::Host,
         (NetworkAccess::Public | NetworkAccess::None, _) => CellNetwork::Own,
     }

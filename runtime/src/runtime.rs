@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use ship_core::{DeploymentId, FunctionName, RequestId};
+use ship_core::{DeploymentId, FunctionName, FunctionRuntime, RequestId};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -16,6 +16,7 @@ use crate::body::{BoxError, FunctionBody};
 use crate::code_cache::CodeCaches;
 use crate::error::{InvokeError, RuntimeError, SpawnError, StartError};
 use crate::invoke;
+use crate::launch;
 use crate::limits::RETRY_AFTER_SECS;
 use crate::linux::cell::Nursery;
 use crate::linux::cgroup::ControlGroupVersion;
@@ -128,6 +129,14 @@ impl Runtime {
     /// How much of the machine functions are kept from here, found out by making a process that is kept from all of it.
     pub async fn isolation(&self) -> Result<Isolation, SpawnError> {
         self.inner.surroundings.spares.isolation().await
+    }
+
+    /// Has a process wait for the first function of a kind, if there will be one below `artifacts`. What goes wrong is told to who asks
+    /// that function.
+    pub async fn prepare(&self, runtime: FunctionRuntime, artifacts: &Path) {
+        if let Err(error) = launch::prepare(runtime, artifacts, &self.inner.surroundings).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "no process can be prepared");
+        }
     }
 
     /// What would be found out by a runtime on a folder of its own. `nursery` is the program that makes processes.

@@ -175,6 +175,16 @@ impl Spares {
         Ok(folder)
     }
 
+    /// Makes the first processes of a kind before anybody needs one.
+    pub(crate) fn stock(self: &Arc<Self>, recipe: &Recipe) {
+        self.shelves()
+            .entry(recipe.clone())
+            .or_insert_with(|| Shelf::of(recipe))
+            .needed
+            .get_or_insert_with(Instant::now);
+        self.fill(recipe);
+    }
+
     /// A process of a kind, if one waits. There will be one the next time.
     pub(crate) fn take_ready(self: &Arc<Self>, recipe: &Recipe) -> Option<Spare> {
         let taken = self.shelves().entry(recipe.clone()).or_insert_with(|| Shelf::of(recipe)).take();

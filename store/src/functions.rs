@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ship_core::{Digest, Function, Layer};
+use ship_core::{Digest, Function, FunctionRuntime, Layer};
 
 use crate::blobs::{BlobError, Blobs};
 use crate::data_dir::{DataDir, remove_all};
@@ -65,9 +65,24 @@ impl Functions {
         }
     }
 
-    /// Whether any function was unpacked here, by whomever.
-    pub fn are_any_unpacked(&self) -> bool {
-        fs::read_dir(&self.folder).is_ok_and(|mut entries| entries.next().is_some())
+    /// The folder below which functions' folders stand.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What runs the functions that are unpacked: one runtime for each kind of entry. Looks at all of them, so it is for a thread that
+    /// may wait.
+    pub fn runtimes(&self) -> Vec<FunctionRuntime> {
+        let mut found = Vec::new();
+        let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for folder in folders.map(|entry| entry.path()) {
+            let kinds = [FunctionRuntime::Go, FunctionRuntime::Node, FunctionRuntime::Python];
+            found.extend(kinds.into_iter().find(|kind| !found.contains(kind) && folder.join(kind.entry()).exists()));
+            if found.len() == kinds.len() {
+                break;
+            }
+        }
+        found
     }
 
     /// The folder of an artifact that this process has unpacked, or found unpacked, before. One look at the folder, so it

@@ -63,7 +63,7 @@ impl Decoder {
     }
 
     /// The fields that were sent behind the body, once it is over.
-    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+    pub(crate) fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
         match self {
             Self::Chunked { place: Place::End, trailers, .. } => trailers::read(std::mem::take(trailers)),
             Self::Chunked { .. } | Self::Length(_) | Self::UntilClose => None,
