@@ -8,6 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::journal::Journal;
 use crate::launch::{Launch, Purpose};
 use crate::limits::{FORK_TIMEOUT, SPARES_PAUSE};
 use crate::linux::cell::{Cell, output_pipe};
+use crate::linux::foreign::Foreign;
 use crate::linux::fork::{ForkWarden, Unheard, Word, ZygoteCell, ZygoteSocket, exit_status};
 use crate::linux::nursery::Isolation;
 use crate::linux::socket::SocketAddress;
@@ -52,17 +54,21 @@ pub(crate) struct Forked {
 
 /// Those who have asked for a process, in the order in which they are answered.
 #[derive(Default)]
-struct Asked(Mutex<VecDeque<oneshot::Sender<Born>>>);
+struct Asked {
+    waiting: Mutex<VecDeque<oneshot::Sender<Born>>>,
+    /// Set when nobody answers any more.
+    is_over: AtomicBool,
+}
 
 /// A process that was just forked.
 struct Born {
-    handle: OwnedFd,
+    handle: Foreign,
     told: Arc<SetOnce<ExitStatus>>,
 }
 
 impl Asked {
     fn waiting(&self) -> MutexGuard<'_, VecDeque<oneshot::Sender<Born>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,6 +174,9 @@ impl Zygote {
         let born = {
             let (sender, born) = oneshot::channel();
             let mut waiting = self.asked.waiting();
+            if self.asked.is_over.load(Ordering::Relaxed) {
+                return Err(during("ask for a fork")(std::io::ErrorKind::NotConnected.into()));
+            }
             let ends = [listener.as_fd(), their_stdout.as_fd(), their_stderr.as_fd(), may_begin.as_fd()];
             self.socket.ask(ends).map_err(during("ask for a fork"))?;
             waiting.push_back(sender);
@@ -176,8 +185,10 @@ impl Zygote {
         let Ok(Ok(Born { handle, told })) = timeout(FORK_TIMEOUT, born).await else {
             return Err(during("fork a process")(std::io::ErrorKind::TimedOut.into()));
         };
-        let enclosed =
-            tokio::task::spawn_blocking(move || ForkWarden::enclose(&handle, &groups).map(|id| (handle, id, groups)));
+        let zygote = self.cell.zygote();
+        let enclosed = tokio::task::spawn_blocking(move || {
+            ForkWarden::enclose(handle, zygote, &groups).map(|(handle, id)| (handle, id, groups))
+        });
         let enclosed = enclosed.await.map_err(|error| during("limit a fork")(std::io::Error::other(error)))?;
         let (handle, id, groups) = enclosed.map_err(during("limit a fork"))?;
         let warden = ForkWarden::new(handle, id, groups, leave, told, Arc::clone(&self.cell));
@@ -206,8 +217,9 @@ impl Tending {
             never = serve(connections) => never,
         }
         self.output.finish();
-        // Nobody answers them any more.
-        self.asked.waiting().clear();
+        let mut waiting = self.asked.waiting();
+        self.asked.is_over.store(true, Ordering::Relaxed);
+        waiting.clear();
     }
 
     /// Hears it and reads what it prints, until it is gone.
@@ -216,7 +228,11 @@ impl Tending {
         loop {
             tokio::select! {
                 heard = self.socket.hear(&mut unheard) => match heard {
-                    Ok(Some((word, handle))) => self.note(word, handle, &mut living),
+                    Ok(Some((word, handle))) => {
+                        if !self.note(word, handle, &mut living) {
+                            return;
+                        }
+                    }
                     Ok(None) | Err(_) => return,
                 },
                 () = self.output.readable() => {
@@ -227,33 +243,33 @@ impl Tending {
         }
     }
 
-    fn note(&mut self, word: Word, handle: Option<OwnedFd>, living: &mut HashMap<u32, Arc<SetOnce<ExitStatus>>>) {
+    /// Takes note of a word. False for one that nobody has asked for: what says such is no zygote any more.
+    fn note(
+        &mut self,
+        word: Word,
+        handle: Option<Foreign>,
+        living: &mut HashMap<u32, Arc<SetOnce<ExitStatus>>>,
+    ) -> bool {
         match (word, handle) {
             (Word::Forked { pid }, Some(handle)) => {
                 let told = Arc::new(SetOnce::new());
-                let waiting = self.asked.waiting().pop_front();
+                let Some(waiting) = self.asked.waiting().pop_front() else { return false };
+                living.insert(pid, Arc::clone(&told));
                 // A process that nobody waits for any more has no leave to begin, and ends.
-                if let Some(waiting) = waiting
-                    && waiting.send(Born { handle, told: Arc::clone(&told) }).is_ok()
-                {
-                    living.insert(pid, told);
-                }
+                let _ = waiting.send(Born { handle, told });
+                true
             }
+            (Word::Forked { .. }, None) => false,
             (Word::Ended { pid, exit }, _) => {
-                if let Some(told) = living.remove(&pid) {
-                    let _ = told.set(exit_status(exit));
-                }
+                living.remove(&pid).is_some_and(|told| told.set(exit_status(exit)).is_ok())
             }
             (Word::Ready { .. }, _) => self.say(Ok(())),
             (Word::Refused { error }, _) => self.say(Err(error)),
-            (Word::Forked { .. }, None) => {}
         }
     }
 
-    fn say(&mut self, outcome: Result<(), String>) {
-        if let Some(ready) = self.ready.take() {
-            let _ = ready.send(outcome);
-        }
+    fn say(&mut self, outcome: Result<(), String>) -> bool {
+        self.ready.take().is_some_and(|ready| ready.send(outcome).is_ok())
     }
 }
 

@@ -11,7 +11,7 @@ use ship_tests::{Gate, PATIENCE, Process, TestEnv, TestHost, Waiting};
 /// How long something may be there after its end.
 const MOMENT: Duration = Duration::from_secs(1);
 
-const LIMITS: &str = "name = \"site\"\n[functions.\"api/f\"]\nconcurrency = 1\nmax_instances = 4\nmemory_mb = 128\n\
+const LIMITS: &str = "name = \"site\"\n[functions.\"api/f\"]\nconcurrency = 2\nmax_instances = 4\nmemory_mb = 128\n\
     idle_secs = 1\nnetwork = \"all\"\n";
 
 /// Takes its time to load; can wait at a gate, leave a process behind, and use up its memory.
@@ -69,23 +69,25 @@ impl<'e> Site<'e> {
         self.ask("").success().json()
     }
 
-    /// Keeps an instance busy.
-    fn hold(&self) -> (Sent, Waiting) {
-        let gate = Gate::new();
-        let sent = http::request("GET", &format!("{}/api/f?{}", self.url, gate.query())).begin();
-        (sent, gate.wait_for_arrival())
+    /// Keeps an instance as busy as it can be.
+    fn hold(&self) -> Held {
+        let gates = [Gate::new(), Gate::new()];
+        Held(gates.map(|gate| {
+            let sent = http::request("GET", &format!("{}/api/f?{}", self.url, gate.query())).begin();
+            (sent, gate.wait_for_arrival())
+        }))
     }
 
     /// Keeps an instance busy that was not forked, and waits until the others are.
-    fn hold_beside_forks(&self) -> (Sent, Waiting) {
-        let (first, waiting) = self.hold();
+    fn hold_beside_forks(&self) -> Held {
+        let first = self.hold();
         let begun = Instant::now();
         while !is_forked(&self.see()) {
             assert!(begun.elapsed() < PATIENCE, "no instance is ever forked");
             // It was started in the usual way, and is asked no more before it sleeps.
             self.processes().last().expect("there are two").wait_for_end();
         }
-        (first, waiting)
+        first
     }
 
     /// The processes that are instances.
@@ -93,6 +95,21 @@ impl<'e> Site<'e> {
         let shown = self.host.ship(["inspect", &self.url, "--json"]).run().success().json();
         let instances = shown["functions"][0]["instances"].as_array().into_iter().flatten();
         instances.filter_map(|instance| instance["pid"].as_u64()?.try_into().ok()).map(Process::with_id).collect()
+    }
+}
+
+/// An instance that answers as many requests as it may at once.
+struct Held([(Sent, Waiting); 2]);
+
+impl Held {
+    /// Lets it answer.
+    fn let_go(self) -> Value {
+        let [one, other] = self.0.map(|(sent, waiting)| {
+            waiting.open();
+            sent.answer().success().json()
+        });
+        assert_eq!(one["pid"], other["pid"]);
+        one
     }
 }
 
@@ -115,8 +132,7 @@ fn assert_gone(processes: &[Process]) {
 fn harm_themselves_alone() {
     let environment = TestEnv::new();
     let site = Site::deploy(&environment);
-    let (first, first_waits) = site.hold_beside_forks();
-    let (second, second_waits) = site.hold();
+    let (first, second) = (site.hold_beside_forks(), site.hold());
     let before = site.processes();
     let seen = [site.see(), site.ask("do=daemon").success().json()];
     assert!(seen.iter().all(is_forked), "{seen:?}");
@@ -135,9 +151,7 @@ fn harm_themselves_alone() {
     assert_gone(&daemon_and_third);
     let left = before[1].cell().len();
 
-    first_waits.open();
-    second_waits.open();
-    let answers = [first.answer(), second.answer()].map(|answer| answer.success().json());
+    let answers = [first.let_go(), second.let_go()];
     assert_eq!(answers.each_ref().map(is_forked), [false, true]);
     assert_eq!(answers[1]["loaded_by"], seen[0]["loaded_by"]);
     let drawn: HashSet<String> =
@@ -153,7 +167,7 @@ fn harm_themselves_alone() {
 fn end_with_what_forks() {
     let environment = TestEnv::new();
     let site = Site::deploy(&environment);
-    let (first, first_waits) = site.hold_beside_forks();
+    let first = site.hold_beside_forks();
     let forked = *site.processes().last().expect("there is one");
     let cell = forked.cell();
     // The second process of a cell is what was loaded.
@@ -161,19 +175,80 @@ fn end_with_what_forks() {
     assert_gone(&cell);
     let seen = site.see();
     assert!(!is_forked(&seen), "{seen}");
-    first_waits.open();
-    let _ = first.answer().success();
+    let _ = first.let_go();
     let others: Vec<Process> = site.processes().iter().flat_map(|process| process.cell()).collect();
     for process in others {
         process.wait_for_end();
     }
     assert!(!is_forked(&site.see()));
 
-    let (again, waits) = site.hold_beside_forks();
+    let again = site.hold_beside_forks();
     let all: Vec<Process> = site.processes().iter().flat_map(|process| process.cell()).collect();
-    waits.open();
-    let _ = again.answer().success();
+    let _ = again.let_go();
     for process in all {
         process.wait_for_end();
     }
+}
+
+/// Requests that are to be kept apart are, in `/tmp` as well: nothing is forked then, and one instance is started ahead.
+#[test]
+fn kept_apart() {
+    let environment = TestEnv::new();
+    let limits = LIMITS.replace("concurrency = 2", "concurrency = 1");
+    let project = environment.project("site").file("ship.toml", limits).file("api/f.py", FUNCTION);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let site = Site { host, url };
+    let gate = Gate::new();
+    let sent = http::request("GET", &format!("{}/api/f?{}", site.url, gate.query())).begin();
+    let waiting = gate.wait_for_arrival();
+    let begun = Instant::now();
+    while site.processes().len() < 2 {
+        assert!(begun.elapsed() < PATIENCE, "none is started ahead");
+    }
+    assert!(!is_forked(&site.see()));
+    waiting.open();
+    assert!(!is_forked(&sent.answer().success().json()));
+}
+
+/// A function that says that another process is its own, as the host, has no forks, and does no harm.
+#[test]
+fn false_forks() {
+    let lying = r#"
+import os, socket, struct, sys
+prelude = sys.modules.get("ship_prelude")
+zygote = getattr(getattr(prelude, "loaded", None), "__self__", None)
+
+def serve():
+    # The other end of a connection, as a handle of its process (SO_PEERPIDFD).
+    handle = struct.unpack("i", zygote.host.getsockopt(socket.SOL_SOCKET, 77, 4))[0]
+    zygote.tell(ready=os.getpid())
+    while True:
+        request, *_ = socket.recv_fds(zygote.host, 1, 4)
+        if not request:
+            os._exit(0)
+        zygote.tell(handle, pid=1234)
+
+if type(zygote).__name__ == "Zygote":
+    prelude.loaded = serve
+"#;
+    let environment = TestEnv::new();
+    let source = format!("{lying}{FUNCTION}");
+    let project = environment.project("site").file("ship.toml", LIMITS).file("api/f.py", source);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let site = Site { host, url };
+    let groups = || std::fs::read_to_string(format!("/proc/{}/cgroup", site.host.process().id())).unwrap();
+    let before = groups();
+    let first = site.hold();
+    let log = || site.host.ship(["logs", &site.url, "--json", "--limit", "1000"]).run().success();
+    let begun = Instant::now();
+    // Its process for forks is there, and the one that was forked ahead was refused, when it has asked and was asked.
+    while begun.elapsed() < Duration::from_secs(3) {
+        assert!(!is_forked(&site.see()));
+        assert_eq!(groups(), before);
+    }
+    let _ = first.let_go();
+    assert!(!log().stdout().contains("\"fatal\""), "{}", log().stdout());
+    assert!(site.host.process().is_running());
 }

@@ -1,7 +1,7 @@
 //! A cell as the host holds it: a confined process that waits for its function, and then is it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -344,9 +344,7 @@ async fn hear(control: &AsyncFd<OwnedFd>) -> io::Result<Option<(Report, Vec<Owne
 }
 
 /// The id of a process, by its handle, as this process sees it.
-pub(super) fn process_of(handle: &OwnedFd) -> io::Result<u32> {
-    use std::os::fd::AsRawFd as _;
-
+pub(super) fn process_of(handle: &impl AsRawFd) -> io::Result<u32> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", handle.as_raw_fd()))?;
     let id = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
     id.filter(|id| *id > 0).ok_or_else(|| io::Error::other("the handle has no process"))

@@ -3,6 +3,7 @@
 //! It shares its zygote's cell. What it may use and what belongs to it is told by control groups of its own, so there is none
 //! without them.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;
@@ -21,7 +22,8 @@ use tokio_util::sync::DropGuard;
 
 use super::cell::{CellWarden, Ending, process_of};
 use super::cgroup::CellGroups;
-use super::process::ProcessStat;
+use super::foreign::Foreign;
+use super::process::{ProcessStat, parent_of};
 use super::watch::watch;
 use crate::error::{ExitStatus, SpawnError};
 use crate::limits::EXIT_STATUS_WAIT;
@@ -62,7 +64,7 @@ pub(crate) struct ZygoteSocket {
 #[derive(Default, Debug)]
 pub(crate) struct Unheard {
     bytes: Vec<u8>,
-    handles: Vec<OwnedFd>,
+    handles: VecDeque<Foreign>,
 }
 
 impl ZygoteSocket {
@@ -82,7 +84,7 @@ impl ZygoteSocket {
     }
 
     /// The next thing that it says, with the handle that came with it; `None` when it is gone.
-    pub(crate) async fn hear(&self, unheard: &mut Unheard) -> io::Result<Option<(Word, Option<OwnedFd>)>> {
+    pub(crate) async fn hear(&self, unheard: &mut Unheard) -> io::Result<Option<(Word, Option<Foreign>)>> {
         loop {
             if let Some(word) = unheard.next()? {
                 return Ok(Some(word));
@@ -98,7 +100,7 @@ impl ZygoteSocket {
 }
 
 impl Unheard {
-    fn next(&mut self) -> io::Result<Option<(Word, Option<OwnedFd>)>> {
+    fn next(&mut self) -> io::Result<Option<(Word, Option<Foreign>)>> {
         let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') else {
             let is_too_much = self.bytes.len() > MOST_LINE_BYTES || self.handles.len() > MOST_HANDLES;
             return if is_too_much { Err(io::ErrorKind::InvalidData.into()) } else { Ok(None) };
@@ -106,7 +108,7 @@ impl Unheard {
         let line: Vec<u8> = self.bytes.drain(..=end).collect();
         let word = serde_json::from_slice(&line)?;
         let handle = match word {
-            Word::Forked { .. } if !self.handles.is_empty() => Some(self.handles.remove(0)),
+            Word::Forked { .. } => self.handles.pop_front(),
             _ => None,
         };
         Ok(Some((word, handle)))
@@ -121,8 +123,7 @@ impl Unheard {
         })?;
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                // Of one message, one is meant; others would be kept for nothing.
-                self.handles.extend(descriptors.take(1));
+                self.handles.extend(descriptors.map(Foreign::new));
             }
         }
         self.bytes.extend_from_slice(&bytes[..received.bytes]);
@@ -133,14 +134,19 @@ impl Unheard {
 /// The cell that a zygote and its forks live in. It ends when nobody holds it any more.
 #[derive(Debug)]
 pub(crate) struct ZygoteCell {
-    _warden: CellWarden,
+    warden: CellWarden,
     /// Ends what is done for it.
     _tending: DropGuard,
 }
 
 impl ZygoteCell {
     pub(crate) const fn new(warden: CellWarden, tending: DropGuard) -> Self {
-        Self { _warden: warden, _tending: tending }
+        Self { warden, _tending: tending }
+    }
+
+    /// The process id of the zygote.
+    pub(crate) const fn zygote(&self) -> u32 {
+        self.warden.id()
     }
 }
 
@@ -159,11 +165,17 @@ pub(crate) struct ForkWarden {
 }
 
 impl ForkWarden {
-    /// Puts a process into its groups. This blocks: the kernel takes up to 20 ms for it.
-    pub(crate) fn enclose(handle: &OwnedFd, groups: &CellGroups) -> io::Result<u32> {
-        let id = process_of(handle)?;
+    /// Puts a process of a zygote's into its groups. This blocks: the kernel takes up to 20 ms for it. What a function says is a
+    /// process may be anything, also a handle of the host: only what the zygote has started counts.
+    pub(crate) fn enclose(handle: Foreign, zygote: u32, groups: &CellGroups) -> io::Result<(OwnedFd, u32)> {
+        let id = process_of(&handle)?;
+        if parent_of(id) != Some(zygote) {
+            return Err(io::Error::other("it is no process of the function's"));
+        }
         groups.enclose(id)?;
-        Ok(id)
+        // It is a handle of a process, which is closed at once.
+        let handle = handle.into_inner().ok_or(io::ErrorKind::NotFound)?;
+        Ok((handle, id))
     }
 
     /// Takes a process that is in its groups and waits for leave to begin.

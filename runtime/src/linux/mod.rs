@@ -5,6 +5,7 @@ pub(crate) mod cell;
 pub(crate) mod cgroup;
 pub(crate) mod dial;
 pub(crate) mod folder;
+pub(crate) mod foreign;
 pub(crate) mod fork;
 mod memory;
 pub(crate) mod message;

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use tokio::io::unix::AsyncFd;
 
+use super::foreign::Foreign;
 use super::watch::watch;
 
 /// The requests of `linux/seccomp.h`.
@@ -49,7 +50,7 @@ pub(crate) struct ConnectCall {
     /// The address, as it was given.
     pub(crate) address: Vec<u8>,
     /// The socket.
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Foreign,
     is_closed_on_execution: bool,
 }
 
@@ -156,6 +157,7 @@ impl ConnectCall {
         let handle = rustix::process::pidfd_open(process, PidfdFlags::empty())?;
         let socket =
             rustix::process::pidfd_getfd(&handle, number, PidfdGetfdFlags::empty()).map_err(|_| bad_descriptor())?;
+        let socket = Foreign::new(socket);
         let is_closed_on_execution = is_closed_on_execution(process, number);
         Ok(Self { id: notice.id, thread: notice.pid, number, address: bytes, socket, is_closed_on_execution })
     }

@@ -38,6 +38,12 @@ impl ProcessStat {
     }
 }
 
+/// The process that has started a process, if both are there.
+pub(super) fn parent_of(process: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
 /// Whether the process of a handle has ended.
 pub(super) fn has_ended(handle: &OwnedFd) -> bool {
     let mut watched = [PollFd::new(handle, PollFlags::IN)];

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::journal::Journal;
 use crate::linux::dial::{self, Blocking, Destination};
+use crate::linux::foreign::Foreign;
 use crate::linux::notify::{ConnectCall, Questions};
 
 /// How many connections of an instance are made at once. Others wait; most take less than a round trip.
@@ -192,7 +193,7 @@ impl CellConnections {
 
     fn begin_outside(&self, call: &ConnectCall) -> io::Result<Begun> {
         let is_blocking = dial::is_blocking(call.socket.as_fd())?;
-        let twin = dial::twin(call.socket.as_fd())?;
+        let twin = Foreign::new(dial::twin(call.socket.as_fd())?);
         match dial::connect(twin.as_fd(), &call.address) {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) && is_blocking => {
                 Ok(Begun::UnderWay(Attempt { twin: Some(twin), restores: None }))
@@ -265,7 +266,7 @@ enum Begun {
 /// A connection that is being made.
 struct Attempt {
     /// The socket of the host's network, if it is made there.
-    twin: Option<OwnedFd>,
+    twin: Option<Foreign>,
     /// What the process's own socket is to be again.
     restores: Option<Blocking>,
 }

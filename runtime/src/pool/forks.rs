@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Pool;
+use super::{Event, Pool};
 use crate::limits::{FORK_PAUSE, FORK_WORTH};
 use crate::supervisor::{self, Child};
 use crate::zygote::Zygote;
@@ -52,7 +52,8 @@ impl Forks {
 }
 
 impl Pool {
-    /// An instance was ready so long after its start. If that was long, the next ones are forked.
+    /// An instance was ready so long after its start. If that was long, the next ones are forked; or one is started ahead where
+    /// requests are to be kept apart, which forks would not do: they have one `/tmp`.
     pub(super) fn consider_forks(self: &Arc<Self>, init: Duration) {
         let mut state = self.forks.state();
         if !matches!(*state, State::Unknown) {
@@ -62,6 +63,10 @@ impl Pool {
         drop(state);
         if init < FORK_WORTH || self.spec.function.limits.max_instances < 2 {
             return;
+        }
+        if self.spec.function.limits.concurrency == 1 {
+            self.books().roster.start_one_ahead();
+            return self.tell(Event::Due);
         }
         let (pool, spares) = (Arc::clone(self), Arc::clone(&self.surroundings.spares));
         self.tasks().spawn(async move {

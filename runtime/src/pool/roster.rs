@@ -45,6 +45,8 @@ pub(crate) struct Roster<M, W> {
     kept: u32,
     /// Whether one is wanted ahead of the first request.
     is_woken: bool,
+    /// Whether one is wanted ahead of further requests, while there are any.
+    is_one_ahead: bool,
     backoff: Backoff,
     door: Door,
     next: u64,
@@ -66,6 +68,7 @@ impl<M, W> Roster<M, W> {
             reserved: 0,
             kept: 0,
             is_woken: false,
+            is_one_ahead: false,
             backoff: Backoff::default(),
             door: Door::Open,
             next: 0,

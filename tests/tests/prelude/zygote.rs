@@ -152,17 +152,18 @@ fn what_cannot_be_forked() {
     let thread =
         format!("import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n{APP}");
     let connection = format!("import socket\nkept = socket.socketpair()\n{APP}");
+    let file = format!("import sys\nkept = open(sys.executable, 'rb')\n{APP}");
     let shadows = format!("import queue\n{APP}");
     let environment = TestEnv::new();
     let project = environment
         .project("site")
         .file("api/thread.py", thread)
         .file("api/connection.py", connection)
+        .file("api/file.py", file)
         .file("api/broken.py", format!("raise ValueError('at the start')\n{APP}"));
     let functions = Functions::of(&environment, &project);
-    for (name, reason) in
-        [("thread", "it starts threads while it is loaded"), ("connection", "it opens connections while it is loaded")]
-    {
+    let opens = "it opens connections or files while it is loaded";
+    for (name, reason) in [("thread", "it starts threads while it is loaded"), ("connection", opens), ("file", opens)] {
         let mut zygote = Zygote::start(&functions.place(name));
         assert_eq!(zygote.said(), json!({ "error": reason }));
         assert_eq!(zygote.process.ended().code, Some(0));

@@ -65,6 +65,21 @@ fn starts_follow_the_queue() {
     }
 }
 
+/// With one instance ahead, the next request finds one that has started; nobody starts one for a function that nobody asks.
+#[test]
+fn one_ahead() {
+    let now = Instant::now();
+    let mut books = books(|limits| limits.concurrency = 1);
+    books.start_one_ahead();
+    assert_eq!(start_wanted(&mut books, now), 0);
+    for (starts, instances) in [(2, [1, 0].as_slice()), (1, &[1, 1, 0]), (0, &[1, 1, 1])] {
+        let _ = request(&mut books, now);
+        assert_eq!(start_wanted(&mut books, now), starts);
+        serve_waiting(&mut books);
+        assert_eq!(in_flight(&books), instances);
+    }
+}
+
 /// A request that was given up while it waited takes no instance.
 #[test]
 fn given_up_while_waiting() {

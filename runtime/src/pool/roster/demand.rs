@@ -36,24 +36,29 @@ impl<M, W> Roster<M, W> {
         for_queue.max(floor).max(self.wanted_for_load()).min(self.limits.max_instances)
     }
 
-    /// How many instances keep each below its target, with the requests that there are. Where instances are to be full before
-    /// there is another, the queue says what is wanted.
+    /// How many instances keep each below its target, with the requests that there are, and one ahead where that is wanted. Where
+    /// instances are to be full before there is another, the queue says what is wanted.
     fn wanted_for_load(&self) -> u32 {
         let percent = self.limits.target_utilization_percent;
-        if percent >= 100 {
+        if percent >= 100 && !self.is_one_ahead {
             return 0;
         }
         let on_instances =
             self.slots.iter().filter(|slot| slot.is_open()).map(|slot| u64::from(slot.in_flight)).sum::<u64>();
         let load = on_instances + self.queue.len() as u64;
         let most = u64::from(self.limits.concurrency) * u64::from(percent);
-        u32::try_from((load * 100).div_ceil(most)).unwrap_or(u32::MAX)
+        let ahead = u64::from(self.is_one_ahead && load > 0);
+        u32::try_from((load * 100).div_ceil(most) + ahead).unwrap_or(u32::MAX)
     }
 
     /// Whether a further instance should be started for the sake of those that are being answered.
     pub(crate) fn is_over_target(&self) -> bool {
-        let most = self.limits.max_instances;
-        self.limits.target_utilization_percent < 100 && self.wanted_for_load().min(most) > self.live()
+        self.wanted_for_load().min(self.limits.max_instances) > self.live()
+    }
+
+    /// From now on one instance more is started than the requests that there are fill.
+    pub(crate) const fn start_one_ahead(&mut self) {
+        self.is_one_ahead = true;
     }
 
     /// How many requests the instances can take, with those that are being started.

@@ -299,9 +299,9 @@ class Zygote:
         """What a fork would break, if there is anything."""
         if len(os.listdir("/proc/self/task")) > 1:
             return "it starts threads while it is loaded"
-        # Two processes that speak on one connection understand neither answer.
+        # Two processes that speak on one connection understand neither answer, and a file has one position for both.
         if any(is_shared(descriptor) for descriptor in open_descriptors() - self.found):
-            return "it opens connections while it is loaded"
+            return "it opens connections or files while it is loaded"
         return None
 
     def fork(self):
@@ -349,16 +349,20 @@ class Zygote:
 
 
 def open_descriptors():
-    return {int(name) for name in os.listdir("/proc/self/fd")}
+    # One of those in the list was open for the list alone.
+    return {number for number in map(int, os.listdir("/proc/self/fd")) if kind_of(number) is not None}
 
 
 def is_shared(descriptor):
-    """Whether a fork would share what is behind a descriptor: sockets, pipes, and what has no kind, such as `epoll`."""
+    """Whether a fork would share what is behind a descriptor: files, sockets, pipes, and what has no kind, such as `epoll`."""
+    return kind_of(descriptor) in (stat.S_IFREG, stat.S_IFSOCK, stat.S_IFIFO, 0)
+
+
+def kind_of(descriptor):
     try:
-        kind = os.fstat(descriptor).st_mode
+        return stat.S_IFMT(os.fstat(descriptor).st_mode)
     except OSError:
-        return False
-    return stat.S_ISSOCK(kind) or stat.S_ISFIFO(kind) or stat.S_IFMT(kind) == 0
+        return None
 
 
 def close(descriptors):
