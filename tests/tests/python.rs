@@ -214,6 +214,55 @@ fn websocket() {
     assert_eq!(&close, b"\x88\x02\x03\xe8");
 }
 
+/// An application that sends without end hears that its visitor has left, and others are answered by the same process.
+#[test]
+fn endless_senders() {
+    let source = r#"
+import os
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            while True:
+                await send({"type": "websocket.send", "text": "more"})
+        except OSError:
+            print("nobody listens")
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    if scope["path"].endswith("/endless"):
+        stopped = False
+        while not stopped:
+            await send({"type": "http.response.body", "body": b"more" * 1024, "more_body": True})
+    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+"#;
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("ship.toml", "[functions.\"api/*\"]\nmax_instances = 1\ntimeout_secs = 600\n")
+        .file("api/[...asgi].py", source);
+    let host = TestHost::start(&environment);
+    let url = deploy(&host, &project);
+    let own = http::get(&format!("{url}/api/x")).success().text();
+    let endless = http::request("GET", &format!("{url}/api/endless")).open();
+    assert_eq!(endless.status(), 200);
+    drop(endless);
+    assert_eq!(http::get(&format!("{url}/api/x")).success().text(), own);
+
+    let upgrade = http::request("GET", &format!("{url}/api/socket"))
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let opened = upgrade.open();
+    assert_eq!(opened.status(), 101);
+    drop(opened);
+    assert_eq!(http::get(&format!("{url}/api/x")).success().text(), own);
+}
+
 /// Two functions import one helper and open one file of the project, which is sent once for both. A helper is no function,
 /// and no source is a page.
 #[test]

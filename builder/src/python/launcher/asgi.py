@@ -354,6 +354,8 @@ class Exchange:
         if not more:
             data += self.framing.end()
         if self.is_gone:
+            # An application that sends without end hears here that nobody listens, and others get their turn.
+            await asyncio.sleep(0)
             return
         if data:
             self.connection.transport.write(data)

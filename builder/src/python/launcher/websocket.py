@@ -83,7 +83,11 @@ class WebSocket:
 
     async def send(self, message):
         kind = message["type"]
+        if self.is_over and self.is_accepted:
+            # As ASGI 2.4 has it: an application that only sends learns of the end by that.
+            raise OSError("the visitor has left")
         if self.is_over or self.is_closing:
+            await asyncio.sleep(0)
             return
         if kind == "websocket.accept" and not self.is_accepted:
             self.accept(message)
