@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use ship_tests::http::{self, Ending};
 use ship_tests::{TestEnv, TestHost, TestProject};
@@ -218,7 +219,7 @@ fn websocket() {
 #[test]
 fn endless_senders() {
     let source = r#"
-import os
+import os, time
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -234,8 +235,8 @@ async def app(scope, receive, send):
         return
     await send({"type": "http.response.start", "status": 200, "headers": []})
     if scope["path"].endswith("/endless"):
-        stopped = False
-        while not stopped:
+        begun = time.monotonic()
+        while time.monotonic() < begun + 6:
             await send({"type": "http.response.body", "body": b"more" * 1024, "more_body": True})
     await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
 "#;
@@ -250,7 +251,9 @@ async def app(scope, receive, send):
     let endless = http::request("GET", &format!("{url}/api/endless")).open();
     assert_eq!(endless.status(), 200);
     drop(endless);
+    let asked = Instant::now();
     assert_eq!(http::get(&format!("{url}/api/x")).success().text(), own);
+    assert!(asked.elapsed() < Duration::from_secs(4), "it is answered while the other still sends");
 
     let upgrade = http::request("GET", &format!("{url}/api/socket"))
         .header("connection", "Upgrade")

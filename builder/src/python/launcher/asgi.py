@@ -353,7 +353,7 @@ class Exchange:
         self.unsent = b""
         if not more:
             data += self.framing.end()
-        if self.is_gone:
+        if self.is_gone or self.connection.transport.is_closing():
             # An application that sends without end hears here that nobody listens, and others get their turn.
             await asyncio.sleep(0)
             return

@@ -95,6 +95,9 @@ class WebSocket:
             text = message.get("text")
             self.frame(BINARY if text is None else TEXT, message["bytes"] if text is None else text.encode("utf-8"))
             await self.connection.can_write.wait()
+            if self.connection.transport.is_closing():
+                # That it has left is told in the next turn.
+                await asyncio.sleep(0)
         elif kind == "websocket.close":
             if self.is_accepted:
                 self.close(message.get("code") or 1000, message.get("reason") or "")
