@@ -281,7 +281,7 @@ pub struct LimitsView {
     pub max_processes: u32,
     /// Open descriptors of a process.
     pub max_files: u32,
-    /// The size of `/tmp`, in MiB.
+    /// The size of `/tmp`, in MiB: never more than half of the memory.
     pub tmp_mb: u32,
     /// Where it may connect to.
     #[schema(value_type = String, example = "public")]
@@ -315,7 +315,7 @@ impl From<FunctionLimits> for LimitsView {
             max_body_mb: limits.max_body_mb,
             max_processes: limits.max_processes,
             max_files: limits.max_files,
-            tmp_mb: limits.tmp_mb,
+            tmp_mb: limits.usable_tmp_mb(),
             network: limits.network,
             concurrency: limits.concurrency,
             min_instances: limits.min_instances,

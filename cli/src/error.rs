@@ -6,8 +6,14 @@ mod kind;
 mod render;
 
 use std::error::Error;
+use std::io;
 
 pub(crate) use self::kind::{EXIT_CODES, ErrorKind};
+
+/// Whether a failure means that there is no room left, by the disk's size or by a quota.
+pub(crate) fn is_full_disk(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -59,6 +65,12 @@ impl CommandError {
     pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
+    }
+
+    /// The same error with the next step after a full disk.
+    #[must_use]
+    fn hint_of_full_disk(self) -> Self {
+        self.hint("make room on that disk, and run the command again")
     }
 
     /// What kind it is of.

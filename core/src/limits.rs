@@ -33,13 +33,21 @@ pub struct FunctionLimits {
     pub max_processes: u32,
     /// Open descriptors of each process. The default holds 50 requests with many connections each.
     pub max_files: u32,
-    /// The size of `/tmp`, in MiB. The default is that of AWS Lambda and Vercel.
+    /// The size of `/tmp`, in MiB, as far as memory allows. The default is that of AWS Lambda and Vercel.
     pub tmp_mb: u32,
     /// Where it may connect to.
     pub network: NetworkAccess,
     /// How full instances may be before a further one is started, in percent of their `concurrency`. At 100 one is started
     /// when a request finds no room.
     pub target_utilization_percent: u32,
+}
+
+impl FunctionLimits {
+    /// The size that `/tmp` has, in MiB. It is memory, and a function that fills it should hear of that before it is ended
+    /// for it.
+    pub fn usable_tmp_mb(&self) -> u32 {
+        self.tmp_mb.min(self.memory_mb / 2).max(1)
+    }
 }
 
 impl Default for FunctionLimits {

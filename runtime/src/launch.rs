@@ -196,8 +196,7 @@ fn assignment(
         zygote: false,
     };
     let limits = &spec.function.limits;
-    // It is memory, and a function that fills it should hear of that before it is ended for it.
-    let tmp_mb = limits.tmp_mb.min(limits.memory_mb / 2).max(1);
+    let tmp_mb = limits.usable_tmp_mb();
     let (max_files, max_processes) = (limits.max_files.into(), limits.max_processes.into());
     Ok(Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, cache, document })
 }

@@ -111,7 +111,7 @@ fn connect(path: &Path, durability: Durability) -> Result<Connection, StateError
 pub enum StateError {
     /// There is no room left on the disk. Nothing was changed.
     #[error("no room is left for the state database")]
-    StorageFull(#[source] rusqlite::Error),
+    StorageFull(rusqlite::Error),
     /// `SQLite` refused.
     #[error("the state database cannot be used")]
     Database(#[source] rusqlite::Error),
@@ -162,8 +162,12 @@ pub enum StateError {
 
 impl From<rusqlite::Error> for StateError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::StorageFull(error),
+        let code = error.sqlite_error().map(|error| (error.code, error.extended_code));
+        match code {
+            // The index of the log beside it could not grow, which `SQLite` calls an error of the disk.
+            Some((rusqlite::ErrorCode::DiskFull, _) | (_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => {
+                Self::StorageFull(error)
+            }
             _ => Self::Database(error),
         }
     }

@@ -8,7 +8,7 @@ use crate::blobs::Blobs;
 use crate::data_dir::DataDir;
 use crate::database::{Database, StateError};
 use crate::deployments::Deployments;
-use crate::disk::{Disk, Durability, FileSystem};
+use crate::disk::{Disk, Durability, FileSystem, is_storage_full};
 use crate::functions::Functions;
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
@@ -160,6 +160,15 @@ pub enum OpenError {
 impl OpenError {
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// Whether there is no room left for the data directory.
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_storage_full(source),
+            Self::Database { source, .. } => matches!(source, StateError::StorageFull(_)),
+            _ => false,
+        }
     }
 }
 

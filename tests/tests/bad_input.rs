@@ -400,6 +400,61 @@ fn full_disk() {
     assert_eq!(http::get(&host.site_url("site")).success().text(), "smaller");
 }
 
+/// What `ship` says where its home is a disk of this size on which one page is taken.
+fn on_small_disk(environment: &TestEnv, size: &str, arguments: &[&str]) -> String {
+    let project = environment.project("site").file("public/index.html", "small");
+    let script =
+        format!("mount -t tmpfs -o size={size},mode=700 small-disk \"$0\" && echo taken > \"$0/taken\" && exec \"$@\"");
+    let words = ["unshare", "--map-root-user", "--mount", "sh", "-c", &script];
+    let home = environment.ship_home();
+    let wrapper: Vec<&std::ffi::OsStr> = words.iter().map(AsRef::as_ref).chain([home.as_os_str()]).collect();
+    let output = environment.ship(arguments).within(project.folder()).started_by(wrapper).run();
+    output.exits_with(4).snapshot().to_owned()
+}
+
+/// A host that finds no room does not start, and says that it is for want of room, also from the background.
+#[test]
+fn no_room_for_a_host() {
+    let environment = TestEnv::new();
+    let host = ["host", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"];
+    insta::assert_snapshot!(on_small_disk(&environment, "4k", &host), @"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot lock [ENV]/ship/host/lock
+    caused by: No space left on device (os error 28)
+    hint: make room on that disk, and run the command again
+    ");
+    // A database fits, and what `SQLite` keeps beside it does not.
+    insta::assert_snapshot!(on_small_disk(&environment, "40k", &host), @"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: the state database [ENV]/ship/host/state.db cannot be opened
+    caused by: no room is left for the state database
+    hint: make room on that disk, and run the command again
+    ");
+    insta::assert_snapshot!(on_small_disk(&environment, "40k", &["deploy"]), @"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    Built 1 file in [TIME]
+    error: the host in the background did not start: the state database [ENV]/ship/host/state.db cannot be opened
+    caused by: no room is left for the state database
+    hint: make room on that disk, and run the command again
+    ");
+    let said = on_small_disk(&environment, "4k", &["dev", "--listen", "127.0.0.1:0"]);
+    let (before, after) = said.split_once("/cache/dev/").expect("the folder is named");
+    insta::assert_snapshot!(format!("{before}/cache/dev/[FOLDER]{}", &after[12..]), @"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: [ENV]/ship/cache/dev/[FOLDER] cannot be used
+    caused by: No space left on device (os error 28)
+    hint: make room on that disk, and run the command again
+    ");
+}
+
 /// What a program wrote may be nested far deeper than what a person writes: it is built, or refused, but ends no build.
 #[test]
 fn deeply_nested_sources() {

@@ -308,7 +308,22 @@ fn filters() {
     assert_eq!(logs(&["--status", "5xx,404"]), "/api/say?status=503 | /missing");
     assert_eq!(logs(&["--status-code", "200-299", "--function", "api/say"]), "/api/say?status=201");
     assert_eq!(logs(&["--function", "api/say", "--level", "info"]), "/api/say?status=201 | it is fine: 201");
+    assert_eq!(logs(&["--function", "/api/say", "--level", "info"]), "/api/say?status=201 | it is fine: 201");
     assert_eq!(logs(&["--search", "bad: 5"]), "it is BAD: 503");
+    insta::assert_snapshot!(host.ship(["logs", "--function", "/api/sing"]).within(project.folder()).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: no deployment of `busy` has a function `api/sing`
+    hint: the newest has api/say
+    ");
+    insta::assert_snapshot!(host.ship(["logs", &url, "--function", "api/sing"]).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: [ID-1] has no function `api/sing`
+    hint: it has api/say
+    ");
     let answer = http::get(&format!("{url}/api/say?status=404"));
     let id = answer.header("x-ship-id").expect("every response carries an id");
     let mut following = host.ship(["logs", "-f", "--request-id", &id]).within(project.folder()).start();

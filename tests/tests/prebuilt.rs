@@ -276,7 +276,7 @@ fn refused() {
     ----- stdout -----
     ----- stderr -----
     error: `.vercel/output/functions/foreign.func/bootstrap` is a program for linux/[ARCH], and this deployment is for [ARCH]
-    hint: build it for the host's processor: `ship build --arch`, or `GOARCH`
+    hint: build it for the host's processor: `ship build --arch [ARCH]`, or `GOARCH=[ARCH]`
     ");
 
     let large = of("large", r#"{"runtime": "nodejs20.x", "handler": "index.js"}"#)

@@ -47,6 +47,7 @@ fn production_moves() {
     ----- stdout -----
     ----- stderr -----
     error: project `site` had no production deployment before [ID-1] that still exists
+    hint: `ship promote ID` moves production to any deployment that `ship ls` shows
     ");
     assert_eq!(production(), "one");
     insta::assert_snapshot!(command(&["promote", &urls[2]]).snapshot(), @"
@@ -152,6 +153,7 @@ fn removing() {
     ----- stdout -----
     ----- stderr -----
     error: project `site` had no production deployment before [ID-2] that still exists
+    hint: `ship promote ID` moves production to any deployment that `ship ls` shows
     ");
     assert_eq!(http::get(&host.site_url("site")).success().text(), "two");
 }

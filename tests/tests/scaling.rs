@@ -139,7 +139,7 @@ fn every_limit_is_shown() {
     let tables = shown.stdout().split_once("LIMITS").expect("limits are shown").1;
     insta::assert_snapshot!(format!("LIMITS{tables}"), @"
     LIMITS  TIMEOUT  START  MEMORY  CPU  BODY  PROCESSES  FILES  /TMP    NETWORK  ISOLATION
-    /api/f  60 s     10 s   512 MB  0.5  4 MB  512        256    512 MB  none     sandbox
+    /api/f  60 s     10 s   512 MB  0.5  4 MB  512        256    256 MB  none     sandbox
 
     SCALING  INSTANCES  REQUESTS EACH  FULL AT  IDLE   WARM
     /api/f   0 to 10    50             0.7      300 s  2 from 0 8 * * 1-5 Europe/Zurich, 0 from 0 18 * * * UTC
@@ -148,7 +148,7 @@ fn every_limit_is_shown() {
     let function = &detail["functions"][0];
     let expected = serde_json::json!({
         "timeout_secs": 60, "init_timeout_secs": 10, "memory_mb": 512, "cpu": 0.5, "max_body_mb": 4, "max_processes": 512,
-        "max_files": 256, "tmp_mb": 512, "network": "none", "concurrency": 50, "min_instances": 0, "max_instances": 10,
+        "max_files": 256, "tmp_mb": 256, "network": "none", "concurrency": 50, "min_instances": 0, "max_instances": 10,
         "idle_secs": 300, "target_utilization": 0.7,
     });
     assert_eq!(function["limits"], expected);

@@ -202,6 +202,11 @@ fn download_url(
         start_over(into)?;
         let total_bytes = response.content_length();
         let mut received_bytes = 0;
+        let tell = |received_bytes| {
+            let needed = "Go".to_owned();
+            events(BuildEvent::ToolchainFetching { version: PINNED_VERSION, needed, received_bytes, total_bytes });
+        };
+        tell(received_bytes);
         while let Some(piece) = response.chunk().await? {
             let step_before = received_bytes / PROGRESS_STEP_BYTES;
             received_bytes += piece.len() as u64;
@@ -210,12 +215,7 @@ fn download_url(
             }
             into.write_all(&piece)?;
             if received_bytes / PROGRESS_STEP_BYTES > step_before {
-                events(BuildEvent::ToolchainFetching {
-                    version: PINNED_VERSION,
-                    needed: "Go".to_owned(),
-                    received_bytes,
-                    total_bytes,
-                });
+                tell(received_bytes);
             }
         }
         Ok(())

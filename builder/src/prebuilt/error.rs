@@ -149,8 +149,11 @@ impl PrebuiltError {
             Self::Missing { .. } => {
                 Some("`ship build` makes one, and so do the adapters of frameworks; `ship deploy` builds by itself")
             }
-            Self::WrongArchitecture { .. } => {
-                Some("build it for the host's processor: `ship build --arch`, or `GOARCH`")
+            Self::WrongArchitecture { wanted: Architecture::Amd64, .. } => {
+                Some("build it for the host's processor: `ship build --arch amd64`, or `GOARCH=amd64`")
+            }
+            Self::WrongArchitecture { wanted: Architecture::Arm64, .. } => {
+                Some("build it for the host's processor: `ship build --arch arm64`, or `GOARCH=arm64`")
             }
             _ => None,
         }

@@ -1,6 +1,7 @@
 //! `ship logs`: what visitors asked for and what functions printed.
 
 mod follow;
+mod function;
 
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ pub(crate) struct LogsArgs {
     #[arg(long, alias = "request", value_name = "ID")]
     request_id: Option<RequestId>,
     /// Only lines about one function, such as api/date
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = function::parse)]
     function: Option<FunctionName>,
     /// Only lines with this text in the message or the path, whatever its case
     #[arg(long, short = 's', visible_alias = "query", value_name = "TEXT")]
@@ -57,9 +58,9 @@ pub(crate) struct LogsArgs {
     reconnect: u64,
 }
 
-pub(crate) async fn run(arguments: LogsArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+pub(crate) async fn run(mut arguments: LogsArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
-    let (project, deployment) = subject(&host, &arguments, settings).await?;
+    let (project, deployment) = subject(&host, &mut arguments, settings, output).await?;
     let patience = Duration::from_secs(arguments.reconnect);
     let query = query(arguments, deployment);
     let answer = host.client.logs(&project, &query).await?;
@@ -93,20 +94,24 @@ fn show(record: &LogRecord, output: &Output) -> Result<(), CommandError> {
     output.data(record, |styles| render(record, styles))
 }
 
-/// Whose logs are meant: those of a deployment, or those of a project.
+/// Whose logs are meant: those of a deployment, or those of a project. A function that was given by its path gets its name.
 async fn subject(
     host: &Connection,
-    arguments: &LogsArgs,
+    arguments: &mut LogsArgs,
     settings: &Settings,
+    output: &Output,
 ) -> Result<(ProjectName, Option<DeploymentId>), CommandError> {
-    match &arguments.deployment {
-        Some(reference) => {
-            let detail = project::deployment_of(&host.client, reference, settings.project.as_ref()).await?;
-            let deployment = detail.deployment;
-            Ok((deployment.project, Some(deployment.id)))
-        }
-        None => Ok((project::on_host(&host.client, &project::name_here(settings)?).await?.name, None)),
+    if let Some(reference) = &arguments.deployment {
+        let detail = project::deployment_of(&host.client, reference, settings.project.as_ref()).await?;
+        let wanted = arguments.function.take();
+        arguments.function = wanted.map(|wanted| function::of_deployment(wanted, &detail, output));
+        return Ok((detail.deployment.project, Some(detail.deployment.id)));
     }
+    let project = project::on_host(&host.client, &project::name_here(settings)?).await?.name;
+    if let Some(wanted) = arguments.function.take() {
+        arguments.function = Some(function::of_project(wanted, &project, &host.client, output).await?);
+    }
+    Ok((project, None))
 }
 
 /// One record in one line: a request from the margin, what belongs to functions indented.

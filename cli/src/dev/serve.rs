@@ -20,7 +20,8 @@ use super::rebuild::Rebuilder;
 use super::shown::{Shown, View};
 use super::store::DevStore;
 use super::watch::Watch;
-use crate::error::{CommandError, ErrorKind as CommandErrorKind};
+use crate::embedded::EmbeddedError;
+use crate::error::{CommandError, ErrorKind as CommandErrorKind, is_full_disk};
 use crate::output::Output;
 use crate::project;
 use crate::settings::Settings;
@@ -56,7 +57,7 @@ pub(crate) async fn serve(
     if options.listen.is_none() && address != DEFAULT_LISTEN {
         output.status(format_args!("Port {} is taken, so this is port {}", DEFAULT_LISTEN.port(), address.port()));
     }
-    let folder = DevFolder::take(&settings.home.dev(project.root())).map_err(CommandError::project)?;
+    let folder = take_folder(settings.home.dev(project.root()))?;
     let (console, console_writer) = Console::start(output.clone());
     let logs = Arc::new(console.clone()) as Arc<dyn LogSink>;
     let interpreters = settings.interpreters();
@@ -102,6 +103,14 @@ pub(crate) async fn serve(
     // Everything that speaks through the console is gone with these, which ends its writer.
     drop(runtime);
     console_writer.await.map_err(|error| CommandError::new(CommandErrorKind::Host, error))
+}
+
+/// Takes the folder for what this dev server keeps.
+fn take_folder(parent: PathBuf) -> Result<DevFolder, CommandError> {
+    DevFolder::take(&parent).map_err(|error| match error {
+        source if is_full_disk(&source) => EmbeddedError::Files { path: parent, source }.into(),
+        error => CommandError::project(error),
+    })
 }
 
 /// Listens where somebody said, exactly, or at the first free port from 3000 on.

@@ -85,6 +85,9 @@ pub(crate) enum EmbeddedError {
     Refused {
         /// What it said.
         message: String,
+        /// What it said that had caused it.
+        #[source]
+        cause: Option<ToldCause>,
         /// What it said could be done.
         hints: Vec<String>,
     },
@@ -96,6 +99,23 @@ pub(crate) enum EmbeddedError {
         /// The end of it.
         last_lines: Vec<String>,
     },
+}
+
+/// A cause as a host told it.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub(crate) struct ToldCause {
+    sentence: String,
+    #[source]
+    cause: Option<Box<Self>>,
+}
+
+impl ToldCause {
+    /// The first of these causes, with those behind it.
+    fn chain(sentences: Vec<String>) -> Option<Self> {
+        let behind = |cause: Option<Self>, sentence| Some(Self { sentence, cause: cause.map(Box::new) });
+        sentences.into_iter().rev().fold(None, behind)
+    }
 }
 
 /// What is known of the embedded host of these settings.
@@ -196,7 +216,8 @@ async fn start(settings: &Settings, folder: &HostFolder, data: &Path) -> Result<
     match (read, serde_json::from_str(&line)) {
         (Ok(Ok(_)), Ok(FirstLine::Ready { .. })) => Ok(()),
         (Ok(Ok(_)), Ok(FirstLine::Failed { error })) => {
-            Err(EmbeddedError::Refused { message: error.message, hints: error.hints })
+            let cause = ToldCause::chain(error.causes);
+            Err(EmbeddedError::Refused { message: error.message, cause, hints: error.hints })
         }
         _ => Err(silent(folder)),
     }
@@ -219,6 +240,8 @@ enum FirstLine {
 struct Failure {
     message: String,
     #[serde(default)]
+    causes: Vec<String>,
+    #[serde(default)]
     hints: Vec<String>,
 }
 
@@ -233,6 +256,7 @@ fn silent(folder: &HostFolder) -> EmbeddedError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::CommandError;
 
     /// A host's first line says that it serves, or why it does not.
     #[test]
@@ -242,6 +266,16 @@ mod tests {
         let failed = r#"{"error":{"kind":"project","message":"the disk is full","hints":["`df`"]}}"#;
         let Ok(FirstLine::Failed { error }) = serde_json::from_str(failed) else { panic!("{failed}") };
         assert_eq!((error.message.as_str(), error.hints.as_slice()), ("the disk is full", &["`df`".to_owned()][..]));
+    }
+
+    /// What a host says that caused its failure is told in its order.
+    #[test]
+    fn told_causes() {
+        let cause = ToldCause::chain(vec!["no lock".to_owned(), "no room".to_owned()]);
+        let error =
+            CommandError::from(EmbeddedError::Refused { message: "no store".to_owned(), cause, hints: Vec::new() });
+        let lines = ["the host in the background did not start: no store", "caused by: no lock", "caused by: no room"];
+        assert_eq!(error.to_lines(), lines);
     }
 
     /// Whoever comes second waits until the first is done.

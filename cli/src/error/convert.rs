@@ -12,7 +12,7 @@ use ship_host::HostError;
 use ship_runtime::RuntimeError;
 use ship_store::OpenError;
 
-use super::{CommandError, ErrorKind};
+use super::{CommandError, ErrorKind, is_full_disk};
 use crate::dev::{KeepError, WatchError};
 use crate::embedded::EmbeddedError;
 use crate::settings::SettingsError;
@@ -37,6 +37,9 @@ impl From<EmbeddedError> for CommandError {
             EmbeddedError::Silent { ref last_lines, .. } => {
                 let lines = last_lines.clone();
                 Self::new(ErrorKind::Host, error).details(lines).hint("`ship host` starts one in this terminal")
+            }
+            EmbeddedError::Files { ref source, .. } if is_full_disk(source) => {
+                Self::new(ErrorKind::Host, error).hint_of_full_disk()
             }
             EmbeddedError::Files { .. } | EmbeddedError::Spawn { .. } => Self::new(ErrorKind::Host, error),
         }
@@ -153,6 +156,14 @@ impl From<WriteOutputError> for CommandError {
 
 impl From<HostError> for CommandError {
     fn from(error: HostError) -> Self {
+        let is_full = match &error {
+            HostError::Open(error) => error.is_full_disk(),
+            HostError::TokenFile { source, .. } => is_full_disk(source),
+            _ => false,
+        };
+        if is_full {
+            return Self::new(ErrorKind::Host, error).hint_of_full_disk();
+        }
         let hint = match &error {
             HostError::PortTaken { flag, .. } => Some(format!("`ship host {flag} 127.0.0.1:0` takes any free port")),
             HostError::Isolation(_) => Some(crate::namespaces::hint().to_owned()),
@@ -175,7 +186,9 @@ impl From<HostError> for CommandError {
 
 impl From<OpenError> for CommandError {
     fn from(error: OpenError) -> Self {
-        Self::new(ErrorKind::Host, error)
+        let is_full = error.is_full_disk();
+        let error = Self::new(ErrorKind::Host, error);
+        if is_full { error.hint_of_full_disk() } else { error }
     }
 }
 

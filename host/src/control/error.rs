@@ -126,7 +126,10 @@ impl From<RollbackError> for ApiError {
     fn from(error: RollbackError) -> Self {
         match error {
             RollbackError::Publish(error) => error.into(),
-            error => Self::new(ErrorCode::NothingToRollBack, error.to_string()),
+            RollbackError::NoProduction { .. } => Self::new(ErrorCode::NothingToRollBack, error.to_string()),
+            RollbackError::NothingBefore { .. } => ErrorDetail::new(ErrorCode::NothingToRollBack, error.to_string())
+                .with_hint("`ship promote ID` moves production to any deployment that `ship ls` shows")
+                .into(),
         }
     }
 }

@@ -102,7 +102,7 @@ pub(crate) struct CellConnections {
     /// Whose they are, once that is known. Until then they lead nowhere outside of the cell.
     owner: OnceLock<Owner>,
     /// What has been told to the log.
-    told: Mutex<HashSet<SocketAddr>>,
+    told: Mutex<HashSet<String>>,
 }
 
 impl CellConnections {
@@ -123,19 +123,20 @@ impl CellConnections {
         let _ = self.owner.set(Owner { access, policy, journal });
     }
 
-    fn may_ask_for_names(&self) -> bool {
-        self.owner.get().is_some_and(|owner| owner.access != NetworkAccess::None)
-    }
-
     /// Makes connections and answers questions about names until it is dropped.
     pub(crate) async fn serve(&self) -> ! {
-        let (calls, names) = tokio::join!(self.serve_calls(), async {
-            match &self.names {
-                Some(names) if self.may_ask_for_names() => names.serve().await,
-                _ => std::future::pending().await,
-            }
-        });
+        let (calls, names) = tokio::join!(self.serve_calls(), self.serve_names());
         match (calls, names) {}
+    }
+
+    async fn serve_names(&self) -> std::convert::Infallible {
+        match (&self.names, self.owner.get()) {
+            (Some(names), Some(owner)) if owner.access == NetworkAccess::None => {
+                names.refuse(|name| self.tell_refusal(&format!("ask for the name {name}"))).await
+            }
+            (Some(names), Some(_)) => names.serve().await,
+            _ => std::future::pending().await,
+        }
     }
 
     async fn serve_calls(&self) -> std::convert::Infallible {
@@ -181,7 +182,7 @@ impl CellConnections {
         match verdict {
             Verdict::Refused => {
                 if let Destination::Internet(address) = destination {
-                    self.tell_refusal(address);
+                    self.tell_refusal(&format!("connect to {address}"));
                 }
                 Err(os_error(libc::EACCES))
             }
@@ -243,13 +244,12 @@ impl CellConnections {
         self.questions.replace(call, twin.as_fd())
     }
 
-    /// Tells the log of a connection that was refused, so that nobody has to guess why it does not work.
-    fn tell_refusal(&self, address: SocketAddr) {
+    /// Tells the log of what was refused, so that nobody has to guess why it does not work.
+    fn tell_refusal(&self, what: &str) {
         let Some(owner) = self.owner.get() else { return };
+        let message = format!("The function may not {what}: its network is `{}`.", owner.access);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < MOST_REMARKS && told.insert(address) {
-            let access = owner.access;
-            let message = format!("The function may not connect to {address}: its network is `{access}`.");
+        if told.len() < MOST_REMARKS && told.insert(message.clone()) {
             owner.journal.remark(LogLevel::Warning, Vec::new(), message);
         }
     }

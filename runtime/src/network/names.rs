@@ -25,6 +25,12 @@ const MOST_QUESTION_BYTES: usize = 2048;
 /// The longest answer over UDP, in bytes.
 const MOST_BYTES: usize = 65_535;
 
+/// How long the head of a question is, and of an answer, in bytes.
+const HEAD_BYTES: usize = 12;
+
+/// The longest name, in bytes.
+const MOST_NAME_BYTES: usize = 255;
+
 /// Answers the questions of one cell.
 #[derive(Debug)]
 pub(super) struct NameService {
@@ -69,6 +75,44 @@ impl NameService {
             }
         }
     }
+
+    /// Says of every name that there is none, until it is dropped, and tells which it was. Without an answer whoever asks would
+    /// wait for seconds, and some take a refusal for no answer.
+    pub(super) async fn refuse(&self, tell: impl Fn(&str)) -> Infallible {
+        let mut buffer = vec![0; MOST_QUESTION_BYTES];
+        loop {
+            tokio::select! {
+                question = self.datagrams.recv_from(&mut buffer) => {
+                    let Ok((length, asker)) = question else { continue };
+                    let Some((name, answer)) = no_such_name(&buffer[..length]) else { continue };
+                    tell(&name);
+                    // Without an answer it is asked again.
+                    let _ = self.datagrams.send_to(&answer, asker).await;
+                }
+                // It is closed: whoever asks knows at once.
+                stream = self.streams.accept() => drop(stream),
+            }
+        }
+    }
+}
+
+/// The name that a question is about, and the answer that there is no such name. `None` if it is no question about one name.
+fn no_such_name(question: &[u8]) -> Option<(String, Vec<u8>)> {
+    let &[_, _, flags, _, 0, 1, ..] = question else { return None };
+    let is_answer = flags & 0x80 != 0;
+    let mut labels = Vec::new();
+    let mut rest = question.get(HEAD_BYTES..).filter(|_| !is_answer)?;
+    while let Some((&length @ 1..=63, after)) = rest.split_first() {
+        labels.push(String::from_utf8_lossy(after.get(..length.into())?));
+        rest = &after[length.into()..];
+    }
+    // The end of the name, the type and the class. What else a question brings along is not for the answer.
+    let &[0, _, _, _, _, ..] = rest else { return None };
+    let name_bytes = question.len() - rest.len() - HEAD_BYTES + 1;
+    let mut answer = question[..HEAD_BYTES + name_bytes + 4].to_vec();
+    // The kind of the question and whether it wanted recursion stay; NXDOMAIN, and no records.
+    answer[2..HEAD_BYTES].copy_from_slice(&[0x80 | (flags & 0x79), 0x83, 0, 1, 0, 0, 0, 0, 0, 0]);
+    (name_bytes <= MOST_NAME_BYTES).then(|| (labels.join("."), answer))
 }
 
 async fn pass_on(question: &[u8], asker: SocketAddr, back: &UdpSocket) -> io::Result<()> {
@@ -112,5 +156,22 @@ mod tests {
             "# made by hand\nsearch example.com\nnameserver fe80::1%eth0\nnameserver 10.0.0.2\nnameserver 1.1.1.1\n";
         assert_eq!(first_server(text), Some("10.0.0.2".parse().unwrap()));
         assert_eq!(first_server(""), None);
+    }
+
+    /// The answer has the question, without what came along with it; what is cut off or no question has none.
+    #[test]
+    fn refusals() {
+        let head = |flags: [u8; 2], more: u8| [&[7, 9][..], &flags, &[0, 1, 0, 0, 0, 0, 0, more]].concat();
+        let asked = b"\x02db\x07example\x00\x00\x1c\x00\x01";
+        let extension = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
+        let question = [&head([1, 0x20], 1), &asked[..], &extension].concat();
+        let answer = [&head([0x81, 0x83], 0), &asked[..]].concat();
+        assert_eq!(no_such_name(&question), Some(("db.example".to_owned(), answer.clone())));
+        assert_eq!(no_such_name(&answer), None);
+        for length in 0..answer.len() {
+            assert_eq!(no_such_name(&question[..length]), None, "{length}");
+        }
+        let long = [head([1, 0], 0), [&[63][..], &[b'a'; 63]].concat().repeat(4), vec![0; 5]].concat();
+        assert_eq!(no_such_name(&long), None);
     }
 }

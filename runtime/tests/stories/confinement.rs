@@ -129,6 +129,20 @@ impl Neighbour {
     }
 }
 
+/// A function without a network hears at once that there is no such name; why is in the log.
+#[tokio::test]
+async fn names_without_network() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.network = NetworkAccess::None);
+    assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
+    // A resolver without an answer waits for five seconds, and then once more.
+    let asked = stage.get(&spec, "/connect?db.example:80");
+    let answer = tokio::time::timeout(Duration::from_secs(4), asked).await.expect("it is answered at once").unwrap();
+    assert_eq!(answer, "uncategorized error / a name");
+    let said = "[The function may not ask for the name db.example: its network is `none`.]";
+    stage.logs.until_said(said).await;
+}
+
 /// The machine's own services are not reached, unless the operator or the function's owner names them; why not is in the log.
 #[tokio::test]
 async fn network() {

@@ -6,6 +6,15 @@ use crate::{Durability, OpenError, StateError, Store};
 
 use super::*;
 
+/// A disk without room is told from one that fails, also where `SQLite` says that only the index of its log could not grow.
+#[test]
+fn full_disk() {
+    let error = |code| StateError::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+    assert!(matches!(error(rusqlite::ffi::SQLITE_FULL), StateError::StorageFull(_)));
+    assert!(matches!(error(rusqlite::ffi::SQLITE_IOERR_SHMSIZE), StateError::StorageFull(_)));
+    assert!(matches!(error(rusqlite::ffi::SQLITE_IOERR_READ), StateError::Database(_)));
+}
+
 /// A reader does not wait for a writer that is in the middle of its transaction, and sees the state before it.
 #[test]
 fn readers_do_not_wait() {

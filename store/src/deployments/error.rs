@@ -70,7 +70,7 @@ pub enum RollbackError {
         project: ProjectName,
     },
     /// No earlier production deployment exists.
-    #[error("project `{project}` had no production deployment before {current} that still exists")]
+    #[error("project `{project}` had no production deployment before {} that still exists", current.short())]
     NothingBefore {
         /// The project.
         project: ProjectName,

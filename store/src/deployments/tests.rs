@@ -388,7 +388,7 @@ fn rolling_back() {
     let nowhere = test.deployments().rollback_target(&project("site"));
     assert!(matches!(nowhere, Err(RollbackError::NothingBefore { current, .. }) if current == a));
     let error = test.roll_back("site").unwrap_err();
-    let expected = format!("project `site` had no production deployment before {a} that still exists");
+    let expected = format!("project `site` had no production deployment before {} that still exists", a.short());
     assert_eq!(error.to_string(), expected);
     let d = test.to_production("site", "d");
     assert_eq!(test.roll_back("site").unwrap(), a, "not to what was rolled back before");

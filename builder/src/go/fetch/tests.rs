@@ -96,3 +96,30 @@ fn entries_outside() {
         assert!(!folder.path().join("escaped").exists());
     }
 }
+
+/// A proxy of one connection that answers with these bytes.
+fn http_proxy(body: &'static [u8]) -> String {
+    use std::io::Read as _;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
+        stream.write_all(body).unwrap();
+    });
+    format!("http://{address}")
+}
+
+/// That something is fetched is told before the first of it is there: without a terminal that is the only word of it.
+#[test]
+fn told_at_the_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = std::cell::RefCell::new(Vec::new());
+    let environment = environment(folder.path(), &http_proxy(b"no archive"));
+    let _ = fetch_pinned(&environment, &|event| told.borrow_mut().push(event)).unwrap_err();
+    let (version, needed) = (PINNED_VERSION, "Go".to_owned());
+    let fetching = BuildEvent::ToolchainFetching { version, needed, received_bytes: 0, total_bytes: Some(10) };
+    assert_eq!(told.into_inner(), [fetching, BuildEvent::ToolchainUnpacking { version }]);
+}

@@ -16,8 +16,8 @@ use super::status::port;
 use super::{IsolationLevel, RunArgs};
 use crate::connection::VERSION;
 use crate::diagnostics::{self, Destination};
-use crate::embedded::{Endpoint, Presence, announce};
-use crate::error::{CommandError, ErrorKind};
+use crate::embedded::{EmbeddedError, Endpoint, Presence, announce};
+use crate::error::{CommandError, ErrorKind, is_full_disk};
 use crate::home::HostFolder;
 use crate::output::Output;
 use crate::settings::Settings;
@@ -42,17 +42,16 @@ pub(super) fn run(arguments: &RunArgs, settings: &Settings, output: &Output) -> 
     let mode = if arguments.embedded { Mode::Embedded } else { Mode::Foreground };
     let data = data_folder(arguments.data.as_deref(), settings)?;
     let folder = settings.home.host(&data);
-    let files = |error: std::io::Error| CommandError::new(ErrorKind::Host, error);
     let destination = match mode {
         Mode::Foreground => Destination::StandardError,
         Mode::Embedded => {
             // A session of its own: no terminal that closes takes the host with it.
-            rustix::process::setsid().map_err(|error| files(error.into()))?;
+            rustix::process::setsid().map_err(|error| CommandError::new(ErrorKind::Host, error))?;
             Destination::File(folder.log_file())
         }
     };
-    crate::embedded::create_private(folder.folder()).map_err(files)?;
-    diagnostics::install(settings, output, "info", &destination).map_err(files)?;
+    crate::embedded::create_private(folder.folder()).map_err(unusable(folder.folder()))?;
+    diagnostics::install(settings, output, "info", &destination).map_err(unusable(&folder.log_file()))?;
     let options = host_options(arguments, settings, mode, data, &folder)?;
     ship_host::prepare_descriptors();
     let runtime = crate::commands::runtime(&mut Builder::new_multi_thread())?;
@@ -63,9 +62,15 @@ pub(super) fn run(arguments: &RunArgs, settings: &Settings, output: &Output) -> 
 fn data_folder(given: Option<&Path>, settings: &Settings) -> Result<PathBuf, CommandError> {
     let data = given.map_or_else(|| settings.home.host_data(), |path| settings.absolute(path));
     let canonical = crate::embedded::create_private(&data).and_then(|()| data.canonicalize());
-    canonical.map_err(|error| {
-        CommandError::project(format!("the data directory {} cannot be used: {error}", data.display()))
+    canonical.map_err(|error| match error {
+        error if is_full_disk(&error) => unusable(&data)(error),
+        error => CommandError::project(format!("the data directory {} cannot be used: {error}", data.display())),
     })
+}
+
+/// A file or folder of the host cannot be used.
+fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> CommandError {
+    move |source| EmbeddedError::Files { path: path.to_owned(), source }.into()
 }
 
 fn host_options(
@@ -112,7 +117,7 @@ async fn serve(options: HostOptions, folder: &HostFolder, output: &Output) -> Re
     let (mut interrupt, mut terminate) = (signals(SignalKind::interrupt())?, signals(SignalKind::terminate())?);
     let host = Host::start(options).await?;
     let ready = host.ready().clone();
-    announce(folder, &endpoint(&ready)).map_err(|error| CommandError::new(ErrorKind::Host, error))?;
+    announce(folder, &endpoint(&ready)).map_err(unusable(&folder.endpoint_file()))?;
     say_ready(&ready, output)?;
     let shutdown = CancellationToken::new();
     let asked = async {
