@@ -1,7 +1,7 @@
 //! Further instances of a function whose packages take long to load.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -22,8 +22,8 @@ const PREPARATION: Duration = Duration::from_secs(5);
 
 const REQUIREMENTS: &str = "fastapi==0.121.0\nuvicorn==0.38.0\n";
 
-const LIMITS: &str =
-    "name = \"fast\"\n[functions.\"api/index\"]\nconcurrency = 1\nmax_instances = 40\ntimeout_secs = 120\n";
+/// How many requests an instance answers at once: where that is one, nothing is forked, and one instance is started ahead.
+const AT_ONCE: [usize; 2] = [1, 2];
 
 /// Answers, and keeps its instance busy until the visitor goes.
 const FUNCTION: &str = "import asyncio\n\nfrom fastapi import FastAPI\nfrom fastapi.responses import StreamingResponse\n\napp = FastAPI()\n\n\n@app.get('/api')\nasync def hello():\n    async def stream():\n        yield b'hello'\n        await asyncio.sleep(100)\n\n    return StreamingResponse(stream())\n";
@@ -44,37 +44,58 @@ pub(crate) fn further_instances(_: usize) -> Vec<Row> {
     }
     let floor = environment.folder().join("floor.py");
     fs::write(&floor, FLOOR.replace("PACKAGES", &packages.to_string_lossy())).expect("the folder is writable");
+    let bare = Bare { interpreter, floor, socket: environment.folder().join("bare.sock") };
+    AT_ONCE.map(|at_once| further(&environment, &bare, at_once, work)).into()
+}
+
+fn further(environment: &TestEnv, bare: &Bare, at_once: usize, work: &str) -> Row {
+    let limits = format!(
+        "name = \"fast\"\n[functions.\"api/index\"]\nconcurrency = {at_once}\nmax_instances = 40\ntimeout_secs = 120\n"
+    );
     let project = environment
-        .project("fast")
-        .file("ship.toml", LIMITS)
+        .project(&format!("fast-{at_once}"))
+        .file("ship.toml", limits)
         .file("requirements.txt", REQUIREMENTS)
         .file("api/index.py", FUNCTION);
-    let host = TestHost::start(&environment);
+    let host = TestHost::start_on(environment, &environment.folder().join(format!("data-{at_once}")));
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
     let url = format!("{}/api", host.site_url("fast"));
-    let mut busy: Vec<Opened> = vec![open(&url)];
+    let mut busy: Vec<Opened> = (0..at_once).map(|_| open(&url)).collect();
     sleep(PREPARATION);
-    let socket = environment.folder().join("bare.sock");
     let ship = |_| {
         sleep(REST);
         let (seconds, opened) = timed(|| open(&url));
         busy.push(opened);
+        // The next one finds none with room.
+        busy.extend((1..at_once).map(|_| open(&url)));
         seconds
     };
-    let bare = |_| {
+    let (ship, bare) = alternate(INSTANCES, ship, |_| bare.starts());
+    let (ship, bare) = (Samples::seconds(ship), Samples::seconds(bare));
+    let work = format!("{work}, {at_once} at once in each");
+    Row::compared(&work, ship, "bare interpreter", bare, Bound::times(1. / 20.))
+}
+
+/// The same application as a program of its own.
+struct Bare {
+    interpreter: PathBuf,
+    floor: PathBuf,
+    socket: PathBuf,
+}
+
+impl Bare {
+    /// How long it takes until its first byte, in seconds.
+    fn starts(&self) -> f64 {
         sleep(REST);
         let (seconds, mut running) = timed(|| {
-            let running = start_bare(&interpreter, &floor, &socket);
-            ask(&socket);
+            let running = start_bare(&self.interpreter, &self.floor, &self.socket);
+            ask(&self.socket);
             running
         });
         let _ = running.kill();
         let _ = running.wait();
         seconds
-    };
-    let (ship, bare) = alternate(INSTANCES, ship, bare);
-    let (ship, bare) = (Samples::seconds(ship), Samples::seconds(bare));
-    vec![Row::compared(work, ship, "bare interpreter", bare, Bound::times(1. / 20.))]
+    }
 }
 
 /// Asks for an instance that nobody else asks.
