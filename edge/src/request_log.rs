@@ -128,7 +128,9 @@ impl RequestLog {
             trace: visit.trace,
             error: self.error.map(|error| error.code().to_owned()),
         };
-        let level = LogLevel::of_status(self.status.as_u16());
+        // An answer that broke off began well.
+        let status = self.error.map_or(self.status.as_u16(), |error| self.status.as_u16().max(error.status()));
+        let level = LogLevel::of_status(status);
         LogRecord { at: visit.at, level, deployment: *self.deployment.id(), requests: vec![visit.id], source }
     }
 }
@@ -144,7 +146,11 @@ fn mebibytes(bytes: u64) -> u32 {
 impl Drop for RequestLog {
     fn drop(&mut self) {
         let duration = self.visit.started.elapsed();
-        self.deployment.meters(&self.desk.meters).end(self.kind, self.status.as_u16(), duration);
+        // Who left while a function was asked has left that function.
+        let is_left = self.status.as_u16() == VISITOR_LEFT;
+        let asked = is_left && self.function(&self.visit.findings.so_far()).is_some();
+        let kind = if asked { RequestKind::Function } else { self.kind };
+        self.deployment.meters(&self.desk.meters).end(kind, self.status.as_u16(), duration);
         if self.is_allowed() {
             self.desk.sink.record(self.deployment.project(), self.record(duration));
         }

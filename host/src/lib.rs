@@ -28,6 +28,7 @@ mod warmth;
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
 pub use error::HostError;
+pub use listen::holder_of;
 pub use options::{HostOptions, MetricsAccess, PortChoice};
 pub use server::{Host, Ready};
 pub use telemetry::TelemetryOptions;

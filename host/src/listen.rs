@@ -31,9 +31,9 @@ pub(crate) async fn listen(
     Err(HostError::PortTaken { address, flag, holder: holder_of(address) })
 }
 
-/// The program that listens at a port, as `name (pid 123)`, if this user may know.
+/// The program that listens at the port of an address, as `name (pid 123)`, if this user may know.
 #[cfg(target_os = "linux")]
-fn holder_of(address: SocketAddr) -> Option<String> {
+pub fn holder_of(address: SocketAddr) -> Option<String> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| listening_inode(table, address.port()))?;
     let link = format!("socket:[{inode}]");
     let processes = fs_err::read_dir("/proc").ok()?.filter_map(Result::ok);
@@ -65,8 +65,9 @@ fn listening_inode(table: &str, port: u16) -> Option<String> {
     })
 }
 
+/// The program that listens at the port of an address: elsewhere nobody says.
 #[cfg(not(target_os = "linux"))]
-fn holder_of(_: SocketAddr) -> Option<String> {
+pub fn holder_of(_: SocketAddr) -> Option<String> {
     None
 }
 

@@ -183,6 +183,7 @@ async fn explain(lease: &mut Lease, error: WireError, outgoing: &mut Outgoing) -
         (Breakage::RequestBody, _) => Miss::Failed(InvokeError::RequestBody(None)),
         (Breakage::Garbage, error) => {
             lease.note_ready();
+            lease.remark_garbage(&error);
             Miss::Failed(InvokeError::InvalidResponse(Some(error.into())))
         }
         (Breakage::Unread, _) if !has_body => undelivered(lease).await,

@@ -18,7 +18,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b\d\d:\d\d:\d\d\.\d+", "[AT]"),
         (r"taken by \S+ \(pid", "taken by [WHO] (pid"),
         (r"\b(just now|\d+ ?(s|m|min|seconds?|minutes?) ago)", "[AGO]"),
-        (r"http://127\.0\.0\.1:\S+ is taken, so sites are at .*\n", ""),
+        (r"http://127\.0\.0\.1:\S+ is taken.*, so sites are at .*\n", ""),
         (r"\b01[0-9a-hjkmnp-tv-z]{24}\b", "[REQUEST]"),
         (r"\bpid \d+", "pid [PID]"),
         (r"\bprocess \d+", "process [PID]"),

@@ -297,6 +297,7 @@ fn fetches_go() {
     ----- stdout -----
     http://date-weather-[ID-1].localhost:[PORT]
     ----- stderr -----
+    Fetching go[VERSION], since there is no Go here, [SIZE]
     Built 2 functions and 4 files in [TIME]
     6 files sent, 0 already there
     Published date-weather as production in [TIME]

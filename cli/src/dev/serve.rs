@@ -55,7 +55,8 @@ pub(crate) async fn serve(
     let listener = listen(options.listen).await?;
     let address = listener.local_addr().map_err(CommandError::project)?;
     if options.listen.is_none() && address != DEFAULT_LISTEN {
-        output.status(format_args!("Port {} is taken, so this is port {}", DEFAULT_LISTEN.port(), address.port()));
+        let (usual, holder) = (DEFAULT_LISTEN.port(), holder_of(DEFAULT_LISTEN));
+        output.status(format_args!("Port {usual} is taken by {holder}, so this is port {}", address.port()));
     }
     let folder = take_folder(settings.home.dev(project.root()))?;
     let (console, console_writer) = Console::start(output.clone());
@@ -126,7 +127,12 @@ async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, CommandError> 
         }
     }
     let hint = "`ship dev --listen 127.0.0.1:0` takes any free port";
-    Err(CommandError::project(format!("{first} is taken by another program")).hint(hint))
+    Err(CommandError::project(format!("{first} is taken by {}", holder_of(first))).hint(hint))
+}
+
+/// Who listens at an address, as far as this user may know.
+fn holder_of(address: SocketAddr) -> String {
+    ship_host::holder_of(address).unwrap_or_else(|| "another program".to_owned())
 }
 
 /// Whether an origin is one under which the dev server itself is reached.
@@ -160,7 +166,9 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap();
         let error = listen(Some(address)).await.unwrap_err();
-        assert_eq!(error.to_lines(), [format!("{address} is taken by another program")]);
+        let [line] = &error.to_lines()[..] else { panic!("{error:?}") };
+        assert!(line.starts_with(&format!("{address} is taken by ")), "{line}");
+        assert!(line.ends_with(&format!("(pid {})", std::process::id())), "{line}");
         assert!(listen(None).await.is_ok());
     }
 }

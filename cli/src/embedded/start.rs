@@ -167,7 +167,10 @@ fn say_other_port(last: &Presence, now: &Endpoint, output: &Output) {
         Presence::Running(_) | Presence::Unknown => DEFAULT_SITES,
     };
     if now.sites != usual {
-        output.status(format_args!("{usual} is taken, so sites are at {}", now.sites));
+        let address = usual.strip_prefix("http://").and_then(|address| address.parse().ok());
+        let holder = address.and_then(ship_host::holder_of);
+        let by = holder.map_or_else(String::new, |holder| format!(" by {holder}"));
+        output.status(format_args!("{usual} is taken{by}, so sites are at {}", now.sites));
     }
 }
 

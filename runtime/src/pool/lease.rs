@@ -15,6 +15,7 @@ use crate::instance::Instance;
 use crate::limits::TRUNK_AFTER;
 use crate::request::Outgoing;
 use crate::trunk::{Call, Trunk};
+use crate::wire::WireError;
 
 /// A request's place in an instance, and the connection it uses. Dropping it gives both back, whatever became of the
 /// request; the connection only if its last response was read to the end.
@@ -95,6 +96,12 @@ impl Lease {
         if self.instance.ready_since().is_none() {
             self.pool.note_ready(self.number, &self.instance);
         }
+    }
+
+    /// What the function has answered is not HTTP: its log says why.
+    pub(crate) fn remark_garbage(&self, error: &WireError) {
+        let message = format!("The function's answer is not valid HTTP: {error}.");
+        self.pool.journal.remark(LogLevel::Error, self.id.into_iter().collect(), message);
     }
 
     /// The instance refuses connections: it gets no more requests.

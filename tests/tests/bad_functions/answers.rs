@@ -11,7 +11,8 @@ const ROOM_BYTES: u64 = 64 * 1024 * 1024;
 /// How much a function is sent that does not read.
 const BODY_BYTES: usize = 128 * 1024 * 1024;
 
-/// Answers that are not HTTP, and one whose head never ends: 502, and the next request is served. The host does not grow with it.
+/// Answers that are not HTTP, and one whose head never ends: 502, the log says why, and the next request is served. The host does not
+/// grow with it.
 pub(crate) fn lies(bad: Bad<'_>) {
     let before = bad.site.host.process().resident_bytes();
     for what in ["two-lengths", "status-42", "headers"] {
@@ -20,6 +21,10 @@ pub(crate) fn lies(bad: Bad<'_>) {
         bad.is_served(Kind::Bad);
     }
     assert_small(bad.site.host.process(), before);
+    let log = bad.site.host.ship(["logs", &bad.site.url, "--level", "error", "--json"]).run().success();
+    for why in ["it has more than one content-length", "the head is not one of HTTP/1.1"] {
+        assert!(log.stdout().contains(why), "{:?} {why}: {}", bad.language, log.stdout());
+    }
 }
 
 /// An answer that is shorter than it says does not end as HTTP asks; of one that is longer, nobody gets what is too much.
@@ -27,6 +32,9 @@ pub(crate) fn lies_about_its_length(bad: Bad<'_>) {
     let short = bad.ask_beside_the_neighbour(Kind::Bad, "short");
     assert_eq!((short.status, short.ending), (200, Ending::CutOff), "{:?}", bad.language);
     bad.is_served(Kind::Bad);
+    let told = bad.site.host.ship(["logs", &bad.site.url, "--level", "error"]).run().success();
+    let is_told = |line: &str| line.contains("do=short 200") && line.contains("FUNCTION_INVOCATION_FAILED");
+    assert!(told.stdout().lines().any(is_told), "{:?}: {}", bad.language, told.stdout());
     let long = bad.ask_beside_the_neighbour(Kind::Bad, "long").success();
     assert_eq!(long.text(), "no", "{:?}", bad.language);
     for _ in 0..5 {
