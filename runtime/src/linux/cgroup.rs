@@ -254,10 +254,12 @@ impl Trees {
     }
 
     /// A folder for functions' groups in the one tree: below this process's own group if that was handed to it, or else, for who is
-    /// root, below none.
+    /// root, below none. In a group that a service manager keeps for itself, a function that uses up its memory would end the host.
     fn second(&self) -> Option<(ControlGroupVersion, PathBuf)> {
         let (own, whole) = self.second.as_ref()?;
-        base_below(own).or_else(|| base_below(whole))
+        let is_elsewhere_first = rustix::process::geteuid().is_root() && !is_delegated(own);
+        let [first, second] = if is_elsewhere_first { [whole, own] } else { [own, whole] };
+        base_below(first).or_else(|| base_below(second))
     }
 
     /// A folder for functions' groups in each tree.
@@ -268,6 +270,14 @@ impl Trees {
         owns.dedup();
         owns.into_iter().map(fresh).collect()
     }
+}
+
+/// Whether systemd has handed a group over, which it notes at its folder (`Delegate=` in `systemd.resource-control(5)`).
+fn is_delegated(group: &Path) -> bool {
+    ["trusted.delegate", "user.delegate"].iter().any(|name| {
+        let mut value = [0; 8];
+        rustix::fs::getxattr(group, *name, &mut value).is_ok_and(|length| &value[..length] == b"1")
+    })
 }
 
 /// A folder for functions' groups below a group of version 2, with the controllers that it has.
