@@ -37,8 +37,6 @@ impl Cores {
             let stopping = stopping.clone();
             let thread = thread::Builder::new().name(format!("visitors-{number}"));
             cores.threads.push(thread.spawn(move || {
-                // Whatever functions do to the processors, a visitor is not to wait for their turns.
-                ship_runtime::take_short_turns();
                 runtime.block_on(async move {
                     tokio::select! {
                         () = stopping.cancelled() => {}

@@ -68,7 +68,6 @@ pub use interpreter::Interpreters;
 pub use life::InstanceState;
 pub use linux::cgroup::ControlGroupVersion;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
-pub use linux::turns::take_short_turns;
 pub use meters::{ExitReason, RuntimeCounts};
 pub use prelude::{KnownLauncher, KnownPackage};
 pub use pressure::MemoryReading;

@@ -76,8 +76,6 @@ impl From<Trouble> for Report {
 /// Makes cells until the host goes away. The program has to call this before it starts any thread.
 pub fn nursery() {
     let _ = rustix::thread::set_name(c"ship-nursery");
-    // Whoever started it may have others, and functions are to have the usual ones.
-    super::turns::take_usual_turns();
     // Cells that have ended need nobody to collect them: the host has handles of its own.
     super::signals::ignore_children();
     let orders = super::spawn::inherited(ORDERS_FD);
