@@ -25,6 +25,8 @@ pub enum PlatformError {
     NotFound,
     /// The request's body is larger than allowed.
     PayloadTooLarge,
+    /// The request's body did not come in its time.
+    RequestTimeout,
     /// The request line, the host or a header cannot be read.
     MalformedRequest,
     /// An asset does not take this method.
@@ -68,6 +70,7 @@ impl PlatformError {
             Self::DeploymentNotFound => "DEPLOYMENT_NOT_FOUND",
             Self::NotFound => "NOT_FOUND",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::RequestTimeout => "REQUEST_TIMEOUT",
             Self::MalformedRequest => "MALFORMED_REQUEST",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::BlobCorrupt => "BLOB_CORRUPT",
@@ -90,6 +93,7 @@ impl PlatformError {
             Self::MalformedRequest => 400,
             Self::DeploymentNotFound | Self::NotFound | Self::DnsHostnameResolvedPrivate => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
             Self::PayloadTooLarge => 413,
             Self::FunctionInvocationFailed
             | Self::MiddlewareInvocationFailed
@@ -124,6 +128,7 @@ impl PlatformError {
             Self::DeploymentNotFound => "No deployment answers at this address.",
             Self::NotFound => "This site has nothing at this path.",
             Self::PayloadTooLarge => "The request's body is too large.",
+            Self::RequestTimeout => "The request's body did not come in its time.",
             Self::MalformedRequest => "The request cannot be read.",
             Self::MethodNotAllowed => "This path does not take this method.",
             Self::BlobCorrupt => "A stored file is damaged. Deploying it again repairs it.",

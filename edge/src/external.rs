@@ -76,10 +76,9 @@ impl ExternalServer {
                 response.extensions_mut().clear();
                 Ok(response.map(|body| EdgeBody::external(ExternalBody::new(body))))
             }
-            Err(_) if verdict.is_too_large() => Err(PlatformError::PayloadTooLarge.into()),
             Err(error) => {
                 tracing::debug!(url = request.url, %error, "another host did not answer");
-                Err(client::blame(&error).into())
+                Err(verdict.error().unwrap_or_else(|| client::blame(&error)).into())
             }
         }
     }

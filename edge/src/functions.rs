@@ -2,7 +2,9 @@
 
 mod invoke;
 mod upgrade;
+mod uploads;
 mod wake;
 
 pub(crate) use invoke::{FunctionRequest, FunctionServer};
+pub(crate) use uploads::UploadPlaces;
 pub(crate) use wake::LastWake;

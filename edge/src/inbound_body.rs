@@ -2,13 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use ship_core::PlatformError;
 use tokio::time::{Instant, Sleep};
 
 use crate::protocol::headers;
@@ -20,17 +21,30 @@ const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) struct InboundBody {
     body: Incoming,
     left_bytes: u64,
-    is_too_large: Arc<AtomicBool>,
+    has_known_length: bool,
+    verdict: BodyVerdict,
     stall: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whether a body turned out too large, known also after the body was given away.
-#[derive(Clone)]
-pub(crate) struct BodyVerdict(Arc<AtomicBool>);
+/// What was wrong with a body, known also after the body was given away.
+#[derive(Clone, Default)]
+pub(crate) struct BodyVerdict(Arc<AtomicU8>);
 
 impl BodyVerdict {
-    pub(crate) fn is_too_large(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    const TOO_LARGE: u8 = 1;
+    const TOO_SLOW: u8 = 2;
+
+    /// What the visitor is told of it, if anything was wrong.
+    pub(crate) fn error(&self) -> Option<PlatformError> {
+        match self.0.load(Ordering::Acquire) {
+            Self::TOO_LARGE => Some(PlatformError::PayloadTooLarge),
+            Self::TOO_SLOW => Some(PlatformError::RequestTimeout),
+            _ => None,
+        }
+    }
+
+    fn set(&self, verdict: u8) {
+        self.0.store(verdict, Ordering::Release);
     }
 }
 
@@ -43,16 +57,27 @@ pub(crate) enum InboundError {
     /// It is larger than allowed.
     #[error("the body is larger than allowed")]
     TooLarge,
-    /// The visitor stopped sending.
-    #[error("the visitor sent nothing for {} s", STALL_TIMEOUT.as_secs())]
-    Stalled,
+    /// The visitor stopped sending, or sends so slowly that others wait for it.
+    #[error("the visitor was too slow")]
+    TooSlow,
 }
 
 impl InboundBody {
     pub(crate) fn new(body: Incoming, max_bytes: u64) -> (Self, BodyVerdict) {
-        let is_too_large = Arc::new(AtomicBool::new(false));
-        let verdict = BodyVerdict(Arc::clone(&is_too_large));
-        (Self { body, left_bytes: max_bytes, is_too_large, stall: None }, verdict)
+        let (verdict, has_known_length) = (BodyVerdict::default(), body.size_hint().exact().is_some());
+        let inbound = Self { body, left_bytes: max_bytes, has_known_length, verdict: verdict.clone(), stall: None };
+        (inbound, verdict)
+    }
+
+    /// Whether its head said how long it is.
+    pub(crate) fn has_known_length(&self) -> bool {
+        self.has_known_length
+    }
+
+    /// Nobody waits for the rest of it any more.
+    pub(crate) fn give_up(&self) -> InboundError {
+        self.verdict.set(BodyVerdict::TOO_SLOW);
+        InboundError::TooSlow
     }
 
     /// Counts a frame's bytes. What follows the body may say no more than what stood before it.
@@ -65,7 +90,7 @@ impl InboundBody {
             self.left_bytes = left_bytes;
             return Ok(frame);
         }
-        self.is_too_large.store(true, Ordering::Release);
+        self.verdict.set(BodyVerdict::TOO_LARGE);
         Err(InboundError::TooLarge)
     }
 
@@ -90,7 +115,7 @@ impl Body for InboundBody {
                 }
                 Poll::Ready(frame.map(|frame| self.take(frame?)))
             }
-            Poll::Pending => self.poll_stall(context).map(|()| Some(Err(InboundError::Stalled))),
+            Poll::Pending => self.poll_stall(context).map(|()| Some(Err(self.give_up()))),
         }
     }
 

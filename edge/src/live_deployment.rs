@@ -15,7 +15,7 @@ use ship_store::{DeploymentRecord, StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
-use crate::functions::LastWake;
+use crate::functions::{LastWake, UploadPlaces};
 use crate::log_allowance::LogAllowance;
 use crate::meters::{FunctionMeters, Meters, ProjectMeters};
 
@@ -34,6 +34,7 @@ pub struct LiveDeployment {
     log_allowance: LogAllowance,
     meters: OnceLock<Arc<ProjectMeters>>,
     function_meters: Box<[OnceLock<Arc<FunctionMeters>>]>,
+    upload_places: Box<[OnceLock<UploadPlaces>]>,
     last_wake: LastWake,
 }
 
@@ -106,6 +107,7 @@ impl LiveDeployment {
         let environment = manifest.environment().beneath(environment);
         let (log_allowance, last_wake) = (LogAllowance::new(Instant::now()), LastWake::new(Instant::now()));
         let function_meters = manifest.functions().iter().map(|_| OnceLock::new()).collect();
+        let upload_places = manifest.functions().iter().map(|_| OnceLock::new()).collect();
         Self {
             id,
             project,
@@ -119,6 +121,7 @@ impl LiveDeployment {
             log_allowance,
             meters: OnceLock::new(),
             function_meters,
+            upload_places,
             last_wake,
         }
     }
@@ -189,6 +192,12 @@ impl LiveDeployment {
     /// The largest body of a request that a function takes, in bytes. Bodies stream, so there is none where its owner sets none.
     pub(crate) fn max_body_bytes(&self, function: FunctionIndex) -> u64 {
         self.function(function).limits.max_body_mb.map_or(u64::MAX, |most| u64::from(most) * 1024 * 1024)
+    }
+
+    /// The places of a function that requests may hold whose bodies are on their way.
+    pub(crate) fn upload_places(&self, function: FunctionIndex) -> &UploadPlaces {
+        let FunctionIndex(number) = function;
+        self.upload_places[number as usize].get_or_init(|| UploadPlaces::within(&self.function(function).limits))
     }
 
     /// How a function's answers are kept, if they are.

@@ -62,12 +62,16 @@ impl FunctionServer {
         passage::check_circles(&request.parts.headers)?;
         let visitor_upgrade = prepare(&mut request);
         let (body, verdict) = InboundBody::new(request.body, max_body_bytes);
-        let outbound = Request::from_parts(request.parts, body);
-        match self.ask(deployment, function, request.visit, outbound).await {
-            Ok(response) => Ok(self.finish(response, visitor_upgrade)?),
-            Err(_) if verdict.is_too_large() => Err(PlatformError::PayloadTooLarge.into()),
-            Err(failure) => Err(failure),
+        let upload = deployment.upload_places(function).admit(body).await;
+        let upload = upload.map_err(|_| verdict.error().unwrap_or(PlatformError::MalformedRequest))?;
+        let place = upload.place();
+        let outbound = Request::from_parts(request.parts, upload);
+        let answered = self.ask(deployment, function, request.visit, outbound).await;
+        if let Some(place) = place {
+            place.leave();
         }
+        let response = answered.map_err(|failure| verdict.error().map_or(failure, Failure::from))?;
+        Ok(self.finish(response, visitor_upgrade)?)
     }
 
     /// Asks a function with a request that is fit for it. What comes back is fit for visitors, but for an upgrade.

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use insta::assert_snapshot;
+use ship_core::FunctionLimits;
+
 use crate::stage::{SiteBuilder, Stage, request};
+use crate::visitor::Connection;
 
 async fn site() -> Stage {
     SiteBuilder::new().file("a.txt", "text/plain", "a").function("echo").start().await
@@ -155,5 +159,34 @@ async fn slow_readers() {
     connection.send(request("GET", "/film.mp4", &[], "")).await;
     stage.logs.requests(1).await;
     assert!(connection.rest().await.bytes.len() < 64 * 1024 * 1024);
+    stage.stop().await;
+}
+
+/// A visitor whose body is on its way, and who has been told to go on.
+async fn slow_upload(stage: &Stage) -> Connection {
+    let mut visitor = stage.connect().await;
+    visitor.send(request("POST", "/echo", &["Content-Length: 100", "Expect: 100-continue"], "")).await;
+    assert_eq!(visitor.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    visitor
+}
+
+/// Visitors who hardly send keep half of a function's places at the most: others are answered, and so is whoever sends all at last.
+/// When somebody else wants the place of one who hardly sends, that one has to go.
+#[tokio::test]
+async fn slow_bodies() {
+    let few = |limits: &mut FunctionLimits| (limits.concurrency, limits.max_instances) = (2, 1);
+    let stage = SiteBuilder::new().function("echo").function_limits(few).start().await;
+    let mut first = slow_upload(&stage).await;
+    first.send("1").await;
+    stage.until_instances(1).await;
+    let (mut second, mut third) = (slow_upload(&stage).await, slow_upload(&stage).await);
+    assert_eq!(stage.get("/echo", &[]).await.status(), 200);
+    let whole = stage.send(request("POST", "/echo", &["Content-Length: 100"], &"x".repeat(100))).await;
+    assert_eq!((whole.status(), whole.body()), (200, "x".repeat(100).as_bytes()));
+    second.send("y".repeat(100)).await;
+    assert!(second.until(&"y".repeat(100)).await.contains("HTTP/1.1 200 OK\r\n"));
+    assert_snapshot!("too_slow", first.rest().await.shown());
+    third.send("z".repeat(100)).await;
+    assert!(third.until(&"z".repeat(100)).await.contains("HTTP/1.1 200 OK\r\n"));
     stage.stop().await;
 }
