@@ -1,12 +1,16 @@
 //! Listening: exactly where it was asked, or at the next free port, and who is in the way.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::error::HostError;
 use crate::options::PortChoice;
+
+/// How many visitors the kernel lets wait for a moment in which the host is busy. It takes no more than `net.core.somaxconn`, 4096 where
+/// nobody has changed it; whoever finds the queue full tries again after a second.
+const BACKLOG: u32 = 16 * 1024;
 
 /// How many ports are tried before giving up.
 const PORTS_TRIED: u16 = 50;
@@ -19,7 +23,7 @@ pub(crate) async fn listen(
 ) -> Result<TcpListener, HostError> {
     let mut next = address;
     for _ in 0..PORTS_TRIED {
-        match TcpListener::bind(next).await {
+        match bind(next) {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
             Err(source) => return Err(HostError::Listen { address: next, source }),
@@ -29,6 +33,14 @@ pub(crate) async fn listen(
         next.set_port(port);
     }
     Err(HostError::PortTaken { address, flag, holder: holder_of(address) })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A host that starts again need not wait until the last connections of the one before are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The program that listens at the port of an address, as `name (pid 123)`, if this user may know.

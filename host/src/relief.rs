@@ -1,14 +1,29 @@
-//! Room for others: idle instances go when the machine's memory runs short.
+//! Room for others: idle instances go when the machine's memory runs short, and what the host itself has freed is given back.
 
 use std::time::Duration;
 
-use ship_runtime::{MemoryReading, Runtime};
+use ship_runtime::{Heap, MemoryReading, Runtime};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// How often the machine's memory is looked at while functions are awake: a function that leaks 100 MB/s has taken a tenth of a small
 /// machine's memory by then.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the host looks whether it holds memory for nothing.
+const HEAP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Gives back what a crowd has left, until it is stopped.
+pub(crate) async fn watch_heap(stop: CancellationToken) {
+    let heap = Heap::default();
+    stop.run_until_cancelled_owned(async {
+        loop {
+            sleep(HEAP_INTERVAL).await;
+            heap.give_back();
+        }
+    })
+    .await;
+}
 
 /// Watches the machine's memory until it is stopped.
 pub(crate) async fn watch_memory(runtime: Runtime, stop: CancellationToken) {

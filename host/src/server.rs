@@ -25,7 +25,7 @@ use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
-use crate::relief::watch_memory;
+use crate::relief::{watch_heap, watch_memory};
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
@@ -199,6 +199,7 @@ impl Host {
         } = self;
         tasks.spawn(warmth.run(stop.clone()));
         tasks.spawn(watch_memory(runtime.clone(), stop.clone()));
+        tasks.spawn(watch_heap(stop.clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };

@@ -67,6 +67,7 @@ pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, S
 pub use interpreter::Interpreters;
 pub use life::InstanceState;
 pub use linux::cgroup::ControlGroupVersion;
+pub use linux::heap::Heap;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use meters::{ExitReason, RuntimeCounts};
 pub use prelude::{KnownLauncher, KnownPackage};

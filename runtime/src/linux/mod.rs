@@ -7,6 +7,7 @@ pub(crate) mod dial;
 pub(crate) mod folder;
 pub(crate) mod foreign;
 pub(crate) mod fork;
+pub(crate) mod heap;
 mod memory;
 pub(crate) mod message;
 pub(crate) mod notify;
