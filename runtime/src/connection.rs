@@ -12,7 +12,6 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, response};
-use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -330,13 +329,6 @@ impl Connection {
     /// The socket after a 101, and what has arrived of the new protocol. `None` if somebody still writes to it.
     pub(crate) fn into_socket(self) -> Option<(FunctionSocket, Inbox)> {
         Some((Arc::into_inner(self.socket)?, self.inbox))
-    }
-
-    /// The stream after a 101, and what has arrived of the new protocol. `None` if somebody still writes to it.
-    pub(crate) fn into_stream(self) -> io::Result<(UnixStream, Bytes)> {
-        let received = Bytes::copy_from_slice(self.inbox.bytes());
-        let socket = Arc::try_unwrap(self.socket).map_err(|_| io::ErrorKind::ResourceBusy)?;
-        Ok((socket.into_stream()?, received))
     }
 }
 

@@ -259,8 +259,8 @@ fn respond_whole(
 /// The stream of another protocol, which the request lasts as long as.
 fn upgrade(mut lease: Lease) -> io::Result<Upgraded> {
     let connection = lease.take_connection().ok_or(io::ErrorKind::NotConnected)?;
-    let (stream, received) = connection.into_stream()?;
-    Ok(Upgraded::new(stream, received, lease))
+    let (socket, inbox) = connection.into_socket().ok_or(io::ErrorKind::ResourceBusy)?;
+    Ok(Upgraded::new(socket, Bytes::copy_from_slice(inbox.bytes()), lease))
 }
 
 /// Where the rest of the body of a response comes from.

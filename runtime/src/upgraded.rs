@@ -2,17 +2,17 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 
+use crate::linux::stream::FunctionSocket;
 use crate::pool::Lease;
 
 /// The stream of the protocol that a 101 has switched to. The request lasts as long as it.
 pub struct Upgraded {
-    stream: UnixStream,
+    stream: FunctionSocket,
     /// What arrived together with the head of the response.
     received: Bytes,
     /// Ends with the stream.
@@ -20,7 +20,7 @@ pub struct Upgraded {
 }
 
 impl Upgraded {
-    pub(crate) const fn new(stream: UnixStream, received: Bytes, lease: Lease) -> Self {
+    pub(crate) const fn new(stream: FunctionSocket, received: Bytes, lease: Lease) -> Self {
         Self { stream, received, _lease: lease }
     }
 }
@@ -28,7 +28,9 @@ impl Upgraded {
 impl AsyncRead for Upgraded {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.received.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            let length = ready!(self.stream.poll_read(cx, buffer.initialize_unfilled()))?;
+            buffer.advance(length);
+            return Poll::Ready(Ok(()));
         }
         let count = self.received.len().min(buffer.remaining());
         buffer.put_slice(&self.received[..count]);
@@ -38,16 +40,17 @@ impl AsyncRead for Upgraded {
 }
 
 impl AsyncWrite for Upgraded {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream.poll_write(cx, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.end_writing();
+        Poll::Ready(Ok(()))
     }
 }
 

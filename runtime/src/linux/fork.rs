@@ -5,14 +5,12 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 use ship_core::FunctionLimits;
@@ -24,7 +22,8 @@ use super::cell::{CellWarden, Ending, process_of};
 use super::cgroup::CellGroups;
 use super::foreign::Foreign;
 use super::process::{ProcessStat, parent_of};
-use super::watch::watch;
+use super::rights;
+use super::watch::{watch, watch_foreign};
 use crate::error::{ExitStatus, SpawnError};
 use crate::limits::EXIT_STATUS_WAIT;
 
@@ -57,7 +56,7 @@ pub(crate) enum Word {
 /// The connection to a zygote.
 #[derive(Debug)]
 pub(crate) struct ZygoteSocket {
-    socket: AsyncFd<OwnedFd>,
+    socket: AsyncFd<Foreign>,
 }
 
 /// What was read of a zygote's words and not yet understood.
@@ -70,7 +69,7 @@ pub(crate) struct Unheard {
 impl ZygoteSocket {
     /// Takes a connection to a zygote, which must not block.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
-        Ok(Self { socket: watch(socket)? })
+        Ok(Self { socket: watch_foreign(Foreign::new(socket))? })
     }
 
     /// Asks for a process with these ends: its listener, its output, its errors, and what gives it leave to begin.
@@ -116,18 +115,10 @@ impl Unheard {
 
     fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let mut bytes = [0; READ_BYTES];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let received = rustix::io::retry_on_intr(|| {
-            rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-        })?;
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                self.handles.extend(descriptors.map(Foreign::new));
-            }
-        }
-        self.bytes.extend_from_slice(&bytes[..received.bytes]);
-        Ok(received.bytes)
+        let handles = &mut self.handles;
+        let received = rustix::io::retry_on_intr(|| rights::receive(socket, &mut bytes, |one| handles.push_back(one)))?;
+        self.bytes.extend_from_slice(&bytes[..received]);
+        Ok(received)
     }
 }
 
@@ -168,6 +159,9 @@ impl ForkWarden {
     /// Puts a process of a zygote's into its groups. This blocks: the kernel takes up to 20 ms for it. What a function says is a
     /// process may be anything, also a handle of the host: only what the zygote has started counts.
     pub(crate) fn enclose(handle: Foreign, zygote: u32, groups: &CellGroups) -> io::Result<(OwnedFd, u32)> {
+        if !is_of_process(&handle) {
+            return Err(io::Error::other("it is no handle of a process"));
+        }
         let id = process_of(&handle)?;
         if parent_of(id) != Some(zygote) {
             return Err(io::Error::other("it is no process of the function's"));
@@ -260,6 +254,13 @@ impl Drop for ForkWarden {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether a descriptor is a handle of a process, by the name that the kernel gives those. What the kernel tells of other kinds may be
+/// endless.
+fn is_of_process(handle: &Foreign) -> bool {
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", handle.as_raw_fd()));
+    link.is_ok_and(|name| name.to_string_lossy().contains("[pidfd]"))
 }
 
 /// The status of a process by what its zygote says of it.

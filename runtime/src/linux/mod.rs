@@ -13,6 +13,7 @@ pub(crate) mod message;
 pub(crate) mod notify;
 pub(crate) mod nursery;
 mod process;
+pub(crate) mod rights;
 mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;

@@ -5,8 +5,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::FileType;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use tokio::io::unix::AsyncFd;
 
@@ -33,10 +36,15 @@ const fn request(direction: u64, number: u64, size: usize) -> libc::Ioctl {
 /// The longest address of a socket, in bytes: a local one's.
 const MOST_ADDRESS_BYTES: usize = 128;
 
+/// How long the kernel may take to tell of a descriptor: a thousand times what it takes for a socket.
+const MOST_TELLING: Duration = Duration::from_millis(50);
+
 /// Where the questions of a cell's processes arrive.
 #[derive(Debug)]
 pub(crate) struct Questions {
     listener: AsyncFd<OwnedFd>,
+    /// Whether what the kernel tells of a descriptor has taken too long once.
+    tells_too_much: AtomicBool,
 }
 
 /// A call of `connect` that waits.
@@ -45,6 +53,7 @@ pub(crate) struct ConnectCall {
     id: u64,
     /// The thread that called.
     thread: u32,
+    process: Pid,
     /// The number of the socket in its process.
     number: RawFd,
     /// The address, as it was given.
@@ -62,7 +71,7 @@ enum State {
 
 impl Questions {
     pub(crate) fn new(listener: OwnedFd) -> io::Result<Self> {
-        Ok(Self { listener: watch(listener)? })
+        Ok(Self { listener: watch(listener)?, tells_too_much: AtomicBool::new(false) })
     }
 
     /// The next call that waits. What cannot be understood is answered here.
@@ -83,11 +92,30 @@ impl Questions {
                 continue;
             }
             match ConnectCall::read(&notice) {
-                Ok(call) if self.is_valid(call.id) => return Ok(call),
-                Ok(_) => {}
+                Ok(mut call) => {
+                    call.is_closed_on_execution = self.is_closed_on_execution(&call).await;
+                    if self.is_valid(call.id) {
+                        return Ok(call);
+                    }
+                }
                 Err(error) => self.answer(notice.id, Err(error.raw_os_error().unwrap_or(libc::EFAULT))),
             }
         }
+    }
+
+    /// Whether the descriptor of a call is closed when its process executes a program. Only the kernel's text about it says that, and a
+    /// process may have put something in its place about which that text is a hundred megabytes long: so another thread reads it,
+    /// and after one that took long nothing is read any more for this cell.
+    async fn is_closed_on_execution(&self, call: &ConnectCall) -> bool {
+        if self.tells_too_much.load(Ordering::Relaxed) {
+            return true;
+        }
+        let (process, number, begun) = (call.process, call.number, Instant::now());
+        let read = tokio::task::spawn_blocking(move || is_closed_on_execution(process, number)).await;
+        if begun.elapsed() > MOST_TELLING {
+            self.tells_too_much.store(true, Ordering::Relaxed);
+        }
+        read.unwrap_or(true)
     }
 
     /// Says that a call gave this.
@@ -158,8 +186,11 @@ impl ConnectCall {
         let socket =
             rustix::process::pidfd_getfd(&handle, number, PidfdGetfdFlags::empty()).map_err(|_| bad_descriptor())?;
         let socket = Foreign::new(socket);
-        let is_closed_on_execution = is_closed_on_execution(process, number);
-        Ok(Self { id: notice.id, thread: notice.pid, number, address: bytes, socket, is_closed_on_execution })
+        if !FileType::from_raw_mode(rustix::fs::fstat(&socket)?.st_mode).is_socket() {
+            return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
+        }
+        let (id, thread) = (notice.id, notice.pid);
+        Ok(Self { id, thread, process, number, address: bytes, socket, is_closed_on_execution: true })
     }
 
     /// The thread that called.

@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use super::rights;
 use super::stream::FunctionSocket;
 
 /// How many connections may wait until the function accepts them; the kernel lowers it to `net.core.somaxconn`. An instance
@@ -37,15 +38,23 @@ pub(crate) fn listen(folder: &OwnedFd, name: &str) -> io::Result<(OwnedFd, Socke
 impl SocketAddress {
     /// Connects. A local connection is there at once or is refused, so nothing is awaited.
     pub(crate) fn connect(&self) -> io::Result<FunctionSocket> {
-        FunctionSocket::new(self.dial()?)
+        let socket = stream_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+        // Before it is connected: from then on the function may send.
+        let descriptors = rights::refuse(&socket);
+        self.reach(&socket)?;
+        FunctionSocket::new(socket, descriptors)
     }
 
-    /// The same, for what is no request: a socket that does not block.
+    /// The same, for what is no request: a socket that does not block, on which descriptors may be sent.
     pub(crate) fn dial(&self) -> io::Result<OwnedFd> {
         let socket = stream_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-        let path = format!("/proc/self/fd/{}", self.handle.as_raw_fd());
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        self.reach(&socket)?;
         Ok(socket)
+    }
+
+    fn reach(&self, socket: &OwnedFd) -> io::Result<()> {
+        let path = format!("/proc/self/fd/{}", self.handle.as_raw_fd());
+        Ok(rustix::net::connect(socket, &SocketAddrUnix::new(path)?)?)
     }
 }
 

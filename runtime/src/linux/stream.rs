@@ -1,16 +1,16 @@
 //! A function's end of a connection, as this process sees it: bytes in, bytes out, and nothing that waits.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdStream;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::SendFlags;
 use tokio::io::unix::AsyncFd;
-use tokio::net::UnixStream;
 
-use super::watch::{watch, watch_for_room};
+use super::foreign::Foreign;
+use super::rights::{self, Rights};
+use super::watch::{watch_for_room, watch_foreign};
 
 /// A connected socket that does not block.
 ///
@@ -19,21 +19,26 @@ use super::watch::{watch, watch_for_room};
 /// through a second descriptor, made when there is none for the first time.
 #[derive(Debug)]
 pub(crate) struct FunctionSocket {
-    reading: AsyncFd<OwnedFd>,
+    reading: AsyncFd<Foreign>,
+    descriptors: Rights,
     writing: OnceLock<AsyncFd<OwnedFd>>,
 }
 
 impl FunctionSocket {
     /// Watches a connected socket, by the async runtime that this is called on.
-    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
-        Ok(Self { reading: watch(socket)?, writing: OnceLock::new() })
+    pub(crate) fn new(socket: OwnedFd, descriptors: Rights) -> io::Result<Self> {
+        let socket = match descriptors {
+            Rights::MayCome => Foreign::new(socket),
+            Rights::Refused => Foreign::harmless(socket),
+        };
+        Ok(Self { reading: watch_foreign(socket)?, descriptors, writing: OnceLock::new() })
     }
 
     /// Reads what there is. Zero is the end.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = ready!(self.reading.poll_read_ready(cx))?;
-            match retry(|| rustix::io::read(self.reading.get_ref(), &mut *buffer)) {
+            match retry(|| self.read(&mut *buffer)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 Ok(length) if 0 < length && length < buffer.len() => {
                     // That was all: whatever comes later is announced anew.
@@ -42,6 +47,13 @@ impl FunctionSocket {
                 }
                 result => return Poll::Ready(result),
             }
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+        match self.descriptors {
+            Rights::Refused => rustix::io::read(self.reading.get_ref(), buffer),
+            Rights::MayCome => rights::read_without(self.reading.get_ref(), buffer),
         }
     }
 
@@ -65,7 +77,7 @@ impl FunctionSocket {
         if let Some(writing) = self.writing.get() {
             return Ok(writing);
         }
-        let second = self.reading.get_ref().try_clone()?;
+        let second = self.reading.get_ref().as_fd().try_clone_to_owned()?;
         let watched = watch_for_room(second)?;
         Ok(self.writing.get_or_init(|| watched))
     }
@@ -79,12 +91,6 @@ impl FunctionSocket {
     /// Says that nothing more is written.
     pub(crate) fn end_writing(&self) {
         let _ = rustix::net::shutdown(self.reading.get_ref(), rustix::net::Shutdown::Write);
-    }
-
-    /// The socket as a stream of its own, for another protocol.
-    pub(crate) fn into_stream(self) -> io::Result<UnixStream> {
-        drop(self.writing);
-        UnixStream::from_std(StdStream::from(self.reading.into_inner()))
     }
 }
 

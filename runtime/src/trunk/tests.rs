@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::frame::take;
 use super::{Answer, Call, Driver, Trunk};
+use crate::linux::rights::Rights;
 use crate::linux::stream::FunctionSocket;
 use crate::wire::Inbox;
 
@@ -23,7 +24,7 @@ fn open() -> (Trunk, UnixStream, JoinHandle<()>) {
     let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
     near.set_nonblocking(true).unwrap();
     far.set_nonblocking(true).unwrap();
-    let socket = FunctionSocket::new(near.into()).unwrap();
+    let socket = FunctionSocket::new(near.into(), Rights::MayCome).unwrap();
     let (trunk, driver) = Driver::new(socket, Inbox::new(), TIMEOUT);
     (trunk, UnixStream::from_std(far).unwrap(), tokio::spawn(driver.drive()))
 }
