@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ship_core::FunctionLimits;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -21,7 +22,7 @@ use crate::limits::{
     EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST, SPARE_TIMEOUT, SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE,
 };
 use crate::linux::cell::{Cell, Nursery};
-use crate::linux::cgroup::{CellGroups, ControlGroupVersion, ControlGroups};
+use crate::linux::cgroup::{CellGroups, ControlGroupVersion, ControlGroups, GroupFamily};
 use crate::linux::folder::RunFolder;
 use crate::linux::nursery::{CellNetwork, Isolation, Recipe};
 use crate::linux::socket::{self, SocketAddress};
@@ -268,6 +269,12 @@ impl Spares {
         let name = format!("{}.sock", NEXT_SOCKET.fetch_add(1, Ordering::Relaxed));
         socket::listen(self.folder.handle(), &name)
             .map_err(|source| SpawnError::Io { action: "make a listening socket", source })
+    }
+
+    /// Control groups for the processes that a zygote of a function forks, if there are any here.
+    pub(crate) fn family(&self, limits: &FunctionLimits) -> Result<Option<Arc<GroupFamily>>, SpawnError> {
+        let family = self.groups.as_ref().map(|groups| groups.make_family(limits)).transpose();
+        family.map_err(|source| SpawnError::Io { action: "make a control group", source })
     }
 
     /// Control groups for a process, if there are any here.

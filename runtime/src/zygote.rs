@@ -22,6 +22,7 @@ use crate::journal::Journal;
 use crate::launch::{Launch, Purpose};
 use crate::limits::{FORK_TIMEOUT, SPARES_PAUSE};
 use crate::linux::cell::{Cell, output_pipe};
+use crate::linux::cgroup::GroupFamily;
 use crate::linux::foreign::Foreign;
 use crate::linux::fork::{ForkWarden, Unheard, Word, ZygoteCell, ZygoteSocket, exit_status};
 use crate::linux::nursery::Isolation;
@@ -38,6 +39,8 @@ pub(crate) struct Zygote {
     pub(crate) program: PathBuf,
     surroundings: Arc<Surroundings>,
     cell: Arc<ZygoteCell>,
+    /// What its forks may use together.
+    family: Arc<GroupFamily>,
     socket: Arc<ZygoteSocket>,
     asked: Arc<Asked>,
     /// An instance that was forked before anybody needs it.
@@ -85,9 +88,10 @@ impl Zygote {
         let Launch { program, recipe, assignment, .. } = Launch::of(spec, surroundings, Purpose::Fork).await?;
         let spares = &surroundings.spares;
         // Elsewhere nothing would end what a fork leaves behind, or keep one's memory from another's.
-        if recipe.boot.is_none() || recipe.isolation != Isolation::Sandbox || spares.control_groups().is_none() {
+        if recipe.boot.is_none() || recipe.isolation != Isolation::Sandbox {
             return Ok(None);
         }
+        let Some(family) = spares.family(&spec.function.limits)? else { return Ok(None) };
         let spare = match spares.take_ready(&recipe) {
             Some(spare) => spare,
             None => spares.make(&recipe).await?,
@@ -124,7 +128,7 @@ impl Zygote {
             Ok(Err(_)) | Err(_) => return Ok(None),
         }
         let surroundings = Arc::clone(surroundings);
-        Ok(Some(Self { program, surroundings, cell, socket, asked, ahead: Mutex::default() }))
+        Ok(Some(Self { program, surroundings, cell, family, socket, asked, ahead: Mutex::default() }))
     }
 
     /// A new process of the function, which waits for leave to begin. The next one is made ahead.
@@ -165,8 +169,7 @@ impl Zygote {
 
     async fn fork(&self) -> Result<Forked, SpawnError> {
         let (listener, address) = self.surroundings.spares.listen()?;
-        let groups = self.surroundings.spares.groups()?.ok_or(std::io::ErrorKind::Unsupported.into());
-        let groups = groups.map_err(during("make a control group"))?;
+        let groups = self.family.make().map_err(during("make a control group"))?;
         let (stdout, their_stdout) = output_pipe()?;
         let (stderr, their_stderr) = output_pipe()?;
         let (may_begin, leave) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)

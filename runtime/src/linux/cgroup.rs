@@ -77,10 +77,35 @@ impl ControlGroups {
 
     /// Groups for a process that is about to be made.
     pub(crate) fn make(self: &Arc<Self>) -> io::Result<CellGroups> {
+        self.make_below(&self.bases, None)
+    }
+
+    /// Groups for processes that share a cell. What one of them has filled with memory stays with the others when it has ended (they may
+    /// have sent each other files that are in memory alone), and then counts for their parent. So all together have as much as
+    /// that many instances.
+    pub(crate) fn make_family(self: &Arc<Self>, limits: &FunctionLimits) -> io::Result<Arc<GroupFamily>> {
+        let all = self.make()?;
+        let instances = limits.max_instances.saturating_add(1);
+        let memory_mb = limits.memory_mb.saturating_mul(instances);
+        let max_processes = limits.max_processes.saturating_mul(instances);
+        all.set_limits(&FunctionLimits { memory_mb, max_processes, cpu_thousandths: None, ..*limits })?;
+        if self.version != ControlGroupVersion::One {
+            // One dies for its own memory; that of all is no reason to end all.
+            all.set_if_there("memory.oom.group", "0")?;
+            for base in &all.folders {
+                let has = fs::read_to_string(base.join("cgroup.controllers"))?;
+                let wanted = has.split_whitespace().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ");
+                fs::write(base.join("cgroup.subtree_control"), wanted)?;
+            }
+        }
+        Ok(Arc::new(GroupFamily(all)))
+    }
+
+    fn make_below(self: &Arc<Self>, bases: &[PathBuf], family: Option<Arc<GroupFamily>>) -> io::Result<CellGroups> {
         self.sweep();
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
-        let folders: Vec<PathBuf> = self.bases.iter().map(|base| base.join(&name)).collect();
-        let mut groups = CellGroups { groups: Arc::clone(self), folders, memory: None };
+        let folders: Vec<PathBuf> = bases.iter().map(|base| base.join(&name)).collect();
+        let mut groups = CellGroups { groups: Arc::clone(self), folders, memory: None, _family: family };
         for folder in &groups.folders {
             fs::create_dir(folder)?;
         }
@@ -118,6 +143,19 @@ pub(crate) struct CellGroups {
     folders: Vec<PathBuf>,
     /// Says how much memory is in use. It is open because it is read while a visitor waits.
     memory: Option<File>,
+    /// What they are in, which goes after them.
+    _family: Option<Arc<GroupFamily>>,
+}
+
+/// Groups that have groups in them.
+#[derive(Debug)]
+pub(crate) struct GroupFamily(CellGroups);
+
+impl GroupFamily {
+    /// Groups within these, for a process that is about to be made.
+    pub(crate) fn make(self: &Arc<Self>) -> io::Result<CellGroups> {
+        self.0.groups.make_below(&self.0.folders, Some(Arc::clone(self)))
+    }
 }
 
 impl CellGroups {
@@ -340,7 +378,7 @@ fn host_of(name: &str) -> Option<u32> {
 fn remove_with_groups(group: &Path) {
     for entry in fs::read_dir(group).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let _ = fs::remove_dir(entry.path());
+            remove_with_groups(&entry.path());
         }
     }
     let _ = fs::remove_dir(group);
