@@ -4,6 +4,7 @@
 //! answers a visitor by itself, never writes below the data directory by itself, and reads no environment: whoever starts a
 //! host gives it everything in [`HostOptions`].
 
+mod access;
 mod blocking;
 mod complete;
 mod control;
@@ -11,6 +12,7 @@ mod cores;
 mod descriptors;
 mod error;
 mod journal;
+mod keyring;
 mod listen;
 mod metrics;
 mod options;

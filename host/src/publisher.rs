@@ -134,9 +134,15 @@ impl Publisher {
         id: DeploymentId,
         options: PublishOptions,
     ) -> Result<Option<Published>, ApiError> {
+        // Another project's deployment is not even read: how long that takes would tell that there is one.
+        let (store, asked) = (self.store.clone(), project.clone());
+        let record = blocking(move || store.deployments().get(&id)).await?;
+        if record.is_none_or(|record| record.project != asked) {
+            return Ok(None);
+        }
         let live = match self.map.live(id).await {
-            Ok(live) if *live.project() == project => live,
-            Ok(_) | Err(LoadError::Unknown { .. }) => return Ok(None),
+            Ok(live) => live,
+            Err(LoadError::Unknown { .. }) => return Ok(None),
             Err(error) => {
                 tracing::warn!(%id, %error, "a deployment cannot be read; deploying it again writes it anew");
                 return Ok(None);

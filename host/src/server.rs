@@ -16,11 +16,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
-use crate::control::{Authenticator, Control, ControlAnswer};
+use crate::control::{Control, ControlAnswer};
 use crate::cores::Cores;
 use crate::descriptors;
 use crate::error::HostError;
 use crate::journal::Journal;
+use crate::keyring::Keyring;
 use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
@@ -29,7 +30,7 @@ use crate::relief::watch_memory;
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
-use crate::token::{PlainToken, read_token_file, write_token_file};
+use crate::token::{PlainToken, new_token_id, read_token_file, write_token_file};
 use crate::urls::Urls;
 use crate::warmth::{HostStove, Warmth};
 
@@ -137,7 +138,7 @@ impl Host {
         let control = Arc::new(Control {
             metrics,
             metrics_access: options.metrics,
-            authenticator: Authenticator::new(store.clone()),
+            keyring: Arc::new(Keyring::load(&store)?),
             store,
             runtime: runtime.clone(),
             publisher,
@@ -287,11 +288,11 @@ fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr
 /// and the lost one opens nothing any more.
 fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
     if let Some(token) = read_token_file(&options.token_file)?
-        && store.tokens().contains(&token.hash().0)?
+        && store.tokens().all()?.iter().any(|known| known.hash == token.hash().0)
     {
         return Ok(());
     }
     let token = PlainToken::generate()?;
-    store.tokens().replace_named("owner", token.hash().0, "admin", Timestamp::now())?;
+    store.tokens().replace_owner(new_token_id()?, token.hash().0, Timestamp::now())?;
     write_token_file(&options.token_file, &token)
 }

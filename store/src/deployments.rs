@@ -55,9 +55,13 @@ impl Deployments {
         self.database.read(|transaction| rows::deployment(transaction, id))
     }
 
-    /// The deployments whose ids begin like this, at most ten.
-    pub fn find(&self, prefix: &DeploymentIdPrefix) -> Result<Vec<DeploymentRecord>, StateError> {
-        self.database.read(|transaction| rows::deployments_from_prefix(transaction, prefix, FOUND_AT_MOST))
+    /// The deployments whose ids begin like this, of one project or of all, at most ten.
+    pub fn find(
+        &self,
+        prefix: &DeploymentIdPrefix,
+        project: Option<&ProjectName>,
+    ) -> Result<Vec<DeploymentRecord>, StateError> {
+        self.database.read(|transaction| rows::deployments_from_prefix(transaction, prefix, project, FOUND_AT_MOST))
     }
 
     /// All that a deployment is, read from its blob and checked.

@@ -41,4 +41,4 @@ pub use disk::Durability;
 pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use store::{OpenError, Store};
-pub use tokens::Tokens;
+pub use tokens::{TokenRecord, Tokens};

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use ship_api::{ErrorBody, ErrorCode, ErrorDetail};
+use ship_core::ParseProjectNameError;
 use ship_core::route::PatternError;
 use ship_edge::FunctionSpecError;
 use ship_runtime::{InvokeError, StartError};
@@ -73,6 +74,12 @@ impl From<StateError> for ApiError {
 
 impl From<PatternError> for ApiError {
     fn from(error: PatternError) -> Self {
+        Self::new(ErrorCode::BadRequest, error.to_string())
+    }
+}
+
+impl From<ParseProjectNameError> for ApiError {
+    fn from(error: ParseProjectNameError) -> Self {
         Self::new(ErrorCode::BadRequest, error.to_string())
     }
 }
