@@ -33,7 +33,10 @@ mod text;
 mod trace;
 mod warm;
 
-pub use access::{Action, Effect, ParseTokenIdError, ProjectScope, Role, Scope, TokenId, UnknownRole};
+pub use access::{
+    Action, Effect, Lifetime, ParseLifetimeError, ParseTokenIdError, ParseTokenNameError, ProjectScope, Role, Scope,
+    TokenId, TokenName, UnknownRole,
+};
 pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address};
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};

@@ -3,22 +3,59 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ship_core::{Action, ProjectName, ProjectScope};
-use ship_store::TokenRecord;
+use jiff::Timestamp;
+use ship_core::{Action, ProjectName, ProjectScope, Scope};
+use ship_store::{AuditEntry, AuditOutcome};
+
+use crate::keyring::Key;
 
 /// Whoever asks: a token that the host knows, and from where it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Actor {
-    /// The token.
-    pub(crate) token: Arc<TokenRecord>,
+    /// Its token.
+    pub(crate) key: Arc<Key>,
     /// The other end of the connection.
     pub(crate) peer: IpAddr,
 }
 
 impl Actor {
+    /// What it may do, and where.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.key.token.scope
+    }
+
+    /// What stands in the audit log of what it does.
+    pub(crate) fn entry(&self, action: Action, project: Option<ProjectName>, outcome: AuditOutcome) -> AuditEntry {
+        AuditEntry {
+            at: Timestamp::now(),
+            token: Some((self.key.token.id.clone(), self.key.token.name.clone())),
+            peer: Some(self.peer),
+            action: action.as_str(),
+            project,
+            resource: None,
+            outcome,
+            code: None,
+        }
+    }
+
+    /// Returns when the actor's token is good for nothing any more: it was removed, or its time is over.
+    pub(crate) async fn ended(self) {
+        let left = self.key.token.expires_at.map(|end| end.duration_since(Timestamp::now()));
+        let expired = async {
+            match left {
+                Some(left) => tokio::time::sleep(left.try_into().unwrap_or_default()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = expired => {}
+            () = self.key.removed.cancelled() => {}
+        }
+    }
+
     /// The projects that it has to do with.
     pub(crate) fn projects(&self) -> &ProjectScope {
-        &self.token.scope.projects
+        &self.scope().projects
     }
 }
 
@@ -45,7 +82,7 @@ pub(crate) enum Denied {
 /// Decides whether somebody may do something to something. It looks at nothing but its arguments, so it takes as long for a
 /// project that exists as for one that does not.
 pub(crate) fn authorize(actor: &Actor, action: Action, resource: &Resource) -> Result<(), Denied> {
-    let scope = &actor.token.scope;
+    let scope = actor.scope();
     match resource {
         Resource::Project(project) if !scope.projects.holds(project) => return Err(Denied::Hidden),
         Resource::Host if scope.projects != ProjectScope::All => return Err(Denied::Forbidden),
@@ -58,8 +95,8 @@ pub(crate) fn authorize(actor: &Actor, action: Action, resource: &Resource) -> R
 mod tests {
     use std::net::Ipv4Addr;
 
-    use jiff::Timestamp;
-    use ship_core::{Role, Scope};
+    use ship_core::Role;
+    use ship_store::TokenRecord;
 
     use super::*;
 
@@ -68,14 +105,14 @@ mod tests {
         let token = TokenRecord {
             id: "0123456789".parse().unwrap(),
             hash: [0; 32],
-            name: "somebody".into(),
+            name: "somebody".parse().unwrap(),
             scope: Scope { role, projects },
             created_at: Timestamp::UNIX_EPOCH,
             created_by: None,
             expires_at: None,
             last_used_at: None,
         };
-        Actor { token: Arc::new(token), peer: Ipv4Addr::LOCALHOST.into() }
+        Actor { key: Arc::new(Key::new(token)), peer: Ipv4Addr::LOCALHOST.into() }
     }
 
     /// For every action: nobody reaches another project or, with a token for one project, the host; and no role does what is

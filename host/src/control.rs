@@ -1,6 +1,7 @@
 //! The control API: what `ship` asks of a host. Each route is in the file of its resource; [`auth`] says who asks, [`guard`] whether
 //! they may.
 
+mod audit;
 mod auth;
 mod blobs;
 mod deployments;
@@ -13,6 +14,7 @@ mod projects;
 mod routes;
 mod server;
 mod status;
+mod tokens;
 mod views;
 
 use std::net::SocketAddr;
@@ -29,6 +31,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::routes;
 
+pub(crate) use self::auth::Doors;
 pub(crate) use self::error::ApiError;
 use self::routes::{Of, Routes};
 pub(crate) use self::server::ControlAnswer;
@@ -37,6 +40,7 @@ use crate::keyring::Keyring;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
+use crate::register::Register;
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -49,6 +53,8 @@ pub(crate) struct Control {
     pub(crate) journal: Arc<Journal>,
     pub(crate) urls: Urls,
     pub(crate) keyring: Arc<Keyring>,
+    pub(crate) register: Register,
+    pub(crate) doors: Doors,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     pub(crate) sites_address: SocketAddr,
@@ -83,7 +89,12 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::RemoveProject, Of::Project, routes!(projects::remove))
         .on(Action::Promote, Of::Project, routes!(projects::promote))
         .on(Action::RollBack, Of::Project, routes!(projects::rollback))
-        .on(Action::ReadLogs, Of::Project, routes!(logs::logs));
+        .on(Action::ReadLogs, Of::Project, routes!(logs::logs))
+        .on(Action::WhoAmI, Of::Own, routes!(tokens::whoami))
+        .on(Action::ReadTokens, Of::Own, routes!(tokens::list))
+        .on(Action::CreateToken, Of::Own, routes!(tokens::create))
+        .on(Action::RemoveToken, Of::Own, routes!(tokens::remove))
+        .on(Action::ReadAudit, Of::Own, routes!(audit::audit));
     match metrics {
         MetricsAccess::Token => routes.on(Action::ReadMetrics, Of::Host, routes!(metrics::metrics)),
         MetricsAccess::Everybody => routes.open(routes!(metrics::metrics)),

@@ -17,6 +17,8 @@ mod listen;
 mod metrics;
 mod options;
 mod publisher;
+mod rate;
+mod register;
 mod relief;
 mod server;
 mod site_map;

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
-use crate::control::{Control, ControlAnswer};
+use crate::control::{Control, ControlAnswer, Doors};
 use crate::cores::Cores;
 use crate::descriptors;
 use crate::error::HostError;
@@ -26,6 +26,7 @@ use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
+use crate::register::{Register, RegisterWriter};
 use crate::relief::watch_memory;
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
@@ -53,6 +54,7 @@ pub struct Host {
     edge: Arc<Edge>,
     warmth: Warmth<HostStove>,
     journal_writer: JoinHandle<()>,
+    register_writer: RegisterWriter,
     telemetry: Option<Exporter>,
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
@@ -135,10 +137,14 @@ impl Host {
             productions,
             tasks: tasks.clone(),
         };
+        let keyring = Arc::new(Keyring::load(&store)?);
+        let (register, register_writer) = Register::new(store.clone(), Arc::clone(&keyring));
         let control = Arc::new(Control {
             metrics,
             metrics_access: options.metrics,
-            keyring: Arc::new(Keyring::load(&store)?),
+            keyring,
+            register,
+            doors: Doors::default(),
             store,
             runtime: runtime.clone(),
             publisher,
@@ -169,6 +175,7 @@ impl Host {
             edge,
             warmth,
             journal_writer,
+            register_writer,
             telemetry: telemetry.transpose()?,
             tasks,
             stop,
@@ -193,12 +200,14 @@ impl Host {
             edge,
             warmth,
             journal_writer,
+            register_writer,
             telemetry,
             tasks,
             stop,
             ..
         } = self;
         tasks.spawn(warmth.run(stop.clone()));
+        tasks.spawn(register_writer.run(stop.clone()));
         tasks.spawn(watch_memory(runtime.clone(), stop.clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };

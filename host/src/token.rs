@@ -45,6 +45,11 @@ impl PlainToken {
         matches.then(|| Self(text.to_owned()))
     }
 
+    /// The token itself, for the one who asked for it.
+    pub(crate) fn expose_secret(&self) -> &str {
+        &self.0
+    }
+
     /// What the host keeps of it.
     pub(crate) fn hash(&self) -> TokenHash {
         TokenHash(*Digest::of(self.0.as_bytes()).as_bytes())

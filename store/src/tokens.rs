@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction};
-use ship_core::{ProjectName, ProjectScope, Scope, TokenId};
+use ship_core::{ProjectName, ProjectScope, Role, Scope, TokenId, TokenName};
 
+use crate::audit::{self, AuditNote};
 use crate::database::column::{Micros, Text, kept};
 use crate::database::{Database, StateError};
 
@@ -20,7 +21,7 @@ pub struct TokenRecord {
     /// Its SHA-256.
     pub hash: [u8; 32],
     /// What people call it.
-    pub name: String,
+    pub name: TokenName,
     /// What it is good for.
     pub scope: Scope,
     /// When it was made, in microseconds.
@@ -37,11 +38,18 @@ pub struct TokenRecord {
 #[derive(Debug, Clone)]
 pub struct Tokens {
     database: Arc<Database>,
+    note: Option<AuditNote>,
 }
 
 impl Tokens {
     pub(crate) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+        Self { database, note: None }
+    }
+
+    /// The same tokens: each change that is made through them stands in the audit log like this, or is not made.
+    #[must_use]
+    pub fn noting(&self, note: AuditNote) -> Self {
+        Self { note: Some(note), ..self.clone() }
     }
 
     /// All of them, the oldest first.
@@ -55,17 +63,17 @@ impl Tokens {
 
     /// Remembers a token.
     pub fn add(&self, token: &TokenRecord) -> Result<(), StateError> {
-        self.database.write(|transaction| insert(transaction, token))
+        audit::write(&self.database, self.note.as_ref(), |()| true, |transaction| insert(transaction, token))
     }
 
     /// Remembers the owner's token and forgets the one before, in one step: whoever lost it and got another must not be opened
     /// to whoever found it.
     pub fn replace_owner(&self, id: TokenId, hash: [u8; 32], at: Timestamp) -> Result<(), StateError> {
-        let scope = Scope { role: ship_core::Role::Admin, projects: ProjectScope::All };
+        let scope = Scope { role: Role::Admin, projects: ProjectScope::All };
         let token = TokenRecord {
             id,
             hash,
-            name: OWNER.to_owned(),
+            name: OWNER.parse().expect("it is a name"),
             scope,
             created_at: kept(at),
             created_by: None,
@@ -81,9 +89,14 @@ impl Tokens {
 
     /// Forgets a token. Whether there was one.
     pub fn remove(&self, id: &TokenId) -> Result<bool, StateError> {
-        self.database.write(|transaction| {
-            Ok(transaction.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([Text(id)])? == 1)
-        })
+        audit::write(
+            &self.database,
+            self.note.as_ref(),
+            |was_there| *was_there,
+            |transaction| -> Result<bool, StateError> {
+                Ok(transaction.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([Text(id)])? == 1)
+            },
+        )
     }
 
     /// Forgets the tokens that opened nothing any more at some time. How many there were.
@@ -111,7 +124,7 @@ fn insert(transaction: &Transaction, token: &TokenRecord) -> Result<(), StateErr
     transaction.prepare_cached(sql)?.execute((
         Text(&token.id),
         token.hash,
-        &token.name,
+        Text(&token.name),
         Text(&token.scope.role),
         token.scope.projects.only().map(Text),
         Micros(token.created_at),
@@ -130,7 +143,7 @@ fn to_token(row: &Row) -> rusqlite::Result<TokenRecord> {
     Ok(TokenRecord {
         id: row.get(0).map(|Text(id)| id)?,
         hash: row.get(1)?,
-        name: row.get(2)?,
+        name: row.get(2).map(|Text(name)| name)?,
         scope: Scope {
             role: row.get(3).map(|Text(role)| role)?,
             projects: project.map(|Text(project)| project).into(),
@@ -144,8 +157,6 @@ fn to_token(row: &Row) -> rusqlite::Result<TokenRecord> {
 
 #[cfg(test)]
 mod tests {
-    use ship_core::Role;
-
     use crate::{Durability, Store};
 
     use super::*;
@@ -154,7 +165,7 @@ mod tests {
         TokenRecord {
             id: format!("token{byte:05}").parse().unwrap(),
             hash: [byte; 32],
-            name: "continuous integration".into(),
+            name: "continuous integration".parse().unwrap(),
             scope: Scope { role: Role::Deployer, projects: ProjectScope::One("blue".parse().unwrap()) },
             created_at: Timestamp::from_second(i64::from(byte)).unwrap(),
             created_by: Some("0123456789".parse().unwrap()),
@@ -186,7 +197,7 @@ mod tests {
     fn a_new_owner() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Durability::Durable).unwrap();
-        let called_owner = TokenRecord { name: OWNER.into(), ..token(1) };
+        let called_owner = TokenRecord { name: OWNER.parse().unwrap(), ..token(1) };
         store.tokens().add(&called_owner).unwrap();
         for byte in [2, 3] {
             store.tokens().replace_owner(token(byte).id, [byte; 32], Timestamp::UNIX_EPOCH).unwrap();

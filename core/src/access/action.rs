@@ -71,6 +71,14 @@ actions! {
     RemoveDeployment = "deployment.remove", Admin, Noted;
     /// Remove a project with all that it has.
     RemoveProject = "project.remove", Admin, Noted;
+    /// See which tokens there are. No token is ever shown.
+    ReadTokens = "token.read", Admin, Reads;
+    /// Make a token, which is good for no more than one's own.
+    CreateToken = "token.create", Admin, Noted;
+    /// Remove a token.
+    RemoveToken = "token.remove", Admin, Noted;
+    /// Read the audit log.
+    ReadAudit = "audit.read", Admin, Reads;
     /// See what the host is and runs.
     ReadStatus = "host.read", Admin, Reads;
     /// Read what the host counts.

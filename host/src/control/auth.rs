@@ -1,6 +1,9 @@
 //! Who asks: every route but the few that are open takes a bearer token that this host knows.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -8,13 +11,36 @@ use axum::response::Response;
 use http::HeaderMap;
 use jiff::Timestamp;
 use ship_api::{ErrorCode, ErrorDetail};
-use ship_store::TokenRecord;
+use ship_store::{AuditEntry, AuditOutcome};
 
 use super::server::Peer;
 use super::{ApiError, Control};
 use crate::access::Actor;
-use crate::keyring::Refused;
+use crate::keyring::{Key, Refused};
+use crate::rate::AddressLimit;
 use crate::token::PlainToken;
+
+/// How many wrong tokens an address may give at once, and after how long one more. Nobody guesses 256 bits at any rate: this keeps
+/// scanners from filling logs, and a person or a pipeline with an old token never notices it.
+const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(100).expect("it is not zero");
+const WRONG_TOKEN_EVERY: Duration = Duration::from_secs(1);
+
+/// How much of a path the audit log keeps, in bytes.
+const PATH_KEPT: usize = 200;
+
+/// What the audit log calls the attempt to be somebody.
+const AUTHENTICATE: &str = "authenticate";
+
+/// How often strangers may knock.
+pub(crate) struct Doors {
+    wrong_tokens: AddressLimit,
+}
+
+impl Default for Doors {
+    fn default() -> Self {
+        Self { wrong_tokens: AddressLimit::new(WRONG_TOKENS, WRONG_TOKEN_EVERY) }
+    }
+}
 
 /// Lets a request pass if it has a token that the host knows, and notes whose.
 pub(super) async fn require_token(
@@ -25,20 +51,59 @@ pub(super) async fn require_token(
     let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
         return Err(ApiError::new(ErrorCode::Internal, "the host does not know who asks"));
     };
-    let token = authenticate(&control, request.headers())?;
-    request.extensions_mut().insert(Actor { token, peer });
-    Ok(next.run(request).await)
+    match authenticate(&control, request.headers()) {
+        Ok(key) => {
+            request.extensions_mut().insert(Actor { key, peer });
+            Ok(next.run(request).await)
+        }
+        Err(stranger) => Err(turn_away(&control, peer, request.uri().path(), stranger)),
+    }
 }
 
-fn authenticate(control: &Control, headers: &HeaderMap) -> Result<Arc<TokenRecord>, ApiError> {
+/// Why nobody is known by what a request has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stranger {
+    NoToken,
+    NoneSuch,
+    Unknown,
+    Expired,
+}
+
+/// Whose the token in a request is. A right token is looked at before anything is counted, so that whoever has one is let in whatever
+/// others do from the same address.
+fn authenticate(control: &Control, headers: &HeaderMap) -> Result<Arc<Key>, Stranger> {
     let authorization = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let presented = authorization.and_then(bearer).ok_or_else(no_token)?;
-    let token = PlainToken::parse(presented)
-        .ok_or_else(|| unauthorized("what was given as the token is none: it is mistyped or cut off"))?;
+    let presented = authorization.and_then(bearer).ok_or(Stranger::NoToken)?;
+    let token = PlainToken::parse(presented).ok_or(Stranger::NoneSuch)?;
     control.keyring.admit(token.hash(), Timestamp::now()).map_err(|refused| match refused {
-        Refused::Unknown => unauthorized("this host does not know the token"),
-        Refused::Expired => unauthorized("the token has expired"),
+        Refused::Unknown => Stranger::Unknown,
+        Refused::Expired => Stranger::Expired,
     })
+}
+
+fn turn_away(control: &Control, peer: IpAddr, path: &str, stranger: Stranger) -> ApiError {
+    let is_guess = stranger != Stranger::NoToken;
+    if is_guess && let Err(wait) = control.doors.wrong_tokens.take(peer) {
+        return ApiError::new(ErrorCode::TooManyRequests, "too many wrong tokens came from this address")
+            .retry_after(wait);
+    }
+    let error = match stranger {
+        Stranger::NoToken => no_token(),
+        Stranger::NoneSuch => unauthorized("what was given as the token is none: it is mistyped or cut off"),
+        Stranger::Unknown => unauthorized("this host does not know the token"),
+        Stranger::Expired => unauthorized("the token has expired"),
+    };
+    control.register.refused(AuditEntry {
+        at: Timestamp::now(),
+        token: None,
+        peer: Some(peer),
+        action: AUTHENTICATE,
+        project: None,
+        resource: Some(path[..path.floor_char_boundary(PATH_KEPT)].to_owned()),
+        outcome: AuditOutcome::Refused,
+        code: Some(error.code_word()),
+    });
+    error
 }
 
 /// The token in `Bearer TOKEN`. The scheme's case does not matter (RFC 9110, section 11.1).

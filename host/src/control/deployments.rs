@@ -11,8 +11,8 @@ use ship_runtime::Isolation;
 use ship_store::{DeploymentRecord, Store};
 
 use super::extract::{Body, Path, Query};
-use super::guard::Named;
-use super::{ApiError, Control, State, views};
+use super::guard::{Named, Noted};
+use super::{ApiError, Control, State, blobs, views};
 use crate::access::Actor;
 use crate::blocking::blocking;
 
@@ -29,11 +29,21 @@ const LISTED_BY_DEFAULT: usize = 20;
         (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(super) async fn publish(
     axum::extract::State(control): State,
+    actor: Actor,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
     Body(request): Body<PublishRequest>,
 ) -> Result<(StatusCode, Json<PublishedView>), ApiError> {
-    let published = control.publisher.publish(project, request.manifest, request.publish.clone()).await?;
-    let view = views::published(&published, &request.publish, &control.urls);
+    let PublishRequest { manifest, publish: options } = request;
+    let manifest = if actor.projects().only().is_some() {
+        let (store, project) = (control.store.clone(), project.clone());
+        blocking(move || blobs::own::check(&store, &project, &manifest).map(|()| manifest)).await?
+    } else {
+        manifest
+    };
+    let published = control.publisher.publish(project, manifest, options.clone(), note).await;
+    let published = published.map_err(|error| error.seen_by(&actor))?;
+    let view = views::published(&published, &options, &control.urls);
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -44,10 +54,13 @@ pub(super) async fn publish(
         (status = 409, body = ErrorBody)))]
 pub(super) async fn publish_known(
     axum::extract::State(control): State,
+    actor: Actor,
+    Noted(note): Noted,
     Path((project, id)): Path<(ProjectName, DeploymentId)>,
     Body(options): Body<PublishOptions>,
 ) -> Result<Json<PublishedView>, ApiError> {
-    match control.publisher.republish(project, id, options.clone()).await? {
+    let published = control.publisher.republish(project, id, options.clone(), note).await;
+    match published.map_err(|error| error.seen_by(&actor))? {
         Some(published) => Ok(Json(views::published(&published, &options, &control.urls))),
         None => Err(ApiError::new(ErrorCode::NotFound, format!("the host has no deployment `{id}`"))),
     }
@@ -164,8 +177,9 @@ fn functions(
 pub(super) async fn remove(
     axum::extract::State(control): State,
     Named(record): Named,
+    Noted(note): Noted,
 ) -> Result<Json<RemovedView>, ApiError> {
-    control.publisher.remove(&record.project, record.id).await?;
+    control.publisher.remove(&record.project, record.id, note).await?;
     Ok(Json(RemovedView { project: record.project, deployments: vec![record.id] }))
 }
 

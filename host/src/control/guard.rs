@@ -7,12 +7,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::request::Parts;
 use ship_api::{ErrorCode, ErrorDetail};
-use ship_core::{Action, ProjectName, ProjectScope};
-use ship_store::DeploymentRecord;
+use ship_core::{Action, Effect, ProjectName, ProjectScope};
+use ship_store::{AuditEntry, AuditNote, AuditOutcome, DeploymentRecord};
 
 use super::routes::{Of, Rule};
 use super::{ApiError, Control, auth, deployments};
 use crate::access::{Actor, Denied, Resource, authorize};
+use crate::blocking::blocking;
 
 /// Lets a request through to its route if whoever asks may do what the route does.
 pub(super) async fn guard(
@@ -28,14 +29,48 @@ pub(super) async fn guard(
         Of::Project => Resource::Project(parameter(&parameters, "project")?.parse::<ProjectName>()?),
         Of::Deployment => {
             let reference = parameter(&parameters, "reference")?.to_owned();
-            let record = deployments::find(&control, actor.projects(), reference).await?;
+            let found = deployments::find(&control, actor.projects(), reference.clone()).await;
+            let record = found.inspect_err(|error| {
+                let entry = actor.entry(rule.action, None, AuditOutcome::Refused);
+                // Who sees everything was refused nothing: there is no such deployment.
+                if error.is_not_found() && actor.projects().only().is_some() {
+                    let (resource, code) = (Some(reference), Some(error.code_word()));
+                    control.register.refused(AuditEntry { resource, code, ..entry });
+                }
+            })?;
             let resource = Resource::Project(record.project.clone());
             request.extensions_mut().insert(Named(record));
             resource
         }
     };
-    authorize(&actor, rule.action, &resource).map_err(|denied| refusal(denied, &actor, rule.action, &resource))?;
-    Ok(next.run(request).await)
+    let project = match &resource {
+        Resource::Project(project) => Some(project.clone()),
+        Resource::Host | Resource::Own => None,
+    };
+    if let Err(denied) = authorize(&actor, rule.action, &resource) {
+        let error = refusal(denied, &actor, rule.action, &resource);
+        let entry = actor.entry(rule.action, project, AuditOutcome::Refused);
+        control.register.refused(AuditEntry { code: Some(error.code_word()), ..entry });
+        return Err(error);
+    }
+    match rule.action.effect() {
+        Effect::Reads => Ok(next.run(request).await),
+        Effect::Noted => {
+            let note = AuditNote::new(actor.entry(rule.action, project, AuditOutcome::Done));
+            request.extensions_mut().insert(Noted(note.clone()));
+            noted(&control, note, next.run(request).await).await
+        }
+    }
+}
+
+/// The answer of a route that changes something. Where its own transaction has not noted the change, it is noted before anybody
+/// hears that it was made.
+async fn noted(control: &Control, note: AuditNote, response: Response) -> Result<Response, ApiError> {
+    if response.status().is_success() && !note.is_settled() {
+        let store = control.store.clone();
+        blocking(move || store.audit().settle(&note)).await?;
+    }
+    Ok(response)
 }
 
 fn parameter<'p>(parameters: &'p RawPathParams, name: &str) -> Result<&'p str, ApiError> {
@@ -45,7 +80,7 @@ fn parameter<'p>(parameters: &'p RawPathParams, name: &str) -> Result<&'p str, A
 
 /// What somebody is told who may not. Of what is hidden it says nothing but what was asked for.
 fn refusal(denied: Denied, actor: &Actor, action: Action, resource: &Resource) -> ApiError {
-    let scope = &actor.token.scope;
+    let scope = actor.scope();
     let own = match &scope.projects {
         ProjectScope::All => format!("the token is a {}'s", scope.role),
         ProjectScope::One(project) => format!("the token is a {}'s for the project `{project}`", scope.role),
@@ -67,6 +102,18 @@ fn refusal(denied: Denied, actor: &Actor, action: Action, resource: &Resource) -
         }
     };
     detail.into()
+}
+
+/// What the audit log is to say if the route changes something.
+#[derive(Clone)]
+pub(super) struct Noted(pub(super) AuditNote);
+
+impl<S: Send + Sync> FromRequestParts<S> for Noted {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(auth::no_token)
+    }
 }
 
 /// The deployment that the path names, which whoever asks may see.

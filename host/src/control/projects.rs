@@ -8,6 +8,7 @@ use ship_core::{HostLabel, ProjectName};
 use ship_store::DeploymentRecord;
 
 use super::extract::{Body, Path};
+use super::guard::Noted;
 use super::{ApiError, State, deployments, views};
 use crate::access::Actor;
 use crate::blocking::blocking;
@@ -33,9 +34,10 @@ pub(super) async fn list(axum::extract::State(control): State, actor: Actor) -> 
     responses((status = 200, body = RemovedView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn remove(
     axum::extract::State(control): State,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
 ) -> Result<Json<RemovedView>, ApiError> {
-    let deployments = control.publisher.remove_project(project.clone()).await?;
+    let deployments = control.publisher.remove_project(project.clone(), note).await?;
     Ok(Json(RemovedView { project, deployments }))
 }
 
@@ -46,11 +48,12 @@ pub(super) async fn remove(
 pub(super) async fn promote(
     axum::extract::State(control): State,
     actor: Actor,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
     Body(request): Body<PromoteRequest>,
 ) -> Result<Json<AliasMoveView>, ApiError> {
     let record = of_project(deployments::find(&control, actor.projects(), request.deployment).await?, &project)?;
-    let moved = control.publisher.promote(project, record.id, request.check).await?;
+    let moved = control.publisher.promote(project, record.id, request.check, note).await?;
     Ok(Json(views::alias_move(&moved, &control.urls)))
 }
 
@@ -62,6 +65,7 @@ pub(super) async fn promote(
 pub(super) async fn rollback(
     axum::extract::State(control): State,
     actor: Actor,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
     Body(request): Body<RollbackRequest>,
 ) -> Result<Json<AliasMoveView>, ApiError> {
@@ -71,7 +75,7 @@ pub(super) async fn rollback(
         }
         None => None,
     };
-    let moved = control.publisher.roll_back(project, to, request.check).await?;
+    let moved = control.publisher.roll_back(project, to, request.check, note).await?;
     Ok(Json(views::alias_move(&moved, &control.urls)))
 }
 

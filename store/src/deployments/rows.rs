@@ -76,6 +76,11 @@ pub(super) fn delete_deployment(transaction: &Transaction, id: &DeploymentId) ->
     Ok(())
 }
 
+pub(super) fn delete_blobs_of_project(transaction: &Transaction, project: &ProjectName) -> Result<(), StateError> {
+    transaction.prepare_cached("DELETE FROM project_blobs WHERE project = ?1")?.execute([Text(project)])?;
+    Ok(())
+}
+
 pub(super) fn ids_of_project(
     transaction: &Transaction,
     project: &ProjectName,

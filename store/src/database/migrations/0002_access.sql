@@ -38,8 +38,8 @@ CREATE TABLE audit_log (
     action     TEXT    NOT NULL,
     project    TEXT,
     resource   TEXT,          -- what of it: the id of a deployment or of a token
-    outcome    TEXT    NOT NULL, -- done or failed
-    code       TEXT           -- the code of the error
+    outcome    TEXT    NOT NULL, -- done
+    code       TEXT
 ) STRICT;
 
 CREATE INDEX audit_of_project ON audit_log (project, sequence);
@@ -55,7 +55,7 @@ CREATE TABLE refusal_log (
     project    TEXT,
     resource   TEXT,
     outcome    TEXT    NOT NULL, -- refused
-    code       TEXT
+    code       TEXT           -- the code of the error
 ) STRICT;
 
 CREATE INDEX refusals_of_project ON refusal_log (project, sequence);
