@@ -5,7 +5,7 @@ mod transport;
 mod upload;
 
 use reqwest::Method;
-use ship_core::{DeploymentId, Digest, LogMoment, ProjectName, TokenId};
+use ship_core::{DeploymentId, Digest, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
 
 pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
@@ -13,9 +13,10 @@ pub use self::transport::{ClientError, ClientOptions};
 pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
-    AliasMoveView, AuditList, CheckFunctions, CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList,
-    HostStatus, MissingBlobs, MissingBlobsRequest, ProjectList, PromoteRequest, PublishOptions, PublishRequest,
-    PublishedView, RemovedToken, RemovedView, RollbackRequest, TokenList, UploadReport, WhoAmI,
+    AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, BeginLoginRequest, BegunLogin, CheckFunctions,
+    CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, HostStatus, LoginView, MissingBlobs,
+    MissingBlobsRequest, ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken,
+    RemovedView, RollbackRequest, TokenList, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 
 /// A connection to the control API of one host.
@@ -112,6 +113,30 @@ impl Client {
     /// Removes a token.
     pub async fn remove_token(&self, id: &TokenId) -> Result<RemovedToken, ClientError> {
         self.transport.ask(Method::DELETE, &format!("/v1/tokens/{id}"), None::<&()>).await
+    }
+
+    /// Begins a login of this machine.
+    pub async fn begin_login(&self, name: TokenName) -> Result<BegunLogin, ClientError> {
+        self.transport.ask(Method::POST, "/v1/logins", Some(&BeginLoginRequest { name })).await
+    }
+
+    /// Waits some seconds for the token of a login.
+    pub async fn wait_for_login(&self, secret: String) -> Result<WaitedLogin, ClientError> {
+        self.transport.ask(Method::POST, "/v1/logins/wait", Some(&WaitLoginRequest { secret })).await
+    }
+
+    /// Who waits with a code.
+    pub async fn login(&self, code: LoginCode) -> Result<LoginView, ClientError> {
+        self.transport.ask(Method::GET, &format!("/v1/logins/{code}"), None::<&()>).await
+    }
+
+    /// Lets the machine in that shows a code.
+    pub async fn approve_login(
+        &self,
+        code: LoginCode,
+        request: &ApproveLoginRequest,
+    ) -> Result<ApprovedLogin, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/logins/{code}/approve"), Some(request)).await
     }
 
     /// The newest entries of the audit log.

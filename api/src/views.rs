@@ -10,7 +10,8 @@ use ship_core::{
 use utoipa::ToSchema;
 
 pub use self::access::{
-    AuditList, AuditView, CreateTokenRequest, CreatedToken, RemovedToken, TokenList, TokenView, WhoAmI,
+    ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin, CreateTokenRequest,
+    CreatedToken, LoginView, RemovedToken, TokenList, TokenView, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 
 /// What a host says about itself.

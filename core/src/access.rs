@@ -4,6 +4,7 @@
 
 mod action;
 mod lifetime;
+mod login_code;
 mod role;
 mod scope;
 mod token_id;
@@ -11,6 +12,7 @@ mod token_name;
 
 pub use self::action::{Action, Effect};
 pub use self::lifetime::{Lifetime, ParseLifetimeError};
+pub use self::login_code::{LoginCode, ParseLoginCodeError};
 pub use self::role::{Role, UnknownRole};
 pub use self::scope::{ProjectScope, Scope};
 pub use self::token_id::{ParseTokenIdError, TokenId};

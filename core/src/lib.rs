@@ -34,8 +34,8 @@ mod trace;
 mod warm;
 
 pub use access::{
-    Action, Effect, Lifetime, ParseLifetimeError, ParseTokenIdError, ParseTokenNameError, ProjectScope, Role, Scope,
-    TokenId, TokenName, UnknownRole,
+    Action, Effect, Lifetime, LoginCode, ParseLifetimeError, ParseLoginCodeError, ParseTokenIdError,
+    ParseTokenNameError, ProjectScope, Role, Scope, TokenId, TokenName, UnknownRole,
 };
 pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address};
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};

@@ -8,6 +8,7 @@ mod deployments;
 mod error;
 mod extract;
 mod guard;
+mod logins;
 mod logs;
 mod metrics;
 mod projects;
@@ -37,6 +38,7 @@ use self::routes::{Of, Routes};
 pub(crate) use self::server::ControlAnswer;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
@@ -55,6 +57,7 @@ pub(crate) struct Control {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) register: Register,
     pub(crate) doors: Doors,
+    pub(crate) logins: Logins,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     pub(crate) sites_address: SocketAddr,
@@ -94,6 +97,10 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::ReadTokens, Of::Own, routes!(tokens::list))
         .on(Action::CreateToken, Of::Own, routes!(tokens::create))
         .on(Action::RemoveToken, Of::Own, routes!(tokens::remove))
+        .open(routes!(logins::begin))
+        .open(routes!(logins::wait))
+        .on(Action::ReadLogins, Of::Own, routes!(logins::inspect))
+        .on(Action::ApproveLogin, Of::Own, routes!(logins::approve))
         .on(Action::ReadAudit, Of::Own, routes!(audit::audit));
     match metrics {
         MetricsAccess::Token => routes.on(Action::ReadMetrics, Of::Host, routes!(metrics::metrics)),

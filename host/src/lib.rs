@@ -14,6 +14,7 @@ mod error;
 mod journal;
 mod keyring;
 mod listen;
+mod logins;
 mod metrics;
 mod options;
 mod publisher;

@@ -23,6 +23,7 @@ use crate::error::HostError;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::listen::listen;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
@@ -145,6 +146,7 @@ impl Host {
             keyring,
             register,
             doors: Doors::default(),
+            logins: Logins::default(),
             store,
             runtime: runtime.clone(),
             publisher,

@@ -1,7 +1,7 @@
 //! Tokens and the audit log on the wire.
 
 use jiff::Timestamp;
-use ship_core::{Lifetime, ProjectName, Role, TokenId, TokenName};
+use ship_core::{Lifetime, LoginCode, ProjectName, Role, TokenId, TokenName};
 use utoipa::ToSchema;
 
 /// What is known of a token, which is everything but the token.
@@ -91,6 +91,94 @@ pub struct RemovedToken {
     /// Its id.
     #[schema(value_type = String)]
     pub id: TokenId,
+}
+
+/// A machine without a token wants to log in.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginLoginRequest {
+    /// What the machine calls itself, and what its token will be called.
+    #[schema(value_type = String)]
+    pub name: TokenName,
+}
+
+/// A login that waits for approval.
+#[derive(Clone, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct BegunLogin {
+    /// What the machine shows, and an admin approves.
+    #[schema(value_type = String, example = "BCDF-GHJK")]
+    pub code: LoginCode,
+    /// What the machine asks for its token with. Nobody else sees it.
+    pub secret: String,
+    /// How many seconds the login waits.
+    pub expires_secs: u64,
+}
+
+impl std::fmt::Debug for BegunLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BegunLogin").field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+/// The machine asks for its token.
+#[derive(Clone, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaitLoginRequest {
+    /// The secret that it was given.
+    pub secret: String,
+}
+
+/// What came of a login so far.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct WaitedLogin {
+    /// The token, once somebody has approved the login. Until then the machine asks again.
+    pub created: Option<CreatedToken>,
+}
+
+/// Who waits with a code.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct LoginView {
+    /// The code.
+    #[schema(value_type = String, example = "BCDF-GHJK")]
+    pub code: LoginCode,
+    /// What the machine calls itself.
+    #[schema(value_type = String)]
+    pub name: TokenName,
+    /// Its address.
+    pub peer: String,
+}
+
+/// What a machine that logs in is let do.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveLoginRequest {
+    /// How much.
+    #[schema(value_type = String, example = "deployer")]
+    pub role: Role,
+    /// In which project; in all if absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub project: Option<ProjectName>,
+    /// For how long; 90 days if absent, and never longer than the token that approves it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "90d")]
+    pub expires: Option<Lifetime>,
+}
+
+/// A login that was approved.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct ApprovedLogin {
+    /// Whose.
+    pub login: LoginView,
+    /// How much its token may.
+    #[schema(value_type = String, example = "deployer")]
+    pub role: Role,
+    /// In which project; none is all.
+    #[schema(value_type = Option<String>)]
+    pub project: Option<ProjectName>,
+    /// Until when.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
 }
 
 /// The audit log, or a part of it.

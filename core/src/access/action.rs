@@ -77,6 +77,10 @@ actions! {
     CreateToken = "token.create", Admin, Noted;
     /// Remove a token.
     RemoveToken = "token.remove", Admin, Noted;
+    /// See who waits to log in.
+    ReadLogins = "login.read", Admin, Reads;
+    /// Let somebody log in.
+    ApproveLogin = "login.approve", Admin, Noted;
     /// Read the audit log.
     ReadAudit = "audit.read", Admin, Reads;
     /// See what the host is and runs.

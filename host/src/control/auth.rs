@@ -25,6 +25,10 @@ use crate::token::PlainToken;
 const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(100).expect("it is not zero");
 const WRONG_TOKEN_EVERY: Duration = Duration::from_secs(1);
 
+/// How many logins an address may begin at once, and after how long one more. A person begins one and approves it.
+const LOGINS: NonZeroU32 = NonZeroU32::new(10).expect("it is not zero");
+const LOGIN_EVERY: Duration = Duration::from_secs(30);
+
 /// How much of a path the audit log keeps, in bytes.
 const PATH_KEPT: usize = 200;
 
@@ -33,12 +37,16 @@ const AUTHENTICATE: &str = "authenticate";
 
 /// How often strangers may knock.
 pub(crate) struct Doors {
-    wrong_tokens: AddressLimit,
+    pub(super) wrong_tokens: AddressLimit,
+    pub(super) logins: AddressLimit,
 }
 
 impl Default for Doors {
     fn default() -> Self {
-        Self { wrong_tokens: AddressLimit::new(WRONG_TOKENS, WRONG_TOKEN_EVERY) }
+        Self {
+            wrong_tokens: AddressLimit::new(WRONG_TOKENS, WRONG_TOKEN_EVERY),
+            logins: AddressLimit::new(LOGINS, LOGIN_EVERY),
+        }
     }
 }
 

@@ -1,17 +1,19 @@
 //! Tokens: who one is, which there are, made and removed.
 
+use std::sync::Arc;
+
 use axum::Json;
 use http::StatusCode;
 use jiff::Timestamp;
 use ship_api::{
     CreateTokenRequest, CreatedToken, ErrorBody, ErrorCode, ErrorDetail, RemovedToken, TokenList, TokenView, WhoAmI,
 };
-use ship_core::{Scope, TokenId};
-use ship_store::TokenRecord;
+use ship_core::{Lifetime, Scope, TokenId, TokenName};
+use ship_store::{AuditNote, TokenRecord};
 
 use super::extract::{Body, Path};
 use super::guard::Noted;
-use super::{ApiError, State};
+use super::{ApiError, Control, State};
 use crate::access::Actor;
 use crate::blocking::blocking;
 use crate::keyring::Key;
@@ -43,37 +45,54 @@ pub(super) async fn create(
     Body(request): Body<CreateTokenRequest>,
 ) -> Result<(StatusCode, Json<CreatedToken>), ApiError> {
     let scope = Scope { role: request.role, projects: request.project.into() };
-    if !actor.scope().covers(&scope) {
-        let own = actor.projects().only().map(|project| format!("`--project {project}`"));
-        let detail =
-            ErrorDetail::new(ErrorCode::Forbidden, "a token can be good for no more than the one that makes it");
-        return Err(own.into_iter().fold(detail, ErrorDetail::with_hint).into());
+    let expires_at = grantable(&actor, &scope, request.expires)?;
+    let making = Making { name: request.name, scope, expires_at, created_by: actor.key.token.id.clone() };
+    Ok((StatusCode::CREATED, Json(make(&control, making, note).await?)))
+}
+
+/// Until when somebody can give a token of this scope to somebody else, or why they cannot. What is given ends with what it was given
+/// from.
+pub(super) fn grantable(actor: &Actor, scope: &Scope, wanted: Option<Lifetime>) -> Result<Timestamp, ApiError> {
+    if actor.scope().covers(scope) {
+        let wanted = wanted.unwrap_or_default().end(Timestamp::now());
+        return Ok(actor.key.token.expires_at.map_or(wanted, |own_end| own_end.min(wanted)));
     }
-    let now = Timestamp::now();
-    // What is given to somebody else ends with what it was given from.
-    let wanted = request.expires.unwrap_or_default().end(now);
-    let expires_at = actor.key.token.expires_at.map_or(wanted, |own_end| own_end.min(wanted));
+    let own = actor.projects().only().map(|project| format!("`--project {project}`"));
+    let detail = ErrorDetail::new(ErrorCode::Forbidden, "a token can be good for no more than the one that makes it");
+    Err(own.into_iter().fold(detail, ErrorDetail::with_hint).into())
+}
+
+/// A token that is to be made.
+pub(super) struct Making {
+    pub(super) name: TokenName,
+    pub(super) scope: Scope,
+    pub(super) expires_at: Timestamp,
+    pub(super) created_by: TokenId,
+}
+
+/// Makes a token: in the database with its note first, then in memory.
+pub(super) async fn make(control: &Control, making: Making, note: AuditNote) -> Result<CreatedToken, ApiError> {
+    let Making { name, scope, expires_at, created_by } = making;
     let token = PlainToken::generate().map_err(|error| ApiError::internal(&error))?;
     let record = TokenRecord {
         id: new_token_id().map_err(|error| ApiError::internal(&error))?,
         hash: token.hash().0,
-        name: request.name,
+        name,
         scope,
-        created_at: now,
-        created_by: Some(actor.key.token.id.clone()),
+        created_at: Timestamp::now(),
+        created_by: Some(created_by),
         expires_at: Some(expires_at),
         last_used_at: None,
     };
     let note = note.of(record.scope.projects.only().cloned()).about(record.id.as_str());
-    let (store, keyring, added) = (control.store.clone(), control.keyring.clone(), record.clone());
+    let (store, keyring, added) = (control.store.clone(), Arc::clone(&control.keyring), record.clone());
     blocking(move || {
         store.tokens().noting(note).add(&added)?;
         keyring.add(added);
         Ok::<_, ApiError>(())
     })
     .await?;
-    let created = CreatedToken { token: token.expose_secret().to_owned(), view: view(&Key::new(record)) };
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok(CreatedToken { token: token.expose_secret().to_owned(), view: view(&Key::new(record)) })
 }
 
 /// Removes a token. From this answer on it opens nothing.
@@ -94,11 +113,11 @@ pub(super) async fn remove(
     };
     let key = control.keyring.get(&id).filter(|key| actor.scope().covers(&key.token.scope)).ok_or_else(unknown)?;
     let note = note.of(key.token.scope.projects.only().cloned()).about(id.as_str());
-    let (store, keyring, removed) = (control.store.clone(), control.keyring.clone(), id.clone());
+    let (store, keyring, removed) = (control.store.clone(), Arc::clone(&control.keyring), id.clone());
     blocking(move || {
-        // First in memory: were the database changed and the host then too slow, it would still open.
+        store.tokens().noting(note).remove(&removed)?;
         keyring.remove(&removed);
-        store.tokens().noting(note).remove(&removed)
+        Ok::<_, ApiError>(())
     })
     .await?;
     Ok(Json(RemovedToken { id }))
