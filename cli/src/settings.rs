@@ -16,6 +16,7 @@ use self::environment::Environment;
 use ship_host::TelemetryOptions;
 use ship_runtime::{Interpreters, KnownLauncher, KnownPackage};
 
+use crate::accounts::{self, AccountsError};
 use crate::args::GlobalArgs;
 use crate::home::ShipHome;
 
@@ -63,6 +64,8 @@ pub(crate) enum Origin {
     Flag,
     /// An environment variable.
     Environment,
+    /// The host that this account logged in at.
+    Login,
 }
 
 /// A token for a host. It is never shown.
@@ -114,6 +117,9 @@ pub(crate) enum SettingsError {
         /// What it should be.
         expected: &'static str,
     },
+    /// What is known of logins cannot be read.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
     /// `--cwd` names no folder.
     #[error("`--cwd {}` is not a folder", path.display())]
     NotAFolder {
@@ -153,9 +159,10 @@ impl Settings {
     pub(crate) fn resolve(arguments: &GlobalArgs, surroundings: Surroundings) -> Result<Self, SettingsError> {
         let Surroundings { folder, executable, environment } = surroundings;
         let folder = folder.map_err(|source| SettingsError::NoCurrentFolder { source })?;
+        let home = ship_home(&folder, &environment)?;
         Ok(Self {
-            home: ship_home(&folder, &environment)?,
-            host: host(arguments, &environment),
+            host: host(arguments, &environment, &home)?,
+            home,
             token: token(arguments, &environment),
             project: arguments.project.clone(),
             confirmation: if arguments.yes { Confirmation::Given } else { Confirmation::Ask },
@@ -214,13 +221,14 @@ fn ship_home(folder: &Path, environment: &Environment) -> Result<ShipHome, Setti
     Ok(ShipHome::new(folder.join(chosen)))
 }
 
-fn host(arguments: &GlobalArgs, environment: &Environment) -> HostChoice {
+fn host(arguments: &GlobalArgs, environment: &Environment, home: &ShipHome) -> Result<HostChoice, AccountsError> {
     let flag = arguments.host.clone().map(|url| (url, Origin::Flag));
     let variable = || Some((environment.text(environment::SHIP_HOST)?.to_owned(), Origin::Environment));
-    match flag.or_else(variable) {
-        Some((url, origin)) => HostChoice::At { url, origin },
-        None => HostChoice::Embedded,
-    }
+    let chosen = match flag.or_else(variable) {
+        Some(chosen) => Some(chosen),
+        None => accounts::default_host(home)?.map(|url| (url, Origin::Login)),
+    };
+    Ok(chosen.map_or(HostChoice::Embedded, |(url, origin)| HostChoice::At { url, origin }))
 }
 
 fn token(arguments: &GlobalArgs, environment: &Environment) -> Option<Token> {

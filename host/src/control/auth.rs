@@ -22,7 +22,7 @@ use crate::token::PlainToken;
 
 /// How many wrong tokens an address may give at once, and after how long one more. Nobody guesses 256 bits at any rate: this keeps
 /// scanners from filling logs, and a person or a pipeline with an old token never notices it.
-const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(100).expect("it is not zero");
+const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(200).expect("it is not zero");
 const WRONG_TOKEN_EVERY: Duration = Duration::from_secs(1);
 
 /// How many logins an address may begin at once, and after how long one more. A person begins one and approves it.

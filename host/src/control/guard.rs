@@ -82,8 +82,8 @@ fn parameter<'p>(parameters: &'p RawPathParams, name: &str) -> Result<&'p str, A
 fn refusal(denied: Denied, actor: &Actor, action: Action, resource: &Resource) -> ApiError {
     let scope = actor.scope();
     let own = match &scope.projects {
-        ProjectScope::All => format!("the token is a {}'s", scope.role),
-        ProjectScope::One(project) => format!("the token is a {}'s for the project `{project}`", scope.role),
+        ProjectScope::All => format!("the token is for all projects, as {}", scope.role),
+        ProjectScope::One(project) => format!("the token is for `{project}`, as {}", scope.role),
     };
     let detail = match (denied, resource) {
         (Denied::Hidden, Resource::Project(project)) => {
@@ -93,11 +93,11 @@ fn refusal(denied: Denied, actor: &Actor, action: Action, resource: &Resource) -
             ErrorDetail::new(ErrorCode::NotFound, "there is no such thing")
         }
         (Denied::Forbidden, Resource::Host) => {
-            let message = format!("`{action}` takes an {}'s token for all projects", action.least_role());
+            let message = format!("this takes a token for all projects with the role `{}`", action.least_role());
             ErrorDetail::new(ErrorCode::Forbidden, message).with_hint(own)
         }
         (Denied::Forbidden, Resource::Project(_) | Resource::Own) => {
-            let message = format!("`{action}` takes the token of a {} or more", action.least_role());
+            let message = format!("this takes a token with at least the role `{}`", action.least_role());
             ErrorDetail::new(ErrorCode::Forbidden, message).with_hint(own)
         }
     };
