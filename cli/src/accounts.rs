@@ -1,4 +1,7 @@
-//! Which hosts this account logged in at: `config.toml` names the one that commands talk to, `credentials.toml` holds a token for each.
+//! Which hosts this account logged in at: `config.toml` names the one that commands talk to, and which folder belongs to which project
+//! where; `credentials.toml` holds a token for each host.
+//!
+//! None of it stands in a project's folder: whoever wrote a project that somebody clones does not say where its code, and a token, is sent.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -7,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use ship_core::ProjectName;
 
 use crate::home::ShipHome;
 
@@ -48,6 +52,21 @@ struct Config {
     /// The control address of the host that commands talk to.
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
+    /// Folders that belong to a project on a host.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    links: BTreeMap<PathBuf, Link>,
+}
+
+/// Where a folder belongs.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Link {
+    /// The control address of the host, if not the one that commands talk to otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
+    /// The project, if not the one that the folder says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) project: Option<ProjectName>,
 }
 
 /// Tokens by the control address of their host.
@@ -68,6 +87,22 @@ pub(crate) fn default_host(home: &ShipHome) -> Result<Option<String>, AccountsEr
     Ok(read::<Config>(&home.config_file())?.host)
 }
 
+/// Where a folder belongs, if that was said.
+pub(crate) fn link_of(home: &ShipHome, folder: &Path) -> Result<Option<Link>, AccountsError> {
+    Ok(read::<Config>(&home.config_file())?.links.remove(folder))
+}
+
+/// Remembers where a folder belongs, or forgets it.
+pub(crate) fn link(home: &ShipHome, folder: &Path, link: Option<Link>) -> Result<(), AccountsError> {
+    let path = home.config_file();
+    let mut config: Config = read(&path)?;
+    match link {
+        Some(link) => config.links.insert(folder.to_owned(), link),
+        None => config.links.remove(folder),
+    };
+    write(&path, &config)
+}
+
 /// The token for a host, if there is one.
 pub(crate) fn token_for(home: &ShipHome, url: &str) -> Result<Option<String>, AccountsError> {
     let path = home.credentials_file();
@@ -83,7 +118,7 @@ pub(crate) fn log_in(home: &ShipHome, url: &str, token: String) -> Result<(), Ac
     let mut credentials: Credentials = read(&path)?;
     credentials.hosts.insert(name_of(url), Credential { token });
     write(&path, &credentials)?;
-    write(&home.config_file(), &Config { host: Some(name_of(url)) })
+    set_default_host(home, Some(name_of(url)))
 }
 
 /// Forgets the token for a host, and that commands talk to it. Whether there was one.
@@ -95,9 +130,14 @@ pub(crate) fn log_out(home: &ShipHome, url: &str) -> Result<bool, AccountsError>
         write(&path, &credentials)?;
     }
     if default_host(home)?.is_some_and(|host| name_of(&host) == name_of(url)) {
-        write(&home.config_file(), &Config::default())?;
+        set_default_host(home, None)?;
     }
     Ok(was_there)
+}
+
+fn set_default_host(home: &ShipHome, host: Option<String>) -> Result<(), AccountsError> {
+    let config: Config = read(&home.config_file())?;
+    write(&home.config_file(), &Config { host, ..config })
 }
 
 /// One name for one address.
@@ -151,6 +191,13 @@ mod tests {
         assert!(log_out(&home, "https://two.example/").unwrap());
         assert!(!log_out(&home, "https://two.example/").unwrap());
         assert_eq!((default_host(&home).unwrap(), token_for(&home, "https://two.example").unwrap()), (None, None));
+        let (here, there) = (folder.path(), Path::new("/elsewhere"));
+        let linked = Link { host: Some("https://one.example".into()), project: Some("blue".parse().unwrap()) };
+        link(&home, here, Some(linked.clone())).unwrap();
+        log_in(&home, "https://two.example", "ship_two".into()).unwrap();
+        assert_eq!((link_of(&home, here).unwrap(), link_of(&home, there).unwrap()), (Some(linked), None));
+        link(&home, here, None).unwrap();
+        assert_eq!(link_of(&home, here).unwrap(), None);
         std::fs::set_permissions(home.credentials_file(), std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(token_for(&home, "https://one.example"), Err(AccountsError::Readable { .. })));
     }

@@ -8,6 +8,7 @@ pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod inspect;
+pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
     Tokens(tokens::TokensArgs),
+    Link(link::LinkArgs),
     Login(login::LoginArgs),
     Logout(logout::LogoutArgs),
     Whoami(whoami::WhoamiArgs),
@@ -95,6 +97,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
         Command::Tokens(arguments) => interruptible(tokens::run(arguments, settings, output), &settings.interrupt),
+        Command::Link(arguments) => link::run(&arguments, settings, output),
         Command::Login(arguments) => interruptible(login::run(arguments, settings, output), &settings.interrupt),
         Command::Logout(arguments) => logout::run(&arguments, settings, output),
         Command::Whoami(arguments) => interruptible(whoami::run(arguments, settings, output), &settings.interrupt),

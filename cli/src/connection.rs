@@ -45,6 +45,7 @@ pub(crate) async fn find(
             let from = match origin {
                 Origin::Flag => "--host",
                 Origin::Environment => "SHIP_HOST",
+                Origin::Link => "`ship link`",
                 Origin::Login => "`ship login`",
             };
             let connection = named(settings, url)?;

@@ -11,7 +11,7 @@ const KEY_DIGITS: usize = 12;
 ///
 /// ```text
 /// $SHIP_HOME
-/// ├── config.toml            the host that commands talk to
+/// ├── config.toml            the host that commands talk to, and which folder is which project
 /// ├── credentials.toml       tokens by host, 0600
 /// ├── cache/                 what was built, by the digest of its inputs
 /// │   └── dev/<key>/         what `ship dev` serves, removed when it ends

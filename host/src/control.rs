@@ -125,11 +125,14 @@ pub fn openapi_json() -> String {
 /// The control API with all that every route has in common.
 pub(crate) fn router(control: Arc<Control>) -> Router {
     let (guarded, open) = routes(control.metrics_access).into_routers(&control);
+    let open = open
+        .route("/v1/openapi.json", axum::routing::get(openapi))
+        .method_not_allowed_fallback(error::method_not_allowed);
     guarded
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), auth::require_token))
-        .merge(open.route("/v1/openapi.json", axum::routing::get(openapi)))
+        .merge(open)
         .with_state(control)
 }
 

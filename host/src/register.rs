@@ -1,6 +1,7 @@
 //! What is written about access now and then, so that no request waits for it: refusals, and when tokens were last used.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -31,6 +32,8 @@ enum Message {
 #[derive(Clone)]
 pub(crate) struct Register {
     messages: mpsc::Sender<Message>,
+    /// How many refusals found no room since that was last said.
+    missed: Arc<AtomicU64>,
 }
 
 /// Writes it.
@@ -38,19 +41,22 @@ pub(crate) struct RegisterWriter {
     store: Store,
     keyring: Arc<Keyring>,
     messages: mpsc::Receiver<Message>,
+    missed: Arc<AtomicU64>,
 }
 
 impl Register {
     /// A register, and what writes it once it runs.
     pub(crate) fn new(store: Store, keyring: Arc<Keyring>) -> (Self, RegisterWriter) {
         let (sender, messages) = mpsc::channel(REFUSALS_WAITING);
-        (Self { messages: sender }, RegisterWriter { store, keyring, messages })
+        let missed = Arc::<AtomicU64>::default();
+        let writer = RegisterWriter { store, keyring, messages, missed: Arc::clone(&missed) };
+        (Self { messages: sender, missed }, writer)
     }
 
     /// Notes that somebody was refused.
     pub(crate) fn refused(&self, entry: AuditEntry) {
         if self.messages.try_send(Message::Refused(Box::new(entry))).is_err() {
-            tracing::warn!("more requests are refused than the audit log takes");
+            self.missed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -100,6 +106,10 @@ impl RegisterWriter {
         let store = self.store.clone();
         if let Err(error) = blocking(move || store.audit().append(&entries)).await {
             tracing::error!(error = &error as &dyn std::error::Error, "refusals are missing in the audit log");
+        }
+        let missed = self.missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            tracing::warn!(missed, "more requests were refused than the audit log takes");
         }
         for done in waiting {
             let _ = done.send(());

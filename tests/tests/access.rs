@@ -452,6 +452,29 @@ fn login_with_a_token() {
     assert_eq!(environment.ship(["ls", "--json"]).run().success().json()["deployments"], json!([]));
 }
 
+/// A folder is linked to a project on a host, and commands in that folder mean them; another folder, and a project that somebody cloned,
+/// say nothing about where things are sent.
+#[test]
+fn linked_folder() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment.project("folder").file("index.html", "a page").file("ship.toml", "name = \"written\"\n");
+    let ship = |words: &[&str]| environment.ship(words).within(project.folder());
+    let url = host.control_url();
+    let linked = ship(&["link", "--host", &url, "--project", "blue", "--json"]).run().success().json();
+    assert_eq!(linked, json!({ "host": url, "project": "blue" }));
+    let deployed = ship(&["deploy", "--json"]).run().success().json();
+    assert_eq!(deployed["deployment"]["project"], "blue");
+    assert_eq!(host.control("GET", "/v1/projects").send().success().json()["projects"][0]["name"], "blue");
+    let shown = ship(&["link", "--json"]).run().success().json();
+    assert_eq!(shown, linked);
+    let elsewhere = environment.ship(["link", "--cwd"]).and([project.folder().parent().unwrap()]).and(["--json"]).run();
+    assert_eq!(elsewhere.success().json(), json!({ "host": null, "project": "projects" }));
+    assert!(!project.path(".ship/link.toml").exists());
+    let _ = ship(&["link", "--remove"]).run().success();
+    assert_eq!(ship(&["link", "--json"]).run().success().json(), json!({ "host": null, "project": "written" }));
+}
+
 /// Deploys a page and gives the deployment's id.
 fn deploy(environment: &TestEnv, host: &TestHost<'_>, project: &str, page: &str) -> String {
     let project = environment.project(project).file("index.html", page);
