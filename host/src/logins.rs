@@ -15,7 +15,7 @@ use crate::error::HostError;
 use crate::token::{PlainToken, TokenHash};
 
 /// How long a login waits: long enough to send a colleague the code, and short enough that nobody approves a forgotten one.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How many logins wait at once. How many an address may begin is limited apart.
 const WAITING: usize = 1_000;

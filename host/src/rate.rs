@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn limit() -> AddressLimit {
-        AddressLimit::new(NonZeroU32::new(2).unwrap(), Duration::from_secs(3_600))
+        AddressLimit::new(NonZeroU32::new(2).unwrap(), Duration::from_hours(1))
     }
 
     /// Each address has its own allowance, and a machine of IPv6 has one, whichever of its addresses it comes from.
@@ -90,7 +90,7 @@ mod tests {
         assert!(take("2001:db8::1") && take("2001:db8::2") && !take("2001:db8::3"));
         assert!(take("2001:db8:0:1::1"));
         let wait = limit.take("192.0.2.1".parse().unwrap()).unwrap_err();
-        assert!(wait > Duration::from_secs(3_000) && wait <= Duration::from_secs(3_600), "{wait:?}");
+        assert!(wait > Duration::from_mins(50) && wait <= Duration::from_hours(1), "{wait:?}");
     }
 
     /// However many addresses come, no more than so many are remembered; the others share one allowance.

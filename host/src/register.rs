@@ -17,7 +17,7 @@ use crate::keyring::Keyring;
 const REFUSALS_WAITING: usize = 1_000;
 
 /// How often uses of tokens are written, and what has expired long ago is removed.
-const UPKEEP: Duration = Duration::from_secs(60);
+const UPKEEP: Duration = Duration::from_mins(1);
 
 /// How long an expired token is kept, so that its owner is told that it expired and lists show that it did.
 const EXPIRED_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);

@@ -19,7 +19,7 @@ const TOKEN_BYTES: u64 = 4 * 1024;
 /// Log in at a host: with a token, or by a code that its admin approves
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LoginArgs {
-    /// The control address of the host [default: that of --host or SHIP_HOST]
+    /// The control address of the host [default: that of --host]
     #[arg(value_name = "URL")]
     url: Option<String>,
     /// Read a token from standard input, instead of asking for one by a code
