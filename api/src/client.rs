@@ -5,7 +5,7 @@ mod transport;
 mod upload;
 
 use reqwest::Method;
-use ship_core::{DeploymentId, Digest, ProjectName};
+use ship_core::{DeploymentId, Digest, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
 
 pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
@@ -13,9 +13,10 @@ pub use self::transport::{ClientError, ClientOptions};
 pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
-    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, HostStatus, MissingBlobs, MissingBlobsRequest,
-    ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest,
-    UploadReport,
+    AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, BeginLoginRequest, BegunLogin, CheckFunctions,
+    CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, HostStatus, LoginView, MissingBlobs,
+    MissingBlobsRequest, ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken,
+    RemovedView, RollbackRequest, TokenList, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 
 /// A connection to the control API of one host.
@@ -92,6 +93,62 @@ impl Client {
     /// Removes a deployment.
     pub async fn remove(&self, reference: &DeploymentReference) -> Result<RemovedView, ClientError> {
         self.transport.ask(Method::DELETE, &format!("/v1/deployments/{reference}"), None::<&()>).await
+    }
+
+    /// Who the token is that this client has.
+    pub async fn whoami(&self) -> Result<WhoAmI, ClientError> {
+        self.transport.ask(Method::GET, "/v1/whoami", None::<&()>).await
+    }
+
+    /// The tokens of the host that are good for no more than this client's.
+    pub async fn tokens(&self) -> Result<TokenList, ClientError> {
+        self.transport.ask(Method::GET, "/v1/tokens", None::<&()>).await
+    }
+
+    /// Makes a token.
+    pub async fn create_token(&self, request: &CreateTokenRequest) -> Result<CreatedToken, ClientError> {
+        self.transport.ask(Method::POST, "/v1/tokens", Some(request)).await
+    }
+
+    /// Removes a token.
+    pub async fn remove_token(&self, id: &TokenId) -> Result<RemovedToken, ClientError> {
+        self.transport.ask(Method::DELETE, &format!("/v1/tokens/{id}"), None::<&()>).await
+    }
+
+    /// Begins a login of this machine.
+    pub async fn begin_login(&self, name: TokenName) -> Result<BegunLogin, ClientError> {
+        self.transport.ask(Method::POST, "/v1/logins", Some(&BeginLoginRequest { name })).await
+    }
+
+    /// Waits some seconds for the token of a login.
+    pub async fn wait_for_login(&self, secret: String) -> Result<WaitedLogin, ClientError> {
+        self.transport.ask(Method::POST, "/v1/logins/wait", Some(&WaitLoginRequest { secret })).await
+    }
+
+    /// Who waits with a code.
+    pub async fn login(&self, code: LoginCode) -> Result<LoginView, ClientError> {
+        self.transport.ask(Method::GET, &format!("/v1/logins/{code}"), None::<&()>).await
+    }
+
+    /// Lets the machine in that shows a code.
+    pub async fn approve_login(
+        &self,
+        code: LoginCode,
+        request: &ApproveLoginRequest,
+    ) -> Result<ApprovedLogin, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/logins/{code}/approve"), Some(request)).await
+    }
+
+    /// The newest entries of the audit log.
+    pub async fn audit(
+        &self,
+        project: Option<&ProjectName>,
+        since: Option<LogMoment>,
+        limit: usize,
+    ) -> Result<AuditList, ClientError> {
+        let project = project.map(|project| format!("&project={project}")).unwrap_or_default();
+        let since = since.map(|since| format!("&since={since}")).unwrap_or_default();
+        self.transport.ask(Method::GET, &format!("/v1/audit?limit={limit}{project}{since}"), None::<&()>).await
     }
 
     /// The projects of the host.

@@ -46,9 +46,13 @@ impl ErrorDetail {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
-    /// The request has no token, or one that this host does not know.
+    /// The request has no token, one that this host does not know, or one that has expired.
     Unauthorized,
-    /// No such route, project or deployment.
+    /// The token is known, and not good for this.
+    Forbidden,
+    /// The address has given too many wrong tokens, or asks for too much. `Retry-After` says when to ask again.
+    TooManyRequests,
+    /// No such route, project or deployment, or one that the token is not for.
     NotFound,
     /// The request cannot be read.
     BadRequest,
@@ -84,6 +88,7 @@ impl ErrorCode {
         match self {
             Self::BadRequest | Self::DigestMismatch => 400,
             Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::MissingBlobs
@@ -93,6 +98,7 @@ impl ErrorCode {
             | Self::NothingToRollBack => 409,
             Self::PayloadTooLarge => 413,
             Self::FunctionStartFailed => 422,
+            Self::TooManyRequests => 429,
             Self::BlobCorrupt | Self::Internal => 500,
             Self::StorageFull => 507,
         }

@@ -16,8 +16,10 @@ pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{
-    AliasMoveView, CheckFunctions, CronView, DeploymentDetail, DeploymentList, DeploymentView, FunctionView,
-    HostStatus, InstanceView, LimitsView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView,
-    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView,
-    UploadReport, WarmView,
+    AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin,
+    CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DeploymentDetail, DeploymentList, DeploymentView,
+    FunctionView, HostStatus, InstanceView, LimitsView, ListedView, LoginView, MissingBlobs, MissingBlobsRequest,
+    ProjectList, ProjectView, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView,
+    Republish, RollbackRequest, StaticView, TokenList, TokenView, UploadReport, WaitLoginRequest, WaitedLogin,
+    WarmView, WhoAmI,
 };

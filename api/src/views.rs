@@ -1,11 +1,18 @@
 //! The wire types of the control API.
 
+mod access;
+
 use jiff::Timestamp;
 use ship_core::{
     BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, NetworkAccess,
     ProjectName, Target, WarmSchedule,
 };
 use utoipa::ToSchema;
+
+pub use self::access::{
+    ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin, CreateTokenRequest,
+    CreatedToken, LoginView, RemovedToken, TokenList, TokenView, WaitLoginRequest, WaitedLogin, WhoAmI,
+};
 
 /// What a host says about itself.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]

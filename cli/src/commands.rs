@@ -1,5 +1,6 @@
 //! The commands, one module each: its arguments, whose documentation is its help, and one function that does it.
 
+pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod deploy;
@@ -7,12 +8,17 @@ pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod inspect;
+pub(crate) mod link;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod open;
 pub(crate) mod promote;
 pub(crate) mod rm;
 pub(crate) mod rollback;
+pub(crate) mod tokens;
+pub(crate) mod whoami;
 
 use std::future::Future;
 
@@ -41,6 +47,12 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
+    Tokens(tokens::TokensArgs),
+    Link(link::LinkArgs),
+    Login(login::LoginArgs),
+    Logout(logout::LogoutArgs),
+    Whoami(whoami::WhoamiArgs),
+    Audit(audit::AuditArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -84,6 +96,12 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
+        Command::Tokens(arguments) => interruptible(tokens::run(arguments, settings, output), &settings.interrupt),
+        Command::Link(arguments) => link::run(&arguments, settings, output),
+        Command::Login(arguments) => interruptible(login::run(arguments, settings, output), &settings.interrupt),
+        Command::Logout(arguments) => logout::run(&arguments, settings, output),
+        Command::Whoami(arguments) => interruptible(whoami::run(arguments, settings, output), &settings.interrupt),
+        Command::Audit(arguments) => interruptible(audit::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.

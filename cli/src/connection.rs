@@ -2,6 +2,7 @@
 
 use ship_api::{Client, ClientOptions};
 
+use crate::accounts;
 use crate::embedded::{self, Endpoint, StartPolicy, running_hosts};
 use crate::error::{CommandError, ErrorKind};
 use crate::home::HostFolder;
@@ -41,7 +42,12 @@ pub(crate) async fn find(
 ) -> Result<Option<Connection>, CommandError> {
     match &settings.host {
         HostChoice::At { url, origin } => {
-            let from = if *origin == Origin::Flag { "--host" } else { "SHIP_HOST" };
+            let from = match origin {
+                Origin::Flag => "--host",
+                Origin::Environment => "SHIP_HOST",
+                Origin::Link => "`ship link`",
+                Origin::Login => "`ship login`",
+            };
             let connection = named(settings, url)?;
             output.detail(format_args!("host {url}, from {from}"));
             Ok(Some(connection))
@@ -57,10 +63,13 @@ pub(crate) async fn find(
     }
 }
 
-/// The host at a URL. If it is one of this account, its own token opens it.
+/// The host at a URL. Who logged in there has a token; if it is one of this account, its own token opens it.
 fn named(settings: &Settings, url: &str) -> Result<Connection, CommandError> {
     let known = running_hosts(&settings.home).into_iter().find(|(_, endpoint)| same_address(&endpoint.control, url));
-    let token = token(settings, known.as_ref().map(|(folder, _)| folder))?;
+    let token = match (&settings.token, accounts::token_for(&settings.home, url)?) {
+        (None, Some(token)) => Some(token),
+        _ => token(settings, known.as_ref().map(|(folder, _)| folder))?,
+    };
     let client = Client::new(ClientOptions { base_url: url.to_owned(), token })?;
     Ok(Connection { client, endpoint: known.map(|(_, endpoint)| endpoint) })
 }

@@ -11,6 +11,8 @@ const KEY_DIGITS: usize = 12;
 ///
 /// ```text
 /// $SHIP_HOME
+/// ├── config.toml            the host that commands talk to, and which folder is which project
+/// ├── credentials.toml       tokens by host, 0600
 /// ├── cache/                 what was built, by the digest of its inputs
 /// │   └── dev/<key>/         what `ship dev` serves, removed when it ends
 /// ├── toolchains/            toolchains that ship fetched itself
@@ -32,6 +34,16 @@ impl ShipHome {
     /// The folder itself.
     pub(crate) fn folder(&self) -> &Path {
         &self.0
+    }
+
+    /// What commands do unless they are told otherwise.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// The tokens for hosts.
+    pub(crate) fn credentials_file(&self) -> PathBuf {
+        self.0.join("credentials.toml")
     }
 
     /// What builds leave for later builds.

@@ -4,6 +4,7 @@
 //! terminal and an environment; what a command does it leaves to the other crates, and it speaks to a host only through
 //! the control API.
 
+mod accounts;
 mod args;
 mod building;
 mod commands;

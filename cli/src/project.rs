@@ -76,7 +76,9 @@ pub(crate) fn name(
     config: &ProjectConfig,
     settings: &Settings,
 ) -> Result<ProjectName, CommandError> {
-    match settings.project.as_ref().or(config.name.as_ref()) {
+    // What was said of the folder in which ship works says nothing of another one.
+    let linked = settings.link.project.as_ref().filter(|_| folder.root() == settings.canonical_folder());
+    match settings.project.as_ref().or(linked).or(config.name.as_ref()) {
         Some(name) => Ok(name.clone()),
         None => Ok(folder.name_from_folder()?),
     }

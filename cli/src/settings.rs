@@ -16,6 +16,7 @@ use self::environment::Environment;
 use ship_host::TelemetryOptions;
 use ship_runtime::{Interpreters, KnownLauncher, KnownPackage};
 
+use crate::accounts::{self, AccountsError, Link};
 use crate::args::GlobalArgs;
 use crate::home::ShipHome;
 
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) token: Option<Token>,
     /// The project, where one was given.
     pub(crate) project: Option<ProjectName>,
+    /// Where the folder belongs, if that was said.
+    pub(crate) link: Link,
     /// Whether to ask before something is lost.
     pub(crate) confirmation: Confirmation,
     /// The program that runs.
@@ -63,6 +66,10 @@ pub(crate) enum Origin {
     Flag,
     /// An environment variable.
     Environment,
+    /// The host that the folder is linked to.
+    Link,
+    /// The host that this account logged in at.
+    Login,
 }
 
 /// A token for a host. It is never shown.
@@ -114,6 +121,9 @@ pub(crate) enum SettingsError {
         /// What it should be.
         expected: &'static str,
     },
+    /// What is known of logins cannot be read.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
     /// `--cwd` names no folder.
     #[error("`--cwd {}` is not a folder", path.display())]
     NotAFolder {
@@ -153,13 +163,17 @@ impl Settings {
     pub(crate) fn resolve(arguments: &GlobalArgs, surroundings: Surroundings) -> Result<Self, SettingsError> {
         let Surroundings { folder, executable, environment } = surroundings;
         let folder = folder.map_err(|source| SettingsError::NoCurrentFolder { source })?;
+        let home = ship_home(&folder, &environment)?;
+        let working = working_folder(folder, arguments.cwd.as_deref())?;
+        let link = accounts::link_of(&home, &canonical(&working))?.unwrap_or_default();
         Ok(Self {
-            home: ship_home(&folder, &environment)?,
-            host: host(arguments, &environment),
+            host: host(arguments, &environment, &link, &home)?,
+            home,
+            link,
             token: token(arguments, &environment),
             project: arguments.project.clone(),
             confirmation: if arguments.yes { Confirmation::Given } else { Confirmation::Ask },
-            folder: working_folder(folder, arguments.cwd.as_deref())?,
+            folder: working,
             executable,
             environment,
             interrupt: Interrupt::default(),
@@ -172,6 +186,19 @@ impl Settings {
         let surroundings =
             Surroundings { folder: Ok(folder.to_owned()), executable: PathBuf::from("/usr/bin/ship"), environment };
         Self::resolve(&GlobalArgs::default(), surroundings).expect("the environment names a home")
+    }
+
+    /// The folder by its one name, whichever way led there.
+    pub(crate) fn canonical_folder(&self) -> PathBuf {
+        canonical(&self.folder)
+    }
+
+    /// The host that the command line names.
+    pub(crate) fn given_host(&self) -> Option<String> {
+        match &self.host {
+            HostChoice::At { url, origin: Origin::Flag } => Some(url.clone()),
+            HostChoice::At { .. } | HostChoice::Embedded => None,
+        }
     }
 
     /// Where functions find Node, Bun, Deno and Python: on the search path of whoever started ship, and where systems have them.
@@ -205,6 +232,10 @@ fn working_folder(folder: PathBuf, given: Option<&Path>) -> Result<PathBuf, Sett
     if folder.is_dir() { Ok(folder) } else { Err(SettingsError::NotAFolder { path: given.to_owned() }) }
 }
 
+fn canonical(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
 fn ship_home(folder: &Path, environment: &Environment) -> Result<ShipHome, SettingsError> {
     let own = environment.path(environment::SHIP_HOME);
     let data = || environment.path(environment::XDG_DATA_HOME).map(|data| data.join("ship"));
@@ -214,13 +245,20 @@ fn ship_home(folder: &Path, environment: &Environment) -> Result<ShipHome, Setti
     Ok(ShipHome::new(folder.join(chosen)))
 }
 
-fn host(arguments: &GlobalArgs, environment: &Environment) -> HostChoice {
+fn host(
+    arguments: &GlobalArgs,
+    environment: &Environment,
+    link: &Link,
+    home: &ShipHome,
+) -> Result<HostChoice, AccountsError> {
     let flag = arguments.host.clone().map(|url| (url, Origin::Flag));
     let variable = || Some((environment.text(environment::SHIP_HOST)?.to_owned(), Origin::Environment));
-    match flag.or_else(variable) {
-        Some((url, origin)) => HostChoice::At { url, origin },
-        None => HostChoice::Embedded,
-    }
+    let linked = || Some((link.host.clone()?, Origin::Link));
+    let chosen = match flag.or_else(variable).or_else(linked) {
+        Some(chosen) => Some(chosen),
+        None => accounts::default_host(home)?.map(|url| (url, Origin::Login)),
+    };
+    Ok(chosen.map_or(HostChoice::Embedded, |(url, origin)| HostChoice::At { url, origin }))
 }
 
 fn token(arguments: &GlobalArgs, environment: &Environment) -> Option<Token> {

@@ -5,6 +5,7 @@
 //! Everything here is a value or a pure function over values, so the host, the dev server, the builder and the tests
 //! mean the same thing when they say "route" or "deployment".
 
+mod access;
 mod address;
 mod cors;
 mod cron;
@@ -32,6 +33,10 @@ mod text;
 mod trace;
 mod warm;
 
+pub use access::{
+    Action, Effect, Lifetime, LoginCode, ParseLifetimeError, ParseLoginCodeError, ParseTokenIdError,
+    ParseTokenNameError, ProjectScope, Role, Scope, TokenId, TokenName, UnknownRole,
+};
 pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address};
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};

@@ -1,15 +1,21 @@
-//! The control API: what `ship` asks of a host. Each route is in the file of its resource; all pass through [`auth`].
+//! The control API: what `ship` asks of a host. Each route is in the file of its resource; [`auth`] says who asks, [`guard`] whether
+//! they may.
 
+mod audit;
 mod auth;
 mod blobs;
 mod deployments;
 mod error;
 mod extract;
+mod guard;
+mod logins;
 mod logs;
 mod metrics;
 mod projects;
+mod routes;
 mod server;
 mod status;
+mod tokens;
 mod views;
 
 use std::net::SocketAddr;
@@ -18,21 +24,25 @@ use std::sync::Arc;
 
 use axum::Router;
 use jiff::Timestamp;
+use ship_core::Action;
 use ship_runtime::Runtime;
 use ship_store::Store;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use self::auth::Authenticator;
+pub(crate) use self::auth::Doors;
 pub(crate) use self::error::ApiError;
+use self::routes::{Of, Routes};
 pub(crate) use self::server::ControlAnswer;
 use crate::journal::Journal;
+use crate::keyring::Keyring;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
+use crate::register::Register;
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -44,7 +54,10 @@ pub(crate) struct Control {
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
     pub(crate) urls: Urls,
-    pub(crate) authenticator: Authenticator,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) register: Register,
+    pub(crate) doors: Doors,
+    pub(crate) logins: Logins,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     pub(crate) sites_address: SocketAddr,
@@ -62,32 +75,42 @@ pub(crate) type State = axum::extract::State<Arc<Control>>;
 )]
 struct Description;
 
-fn routes() -> OpenApiRouter<Arc<Control>> {
-    guarded().routes(routes!(metrics::metrics))
-}
-
-/// What always takes a token.
-fn guarded() -> OpenApiRouter<Arc<Control>> {
-    OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(status::status))
-        .routes(routes!(status::shutdown))
-        .routes(routes!(blobs::missing))
-        .routes(routes!(blobs::upload))
-        .routes(routes!(blobs::put))
-        .routes(routes!(deployments::list))
-        .routes(routes!(deployments::inspect, deployments::remove))
-        .routes(routes!(deployments::publish))
-        .routes(routes!(deployments::publish_known))
-        .routes(routes!(projects::list))
-        .routes(routes!(projects::remove))
-        .routes(routes!(projects::promote))
-        .routes(routes!(projects::rollback))
-        .routes(routes!(logs::logs))
+/// Every route with what it does, and to what.
+fn routes(metrics: MetricsAccess) -> Routes {
+    let routes = Routes::new()
+        .on(Action::ReadStatus, Of::Host, routes!(status::status))
+        .on(Action::StopHost, Of::Host, routes!(status::shutdown))
+        .on(Action::WriteBlobs, Of::Own, routes!(blobs::missing))
+        .on(Action::WriteBlobs, Of::Own, routes!(blobs::upload))
+        .on(Action::WriteBlobs, Of::Own, routes!(blobs::put))
+        .on(Action::ReadDeployments, Of::Own, routes!(deployments::list))
+        .on(Action::ReadDeployments, Of::Deployment, routes!(deployments::inspect))
+        .on(Action::RemoveDeployment, Of::Deployment, routes!(deployments::remove))
+        .on(Action::Publish, Of::Project, routes!(deployments::publish))
+        .on(Action::Publish, Of::Project, routes!(deployments::publish_known))
+        .on(Action::ReadProjects, Of::Own, routes!(projects::list))
+        .on(Action::RemoveProject, Of::Project, routes!(projects::remove))
+        .on(Action::Promote, Of::Project, routes!(projects::promote))
+        .on(Action::RollBack, Of::Project, routes!(projects::rollback))
+        .on(Action::ReadLogs, Of::Project, routes!(logs::logs))
+        .on(Action::WhoAmI, Of::Own, routes!(tokens::whoami))
+        .on(Action::ReadTokens, Of::Own, routes!(tokens::list))
+        .on(Action::CreateToken, Of::Own, routes!(tokens::create))
+        .on(Action::RemoveToken, Of::Own, routes!(tokens::remove))
+        .open(routes!(logins::begin))
+        .open(routes!(logins::wait))
+        .on(Action::ReadLogins, Of::Own, routes!(logins::inspect))
+        .on(Action::ApproveLogin, Of::Own, routes!(logins::approve))
+        .on(Action::ReadAudit, Of::Own, routes!(audit::audit));
+    match metrics {
+        MetricsAccess::Token => routes.on(Action::ReadMetrics, Of::Host, routes!(metrics::metrics)),
+        MetricsAccess::Everybody => routes.open(routes!(metrics::metrics)),
+    }
 }
 
 /// The document that describes the API.
 fn description() -> utoipa::openapi::OpenApi {
-    let mut description = routes().into_openapi();
+    let mut description = routes(MetricsAccess::Token).describe(Description::openapi());
     let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     description.components.get_or_insert_default().add_security_scheme("token", scheme);
     description
@@ -101,15 +124,11 @@ pub fn openapi_json() -> String {
 
 /// The control API with all that every route has in common.
 pub(crate) fn router(control: Arc<Control>) -> Router {
-    let open = Router::new().route("/v1/openapi.json", axum::routing::get(openapi));
-    let (routes, open) = match control.metrics_access {
-        MetricsAccess::Token => (routes(), open),
-        MetricsAccess::Everybody => {
-            (guarded(), open.merge(Router::from(OpenApiRouter::new().routes(routes!(metrics::metrics)))))
-        }
-    };
-    let (routes, _) = routes.split_for_parts();
-    routes
+    let (guarded, open) = routes(control.metrics_access).into_routers(&control);
+    let open = open
+        .route("/v1/openapi.json", axum::routing::get(openapi))
+        .method_not_allowed_fallback(error::method_not_allowed);
+    guarded
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), auth::require_token))

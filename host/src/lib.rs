@@ -4,6 +4,7 @@
 //! answers a visitor by itself, never writes below the data directory by itself, and reads no environment: whoever starts a
 //! host gives it everything in [`HostOptions`].
 
+mod access;
 mod blocking;
 mod complete;
 mod control;
@@ -11,10 +12,14 @@ mod cores;
 mod descriptors;
 mod error;
 mod journal;
+mod keyring;
 mod listen;
+mod logins;
 mod metrics;
 mod options;
 mod publisher;
+mod rate;
+mod register;
 mod relief;
 mod server;
 mod site_map;

@@ -9,7 +9,7 @@ use ship_api::{CheckFunctions, PublishOptions, Republish};
 use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, Target};
 use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
-use ship_store::{AliasKind, AliasMove, DeploymentSource, Published, StageRequest, Store};
+use ship_store::{AliasKind, AliasMove, AuditNote, DeploymentSource, Published, StageRequest, Store};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
@@ -63,6 +63,7 @@ impl Publisher {
         project: ProjectName,
         manifest: Manifest,
         options: PublishOptions,
+        note: AuditNote,
     ) -> Result<Published, ApiError> {
         let check = options.check;
         let staged = {
@@ -103,8 +104,9 @@ impl Publisher {
             }
             return Err(error);
         }
+        let note = note.about(staged.id().as_str());
         let publishing = self.move_aliases(move |store| {
-            let published = store.deployments().publish(staged, publish_options(&options))?;
+            let published = store.deployments().noting(note).publish(staged, publish_options(&options))?;
             let (project, moves) = (published.record.project.clone(), published.moves.clone());
             Ok((published, project, moves))
         });
@@ -133,10 +135,17 @@ impl Publisher {
         project: ProjectName,
         id: DeploymentId,
         options: PublishOptions,
+        note: AuditNote,
     ) -> Result<Option<Published>, ApiError> {
+        // Another project's deployment is not even read: how long that takes would tell that there is one.
+        let (store, asked) = (self.store.clone(), project.clone());
+        let record = blocking(move || store.deployments().get(&id)).await?;
+        if record.is_none_or(|record| record.project != asked) {
+            return Ok(None);
+        }
         let live = match self.map.live(id).await {
-            Ok(live) if *live.project() == project => live,
-            Ok(_) | Err(LoadError::Unknown { .. }) => return Ok(None),
+            Ok(live) => live,
+            Err(LoadError::Unknown { .. }) => return Ok(None),
             Err(error) => {
                 tracing::warn!(%id, %error, "a deployment cannot be read; deploying it again writes it anew");
                 return Ok(None);
@@ -148,7 +157,8 @@ impl Publisher {
             self.start_once(&live).await?;
         }
         let publishing = self.move_aliases(move |store| {
-            let published = store.deployments().republish(&id, publish_options(&options))?;
+            let published =
+                store.deployments().noting(note.about(id.as_str())).republish(&id, publish_options(&options))?;
             let moves = published.as_ref().map(|published| published.moves.clone()).unwrap_or_default();
             Ok((published, project, moves))
         });
@@ -205,10 +215,11 @@ impl Publisher {
         project: ProjectName,
         id: DeploymentId,
         check: CheckFunctions,
+        note: AuditNote,
     ) -> Result<AliasMove, ApiError> {
         self.check_before_move(&project, id, check).await?;
         self.move_aliases(move |store| {
-            let moved = store.deployments().promote(&project, &id, Timestamp::now())?;
+            let moved = store.deployments().noting(note.about(id.as_str())).promote(&project, &id, Timestamp::now())?;
             Ok((moved.clone(), project, vec![moved]))
         })
         .await
@@ -221,6 +232,7 @@ impl Publisher {
         project: ProjectName,
         mut to: Option<DeploymentId>,
         check: CheckFunctions,
+        note: AuditNote,
     ) -> Result<AliasMove, ApiError> {
         if check == CheckFunctions::Start {
             let id = match to {
@@ -231,7 +243,8 @@ impl Publisher {
             to = Some(id);
         }
         self.move_aliases(move |store| {
-            let moved = store.deployments().rollback(&project, to, Timestamp::now())?;
+            let note = to.map_or_else(|| note.clone(), |id| note.about(id.as_str()));
+            let moved = store.deployments().noting(note).rollback(&project, to, Timestamp::now())?;
             Ok((moved.clone(), project, vec![moved]))
         })
         .await
@@ -243,10 +256,15 @@ impl Publisher {
     }
 
     /// Removes a deployment: its URLs first, then its instances once they are idle.
-    pub(crate) async fn remove(&self, project: &ProjectName, id: DeploymentId) -> Result<(), ApiError> {
+    pub(crate) async fn remove(
+        &self,
+        project: &ProjectName,
+        id: DeploymentId,
+        note: AuditNote,
+    ) -> Result<(), ApiError> {
         let project = project.clone();
         self.move_aliases(move |store| {
-            let removed = store.deployments().remove(&id, Timestamp::now())?;
+            let removed = store.deployments().noting(note.about(id.as_str())).remove(&id, Timestamp::now())?;
             Ok(((), project, removed.moves))
         })
         .await?;
@@ -255,13 +273,17 @@ impl Publisher {
     }
 
     /// Removes a project with all its deployments, and then its log.
-    pub(crate) async fn remove_project(&self, project: ProjectName) -> Result<Vec<DeploymentId>, ApiError> {
+    pub(crate) async fn remove_project(
+        &self,
+        project: ProjectName,
+        note: AuditNote,
+    ) -> Result<Vec<DeploymentId>, ApiError> {
         let name = project.clone();
         let (map, productions) = (self.map.clone(), self.productions.clone());
         let removed = self
             .move_aliases(move |store| {
                 let labels = store.deployments().aliases_of(&name)?;
-                let removed = store.deployments().remove_project(&name, Timestamp::now())?;
+                let removed = store.deployments().noting(note).remove_project(&name, Timestamp::now())?;
                 for alias in labels {
                     map.point(&alias.label, &name, None);
                 }

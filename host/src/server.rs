@@ -16,20 +16,23 @@ use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
-use crate::control::{Authenticator, Control, ControlAnswer};
+use crate::control::{Control, ControlAnswer, Doors};
 use crate::cores::Cores;
 use crate::descriptors;
 use crate::error::HostError;
 use crate::journal::Journal;
+use crate::keyring::Keyring;
 use crate::listen::listen;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
+use crate::register::{Register, RegisterWriter};
 use crate::relief::{watch_heap, watch_memory};
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
-use crate::token::{PlainToken, read_token_file, write_token_file};
+use crate::token::{PlainToken, new_token_id, read_token_file, write_token_file};
 use crate::urls::Urls;
 use crate::warmth::{HostStove, Warmth};
 
@@ -52,6 +55,7 @@ pub struct Host {
     edge: Arc<Edge>,
     warmth: Warmth<HostStove>,
     journal_writer: JoinHandle<()>,
+    register_writer: RegisterWriter,
     telemetry: Option<Exporter>,
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
@@ -134,10 +138,15 @@ impl Host {
             productions,
             tasks: tasks.clone(),
         };
+        let keyring = Arc::new(Keyring::load(&store)?);
+        let (register, register_writer) = Register::new(store.clone(), Arc::clone(&keyring));
         let control = Arc::new(Control {
             metrics,
             metrics_access: options.metrics,
-            authenticator: Authenticator::new(store.clone()),
+            keyring,
+            register,
+            doors: Doors::default(),
+            logins: Logins::default(),
             store,
             runtime: runtime.clone(),
             publisher,
@@ -168,6 +177,7 @@ impl Host {
             edge,
             warmth,
             journal_writer,
+            register_writer,
             telemetry: telemetry.transpose()?,
             tasks,
             stop,
@@ -192,12 +202,14 @@ impl Host {
             edge,
             warmth,
             journal_writer,
+            register_writer,
             telemetry,
             tasks,
             stop,
             ..
         } = self;
         tasks.spawn(warmth.run(stop.clone()));
+        tasks.spawn(register_writer.run(stop.clone()));
         tasks.spawn(watch_memory(runtime.clone(), stop.clone()));
         tasks.spawn(watch_heap(stop.clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
@@ -288,11 +300,11 @@ fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr
 /// and the lost one opens nothing any more.
 fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
     if let Some(token) = read_token_file(&options.token_file)?
-        && store.tokens().contains(&token.hash().0)?
+        && store.tokens().all()?.iter().any(|known| known.hash == token.hash().0)
     {
         return Ok(());
     }
     let token = PlainToken::generate()?;
-    store.tokens().replace_named("owner", token.hash().0, "admin", Timestamp::now())?;
+    store.tokens().replace_owner(new_token_id()?, token.hash().0, Timestamp::now())?;
     write_token_file(&options.token_file, &token)
 }

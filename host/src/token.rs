@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use data_encoding::BASE32_NOPAD;
-use ship_core::Digest;
+use ship_core::{Digest, TokenId};
 
 use crate::error::HostError;
 
@@ -15,6 +15,14 @@ const PREFIX: &str = "ship_";
 
 /// How many hexadecimal digits of a digest end a token, so that a mistyped one is told from an unknown one.
 const CHECK_DIGITS: usize = 6;
+
+/// A new public name for a token. It is drawn apart from the token, so it says nothing of it.
+pub(crate) fn new_token_id() -> Result<TokenId, HostError> {
+    let mut drawn = [0; 8];
+    getrandom::fill(&mut drawn).map_err(|reason| HostError::Random { reason })?;
+    let text = BASE32_NOPAD.encode(&drawn).to_ascii_lowercase();
+    Ok(text[..TokenId::CHARACTERS].parse().expect("what base 32 writes are letters and digits"))
+}
 
 /// A token in the clear: shown once, then only its owner has it.
 pub(crate) struct PlainToken(String);
@@ -35,6 +43,11 @@ impl PlainToken {
         let (body, check) = rest.split_at(rest.len() - CHECK_DIGITS);
         let matches = Digest::of(body.as_bytes()).to_hex()[..CHECK_DIGITS] == *check;
         matches.then(|| Self(text.to_owned()))
+    }
+
+    /// The token itself, for the one who asked for it.
+    pub(crate) fn expose_secret(&self) -> &str {
+        &self.0
     }
 
     /// What the host keeps of it.

@@ -13,8 +13,10 @@
 
 use std::sync::Arc;
 
+use rusqlite::Transaction;
 use ship_core::{DeploymentId, DeploymentIdPrefix, HostLabel, Manifest, ProjectName};
 
+use crate::audit::{self, AuditNote};
 use crate::blobs::Blobs;
 use crate::database::{Database, StateError};
 
@@ -43,11 +45,27 @@ const FOUND_AT_MOST: usize = 10;
 pub struct Deployments {
     database: Arc<Database>,
     blobs: Blobs,
+    note: Option<AuditNote>,
 }
 
 impl Deployments {
     pub(crate) fn new(database: Arc<Database>, blobs: Blobs) -> Self {
-        Self { database, blobs }
+        Self { database, blobs, note: None }
+    }
+
+    /// The same deployments: each change that is made through them stands in the audit log like this, or is not made.
+    #[must_use]
+    pub fn noting(&self, note: AuditNote) -> Self {
+        Self { note: Some(note), ..self.clone() }
+    }
+
+    /// Writes in one transaction, and with it into the audit log if `is_change` says that there is something to note.
+    fn write<T, E: From<StateError>>(
+        &self,
+        is_change: impl FnOnce(&T) -> bool,
+        change: impl FnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        audit::write(&self.database, self.note.as_ref(), is_change, change)
     }
 
     /// The deployment with this id, if there is one.
@@ -55,9 +73,13 @@ impl Deployments {
         self.database.read(|transaction| rows::deployment(transaction, id))
     }
 
-    /// The deployments whose ids begin like this, at most ten.
-    pub fn find(&self, prefix: &DeploymentIdPrefix) -> Result<Vec<DeploymentRecord>, StateError> {
-        self.database.read(|transaction| rows::deployments_from_prefix(transaction, prefix, FOUND_AT_MOST))
+    /// The deployments whose ids begin like this, of one project or of all, at most ten.
+    pub fn find(
+        &self,
+        prefix: &DeploymentIdPrefix,
+        project: Option<&ProjectName>,
+    ) -> Result<Vec<DeploymentRecord>, StateError> {
+        self.database.read(|transaction| rows::deployments_from_prefix(transaction, prefix, project, FOUND_AT_MOST))
     }
 
     /// All that a deployment is, read from its blob and checked.

@@ -19,6 +19,7 @@
 //! The crate is blocking and knows no async runtime; it reads no clock, no environment and no network. Times come in as
 //! arguments, and what is deployed is never interpreted here beyond its manifest.
 
+mod audit;
 mod blobs;
 mod data_dir;
 mod database;
@@ -27,9 +28,11 @@ mod disk;
 mod functions;
 mod lock;
 mod logs;
+mod project_blobs;
 mod store;
 mod tokens;
 
+pub use audit::{Audit, AuditEntry, AuditFilter, AuditNote, AuditOutcome, AuditRecord};
 pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
 pub use database::StateError;
 pub use deployments::{
@@ -40,5 +43,6 @@ pub use deployments::{
 pub use disk::Durability;
 pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
+pub use project_blobs::ProjectBlobs;
 pub use store::{OpenError, Store};
-pub use tokens::Tokens;
+pub use tokens::{TokenRecord, Tokens};

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::audit::Audit;
 use crate::blobs::Blobs;
 use crate::data_dir::DataDir;
 use crate::database::{Database, StateError};
@@ -12,6 +13,7 @@ use crate::disk::{Disk, Durability, FileSystem, is_storage_full};
 use crate::functions::Functions;
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
+use crate::project_blobs::ProjectBlobs;
 use crate::tokens::Tokens;
 
 /// An open data directory. Cheap to clone; the last clone to go closes it and gives up its lock.
@@ -24,8 +26,10 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     data_dir: DataDir,
+    audit: Audit,
     blobs: Blobs,
     deployments: Deployments,
+    project_blobs: ProjectBlobs,
     tokens: Tokens,
     logs: Logs,
     functions: Functions,
@@ -48,7 +52,9 @@ impl Store {
         let blobs = Blobs::new(&data_dir, Arc::clone(&disk), Arc::clone(&database))
             .map_err(|source| OpenError::io("open", &data_dir.blobs(), source))?;
         let inner = Inner {
+            audit: Audit::new(Arc::clone(&database)),
             deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
+            project_blobs: ProjectBlobs::new(Arc::clone(&database)),
             tokens: Tokens::new(database),
             logs: Logs::new(data_dir.logs()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
@@ -64,6 +70,11 @@ impl Store {
         self.inner.data_dir.root()
     }
 
+    /// What was done here, by whom and from where.
+    pub fn audit(&self) -> &Audit {
+        &self.inner.audit
+    }
+
     /// Content by digest.
     pub fn blobs(&self) -> &Blobs {
         &self.inner.blobs
@@ -72,6 +83,11 @@ impl Store {
     /// Deployments and the aliases that point to them.
     pub fn deployments(&self) -> &Deployments {
         &self.inner.deployments
+    }
+
+    /// Which blobs were sent for which project.
+    pub fn project_blobs(&self) -> &ProjectBlobs {
+        &self.inner.project_blobs
     }
 
     /// Who may use the control API.

@@ -3,59 +3,156 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::OptionalExtension as _;
+use rusqlite::{Row, Transaction};
+use ship_core::{ProjectName, ProjectScope, Role, Scope, TokenId, TokenName};
 
-use crate::database::column::Micros;
+use crate::audit::{self, AuditNote};
+use crate::database::column::{Micros, Text, kept};
 use crate::database::{Database, StateError};
+
+/// The name of the token that the host makes for its owner.
+const OWNER: &str = "owner";
+
+/// What is known of a token, which is everything but the token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TokenRecord {
+    /// Its public name.
+    pub id: TokenId,
+    /// Its SHA-256.
+    pub hash: [u8; 32],
+    /// What people call it.
+    pub name: TokenName,
+    /// What it is good for.
+    pub scope: Scope,
+    /// When it was made, in microseconds.
+    pub created_at: Timestamp,
+    /// The token that made it, none if the host did.
+    pub created_by: Option<TokenId>,
+    /// From when on it opens nothing, never if there is none.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, as far as that was written.
+    pub last_used_at: Option<Timestamp>,
+}
 
 /// The known tokens.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     database: Arc<Database>,
+    note: Option<AuditNote>,
 }
 
 impl Tokens {
     pub(crate) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+        Self { database, note: None }
     }
 
-    /// Remembers the SHA-256 of a token. A token that is known keeps its first role and name.
-    pub fn add(&self, hash: [u8; 32], role: &str, name: &str, at: Timestamp) -> Result<(), StateError> {
+    /// The same tokens: each change that is made through them stands in the audit log like this, or is not made.
+    #[must_use]
+    pub fn noting(&self, note: AuditNote) -> Self {
+        Self { note: Some(note), ..self.clone() }
+    }
+
+    /// All of them, the oldest first.
+    pub fn all(&self) -> Result<Vec<TokenRecord>, StateError> {
+        self.database.read(|transaction| {
+            let sql = "SELECT id, hash, name, role, project, created_at, created_by, expires_at, last_used_at
+                       FROM tokens ORDER BY created_at, id";
+            Ok(transaction.prepare_cached(sql)?.query_map([], to_token)?.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Remembers a token.
+    pub fn add(&self, token: &TokenRecord) -> Result<(), StateError> {
+        audit::write(&self.database, self.note.as_ref(), |()| true, |transaction| insert(transaction, token))
+    }
+
+    /// Remembers the owner's token and forgets the one before, in one step: whoever lost it and got another must not be opened
+    /// to whoever found it.
+    pub fn replace_owner(&self, id: TokenId, hash: [u8; 32], at: Timestamp) -> Result<(), StateError> {
+        let scope = Scope { role: Role::Admin, projects: ProjectScope::All };
+        let token = TokenRecord {
+            id,
+            hash,
+            name: OWNER.parse().expect("it is a name"),
+            scope,
+            created_at: kept(at),
+            created_by: None,
+            expires_at: None,
+            last_used_at: None,
+        };
         self.database.write(|transaction| {
-            let sql =
-                "INSERT INTO tokens (hash, role, name, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-            transaction.prepare_cached(sql)?.execute((hash, role, name, Micros(at)))?;
+            let sql = "DELETE FROM tokens WHERE name = ?1 AND created_by IS NULL";
+            transaction.prepare_cached(sql)?.execute([OWNER])?;
+            insert(transaction, &token)
+        })
+    }
+
+    /// Forgets a token. Whether there was one.
+    pub fn remove(&self, id: &TokenId) -> Result<bool, StateError> {
+        audit::write(
+            &self.database,
+            self.note.as_ref(),
+            |was_there| *was_there,
+            |transaction| -> Result<bool, StateError> {
+                Ok(transaction.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([Text(id)])? == 1)
+            },
+        )
+    }
+
+    /// Forgets the tokens that opened nothing any more at some time. How many there were.
+    pub fn remove_expired(&self, before: Timestamp) -> Result<usize, StateError> {
+        self.database.write(|transaction| {
+            Ok(transaction.prepare_cached("DELETE FROM tokens WHERE expires_at < ?1")?.execute([Micros(before)])?)
+        })
+    }
+
+    /// Writes when tokens were last used.
+    pub fn note_uses(&self, uses: &[(TokenId, Timestamp)]) -> Result<(), StateError> {
+        self.database.write(|transaction| {
+            let mut statement = transaction.prepare_cached("UPDATE tokens SET last_used_at = ?2 WHERE id = ?1")?;
+            for (id, at) in uses {
+                statement.execute((Text(id), Micros(*at)))?;
+            }
             Ok(())
         })
     }
+}
 
-    /// Remembers the SHA-256 of a token under a name and forgets every other token of that name, in one step: whoever lost a
-    /// token and got another must not be opened to whoever found it.
-    pub fn replace_named(&self, name: &str, hash: [u8; 32], role: &str, at: Timestamp) -> Result<(), StateError> {
-        self.database.write(|transaction| {
-            transaction.prepare_cached("DELETE FROM tokens WHERE name = ?1")?.execute([name])?;
-            let sql = "INSERT INTO tokens (hash, role, name, created_at) VALUES (?1, ?2, ?3, ?4)";
-            transaction.prepare_cached(sql)?.execute((hash, role, name, Micros(at)))?;
-            Ok(())
-        })
-    }
+fn insert(transaction: &Transaction, token: &TokenRecord) -> Result<(), StateError> {
+    let sql = "INSERT INTO tokens (id, hash, name, role, project, created_at, created_by, expires_at, last_used_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    transaction.prepare_cached(sql)?.execute((
+        Text(&token.id),
+        token.hash,
+        Text(&token.name),
+        Text(&token.scope.role),
+        token.scope.projects.only().map(Text),
+        Micros(token.created_at),
+        token.created_by.as_ref().map(Text),
+        token.expires_at.map(Micros),
+        token.last_used_at.map(Micros),
+    ))?;
+    Ok(())
+}
 
-    /// Whether a token with this SHA-256 is known. The lookup is by a hash that nobody can choose without the token, so
-    /// how long it takes tells nothing.
-    pub fn contains(&self, hash: &[u8; 32]) -> Result<bool, StateError> {
-        self.database.read(|transaction| {
-            let mut statement = transaction.prepare_cached("SELECT 1 FROM tokens WHERE hash = ?1")?;
-            Ok(statement.exists([hash])?)
-        })
-    }
-
-    /// Whether no token is known, as in a new data directory.
-    pub fn is_empty(&self) -> Result<bool, StateError> {
-        self.database.read(|transaction| {
-            let any = transaction.query_row("SELECT 1 FROM tokens LIMIT 1", [], |_| Ok(())).optional()?;
-            Ok(any.is_none())
-        })
-    }
+fn to_token(row: &Row) -> rusqlite::Result<TokenRecord> {
+    let project: Option<Text<ProjectName>> = row.get(4)?;
+    let created_by: Option<Text<TokenId>> = row.get(6)?;
+    let expires_at: Option<Micros> = row.get(7)?;
+    let last_used_at: Option<Micros> = row.get(8)?;
+    Ok(TokenRecord {
+        id: row.get(0).map(|Text(id)| id)?,
+        hash: row.get(1)?,
+        name: row.get(2).map(|Text(name)| name)?,
+        scope: Scope {
+            role: row.get(3).map(|Text(role)| role)?,
+            projects: project.map(|Text(project)| project).into(),
+        },
+        created_at: row.get(5).map(|Micros(at)| at)?,
+        created_by: created_by.map(|Text(id)| id),
+        expires_at: expires_at.map(|Micros(at)| at),
+        last_used_at: last_used_at.map(|Micros(at)| at),
+    })
 }
 
 #[cfg(test)]
@@ -64,31 +161,48 @@ mod tests {
 
     use super::*;
 
-    /// A token that takes the place of another leaves nothing of it, and others alone.
-    #[test]
-    fn replaced_tokens_are_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), Durability::Durable).unwrap();
-        let at = Timestamp::UNIX_EPOCH;
-        store.tokens().add([1; 32], "admin", "owner", at).unwrap();
-        store.tokens().add([2; 32], "viewer", "colleague", at).unwrap();
-        store.tokens().replace_named("owner", [3; 32], "admin", at).unwrap();
-        let known = [1, 2, 3].map(|byte| store.tokens().contains(&[byte; 32]).unwrap());
-        assert_eq!(known, [false, true, true]);
+    fn token(byte: u8) -> TokenRecord {
+        TokenRecord {
+            id: format!("token{byte:05}").parse().unwrap(),
+            hash: [byte; 32],
+            name: "continuous integration".parse().unwrap(),
+            scope: Scope { role: Role::Deployer, projects: ProjectScope::One("blue".parse().unwrap()) },
+            created_at: Timestamp::from_second(i64::from(byte)).unwrap(),
+            created_by: Some("0123456789".parse().unwrap()),
+            expires_at: Some(Timestamp::from_second(100 + i64::from(byte)).unwrap()),
+            last_used_at: None,
+        }
     }
 
-    /// A token that was added is known, also after the store was closed and opened again; no other is.
+    /// What was added is there as it was, also after the store was closed and opened again; what was removed is not.
     #[test]
-    fn added_tokens_are_known() {
+    fn added_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Durability::Durable).unwrap();
-        assert!(store.tokens().is_empty().unwrap());
-        store.tokens().add([7; 32], "admin", "owner", Timestamp::UNIX_EPOCH).unwrap();
-        store.tokens().add([7; 32], "viewer", "again", Timestamp::UNIX_EPOCH).unwrap();
+        store.tokens().add(&token(1)).unwrap();
+        store.tokens().add(&token(2)).unwrap();
+        let at = Timestamp::from_second(7).unwrap();
+        store.tokens().note_uses(&[(token(2).id, at)]).unwrap();
+        assert!(store.tokens().remove(&token(1).id).unwrap());
+        assert!(!store.tokens().remove(&token(1).id).unwrap());
         drop(store);
         let store = Store::open(folder.path(), Durability::Durable).unwrap();
-        assert!(!store.tokens().is_empty().unwrap());
-        assert!(store.tokens().contains(&[7; 32]).unwrap());
-        assert!(!store.tokens().contains(&[8; 32]).unwrap());
+        assert_eq!(store.tokens().all().unwrap(), [TokenRecord { last_used_at: Some(at), ..token(2) }]);
+        assert_eq!(store.tokens().remove_expired(Timestamp::from_second(102).unwrap()).unwrap(), 0);
+        assert_eq!(store.tokens().remove_expired(Timestamp::from_second(103).unwrap()).unwrap(), 1);
+    }
+
+    /// The owner's new token leaves nothing of the one before, and others alone, whatever they are called.
+    #[test]
+    fn a_new_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Durability::Durable).unwrap();
+        let called_owner = TokenRecord { name: OWNER.parse().unwrap(), ..token(1) };
+        store.tokens().add(&called_owner).unwrap();
+        for byte in [2, 3] {
+            store.tokens().replace_owner(token(byte).id, [byte; 32], Timestamp::UNIX_EPOCH).unwrap();
+        }
+        let hashes: Vec<u8> = store.tokens().all().unwrap().iter().map(|token| token.hash[0]).collect();
+        assert_eq!(hashes, [3, 1]);
     }
 }

@@ -5,30 +5,22 @@ use ship_api::{PACK_MEDIA_TYPE, pack_end, pack_entry};
 use ship_core::Digest;
 use ship_tests::{TestEnv, TestHost, http};
 
-/// Without a token, or with a wrong one, every route of the API says 401 and nothing else.
+/// What looks like a token and is none is refused, and the scheme may be written in any case.
 #[test]
-fn every_route_asks_for_the_token() {
+fn what_is_no_token() {
     let environment = TestEnv::new();
     let host = TestHost::start(&environment);
-    let description = host.control("GET", "/v1/openapi.json").send().success().json();
-    let routes = routes_of(&description);
-    assert!(routes.len() >= 12, "{routes:?}");
-    let almost = format!("{}x", host.token());
-    for (method, path) in &routes {
-        let request = || http::request(method, &format!("{}{path}", host.control_url()));
-        let attempts = [request(), request().token("ship_wrong"), request().token(""), request().token(&almost)];
-        for attempt in attempts {
-            let answer = attempt.body("{}").send();
-            assert_eq!(
-                (answer.status, answer.json()["error"]["code"].as_str()),
-                (401, Some("UNAUTHORIZED")),
-                "{method} {path}"
-            );
-        }
+    let request = || http::request("GET", &format!("{}/v1/status", host.control_url()));
+    let token = host.token();
+    let almost = [format!("{token}x"), token.to_uppercase(), token[..token.len() - 1].to_owned(), String::new()];
+    let attempts = almost.iter().map(|almost| request().token(almost));
+    for attempt in
+        attempts.chain([request().header("authorization", &token), request().header("authorization", "Basic eDp5")])
+    {
+        let answer = attempt.send();
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (401, Some("UNAUTHORIZED")));
     }
-    let lower_case = format!("bearer {}", host.token());
-    let known = http::request("GET", &format!("{}/v1/status", host.control_url())).header("authorization", lower_case);
-    assert_eq!(known.send().status, 200, "none of them ended the host, and the scheme may be written in any case");
+    assert_eq!(request().header("authorization", format!("bearer {token}")).send().status, 200);
 }
 
 /// A path that is no route gives no hint of whether it could be one.
@@ -130,18 +122,6 @@ fn wrong_publish_requests() {
         assert_eq!(request.body(body).send().status, 400, "{}", &body[..body.len().min(40)]);
     }
     assert_eq!(host.control("GET", "/v1/projects").send().success().json()["projects"], serde_json::json!([]));
-}
-
-/// Each method and path of the API's description, with something in the place of every parameter.
-fn routes_of(description: &Value) -> Vec<(String, String)> {
-    let paths = description["paths"].as_object().expect("the description lists paths");
-    let routes = paths.iter().flat_map(|(path, methods)| {
-        let path = path.split('/').map(|part| if part.starts_with('{') { "something" } else { part });
-        let path = path.collect::<Vec<_>>().join("/");
-        let methods = methods.as_object().expect("a path lists its methods").keys();
-        methods.map(move |method| (method.to_uppercase(), path.clone())).collect::<Vec<_>>()
-    });
-    routes.collect()
 }
 
 fn missing(host: &TestHost<'_>, digest: &Digest) -> Vec<String> {

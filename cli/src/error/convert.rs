@@ -13,6 +13,7 @@ use ship_runtime::RuntimeError;
 use ship_store::OpenError;
 
 use super::{CommandError, ErrorKind, is_full_disk};
+use crate::accounts::AccountsError;
 use crate::dev::{KeepError, WatchError};
 use crate::embedded::EmbeddedError;
 use crate::settings::SettingsError;
@@ -23,7 +24,21 @@ impl From<SettingsError> for CommandError {
             SettingsError::NoHome => Self::usage(error).hint("`export SHIP_HOME=/a/folder/of/yours`"),
             SettingsError::NotAFolder { .. } | SettingsError::Telemetry { .. } => Self::usage(error),
             SettingsError::NoCurrentFolder { .. } => Self::project(error),
+            SettingsError::Accounts(error) => error.into(),
         }
+    }
+}
+
+impl From<AccountsError> for CommandError {
+    fn from(error: AccountsError) -> Self {
+        let hint = match &error {
+            AccountsError::Readable { path } => Some(format!("`chmod 600 {}`", path.display())),
+            AccountsError::Format { .. } => {
+                Some("`ship login URL` writes it anew once it is out of the way".to_owned())
+            }
+            AccountsError::File { .. } => None,
+        };
+        hint.into_iter().fold(Self::project(error), Self::hint)
     }
 }
 
@@ -247,7 +262,7 @@ fn unreachable(url: &str, source: &(dyn Error + 'static)) -> CommandError {
 
 fn refused(detail: ErrorDetail) -> CommandError {
     let kind = match detail.code {
-        ErrorCode::Unauthorized => ErrorKind::Unreachable,
+        ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::TooManyRequests => ErrorKind::Unreachable,
         ErrorCode::Internal | ErrorCode::BlobCorrupt | ErrorCode::StorageFull => ErrorKind::Host,
         _ => ErrorKind::Project,
     };

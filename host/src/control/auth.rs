@@ -1,63 +1,128 @@
-//! Who may ask: every route but the API's own description takes a bearer token that this host knows.
+//! Who asks: every route but the few that are open takes a bearer token that this host knows.
 
-use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::HeaderMap;
+use jiff::Timestamp;
 use ship_api::{ErrorCode, ErrorDetail};
-use ship_store::Store;
+use ship_store::{AuditEntry, AuditOutcome};
 
+use super::server::Peer;
 use super::{ApiError, Control};
-use crate::token::{PlainToken, TokenHash};
+use crate::access::Actor;
+use crate::keyring::{Key, Refused};
+use crate::rate::AddressLimit;
+use crate::token::PlainToken;
 
-/// Tells known tokens from unknown ones. Only hashes are compared, so the time a comparison takes says nothing of a token.
-pub(crate) struct Authenticator {
-    store: Store,
-    known: RwLock<HashSet<TokenHash>>,
+/// How many wrong tokens an address may give at once, and after how long one more. Nobody guesses 256 bits at any rate: this keeps
+/// scanners from filling logs, and a person or a pipeline with an old token never notices it.
+const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(200).expect("it is not zero");
+const WRONG_TOKEN_EVERY: Duration = Duration::from_secs(1);
+
+/// How many logins an address may begin at once, and after how long one more. A person begins one and approves it.
+const LOGINS: NonZeroU32 = NonZeroU32::new(10).expect("it is not zero");
+const LOGIN_EVERY: Duration = Duration::from_secs(30);
+
+/// How much of a path the audit log keeps, in bytes.
+const PATH_KEPT: usize = 200;
+
+/// What the audit log calls the attempt to be somebody.
+const AUTHENTICATE: &str = "authenticate";
+
+/// How often strangers may knock.
+pub(crate) struct Doors {
+    pub(super) wrong_tokens: AddressLimit,
+    pub(super) logins: AddressLimit,
 }
 
-impl Authenticator {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, known: RwLock::default() }
-    }
-
-    fn knows(&self, hash: TokenHash) -> Result<bool, ship_store::StateError> {
-        if self.known.read().unwrap_or_else(PoisonError::into_inner).contains(&hash) {
-            return Ok(true);
+impl Default for Doors {
+    fn default() -> Self {
+        Self {
+            wrong_tokens: AddressLimit::new(WRONG_TOKENS, WRONG_TOKEN_EVERY),
+            logins: AddressLimit::new(LOGINS, LOGIN_EVERY),
         }
-        let known = self.store.tokens().contains(&hash.0)?;
-        if known {
-            self.known.write().unwrap_or_else(PoisonError::into_inner).insert(hash);
-        }
-        Ok(known)
     }
 }
 
-/// Lets a request pass if it has a token that the host knows.
+/// Lets a request pass if it has a token that the host knows, and notes whose.
 pub(super) async fn require_token(
     State(control): State<Arc<Control>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let authorization = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(presented) = authorization.and_then(bearer) else {
-        return Err(unauthorized("the request has no token"));
+    let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
+        return Err(ApiError::new(ErrorCode::Internal, "the host does not know who asks"));
     };
-    let Some(token) = PlainToken::parse(presented) else {
-        return Err(unauthorized("what was given as the token is none: it is mistyped or cut off"));
-    };
-    if !control.authenticator.knows(token.hash())? {
-        return Err(unauthorized("this host does not know the token"));
+    match authenticate(&control, request.headers()) {
+        Ok(key) => {
+            request.extensions_mut().insert(Actor { key, peer });
+            Ok(next.run(request).await)
+        }
+        Err(stranger) => Err(turn_away(&control, peer, request.uri().path(), stranger)),
     }
-    Ok(next.run(request).await)
+}
+
+/// Why nobody is known by what a request has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stranger {
+    NoToken,
+    NoneSuch,
+    Unknown,
+    Expired,
+}
+
+/// Whose the token in a request is. A right token is looked at before anything is counted, so that whoever has one is let in whatever
+/// others do from the same address.
+fn authenticate(control: &Control, headers: &HeaderMap) -> Result<Arc<Key>, Stranger> {
+    let authorization = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let presented = authorization.and_then(bearer).ok_or(Stranger::NoToken)?;
+    let token = PlainToken::parse(presented).ok_or(Stranger::NoneSuch)?;
+    control.keyring.admit(token.hash(), Timestamp::now()).map_err(|refused| match refused {
+        Refused::Unknown => Stranger::Unknown,
+        Refused::Expired => Stranger::Expired,
+    })
+}
+
+fn turn_away(control: &Control, peer: IpAddr, path: &str, stranger: Stranger) -> ApiError {
+    let is_guess = stranger != Stranger::NoToken;
+    if is_guess && let Err(wait) = control.doors.wrong_tokens.take(peer) {
+        return ApiError::new(ErrorCode::TooManyRequests, "too many wrong tokens came from this address")
+            .retry_after(wait);
+    }
+    let error = match stranger {
+        Stranger::NoToken => no_token(),
+        Stranger::NoneSuch => unauthorized("what was given as the token is none: it is mistyped or cut off"),
+        Stranger::Unknown => unauthorized("this host does not know the token"),
+        Stranger::Expired => unauthorized("the token has expired"),
+    };
+    control.register.refused(AuditEntry {
+        at: Timestamp::now(),
+        token: None,
+        peer: Some(peer),
+        action: AUTHENTICATE,
+        project: None,
+        resource: Some(path[..path.floor_char_boundary(PATH_KEPT)].to_owned()),
+        outcome: AuditOutcome::Refused,
+        code: Some(error.code_word()),
+    });
+    error
 }
 
 /// The token in `Bearer TOKEN`. The scheme's case does not matter (RFC 9110, section 11.1).
 fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The answer to a request that comes without a token.
+pub(super) fn no_token() -> ApiError {
+    unauthorized("the request has no token")
 }
 
 fn unauthorized(message: &str) -> ApiError {

@@ -1,5 +1,6 @@
 //! Blobs: which are missing, and how they arrive.
 
+pub(super) mod own;
 mod receive;
 
 use axum::Json;
@@ -8,8 +9,10 @@ use http::{HeaderMap, StatusCode};
 use ship_api::{ErrorBody, ErrorCode, MissingBlobs, MissingBlobsRequest, UploadReport};
 use ship_core::{Digest, SiteLimits};
 
+use self::receive::Destination;
 use super::extract::{Body, Path};
-use super::{ApiError, State};
+use super::{ApiError, Control, State};
+use crate::access::Actor;
 use crate::blocking::blocking;
 use crate::metrics::Phase;
 
@@ -21,6 +24,7 @@ const DIGESTS_ASKED: usize = 250_000;
     responses((status = 200, body = MissingBlobs), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn missing(
     axum::extract::State(control): State,
+    actor: Actor,
     Body(request): Body<MissingBlobsRequest>,
 ) -> Result<Json<MissingBlobs>, ApiError> {
     if request.digests.len() > DIGESTS_ASKED {
@@ -29,8 +33,11 @@ pub(super) async fn missing(
         return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
     }
     let store = control.store.clone();
-    let missing = blocking(move || store.blobs().missing(&request.digests)).await;
-    Ok(Json(MissingBlobs { missing }))
+    let missing = blocking(move || match actor.projects().only() {
+        None => Ok(store.blobs().missing(&request.digests)),
+        Some(project) => own::missing(&store, project, &request.digests),
+    });
+    Ok(Json(MissingBlobs { missing: missing.await? }))
 }
 
 /// Takes many blobs in one stream (see the pack format). What arrived whole before a stream broke off is kept.
@@ -39,9 +46,10 @@ pub(super) async fn missing(
         (status = 507, body = ErrorBody)))]
 pub(super) async fn upload(
     axum::extract::State(control): State,
+    actor: Actor,
     body: RawBody,
 ) -> Result<Json<UploadReport>, ApiError> {
-    let receiving = receive::pack(control.store.clone(), body);
+    let receiving = receive::pack(destination(&control, &actor), body);
     control.metrics.deploys.time(Phase::Upload, receiving).await.map(Json)
 }
 
@@ -52,6 +60,7 @@ pub(super) async fn upload(
         (status = 401, body = ErrorBody), (status = 507, body = ErrorBody)))]
 pub(super) async fn put(
     axum::extract::State(control): State,
+    actor: Actor,
     Path(digest): Path<Digest>,
     headers: HeaderMap,
     body: RawBody,
@@ -65,7 +74,12 @@ pub(super) async fn put(
             format!("{size_bytes} bytes are more than the {} that a blob may have", SiteLimits::DEFAULT.blob_bytes);
         return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
     }
-    let report = receive::blob(control.store.clone(), digest, size_bytes, body).await?;
+    let report = receive::blob(destination(&control, &actor), digest, size_bytes, body).await?;
     let status = if report.stored_blobs > 0 { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(report)))
+}
+
+/// Where what somebody sends goes.
+fn destination(control: &Control, actor: &Actor) -> Destination {
+    Destination { store: control.store.clone(), project: actor.projects().only().cloned() }
 }

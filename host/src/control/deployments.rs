@@ -6,12 +6,14 @@ use ship_api::{
     DeploymentDetail, DeploymentList, DeploymentReference, ErrorBody, ErrorCode, ErrorDetail, FunctionView,
     PublishOptions, PublishRequest, PublishedView, RemovedView, StaticView,
 };
-use ship_core::{DeploymentId, Manifest, ProjectName};
+use ship_core::{DeploymentId, Manifest, ProjectName, ProjectScope};
 use ship_runtime::Isolation;
 use ship_store::{DeploymentRecord, Store};
 
 use super::extract::{Body, Path, Query};
-use super::{ApiError, Control, State, views};
+use super::guard::{Named, Noted};
+use super::{ApiError, Control, State, blobs, views};
+use crate::access::Actor;
 use crate::blocking::blocking;
 
 /// How many deployments one answer lists at the most.
@@ -27,11 +29,21 @@ const LISTED_BY_DEFAULT: usize = 20;
         (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(super) async fn publish(
     axum::extract::State(control): State,
+    actor: Actor,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
     Body(request): Body<PublishRequest>,
 ) -> Result<(StatusCode, Json<PublishedView>), ApiError> {
-    let published = control.publisher.publish(project, request.manifest, request.publish.clone()).await?;
-    let view = views::published(&published, &request.publish, &control.urls);
+    let PublishRequest { manifest, publish: options } = request;
+    let manifest = if actor.projects().only().is_some() {
+        let (store, project) = (control.store.clone(), project.clone());
+        blocking(move || blobs::own::check(&store, &project, &manifest).map(|()| manifest)).await?
+    } else {
+        manifest
+    };
+    let published = control.publisher.publish(project, manifest, options.clone(), note).await;
+    let published = published.map_err(|error| error.seen_by(&actor))?;
+    let view = views::published(&published, &options, &control.urls);
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -42,10 +54,13 @@ pub(super) async fn publish(
         (status = 409, body = ErrorBody)))]
 pub(super) async fn publish_known(
     axum::extract::State(control): State,
+    actor: Actor,
+    Noted(note): Noted,
     Path((project, id)): Path<(ProjectName, DeploymentId)>,
     Body(options): Body<PublishOptions>,
 ) -> Result<Json<PublishedView>, ApiError> {
-    match control.publisher.republish(project, id, options.clone()).await? {
+    let published = control.publisher.republish(project, id, options.clone(), note).await;
+    match published.map_err(|error| error.seen_by(&actor))? {
         Some(published) => Ok(Json(views::published(&published, &options, &control.urls))),
         None => Err(ApiError::new(ErrorCode::NotFound, format!("the host has no deployment `{id}`"))),
     }
@@ -62,16 +77,38 @@ pub(super) struct ListQuery {
     limit: Option<usize>,
 }
 
+/// Whose deployments somebody sees who asks for those of a project, or of any.
+enum Visible {
+    Nothing,
+    All,
+    Of(ProjectName),
+}
+
+/// A project that is not the actor's has no deployments, as one that does not exist.
+fn visible(actor: &Actor, asked: Option<ProjectName>) -> Visible {
+    match (asked, actor.projects()) {
+        (None, ProjectScope::All) => Visible::All,
+        (None, ProjectScope::One(own)) => Visible::Of(own.clone()),
+        (Some(project), scope) if scope.holds(&project) => Visible::Of(project),
+        (Some(_), _) => Visible::Nothing,
+    }
+}
+
 /// The newest deployments, newest first.
 #[utoipa::path(get, path = "/v1/deployments", params(ListQuery),
     responses((status = 200, body = DeploymentList), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn list(
     axum::extract::State(control): State,
+    actor: Actor,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<DeploymentList>, ApiError> {
     let store = control.store.clone();
     let limit = query.limit.unwrap_or(LISTED_BY_DEFAULT).min(LISTED);
-    let summaries = blocking(move || store.deployments().list(query.project.as_ref(), limit)).await?;
+    let summaries = match visible(&actor, query.project) {
+        Visible::Nothing => Vec::new(),
+        Visible::All => blocking(move || store.deployments().list(None, limit)).await?,
+        Visible::Of(project) => blocking(move || store.deployments().list(Some(&project), limit)).await?,
+    };
     let deployments = summaries.iter().map(|summary| views::listed(summary, &control.urls)).collect();
     Ok(Json(DeploymentList { deployments }))
 }
@@ -82,9 +119,8 @@ pub(super) async fn list(
         (status = 409, body = ErrorBody)))]
 pub(super) async fn inspect(
     axum::extract::State(control): State,
-    Path(reference): Path<String>,
+    Named(record): Named,
 ) -> Result<Json<DeploymentDetail>, ApiError> {
-    let record = find(&control, reference).await?;
     let store = control.store.clone();
     let (record, manifest, aliases) = blocking(move || {
         let manifest = store.deployments().manifest(&record.id)?;
@@ -140,24 +176,33 @@ fn functions(
         (status = 409, body = ErrorBody)))]
 pub(super) async fn remove(
     axum::extract::State(control): State,
-    Path(reference): Path<String>,
+    Named(record): Named,
+    Noted(note): Noted,
 ) -> Result<Json<RemovedView>, ApiError> {
-    let record = find(&control, reference).await?;
-    control.publisher.remove(&record.project, record.id).await?;
+    control.publisher.remove(&record.project, record.id, note).await?;
     Ok(Json(RemovedView { project: record.project, deployments: vec![record.id] }))
 }
 
-/// The deployment that a reference means.
-pub(super) async fn find(control: &Control, reference: String) -> Result<DeploymentRecord, ApiError> {
+/// The deployment of these projects that a reference means. One of another project is not there, whatever it is asked for by.
+pub(super) async fn find(
+    control: &Control,
+    projects: &ProjectScope,
+    reference: String,
+) -> Result<DeploymentRecord, ApiError> {
     let parsed: DeploymentReference =
         reference.parse().map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("{error}")))?;
-    let store = control.store.clone();
-    blocking(move || find_in(&store, &parsed)).await
+    let (store, projects) = (control.store.clone(), projects.clone());
+    blocking(move || find_in(&store, &projects, &parsed)).await
 }
 
-fn find_in(store: &Store, reference: &DeploymentReference) -> Result<DeploymentRecord, ApiError> {
-    let by_id =
-        reference.as_id_prefix().map(|prefix| store.deployments().find(&prefix)).transpose()?.unwrap_or_default();
+fn find_in(
+    store: &Store,
+    projects: &ProjectScope,
+    reference: &DeploymentReference,
+) -> Result<DeploymentRecord, ApiError> {
+    let only = projects.only();
+    let by_id = reference.as_id_prefix().map(|prefix| store.deployments().find(&prefix, only));
+    let by_id = by_id.transpose()?.unwrap_or_default();
     match <[DeploymentRecord; 1]>::try_from(by_id) {
         Ok([record]) => return Ok(record),
         Err(several) if several.is_empty() => {}
@@ -169,6 +214,7 @@ fn find_in(store: &Store, reference: &DeploymentReference) -> Result<DeploymentR
         }
     }
     let alias = reference.as_label().map(|label| store.deployments().alias(&label)).transpose()?.flatten();
+    let alias = alias.filter(|alias| projects.holds(&alias.project));
     let record = alias.map(|alias| store.deployments().get(&alias.deployment)).transpose()?.flatten();
     record.ok_or_else(|| {
         ErrorDetail::new(ErrorCode::NotFound, format!("the host has no deployment `{reference}`"))

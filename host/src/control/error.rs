@@ -1,25 +1,61 @@
 //! Errors become answers here: domain errors know no status code, and what a client may learn is decided in one place.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use ship_api::{ErrorBody, ErrorCode, ErrorDetail};
+use ship_core::ParseProjectNameError;
 use ship_core::route::PatternError;
 use ship_edge::FunctionSpecError;
 use ship_runtime::{InvokeError, StartError};
 use ship_store::{BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError};
 
+use crate::access::Actor;
+
 /// An error of the control API.
 #[derive(Debug)]
-pub(crate) struct ApiError(Box<ErrorDetail>);
+pub(crate) struct ApiError {
+    detail: Box<ErrorDetail>,
+    retry_after: Option<Duration>,
+}
 
 impl ApiError {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         ErrorDetail::new(code, message).into()
     }
 
+    /// The same error, and after how long it is worth to ask again.
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The code, as it stands in answers.
+    pub(crate) fn code_word(&self) -> String {
+        serde_json::to_value(self.detail.code)
+            .ok()
+            .and_then(|code| code.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// Whether there is no such thing, or none that may be seen.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.detail.code == ErrorCode::NotFound
+    }
+
+    /// The same error as somebody may see it: what others have is not named to who has to do with one project alone.
+    pub(crate) fn seen_by(self, actor: &Actor) -> Self {
+        if self.detail.code != ErrorCode::LabelTaken || actor.projects().only().is_none() {
+            return self;
+        }
+        ErrorDetail::new(ErrorCode::LabelTaken, "a name in the deployment's URLs is taken on this host")
+            .with_hint("choose another name in ship.toml")
+            .into()
+    }
+
     /// What only the host's own log says in full.
-    fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let chain = with_causes(error);
         tracing::error!(error = chain, "a control request failed");
         ErrorDetail::new(ErrorCode::Internal, "the host could not do this").with_hint("the host's log says why").into()
@@ -47,16 +83,20 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<ErrorDetail> for ApiError {
     fn from(detail: ErrorDetail) -> Self {
-        Self(Box::new(detail))
+        Self { detail: Box::new(detail), retry_after: None }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(ErrorBody { error: *self.0 })).into_response();
+        let status = StatusCode::from_u16(self.detail.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(ErrorBody { error: *self.detail })).into_response();
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.retry_after {
+            // In whole seconds, and never so early that the answer is the same.
+            response.headers_mut().insert(http::header::RETRY_AFTER, (wait.as_secs() + 1).into());
         }
         response
     }
@@ -73,6 +113,12 @@ impl From<StateError> for ApiError {
 
 impl From<PatternError> for ApiError {
     fn from(error: PatternError) -> Self {
+        Self::new(ErrorCode::BadRequest, error.to_string())
+    }
+}
+
+impl From<ParseProjectNameError> for ApiError {
+    fn from(error: ParseProjectNameError) -> Self {
         Self::new(ErrorCode::BadRequest, error.to_string())
     }
 }

@@ -16,10 +16,10 @@ use ship_core::{
 };
 use ship_store::{Continuity, LogPage, StateError, Store};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::extract::{Path, Query};
 use super::{ApiError, State};
+use crate::access::Actor;
 use crate::blocking::blocking;
 
 /// How many records one answer begins with at the most.
@@ -99,6 +99,7 @@ impl LogsQuery {
         (status = 401, body = ErrorBody)))]
 pub(super) async fn logs(
     axum::extract::State(control): State,
+    actor: Actor,
     Path(project): Path<ProjectName>,
     Query(query): Query<LogsQuery>,
 ) -> Result<Response, ApiError> {
@@ -113,7 +114,14 @@ pub(super) async fn logs(
         (tail.records, tail.end)
     };
     let reader = Reader { store: control.store.clone(), project, filter, cursor, has_missed: false };
-    let future = follows.then(|| follow(reader, control.journal.written(), control.shutdown.clone()));
+    let shutdown = control.shutdown.clone();
+    let until = async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = actor.ended() => {}
+        }
+    };
+    let future = follows.then(|| follow(reader, control.journal.written(), until));
     let body =
         Body::from_stream(stream::iter(lines(past)).chain(stream::iter(future).flatten()).map(Ok::<_, Infallible>));
     let headers = [(CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()), (LOG_CURSOR, cursor.to_string())];
@@ -157,18 +165,18 @@ impl Reader {
     }
 }
 
-/// The new records of a project as they are written, until the host stops. One who reads slowly is read for slowly: nothing waits for
+/// The new records of a project as they are written, until the host stops or the reader's token is good for nothing any more. One who reads slowly is read for slowly: nothing waits for
 /// them in memory.
 fn follow(
     reader: Reader,
     written: watch::Receiver<u64>,
-    shutdown: CancellationToken,
+    until: impl Future<Output = ()> + Send,
 ) -> impl Stream<Item = Bytes> + Send {
     stream::unfold((reader, written), |(mut reader, mut written)| async move {
         let news = next_lines(&mut reader, &mut written).await?;
         Some((news, (reader, written)))
     })
-    .take_until(shutdown.cancelled_owned())
+    .take_until(until)
 }
 
 /// The next lines, or an empty one if there are none for a while. `None` if the log cannot be read.

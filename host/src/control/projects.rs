@@ -8,12 +8,14 @@ use ship_core::{HostLabel, ProjectName};
 use ship_store::DeploymentRecord;
 
 use super::extract::{Body, Path};
+use super::guard::Noted;
 use super::{ApiError, State, deployments, views};
+use crate::access::Actor;
 use crate::blocking::blocking;
 
 /// The projects of the host.
 #[utoipa::path(get, path = "/v1/projects", responses((status = 200, body = ProjectList), (status = 401, body = ErrorBody)))]
-pub(super) async fn list(axum::extract::State(control): State) -> Result<Json<ProjectList>, ApiError> {
+pub(super) async fn list(axum::extract::State(control): State, actor: Actor) -> Result<Json<ProjectList>, ApiError> {
     let store = control.store.clone();
     let projects = blocking(move || store.deployments().projects()).await?;
     let view = |project: ship_store::ProjectSummary| ProjectView {
@@ -23,7 +25,8 @@ pub(super) async fn list(axum::extract::State(control): State) -> Result<Json<Pr
         deployments: project.deployments,
         updated_at: project.updated_at,
     };
-    Ok(Json(ProjectList { projects: projects.into_iter().map(view).collect() }))
+    let own = projects.into_iter().filter(|project| actor.projects().holds(&project.name));
+    Ok(Json(ProjectList { projects: own.map(view).collect() }))
 }
 
 /// Removes a project with all its deployments.
@@ -31,9 +34,10 @@ pub(super) async fn list(axum::extract::State(control): State) -> Result<Json<Pr
     responses((status = 200, body = RemovedView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn remove(
     axum::extract::State(control): State,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
 ) -> Result<Json<RemovedView>, ApiError> {
-    let deployments = control.publisher.remove_project(project.clone()).await?;
+    let deployments = control.publisher.remove_project(project.clone(), note).await?;
     Ok(Json(RemovedView { project, deployments }))
 }
 
@@ -43,11 +47,13 @@ pub(super) async fn remove(
     responses((status = 200, body = AliasMoveView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn promote(
     axum::extract::State(control): State,
+    actor: Actor,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
     Body(request): Body<PromoteRequest>,
 ) -> Result<Json<AliasMoveView>, ApiError> {
-    let record = of_project(deployments::find(&control, request.deployment).await?, &project)?;
-    let moved = control.publisher.promote(project, record.id, request.check).await?;
+    let record = of_project(deployments::find(&control, actor.projects(), request.deployment).await?, &project)?;
+    let moved = control.publisher.promote(project, record.id, request.check, note).await?;
     Ok(Json(views::alias_move(&moved, &control.urls)))
 }
 
@@ -58,14 +64,18 @@ pub(super) async fn promote(
         (status = 409, body = ErrorBody)))]
 pub(super) async fn rollback(
     axum::extract::State(control): State,
+    actor: Actor,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
     Body(request): Body<RollbackRequest>,
 ) -> Result<Json<AliasMoveView>, ApiError> {
     let to = match request.deployment {
-        Some(reference) => Some(of_project(deployments::find(&control, reference).await?, &project)?.id),
+        Some(reference) => {
+            Some(of_project(deployments::find(&control, actor.projects(), reference).await?, &project)?.id)
+        }
         None => None,
     };
-    let moved = control.publisher.roll_back(project, to, request.check).await?;
+    let moved = control.publisher.roll_back(project, to, request.check, note).await?;
     Ok(Json(views::alias_move(&moved, &control.urls)))
 }
 

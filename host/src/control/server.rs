@@ -1,6 +1,6 @@
 //! The control API behind the same accept loop as the sites, so that it has the same limits on connections and headers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,6 +11,10 @@ use ship_edge::{Answer, EdgeBody};
 use tower::ServiceExt as _;
 
 use super::{Control, router};
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// What answers at the control listener.
 pub(crate) struct ControlAnswer {
@@ -24,7 +28,9 @@ impl ControlAnswer {
 }
 
 impl Answer for ControlAnswer {
-    async fn answer(&self, request: Request<Incoming>, _: SocketAddr) -> Response<EdgeBody> {
+    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+        // A client of IPv4 at a listener of both families is the same client.
+        request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
         match self.router.clone().oneshot(request.map(Body::new)).await {
             Ok(response) => response.map(EdgeBody::other),
             Err(never) => match never {},

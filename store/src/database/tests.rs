@@ -27,7 +27,10 @@ fn readers_do_not_wait() {
     };
     database
         .write::<_, StateError>(|transaction| {
-            transaction.execute("INSERT INTO tokens VALUES (x'00', 'admin', 'owner', 0)", [])?;
+            transaction.execute(
+                "INSERT INTO tokens (id, hash, name, role, created_at) VALUES ('a', x'00', 'owner', 'admin', 0)",
+                [],
+            )?;
             assert_eq!(count(&database)?, 0);
             Ok(())
         })
@@ -41,7 +44,10 @@ fn errors_undo() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("state.db"), Durability::Durable).unwrap();
     let failed = database.write::<(), StateError>(|transaction| {
-        transaction.execute("INSERT INTO tokens VALUES (x'00', 'admin', 'owner', 0)", [])?;
+        transaction.execute(
+            "INSERT INTO tokens (id, hash, name, role, created_at) VALUES ('a', x'00', 'owner', 'admin', 0)",
+            [],
+        )?;
         Ok(transaction.execute_batch("NONSENSE")?)
     });
     assert!(matches!(failed, Err(StateError::Database(_))));
@@ -60,7 +66,7 @@ fn newer_schema_is_refused() {
     drop(connection);
     let error = Store::open(data.path(), Durability::Durable).unwrap_err();
     let OpenError::Database { source, .. } = error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), "the schema has version 99, newer than the 1 that this ship knows");
+    assert_eq!(source.to_string(), "the schema has version 99, newer than the 2 that this ship knows");
 }
 
 /// The log of aliases can be appended to and nothing else, whoever tries.

@@ -19,7 +19,7 @@ pub(super) struct TrailStop {
 impl Deployments {
     /// Makes a deployment production. If it is already, nothing is appended, and the move says from here to here.
     pub fn promote(&self, project: &ProjectName, id: &DeploymentId, at: Timestamp) -> Result<AliasMove, PublishError> {
-        self.database.write(|transaction| {
+        self.write(leads_elsewhere, |transaction| {
             expect_deployment(transaction, project, id)?;
             let name = Name { project, kind: AliasKind::Production };
             let place = labels::production(transaction, &name)?;
@@ -57,7 +57,7 @@ impl Deployments {
         to: Option<DeploymentId>,
         at: Timestamp,
     ) -> Result<AliasMove, RollbackError> {
-        self.database.write(|transaction| {
+        self.write(leads_elsewhere, |transaction| {
             let name = Name { project, kind: AliasKind::Production };
             let no_production = || RollbackError::NoProduction { project: project.clone() };
             let seen = rows::pointer_of_name(transaction, &name)?.ok_or_else(no_production)?;
@@ -82,6 +82,10 @@ impl Deployments {
             Ok(alias_log::take(transaction, &step)?)
         })
     }
+}
+
+fn leads_elsewhere(moved: &AliasMove) -> bool {
+    moved.from != moved.to
 }
 
 /// The answer when the alias is where it should go.

@@ -56,7 +56,7 @@ pub struct Published {
 impl Deployments {
     /// Makes a staged deployment visible and moves its aliases. When it returns, a power cut cannot undo it.
     pub fn publish(&self, staged: StagedDeployment, options: PublishOptions) -> Result<Published, PublishError> {
-        self.database.write(|transaction| {
+        self.write(has_moves, |transaction| {
             let record = match rows::deployment(transaction, &staged.id)? {
                 Some(record) => record,
                 None => insert(transaction, staged)?,
@@ -67,11 +67,18 @@ impl Deployments {
 
     /// Publishes a deployment that is here already, `None` if it is not.
     pub fn republish(&self, id: &DeploymentId, options: PublishOptions) -> Result<Option<Published>, PublishError> {
-        self.database.write(|transaction| {
-            let record = rows::deployment(transaction, id)?;
-            record.map(|record| move_aliases(transaction, record, options)).transpose()
-        })
+        self.write(
+            |published: &Option<Published>| published.as_ref().is_some_and(has_moves),
+            |transaction| {
+                let record = rows::deployment(transaction, id)?;
+                record.map(|record| move_aliases(transaction, record, options)).transpose()
+            },
+        )
     }
+}
+
+fn has_moves(published: &Published) -> bool {
+    !published.moves.is_empty()
 }
 
 fn insert(transaction: &Transaction, staged: StagedDeployment) -> Result<DeploymentRecord, PublishError> {

@@ -29,11 +29,13 @@ pub(super) fn deployment(transaction: &Transaction, id: &DeploymentId) -> Result
 pub(super) fn deployments_from_prefix(
     transaction: &Transaction,
     prefix: &DeploymentIdPrefix,
+    project: Option<&ProjectName>,
     limit: usize,
 ) -> Result<Vec<DeploymentRecord>, StateError> {
     // Ids are made of 0 to 9 and a to v: everything that begins with the prefix sorts before the prefix and a `w`.
-    let sql = format!("{DEPLOYMENT} WHERE id >= ?1 AND id < ?1 || 'w' ORDER BY id LIMIT ?2");
-    many(transaction, &sql, (prefix.as_str(), signed(limit as u64)), to_deployment)
+    let sql =
+        format!("{DEPLOYMENT} WHERE id >= ?1 AND id < ?1 || 'w' AND (?2 IS NULL OR project = ?2) ORDER BY id LIMIT ?3");
+    many(transaction, &sql, (prefix.as_str(), project.map(Text), signed(limit as u64)), to_deployment)
 }
 
 pub(super) fn newest_deployments(
@@ -71,6 +73,11 @@ pub(super) fn insert_deployment(transaction: &Transaction, record: &DeploymentRe
 
 pub(super) fn delete_deployment(transaction: &Transaction, id: &DeploymentId) -> Result<(), StateError> {
     transaction.prepare_cached("DELETE FROM deployments WHERE id = ?1")?.execute([Text(id)])?;
+    Ok(())
+}
+
+pub(super) fn delete_blobs_of_project(transaction: &Transaction, project: &ProjectName) -> Result<(), StateError> {
+    transaction.prepare_cached("DELETE FROM project_blobs WHERE project = ?1")?.execute([Text(project)])?;
     Ok(())
 }
 

@@ -527,7 +527,7 @@ fn finding() {
     let test = TestStore::new();
     let a = test.preview("site", "a", None).record;
     let b = test.preview("site", "b", None).record;
-    let find = |prefix: &str| test.deployments().find(&prefix.parse().unwrap()).unwrap();
+    let find = |prefix: &str| test.deployments().find(&prefix.parse().unwrap(), None).unwrap();
     assert_eq!(find(a.id.short()), std::slice::from_ref(&a));
     assert_eq!(find(a.id.as_str()), [a]);
     assert_eq!(find(b.id.prefix(4)), [b]);

@@ -1,12 +1,13 @@
 //! From a request's body to stored blobs: the network on one side, the disk on the other, a short queue between them.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use ship_api::{ErrorCode, PackDecoder, PackError, PackEvent, UploadReport};
-use ship_core::{Digest, SiteLimits};
+use ship_core::{Digest, ProjectName, SiteLimits};
 use ship_store::{BatchReport, BlobBatch, Store};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -31,26 +32,56 @@ const IDLE_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 const DRAINED_BYTES: u64 = 1024 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Where blobs go, and whose they are then.
+pub(super) struct Destination {
+    pub(super) store: Store,
+    /// The project that they were sent for, by somebody who may see nothing else.
+    pub(super) project: Option<ProjectName>,
+}
+
+impl Destination {
+    /// Notes whose the blobs are that are durable now, and says what storing them came to. Whoever sees one project alone does not
+    /// hear that others had sent a blob before.
+    fn stored(&self, blobs: &[(Digest, u64)], report: BatchReport) -> Result<UploadReport, ApiError> {
+        let report = report_of(report);
+        let Some(project) = &self.project else { return Ok(report) };
+        let sizes: HashMap<Digest, u64> = blobs.iter().copied().collect();
+        let new = self.store.project_blobs().lacking(project, &sizes.keys().copied().collect::<Vec<_>>())?;
+        self.store.project_blobs().add(project, &new)?;
+        Ok(UploadReport {
+            stored_blobs: new.len() as u64,
+            stored_bytes: new.iter().map(|digest| sizes[digest]).sum(),
+            reused_blobs: (blobs.len() - new.len()) as u64,
+        })
+    }
+}
+
 /// Receives a pack.
-pub(super) async fn pack(store: Store, body: Body) -> Result<UploadReport, ApiError> {
+pub(super) async fn pack(destination: Destination, body: Body) -> Result<UploadReport, ApiError> {
     let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
-    let writer = blocking(move || Receiver::new(store, receiver).receive_pack());
+    let writer = blocking(move || Receiver::new(destination, receiver).receive_pack());
     let ((), report) = tokio::join!(forward(body, pieces), writer);
     report
 }
 
 /// Receives one blob.
-pub(super) async fn blob(store: Store, digest: Digest, size_bytes: u64, body: Body) -> Result<UploadReport, ApiError> {
+pub(super) async fn blob(
+    destination: Destination,
+    digest: Digest,
+    size_bytes: u64,
+    body: Body,
+) -> Result<UploadReport, ApiError> {
     let (pieces, mut receiver) = mpsc::channel(PIECES_WAITING);
     let writer = blocking(move || {
-        let mut batch = store.blobs().batch()?;
+        let mut batch = destination.store.blobs().batch()?;
         let mut blob = batch.begin(digest, size_bytes)?;
         while let Some(piece) = receiver.blocking_recv() {
             let piece: Bytes = piece?;
             blob.write(&piece)?;
         }
         blob.finish()?;
-        batch.commit().map(report_of).map_err(ApiError::from)
+        let report = batch.commit()?;
+        destination.stored(&[(digest, size_bytes)], report)
     });
     let ((), report) = tokio::join!(forward(body, pieces), writer);
     report
@@ -90,23 +121,26 @@ async fn drain(mut body: Body) {
 
 /// Reads a pack and stores its blobs, some at a time.
 struct Receiver {
-    store: Store,
+    destination: Destination,
+    /// The blobs of the batch that is being filled, with their sizes in bytes.
+    batched: Vec<(Digest, u64)>,
     pieces: mpsc::Receiver<Result<Bytes, ApiError>>,
     decoder: PackDecoder,
     report: UploadReport,
 }
 
 impl Receiver {
-    fn new(store: Store, pieces: mpsc::Receiver<Result<Bytes, ApiError>>) -> Self {
-        Self { store, pieces, decoder: PackDecoder::new(), report: UploadReport::default() }
+    fn new(destination: Destination, pieces: mpsc::Receiver<Result<Bytes, ApiError>>) -> Self {
+        Self { destination, batched: Vec::new(), pieces, decoder: PackDecoder::new(), report: UploadReport::default() }
     }
 
     fn receive_pack(mut self) -> Result<UploadReport, ApiError> {
         loop {
-            let mut batch = self.store.clone().blobs().batch()?;
+            let mut batch = self.destination.store.clone().blobs().batch()?;
             let more = self.fill(&mut batch);
             // What is complete is kept even if the stream broke off, so that the next try sends only the rest.
-            let stored = report_of(batch.commit()?);
+            let report = batch.commit()?;
+            let stored = self.destination.stored(&std::mem::take(&mut self.batched), report)?;
             self.report.stored_blobs += stored.stored_blobs;
             self.report.stored_bytes += stored.stored_bytes;
             self.report.reused_blobs += stored.reused_blobs;
@@ -161,7 +195,11 @@ impl Receiver {
         loop {
             match self.next_event()? {
                 Some(PackEvent::Bytes(piece)) => blob.write(&piece)?,
-                Some(PackEvent::Complete) => return blob.finish().map_err(ApiError::from),
+                Some(PackEvent::Complete) => {
+                    blob.finish()?;
+                    self.batched.push((digest, size_bytes));
+                    return Ok(());
+                }
                 Some(PackEvent::Begin { .. }) | None => return Err(PackError::CutOff.into()),
             }
         }

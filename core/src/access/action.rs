@@ -1,0 +1,112 @@
+//! What can be done through the control API, and the least role that may.
+
+use std::fmt;
+
+use super::Role;
+
+/// Declares the actions, each with its word, its least role and what it does to the host.
+macro_rules! actions {
+    ($($(#[doc = $meaning:literal])+ $action:ident = $word:literal, $role:ident, $effect:ident;)+) => {
+        /// Something that can be done through the control API. Every route is one of them.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Action {
+            $($(#[doc = $meaning])+ $action,)+
+        }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &[Self] = &[$(Self::$action),+];
+
+            /// The word used on the wire, in the audit log and in documentation: what it is done to, and what is done.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$action => $word,)+
+                }
+            }
+
+            /// The least role that may.
+            pub const fn least_role(self) -> Role {
+                match self {
+                    $(Self::$action => Role::$role,)+
+                }
+            }
+
+            /// What it does to the host.
+            pub const fn effect(self) -> Effect {
+                match self {
+                    $(Self::$action => Effect::$effect,)+
+                }
+            }
+        }
+    };
+}
+
+/// What an action does to the host.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Effect {
+    /// Nothing changes, so nothing needs to be remembered.
+    Reads,
+    /// Something changes, or something that is secret is shown: it stands in the audit log.
+    Noted,
+}
+
+actions! {
+    /// See who one is oneself.
+    WhoAmI = "self.read", Viewer, Reads;
+    /// See the projects.
+    ReadProjects = "project.read", Viewer, Reads;
+    /// See the deployments.
+    ReadDeployments = "deployment.read", Viewer, Reads;
+    /// Read logs.
+    ReadLogs = "log.read", Viewer, Reads;
+    /// Send content. Nothing of it is visible until a deployment names it, and that is noted.
+    WriteBlobs = "blob.write", Deployer, Reads;
+    /// Publish a deployment. The first makes the project.
+    Publish = "deployment.publish", Deployer, Noted;
+    /// Move production forward.
+    Promote = "production.promote", Deployer, Noted;
+    /// Move production back.
+    RollBack = "production.rollback", Deployer, Noted;
+    /// Remove a deployment.
+    RemoveDeployment = "deployment.remove", Admin, Noted;
+    /// Remove a project with all that it has.
+    RemoveProject = "project.remove", Admin, Noted;
+    /// See which tokens there are. No token is ever shown.
+    ReadTokens = "token.read", Admin, Reads;
+    /// Make a token, which is good for no more than one's own.
+    CreateToken = "token.create", Admin, Noted;
+    /// Remove a token.
+    RemoveToken = "token.remove", Admin, Noted;
+    /// See who waits to log in.
+    ReadLogins = "login.read", Admin, Reads;
+    /// Let somebody log in.
+    ApproveLogin = "login.approve", Admin, Noted;
+    /// Read the audit log.
+    ReadAudit = "audit.read", Admin, Reads;
+    /// See what the host is and runs.
+    ReadStatus = "host.read", Admin, Reads;
+    /// Read what the host counts.
+    ReadMetrics = "metrics.read", Admin, Reads;
+    /// End the host.
+    StopHost = "host.stop", Admin, Noted;
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each action has a word of its own.
+    #[test]
+    fn words() {
+        let mut words: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Action::ALL.len());
+    }
+}
