@@ -47,7 +47,6 @@ pub(crate) struct Control {
     pub(crate) authenticator: Authenticator,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
-    pub(crate) sites_address: SocketAddr,
     pub(crate) own_address: SocketAddr,
     pub(crate) data: PathBuf,
 }

@@ -8,6 +8,7 @@ use ship_core::AddressRange;
 use ship_runtime::{Interpreters, Isolation};
 
 use crate::telemetry::TelemetryOptions;
+use crate::tls::TlsOptions;
 
 /// What a host is told when it starts.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct HostOptions {
     pub data: PathBuf,
     /// Where visitors are served.
     pub sites: SocketAddr,
+    /// How visitors are served through TLS, if they are. Those who come without it are then led there.
+    pub tls: Option<TlsOptions>,
     /// Where the control API is served.
     pub control: SocketAddr,
     /// The domain below which sites stand, in lower case: `localhost`.

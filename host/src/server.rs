@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
+use rustls::ServerConfig;
+use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Scheme, Traces};
 use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
@@ -23,12 +24,14 @@ use crate::error::HostError;
 use crate::journal::Journal;
 use crate::listen::listen;
 use crate::metrics::Metrics;
-use crate::options::HostOptions;
+use crate::options::{HostOptions, PortChoice};
 use crate::publisher::Publisher;
+use crate::redirect::SecureElsewhere;
 use crate::relief::watch_memory;
 use crate::site_map::SiteMap;
-use crate::sites::Sites;
+use crate::sites::{SecurityPromise, Sites};
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
+use crate::tls::{self, Certificates, FileWatch, TlsOptions};
 use crate::token::{PlainToken, read_token_file, write_token_file};
 use crate::urls::Urls;
 use crate::warmth::{HostStove, Warmth};
@@ -46,6 +49,7 @@ pub struct Host {
     options: HostOptions,
     sites_listener: TcpListener,
     control_listener: TcpListener,
+    secure: Option<Secure>,
     sites: Arc<Sites>,
     control: Arc<ControlAnswer>,
     runtime: Runtime,
@@ -58,11 +62,20 @@ pub struct Host {
     stop: CancellationToken,
 }
 
+/// What serves visitors through TLS.
+struct Secure {
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    files: FileWatch,
+}
+
 /// Where a host can be reached.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// The address of the sites listener, as a URL.
+    /// The address at which sites are served, as a URL: through TLS where there is TLS.
     pub sites: String,
+    /// Where there is TLS, the address that leads visitors who come without it there, as a URL.
+    pub redirects: Option<String>,
     /// The address of the control API, as a URL.
     pub control: String,
     /// The domain below which sites stand.
@@ -86,6 +99,10 @@ impl Host {
         let control_listener = listen(options.control, "--control", options.ports).await?;
         let sites_address = local_address(&sites_listener, options.sites)?;
         let control_address = local_address(&control_listener, options.control)?;
+        let secure = match &options.tls {
+            Some(tls) => Some(Secure::start(tls, options.ports).await?),
+            None => None,
+        };
         admit_owner(&store, &options)?;
 
         let (journal, journal_writer) = Journal::start(store.clone());
@@ -108,7 +125,13 @@ impl Host {
             None => log,
         };
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
-        let urls = Urls::new(&options.domain, sites_address);
+        let urls = match (&secure, &options.tls) {
+            (Some(secure), Some(tls)) => {
+                let address = local_address(&secure.listener, tls.address)?;
+                Urls::new(&options.domain, Scheme::Https, address)
+            }
+            _ => Urls::new(&options.domain, Scheme::Http, sites_address),
+        };
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
@@ -142,15 +165,15 @@ impl Host {
             runtime: runtime.clone(),
             publisher,
             journal,
-            urls,
+            urls: urls.clone(),
             shutdown: stop.clone(),
             started_at: Timestamp::now(),
-            sites_address,
             own_address: control_address,
             data: options.data.clone(),
         });
         let ready = Ready {
-            sites: format!("http://{sites_address}"),
+            sites: urls.listener(),
+            redirects: secure.is_some().then(|| format!("http://{sites_address}")),
             control: format!("http://{control_address}"),
             domain: options.domain.clone(),
             token_file: options.token_file.clone(),
@@ -159,11 +182,18 @@ impl Host {
         };
         Ok(Self {
             ready,
-            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, domain: options.domain.clone() }),
+            sites: Arc::new(Sites {
+                edge: Arc::clone(&edge),
+                map,
+                domain: options.domain.clone(),
+                promise: SecurityPromise::below(&options.domain),
+                port: urls.port().to_owned(),
+            }),
             control: Arc::new(ControlAnswer::new(control)),
             options,
             sites_listener,
             control_listener,
+            secure,
             runtime,
             edge,
             warmth,
@@ -186,6 +216,7 @@ impl Host {
             options,
             sites_listener,
             control_listener,
+            secure,
             sites,
             control,
             runtime,
@@ -204,7 +235,10 @@ impl Host {
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
         let cores = Cores::start().map_err(HostError::Cores)?;
         let sites = async {
-            let served = cores.serve(sites_listener, sites, limits, stop.clone()).await;
+            let served = match secure {
+                Some(secure) => serve_secure(&cores, sites_listener, secure, sites, limits, &stop).await,
+                None => cores.serve(sites_listener, sites, limits, stop.clone()).await,
+            };
             stop.cancel();
             served
         };
@@ -238,6 +272,38 @@ impl Host {
         }
         served
     }
+}
+
+impl Secure {
+    /// Takes the port, and reads the certificates.
+    async fn start(options: &TlsOptions, ports: PortChoice) -> Result<Self, HostError> {
+        let certificates = Arc::<Certificates>::default();
+        let files = FileWatch::start(options.files.clone(), Arc::clone(&certificates));
+        let files = files.await.map_err(HostError::Certificate)?;
+        let listener = listen(options.address, "--tls-listen", ports).await?;
+        Ok(Self { listener, config: tls::server_config(certificates)?, files })
+    }
+}
+
+/// Serves visitors through TLS, and leads those who come without it there. Of the places that there are for visitors, few are for those.
+async fn serve_secure(
+    cores: &Cores,
+    plain: TcpListener,
+    secure: Secure,
+    sites: Arc<Sites>,
+    limits: ConnectionLimits,
+    stop: &CancellationToken,
+) -> Result<(), HostError> {
+    let for_plain = (limits.max_connections / 8).max(1);
+    let plain_limits = ConnectionLimits { max_connections: for_plain, ..limits };
+    let limits = ConnectionLimits { max_connections: (limits.max_connections - for_plain).max(1), ..limits };
+    let elsewhere = Arc::new(SecureElsewhere { sites: Arc::clone(&sites) });
+    let (plain, secure, ()) = tokio::join!(
+        cores.serve(plain, elsewhere, plain_limits, stop.clone()),
+        cores.serve_tls(secure.listener, secure.config, sites, limits, stop.clone()),
+        secure.files.run(stop.clone()),
+    );
+    plain.and(secure)
 }
 
 /// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are

@@ -30,6 +30,15 @@ struct RunArgs {
     /// Where visitors are served (default: 127.0.0.1:7700); port 0 means any
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Where visitors are served through TLS; those who come to --listen are then led there
+    #[arg(long, value_name = "ADDR", requires = "tls_cert")]
+    tls_listen: Option<SocketAddr>,
+    /// A certificate in PEM, followed by those that vouch for it; may be given several times
+    #[arg(long, value_name = "FILE", requires_all = ["tls_listen", "tls_key"])]
+    tls_cert: Vec<PathBuf>,
+    /// The private key of each --tls-cert, in the same order; files are read anew when they change
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Vec<PathBuf>,
     /// Where the control API is served (default: 127.0.0.1:7701)
     #[arg(long, value_name = "ADDR")]
     control: Option<SocketAddr>,

@@ -1,13 +1,12 @@
 //! The control API behind the same accept loop as the sites, so that it has the same limits on connections and headers.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use ship_edge::{Answer, EdgeBody};
+use ship_edge::{Answer, EdgeBody, Visitor};
 use tower::ServiceExt as _;
 
 use super::{Control, router};
@@ -24,7 +23,7 @@ impl ControlAnswer {
 }
 
 impl Answer for ControlAnswer {
-    async fn answer(&self, request: Request<Incoming>, _: SocketAddr) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<Incoming>, _: Visitor) -> Response<EdgeBody> {
         match self.router.clone().oneshot(request.map(Body::new)).await {
             Ok(response) => response.map(EdgeBody::other),
             Err(never) => match never {},

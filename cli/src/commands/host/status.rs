@@ -28,7 +28,7 @@ fn render(status: &HostStatus, styles: Styles) -> String {
     line("host", &format!("ship {}, pid {}, since {} UTC", status.version, status.pid, short_time(status.started_at)));
     line(
         "sites",
-        &format!("{}  (http://<project>.{}{})", styles.place(&status.sites), status.domain, port(&status.sites)),
+        &format!("{}  ({})", styles.place(&status.sites), example(&status.sites, &status.domain)),
     );
     line("control", &styles.place(&status.control));
     line("data", &status.data);
@@ -65,7 +65,9 @@ fn isolation(status: &HostStatus) -> String {
     }
 }
 
-/// `:7700`, as it stands behind the domain of a site's URL.
-pub(super) fn port(sites: &str) -> String {
-    sites.rsplit_once(':').map(|(_, port)| format!(":{port}")).filter(|port| port != ":80").unwrap_or_default()
+/// What the URL of a site looks like, where `sites` is where sites are served.
+pub(super) fn example(sites: &str, domain: &str) -> String {
+    let (scheme, usual) = if sites.starts_with("https://") { ("https", ":443") } else { ("http", ":80") };
+    let port = sites.rsplit_once(':').map(|(_, port)| format!(":{port}")).filter(|port| port != usual);
+    format!("{scheme}://<project>.{domain}{}", port.unwrap_or_default())
 }
