@@ -35,8 +35,26 @@ pub struct HostStatus {
     pub projects: u64,
     /// How many deployments there are.
     pub deployments: u64,
+    /// The certificates that the host gets for itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateView>,
     /// The function instances that run now.
     pub instances: Vec<InstanceView>,
+}
+
+/// How it stands with a certificate that the host gets for itself.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct CertificateView {
+    /// The host name that it is for, or `*.` and a domain.
+    pub name: String,
+    /// Until when it holds; nothing where there is none yet.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// When it is ordered next; nothing while it is.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_at: Option<Timestamp>,
+    /// Why the last order failed.
+    pub error: Option<String>,
 }
 
 /// A function instance that runs.

@@ -33,6 +33,7 @@ use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
+use crate::tls::AcmeReport;
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -43,6 +44,7 @@ pub(crate) struct Control {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) acme: AcmeReport,
     pub(crate) urls: Urls,
     pub(crate) authenticator: Authenticator,
     pub(crate) shutdown: CancellationToken,

@@ -67,3 +67,9 @@ pub enum HostError {
     #[error(transparent)]
     Runtime(#[from] ship_runtime::RuntimeError),
 }
+
+/// An error and what caused it, in one line.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -34,4 +34,4 @@ pub use listen::holder_of;
 pub use options::{HostOptions, MetricsAccess, PortChoice};
 pub use server::{Host, Ready};
 pub use telemetry::TelemetryOptions;
-pub use tls::{CertificateError, CertificateFiles, TlsOptions};
+pub use tls::{AcmeOptions, CertificateError, CertificateFiles, TlsOptions};

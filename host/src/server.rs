@@ -31,7 +31,7 @@ use crate::relief::watch_memory;
 use crate::site_map::SiteMap;
 use crate::sites::{SecurityPromise, Sites};
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
-use crate::tls::{self, Certificates, FileWatch, TlsOptions};
+use crate::tls::{self, AcmeKeeper, AcmeReport, Certificates, FileWatch, TlsOptions};
 use crate::token::{PlainToken, read_token_file, write_token_file};
 use crate::urls::Urls;
 use crate::warmth::{HostStove, Warmth};
@@ -66,7 +66,9 @@ pub struct Host {
 struct Secure {
     listener: TcpListener,
     config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
     files: FileWatch,
+    acme: Option<AcmeKeeper>,
 }
 
 /// Where a host can be reached.
@@ -99,7 +101,7 @@ impl Host {
         let control_listener = listen(options.control, "--control", options.ports).await?;
         let sites_address = local_address(&sites_listener, options.sites)?;
         let control_address = local_address(&control_listener, options.control)?;
-        let secure = match &options.tls {
+        let mut secure = match &options.tls {
             Some(tls) => Some(Secure::start(tls, options.ports).await?),
             None => None,
         };
@@ -133,6 +135,12 @@ impl Host {
             _ => Urls::new(&options.domain, Scheme::Http, sites_address),
         };
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
+        let mut acme_report = AcmeReport::default();
+        if let (Some(secure), Some(acme)) = (&mut secure, options.tls.as_ref().and_then(|tls| tls.acme.as_ref())) {
+            let certificates = Arc::clone(&secure.certificates);
+            let started = AcmeKeeper::start(acme, store.clone(), map.clone(), &options.domain, certificates).await?;
+            (secure.acme, acme_report) = (Some(started.0), started.1);
+        }
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);
@@ -165,6 +173,7 @@ impl Host {
             runtime: runtime.clone(),
             publisher,
             journal,
+            acme: acme_report,
             urls: urls.clone(),
             shutdown: stop.clone(),
             started_at: Timestamp::now(),
@@ -281,7 +290,8 @@ impl Secure {
         let files = FileWatch::start(options.files.clone(), Arc::clone(&certificates));
         let files = files.await.map_err(HostError::Certificate)?;
         let listener = listen(options.address, "--tls-listen", ports).await?;
-        Ok(Self { listener, config: tls::server_config(certificates)?, files })
+        let config = tls::server_config(Arc::clone(&certificates))?;
+        Ok(Self { listener, config, certificates, files, acme: None })
     }
 }
 
@@ -298,10 +308,16 @@ async fn serve_secure(
     let plain_limits = ConnectionLimits { max_connections: for_plain, ..limits };
     let limits = ConnectionLimits { max_connections: (limits.max_connections - for_plain).max(1), ..limits };
     let elsewhere = Arc::new(SecureElsewhere { sites: Arc::clone(&sites) });
-    let (plain, secure, ()) = tokio::join!(
+    let keeping = async {
+        if let Some(acme) = secure.acme {
+            acme.run(stop.clone()).await;
+        }
+    };
+    let (plain, secure, (), ()) = tokio::join!(
         cores.serve(plain, elsewhere, plain_limits, stop.clone()),
         cores.serve_tls(secure.listener, secure.config, sites, limits, stop.clone()),
         secure.files.run(stop.clone()),
+        keeping,
     );
     plain.and(secure)
 }

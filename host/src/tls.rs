@@ -1,5 +1,6 @@
 //! TLS for visitors: the certificates there are, and which of them a visitor is shown.
 
+mod acme;
 mod certificate;
 mod certificates;
 mod files;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 
+pub use self::acme::AcmeOptions;
+pub(crate) use self::acme::{AcmeKeeper, AcmeReport, NameReport};
 pub use self::certificate::CertificateError;
 pub(crate) use self::certificates::Certificates;
 pub(crate) use self::files::FileWatch;
@@ -23,10 +26,12 @@ pub struct TlsOptions {
     pub address: SocketAddr,
     /// Certificates of the operator's own.
     pub files: Vec<CertificateFiles>,
+    /// How the host gets certificates for itself, for names that none of the files is for.
+    pub acme: Option<AcmeOptions>,
 }
 
-/// What is offered, the best first (ALPN).
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// What is offered, the best first (ALPN). The last is spoken by authorities that look for a proof, and by nobody else.
+const PROTOCOLS: [&[u8]; 3] = [b"h2", b"http/1.1", certificates::ACME_PROTOCOL];
 
 /// How handshakes are made, with these certificates.
 pub(crate) fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, HostError> {

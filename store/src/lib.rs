@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! VERSION  lock          what layout this is; who has it open
-//! state.db               SQLite: deployments, aliases and their log, tokens, which variants a blob has
+//! state.db               SQLite: deployments, aliases and their log, tokens, certificates, domains, which variants a blob has
 //! blobs/ab/cdef…         content by SHA-256
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
@@ -20,6 +20,7 @@
 //! arguments, and what is deployed is never interpreted here beyond its manifest.
 
 mod blobs;
+mod certificates;
 mod data_dir;
 mod database;
 mod deployments;
@@ -31,6 +32,7 @@ mod store;
 mod tokens;
 
 pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
+pub use certificates::{Certificates, StoredCertificate};
 pub use database::StateError;
 pub use deployments::{
     Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::blobs::Blobs;
+use crate::certificates::Certificates;
 use crate::data_dir::DataDir;
 use crate::database::{Database, StateError};
 use crate::deployments::Deployments;
@@ -27,6 +28,7 @@ struct Inner {
     blobs: Blobs,
     deployments: Deployments,
     tokens: Tokens,
+    certificates: Certificates,
     logs: Logs,
     functions: Functions,
     _lock: DataDirLock,
@@ -49,6 +51,7 @@ impl Store {
             .map_err(|source| OpenError::io("open", &data_dir.blobs(), source))?;
         let inner = Inner {
             deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
+            certificates: Certificates::new(Arc::clone(&database)),
             tokens: Tokens::new(database),
             logs: Logs::new(data_dir.logs()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
@@ -72,6 +75,11 @@ impl Store {
     /// Deployments and the aliases that point to them.
     pub fn deployments(&self) -> &Deployments {
         &self.inner.deployments
+    }
+
+    /// The certificates that the host got for itself.
+    pub fn certificates(&self) -> &Certificates {
+        &self.inner.certificates
     }
 
     /// Who may use the control API.

@@ -15,6 +15,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 #[derive(Clone, Debug)]
 pub struct TestAuthority {
     roots: Arc<RootCertStore>,
+    pem: String,
     issuer: Option<Arc<Issuer<'static, KeyPair>>>,
 }
 
@@ -32,13 +33,18 @@ impl TestAuthority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).expect("the parameters are valid");
         let roots = roots(certificate.der().clone());
-        Self { roots, issuer: Some(Arc::new(Issuer::new(params, key))) }
+        Self { roots, pem: certificate.pem(), issuer: Some(Arc::new(Issuer::new(params, key))) }
     }
 
     /// One that is known by its certificate alone, in PEM.
     pub fn known_by(pem: &[u8]) -> Self {
         let certificate = CertificateDer::from_pem_slice(pem).expect("it is a certificate");
-        Self { roots: roots(certificate), issuer: None }
+        Self { roots: roots(certificate), pem: String::from_utf8_lossy(pem).into_owned(), issuer: None }
+    }
+
+    /// Its certificate, in PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// Writes a certificate for `names` and its key into a folder, in place of those that are there: `tls.crt` and `tls.key`.

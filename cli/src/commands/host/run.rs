@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use ship_core::HostLabel;
-use ship_host::{CertificateFiles, Host, HostOptions, MetricsAccess, PortChoice, Ready, TlsOptions};
+use ship_host::{AcmeOptions, CertificateFiles, Host, HostOptions, MetricsAccess, PortChoice, Ready, TlsOptions};
 use ship_runtime::Isolation;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -116,6 +116,12 @@ fn host_options(
 /// How visitors are served through TLS, if they are.
 fn tls_options(arguments: &RunArgs, settings: &Settings) -> Result<Option<TlsOptions>, CommandError> {
     let Some(address) = arguments.tls_listen else { return Ok(None) };
+    if arguments.tls_cert.is_empty() && arguments.acme_email.is_none() {
+        let error = CommandError::usage("`--tls-listen` needs certificates");
+        return Err(error.hint(
+            "`--tls-cert FILE --tls-key FILE` names your own, `--acme-email ADDRESS` gets them automatically",
+        ));
+    }
     let (certificates, keys) = (&arguments.tls_cert, &arguments.tls_key);
     if certificates.len() != keys.len() {
         let counts = format!("{} certificates and {} keys", certificates.len(), keys.len());
@@ -125,7 +131,13 @@ fn tls_options(arguments: &RunArgs, settings: &Settings) -> Result<Option<TlsOpt
         certificate: settings.absolute(certificate),
         key: settings.absolute(key),
     };
-    Ok(Some(TlsOptions { address, files: certificates.iter().zip(keys).map(pair).collect() }))
+    let acme = arguments.acme_email.clone().map(|email| AcmeOptions {
+        email,
+        directory: arguments.acme_directory.clone(),
+        root: arguments.acme_ca.as_deref().map(|path| settings.absolute(path)),
+        dns_hook: arguments.acme_dns_hook.as_deref().map(|path| settings.absolute(path)),
+    });
+    Ok(Some(TlsOptions { address, files: certificates.iter().zip(keys).map(pair).collect(), acme }))
 }
 
 async fn serve(options: HostOptions, folder: &HostFolder, output: &Output) -> Result<(), CommandError> {

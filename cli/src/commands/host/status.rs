@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ship_api::HostStatus;
+use ship_api::{CertificateView, HostStatus};
 
 use crate::connection;
 use crate::embedded::StartPolicy;
@@ -35,6 +35,10 @@ fn render(status: &HostStatus, styles: Styles) -> String {
     line("keeps", &isolation(status));
     line("holds", &format!("{}, {}", count(status.projects, "project"), count(status.deployments, "deployment")));
     line("running", &count(status.instances.len() as u64, "function instance"));
+    if !status.certificates.is_empty() {
+        text.push('\n');
+        text.push_str(&certificates(&status.certificates).render(styles));
+    }
     if !status.instances.is_empty() {
         let mut table = Table::new(["DEPLOYMENT", "FUNCTION", "PID", "STATE", "REQUESTS"]);
         for instance in &status.instances {
@@ -50,6 +54,21 @@ fn render(status: &HostStatus, styles: Styles) -> String {
         text.push_str(&table.render(styles));
     }
     text
+}
+
+/// The certificates that the host gets for itself.
+fn certificates(certificates: &[CertificateView]) -> Table {
+    let mut table = Table::new(["CERTIFICATE", "UNTIL", "NEXT", "PROBLEM"]);
+    for certificate in certificates {
+        let time = |at: Option<_>, otherwise: &str| at.map_or_else(|| otherwise.to_owned(), short_time);
+        table.row([
+            certificate.name.clone(),
+            time(certificate.expires_at, "-"),
+            time(certificate.next_at, "now"),
+            certificate.error.clone().unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    table
 }
 
 /// What functions are kept from, and what limits them.
