@@ -5,7 +5,7 @@ mod transport;
 mod upload;
 
 use reqwest::Method;
-use ship_core::{DeploymentId, Digest, ProjectName};
+use ship_core::{DeploymentId, Digest, DomainName, ProjectName};
 
 pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
@@ -13,7 +13,7 @@ pub use self::transport::{ClientError, ClientOptions};
 pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
-    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, HostStatus, MissingBlobs, MissingBlobsRequest,
+    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, DomainList, DomainRequest, DomainView, HostStatus, MissingBlobs, MissingBlobsRequest,
     ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest,
     UploadReport,
 };
@@ -124,5 +124,26 @@ impl Client {
     ) -> Result<AliasMoveView, ClientError> {
         let request = RollbackRequest { deployment: to.map(ToString::to_string), check };
         self.transport.ask(Method::POST, &format!("/v1/projects/{project}/rollback"), Some(&request)).await
+    }
+
+    /// The domains of a project, or of all.
+    pub async fn domains(&self, project: Option<&ProjectName>) -> Result<DomainList, ClientError> {
+        let query = project.map(|project| format!("?project={project}")).unwrap_or_default();
+        self.transport.ask(Method::GET, &format!("/v1/domains{query}"), None::<&()>).await
+    }
+
+    /// Claims a domain for a project.
+    pub async fn add_domain(&self, project: &ProjectName, request: &DomainRequest) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/domains"), Some(request)).await
+    }
+
+    /// Has the host look for the proof that a domain is whose it is said to be.
+    pub async fn verify_domain(&self, project: &ProjectName, name: &DomainName) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/domains/{name}/verify"), None::<&()>).await
+    }
+
+    /// Gives a domain up.
+    pub async fn remove_domain(&self, project: &ProjectName, name: &DomainName) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::DELETE, &format!("/v1/projects/{project}/domains/{name}"), None::<&()>).await
     }
 }

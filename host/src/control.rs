@@ -3,6 +3,7 @@
 mod auth;
 mod blobs;
 mod deployments;
+mod domains;
 mod error;
 mod extract;
 mod logs;
@@ -29,6 +30,7 @@ use utoipa_axum::routes;
 pub(crate) use self::auth::Authenticator;
 pub(crate) use self::error::ApiError;
 pub(crate) use self::server::ControlAnswer;
+use crate::domains::ProofReader;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
@@ -45,6 +47,7 @@ pub(crate) struct Control {
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
     pub(crate) acme: AcmeReport,
+    pub(crate) proofs: ProofReader,
     pub(crate) urls: Urls,
     pub(crate) authenticator: Authenticator,
     pub(crate) shutdown: CancellationToken,
@@ -83,6 +86,10 @@ fn guarded() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(projects::remove))
         .routes(routes!(projects::promote))
         .routes(routes!(projects::rollback))
+        .routes(routes!(domains::list))
+        .routes(routes!(domains::add))
+        .routes(routes!(domains::verify))
+        .routes(routes!(domains::remove))
         .routes(routes!(logs::logs))
 }
 

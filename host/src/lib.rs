@@ -7,8 +7,10 @@
 mod blocking;
 mod complete;
 mod control;
+mod cookies;
 mod cores;
 mod descriptors;
+mod domains;
 mod error;
 mod journal;
 mod listen;

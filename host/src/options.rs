@@ -23,6 +23,8 @@ pub struct HostOptions {
     pub control: SocketAddr,
     /// The domain below which sites stand, in lower case: `localhost`.
     pub domain: String,
+    /// The server that is asked for proofs of domains; those of the machine where there is none.
+    pub dns_server: Option<SocketAddr>,
     /// The file that holds the admin token, readable by its owner only. Made at the first start.
     pub token_file: PathBuf,
     /// What runs functions in Node and Python.

@@ -31,7 +31,6 @@ impl Answer for SecureElsewhere {
             return edge.not_found_site(&request);
         };
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let location = format!("https://{name}{}{target}", self.sites.port);
-        edge.redirect(&location, &request)
+        edge.redirect(&format!("{}{target}", self.sites.urls.of_name(&name)), &request)
     }
 }

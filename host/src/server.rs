@@ -20,6 +20,7 @@ use crate::complete::CompleteDeployments;
 use crate::control::{Authenticator, Control, ControlAnswer};
 use crate::cores::Cores;
 use crate::descriptors;
+use crate::domains::{Domains, ProofReader};
 use crate::error::HostError;
 use crate::journal::Journal;
 use crate::listen::listen;
@@ -127,12 +128,14 @@ impl Host {
             None => log,
         };
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
+        let domains = Domains::default();
+        domains.reload(&store)?;
         let urls = match (&secure, &options.tls) {
             (Some(secure), Some(tls)) => {
                 let address = local_address(&secure.listener, tls.address)?;
-                Urls::new(&options.domain, Scheme::Https, address)
+                Urls::new(&options.domain, Scheme::Https, address, domains)
             }
-            _ => Urls::new(&options.domain, Scheme::Http, sites_address),
+            _ => Urls::new(&options.domain, Scheme::Http, sites_address, domains),
         };
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
         let mut acme_report = AcmeReport::default();
@@ -174,6 +177,7 @@ impl Host {
             publisher,
             journal,
             acme: acme_report,
+            proofs: ProofReader { server: options.dns_server },
             urls: urls.clone(),
             shutdown: stop.clone(),
             started_at: Timestamp::now(),
@@ -194,9 +198,8 @@ impl Host {
             sites: Arc::new(Sites {
                 edge: Arc::clone(&edge),
                 map,
-                domain: options.domain.clone(),
+                urls: urls.clone(),
                 promise: SecurityPromise::below(&options.domain),
-                port: urls.port().to_owned(),
             }),
             control: Arc::new(ControlAnswer::new(control)),
             options,

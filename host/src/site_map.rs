@@ -7,11 +7,12 @@ use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ship_core::{DeploymentId, HostLabel, ProjectName};
-use ship_edge::{Edge, LiveDeployment, ServerTiming, Site};
+use ship_edge::{Edge, host_label, LiveDeployment, ServerTiming, Site};
 use ship_store::Store;
 use tokio::sync::mpsc;
 
 use crate::blocking::blocking;
+use crate::domains::{Destination, Domains};
 use crate::system_environment;
 use crate::urls::Urls;
 
@@ -38,7 +39,7 @@ struct Inner {
     edge: Arc<Edge>,
     labels: Arc<RwLock<HashMap<HostLabel, Arc<Slot>>>>,
     live: Cache<DeploymentId, Arc<LiveDeployment>, LiveWeight>,
-    newcomers: OnceLock<mpsc::UnboundedSender<HostLabel>>,
+    newcomers: OnceLock<mpsc::UnboundedSender<String>>,
 }
 
 /// Counts a deployment by what its manifest takes in memory.
@@ -73,10 +74,7 @@ impl SiteMap {
             (None, Some(id)) => {
                 let slot = self.new_slot(label, project, id);
                 labels.insert(label.clone(), Arc::new(slot));
-                if let Some(newcomers) = self.inner.newcomers.get() {
-                    // Nobody listens any more while the host ends.
-                    let _ = newcomers.send(label.clone());
-                }
+                self.announce(&format!("{label}.{}", self.inner.urls.domain()));
             }
             (_, None) => {
                 if let Some(slot) = labels.remove(label) {
@@ -86,18 +84,33 @@ impl SiteMap {
         }
     }
 
-    /// The labels that lead somewhere for the first time from now on, for one who listens.
-    pub(crate) fn newcomers(&self) -> mpsc::UnboundedReceiver<HostLabel> {
+    /// Says that a host name leads somewhere for the first time.
+    pub(crate) fn announce(&self, name: &str) {
+        if let Some(newcomers) = self.inner.newcomers.get() {
+            // Nobody listens any more while the host ends.
+            let _ = newcomers.send(name.to_owned());
+        }
+    }
+
+    /// The host names that lead somewhere for the first time from now on, for one who listens.
+    pub(crate) fn newcomers(&self) -> mpsc::UnboundedReceiver<String> {
         let (sender, newcomers) = mpsc::unbounded_channel();
         if self.inner.newcomers.set(sender).is_err() {
-            tracing::error!("two listen for new labels, and one hears nothing");
+            tracing::error!("two listen for new names, and one hears nothing");
         }
         newcomers
     }
 
-    /// Whether a label leads somewhere.
-    pub(crate) fn has(&self, label: &HostLabel) -> bool {
-        self.slot(label).is_some()
+    /// Whether a host name leads somewhere, in lower case and without a dot at its end.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let urls = &self.inner.urls;
+        let label = host_label(name, urls.domain());
+        label.is_some_and(|label| self.slot(&label).is_some()) || urls.domains().has(name)
+    }
+
+    /// The names of the world that are served.
+    pub(crate) fn domains(&self) -> &Domains {
+        self.inner.urls.domains()
     }
 
     /// Whether a label leads to a project's production.
@@ -114,6 +127,10 @@ impl SiteMap {
         let urls = self.inner.urls.clone();
         let own = project.clone();
         let own_origins = move |origin: &str| {
+            let destination = urls.name_of_origin(origin).and_then(|name| urls.domains().destination(name));
+            if let Some(Destination::Production(project)) = destination {
+                return project == own;
+            }
             let (Some(label), Some(labels)) = (urls.label_of_origin(origin), labels.upgrade()) else { return false };
             let labels = labels.read().unwrap_or_else(PoisonError::into_inner);
             labels.get(label).is_some_and(|slot| slot.project == own)

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use ship_core::PlatformError;
-use ship_edge::{Answer, Edge, EdgeBody, Scheme, Visitor, host_label, request_authority};
+use ship_core::{HostLabel, PlatformError};
+use ship_edge::{Answer, Edge, EdgeBody, Scheme, Visitor, host_label, host_name, request_authority};
 
+use crate::cookies;
+use crate::domains::Destination;
 use crate::site_map::SiteMap;
+use crate::urls::Urls;
 
 /// What browsers are told of a site that has TLS: for a year, it is never asked for in the clear.
 const ALWAYS_SECURE: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -17,10 +20,8 @@ const ALWAYS_SECURE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 pub(crate) struct Sites {
     pub(crate) edge: Arc<Edge>,
     pub(crate) map: SiteMap,
-    pub(crate) domain: String,
+    pub(crate) urls: Urls,
     pub(crate) promise: SecurityPromise,
-    /// `:7700`, or nothing for the default port of the scheme.
-    pub(crate) port: String,
 }
 
 /// Whether browsers are told that a site is never to be asked for in the clear again (HSTS, RFC 6797).
@@ -41,15 +42,33 @@ impl SecurityPromise {
 impl Sites {
     /// Whether a host name is one that this host answers for, whether or not something is deployed there.
     pub(crate) fn is_own(&self, authority: &str) -> bool {
-        host_label(authority, &self.domain).is_some()
+        let is_custom = || host_name(authority).is_some_and(|name| self.urls.domains().has(&name));
+        host_label(authority, self.urls.domain()).is_some() || is_custom()
     }
 
-    async fn site(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn named(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return self.edge.platform_error(PlatformError::MalformedRequest, &request);
         };
-        let Some(label) = host_label(authority, &self.domain) else { return self.edge.not_found_site(&request) };
-        match self.map.site(&label).await {
+        if let Some(label) = host_label(authority, self.urls.domain()) {
+            let mut response = self.site(&label, request, visitor).await;
+            cookies::keep_own(response.headers_mut(), self.urls.domain());
+            return response;
+        }
+        match host_name(authority).and_then(|name| self.urls.domains().destination(&name)) {
+            Some(Destination::Production(project)) => {
+                self.site(&HostLabel::production(&project), request, visitor).await
+            }
+            Some(Destination::Redirect(name)) => {
+                let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+                self.edge.redirect(&format!("{}{target}", self.urls.of_name(name.as_str())), &request)
+            }
+            None => self.edge.not_found_site(&request),
+        }
+    }
+
+    async fn site(&self, label: &HostLabel, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+        match self.map.site(label).await {
             Some(Ok(site)) => self.edge.respond(&site, request, &visitor).await,
             Some(Err(error)) => {
                 tracing::error!(%label, %error, "a deployment cannot be read");
@@ -62,7 +81,7 @@ impl Sites {
 
 impl Answer for Sites {
     async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
-        let mut response = self.site(request, visitor).await;
+        let mut response = self.named(request, visitor).await;
         if visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given {
             response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(ALWAYS_SECURE);
         }

@@ -25,6 +25,7 @@ mod data_dir;
 mod database;
 mod deployments;
 mod disk;
+mod domains;
 mod functions;
 mod lock;
 mod logs;
@@ -40,6 +41,7 @@ pub use deployments::{
     StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
+pub use domains::{Domain, DomainError, Domains, REST};
 pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use store::{OpenError, Store};

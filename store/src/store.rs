@@ -10,6 +10,7 @@ use crate::data_dir::DataDir;
 use crate::database::{Database, StateError};
 use crate::deployments::Deployments;
 use crate::disk::{Disk, Durability, FileSystem, is_storage_full};
+use crate::domains::Domains;
 use crate::functions::Functions;
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
@@ -29,6 +30,7 @@ struct Inner {
     deployments: Deployments,
     tokens: Tokens,
     certificates: Certificates,
+    domains: Domains,
     logs: Logs,
     functions: Functions,
     _lock: DataDirLock,
@@ -52,6 +54,7 @@ impl Store {
         let inner = Inner {
             deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
             certificates: Certificates::new(Arc::clone(&database)),
+            domains: Domains::new(Arc::clone(&database)),
             tokens: Tokens::new(database),
             logs: Logs::new(data_dir.logs()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
@@ -75,6 +78,11 @@ impl Store {
     /// Deployments and the aliases that point to them.
     pub fn deployments(&self) -> &Deployments {
         &self.inner.deployments
+    }
+
+    /// Names of the world that lead to projects.
+    pub fn domains(&self) -> &Domains {
+        &self.inner.domains
     }
 
     /// The certificates that the host got for itself.

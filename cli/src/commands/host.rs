@@ -60,6 +60,9 @@ struct RunArgs {
     /// The domain below which sites stand
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     domain: String,
+    /// The DNS server that is asked for proofs of domains (default: that of this machine)
+    #[arg(long, value_name = "ADDR")]
+    dns_server: Option<SocketAddr>,
     /// Answer /metrics of the control API to everybody, not only to who has a token
     #[arg(long)]
     open_metrics: bool,

@@ -74,8 +74,8 @@ pub(crate) struct AcmeKeeper {
     book: Arc<Mutex<Book>>,
     /// Names that visitors asked for in vain.
     missed: mpsc::Receiver<String>,
-    /// Labels that were published for the first time.
-    newcomers: mpsc::UnboundedReceiver<HostLabel>,
+    /// Names that lead somewhere for the first time.
+    newcomers: mpsc::UnboundedReceiver<String>,
 }
 
 /// What is known of the certificates that a host gets for itself.
@@ -130,7 +130,10 @@ impl AcmeKeeper {
             keeper.want(&format!("*.{}", keeper.domain));
         }
         for project in productions {
-            keeper.want_label(&HostLabel::production(&project.name));
+            keeper.want_own(&format!("{}.{}", HostLabel::production(&project.name), keeper.domain));
+        }
+        for name in keeper.map.domains().names() {
+            keeper.want_own(&name);
         }
         Ok((keeper, report))
     }
@@ -142,8 +145,9 @@ impl AcmeKeeper {
             let sleep = self.begin_due(&mut orders).await;
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(name) = self.missed.recv() => self.want_missed(&name),
-                Some(label) = self.newcomers.recv() => self.want_label(&label),
+                // If something stands there, the next visitor will not ask in vain.
+                Some(name) = self.missed.recv() => if self.map.has(&name) { self.want_own(&name) },
+                Some(name) = self.newcomers.recv() => self.want_own(&name),
                 Some(ended) = orders.join_next(), if !orders.is_empty() => match ended {
                     Ok((name, ended)) => self.end(&name, ended).await,
                     Err(error) => tracing::error!(%error, "an order of a certificate panicked"),
@@ -162,17 +166,10 @@ impl AcmeKeeper {
         self.book().want(name, Timestamp::now());
     }
 
-    fn want_label(&self, label: &HostLabel) {
-        // One certificate stands for all of them where the zone can be changed.
-        if self.hook.is_none() {
-            self.want(&format!("{label}.{}", self.domain));
-        }
-    }
-
-    /// A visitor asked for a name in vain. If something stands there, the next one will not.
-    fn want_missed(&self, name: &str) {
-        if let Some(label) = host_label(name, &self.domain).filter(|label| self.map.has(label)) {
-            self.want_label(&label);
+    /// A certificate is wanted for a name of this host. Where the zone can be changed, one stands for all below the domain.
+    fn want_own(&self, name: &str) {
+        if self.hook.is_none() || host_label(name, &self.domain).is_none() {
+            self.want(name);
         }
     }
 

@@ -97,6 +97,7 @@ fn host_options(
         sites: arguments.listen.or_else(|| last_address(|endpoint| &endpoint.sites)).unwrap_or(DEFAULT_SITES),
         control: arguments.control.or_else(|| last_address(|endpoint| &endpoint.control)).unwrap_or(DEFAULT_CONTROL),
         tls: tls_options(arguments, settings)?,
+        dns_server: arguments.dns_server,
         domain,
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
