@@ -58,7 +58,7 @@ impl Cores {
         limits: ConnectionLimits,
         stop: CancellationToken,
     ) -> Result<(), HostError> {
-        self.admit(listener, |listener, crew| ship_edge::serve(listener, crew, answer, limits, stop)).await
+        self.admit(listener, move |listener, crew| ship_edge::serve(listener, crew, answer, limits, stop)).await
     }
 
     /// The same through TLS.
@@ -70,7 +70,7 @@ impl Cores {
         limits: ConnectionLimits,
         stop: CancellationToken,
     ) -> Result<(), HostError> {
-        self.admit(listener, |listener, crew| ship_edge::serve_tls(listener, tls, crew, answer, limits, stop)).await
+        self.admit(listener, move |listener, crew| ship_edge::serve_tls(listener, tls, crew, answer, limits, stop)).await
     }
 
     async fn admit<F>(

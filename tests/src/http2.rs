@@ -11,7 +11,7 @@ use crate::tls::{TestAuthority, Wire};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The kinds of frames.
-#[allow(missing_docs, reason = "they are called what RFC 9113 calls them")]
+#[expect(missing_docs, reason = "they are called what RFC 9113 calls them")]
 pub mod kind {
     pub const DATA: u8 = 0;
     pub const HEADERS: u8 = 1;
@@ -24,7 +24,7 @@ pub mod kind {
 }
 
 /// The flags of frames.
-#[allow(missing_docs, reason = "they are called what RFC 9113 calls them")]
+#[expect(missing_docs, reason = "they are called what RFC 9113 calls them")]
 pub mod flag {
     pub const NONE: u8 = 0;
     pub const END_STREAM: u8 = 1;

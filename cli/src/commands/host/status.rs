@@ -57,7 +57,7 @@ fn render(status: &HostStatus, styles: Styles) -> String {
 }
 
 /// The certificates that the host gets for itself.
-fn certificates(certificates: &[CertificateView]) -> Table {
+fn certificates(certificates: &[CertificateView]) -> Table<4> {
     let mut table = Table::new(["CERTIFICATE", "UNTIL", "NEXT", "PROBLEM"]);
     for certificate in certificates {
         let time = |at: Option<_>, otherwise: &str| at.map_or_else(|| otherwise.to_owned(), short_time);
