@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
+use rustls::ServerConfig;
+use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Scheme, Traces};
 use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
@@ -19,19 +20,22 @@ use crate::complete::CompleteDeployments;
 use crate::control::{Control, ControlAnswer, Doors};
 use crate::cores::Cores;
 use crate::descriptors;
+use crate::domains::{Domains, ProofReader};
 use crate::error::HostError;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::listen::listen;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
-use crate::options::HostOptions;
+use crate::options::{HostOptions, PortChoice};
 use crate::publisher::Publisher;
+use crate::redirect::SecureElsewhere;
 use crate::register::{Register, RegisterWriter};
 use crate::relief::{watch_heap, watch_memory};
 use crate::site_map::SiteMap;
-use crate::sites::Sites;
+use crate::sites::{SecurityPromise, Sites};
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
+use crate::tls::{self, AcmeKeeper, AcmeReport, Certificates, FileWatch, TlsOptions};
 use crate::token::{PlainToken, new_token_id, read_token_file, write_token_file};
 use crate::urls::Urls;
 use crate::warmth::{HostStove, Warmth};
@@ -49,6 +53,7 @@ pub struct Host {
     options: HostOptions,
     sites_listener: TcpListener,
     control_listener: TcpListener,
+    secure: Option<Secure>,
     sites: Arc<Sites>,
     control: Arc<ControlAnswer>,
     runtime: Runtime,
@@ -62,11 +67,22 @@ pub struct Host {
     stop: CancellationToken,
 }
 
+/// What serves visitors through TLS.
+struct Secure {
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
+    files: FileWatch,
+    acme: Option<AcmeKeeper>,
+}
+
 /// Where a host can be reached.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// The address of the sites listener, as a URL.
+    /// The address at which sites are served, as a URL: through TLS where there is TLS.
     pub sites: String,
+    /// Where there is TLS, the address that leads visitors who come without it there, as a URL.
+    pub redirects: Option<String>,
     /// The address of the control API, as a URL.
     pub control: String,
     /// The domain below which sites stand.
@@ -90,6 +106,10 @@ impl Host {
         let control_listener = listen(options.control, "--control", options.ports).await?;
         let sites_address = local_address(&sites_listener, options.sites)?;
         let control_address = local_address(&control_listener, options.control)?;
+        let mut secure = match &options.tls {
+            Some(tls) => Some(Secure::start(tls, options.ports).await?),
+            None => None,
+        };
         admit_owner(&store, &options)?;
 
         let (journal, journal_writer) = Journal::start(store.clone());
@@ -112,8 +132,22 @@ impl Host {
             None => log,
         };
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
-        let urls = Urls::new(&options.domain, sites_address);
+        let domains = Domains::default();
+        domains.reload(&store)?;
+        let urls = match (&secure, &options.tls) {
+            (Some(secure), Some(tls)) => {
+                let address = local_address(&secure.listener, tls.address)?;
+                Urls::new(&options.domain, Scheme::Https, address, domains)
+            }
+            _ => Urls::new(&options.domain, Scheme::Http, sites_address, domains),
+        };
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
+        let mut acme_report = AcmeReport::default();
+        if let (Some(secure), Some(acme)) = (&mut secure, options.tls.as_ref().and_then(|tls| tls.acme.as_ref())) {
+            let certificates = Arc::clone(&secure.certificates);
+            let started = AcmeKeeper::start(acme, store.clone(), map.clone(), &options.domain, certificates).await?;
+            (secure.acme, acme_report) = (Some(started.0), started.1);
+        }
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);
@@ -151,15 +185,17 @@ impl Host {
             runtime: runtime.clone(),
             publisher,
             journal,
-            urls,
+            acme: acme_report,
+            proofs: ProofReader { server: options.dns_server },
+            urls: urls.clone(),
             shutdown: stop.clone(),
             started_at: Timestamp::now(),
-            sites_address,
             own_address: control_address,
             data: options.data.clone(),
         });
         let ready = Ready {
-            sites: format!("http://{sites_address}"),
+            sites: urls.listener(),
+            redirects: secure.is_some().then(|| format!("http://{sites_address}")),
             control: format!("http://{control_address}"),
             domain: options.domain.clone(),
             token_file: options.token_file.clone(),
@@ -168,11 +204,17 @@ impl Host {
         };
         Ok(Self {
             ready,
-            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, domain: options.domain.clone() }),
+            sites: Arc::new(Sites {
+                edge: Arc::clone(&edge),
+                map,
+                urls: urls.clone(),
+                promise: SecurityPromise::below(&options.domain),
+            }),
             control: Arc::new(ControlAnswer::new(control)),
             options,
             sites_listener,
             control_listener,
+            secure,
             runtime,
             edge,
             warmth,
@@ -196,6 +238,7 @@ impl Host {
             options,
             sites_listener,
             control_listener,
+            secure,
             sites,
             control,
             runtime,
@@ -217,7 +260,10 @@ impl Host {
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
         let cores = Cores::start().map_err(HostError::Cores)?;
         let sites = async {
-            let served = cores.serve(sites_listener, sites, limits, stop.clone()).await;
+            let served = match secure {
+                Some(secure) => serve_secure(&cores, sites_listener, secure, sites, limits, &stop).await,
+                None => cores.serve(sites_listener, sites, limits, stop.clone()).await,
+            };
             stop.cancel();
             served
         };
@@ -251,6 +297,45 @@ impl Host {
         }
         served
     }
+}
+
+impl Secure {
+    /// Takes the port, and reads the certificates.
+    async fn start(options: &TlsOptions, ports: PortChoice) -> Result<Self, HostError> {
+        let certificates = Arc::<Certificates>::default();
+        let files = FileWatch::start(options.files.clone(), Arc::clone(&certificates));
+        let files = files.await.map_err(HostError::Certificate)?;
+        let listener = listen(options.address, "--tls-listen", ports).await?;
+        let config = tls::server_config(Arc::clone(&certificates))?;
+        Ok(Self { listener, config, certificates, files, acme: None })
+    }
+}
+
+/// Serves visitors through TLS, and leads those who come without it there. Of the places that there are for visitors, few are for those.
+async fn serve_secure(
+    cores: &Cores,
+    plain: TcpListener,
+    secure: Secure,
+    sites: Arc<Sites>,
+    limits: ConnectionLimits,
+    stop: &CancellationToken,
+) -> Result<(), HostError> {
+    let for_plain = (limits.max_connections / 8).max(1);
+    let plain_limits = ConnectionLimits { max_connections: for_plain, ..limits };
+    let limits = ConnectionLimits { max_connections: (limits.max_connections - for_plain).max(1), ..limits };
+    let elsewhere = Arc::new(SecureElsewhere { sites: Arc::clone(&sites) });
+    let keeping = async {
+        if let Some(acme) = secure.acme {
+            acme.run(stop.clone()).await;
+        }
+    };
+    let (plain, secure, (), ()) = tokio::join!(
+        cores.serve(plain, elsewhere, plain_limits, stop.clone()),
+        cores.serve_tls(secure.listener, secure.config, sites, limits, stop.clone()),
+        secure.files.run(stop.clone()),
+        keeping,
+    );
+    plain.and(secure)
 }
 
 /// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are

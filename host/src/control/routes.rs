@@ -72,7 +72,10 @@ impl Routes {
     /// Adds a route that takes no token.
     pub(super) fn open(mut self, route: Routed) -> Self {
         let (schemas, mut paths, methods) = route;
-        paths.paths.values_mut().for_each(|item| describe(item, &serde_json::json!({ "of": "everybody" })));
+        for item in paths.paths.values_mut() {
+            describe(item, &serde_json::json!({ "of": "everybody" }));
+            operations(item).for_each(|operation| operation.security = Some(Vec::new()));
+        }
         self.open.push((schemas, paths, methods));
         self
     }
@@ -98,10 +101,11 @@ impl Routes {
 }
 
 fn describe(item: &mut PathItem, access: &serde_json::Value) {
-    let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-    for operation in operations.into_iter().flatten() {
-        add(operation, access);
-    }
+    operations(item).for_each(|operation| add(operation, access));
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
 }
 
 fn add(operation: &mut Operation, access: &serde_json::Value) {
