@@ -10,9 +10,6 @@ use crate::audit::{self, AuditNote};
 use crate::database::column::{Micros, Text, kept};
 use crate::database::{Database, StateError};
 
-/// The name of the token that the host makes for its owner.
-const OWNER: &str = "owner";
-
 /// What is known of a token, which is everything but the token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TokenRecord {
@@ -73,7 +70,7 @@ impl Tokens {
         let token = TokenRecord {
             id,
             hash,
-            name: OWNER.parse().expect("it is a name"),
+            name: TokenName::owner(),
             scope,
             created_at: kept(at),
             created_by: None,
@@ -82,7 +79,7 @@ impl Tokens {
         };
         self.database.write(|transaction| {
             let sql = "DELETE FROM tokens WHERE name = ?1 AND created_by IS NULL";
-            transaction.prepare_cached(sql)?.execute([OWNER])?;
+            transaction.prepare_cached(sql)?.execute([Text(&token.name)])?;
             insert(transaction, &token)
         })
     }
@@ -197,7 +194,7 @@ mod tests {
     fn a_new_owner() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Durability::Durable).unwrap();
-        let called_owner = TokenRecord { name: OWNER.parse().unwrap(), ..token(1) };
+        let called_owner = TokenRecord { name: TokenName::owner(), ..token(1) };
         store.tokens().add(&called_owner).unwrap();
         for byte in [2, 3] {
             store.tokens().replace_owner(token(byte).id, [byte; 32], Timestamp::UNIX_EPOCH).unwrap();

@@ -273,7 +273,7 @@ fn removed_at_once() {
     let host = TestHost::start(&environment);
     let _ = deploy(&environment, &host, "blue", "a page");
     let created = token(&host, "viewer", Some("blue"));
-    let mut following = http::request("GET", &format!("{}/v1/projects/blue/logs?follow=true", host.control_url()))
+    let following = http::request("GET", &format!("{}/v1/projects/blue/logs?follow=true", host.control_url()))
         .token(&secret(&created))
         .open();
     assert_eq!(following.status(), 200);
@@ -485,13 +485,19 @@ fn deploy(environment: &TestEnv, host: &TestHost<'_>, project: &str, page: &str)
 /// Makes a token with the owner's.
 fn token(host: &TestHost<'_>, role: &str, project: Option<&str>) -> Value {
     let request = json!({ "name": role, "role": role, "project": project });
-    host.control("POST", "/v1/tokens").body(request.to_string()).send().success().json()
+    make(host, &request)
+}
+
+fn make(host: &TestHost<'_>, request: &Value) -> Value {
+    let answer = host.control("POST", "/v1/tokens").body(request.to_string()).send();
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.json()
 }
 
 /// A token whose time is over.
 fn expired_token(host: &TestHost<'_>) -> String {
     let request = json!({ "name": "short", "role": "admin", "expires": "1s" });
-    let token = secret(&host.control("POST", "/v1/tokens").body(request.to_string()).send().success().json());
+    let token = secret(&make(host, &request));
     let opens =
         || http::request("GET", &format!("{}/v1/whoami", host.control_url())).token(&token).send().status == 200;
     let started = std::time::Instant::now();

@@ -23,7 +23,7 @@ impl Lifetime {
     /// that renewing it is no weekly chore.
     pub const DEFAULT: Self = Self { seconds: 90 * DAY_SECONDS };
 
-    /// A year and a day, for what is renewed once a year. What should live longer is renewed without anybody's doing, by OpenID Connect.
+    /// A year and a day, for what is renewed once a year.
     pub const LONGEST: Self = Self { seconds: 366 * DAY_SECONDS };
 
     /// When a token that is made now ends.

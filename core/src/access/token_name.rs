@@ -13,6 +13,11 @@ impl TokenName {
     /// The longest name, in characters: what fits into a line of a list.
     pub const CHARACTERS: usize = 60;
 
+    /// The name of the token that a host makes for its owner.
+    pub fn owner() -> Self {
+        Self("owner".into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

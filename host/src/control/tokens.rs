@@ -79,9 +79,9 @@ pub(super) async fn make(control: &Control, making: Making, note: AuditNote) -> 
         hash: token.hash().0,
         name,
         scope,
-        created_at: Timestamp::now(),
+        created_at: as_kept(Timestamp::now()),
         created_by: Some(created_by),
-        expires_at: Some(expires_at),
+        expires_at: Some(as_kept(expires_at)),
         last_used_at: None,
     };
     let note = note.of(record.scope.projects.only().cloned()).about(record.id.as_str());
@@ -93,6 +93,11 @@ pub(super) async fn make(control: &Control, making: Making, note: AuditNote) -> 
     })
     .await?;
     Ok(CreatedToken { token: token.expose_secret().to_owned(), view: view(&Key::new(record)) })
+}
+
+/// A time as precise as the store keeps it, so that a token looks the same after the host was started again.
+fn as_kept(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
 /// Removes a token. From this answer on it opens nothing.
