@@ -13,9 +13,9 @@ pub use self::transport::{ClientError, ClientOptions};
 pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
-    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, DomainList, DomainRequest, DomainView, HostStatus, MissingBlobs, MissingBlobsRequest,
-    ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest,
-    UploadReport,
+    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, DomainList, DomainRequest, DomainView, HostStatus,
+    MissingBlobs, MissingBlobsRequest, ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView,
+    RemovedView, RollbackRequest, UploadReport,
 };
 
 /// A connection to the control API of one host.

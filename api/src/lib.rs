@@ -17,7 +17,7 @@ pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pac
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{
     AliasMoveView, CertificateView, CheckFunctions, CronView, DeploymentDetail, DeploymentList, DeploymentView,
-    DomainList, DomainRequest, DomainView, FunctionView, HostStatus, InstanceView, LimitsView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView,
-    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView,
-    UploadReport, WarmView,
+    DomainList, DomainRequest, DomainView, FunctionView, HostStatus, InstanceView, LimitsView, ListedView,
+    MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions, PublishRequest,
+    PublishedView, RemovedView, Republish, RollbackRequest, StaticView, UploadReport, WarmView,
 };

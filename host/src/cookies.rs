@@ -67,7 +67,8 @@ mod tests {
             headers.append(SET_COOKIE, HeaderValue::from_str(cookie).unwrap());
             headers.append(SET_COOKIE, HeaderValue::from_static("other=1"));
             keep_own(&mut headers, "ship.example");
-            let cookies: Vec<&str> = headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap()).collect();
+            let cookies: Vec<&str> =
+                headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap()).collect();
             assert_eq!(cookies, [kept, "other=1"], "{cookie}");
         }
     }

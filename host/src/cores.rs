@@ -5,8 +5,8 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use ship_edge::{Answer, ConnectionLimits, Crew};
 use rustls::ServerConfig;
+use ship_edge::{Answer, ConnectionLimits, Crew};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -70,7 +70,8 @@ impl Cores {
         limits: ConnectionLimits,
         stop: CancellationToken,
     ) -> Result<(), HostError> {
-        self.admit(listener, move |listener, crew| ship_edge::serve_tls(listener, tls, crew, answer, limits, stop)).await
+        self.admit(listener, move |listener, crew| ship_edge::serve_tls(listener, tls, crew, answer, limits, stop))
+            .await
     }
 
     async fn admit<F>(

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ship_core::{DeploymentId, HostLabel, ProjectName};
-use ship_edge::{Edge, host_label, LiveDeployment, ServerTiming, Site};
+use ship_edge::{Edge, LiveDeployment, ServerTiming, Site, host_label};
 use ship_store::Store;
 use tokio::sync::mpsc;
 

@@ -15,8 +15,8 @@ pub use self::acme::AcmeOptions;
 pub(crate) use self::acme::{AcmeKeeper, AcmeReport, NameReport};
 pub use self::certificate::CertificateError;
 pub(crate) use self::certificates::Certificates;
-pub(crate) use self::files::FileWatch;
 pub use self::files::CertificateFiles;
+pub(crate) use self::files::FileWatch;
 use crate::error::HostError;
 
 /// How visitors are served through TLS.

@@ -57,8 +57,10 @@ fn by_name() {
     let environment = TestEnv::new();
     let authority = TestAuthority::new();
     let folder = environment.folder();
-    let pairs =
-        [pair(&authority, &folder.join("one"), &["one.ship.test"]), pair(&authority, &folder.join("two"), &["two.ship.test"])];
+    let pairs = [
+        pair(&authority, &folder.join("one"), &["one.ship.test"]),
+        pair(&authority, &folder.join("two"), &["two.ship.test"]),
+    ];
     let host = TestHost::start_with(&environment, &options(&pairs));
     let shown = |name: &str| {
         let authority_of_name = host.secure_url(name).replace("https://", "");

@@ -54,6 +54,8 @@ pub(crate) async fn run(arguments: DomainsArgs, settings: &Settings, output: &Ou
         DomainsCommand::Verify { name } => {
             change::verify(&host.client, &project::name_here(settings)?, &name, output).await
         }
-        DomainsCommand::Rm { name } => change::remove(&host.client, &project::name_here(settings)?, &name, output).await,
+        DomainsCommand::Rm { name } => {
+            change::remove(&host.client, &project::name_here(settings)?, &name, output).await
+        }
     }
 }

@@ -181,9 +181,7 @@ impl Answer for Host {
             return self.edge.platform_error(PlatformError::MalformedRequest, &request);
         };
         match host_label(authority, "localhost") {
-            Some(label) if label.as_str() == "site" => {
-                self.edge.respond(&self.site, request, &visitor).await
-            }
+            Some(label) if label.as_str() == "site" => self.edge.respond(&self.site, request, &visitor).await,
             _ => self.edge.not_found_site(&request),
         }
     }
@@ -295,7 +293,8 @@ impl LogSink for MemoryLog {
 impl MemoryLog {
     /// How often functions printed a line.
     fn printed(&self, line: &str) -> usize {
-        let says = |record: &&LogRecord| matches!(&record.source, LogSource::Function { message, .. } if message == line);
+        let says =
+            |record: &&LogRecord| matches!(&record.source, LogSource::Function { message, .. } if message == line);
         self.records.lock().unwrap().iter().filter(says).count()
     }
 

@@ -256,7 +256,11 @@ impl AcmeKeeper {
         let certificate = match Certificate::from_pem((place, chain), (place, key)) {
             Ok(certificate) => certificate,
             Err(error) => {
-                tracing::error!(name = stored.name, error = &error as &dyn std::error::Error, "an unusable certificate");
+                tracing::error!(
+                    name = stored.name,
+                    error = &error as &dyn std::error::Error,
+                    "an unusable certificate"
+                );
                 return false;
             }
         };

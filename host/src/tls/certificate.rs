@@ -67,16 +67,12 @@ impl Certificate {
     pub(crate) fn from_pem(chain: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<Self, CertificateError> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.1).collect();
         let certificates = certificates.ok().filter(|certificates| !certificates.is_empty());
-        let certificates =
-            certificates.ok_or_else(|| CertificateError::NoCertificate { path: chain.0.to_owned() })?;
+        let certificates = certificates.ok_or_else(|| CertificateError::NoCertificate { path: chain.0.to_owned() })?;
         let private =
             PrivateKeyDer::from_pem_slice(key.1).map_err(|_| CertificateError::NoKey { path: key.0.to_owned() })?;
         let certified = CertifiedKey::from_der(certificates, private, &ring::default_provider());
-        let unusable = |source| CertificateError::Unusable {
-            certificate: chain.0.to_owned(),
-            key: key.0.to_owned(),
-            source,
-        };
+        let unusable =
+            |source| CertificateError::Unusable { certificate: chain.0.to_owned(), key: key.0.to_owned(), source };
         Ok(Self { key: Arc::new(certified.map_err(unusable)?) })
     }
 

@@ -17,7 +17,8 @@ pub(super) async fn add(
     if domain.verified_at.is_some() {
         output.status(format_args!("{} leads to {project}", domain.unicode));
     } else {
-        output.status(format_args!("{} is claimed for {project}, and leads nowhere until it is proved", domain.unicode));
+        output
+            .status(format_args!("{} is claimed for {project}, and leads nowhere until it is proved", domain.unicode));
         output.hint(format_args!("set the TXT record, then `ship domains verify {} --project {project}`", domain.name));
     }
     output.data(&domain, |_| match domain.verified_at {

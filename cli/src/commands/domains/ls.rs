@@ -6,11 +6,7 @@ use ship_core::ProjectName;
 use crate::error::CommandError;
 use crate::output::{Output, Styles, Table};
 
-pub(super) async fn run(
-    client: &Client,
-    project: Option<&ProjectName>,
-    output: &Output,
-) -> Result<(), CommandError> {
+pub(super) async fn run(client: &Client, project: Option<&ProjectName>, output: &Output) -> Result<(), CommandError> {
     let list = client.domains(project).await?;
     if list.domains.is_empty() {
         output.status("No project has a domain yet");

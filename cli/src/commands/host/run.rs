@@ -119,9 +119,8 @@ fn tls_options(arguments: &RunArgs, settings: &Settings) -> Result<Option<TlsOpt
     let Some(address) = arguments.tls_listen else { return Ok(None) };
     if arguments.tls_cert.is_empty() && arguments.acme_email.is_none() {
         let error = CommandError::usage("`--tls-listen` needs certificates");
-        return Err(error.hint(
-            "`--tls-cert FILE --tls-key FILE` names your own, `--acme-email ADDRESS` gets them automatically",
-        ));
+        return Err(error
+            .hint("`--tls-cert FILE --tls-key FILE` names your own, `--acme-email ADDRESS` gets them automatically"));
     }
     let (certificates, keys) = (&arguments.tls_cert, &arguments.tls_key);
     if certificates.len() != keys.len() {
@@ -202,6 +201,9 @@ fn say_ready(ready: &Ready, output: &Output) -> Result<(), CommandError> {
         let example = example(&ready.sites, &ready.domain);
         let redirects = ready.redirects.as_deref().map(|from| format!("redirect {}\n", styles.place(from)));
         let token = ready.token_file.display();
-        format!("sites    {sites}  ({example})\n{}control  {control}\ntoken    {token}\n", redirects.unwrap_or_default())
+        format!(
+            "sites    {sites}  ({example})\n{}control  {control}\ntoken    {token}\n",
+            redirects.unwrap_or_default()
+        )
     })
 }

@@ -26,10 +26,7 @@ fn render(status: &HostStatus, styles: Styles) -> String {
         let _ = writeln!(text, "{name} {value}");
     };
     line("host", &format!("ship {}, pid {}, since {} UTC", status.version, status.pid, short_time(status.started_at)));
-    line(
-        "sites",
-        &format!("{}  ({})", styles.place(&status.sites), example(&status.sites, &status.domain)),
-    );
+    line("sites", &format!("{}  ({})", styles.place(&status.sites), example(&status.sites, &status.domain)));
     line("control", &styles.place(&status.control));
     line("data", &status.data);
     line("keeps", &isolation(status));

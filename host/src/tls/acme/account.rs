@@ -37,8 +37,7 @@ impl AccountDesk {
             return Ok(builder.from_credentials(credentials).await?);
         }
         let contact = format!("mailto:{}", self.options.email);
-        let account =
-            NewAccount { contact: &[&contact], terms_of_service_agreed: true, only_return_existing: false };
+        let account = NewAccount { contact: &[&contact], terms_of_service_agreed: true, only_return_existing: false };
         let (account, credentials) = builder.create(&account, self.options.directory.clone(), None).await?;
         let credentials = serde_json::to_string(&credentials).map_err(AcmeError::Account)?;
         let (store, directory) = (self.store.clone(), self.options.directory.clone());

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Identifier, KeyAuthorization, NewOrder, Order, OrderStatus, RetryPolicy,
+    Account, AuthorizationStatus, ChallengeType, Identifier, KeyAuthorization, NewOrder, Order, OrderStatus,
+    RetryPolicy,
 };
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::crypto::ring;
@@ -178,6 +179,7 @@ fn handshake_proof(name: &str, digest: &[u8]) -> Result<CertifiedKey, AcmeError>
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
-    let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    Ok(CertifiedKey::from_der(vec![certificate.der().clone()], private, &ring::default_provider())?)
+    let private = ring::sign::any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
+    // Not checked as others are: a critical extension that only authorities understand is the point of it.
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], private))
 }
