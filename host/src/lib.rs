@@ -19,6 +19,7 @@ mod options;
 mod publisher;
 mod redirect;
 mod relief;
+mod secure;
 mod server;
 mod site_map;
 mod sites;
