@@ -209,7 +209,7 @@ fn takes_nothing() {
         let crowd: Vec<Connection> = (0..10)
             .map(|number| {
                 // Nothing at all, or a little of it.
-                let window = if number % 2 == 0 { 0 } else { 1 };
+                let window = number % 2;
                 let settings = [(INITIAL_WINDOW_SIZE, window)];
                 let mut connection = Connection::open_with(&stage.authority, &stage.name, &settings)
                     .expect("the host shakes hands with everybody");
