@@ -33,6 +33,7 @@ use tokio_util::task::TaskTracker;
 use crate::body::EdgeBody;
 use crate::visitor::{Scheme, Visitor};
 pub use crew::Crew;
+use http2::StreamPlaces;
 use queue::ConnectionQueue;
 use state::ConnectionState;
 use stream::VisitorStream;
@@ -53,7 +54,7 @@ pub struct ConnectionLimits {
     pub idle_timeout: Duration,
     /// How long a visitor may take no byte of a response that is waiting for it.
     pub write_timeout: Duration,
-    /// How many connections there are at once. A further one takes the place of the oldest that waits for a request; where
+    /// How many connections there are at once, and how many requests of HTTP/2 besides one for each of them. A further one takes the place of the oldest that waits for a request; where
     /// all are busy it waits in the kernel's queue.
     pub max_connections: usize,
     /// How many bytes the request line and headers may have, and with them the read buffer of a connection. At least 8 KiB.
@@ -111,7 +112,9 @@ pub async fn serve_tls<A: Answer>(
     shutdown: CancellationToken,
 ) {
     let acceptor = TlsAcceptor::from(tls);
-    let converse = move |arrival: Arrival| tls::run(arrival, acceptor.clone(), Arc::clone(&answer), limits);
+    let places = Arc::new(StreamPlaces::new(limits.max_connections));
+    let converse =
+        move |arrival: Arrival| tls::run(arrival, acceptor.clone(), Arc::clone(&answer), limits, Arc::clone(&places));
     admit(listener, crew, limits, shutdown, converse).await;
 }
 

@@ -42,13 +42,12 @@ impl Domains {
         domains.sort_by_key(|domain| domain.verified_at);
         let mut served = Served::default();
         for domain in domains {
-            let destination = match domain.redirect_to {
-                Some(name) => Destination::Redirect(name),
-                None => {
-                    let label = HostLabel::production(&domain.project);
-                    served.main.entry(label).or_insert_with(|| domain.name.clone());
-                    Destination::Production(domain.project)
-                }
+            let destination = if let Some(name) = domain.redirect_to {
+                Destination::Redirect(name)
+            } else {
+                let label = HostLabel::production(&domain.project);
+                served.main.entry(label).or_insert_with(|| domain.name.clone());
+                Destination::Production(domain.project)
             };
             served.by_name.insert(domain.name.to_string(), destination);
         }

@@ -24,6 +24,7 @@ mod rate;
 mod redirect;
 mod register;
 mod relief;
+mod secure;
 mod server;
 mod site_map;
 mod sites;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustls::ServerConfig;
 use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Scheme, Traces};
 use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
@@ -27,15 +26,15 @@ use crate::keyring::Keyring;
 use crate::listen::listen;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
-use crate::options::{HostOptions, PortChoice};
+use crate::options::HostOptions;
 use crate::publisher::Publisher;
-use crate::redirect::SecureElsewhere;
 use crate::register::{Register, RegisterWriter};
 use crate::relief::{watch_heap, watch_memory};
+use crate::secure::Secure;
 use crate::site_map::SiteMap;
 use crate::sites::{SecurityPromise, Sites};
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
-use crate::tls::{self, AcmeKeeper, AcmeReport, Certificates, FileWatch, TlsOptions};
+use crate::tls::AcmeReport;
 use crate::token::{PlainToken, new_token_id, read_token_file, write_token_file};
 use crate::urls::Urls;
 use crate::warmth::{HostStove, Warmth};
@@ -65,15 +64,6 @@ pub struct Host {
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
     stop: CancellationToken,
-}
-
-/// What serves visitors through TLS.
-struct Secure {
-    listener: TcpListener,
-    config: Arc<ServerConfig>,
-    certificates: Arc<Certificates>,
-    files: FileWatch,
-    acme: Option<AcmeKeeper>,
 }
 
 /// Where a host can be reached.
@@ -113,16 +103,7 @@ impl Host {
         admit_owner(&store, &options)?;
 
         let (journal, journal_writer) = Journal::start(store.clone());
-        let runtime = Runtime::new(RuntimeOptions {
-            socket_dir: options.data.join("run"),
-            nursery: OWN_PROGRAM.into(),
-            compiled_code: CompiledCode::Kept,
-            least_isolation: options.least_isolation.unwrap_or_else(usual_isolation),
-            reach: Reach::Public { allowed: options.allowed_addresses.clone() },
-            logs: Arc::clone(&journal) as Arc<dyn LogSink>,
-            interpreters: options.interpreters.clone(),
-            drain_timeout: options.drain,
-        })?;
+        let runtime = Runtime::new(runtime_options(&options, Arc::clone(&journal) as Arc<dyn LogSink>))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         try_isolation(&options, &store, &runtime, &tasks).await?;
         let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
@@ -132,22 +113,12 @@ impl Host {
             None => log,
         };
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
-        let domains = Domains::default();
-        domains.reload(&store)?;
-        let urls = match (&secure, &options.tls) {
-            (Some(secure), Some(tls)) => {
-                let address = local_address(&secure.listener, tls.address)?;
-                Urls::new(&options.domain, Scheme::Https, address, domains)
-            }
-            _ => Urls::new(&options.domain, Scheme::Http, sites_address, domains),
-        };
+        let urls = site_urls(&options, sites_address, secure.as_ref(), &store)?;
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
-        let mut acme_report = AcmeReport::default();
-        if let (Some(secure), Some(acme)) = (&mut secure, options.tls.as_ref().and_then(|tls| tls.acme.as_ref())) {
-            let certificates = Arc::clone(&secure.certificates);
-            let started = AcmeKeeper::start(acme, store.clone(), map.clone(), &options.domain, certificates).await?;
-            (secure.acme, acme_report) = (Some(started.0), started.1);
-        }
+        let acme = match (&mut secure, &options.tls) {
+            (Some(secure), Some(tls)) => secure.keep_certificates(tls, &store, &map, &options.domain).await?,
+            _ => AcmeReport::default(),
+        };
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);
@@ -185,7 +156,7 @@ impl Host {
             runtime: runtime.clone(),
             publisher,
             journal,
-            acme: acme_report,
+            acme,
             proofs: ProofReader { server: options.dns_server },
             urls: urls.clone(),
             shutdown: stop.clone(),
@@ -202,14 +173,10 @@ impl Host {
             pid: std::process::id(),
             data: options.data.clone(),
         };
+        let promise = SecurityPromise::below(&options.domain);
         Ok(Self {
             ready,
-            sites: Arc::new(Sites {
-                edge: Arc::clone(&edge),
-                map,
-                urls: urls.clone(),
-                promise: SecurityPromise::below(&options.domain),
-            }),
+            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, urls, promise }),
             control: Arc::new(ControlAnswer::new(control)),
             options,
             sites_listener,
@@ -261,7 +228,7 @@ impl Host {
         let cores = Cores::start().map_err(HostError::Cores)?;
         let sites = async {
             let served = match secure {
-                Some(secure) => serve_secure(&cores, sites_listener, secure, sites, limits, &stop).await,
+                Some(secure) => secure.serve(&cores, sites_listener, sites, limits, &stop).await,
                 None => cores.serve(sites_listener, sites, limits, stop.clone()).await,
             };
             stop.cancel();
@@ -299,43 +266,33 @@ impl Host {
     }
 }
 
-impl Secure {
-    /// Takes the port, and reads the certificates.
-    async fn start(options: &TlsOptions, ports: PortChoice) -> Result<Self, HostError> {
-        let certificates = Arc::<Certificates>::default();
-        let files = FileWatch::start(options.files.clone(), Arc::clone(&certificates));
-        let files = files.await.map_err(HostError::Certificate)?;
-        let listener = listen(options.address, "--tls-listen", ports).await?;
-        let config = tls::server_config(Arc::clone(&certificates))?;
-        Ok(Self { listener, config, certificates, files, acme: None })
+fn runtime_options(options: &HostOptions, logs: Arc<dyn LogSink>) -> RuntimeOptions {
+    RuntimeOptions {
+        socket_dir: options.data.join("run"),
+        nursery: OWN_PROGRAM.into(),
+        compiled_code: CompiledCode::Kept,
+        least_isolation: options.least_isolation.unwrap_or_else(usual_isolation),
+        reach: Reach::Public { allowed: options.allowed_addresses.clone() },
+        logs,
+        interpreters: options.interpreters.clone(),
+        drain_timeout: options.drain,
     }
 }
 
-/// Serves visitors through TLS, and leads those who come without it there. Of the places that there are for visitors, few are for those.
-async fn serve_secure(
-    cores: &Cores,
-    plain: TcpListener,
-    secure: Secure,
-    sites: Arc<Sites>,
-    limits: ConnectionLimits,
-    stop: &CancellationToken,
-) -> Result<(), HostError> {
-    let for_plain = (limits.max_connections / 8).max(1);
-    let plain_limits = ConnectionLimits { max_connections: for_plain, ..limits };
-    let limits = ConnectionLimits { max_connections: (limits.max_connections - for_plain).max(1), ..limits };
-    let elsewhere = Arc::new(SecureElsewhere { sites: Arc::clone(&sites) });
-    let keeping = async {
-        if let Some(acme) = secure.acme {
-            acme.run(stop.clone()).await;
-        }
+/// How labels become URLs: through TLS where there is TLS, and under names of their own.
+fn site_urls(
+    options: &HostOptions,
+    sites: SocketAddr,
+    secure: Option<&Secure>,
+    store: &Store,
+) -> Result<Urls, HostError> {
+    let domains = Domains::default();
+    domains.reload(store)?;
+    let (scheme, address) = match secure {
+        Some(secure) => (Scheme::Https, secure.address()?),
+        None => (Scheme::Http, sites),
     };
-    let (plain, secure, (), ()) = tokio::join!(
-        cores.serve(plain, elsewhere, plain_limits, stop.clone()),
-        cores.serve_tls(secure.listener, secure.config, sites, limits, stop.clone()),
-        secure.files.run(stop.clone()),
-        keeping,
-    );
-    plain.and(secure)
+    Ok(Urls::new(&options.domain, scheme, address, domains))
 }
 
 /// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are

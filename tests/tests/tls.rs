@@ -9,7 +9,7 @@ use ship_tests::http2::{self, Connection, flag, kind};
 use ship_tests::{PATIENCE, TestAuthority, TestEnv, TestHost, http};
 
 /// The options of a host for `ship.test` with certificates in folders.
-fn options<'o>(pairs: &'o [(String, String)]) -> Vec<&'o str> {
+fn options(pairs: &[(String, String)]) -> Vec<&str> {
     let mut options = vec!["--domain", "ship.test", "--tls-listen", "127.0.0.1:0"];
     for (certificate, key) in pairs {
         options.extend(["--tls-cert", certificate, "--tls-key", key]);

@@ -2,11 +2,12 @@
 //!
 //! What a connection may hold, whatever its visitor does: [`MAX_STREAMS`] heads of `max_header_bytes`, [`CONNECTION_WINDOW`] bytes of
 //! bodies that nobody has read yet, and for each stream [`SEND_BUFFER_BYTES`] and a piece of a response that the visitor does not take.
+//! All connections of a listener together answer as many requests at once as there may be connections, and one for each: see
+//! [`StreamPlaces`].
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::header::{COOKIE, HOST};
@@ -19,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::task::TaskTracker;
 
 use super::drive::{Conversation, drive};
-use super::pace::{Pace, PacedBody, keep_pace};
+use super::pace::{Pace, PacedBody, keep_pace, needs_no_answer};
 use super::state::{ConnectionState, Order};
 use super::stream::{Socket, VisitorStream};
 use super::{Answer, ConnectionLimits};
@@ -35,7 +36,7 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// How much of a response the connection keeps for a visitor who does not take it, in bytes.
-const SEND_BUFFER_BYTES: usize = 64 * 1024;
+const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
 /// How many streams may have been reset before they were looked at, and how many of the visitor's mistakes are answered with a reset.
 /// Beyond it the connection ends with `ENHANCE_YOUR_CALM` (CVE-2023-44487, CVE-2025-8671).
@@ -56,16 +57,24 @@ pub(super) async fn run<S: Socket, A: Answer>(
     state: Arc<ConnectionState>,
     answer: Arc<A>,
     limits: ConnectionLimits,
-    tasks: TaskTracker,
+    (tasks, places): (TaskTracker, Arc<StreamPlaces>),
 ) {
+    let streams = Streams { state: Arc::clone(&state), tasks, limits, places, tally: Arc::default() };
+    let (of_connection, places) = (Arc::clone(&state), Arc::clone(&streams.places));
     let service = service_fn(move |request: Request<Incoming>| {
+        // The stream itself is counted once its future is driven.
+        let is_let_in = places.let_in(of_connection.streams());
         let answer = Arc::clone(&answer);
         async move {
+            if !is_let_in {
+                needs_no_answer();
+                // Nothing was done for it, so the visitor may ask again (RFC 9113, section 8.7).
+                return Err(h2::Error::from(h2::Reason::REFUSED_STREAM));
+            }
             let response = answer.answer(as_http1(request), visitor).await;
-            Ok::<_, Infallible>(response.map(PacedBody::of_current_stream))
+            Ok(response.map(PacedBody::of_current_stream))
         }
     });
-    let streams = Streams { state: Arc::clone(&state), tasks, limits, tally: Arc::default() };
     let http = http2::Builder::new(streams)
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
@@ -84,7 +93,7 @@ pub(super) async fn run<S: Socket, A: Answer>(
 impl<S, T> Conversation for http2::Connection<TokioIo<VisitorStream<S>>, T, Streams>
 where
     S: Socket,
-    T: HttpService<Incoming, ResBody = PacedBody, Error = Infallible>,
+    T: HttpService<Incoming, ResBody = PacedBody, Error = h2::Error>,
     T::Future: Send + 'static,
 {
     const IS_ENDED_WITH_NOTICE: bool = true;
@@ -94,12 +103,36 @@ where
     }
 }
 
+/// How many requests the connections of a listener answer at once. Each takes what a connection in HTTP/1.1 takes: a descriptor of a file
+/// or of a function, and pieces of a response.
+///
+/// The more places are taken, the fewer a connection may have: a quarter of those that are left, and always one. So a few connections
+/// cannot take all of them, however long they hold what they have, and one alone is not held back.
+#[derive(Debug)]
+pub(super) struct StreamPlaces {
+    places: usize,
+    taken: AtomicUsize,
+}
+
+impl StreamPlaces {
+    pub(super) fn new(places: usize) -> Self {
+        Self { places, taken: AtomicUsize::new(0) }
+    }
+
+    /// Whether a connection that answers this many requests may answer one more.
+    fn let_in(&self, of_connection: u32) -> bool {
+        let left = self.places.saturating_sub(self.taken.load(Relaxed));
+        usize::try_from(of_connection).is_ok_and(|taken| taken < (left / 4).max(1))
+    }
+}
+
 /// Where the streams of a connection run: each is a task, which ends with its connection at the latest.
 #[derive(Clone)]
 struct Streams {
     state: Arc<ConnectionState>,
     tasks: TaskTracker,
     limits: ConnectionLimits,
+    places: Arc<StreamPlaces>,
     tally: Arc<Tally>,
 }
 
@@ -117,6 +150,7 @@ where
     fn execute(&self, stream: F) {
         let open = OpenStream { pace: Arc::default(), streams: self.clone() };
         self.state.stream_begins();
+        self.places.taken.fetch_add(1, Relaxed);
         self.tasks.spawn(async move {
             keep_pace(stream, &open.pace, open.streams.limits.write_timeout).await;
             drop(open);
@@ -132,8 +166,9 @@ struct OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        let Streams { state, tally, .. } = &self.streams;
+        let Streams { state, tally, places, .. } = &self.streams;
         state.stream_ends();
+        places.taken.fetch_sub(1, Relaxed);
         if self.pace.has_ended() {
             tally.answered.fetch_add(1, Relaxed);
             return;
@@ -164,4 +199,27 @@ fn as_http1(mut request: Request<Incoming>) -> Request<Incoming> {
         request.headers_mut().insert(COOKIE, cookie);
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections that keep all they can get leave places for one that comes later, and nobody is left without any.
+    #[test]
+    fn places() {
+        let places = StreamPlaces::new(1000);
+        let fill = || {
+            let mut taken = 0;
+            while taken < MAX_STREAMS && places.let_in(taken) {
+                places.taken.fetch_add(1, Relaxed);
+                taken += 1;
+            }
+            taken
+        };
+        assert_eq!(fill(), MAX_STREAMS);
+        let crowd: Vec<u32> = (0..200).map(|_| fill()).collect();
+        assert!(crowd.iter().all(|taken| *taken >= 1), "{crowd:?}");
+        assert!(crowd[..10].iter().all(|taken| *taken > 10), "{crowd:?}");
+    }
 }

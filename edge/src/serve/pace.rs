@@ -37,6 +37,12 @@ impl Pace {
     }
 }
 
+/// Notes that the current stream needs no answer: nobody abandoned it.
+pub(super) fn needs_no_answer() {
+    // Outside of a stream there is nothing to note.
+    let _ = PACE.try_with(|pace| pace.has_ended.store(true, Relaxed));
+}
+
 /// Drives one stream, until it ends or until its visitor has taken nothing of a response for `timeout`: then the stream is reset.
 pub(super) async fn keep_pace(stream: impl Future<Output = ()>, pace: &Arc<Pace>, timeout: Duration) {
     let mut stream = pin!(PACE.scope(Arc::clone(pace), stream));
@@ -69,8 +75,9 @@ pub(super) struct PacedBody {
 
 impl PacedBody {
     /// The body of the response that the current stream gives.
-    pub(super) fn of_current_stream(body: EdgeBody) -> Self {
+    pub(super) fn of_current_stream(mut body: EdgeBody) -> Self {
         let pace = PACE.try_with(Arc::clone).unwrap_or_default();
+        body.hold_little();
         if body.is_end_stream() {
             pace.has_ended.store(true, Relaxed);
         }

@@ -73,6 +73,11 @@ impl ConnectionState {
         self.waits_for_request() && others.iter().all(|since| since.load(Relaxed) == 0)
     }
 
+    /// How many of several requests at once are being answered.
+    pub(super) fn streams(&self) -> u32 {
+        self.streams.load(Relaxed)
+    }
+
     /// Notes that one of several requests at once begins.
     pub(super) fn stream_begins(&self) {
         self.streams.fetch_add(1, Relaxed);

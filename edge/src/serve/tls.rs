@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::drive::poll_patience;
+use super::http2::StreamPlaces;
 use super::state::{ConnectionState, Order};
 use super::stream::VisitorStream;
 use super::{Answer, Arrival, ConnectionLimits, connection, http2};
@@ -18,14 +19,20 @@ use crate::visitor::{Scheme, Visitor};
 
 /// Shakes hands with a visitor and speaks with them as they agreed. They have their place, and can lose it to another, from before
 /// the first byte; the time for the first head is also the time for the handshake.
-pub(super) async fn run<A: Answer>(arrival: Arrival, acceptor: TlsAcceptor, answer: Arc<A>, limits: ConnectionLimits) {
+pub(super) async fn run<A: Answer>(
+    arrival: Arrival,
+    acceptor: TlsAcceptor,
+    answer: Arc<A>,
+    limits: ConnectionLimits,
+    places: Arc<StreamPlaces>,
+) {
     let Arrival { socket, peer, place, state, tasks } = arrival;
     let Some(tls) = shake_hands(socket, acceptor, peer, &state, limits).await else { return };
     let visitor = Visitor { peer, scheme: Scheme::Https };
     match tls.get_ref().1.alpn_protocol() {
         Some(b"h2") => {
             let stream = VisitorStream::unguarded(tls, Arc::clone(&state), place);
-            http2::run(stream, visitor, state, answer, limits, tasks).await;
+            http2::run(stream, visitor, state, answer, limits, (tasks, places)).await;
         }
         None | Some(b"http/1.1") => {
             let stream = VisitorStream::new(tls, Arc::clone(&state), place);

@@ -137,7 +137,7 @@ async fn trailers() {
     let body = StreamBody::new(futures_util::stream::iter(frames)).boxed();
     let request = Request::post("https://site.localhost/").header("te", "trailers").body(body).unwrap();
     let answer = visitor.send(request).await.unwrap().into_body().collect().await.unwrap();
-    assert_eq!((answer.trailers(), answer.clone().to_bytes()), (Some(&trailers), Bytes::from("body")));
+    assert_eq!((answer.trailers().cloned(), answer.to_bytes()), (Some(trailers), Bytes::from("body")));
     drop(visitor);
     stop.cancel();
     serving.await.unwrap();

@@ -266,7 +266,7 @@ impl AcmeKeeper {
         };
         let Some(validity) = validity::of(&certificate) else { return false };
         self.book().obtained(&stored.name, validity);
-        self.certificates.install(&stored.name, certificate);
+        self.certificates.install(&stored.name, &certificate);
         true
     }
 }

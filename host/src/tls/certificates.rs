@@ -36,7 +36,7 @@ impl Certificates {
     }
 
     /// Shows a certificate to who asks for its name from now on.
-    pub(super) fn install(&self, name: &str, certificate: Certificate) {
+    pub(super) fn install(&self, name: &str, certificate: &Certificate) {
         self.obtained.rcu(|obtained| {
             let mut obtained = HashMap::clone(obtained);
             obtained.insert(name.to_owned(), certificate.clone());

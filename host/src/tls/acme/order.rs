@@ -103,7 +103,7 @@ async fn prove(
             None => (ChallengeType::TlsAlpn01, "tls-alpn-01"),
         };
         let mut challenge = authorization.challenge(kind).ok_or(AcmeError::NoChallenge(kind_name))?;
-        let proof = Proof::of(name, &challenge.key_authorization())?;
+        let proof = Proof::of(name, &challenge.key_authorization());
         proofs.push(proof.clone());
         proof.show(certificates, hook).await?;
         challenge.set_ready().await?;
@@ -141,13 +141,13 @@ enum Proof {
 }
 
 impl Proof {
-    fn of(name: &str, authorization: &KeyAuthorization) -> Result<Self, AcmeError> {
-        Ok(match name.strip_prefix("*.") {
+    fn of(name: &str, authorization: &KeyAuthorization) -> Self {
+        match name.strip_prefix("*.") {
             Some(domain) => {
                 Self::Record { name: format!("_acme-challenge.{domain}"), value: authorization.dns_value() }
             }
             None => Self::Handshake { name: name.to_owned(), digest: authorization.digest().as_ref().to_vec() },
-        })
+        }
     }
 
     async fn show(&self, certificates: &Certificates, hook: Option<&DnsHook>) -> Result<(), AcmeError> {
@@ -179,6 +179,7 @@ fn handshake_proof(name: &str, digest: &[u8]) -> Result<CertifiedKey, AcmeError>
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
-    let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    Ok(CertifiedKey::from_der(vec![certificate.der().clone()], private, &ring::default_provider())?)
+    let private = ring::sign::any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
+    // Not checked as others are: a critical extension that only authorities understand is the point of it.
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], private))
 }
