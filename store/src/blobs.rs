@@ -1,5 +1,6 @@
 //! Content by SHA-256: one door in, one door out, and both check the bytes.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -17,11 +18,13 @@ use crate::disk::FileSystem;
 mod batch;
 mod compress;
 mod error;
+mod recheck;
 mod variants;
 mod verified;
 
 pub use batch::{BatchReport, BlobBatch, BlobWriter};
 pub use error::BlobError;
+pub(crate) use recheck::Recheck;
 pub use variants::{Variant, Variants};
 use verified::{Fingerprint, Verified};
 
@@ -105,13 +108,39 @@ impl Blobs {
     /// How many blobs there are and what they take. Looks at each file: one or two seconds for a million. What goes away meanwhile,
     /// or cannot be looked at, is not counted.
     pub fn totals(&self) -> BlobTotals {
-        let folders = fs::read_dir(&self.inner.folder_path).into_iter().flatten().flatten();
-        let files = folders.filter_map(|folder| fs::read_dir(folder.path()).ok()).flatten().flatten();
-        let sizes = files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file);
-        sizes.fold(BlobTotals::default(), |totals, file| BlobTotals {
-            blobs: totals.blobs + 1,
-            bytes: totals.bytes + file.len(),
-        })
+        let mut totals = BlobTotals::default();
+        self.visit_files(|_, size_bytes| {
+            totals.blobs += 1;
+            totals.bytes += size_bytes;
+        });
+        totals
+    }
+
+    /// Shows each stored blob with its size, and gives the paths of what is among them and is no blob. What goes away
+    /// meanwhile, or cannot be looked at, is not shown.
+    pub(crate) fn visit_files(&self, mut visit: impl FnMut(Digest, u64)) -> Vec<PathBuf> {
+        let mut strays = Vec::new();
+        for folder in fs::read_dir(&self.inner.folder_path).into_iter().flatten().flatten() {
+            let Ok(files) = fs::read_dir(folder.path()) else {
+                strays.push(folder.path());
+                continue;
+            };
+            for file in files.flatten() {
+                let Ok(metadata) = file.metadata() else { continue };
+                match digest_at(&folder.file_name(), &file.file_name()).filter(|_| metadata.is_file()) {
+                    Some(digest) => visit(digest, metadata.len()),
+                    None => strays.push(file.path()),
+                }
+            }
+        }
+        strays
+    }
+
+    /// The digests of all stored blobs.
+    pub(crate) fn stored(&self) -> Vec<Digest> {
+        let mut stored = Vec::new();
+        self.visit_files(|digest, _| stored.push(digest));
+        stored
     }
 
     /// Begins an upload. Dropped without [`BlobBatch::commit`], nothing of it is kept.
@@ -143,6 +172,11 @@ impl Blobs {
         Ok(content.into())
     }
 
+    /// The same, and `None` if it is not there, which is not counted: it may have been removed on purpose.
+    pub(crate) fn read_if_there(&self, digest: &Digest) -> Result<Option<Bytes>, BlobError> {
+        if self.stored_size(digest).is_none() { Ok(None) } else { self.read(digest).map(Some) }
+    }
+
     /// Waits until no batch is giving names, and keeps others from beginning to.
     pub(crate) fn settle(&self) -> Settled<'_> {
         Settled { blobs: self, _placing: self.lock_placing() }
@@ -171,13 +205,13 @@ impl Blobs {
         if found == *digest {
             return Ok(());
         }
-        self.inner.damages.fetch_add(1, Ordering::Relaxed);
-        self.quarantine(digest, fingerprint);
+        self.set_aside(digest, fingerprint);
         Err(BlobError::Corrupt { digest: *digest })
     }
 
     /// Takes a damaged file out of the way, so that the blob counts as missing and the next upload of it heals it.
-    fn quarantine(&self, digest: &Digest, damaged: Fingerprint) {
+    fn set_aside(&self, digest: &Digest, damaged: Fingerprint) {
+        self.inner.damages.fetch_add(1, Ordering::Relaxed);
         let path = self.path(digest);
         let settled = self.settle();
         // Another upload may have replaced the file since it was read; the new one is not the damaged one.
@@ -268,6 +302,12 @@ fn hash(file: &mut File) -> io::Result<Digest> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The blob whose file stands in this folder under this name, if that is a place for one.
+fn digest_at(folder: &OsStr, file: &OsStr) -> Option<Digest> {
+    let (begin, rest) = (folder.to_str()?, file.to_str()?);
+    Digest::from_hex(&format!("{begin}{rest}")).ok().filter(|_| begin.len() == 2)
 }
 
 /// The folder that a blob's file is in.

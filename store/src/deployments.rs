@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use ship_core::{DeploymentId, DeploymentIdPrefix, HostLabel, Manifest, ProjectName};
 
-use crate::blobs::Blobs;
+use crate::blobs::{BlobError, Blobs};
 use crate::database::{Database, StateError};
 
 mod alias_log;
@@ -68,6 +68,34 @@ impl Deployments {
             .read(&record.manifest)
             .map_err(|source| StateError::ManifestBlob { id: *id, source: Box::new(source) })?;
         Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id: *id, source })
+    }
+
+    /// Shows every deployment, oldest first, with its manifest or why that cannot be read. One that is removed meanwhile may
+    /// be left out.
+    pub(crate) fn visit_manifests(
+        &self,
+        mut visit: impl FnMut(DeploymentRecord, Result<Manifest, StateError>),
+    ) -> Result<(), StateError> {
+        for record in self.database.read(rows::deployments)? {
+            let id = record.id;
+            let read = match self.blobs.read_if_there(&record.manifest) {
+                Ok(Some(json)) => {
+                    Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id, source })
+                }
+                Ok(None) if self.get(&id)?.is_none() => continue,
+                Ok(None) => {
+                    let source = Box::new(BlobError::Missing { digest: record.manifest });
+                    Err(StateError::ManifestBlob { id, source })
+                }
+                Err(source) => Err(StateError::ManifestBlob { id, source: Box::new(source) }),
+            };
+            visit(record, read);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// The `limit` newest deployments, of one project or of all, newest first, each with the labels that lead to it.

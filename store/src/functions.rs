@@ -17,14 +17,17 @@ use ship_core::{Digest, Function, FunctionRuntime, Layer};
 use crate::blobs::{BlobError, Blobs};
 use crate::data_dir::{DataDir, remove_all};
 use crate::disk::FileSystem;
+use crate::needs::Recipe;
 
 mod archive;
 mod error;
 mod limits;
+mod mend;
 
 use archive::{Archive, Entry, EntryKind};
 pub use error::{EntryFault, UnpackError};
 pub use limits::ArchiveLimits;
+pub use mend::Mended;
 
 /// Two artifacts are unpacked at the same time unless they share a turn; one artifact never is.
 const TURNS: usize = 16;
@@ -102,23 +105,35 @@ impl Functions {
             return Ok(folder);
         }
         for layer in &function.layers {
-            self.unpack_as(&layer.digest, &layer.digest, &[])?;
+            let (id, recipe) = Recipe::of_layer(layer);
+            self.unpack_as(&id, &recipe)?;
         }
-        self.unpack_as(&function.folder(), &function.digest, &function.layers)
+        let (id, recipe) = Recipe::of_function(function);
+        self.unpack_as(&id, &recipe)
     }
 
     /// The folder `id`, of an artifact and of links to layers.
-    fn unpack_as(&self, id: &Digest, artifact: &Digest, layers: &[Layer]) -> Result<PathBuf, UnpackError> {
+    fn unpack_as(&self, id: &Digest, recipe: &Recipe) -> Result<PathBuf, UnpackError> {
         let folder = self.folder.join(id.to_hex());
         let _turn = self.take_turn(id);
         if !self.is_known(id, &folder) && !self.is_from_this_boot(id, &folder) {
-            self.unpack_to(id, &folder, |fresh| {
-                self.write_entries(artifact, fresh)?;
-                Ok(link_layers(fresh, layers)?)
-            })?;
+            self.unpack_anew(id, &folder, recipe)?;
         }
         self.trusted.write().unwrap_or_else(PoisonError::into_inner).insert(*id);
         Ok(folder)
+    }
+
+    fn unpack_anew(&self, id: &Digest, folder: &Path, recipe: &Recipe) -> Result<(), UnpackError> {
+        self.unpack_to(id, folder, |fresh| {
+            self.write_entries(&recipe.artifact, fresh)?;
+            Ok(link_layers(fresh, &recipe.layers)?)
+        })
+    }
+
+    /// The folders that are there, by the digests that they are called after.
+    pub(crate) fn stored(&self) -> Vec<Digest> {
+        let names = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.filter_map(|name| Digest::from_hex(name.to_str()?).ok()).collect()
     }
 
     fn take_turn(&self, digest: &Digest) -> MutexGuard<'_, ()> {
@@ -214,12 +229,16 @@ fn write_links(entries: &[Entry], folders: &mut Folders<'_>) -> Result<(), BlobE
 /// Lets a function see its layers. Links are made last, so that no entry of an artifact is written through one; an entry in
 /// a layer's place makes it fail. Relative, because the data directory may move.
 fn link_layers(folder: &Path, layers: &[Layer]) -> Result<(), BlobError> {
-    for Layer { mount, digest, .. } in layers {
-        let link = folder.join(mount.as_str());
-        let target = Path::new("..").join(digest.to_hex()).join(mount.as_str());
-        std::os::unix::fs::symlink(target, &link).map_err(|source| BlobError::io("link", &link, source))?;
+    for layer in layers {
+        let link = folder.join(layer.mount.as_str());
+        std::os::unix::fs::symlink(layer_target(layer), &link).map_err(|source| BlobError::io("link", &link, source))?;
     }
     Ok(())
+}
+
+/// Where the link to a layer leads.
+fn layer_target(layer: &Layer) -> PathBuf {
+    Path::new("..").join(layer.digest.to_hex()).join(layer.mount.as_str())
 }
 
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {

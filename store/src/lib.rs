@@ -24,10 +24,14 @@ mod data_dir;
 mod database;
 mod deployments;
 mod disk;
+mod fsck;
 mod functions;
 mod lock;
 mod logs;
+mod needs;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tokens;
 
 pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
@@ -38,7 +42,8 @@ pub use deployments::{
     StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
-pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
+pub use fsck::{BlobFault, DamagedBlob, DamagedFolder, Examination, FsckReport, Leftovers, Progress, Touched};
+pub use functions::{ArchiveLimits, EntryFault, Functions, Mended, UnpackError};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use store::{OpenError, Store};
 pub use tokens::Tokens;

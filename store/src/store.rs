@@ -38,6 +38,15 @@ impl Store {
         Self::open_on(data, durability, Arc::new(Disk { durability }))
     }
 
+    /// Opens a data directory that is there. Nothing is made where there is none.
+    pub fn open_existing(data: &Path) -> Result<Self, OpenError> {
+        if !data.join("VERSION").exists() {
+            let reason = "there is no VERSION in it";
+            return Err(OpenError::NotADataDirectory { path: data.to_owned(), reason });
+        }
+        Self::open(data, Durability::Durable)
+    }
+
     pub(crate) fn open_on(data: &Path, durability: Durability, disk: Arc<dyn FileSystem>) -> Result<Self, OpenError> {
         let (data_dir, lock) = DataDir::prepare(data, &*disk)?;
         if !data_dir.database().exists() && holds_blobs(&data_dir.blobs()) {

@@ -26,6 +26,11 @@ pub(super) fn deployment(transaction: &Transaction, id: &DeploymentId) -> Result
     one(transaction, &format!("{DEPLOYMENT} WHERE id = ?1"), [Text(id)], to_deployment)
 }
 
+/// Every deployment, oldest first.
+pub(super) fn deployments(transaction: &Transaction) -> Result<Vec<DeploymentRecord>, StateError> {
+    many(transaction, &format!("{DEPLOYMENT} ORDER BY sequence"), [], to_deployment)
+}
+
 pub(super) fn deployments_from_prefix(
     transaction: &Transaction,
     prefix: &DeploymentIdPrefix,
