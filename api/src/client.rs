@@ -13,7 +13,7 @@ pub use self::transport::{ClientError, ClientOptions};
 pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
-    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, HostStatus, MissingBlobs, MissingBlobsRequest,
+    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, FsckView, HostStatus, MissingBlobs, MissingBlobsRequest,
     ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest,
     UploadReport,
 };
@@ -38,6 +38,11 @@ impl Client {
     /// Asks the host to finish what it does and to exit.
     pub async fn shutdown(&self) -> Result<(), ClientError> {
         self.transport.tell(Method::POST, "/v1/shutdown").await
+    }
+
+    /// Has the host read everything again that it keeps, and say what is damaged. Takes as long as reading that takes.
+    pub async fn fsck(&self) -> Result<FsckView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/fsck", None::<&()>).await
     }
 
     /// Which of these blobs the host lacks.

@@ -16,8 +16,8 @@ pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{
-    AliasMoveView, CheckFunctions, CronView, DeploymentDetail, DeploymentList, DeploymentView, FunctionView,
-    HostStatus, InstanceView, LimitsView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView,
-    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView,
+    AliasMoveView, CheckFunctions, CronView, DamagedBlobView, DamagedFunctionView, DeploymentDetail, DeploymentList, DeploymentView, FsckView, FunctionView,
+    HostStatus, InstanceView, LeftoversView, LimitsView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView,
+    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView, TouchedView,
     UploadReport, WarmView,
 };

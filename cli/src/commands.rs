@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod fsck;
 pub(crate) mod host;
 pub(crate) mod inspect;
 pub(crate) mod logs;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
+    Fsck(fsck::FsckArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -84,6 +86,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
+        Command::Fsck(arguments) => interruptible(fsck::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.

@@ -11,7 +11,7 @@ use ship_core::{
     main_host,
 };
 use ship_runtime::FunctionSpec;
-use ship_store::{DeploymentRecord, StateError, Store, UnpackError};
+use ship_store::{BlobError, DeploymentRecord, StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
@@ -35,6 +35,7 @@ pub struct LiveDeployment {
     meters: OnceLock<Arc<ProjectMeters>>,
     function_meters: Box<[OnceLock<Arc<FunctionMeters>>]>,
     last_wake: LastWake,
+    last_doubt: LastWake,
 }
 
 /// A deployment cannot be brought into memory.
@@ -66,6 +67,13 @@ pub enum FunctionSpecError {
     /// The host stops while it is unpacked.
     #[error("the host stops")]
     Stopping,
+}
+
+impl FunctionSpecError {
+    /// Whether an artifact is missing or damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Unpack(UnpackError::Blob(BlobError::Missing { .. } | BlobError::Corrupt { .. })))
+    }
 }
 
 impl LiveDeployment {
@@ -105,6 +113,7 @@ impl LiveDeployment {
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
         let environment = manifest.environment().beneath(environment);
         let (log_allowance, last_wake) = (LogAllowance::new(Instant::now()), LastWake::new(Instant::now()));
+        let last_doubt = LastWake::new(Instant::now());
         let function_meters = manifest.functions().iter().map(|_| OnceLock::new()).collect();
         Self {
             id,
@@ -120,6 +129,7 @@ impl LiveDeployment {
             meters: OnceLock::new(),
             function_meters,
             last_wake,
+            last_doubt,
         }
     }
 
@@ -168,6 +178,11 @@ impl LiveDeployment {
     /// When its pages last woke its functions.
     pub(crate) fn last_wake(&self) -> &LastWake {
         &self.last_wake
+    }
+
+    /// When one of its functions was last looked at closely because it failed.
+    pub(crate) fn last_doubt(&self) -> &LastWake {
+        &self.last_doubt
     }
 
     /// What is sent for an asset.

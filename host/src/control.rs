@@ -2,6 +2,7 @@
 
 mod auth;
 mod blobs;
+mod care;
 mod deployments;
 mod error;
 mod extract;
@@ -50,6 +51,8 @@ pub(crate) struct Control {
     pub(crate) sites_address: SocketAddr,
     pub(crate) own_address: SocketAddr,
     pub(crate) data: PathBuf,
+    /// Whose turn it is to have everything read again.
+    pub(crate) examining: tokio::sync::Mutex<()>,
 }
 
 /// The state each route gets.
@@ -71,6 +74,7 @@ fn guarded() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status::status))
         .routes(routes!(status::shutdown))
+        .routes(routes!(care::fsck))
         .routes(routes!(blobs::missing))
         .routes(routes!(blobs::upload))
         .routes(routes!(blobs::put))

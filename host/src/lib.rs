@@ -5,6 +5,7 @@
 //! host gives it everything in [`HostOptions`].
 
 mod blocking;
+mod care;
 mod complete;
 mod control;
 mod cores;
@@ -25,6 +26,7 @@ mod token;
 mod urls;
 mod warmth;
 
+pub use care::examine;
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
 pub use error::HostError;

@@ -167,8 +167,16 @@ impl Publisher {
     async fn start_functions(&self, live: &Arc<LiveDeployment>, otherwise: &'static str) -> Result<(), ApiError> {
         let specs = live.function_specs(&self.store).await?;
         let checks = specs.into_iter().map(|spec| {
-            let runtime = self.runtime.clone();
-            async move { runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise)) }
+            let (runtime, store) = (self.runtime.clone(), self.store.clone());
+            async move {
+                let Err(error) = runtime.check(&spec).await else { return Ok(()) };
+                let function = spec.function.clone();
+                // It may have failed because a file of what was unpacked earlier is gone.
+                if blocking(move || store.functions().mend(&function)).await.unwrap_or(false) {
+                    return runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise));
+                }
+                Err(ApiError::function_start(&error, otherwise))
+            }
         });
         let started = futures_util::stream::iter(checks).buffer_unordered(STARTS_AT_ONCE).try_collect::<()>();
         self.deploys.time(Phase::Start, started).await?;

@@ -148,6 +148,7 @@ impl Host {
             sites_address,
             own_address: control_address,
             data: options.data.clone(),
+            examining: tokio::sync::Mutex::default(),
         });
         let ready = Ready {
             sites: format!("http://{sites_address}"),

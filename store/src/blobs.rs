@@ -26,6 +26,7 @@ pub use batch::{BatchReport, BlobBatch, BlobWriter};
 pub use error::BlobError;
 pub(crate) use recheck::Recheck;
 pub use variants::{Variant, Variants};
+pub use verified::VerifiedFile;
 use verified::{Fingerprint, Verified};
 
 /// From this many blobs on, looking whether they are here is shared among threads: below it, starting them costs more.
@@ -159,7 +160,7 @@ impl Blobs {
             file.rewind().map_err(|source| self.read_error(digest, source))?;
             self.expect(digest, found, fingerprint)
         })?;
-        Ok(Blob { digest: *digest, size_bytes, file })
+        Ok(Blob { digest: *digest, size_bytes, file, fingerprint })
     }
 
     /// Reads a whole blob into memory. Its bytes are checked each time.
@@ -272,6 +273,7 @@ pub struct Blob {
     digest: Digest,
     size_bytes: u64,
     file: File,
+    fingerprint: Fingerprint,
 }
 
 impl Blob {
@@ -288,6 +290,11 @@ impl Blob {
     /// The file, positioned at its beginning. It stays readable if the blob is removed meanwhile.
     pub fn into_file(self) -> File {
         self.file
+    }
+
+    /// The file, for one who reads it for long and looks now and then whether it still is what was checked.
+    pub fn into_verified(self) -> VerifiedFile {
+        VerifiedFile { file: self.file, fingerprint: self.fingerprint }
     }
 }
 

@@ -34,7 +34,7 @@ mod store;
 mod testing;
 mod tokens;
 
-pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
+pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants, VerifiedFile};
 pub use database::StateError;
 pub use deployments::{
     Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,

@@ -1,0 +1,49 @@
+//! An examination of a data directory, in the words of the control API. The host does it when it is asked, and the command
+//! line by itself where no host runs.
+
+use ship_api::{DamagedBlobView, DamagedFunctionView, FsckView, LeftoversView, TouchedView};
+use ship_store::{BlobFault, DamagedBlob, DamagedFolder, FsckReport, Leftovers, StateError, Store, Touched};
+
+/// Reads everything again that a store keeps. Blocks for as long as that takes.
+pub fn examine(store: &Store) -> Result<FsckView, StateError> {
+    store.fsck().map(view)
+}
+
+fn view(report: FsckReport) -> FsckView {
+    let clean = report.is_clean();
+    let FsckReport { state, deployments, blobs, bytes, damaged, functions, leftovers } = report;
+    let Leftovers { blobs: unneeded, blob_bytes, functions: unneeded_functions, set_aside, set_aside_bytes, strays } =
+        leftovers;
+    FsckView {
+        clean,
+        deployments,
+        blobs,
+        bytes,
+        state,
+        damaged: damaged.into_iter().map(blob).collect(),
+        functions: functions.into_iter().map(function).collect(),
+        leftovers: LeftoversView {
+            blobs: unneeded,
+            blob_bytes,
+            functions: unneeded_functions,
+            set_aside,
+            set_aside_bytes,
+            strays,
+        },
+    }
+}
+
+fn blob(DamagedBlob { digest, fault, variant_of, touches }: DamagedBlob) -> DamagedBlobView {
+    let (fault, reason) = match fault {
+        BlobFault::Missing => ("missing", None),
+        BlobFault::Corrupt => ("corrupt", None),
+        BlobFault::Unreadable(reason) => ("unreadable", Some(reason)),
+    };
+    let touched = |Touched { id, project, used_as }| TouchedView { id, project, used_as };
+    let deployments = touches.into_iter().map(touched).collect();
+    DamagedBlobView { digest, fault: fault.to_owned(), reason, variant_of, deployments }
+}
+
+fn function(DamagedFolder { artifact, difference, .. }: DamagedFolder) -> DamagedFunctionView {
+    DamagedFunctionView { artifact, difference }
+}
