@@ -169,10 +169,12 @@ impl Publisher {
         let checks = specs.into_iter().map(|spec| {
             let (runtime, store) = (self.runtime.clone(), self.store.clone());
             async move {
+                let renewals = store.functions().renewals();
                 let Err(error) = runtime.check(&spec).await else { return Ok(()) };
-                let function = spec.function.clone();
-                // It may have failed because a file of what was unpacked earlier is gone.
-                if blocking(move || store.functions().mend(&function)).await.unwrap_or(false) {
+                // It may have failed because what was unpacked earlier is damaged.
+                let (functions, function) = (store.clone(), spec.function.clone());
+                let mended = blocking(move || functions.functions().mend(&function)).await;
+                if mended.is_ok() && store.functions().renewals() > renewals {
                     return runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise));
                 }
                 Err(ApiError::function_start(&error, otherwise))

@@ -18,12 +18,15 @@ use crate::disk::FileSystem;
 mod batch;
 mod compress;
 mod error;
+mod pins;
 mod recheck;
 mod variants;
 mod verified;
 
+use batch::Stay;
 pub use batch::{BatchReport, BlobBatch, BlobWriter};
 pub use error::BlobError;
+pub(crate) use pins::{Held, Pins, Sweep};
 pub(crate) use recheck::Recheck;
 pub use variants::{Variant, Variants};
 pub use verified::VerifiedFile;
@@ -53,6 +56,7 @@ struct Inner {
     disk: Arc<dyn FileSystem>,
     database: Arc<Database>,
     verified: Verified,
+    pins: Pins,
     /// Held while blobs get their final names and until those names are durable. Whoever holds it knows that every
     /// blob that can be seen would survive a power cut.
     placing: Mutex<()>,
@@ -86,6 +90,7 @@ impl Blobs {
             disk,
             database,
             verified: Verified::new(),
+            pins: Pins::default(),
             placing: Mutex::new(()),
             batches: AtomicU64::new(0),
             damages: AtomicU64::new(0),
@@ -98,6 +103,32 @@ impl Blobs {
     pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
         let sizes = self.stored_sizes(digests);
         digests.iter().zip(sizes).filter(|(_, size)| size.is_none()).map(|(digest, _)| *digest).collect()
+    }
+
+    /// The same for one who is about to send what is missing and then to publish: what is here stays until then, also if no
+    /// deployment needs it yet. How long at the most is decided by who calls [`Blobs::age_leases`].
+    pub fn missing_for_upload(&self, digests: &[Digest]) -> Vec<Digest> {
+        self.inner.pins.lease_present(digests, || self.missing(digests))
+    }
+
+    /// Lets time pass for what stays because somebody may publish it: what was uploaded or asked for before the last but
+    /// one call, and was not published, need not stay any more. The crate knows no clock, so its host calls this.
+    pub fn age_leases(&self) {
+        self.inner.pins.age();
+    }
+
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.inner.pins
+    }
+
+    /// Removes a blob that nobody needs, and says whether it is gone.
+    pub(crate) fn remove(&self, digest: &Digest) -> bool {
+        let path = self.path(digest);
+        let removed = self.inner.disk.remove_file(&path);
+        if let Err(error) = &removed {
+            tracing::warn!(path = %path.display(), %error, "a blob that nobody needs stays");
+        }
+        removed.is_ok()
     }
 
     /// How often a blob was found missing or damaged when it was read. As long as this does not change, nobody has seen
@@ -144,10 +175,17 @@ impl Blobs {
         stored
     }
 
-    /// Begins an upload. Dropped without [`BlobBatch::commit`], nothing of it is kept.
+    /// Begins an upload. Dropped without [`BlobBatch::commit`], nothing of it is kept. What it brings stays for a while,
+    /// although no deployment needs it yet.
     pub fn batch(&self) -> Result<BlobBatch, BlobError> {
         let number = self.inner.batches.fetch_add(1, Ordering::Relaxed);
-        BlobBatch::new(self.clone(), number)
+        BlobBatch::new(self.clone(), number, Stay::Leased)
+    }
+
+    /// The same for blobs that the caller holds.
+    pub(crate) fn batch_of_held(&self, _: &Held) -> Result<BlobBatch, BlobError> {
+        let number = self.inner.batches.fetch_add(1, Ordering::Relaxed);
+        BlobBatch::new(self.clone(), number, Stay::Held)
     }
 
     /// Opens a blob whose bytes were checked: all of them the first time in this process and whenever the file is no

@@ -25,6 +25,7 @@ mod production;
 mod publish;
 mod record;
 mod remove;
+mod retention;
 mod rows;
 mod stage;
 
@@ -33,6 +34,7 @@ pub use error::{PublishError, RemoveError, RollbackError, StageError};
 pub use publish::{PublishOptions, Published, Republish};
 pub use record::{DeploymentRecord, DeploymentSource, DeploymentSummary, ProjectSummary};
 pub use remove::Removed;
+pub use retention::Retention;
 pub use stage::{StageRequest, StagedDeployment};
 
 /// How many deployments [`Deployments::find`] returns at the most: enough to show that a prefix is ambiguous.

@@ -14,9 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ship_core::{Digest, Function, FunctionRuntime, Layer};
 
-use crate::blobs::{BlobError, Blobs};
+use crate::blobs::{BlobError, Blobs, Sweep};
 use crate::data_dir::{DataDir, remove_all};
 use crate::disk::FileSystem;
+use crate::garbage::folder_bytes;
 use crate::needs::Recipe;
 
 mod archive;
@@ -51,6 +52,8 @@ pub struct Functions {
     trusted: RwLock<HashSet<Digest>>,
     turns: [Mutex<()>; TURNS],
     begun: AtomicU64,
+    /// How often a folder was unpacked anew because it was damaged.
+    renewals: AtomicU64,
 }
 
 impl Functions {
@@ -65,6 +68,7 @@ impl Functions {
             trusted: RwLock::default(),
             turns: Default::default(),
             begun: AtomicU64::new(0),
+            renewals: AtomicU64::new(0),
         }
     }
 
@@ -128,6 +132,27 @@ impl Functions {
             self.write_entries(&recipe.artifact, fresh)?;
             Ok(link_layers(fresh, &recipe.layers)?)
         })
+    }
+
+    /// Removes a folder that nobody needs and gives its bytes, `None` if somebody is about to need it or it cannot be removed.
+    pub(crate) fn remove(&self, id: &Digest, sweep: &Sweep) -> Option<u64> {
+        let folder = self.folder.join(id.to_hex());
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        let removed = self.temporary.join(format!("function-{number}-removed"));
+        let _turn = self.take_turn(id);
+        let moved = sweep.if_free([id], || {
+            self.trusted.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+            // A folder can only be moved by an owner who may write to it.
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+            self.disk.rename(&folder, &removed)
+        })?;
+        let gone = moved.and_then(|()| {
+            let bytes = folder_bytes(&removed);
+            remove_all(&removed)?;
+            let _ = self.disk.remove_file(&self.note(id));
+            Ok(bytes)
+        });
+        gone.inspect_err(|error| tracing::warn!(folder = %folder.display(), %error, "an unpacked function stays")).ok()
     }
 
     /// The folders that are there, by the digests that they are called after.

@@ -26,6 +26,7 @@ mod deployments;
 mod disk;
 mod fsck;
 mod functions;
+mod garbage;
 mod lock;
 mod logs;
 mod needs;
@@ -39,11 +40,12 @@ pub use database::StateError;
 pub use deployments::{
     Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,
     MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError, Removed, Republish, RollbackError,
-    StageError, StageRequest, StagedDeployment,
+    Retention, StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
 pub use fsck::{BlobFault, DamagedBlob, DamagedFolder, Examination, FsckReport, Leftovers, Progress, Touched};
 pub use functions::{ArchiveLimits, EntryFault, Functions, Mended, UnpackError};
+pub use garbage::{CollectError, Collection, Garbage, Heap};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use store::{OpenError, Store};
 pub use tokens::Tokens;

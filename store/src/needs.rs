@@ -90,3 +90,19 @@ pub(crate) fn variants(transaction: &Transaction) -> Result<Vec<(Digest, Digest)
     })?;
     Ok(pairs.collect::<Result<_, _>>()?)
 }
+
+/// Every blob that somebody has tried to compress.
+pub(crate) fn compressed(transaction: &Transaction) -> Result<Vec<Digest>, StateError> {
+    let mut statement = transaction.prepare_cached("SELECT DISTINCT digest FROM variants")?;
+    let digests = statement.query_map([], |row| row.get(0).map(|Text(digest)| digest))?;
+    Ok(digests.collect::<Result<_, _>>()?)
+}
+
+/// Forgets the compressed forms of these blobs.
+pub(crate) fn forget_compressed(transaction: &Transaction, digests: &[Digest]) -> Result<(), StateError> {
+    let mut delete = transaction.prepare_cached("DELETE FROM variants WHERE digest = ?1")?;
+    for digest in digests {
+        delete.execute([Text(digest)])?;
+    }
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::blobs::Blobs;
 use crate::data_dir::DataDir;
@@ -29,6 +29,8 @@ struct Inner {
     tokens: Tokens,
     logs: Logs,
     functions: Functions,
+    /// Whose turn it is to collect garbage.
+    collecting: Mutex<()>,
     _lock: DataDirLock,
 }
 
@@ -63,6 +65,7 @@ impl Store {
             functions: Functions::new(&data_dir, disk, blobs.clone()),
             blobs,
             data_dir,
+            collecting: Mutex::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -91,6 +94,11 @@ impl Store {
     /// What requests and functions said.
     pub fn logs(&self) -> &Logs {
         &self.inner.logs
+    }
+
+    /// Waits until nobody else collects garbage.
+    pub(crate) fn take_collecting_turn(&self) -> MutexGuard<'_, ()> {
+        self.inner.collecting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Artifacts, unpacked and ready to be started.

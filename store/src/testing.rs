@@ -60,6 +60,10 @@ impl TestSite {
         self.files.iter().map(|(_, content)| content.as_slice()).chain(self.artifact.as_deref())
     }
 
+    pub(crate) fn has_function(&self) -> bool {
+        self.artifact.is_some()
+    }
+
     pub(crate) fn artifact(&self) -> Function {
         let artifact = self.artifact.as_ref().unwrap();
         Function {

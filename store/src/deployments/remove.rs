@@ -24,20 +24,7 @@ impl Deployments {
     /// Removes a deployment that production does not lead to. A branch whose alias led to it falls back to the deployment
     /// before it on that branch; if there is none, the label is gone.
     pub fn remove(&self, id: &DeploymentId, at: Timestamp) -> Result<Removed, RemoveError> {
-        self.database.write(|transaction| {
-            let record = rows::deployment(transaction, id)?.ok_or(RemoveError::UnknownDeployment { id: *id })?;
-            let pointers = rows::pointers_to(transaction, id)?;
-            if pointers.iter().any(|pointer| pointer.alias.kind == AliasKind::Production) {
-                return Err(RemoveError::IsProduction { id: *id, project: record.project });
-            }
-            let fall_back = |pointer: &Pointer| {
-                let stop = find_stop(transaction, pointer, |earlier| earlier != *id).map_err(PublishError::from)?;
-                lead_away(transaction, pointer, stop, at)
-            };
-            let moves = pointers.iter().map(fall_back).collect::<Result<_, _>>()?;
-            rows::delete_deployment(transaction, id)?;
-            Ok(Removed { record, moves })
-        })
+        self.database.write(|transaction| remove_in(transaction, id, at))
     }
 
     /// Removes a project: all its aliases and deployments, production included. Its log stays.
@@ -56,6 +43,22 @@ impl Deployments {
             Ok(ids)
         })
     }
+}
+
+/// Removes a deployment as part of a transaction.
+pub(super) fn remove_in(transaction: &Transaction, id: &DeploymentId, at: Timestamp) -> Result<Removed, RemoveError> {
+    let record = rows::deployment(transaction, id)?.ok_or(RemoveError::UnknownDeployment { id: *id })?;
+    let pointers = rows::pointers_to(transaction, id)?;
+    if pointers.iter().any(|pointer| pointer.alias.kind == AliasKind::Production) {
+        return Err(RemoveError::IsProduction { id: *id, project: record.project });
+    }
+    let fall_back = |pointer: &Pointer| {
+        let stop = find_stop(transaction, pointer, |earlier| earlier != *id).map_err(PublishError::from)?;
+        lead_away(transaction, pointer, stop, at)
+    };
+    let moves = pointers.iter().map(fall_back).collect::<Result<_, _>>()?;
+    rows::delete_deployment(transaction, id)?;
+    Ok(Removed { record, moves })
 }
 
 /// Moves an alias to an earlier stop of its trail, or takes its label away.

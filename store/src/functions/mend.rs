@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use ship_core::{Digest, Function, Layer};
 
@@ -33,13 +34,17 @@ pub enum Mended {
 
 impl Functions {
     /// Compares the folders of a function and its layers with their artifacts, and unpacks anew what differs. Reads all of
-    /// them, so it is for when there is a reason to doubt. Says whether something differed.
-    pub fn mend(&self, function: &Function) -> Result<bool, UnpackError> {
-        let mut has_differed = false;
+    /// them, so it is for when there is a reason to doubt.
+    pub fn mend(&self, function: &Function) -> Result<(), UnpackError> {
         for (id, recipe) in function.layers.iter().map(Recipe::of_layer).chain([Recipe::of_function(function)]) {
-            has_differed |= matches!(self.mend_folder(&id, &recipe)?, Mended::Renewed { .. });
+            self.mend_folder(&id, &recipe)?;
         }
-        Ok(has_differed)
+        Ok(())
+    }
+
+    /// How often a folder was found to differ and unpacked anew, by whomever.
+    pub fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::Relaxed)
     }
 
     /// Compares one folder with its artifact and unpacks it anew if it differs. Processes that run from it keep what they
@@ -55,6 +60,7 @@ impl Functions {
         let Some(difference) = difference else { return Ok(Mended::Intact { bytes }) };
         tracing::error!(folder = %folder.display(), difference, "an unpacked function is damaged and is unpacked anew");
         self.unpack_anew(id, &folder, recipe)?;
+        self.renewals.fetch_add(1, Ordering::Relaxed);
         Ok(Mended::Renewed { bytes, difference })
     }
 
