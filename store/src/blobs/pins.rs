@@ -126,7 +126,10 @@ impl Pins {
 
     /// Holds these until the value is dropped.
     pub(crate) fn hold(&self, digests: impl IntoIterator<Item = Digest>) -> Held {
-        let digests: Vec<Digest> = digests.into_iter().collect();
+        let mut digests: Vec<Digest> = digests.into_iter().collect();
+        // Each once: a lease that is ended twice would be somebody else's.
+        digests.sort_unstable();
+        digests.dedup();
         let mut state = self.state();
         for digest in &digests {
             let pin = state.pins.entry(*digest).or_default();
@@ -236,6 +239,18 @@ mod tests {
         pins.age();
         assert!(is_free(&pins, "a"));
         assert!(pins.state().pins.is_empty(), "nothing is remembered for ever");
+    }
+
+    /// Publishing ends one lease of each blob, also of one that is held for two reasons: the other lease is somebody else's.
+    #[test]
+    fn published() {
+        let pins = Pins::default();
+        pins.lease(digest("a"));
+        pins.lease(digest("a"));
+        let held = pins.hold([digest("a"), digest("a")]);
+        held.is_published();
+        drop(held);
+        assert!(!is_free(&pins, "a"));
     }
 
     /// What is not here is not leased by asking for it; what somebody else is sending stays leased.

@@ -101,8 +101,20 @@ impl Soak {
         assert!((0..TRIES).any(|_| !is_lost()), "a blob of a published deployment is lost");
     }
 
+    /// Ends what the others do when it is dropped, also where something is lost.
+    fn until_done(&self) -> impl Drop {
+        struct Over<'o>(&'o AtomicBool);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        Over(&self.is_over)
+    }
+
     fn run(&self, seed: u64, act: impl Fn(&mut Choices)) {
         let mut choices = Choices(seed);
+        let _over = self.until_done();
         while !self.is_over.load(Ordering::Relaxed) {
             act(&mut choices);
         }
@@ -145,7 +157,8 @@ fn soak(leases: Leases, seed: u64) {
         }
         scope.spawn(|| soak.run(seed + 100, |choices| soak.remove(choices)));
         scope.spawn(|| soak.run(seed + 200, |choices| soak.move_aliases(choices)));
-        for _ in 0..cycles {
+        let _over = soak.until_done();
+        for _ in (0..cycles).take_while(|_| !soak.is_over.load(Ordering::Relaxed)) {
             if leases == Leases::EndAnyTime {
                 soak.store.blobs().age_leases();
             }
@@ -153,7 +166,6 @@ fn soak(leases: Leases, seed: u64) {
             removed.number += garbage.blobs.number;
             removed.bytes += garbage.blobs.bytes;
         }
-        soak.is_over.store(true, Ordering::Relaxed);
     });
     let (deploys, refused) = (soak.deploys.into_inner(), soak.refused.into_inner());
     assert!(deploys > 0 && removed.number > 0, "{deploys} deploys, {removed:?} (seed {seed:#x})");
