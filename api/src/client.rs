@@ -13,7 +13,7 @@ pub use self::transport::{ClientError, ClientOptions};
 pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
-    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, FsckView, HostStatus, MissingBlobs, MissingBlobsRequest,
+    AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, FsckView, GcRequest, GcView, HostStatus, MissingBlobs, MissingBlobsRequest,
     ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest,
     UploadReport,
 };
@@ -43,6 +43,11 @@ impl Client {
     /// Has the host read everything again that it keeps, and say what is damaged. Takes as long as reading that takes.
     pub async fn fsck(&self) -> Result<FsckView, ClientError> {
         self.transport.ask(Method::POST, "/v1/fsck", None::<&()>).await
+    }
+
+    /// Has the host remove what nobody needs, or say what that is.
+    pub async fn gc(&self, request: &GcRequest) -> Result<GcView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/gc", Some(request)).await
     }
 
     /// Which of these blobs the host lacks.

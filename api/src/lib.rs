@@ -16,8 +16,8 @@ pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{
-    AliasMoveView, CheckFunctions, CronView, DamagedBlobView, DamagedFunctionView, DeploymentDetail, DeploymentList, DeploymentView, FsckView, FunctionView,
+    AliasMoveView, CheckFunctions, CronView, DamagedBlobView, DamagedFunctionView, GcRequest, GcView, HeapView, DeploymentDetail, DeploymentList, DeploymentView, FsckView, FunctionView,
     HostStatus, InstanceView, LeftoversView, LimitsView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView,
-    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView, TouchedView,
+    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedDeploymentView, RemovedView, Republish, RollbackRequest, StaticView, TouchedView,
     UploadReport, WarmView,
 };

@@ -9,7 +9,10 @@ use ship_core::{
 };
 use utoipa::ToSchema;
 
-pub use self::care::{DamagedBlobView, DamagedFunctionView, FsckView, LeftoversView, TouchedView};
+pub use self::care::{
+    DamagedBlobView, DamagedFunctionView, FsckView, GcRequest, GcView, HeapView, LeftoversView, RemovedDeploymentView,
+    TouchedView,
+};
 
 /// What a host says about itself.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]

@@ -6,6 +6,7 @@ pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod fsck;
+pub(crate) mod gc;
 pub(crate) mod host;
 pub(crate) mod inspect;
 pub(crate) mod logs;
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
     Fsck(fsck::FsckArgs),
+    Gc(gc::GcArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -87,6 +89,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
         Command::Fsck(arguments) => interruptible(fsck::run(arguments, settings, output), &settings.interrupt),
+        Command::Gc(arguments) => interruptible(gc::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.

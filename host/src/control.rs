@@ -30,6 +30,7 @@ use utoipa_axum::routes;
 pub(crate) use self::auth::Authenticator;
 pub(crate) use self::error::ApiError;
 pub(crate) use self::server::ControlAnswer;
+use crate::care::Collector;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
@@ -41,6 +42,7 @@ pub(crate) struct Control {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
     pub(crate) publisher: Publisher,
+    pub(crate) collector: Collector,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
@@ -75,6 +77,7 @@ fn guarded() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(status::status))
         .routes(routes!(status::shutdown))
         .routes(routes!(care::fsck))
+        .routes(routes!(care::gc))
         .routes(routes!(blobs::missing))
         .routes(routes!(blobs::upload))
         .routes(routes!(blobs::put))

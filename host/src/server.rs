@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
+use crate::care::{Collector, scrub, take_care};
 use crate::complete::CompleteDeployments;
 use crate::control::{Authenticator, Control, ControlAnswer};
 use crate::cores::Cores;
@@ -134,6 +135,16 @@ impl Host {
             productions,
             tasks: tasks.clone(),
         };
+        let collector = Collector {
+            store: store.clone(),
+            publisher: publisher.clone(),
+            runtime: runtime.clone(),
+            retention: options.retention,
+            meters: Arc::clone(&metrics.care),
+            turn: Arc::default(),
+        };
+        tasks.spawn(take_care(collector.clone(), store.clone(), stop.clone()));
+        tasks.spawn(scrub(store.clone(), Arc::clone(&metrics.care), stop.clone()));
         let control = Arc::new(Control {
             metrics,
             metrics_access: options.metrics,
@@ -141,6 +152,7 @@ impl Host {
             store,
             runtime: runtime.clone(),
             publisher,
+            collector,
             journal,
             urls,
             shutdown: stop.clone(),

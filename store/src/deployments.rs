@@ -11,9 +11,10 @@
 //! top of the trail; rolling back takes moves off it. So after A, B, C a rollback leads to B and a second one to A, and
 //! after D was published on B, a rollback leads to B again. Deployments that were removed are skipped.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use ship_core::{DeploymentId, DeploymentIdPrefix, HostLabel, Manifest, ProjectName};
+use ship_core::{DeploymentId, DeploymentIdPrefix, Function, HostLabel, Manifest, ProjectName};
 
 use crate::blobs::{BlobError, Blobs};
 use crate::database::{Database, StateError};
@@ -94,6 +95,25 @@ impl Deployments {
             visit(record, read);
         }
         Ok(())
+    }
+
+    /// The functions of all deployments but those in `without`, each once for its project. Those of a manifest that cannot be
+    /// read are not among them.
+    pub fn functions_in_use(
+        &self,
+        without: &HashSet<DeploymentId>,
+    ) -> Result<Vec<(ProjectName, Function)>, StateError> {
+        let mut functions = BTreeMap::new();
+        self.visit_manifests(|record, manifest| {
+            let Ok(manifest) = manifest else { return };
+            if without.contains(&record.id) {
+                return;
+            }
+            for function in manifest.functions() {
+                functions.insert((record.project.clone(), function.folder()), function.clone());
+            }
+        })?;
+        Ok(functions.into_iter().map(|((project, _), function)| (project, function)).collect())
     }
 
     pub(crate) fn database(&self) -> &Database {

@@ -1,6 +1,7 @@
 //! What a host says of the state of what it keeps.
 
-use ship_core::{DeploymentId, Digest, ProjectName};
+use jiff::Timestamp;
+use ship_core::{BranchName, DeploymentId, Digest, ProjectName};
 use utoipa::ToSchema;
 
 /// What an examination of everything that a host keeps has found.
@@ -81,4 +82,63 @@ pub struct LeftoversView {
     pub set_aside_bytes: u64,
     /// Files among the blobs that are none, by path.
     pub strays: Vec<String>,
+}
+
+/// How garbage is collected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GcRequest {
+    /// Whether only to say what would be removed.
+    pub dry_run: bool,
+    /// How many deployments of each branch stay, counted from the newest, instead of what the host was told.
+    pub keep: Option<u32>,
+    /// For how many days a deployment stays after a name last led to it, instead of what the host was told.
+    pub keep_days: Option<u32>,
+}
+
+/// What was removed, or would be.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct GcView {
+    /// Whether nothing was removed.
+    pub dry_run: bool,
+    /// The deployments that do not stay, oldest first.
+    pub deployments: Vec<RemovedDeploymentView>,
+    /// Blobs, compressed forms included.
+    pub blobs: HeapView,
+    /// Compressed forms among them.
+    pub variants: HeapView,
+    /// Unpacked functions.
+    pub functions: HeapView,
+    /// Compiled code of functions.
+    pub compiled_code: HeapView,
+    /// Damaged blobs that were set aside and that nobody misses any more.
+    pub set_aside: HeapView,
+    /// Blobs that stay for uploads that are under way.
+    pub spared: HeapView,
+}
+
+/// A deployment that does not stay.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct RemovedDeploymentView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: DeploymentId,
+    /// Its project.
+    #[schema(value_type = String)]
+    pub project: ProjectName,
+    /// The branch that it came from.
+    #[schema(value_type = Option<String>)]
+    pub branch: Option<BranchName>,
+    /// When it was first published.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// How many of something, and their bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct HeapView {
+    /// How many.
+    pub number: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }

@@ -1,8 +1,9 @@
-//! Care for what the host keeps: read again.
+//! Care for what the host keeps: read again, and rid of what nobody needs.
 
 use axum::Json;
-use ship_api::{ErrorBody, FsckView};
+use ship_api::{ErrorBody, FsckView, GcRequest, GcView};
 
+use super::extract::Body;
 use super::{ApiError, State};
 use crate::blocking::blocking;
 use crate::care::examine;
@@ -16,4 +17,15 @@ pub(super) async fn fsck(axum::extract::State(control): State) -> Result<Json<Fs
     let _turn = control.examining.lock().await;
     let store = control.store.clone();
     Ok(Json(blocking(move || examine(&store)).await?))
+}
+
+/// Removes the deployments that do not stay, and then what no deployment needs; or says what would be removed.
+#[utoipa::path(post, path = "/v1/gc", request_body = GcRequest,
+    responses((status = 200, body = GcView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 500, body = ErrorBody)))]
+pub(super) async fn gc(
+    axum::extract::State(control): State,
+    Body(request): Body<GcRequest>,
+) -> Result<Json<GcView>, ApiError> {
+    control.collector.collect(request).await.map(Json)
 }

@@ -45,6 +45,13 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+impl ApiError {
+    /// The sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
 impl From<ErrorDetail> for ApiError {
     fn from(detail: ErrorDetail) -> Self {
         Self(Box::new(detail))

@@ -23,6 +23,9 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// For how many days a deployment stays unless it is said.
+    pub const USUAL_DAYS: u32 = 30;
+
     /// The moment before which a deployment must have been left to go.
     pub(super) fn cutoff(self, at: Timestamp) -> Timestamp {
         let kept = SignedDuration::from_hours(24 * i64::from(self.keep_days));
