@@ -7,7 +7,8 @@ mod meters;
 mod scrub;
 
 pub(crate) use self::caretaker::take_care;
-pub use self::fsck::examine;
+pub use self::fsck::examine_at;
+pub(crate) use self::fsck::examine;
 pub(crate) use self::gc::Collector;
 pub(crate) use self::meters::{CareCounts, CareMeters};
 pub(crate) use self::scrub::scrub;

@@ -26,7 +26,7 @@ mod token;
 mod urls;
 mod warmth;
 
-pub use care::examine;
+pub use care::examine_at;
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
 pub use error::HostError;

@@ -160,6 +160,15 @@ pub enum StateError {
     },
 }
 
+impl StateError {
+    /// Whether `SQLite` says that the file is damaged, or is no database.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let Self::Database(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    }
+}
+
 impl From<rusqlite::Error> for StateError {
     fn from(error: rusqlite::Error) -> Self {
         let code = error.sqlite_error().map(|error| (error.code, error.extended_code));

@@ -20,6 +20,8 @@
 //! arguments, and what is deployed is never interpreted here beyond its manifest.
 
 mod blobs;
+#[cfg(test)]
+mod crash_tests;
 mod data_dir;
 mod database;
 mod deployments;

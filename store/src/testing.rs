@@ -12,7 +12,6 @@ use ship_core::{
 };
 use zip::write::SimpleFileOptions;
 
-use crate::data_dir::blob_name;
 use crate::{DeploymentSource, PublishOptions, Republish, StageRequest, StagedDeployment, Store};
 
 /// A site as somebody deploys it.
@@ -145,7 +144,8 @@ pub(crate) fn noon() -> Timestamp {
 
 /// The file of a blob.
 pub(crate) fn blob_file(data: &Path, content: &[u8]) -> PathBuf {
-    data.join("blobs").join(blob_name(&Digest::of(content)))
+    let name = Digest::of(content).to_hex();
+    data.join("blobs").join(&name[..2]).join(&name[2..])
 }
 
 /// Damages a file as a bad disk does: one bit is another, and the size is as before.

@@ -42,6 +42,14 @@ fn flip(path: &Path) {
     fs::write(path, bytes).expect("the file is ours");
 }
 
+/// Puts another program in the place of one that may still run.
+fn replace(program: &Path, bytes: &[u8]) {
+    writable(program.parent().expect("it stands in a folder"));
+    delete(program);
+    fs::write(program, bytes).expect("the folder is ours");
+    fs::set_permissions(program, fs::Permissions::from_mode(0o555)).expect("the file is ours");
+}
+
 fn truncate(path: &Path) {
     let length = path.metadata().expect("the file is there").len();
     writable(path);
@@ -191,7 +199,10 @@ fn damaged_unpacked_function() {
     let name = digest.as_str().expect("a digest").trim_start_matches("sha256:");
     let program = host.data().join("functions").join(name).join("bootstrap");
     host.kill();
-    flip(&program);
+    let mut damaged = fs::read(&program).expect("the file is there");
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    replace(&program, &damaged);
     host.start_again();
     let found = damage(&host);
     let difference = "`bootstrap` is not what the artifact has";
@@ -201,8 +212,7 @@ fn damaged_unpacked_function() {
     assert_eq!(http::get(&url).success().text(), "hello");
 
     host.kill();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the file is ours");
-    fs::write(&program, "").expect("the file is ours");
+    replace(&program, b"");
     host.start_again();
     let answer = http::get(&url);
     assert_eq!(answer.header("x-ship-error").as_deref(), Some("FUNCTION_INVOCATION_FAILED"));
@@ -229,20 +239,46 @@ fn without_a_host() {
     let _ = host.ended().success();
     let read = environment.ship(named).run().success();
     assert_eq!(asked.stdout(), read.stdout());
-    insta::assert_snapshot!(read.snapshot(), @"");
+    insta::assert_snapshot!(read.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    clean: 1 deployment, 3 blobs, 386 B read
+    ----- stderr -----
+    ");
     flip(&blob(&data, b"other"));
     let found = environment.ship(named).run().exits_with(4);
-    insta::assert_snapshot!(found.snapshot(), @"");
+    insta::assert_snapshot!(found.snapshot(), @"
+    exit code: 4
+    ----- stdout -----
+    sha256:[DIGEST] was damaged and is set aside
+      site [ID-1]  /a.txt
+    ----- stderr -----
+    Set aside: 1 damaged blob (5 B) in `quarantine` of the data directory
+    error: 1 damaged blob found
+    hint: `ship deploy` of the same content sends what is missing, and heals it
+    ");
 
     fs::write(data.join("state.db"), "no database at all, but something else").expect("the file is ours");
     for name in ["state.db-wal", "state.db-shm"] {
         let _ = fs::remove_file(data.join(name));
     }
-    insta::assert_snapshot!(environment.ship(named).run().exits_with(4).snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(named).run().exits_with(4).snapshot(), @"
+    exit code: 4
+    ----- stdout -----
+    state.db: [ENV]/data/state.db cannot be opened: file is not a database
+    ----- stderr -----
+    error: 1 state database problem found
+    hint: put `state.db` back from a backup
+    ");
 
     let nowhere = environment.folder().join("nowhere");
     let nowhere_name = nowhere.to_str().expect("the folder's name is text");
-    insta::assert_snapshot!(environment.ship(["fsck", "--data", nowhere_name]).run().exits_with(1).snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["fsck", "--data", nowhere_name]).run().exits_with(1).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: [ENV]/nowhere is not a data directory of ship: there is no VERSION in it
+    ");
     assert!(!nowhere.exists());
     assert!(!environment.ship_home().join("host").exists());
 }

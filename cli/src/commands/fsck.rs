@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ship_api::{Client, ClientOptions, DamagedBlobView, FsckView};
-use ship_store::Store;
 
 use crate::connection;
 use crate::embedded::{StartPolicy, running_hosts};
@@ -53,10 +52,7 @@ fn client_of(data: &Path, settings: &Settings) -> Result<Option<Client>, Command
 /// Reads a data directory that no host has open. It stays locked meanwhile, so that none begins to write to it.
 async fn examine(data: PathBuf, output: &Output) -> Result<FsckView, CommandError> {
     output.detail(format_args!("no host runs, so {} is read by this command", data.display()));
-    let examined = tokio::task::spawn_blocking(move || {
-        let store = Store::open_existing(&data).map_err(ship_host::HostError::from)?;
-        ship_host::examine(&store).map_err(ship_host::HostError::from)
-    });
+    let examined = tokio::task::spawn_blocking(move || ship_host::examine_at(&data));
     Ok(examined.await.map_err(|error| CommandError::new(ErrorKind::Host, error))??)
 }
 

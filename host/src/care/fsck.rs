@@ -1,12 +1,32 @@
 //! An examination of a data directory, in the words of the control API. The host does it when it is asked, and the command
 //! line by itself where no host runs.
 
+use std::error::Error as _;
+use std::path::Path;
+
 use ship_api::{DamagedBlobView, DamagedFunctionView, FsckView, LeftoversView, TouchedView};
-use ship_store::{BlobFault, DamagedBlob, DamagedFolder, FsckReport, Leftovers, StateError, Store, Touched};
+use ship_store::{
+    BlobFault, DamagedBlob, DamagedFolder, FsckReport, Leftovers, OpenError, StateError, Store, Touched,
+};
+
+use crate::error::HostError;
 
 /// Reads everything again that a store keeps. Blocks for as long as that takes.
-pub fn examine(store: &Store) -> Result<FsckView, StateError> {
+pub(crate) fn examine(store: &Store) -> Result<FsckView, StateError> {
     store.fsck().map(view)
+}
+
+/// The same for a data directory that no host has open. One whose database is no database any more is damaged.
+pub fn examine_at(data: &Path) -> Result<FsckView, HostError> {
+    match Store::open_existing(data) {
+        Ok(store) => Ok(examine(&store)?),
+        Err(OpenError::Database { path, source }) if source.is_damage() => {
+            let reason = source.source().map(ToString::to_string).unwrap_or_default();
+            let state = vec![format!("{} cannot be opened: {reason}", path.display())];
+            Ok(view(FsckReport { state, ..FsckReport::default() }))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn view(report: FsckReport) -> FsckView {

@@ -10,7 +10,7 @@ use crate::deployments::DeploymentRecord;
 use crate::needs::{self, Needs};
 
 /// What an examination of a data directory found.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FsckReport {
     /// What is wrong with the state database, and with manifests that were read but are not understood. One sentence each.
     pub state: Vec<String>,

@@ -3,6 +3,7 @@
 
 use rusqlite::Transaction;
 
+use super::with_causes;
 use crate::database::StateError;
 
 /// How many problems are told. One damaged page can give thousands, and the first few say all.
@@ -30,7 +31,7 @@ const RULES: [(&str, &str); 3] = [
 /// sentence, too.
 pub(super) fn problems(transaction: &Transaction) -> Result<Vec<String>, StateError> {
     match look(transaction) {
-        Err(StateError::Database(error)) if is_damage(&error) => Ok(vec![error.to_string()]),
+        Err(error) if error.is_damage() => Ok(vec![with_causes(&error)]),
         looked => looked,
     }
 }
@@ -46,9 +47,4 @@ fn look(transaction: &Transaction) -> Result<Vec<String>, StateError> {
     }
     problems.truncate(PROBLEMS_TOLD);
     Ok(problems)
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
