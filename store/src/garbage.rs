@@ -88,6 +88,9 @@ impl Store {
         collector.blobs()?;
         collector.functions();
         collector.set_aside();
+        if collection == Collection::Remove {
+            self.deployments().database().keep_room();
+        }
         Ok(collector.garbage)
     }
 }
@@ -144,7 +147,7 @@ impl Collector<'_> {
             let forgotten: Vec<Digest> =
                 known.into_iter().filter(|of| !self.needs.blobs.contains(of) && self.sweep.is_free([of])).collect();
             if !forgotten.is_empty() {
-                database.write(|transaction| needs::forget_compressed(transaction, &forgotten))?;
+                database.write_making_room(|transaction| needs::forget_compressed(transaction, &forgotten))?;
             }
         }
         Ok(sources)

@@ -9,6 +9,7 @@
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
 //! quarantine/            damaged blobs, taken out of the way and kept for whoever wants to look
+//! reserve                room that is given away where removing something finds none
 //! tmp/                   what is being written; emptied whenever the directory is opened
 //! ```
 //!
@@ -32,6 +33,7 @@ mod garbage;
 mod lock;
 mod logs;
 mod needs;
+mod reserve;
 mod store;
 #[cfg(test)]
 mod testing;

@@ -24,12 +24,12 @@ impl Deployments {
     /// Removes a deployment that production does not lead to. A branch whose alias led to it falls back to the deployment
     /// before it on that branch; if there is none, the label is gone.
     pub fn remove(&self, id: &DeploymentId, at: Timestamp) -> Result<Removed, RemoveError> {
-        self.database.write(|transaction| remove_in(transaction, id, at))
+        self.database.write_making_room(|transaction| remove_in(transaction, id, at))
     }
 
     /// Removes a project: all its aliases and deployments, production included. Its log stays.
     pub fn remove_project(&self, project: &ProjectName, at: Timestamp) -> Result<Vec<DeploymentId>, RemoveError> {
-        self.database.write(|transaction| {
+        self.database.write_making_room(|transaction| {
             let ids = rows::ids_of_project(transaction, project)?;
             if ids.is_empty() {
                 return Err(RemoveError::UnknownProject { project: project.clone() });

@@ -47,7 +47,7 @@ impl Deployments {
         retention: Retention,
         at: Timestamp,
     ) -> Result<Vec<Removed>, RemoveError> {
-        self.database.write(|transaction: &Transaction| {
+        self.database.write_making_room(|transaction: &Transaction| {
             let expired = rows::expired(transaction, retention, at)?;
             let of_project = expired.into_iter().filter(|record| record.project == *project);
             of_project.take(REMOVED_AT_ONCE).map(|record| remove_in(transaction, &record.id, at)).collect()
