@@ -175,10 +175,10 @@ impl<'d> Witness<'d> {
     }
 
     /// Notes a change that matters after a power cut. Temporary files do not, the lock and the index of the log beside the
-    /// database are made anew at each start, and functions are unpacked anew after each start of the machine.
+    /// database and what keeps room are made anew at each start, and functions are unpacked anew when the machine was started.
     fn change(&mut self, path: &str) {
         let Ok(within) = Path::new(path).strip_prefix(self.data) else { return };
-        let of_no_matter = ["tmp", "functions", "lock", "state.db-shm"];
+        let of_no_matter = ["tmp", "functions", "lock", "reserve", "state.db-shm"];
         if !of_no_matter.iter().any(|name| within.starts_with(name)) {
             self.unsynced.insert(path.to_owned());
         }
