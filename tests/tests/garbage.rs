@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use ship_core::Digest;
+use ship_tests::http::Ending;
 use ship_tests::{TestEnv, TestHost, TestProject, http};
 
 /// The size of all files below a folder, in bytes, and how many they are.
@@ -92,6 +93,26 @@ fn upload_under_way() {
     assert_eq!(still.json(), json!({ "missing": [digests[2]] }));
     let _ = deploy(&host, &project, "declared present", &[]);
     assert_eq!(http::get(&host.site_url("site")).success().text(), "first");
+}
+
+/// A large file is half sent when its deployment is removed and its blob collected: the visitor gets the rest of it.
+#[test]
+fn removed_while_half_sent() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    // More than all buffers between the file and a visitor who does not read.
+    let content = vec![7; 64 * 1024 * 1024];
+    let project = environment.project("site");
+    deploy(&host, &project, "first", &[]);
+    project.write("public/large.bin", &content);
+    let large = deploy(&host, &project, "second", &[]);
+    let mut opened = http::request("GET", &format!("{}/large.bin", large["url"].as_str().expect("a URL"))).open();
+    let begun = opened.body().next_piece().expect("it begins").len();
+    let _ = host.ship(["rm", id(&large)]).run().success();
+    assert_eq!(gc(&host, &[])["blobs"]["number"], 3);
+    let rest = opened.whole();
+    assert_eq!((rest.ending, begun + rest.body.len()), (Ending::Complete, content.len()));
+    assert!(rest.body.iter().all(|byte| *byte == 7));
 }
 
 /// What is published with blobs that are gone is refused with those that are missing; `ship deploy` sends them.
