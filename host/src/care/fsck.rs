@@ -6,20 +6,39 @@ use std::path::Path;
 
 use ship_api::{DamagedBlobView, DamagedFunctionView, FsckView, LeftoversView, TouchedView};
 use ship_store::{
-    BlobFault, DamagedBlob, DamagedFolder, FsckReport, Leftovers, OpenError, StateError, Store, Touched,
+    BlobFault, DamagedBlob, DamagedFolder, FsckReport, Leftovers, OpenError, Progress, StateError, Store, Touched,
 };
+use tokio_util::sync::CancellationToken;
 
+use crate::blocking::blocking;
 use crate::error::HostError;
 
-/// Reads everything again that a store keeps. Blocks for as long as that takes.
-pub(crate) fn examine(store: &Store) -> Result<FsckView, StateError> {
-    store.fsck().map(view)
+/// How much is read between two looks whether the host stops.
+const STEP_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Reads everything again that a store keeps; nothing if the host stops meanwhile.
+pub(crate) async fn examine(store: Store, stop: &CancellationToken) -> Result<Option<FsckView>, StateError> {
+    let mut examination = blocking(move || store.examine()).await?;
+    loop {
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        let step = blocking(move || {
+            let progress = examination.advance(STEP_BYTES);
+            (examination, progress)
+        });
+        let (stepped, progress) = step.await;
+        if progress == Progress::Done {
+            return Ok(Some(view(blocking(move || stepped.finish()).await?)));
+        }
+        examination = stepped;
+    }
 }
 
-/// The same for a data directory that no host has open. One whose database is no database any more is damaged.
+/// The same at once, for a data directory that no host has open. Blocks for as long as it takes. One whose database is no database any more is damaged.
 pub fn examine_at(data: &Path) -> Result<FsckView, HostError> {
     match Store::open_existing(data) {
-        Ok(store) => Ok(examine(&store)?),
+        Ok(store) => Ok(view(store.fsck()?)),
         Err(OpenError::Database { path, source }) if source.is_damage() => {
             let reason = source.source().map(ToString::to_string).unwrap_or_default();
             let state = vec![format!("{} cannot be opened: {reason}", path.display())];

@@ -29,8 +29,18 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Collects garbage, or says what would be collected.
+    /// Collects garbage, or says what would be collected. It goes on when whoever asked has gone: what was removed has to be
+    /// forgotten.
     pub(crate) async fn collect(&self, request: GcRequest) -> Result<GcView, ApiError> {
+        let this = self.clone();
+        let collecting = self.publisher.tasks.spawn(async move { this.collect_now(request).await });
+        match collecting.await {
+            Ok(collected) => collected,
+            Err(_panicked) => Err(ApiError::new(ErrorCode::Internal, "garbage could not be collected")),
+        }
+    }
+
+    async fn collect_now(&self, request: GcRequest) -> Result<GcView, ApiError> {
         let _turn = self.turn.lock().await;
         let retention = self.retention_of(&request)?;
         let collection = if request.dry_run { Collection::DryRun } else { Collection::Remove };

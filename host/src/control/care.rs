@@ -1,11 +1,10 @@
 //! Care for what the host keeps: read again, and rid of what nobody needs.
 
 use axum::Json;
-use ship_api::{ErrorBody, FsckView, GcRequest, GcView};
+use ship_api::{ErrorBody, ErrorCode, FsckView, GcRequest, GcView};
 
 use super::extract::Body;
 use super::{ApiError, State};
-use crate::blocking::blocking;
 use crate::care::examine;
 
 /// Reads everything again that the host keeps. Blobs that are damaged are set aside, so that the next deploy sends them;
@@ -15,8 +14,8 @@ use crate::care::examine;
 pub(super) async fn fsck(axum::extract::State(control): State) -> Result<Json<FsckView>, ApiError> {
     // One at a time: a second one would only make both slower.
     let _turn = control.examining.lock().await;
-    let store = control.store.clone();
-    Ok(Json(blocking(move || examine(&store)).await?))
+    let found = examine(control.store.clone(), &control.shutdown).await?;
+    found.map(Json).ok_or_else(|| ApiError::new(ErrorCode::Internal, "the host stops"))
 }
 
 /// Removes the deployments that do not stay, and then what no deployment needs; or says what would be removed.

@@ -1,6 +1,6 @@
 //! Which files were hashed already: a bounded memory from a file's identity to "these bytes were right".
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -24,22 +24,19 @@ pub(super) struct Fingerprint {
 
 impl Fingerprint {
     pub(super) fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self {
+        file.metadata().map(|metadata| Self::of_metadata(&metadata))
+    }
+}
+
+impl Fingerprint {
+    fn of_metadata(metadata: &Metadata) -> Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             size_bytes: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
-}
-
-impl Fingerprint {
-    /// Whether a file that looks like `later` has the bytes that it had. One whose name was removed was not changed by that;
-    /// one that was moved was set aside.
-    fn holds_for(&self, later: &Self, is_removed: bool) -> bool {
-        *self == *later || (is_removed && Self { changed: later.changed, ..*self } == *later)
+        }
     }
 }
 
@@ -59,10 +56,11 @@ impl VerifiedFile {
     /// Whether what was read of it until now is what was checked: nobody has written to it or set it aside since. Costs one
     /// question to the kernel, less than a microsecond.
     pub fn is_unchanged(&self) -> bool {
-        let is_removed = |metadata: std::fs::Metadata| metadata.nlink() == 0;
-        let later = Fingerprint::of(&self.file);
-        later.is_ok_and(|later| {
-            self.fingerprint.holds_for(&later, self.file.metadata().is_ok_and(is_removed))
+        self.file.metadata().is_ok_and(|metadata| {
+            let later = Fingerprint::of_metadata(&metadata);
+            // A file whose name was removed was not changed by that; one that was moved was set aside.
+            let is_only_removed = metadata.nlink() == 0 && Fingerprint { changed: later.changed, ..self.fingerprint } == later;
+            later == self.fingerprint || is_only_removed
         })
     }
 }
