@@ -15,7 +15,7 @@ use crate::reference::DeploymentReference;
 use crate::views::{
     AliasMoveView, CheckFunctions, DeploymentDetail, DeploymentList, HostStatus, MissingBlobs, MissingBlobsRequest,
     ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, RollbackRequest,
-    UploadReport,
+    UpgradeRequest, UpgradedView, UploadReport,
 };
 
 /// A connection to the control API of one host.
@@ -38,6 +38,11 @@ impl Client {
     /// Asks the host to finish what it does and to exit.
     pub async fn shutdown(&self) -> Result<(), ClientError> {
         self.transport.tell(Method::POST, "/v1/shutdown").await
+    }
+
+    /// Has another process take over from the host. It serves when this returns.
+    pub async fn upgrade(&self, request: &UpgradeRequest) -> Result<UpgradedView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/upgrade", Some(request)).await
     }
 
     /// Which of these blobs the host lacks.

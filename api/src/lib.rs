@@ -19,5 +19,5 @@ pub use views::{
     AliasMoveView, CheckFunctions, CronView, DeploymentDetail, DeploymentList, DeploymentView, FunctionView,
     HostStatus, InstanceView, LimitsView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView,
     PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedView, Republish, RollbackRequest, StaticView,
-    UploadReport, WarmView,
+    UpgradeRequest, UpgradedView, UploadReport, WarmView,
 };

@@ -1,11 +1,15 @@
 //! The wire types of the control API.
 
+mod upgrade;
+
 use jiff::Timestamp;
 use ship_core::{
     BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, NetworkAccess,
     ProjectName, Target, WarmSchedule,
 };
 use utoipa::ToSchema;
+
+pub use self::upgrade::{UpgradeRequest, UpgradedView};
 
 /// What a host says about itself.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]

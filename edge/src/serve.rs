@@ -3,6 +3,7 @@
 //! A connection costs one task, one timer and one entry in a queue. While requests flow none of them is touched: time limits
 //! are notes in atomics that the one timer reads when it fires.
 
+mod closing;
 mod connection;
 mod crew;
 mod head_guard;
@@ -20,10 +21,10 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
+pub use closing::Closing;
 pub use crew::Crew;
 use queue::ConnectionQueue;
 use state::ConnectionState;
@@ -73,25 +74,31 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 /// How long a place is waited for before another look for a connection that only waits.
 const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a listener until `shutdown`, then closes it, lets the requests in flight end and returns. Visitors are let in here,
-/// and answered by the `crew`.
+/// Serves a listener until it is closed, lets the requests in flight end and returns. Visitors are let in here, and answered by
+/// the `crew`.
 pub async fn serve<A: Answer>(
     listener: TcpListener,
     crew: Crew,
     answer: Arc<A>,
     limits: ConnectionLimits,
-    shutdown: CancellationToken,
+    closing: impl Into<Closing>,
 ) {
+    let closing = closing.into();
     let mut queue = ConnectionQueue::new(limits.max_connections);
     let tasks = TaskTracker::new();
     let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
     loop {
-        let next = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
-            () = shutdown.cancelled() => break,
-            next = door.next(&mut queue) => next,
+            () = closing.door().cancelled() => break,
+            accepted = door.accept(&mut queue) => accepted,
         };
-        let (stream, peer, place) = next;
+        // Whoever was let in is answered, also if the door is closed while there is no place.
+        let place = tokio::select! {
+            biased;
+            () = closing.hurry().cancelled() => break,
+            place = door.place(&mut queue) => place,
+        };
         let state = Arc::new(ConnectionState::new(limits));
         queue.push(&state);
         let (post, answer) = (crew.post(), Arc::clone(&answer));
@@ -109,8 +116,12 @@ pub async fn serve<A: Answer>(
         tasks.spawn_on(connection, &runtime);
     }
     drop(door);
-    queue.drain_all();
     tasks.close();
+    queue.leave_all();
+    tokio::select! {
+        () = tasks.wait() => return,
+        () = closing.hurry().cancelled() => queue.drain_all(),
+    }
     if tokio::time::timeout(limits.drain_timeout, tasks.wait()).await.is_err() {
         tracing::warn!(connections = tasks.len(), "requests were still in flight after the drain timeout");
         queue.close_all();
@@ -125,18 +136,12 @@ struct Door {
 }
 
 impl Door {
-    /// The next visitor, with a place.
-    async fn next(&mut self, queue: &mut ConnectionQueue) -> (StdStream, SocketAddr, OwnedSemaphorePermit) {
-        let (stream, peer) = self.accept(queue).await;
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
+    /// A place for a visitor.
+    async fn place(&self, queue: &mut ConnectionQueue) -> OwnedSemaphorePermit {
+        match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
             Err(_) => self.make_place(queue).await,
-        };
-        // Responses are written whole: waiting for more to send (Nagle) could only delay them.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        (stream, peer, place)
     }
 
     /// Closes a connection that only waits, as soon as there is one, and waits for a place.
@@ -156,7 +161,13 @@ impl Door {
         loop {
             let accepted = self.listener.accept().await;
             match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-                Ok(accepted) => return accepted,
+                Ok((stream, peer)) => {
+                    // Responses are written whole: waiting for more to send (Nagle) could only delay them.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "cannot set TCP_NODELAY");
+                    }
+                    return (stream, peer);
+                }
                 Err(error) if is_the_visitors(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");

@@ -10,6 +10,7 @@ mod metrics;
 mod projects;
 mod server;
 mod status;
+mod upgrade;
 mod views;
 
 use std::net::SocketAddr;
@@ -18,9 +19,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use jiff::Timestamp;
+use ship_edge::Closing;
 use ship_runtime::Runtime;
 use ship_store::Store;
-use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +34,7 @@ use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
+use crate::upgrade::{Changes, Upgrader};
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -45,7 +47,9 @@ pub(crate) struct Control {
     pub(crate) journal: Arc<Journal>,
     pub(crate) urls: Urls,
     pub(crate) authenticator: Authenticator,
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) closing: Closing,
+    pub(crate) changes: Arc<Changes>,
+    pub(crate) upgrader: Upgrader,
     pub(crate) started_at: Timestamp,
     pub(crate) sites_address: SocketAddr,
     pub(crate) own_address: SocketAddr,
@@ -71,6 +75,7 @@ fn guarded() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status::status))
         .routes(routes!(status::shutdown))
+        .routes(routes!(upgrade::upgrade))
         .routes(routes!(blobs::missing))
         .routes(routes!(blobs::upload))
         .routes(routes!(blobs::put))
@@ -112,6 +117,7 @@ pub(crate) fn router(control: Arc<Control>) -> Router {
     routes
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), upgrade::hold_changes))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), auth::require_token))
         .merge(open)
         .with_state(control)

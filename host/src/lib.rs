@@ -4,6 +4,7 @@
 //! answers a visitor by itself, never writes below the data directory by itself, and reads no environment: whoever starts a
 //! host gives it everything in [`HostOptions`].
 
+mod beginning;
 mod blocking;
 mod complete;
 mod control;
@@ -22,9 +23,11 @@ mod sites;
 mod system_environment;
 mod telemetry;
 mod token;
+mod upgrade;
 mod urls;
 mod warmth;
 
+pub use beginning::{Beginning, GivenSockets};
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
 pub use error::HostError;
@@ -32,3 +35,4 @@ pub use listen::holder_of;
 pub use options::{HostOptions, MetricsAccess, PortChoice};
 pub use server::{Host, Ready};
 pub use telemetry::TelemetryOptions;
+pub use upgrade::{AfterHandover, OnHandover, Predecessor, Refusal, SuccessorCommand, UpgradeError, Upgraded, Upgrader};

@@ -8,6 +8,7 @@ use ship_core::AddressRange;
 use ship_runtime::{Interpreters, Isolation};
 
 use crate::telemetry::TelemetryOptions;
+use crate::upgrade::SuccessorCommand;
 
 /// What a host is told when it starts.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct HostOptions {
     pub log_bytes: u64,
     /// How long requests in flight may take to finish when the host stops.
     pub drain: Duration,
+    /// How another host is started that takes over from this one; `None` where none can be.
+    pub successor: Option<SuccessorCommand>,
 }
 
 /// Who may read `/metrics` of the control API.

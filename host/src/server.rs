@@ -1,19 +1,22 @@
 //! A host from its start to its end: what is opened in which order, and how it stops without losing a request.
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
+use ship_edge::{Closing, ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
 use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
-use ship_store::{Durability, Store};
+use ship_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::beginning::{Beginning, Footing};
 use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
 use crate::control::{Authenticator, Control, ControlAnswer};
@@ -21,7 +24,6 @@ use crate::cores::Cores;
 use crate::descriptors;
 use crate::error::HostError;
 use crate::journal::Journal;
-use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
@@ -30,12 +32,17 @@ use crate::site_map::SiteMap;
 use crate::sites::Sites;
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
 use crate::token::{PlainToken, read_token_file, write_token_file};
+use crate::upgrade::{Changes, Conductor, Estate, Predecessor, Successor, Upgrader, warm};
 use crate::urls::Urls;
 use crate::warmth::{HostStove, Warmth};
 
 /// How many clients of the control API are connected at once. They have places of their own, so that no crowd of visitors keeps
 /// the owner out.
 const MAX_CLIENTS: usize = 256;
+
+/// How long a host that was succeeded waits for its last visitors. Requests end within the limits of functions; what can stay longer are
+/// WebSockets and streams of a proxied server, and with each upgrade another process would wait for such.
+const LONGEST_FAREWELL: Duration = Duration::from_hours(24);
 
 /// The domain that leads every machine to itself.
 const LOCAL_DOMAIN: &str = "localhost";
@@ -55,7 +62,13 @@ pub struct Host {
     telemetry: Option<Exporter>,
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
-    stop: CancellationToken,
+    closing: Closing,
+    store: Store,
+    journal: Arc<Journal>,
+    conductor: Conductor,
+    upgrader: Upgrader,
+    /// The host that this one takes over from.
+    predecessor: Option<Predecessor>,
 }
 
 /// Where a host can be reached.
@@ -77,13 +90,11 @@ pub struct Ready {
 
 impl Host {
     /// Takes the data directory and the ports. When this returns, connections are accepted by the system and wait for
-    /// [`Host::serve`].
-    pub async fn start(options: HostOptions) -> Result<Self, HostError> {
-        let data = options.data.clone();
-        let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
+    /// [`Host::serve`]. A host that takes over has everything ready; until it serves the one before does, and goes on if this fails.
+    pub async fn start(options: HostOptions, beginning: Beginning) -> Result<Self, HostError> {
+        let Footing { store, sites: sites_listener, control: control_listener, before } =
+            beginning.take(&options).await?;
         store.logs().limit_to(options.log_bytes);
-        let sites_listener = listen(options.sites, "--listen", options.ports).await?;
-        let control_listener = listen(options.control, "--control", options.ports).await?;
         let sites_address = local_address(&sites_listener, options.sites)?;
         let control_address = local_address(&control_listener, options.control)?;
         admit_owner(&store, &options)?;
@@ -99,7 +110,16 @@ impl Host {
             interpreters: options.interpreters.clone(),
             drain_timeout: options.drain,
         })?;
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (closing, tasks) = (Closing::new(), TaskTracker::new());
+        let changes = Arc::<Changes>::default();
+        let estate = Estate {
+            sites: duplicate(&sites_listener, sites_address)?,
+            control: duplicate(&control_listener, control_address)?,
+            store: store.clone(),
+            runtime: runtime.clone(),
+            changes: Arc::clone(&changes),
+        };
+        let (conductor, upgrader) = Conductor::new(options.successor.clone(), estate);
         try_isolation(&options, &store, &runtime, &tasks).await?;
         let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
         let log = Arc::clone(&journal) as Arc<dyn LogSink>;
@@ -133,17 +153,27 @@ impl Host {
             turn: Arc::default(),
             productions,
             tasks: tasks.clone(),
+            changes: Arc::clone(&changes),
+        };
+        let predecessor = match before {
+            Some((predecessor, awake)) => {
+                warm(awake, &map, &runtime, &store).await;
+                Some(predecessor)
+            }
+            None => None,
         };
         let control = Arc::new(Control {
             metrics,
             metrics_access: options.metrics,
             authenticator: Authenticator::new(store.clone()),
-            store,
+            store: store.clone(),
             runtime: runtime.clone(),
             publisher,
-            journal,
+            journal: Arc::clone(&journal),
             urls,
-            shutdown: stop.clone(),
+            closing: closing.clone(),
+            changes,
+            upgrader: upgrader.clone(),
             started_at: Timestamp::now(),
             sites_address,
             own_address: control_address,
@@ -170,7 +200,12 @@ impl Host {
             journal_writer,
             telemetry: telemetry.transpose()?,
             tasks,
-            stop,
+            closing,
+            store,
+            journal,
+            conductor,
+            upgrader,
+            predecessor,
         })
     }
 
@@ -179,8 +214,13 @@ impl Host {
         &self.ready
     }
 
-    /// Answers until `shutdown` is cancelled or the control API is asked to stop. Then it takes no new connection, finishes
-    /// the requests in flight, stops the instances, and writes what is left of the log.
+    /// Asks this host for a successor.
+    pub fn upgrader(&self) -> Upgrader {
+        self.upgrader.clone()
+    }
+
+    /// Answers until `shutdown` is cancelled, the control API is asked to stop, or a successor serves. Then it takes no new
+    /// connection, finishes the requests in flight, stops the instances, and writes what is left of the log.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), HostError> {
         let Self {
             options,
@@ -194,35 +234,52 @@ impl Host {
             journal_writer,
             telemetry,
             tasks,
-            stop,
+            closing,
+            store,
+            journal,
+            conductor,
+            predecessor,
             ..
         } = self;
-        tasks.spawn(warmth.run(stop.clone()));
-        tasks.spawn(watch_memory(runtime.clone(), stop.clone()));
+        if let Some(predecessor) = predecessor {
+            if let Err(error) = store.claim_lock() {
+                tracing::warn!(%error, "who finds the data directory locked is told of the host before");
+            }
+            let farewell = predecessor.take_over(&journal).await;
+            tasks.spawn(farewell.finish(closing.clone(), options.drain));
+        }
+        tasks.spawn(warmth.run(closing.door().clone()));
+        tasks.spawn(watch_memory(runtime.clone(), closing.door().clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
         let cores = Cores::start().map_err(HostError::Cores)?;
         let sites = async {
-            let served = cores.serve(sites_listener, sites, limits, stop.clone()).await;
-            stop.cancel();
+            let served = cores.serve(sites_listener, sites, limits, closing.clone()).await;
+            // Without visitors nothing is served any more, also where that is nobody's wish.
+            if !closing.door().is_cancelled() {
+                closing.stop();
+            }
             served
         };
-        let control = ship_edge::serve(control_listener, Crew::here(), control, control_limits, stop.clone());
-        let asked = async {
-            tokio::select! {
-                () = shutdown.cancelled() => stop.cancel(),
-                () = stop.cancelled() => {}
-            }
-        };
+        let control = ship_edge::serve(control_listener, Crew::here(), control, control_limits, closing.clone());
         let silence = CancellationToken::new();
         let exporting = telemetry.map(|exporter| tokio::spawn(exporter.run(silence.clone())));
-        let (served, (), ()) = tokio::join!(sites, control, asked);
-        // The edge closes the WebSockets that are still open; the runtime would wait for their instances.
+        let finished = CancellationToken::new();
+        let watching = tokio::spawn(watch(conductor, closing.clone(), shutdown, journal.written(), finished.clone()));
+        drop(journal);
+        let (served, ()) = tokio::join!(sites, control);
+        // A successor's host lets WebSockets end by themselves.
+        closing.hurry().run_until_cancelled(edge.websockets_ended()).await;
+        // Otherwise the edge closes those that are still open; the runtime would wait for their instances.
         edge.shutdown().await;
         runtime.shutdown().await;
         tasks.close();
         tasks.wait().await;
+        finished.cancel();
+        if watching.await.is_err() {
+            tracing::error!("what starts successors panicked");
+        }
         // The last requests have ended, so the last telemetry has all of them.
         silence.cancel();
         if let Some(exporting) = exporting
@@ -238,6 +295,32 @@ impl Host {
         }
         served
     }
+}
+
+/// Closes the host when it is asked to stop, and leaves it to a successor when there is one; then sees that it ends, however long its
+/// visitors stay.
+async fn watch(
+    conductor: Conductor,
+    closing: Closing,
+    shutdown: CancellationToken,
+    written: tokio::sync::watch::Receiver<u64>,
+    finished: CancellationToken,
+) {
+    let stopping = async {
+        tokio::select! {
+            () = shutdown.cancelled() => closing.stop(),
+            () = finished.cancelled() => {}
+        }
+    };
+    let leaving = async {
+        let Some(successor) = conductor.run(closing.clone()).await else { return };
+        let followed = Successor::follow(successor, written, closing.clone(), finished.cancelled());
+        if tokio::time::timeout(LONGEST_FAREWELL, followed).await.is_err() {
+            tracing::warn!("visitors are still here a day after another process took over");
+            closing.stop();
+        }
+    };
+    tokio::join!(stopping, leaving);
 }
 
 /// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are
@@ -281,6 +364,11 @@ fn edge_options(options: &HostOptions, sites: SocketAddr) -> EdgeOptions {
 
 fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, HostError> {
     listener.local_addr().map_err(|source| HostError::Listen { address: asked, source })
+}
+
+/// Another descriptor of a listener's socket.
+fn duplicate(listener: &TcpListener, address: SocketAddr) -> Result<OwnedFd, HostError> {
+    listener.as_fd().try_clone_to_owned().map_err(|source| HostError::Listen { address, source })
 }
 
 /// Makes sure that the owner of the token file may ask: a token is made at the first start. If its file is gone another is made,

@@ -67,7 +67,9 @@ pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, S
 pub use interpreter::Interpreters;
 pub use life::InstanceState;
 pub use linux::cgroup::ControlGroupVersion;
+pub use linux::message;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
+pub use linux::spawn::inherited;
 pub use meters::{ExitReason, RuntimeCounts};
 pub use prelude::{KnownLauncher, KnownPackage};
 pub use pressure::MemoryReading;

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ship_core::Digest;
 
 use crate::disk::FileSystem;
-use crate::lock::{DataDirLock, LockError};
+use crate::lock::{DataDirLock, LOCK_NAME, LockError};
 use crate::store::OpenError;
 
 /// The layout that this code writes. A directory with a higher number belongs to a newer ship and is not touched.
@@ -23,6 +24,13 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
+    /// The data directory of a host that still lives and hands it over, with its lock. What that one is writing stays.
+    pub(crate) fn inherit(root: &Path, lock: OwnedFd) -> Result<(Self, DataDirLock), OpenError> {
+        let data_dir = Self::at(root);
+        data_dir.check_version()?;
+        Ok((data_dir, DataDirLock::inherit(lock)))
+    }
+
     /// Makes `root` a data directory if it is none yet, takes its lock, and removes what an earlier process left half
     /// written.
     pub(crate) fn prepare(root: &Path, disk: &dyn FileSystem) -> Result<(Self, DataDirLock), OpenError> {
@@ -45,7 +53,7 @@ impl DataDir {
     }
 
     fn take_lock(&self) -> Result<DataDirLock, OpenError> {
-        let path = self.root.join("lock");
+        let path = self.root.join(LOCK_NAME);
         DataDirLock::take(&path).map_err(|error| match error {
             LockError::Held { pid } => OpenError::InUse { path: self.root.clone(), pid },
             LockError::Io(source) => OpenError::io("lock", &path, source),

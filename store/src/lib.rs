@@ -39,6 +39,7 @@ pub use deployments::{
 };
 pub use disk::Durability;
 pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
+pub use lock::lock_holder;
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use store::{OpenError, Store};
 pub use tokens::Tokens;

@@ -1,6 +1,7 @@
 //! The store: one handle on one data directory.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ struct Inner {
     tokens: Tokens,
     logs: Logs,
     functions: Functions,
-    _lock: DataDirLock,
+    lock: DataDirLock,
 }
 
 impl Store {
@@ -38,8 +39,25 @@ impl Store {
         Self::open_on(data, durability, Arc::new(Disk { durability }))
     }
 
+    /// Opens the data directory `data` beside the process that has it open and that handed over `lock`, a copy of its
+    /// [`Store::lock_handle`]. That one must have ended all its changes, and may go on to read, to take blobs and to append to logs.
+    pub fn inherit(data: &Path, durability: Durability, lock: OwnedFd) -> Result<Self, OpenError> {
+        let disk = Arc::new(Disk { durability });
+        let (data_dir, lock) = DataDir::inherit(data, lock)?;
+        Self::open_in(data_dir, lock, durability, disk)
+    }
+
     pub(crate) fn open_on(data: &Path, durability: Durability, disk: Arc<dyn FileSystem>) -> Result<Self, OpenError> {
         let (data_dir, lock) = DataDir::prepare(data, &*disk)?;
+        Self::open_in(data_dir, lock, durability, disk)
+    }
+
+    fn open_in(
+        data_dir: DataDir,
+        lock: DataDirLock,
+        durability: Durability,
+        disk: Arc<dyn FileSystem>,
+    ) -> Result<Self, OpenError> {
         if !data_dir.database().exists() && holds_blobs(&data_dir.blobs()) {
             return Err(OpenError::StateLost { path: data_dir.database() });
         }
@@ -54,9 +72,25 @@ impl Store {
             functions: Functions::new(&data_dir, disk, blobs.clone()),
             blobs,
             data_dir,
-            _lock: lock,
+            lock,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A copy of the handle that holds the lock, for the process that takes the data directory over. `None` if this one has let go of
+    /// it.
+    pub fn lock_handle(&self) -> io::Result<Option<OwnedFd>> {
+        self.inner.lock.handle()
+    }
+
+    /// Says that this process has the data directory now: whoever finds it locked is told so.
+    pub fn claim_lock(&self) -> io::Result<()> {
+        self.inner.lock.claim()
+    }
+
+    /// Lets go of the lock: the data directory is another process's, and this one changes nothing in it any more.
+    pub fn release_lock(&self) {
+        self.inner.lock.release();
     }
 
     /// The data directory.

@@ -28,12 +28,13 @@ pub(super) async fn run<A: Answer>(
     answer: Arc<A>,
     limits: ConnectionLimits,
 ) {
+    let own = Arc::clone(&state);
     let service = service_fn(move |request| {
-        let answer = Arc::clone(&answer);
+        let (answer, state) = (Arc::clone(&answer), Arc::clone(&own));
         async move {
             let is_last = ends_guarding(&request);
             let mut response = answer.answer(request, peer).await;
-            if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if (is_last || state.is_leaving()) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
@@ -59,7 +60,7 @@ pub(super) async fn run<A: Answer>(
                 is_draining = true;
                 http.as_mut().graceful_shutdown();
             }
-            Order::Serve | Order::MakeRoom | Order::Drain => {}
+            Order::Serve | Order::MakeRoom | Order::Leave | Order::Drain => {}
         }
         if let Poll::Ready(ended) = http.as_mut().poll(context) {
             if let Err(error) = ended {

@@ -113,7 +113,7 @@ pub(super) async fn logs(
         (tail.records, tail.end)
     };
     let reader = Reader { store: control.store.clone(), project, filter, cursor, has_missed: false };
-    let future = follows.then(|| follow(reader, control.journal.written(), control.shutdown.clone()));
+    let future = follows.then(|| follow(reader, control.journal.written(), control.closing.door().clone()));
     let body =
         Body::from_stream(stream::iter(lines(past)).chain(stream::iter(future).flatten()).map(Ok::<_, Infallible>));
     let headers = [(CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()), (LOG_CURSOR, cursor.to_string())];

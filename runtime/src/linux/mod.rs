@@ -8,7 +8,7 @@ pub(crate) mod folder;
 pub(crate) mod foreign;
 pub(crate) mod fork;
 mod memory;
-pub(crate) mod message;
+pub mod message;
 pub(crate) mod notify;
 pub(crate) mod nursery;
 mod process;
