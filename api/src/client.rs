@@ -1,5 +1,6 @@
 //! The typed client of the control API.
 
+mod backup;
 mod logs;
 mod transport;
 mod upload;
@@ -7,6 +8,7 @@ mod upload;
 use reqwest::Method;
 use ship_core::{DeploymentId, Digest, ProjectName};
 
+pub use self::backup::{BACKUP_BLOBS, BACKUP_DEPLOYMENTS, BACKUP_MEDIA_TYPE, BackupStream};
 pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
 pub use self::transport::{ClientError, ClientOptions};

@@ -1,5 +1,6 @@
 //! The commands, one module each: its arguments, whose documentation is its help, and one function that does it.
 
+pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod deploy;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
+    Backup(backup::BackupArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -84,6 +86,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
+        Command::Backup(arguments) => interruptible(backup::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.

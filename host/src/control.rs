@@ -1,6 +1,7 @@
 //! The control API: what `ship` asks of a host. Each route is in the file of its resource; all pass through [`auth`].
 
 mod auth;
+mod backup;
 mod blobs;
 mod deployments;
 mod error;
@@ -88,6 +89,7 @@ fn guarded() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(projects::promote))
         .routes(routes!(projects::rollback))
         .routes(routes!(logs::logs))
+        .routes(routes!(backup::backup))
 }
 
 /// The document that describes the API.

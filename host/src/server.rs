@@ -245,8 +245,14 @@ impl Host {
             if let Err(error) = store.claim_lock() {
                 tracing::warn!(%error, "who finds the data directory locked is told of the host before");
             }
-            let farewell = predecessor.take_over(&journal).await;
-            tasks.spawn(farewell.finish(closing.clone(), options.drain));
+            // What clients still send to the host before is in no deployment yet.
+            let keeping = store.clone();
+            let kept = blocking(move || keeping.keep_blobs()).await;
+            let farewell = predecessor.take_over(&journal).await.finish(closing.clone(), options.drain);
+            tasks.spawn(async move {
+                farewell.await;
+                drop(kept);
+            });
         }
         tasks.spawn(warmth.run(closing.door().clone()));
         tasks.spawn(watch_memory(runtime.clone(), closing.door().clone()));

@@ -16,12 +16,12 @@ mod successor;
 mod talk;
 mod warming;
 
-pub(crate) use self::changes::{Changes, Moved, UnderWay};
+pub(crate) use self::changes::Changes;
 pub(crate) use self::conductor::{Conductor, Estate};
 pub use self::conductor::{UpgradeError, Upgraded, Upgrader};
 pub use self::predecessor::Predecessor;
-pub(crate) use self::predecessor::{Farewell, Inheritance};
+pub(crate) use self::predecessor::Inheritance;
 pub(crate) use self::successor::Successor;
 pub use self::successor::{AfterHandover, OnHandover, SuccessorCommand};
 pub use self::talk::Refusal;
-pub(crate) use self::warming::{awake_functions, warm};
+pub(crate) use self::warming::warm;

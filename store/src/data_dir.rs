@@ -12,7 +12,7 @@ use crate::lock::{DataDirLock, LOCK_NAME, LockError};
 use crate::store::OpenError;
 
 /// The layout that this code writes. A directory with a higher number belongs to a newer ship and is not touched.
-const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 1;
 
 /// What must not exist in a folder that becomes a data directory: opening empties `tmp`, and would adopt the rest.
 const OWN_NAMES: [&str; 6] = ["blobs", "functions", "logs", "quarantine", "state.db", "tmp"];
@@ -44,6 +44,15 @@ impl DataDir {
         }
         data_dir.create_folders(disk)?;
         data_dir.clear_temporary()?;
+        Ok((data_dir, lock))
+    }
+
+    /// The lock of a folder that is to become a data directory, made if it is not there.
+    pub(crate) fn lock_new(root: &Path, disk: &dyn FileSystem) -> Result<(Self, DataDirLock), OpenError> {
+        let root = &std::path::absolute(root).map_err(|source| OpenError::io("find", root, source))?;
+        create_root(root, disk).map_err(|source| OpenError::io("create", root, source))?;
+        let data_dir = Self::at(root);
+        let lock = data_dir.take_lock()?;
         Ok((data_dir, lock))
     }
 
@@ -81,6 +90,11 @@ impl DataDir {
             let reason = "it has files under the store's names but no VERSION";
             return Err(OpenError::NotADataDirectory { path: self.root.clone(), reason });
         }
+        self.write_version(disk)
+    }
+
+    /// Makes the folder a data directory.
+    pub(crate) fn write_version(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
         let (path, temporary) = (self.root.join("VERSION"), self.root.join("VERSION.new"));
         let write = || -> io::Result<()> {
             remove_if_there(&temporary)?;

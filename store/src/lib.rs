@@ -5,6 +5,7 @@
 //! ```text
 //! VERSION  lock          what layout this is; who has it open
 //! state.db               SQLite: deployments, aliases and their log, tokens, which variants a blob has
+//! state.db.schema-N      the state as it was before a newer ship changed its schema; the last three are kept
 //! blobs/ab/cdef…         content by SHA-256
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
@@ -19,17 +20,20 @@
 //! The crate is blocking and knows no async runtime; it reads no clock, no environment and no network. Times come in as
 //! arguments, and what is deployed is never interpreted here beyond its manifest.
 
+mod backup;
 mod blobs;
 mod data_dir;
 mod database;
 mod deployments;
 mod disk;
 mod functions;
+mod keeping;
 mod lock;
 mod logs;
 mod store;
 mod tokens;
 
+pub use backup::{Backup, BackupError, BackupReport, Fault, RestoreError, Restored, restore};
 pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
 pub use database::StateError;
 pub use deployments::{
@@ -39,6 +43,7 @@ pub use deployments::{
 };
 pub use disk::Durability;
 pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
+pub use keeping::{KeptBlobs, Sweep};
 pub use lock::lock_holder;
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use store::{OpenError, Store};

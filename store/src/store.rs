@@ -11,6 +11,7 @@ use crate::database::{Database, StateError};
 use crate::deployments::Deployments;
 use crate::disk::{Disk, Durability, FileSystem, is_storage_full};
 use crate::functions::Functions;
+use crate::keeping::{Keeping, KeptBlobs, Sweep};
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
 use crate::tokens::Tokens;
@@ -26,10 +27,12 @@ pub struct Store {
 struct Inner {
     data_dir: DataDir,
     blobs: Blobs,
+    database: Arc<Database>,
     deployments: Deployments,
     tokens: Tokens,
     logs: Logs,
     functions: Functions,
+    keeping: Keeping,
     lock: DataDirLock,
 }
 
@@ -67,7 +70,9 @@ impl Store {
             .map_err(|source| OpenError::io("open", &data_dir.blobs(), source))?;
         let inner = Inner {
             deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
-            tokens: Tokens::new(database),
+            tokens: Tokens::new(Arc::clone(&database)),
+            database,
+            keeping: Keeping::default(),
             logs: Logs::new(data_dir.logs()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
             blobs,
@@ -91,6 +96,38 @@ impl Store {
     /// Lets go of the lock: the data directory is another process's, and this one changes nothing in it any more.
     pub fn release_lock(&self) {
         self.inner.lock.release();
+    }
+
+    /// Keeps every blob for as long as the answer lives. Blocks while some are being removed.
+    pub fn keep_blobs(&self) -> KeptBlobs {
+        self.inner.keeping.keep()
+    }
+
+    /// The right to remove blobs that nobody needs, for as long as the answer lives; `None` while somebody keeps all of them. Whoever
+    /// removes blobs has to have it.
+    pub fn sweep_blobs(&self) -> Option<Sweep> {
+        self.inner.keeping.sweep()
+    }
+
+    /// To be called before a successor opens the data directory: it may be newer and change the schema, which
+    /// [`Store::undo_migrations`] takes back.
+    pub fn expect_migrations(&self) -> Result<(), StateError> {
+        self.inner.database.expect_migrations()
+    }
+
+    /// Takes back what a successor has made of the schema that did not come to serve, so that this process understands the state. Nothing
+    /// may have changed it otherwise since.
+    pub fn undo_migrations(&self) -> Result<(), StateError> {
+        self.inner.database.undo_migrations()
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// Where everything is written before it gets its name.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.inner.data_dir.temporary()
     }
 
     /// The data directory.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Response};
@@ -219,6 +220,11 @@ pub(super) struct StreamedAnswer(Response);
 impl StreamedAnswer {
     pub(super) fn headers(&self) -> &HeaderMap {
         self.0.headers()
+    }
+
+    /// Its bytes, as they arrive.
+    pub(super) fn into_pieces(self) -> impl Stream<Item = Result<Bytes, reqwest::Error>> + Send + Unpin + use<> {
+        Box::pin(self.0.bytes_stream())
     }
 
     /// Its lines, as they arrive.

@@ -55,6 +55,9 @@ struct RunArgs {
     /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can; as root sandbox]
     #[arg(long, value_name = "LEVEL")]
     isolation: Option<IsolationLevel>,
+    /// Begin with what `ship backup` saved in this file; the data directory has to be empty
+    #[arg(long, value_name = "FILE")]
+    restore: Option<PathBuf>,
     /// Started in the background by another command
     #[arg(long, hide = true)]
     embedded: bool,

@@ -10,7 +10,7 @@ use ship_builder::{
 use ship_core::ParseBranchNameError;
 use ship_host::HostError;
 use ship_runtime::RuntimeError;
-use ship_store::OpenError;
+use ship_store::{OpenError, RestoreError};
 
 use super::{CommandError, ErrorKind, is_full_disk};
 use crate::dev::{KeepError, WatchError};
@@ -42,6 +42,19 @@ impl From<EmbeddedError> for CommandError {
                 Self::new(ErrorKind::Host, error).hint_of_full_disk()
             }
             EmbeddedError::Files { .. } | EmbeddedError::Spawn { .. } => Self::new(ErrorKind::Host, error),
+        }
+    }
+}
+
+impl From<RestoreError> for CommandError {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::NotEmpty { .. } => {
+                Self::project(error).hint("`--data DIR` names another folder; without `--restore` the host serves what is there")
+            }
+            RestoreError::Open(error) => ship_host::HostError::from(error).into(),
+            RestoreError::Io { ref source, .. } if is_full_disk(source) => Self::project(error).hint_of_full_disk(),
+            RestoreError::Archive { .. } | RestoreError::Io { .. } => Self::project(error),
         }
     }
 }

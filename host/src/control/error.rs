@@ -19,7 +19,7 @@ impl ApiError {
     }
 
     /// What only the host's own log says in full.
-    fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let chain = with_causes(error);
         tracing::error!(error = chain, "a control request failed");
         ErrorDetail::new(ErrorCode::Internal, "the host could not do this").with_hint("the host's log says why").into()

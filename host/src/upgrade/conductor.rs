@@ -11,10 +11,12 @@ use ship_edge::Closing;
 use ship_runtime::Runtime;
 use ship_store::Store;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::successor::{AfterHandover, Successor, SuccessorCommand};
 use super::talk::Refusal;
+use crate::blocking::blocking;
 
 /// Why a host has no successor. It serves on as before.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,9 @@ pub enum UpgradeError {
         #[source]
         source: io::Error,
     },
+    /// The state cannot be made ready for a newer ship.
+    #[error("the state cannot be made ready for another host")]
+    State(#[source] ship_store::StateError),
     /// The new process said why it does not serve.
     #[error("the new host did not start: {}", .0.message)]
     Refused(Refusal),
@@ -123,8 +128,7 @@ impl Conductor {
         let closed = closing.door().clone();
         loop {
             let request = closed.run_until_cancelled(self.requests.recv()).await??;
-            let raised = closed.run_until_cancelled(self.raise(request.program)).await;
-            match raised.unwrap_or(Err(UpgradeError::NotMine)) {
+            match self.raise(request.program, &closed).await {
                 Ok(successor) => {
                     self.leave(successor.pid, &closing);
                     let upgraded = Upgraded { pid: successor.pid, version: successor.version.clone() };
@@ -134,6 +138,7 @@ impl Conductor {
                     return Some(successor);
                 }
                 Err(error) => {
+                    self.take_back().await;
                     self.estate.changes.open_again();
                     tracing::error!(error = &error as &dyn std::error::Error, "there is no successor");
                     let _ = request.answer.send(Err(error));
@@ -142,11 +147,22 @@ impl Conductor {
         }
     }
 
-    async fn raise(&self, program: Option<PathBuf>) -> Result<Successor, UpgradeError> {
+    async fn raise(&self, program: Option<PathBuf>, closed: &CancellationToken) -> Result<Successor, UpgradeError> {
         let command = self.command.as_ref().ok_or(UpgradeError::NoCommand)?;
         let program = program.unwrap_or_else(|| command.program.clone());
         check_program(&program, self.estate.store.data_dir())?;
-        Successor::raise(&program, command, &self.estate).await
+        let store = self.estate.store.clone();
+        blocking(move || store.expect_migrations()).await.map_err(UpgradeError::State)?;
+        Successor::raise(&program, command, &self.estate, closed).await
+    }
+
+    /// Undoes what a process has done to the state that did not come to serve: it may have brought the schema up to date.
+    async fn take_back(&self) {
+        let store = self.estate.store.clone();
+        if let Err(error) = blocking(move || store.undo_migrations()).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "the schema of the state stays newer than this host");
+        }
     }
 
     /// Lets go of everything that is the successor's now.

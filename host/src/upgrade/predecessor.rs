@@ -89,11 +89,6 @@ pub(crate) struct Farewell {
 }
 
 impl Farewell {
-    /// Ready when the host before is gone.
-    pub(crate) fn gone(&self) -> &CancellationToken {
-        &self.gone
-    }
-
     /// Waits until the host before is gone. When this one is to end, so is that one, and it gets `drain` for it.
     pub(crate) async fn finish(self, closing: Closing, drain: Duration) {
         let hurried = async {

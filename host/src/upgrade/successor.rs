@@ -14,6 +14,7 @@ use ship_runtime::message;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::conductor::{Estate, UpgradeError};
 use super::talk::{Link, Offer, ToPredecessor, ToSuccessor};
@@ -76,42 +77,32 @@ pub(crate) struct Successor {
     link: Link,
 }
 
-/// A process that is ended unless it is taken out.
-struct Unborn(Option<Child>);
-
-impl Drop for Unborn {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            // One that has ended is left to the runtime to collect, as is this one.
-            let _ = child.start_kill();
-        }
-    }
-}
-
 impl Successor {
-    /// Starts `program` and leads it to where it serves. When this fails, or is dropped, the process is ended and nothing has
-    /// happened; changes may still be held.
+    /// Starts `program` and leads it to where it serves, unless the host is `closed` meanwhile. When this fails the process has ended;
+    /// changes may still be held.
     pub(super) async fn raise(
         program: &Path,
         command: &SuccessorCommand,
         estate: &Estate,
+        closed: &CancellationToken,
     ) -> Result<Self, UpgradeError> {
         let cannot_start = |source| UpgradeError::Spawn { program: program.to_owned(), source };
         let (ours, theirs) = message::pair().map_err(cannot_start)?;
         let link = Link::new(ours);
         let child = Command::new(program).args(&command.arguments).stdin(Stdio::from(theirs)).spawn();
-        let mut unborn = Unborn(Some(child.map_err(cannot_start)?));
-        let raised = Self::lead(&link, estate).await;
-        let Some(child) = &mut unborn.0 else { unreachable!("it was put there above") };
-        match raised {
-            Ok(Some(version)) => {
-                let pid = child.id().ok_or(UpgradeError::Silent)?;
-                unborn.0 = None;
-                Ok(Self { pid, version, link })
-            }
-            Ok(None) => Err(ended(child).await),
-            Err(error) => Err(error),
+        let mut child = child.map_err(cannot_start)?;
+        let led = closed.run_until_cancelled(Self::lead(&link, estate)).await.unwrap_or(Err(UpgradeError::NotMine));
+        let error = match (led, child.id()) {
+            (Ok(Some(version)), Some(pid)) => return Ok(Self { pid, version, link }),
+            (Ok(_), _) => ended(&mut child).await,
+            (Err(error), _) => error,
+        };
+        // Whoever still listens on a thread of its own is woken.
+        link.close();
+        if let Err(error) = child.kill().await {
+            tracing::warn!(%error, "a process that was to take over cannot be ended");
         }
+        Err(error)
     }
 
     /// Answers the new process until it serves: its version; `None` if it has gone away.
@@ -125,12 +116,7 @@ impl Successor {
         drop(lock);
         loop {
             let received = timeout(START_TIMEOUT, link.receive()).await;
-            let Ok(received) = received else {
-                // Whoever listens on a thread of its own is woken.
-                link.close();
-                return Err(UpgradeError::Silent);
-            };
-            match received.ok().flatten() {
+            match received.map_err(|_| UpgradeError::Silent)?.ok().flatten() {
                 Some(ToPredecessor::Hold) => {
                     timeout(HOLD_TIMEOUT, estate.changes.hold()).await.map_err(|_| UpgradeError::Busy)?;
                     if link.send(ToSuccessor::Still).await.is_err() {

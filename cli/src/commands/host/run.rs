@@ -23,7 +23,7 @@ use crate::diagnostics::{self, Destination};
 use crate::embedded::{EmbeddedError, Endpoint, Presence, announce};
 use crate::error::{CommandError, ErrorKind, is_full_disk};
 use crate::home::HostFolder;
-use crate::output::Output;
+use crate::output::{Output, count, size};
 use crate::settings::Settings;
 
 /// Where visitors are served if nothing is said.
@@ -91,6 +91,9 @@ fn start(
     };
     crate::embedded::create_private(folder.folder()).map_err(unusable(folder.folder()))?;
     diagnostics::install(settings, output, "info", &destination).map_err(unusable(&folder.log_file()))?;
+    if let Some(archive) = arguments.restore.as_deref().filter(|_| predecessor.is_none()) {
+        restore(&data, &settings.absolute(archive), output)?;
+    }
     let mut options = host_options(arguments, settings, mode, data, &folder)?;
     // A successor is looked after like the host before it. Of the others, one that nobody is told of stays for its successors.
     let stays = mode == Mode::Foreground && !manager.listens() && predecessor.is_none();
@@ -103,6 +106,14 @@ fn start(
     ship_host::prepare_descriptors();
     let runtime = crate::commands::runtime(&mut Builder::new_multi_thread())?;
     runtime.block_on(serve(options, beginning, &folder, manager, output))
+}
+
+/// Makes the data directory what was saved.
+fn restore(data: &Path, archive: &Path, output: &Output) -> Result<(), CommandError> {
+    let restored = ship_store::restore(data, archive)?;
+    let (deployments, blobs) = (count(restored.deployments, "deployment"), count(restored.blobs, "blob"));
+    output.status(format_args!("Restored {deployments} and {blobs}, {}", size(restored.blob_bytes)));
+    Ok(())
 }
 
 /// Another host is started as this one was.
