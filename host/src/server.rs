@@ -282,10 +282,6 @@ impl Host {
         runtime.shutdown().await;
         tasks.close();
         tasks.wait().await;
-        finished.cancel();
-        if watching.await.is_err() {
-            tracing::error!("what starts successors panicked");
-        }
         // The last requests have ended, so the last telemetry has all of them.
         silence.cancel();
         if let Some(exporting) = exporting
@@ -298,6 +294,11 @@ impl Host {
         cores.stop().await;
         if journal_writer.await.is_err() {
             tracing::error!("the journal's writer panicked");
+        }
+        // Everything is written, so that a successor who sees this one's end can have all of it read.
+        finished.cancel();
+        if watching.await.is_err() {
+            tracing::error!("what starts successors panicked");
         }
         served
     }

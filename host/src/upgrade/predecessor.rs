@@ -71,11 +71,13 @@ impl Predecessor {
 
 /// Wakes who follows a log here whenever the host before has appended to one, until it is gone.
 async fn listen(link: Link, journal: std::sync::Weak<Journal>, gone: CancellationToken) {
+    let wake = || journal.upgrade().as_deref().map(Journal::wake_followers);
     while let Ok(Some(message)) = link.receive::<ToSuccessor>().await {
-        if let (ToSuccessor::Logged, Some(journal)) = (message, journal.upgrade()) {
-            journal.wake_followers();
+        if matches!(message, ToSuccessor::Logged) {
+            wake();
         }
     }
+    wake();
     tracing::info!("the host before has finished");
     gone.cancel();
 }
