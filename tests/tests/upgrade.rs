@@ -266,9 +266,9 @@ fn ten_upgrades_under_load() {
         let deploying = scope.spawn(|| {
             let mut moves = 0;
             while !done.load(Ordering::SeqCst) {
-                let _ = ship(&["promote", if moves % 2 == 0 { &left } else { &right }]);
+                let _ = ship(&["promote", &right]);
+                let _ = ship(&["rollback", &left]);
                 let _ = ship(&["deploy", "--prod", "--force"]);
-                let _ = ship(&["rollback"]);
                 moves += 1;
             }
             moves
