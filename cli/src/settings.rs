@@ -176,8 +176,7 @@ impl Settings {
     /// The settings of a command in `folder` without flags.
     #[cfg(test)]
     pub(crate) fn for_tests(folder: &Path, environment: Environment) -> Self {
-        let surroundings =
-            Surroundings {
+        let surroundings = Surroundings {
             folder: Ok(folder.to_owned()),
             executable: PathBuf::from("/usr/bin/ship"),
             arguments: Vec::new(),

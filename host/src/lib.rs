@@ -35,4 +35,6 @@ pub use listen::holder_of;
 pub use options::{HostOptions, MetricsAccess, PortChoice};
 pub use server::{Host, Ready};
 pub use telemetry::TelemetryOptions;
-pub use upgrade::{AfterHandover, OnHandover, Predecessor, Refusal, SuccessorCommand, UpgradeError, Upgraded, Upgrader};
+pub use upgrade::{
+    AfterHandover, OnHandover, Predecessor, Refusal, SuccessorCommand, UpgradeError, Upgraded, Upgrader,
+};

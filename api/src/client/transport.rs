@@ -184,8 +184,7 @@ impl Transport {
         let mut retries = 0..UPGRADE_RETRIES;
         loop {
             let answer = self.send(request()).await;
-            let is_upgrading =
-                |error: &ClientError| matches!(error, ClientError::Refused { detail, .. } if detail.code == ErrorCode::Upgrading);
+            let is_upgrading = |error: &ClientError| matches!(error, ClientError::Refused { detail, .. } if detail.code == ErrorCode::Upgrading);
             if !answer.as_ref().is_err_and(is_upgrading) || retries.next().is_none() {
                 return answer;
             }

@@ -103,7 +103,8 @@ impl Beside {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".unfinished").tempfile_in(folder);
-        let file = file.map_err(|error| CommandError::project(format!("{} cannot be written: {error}", path.display())))?;
+        let file =
+            file.map_err(|error| CommandError::project(format!("{} cannot be written: {error}", path.display())))?;
         Ok(Self { file, path: path.to_owned() })
     }
 

@@ -49,9 +49,8 @@ impl From<EmbeddedError> for CommandError {
 impl From<RestoreError> for CommandError {
     fn from(error: RestoreError) -> Self {
         match error {
-            RestoreError::NotEmpty { .. } => {
-                Self::project(error).hint("`--data DIR` names another folder; without `--restore` the host serves what is there")
-            }
+            RestoreError::NotEmpty { .. } => Self::project(error)
+                .hint("`--data DIR` names another folder; without `--restore` the host serves what is there"),
             RestoreError::Open(error) => ship_host::HostError::from(error).into(),
             RestoreError::Io { ref source, .. } if is_full_disk(source) => Self::project(error).hint_of_full_disk(),
             RestoreError::Archive { .. } | RestoreError::Io { .. } => Self::project(error),

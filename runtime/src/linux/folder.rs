@@ -28,9 +28,7 @@ impl RunFolder {
     pub(crate) fn open(path: &Path) -> Result<Self, RuntimeError> {
         let mut opened = Self::open_one(path);
         for number in 2..=MOST_RUNTIMES {
-            let is_taken = |error: &RuntimeError| {
-                matches!(error, RuntimeError::Folder { source, .. } if source.kind() == io::ErrorKind::WouldBlock)
-            };
+            let is_taken = |error: &RuntimeError| matches!(error, RuntimeError::Folder { source, .. } if source.kind() == io::ErrorKind::WouldBlock);
             if !opened.as_ref().is_err_and(is_taken) {
                 break;
             }

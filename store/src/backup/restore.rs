@@ -10,7 +10,9 @@ use std::path::Path;
 use ship_core::{Digest, DigestHasher, SiteLimits};
 use tar::{Archive, EntryType};
 
-use super::entries::{DESCRIPTION, DESCRIPTION_BYTES, Description, FORMAT_VERSION, STATE, blob_entry, parse_blob_entry};
+use super::entries::{
+    DESCRIPTION, DESCRIPTION_BYTES, Description, FORMAT_VERSION, STATE, blob_entry, parse_blob_entry,
+};
 use super::error::{Fault, RestoreError};
 use super::snapshot::Snapshot;
 use crate::data_dir::{DataDir, LAYOUT_VERSION, remove_all};
@@ -161,11 +163,8 @@ impl Reading<'_> {
         entry.take(DESCRIPTION_BYTES).read_to_end(&mut json).map_err(|_| self.fault(Fault::CutOff))?;
         let versions: Versions = serde_json::from_slice(&json).map_err(|_| no_backup())?;
         let known_schema = migrations::known();
-        let all = [
-            (versions.format, FORMAT_VERSION),
-            (versions.layout, LAYOUT_VERSION),
-            (versions.schema, known_schema),
-        ];
+        let all =
+            [(versions.format, FORMAT_VERSION), (versions.layout, LAYOUT_VERSION), (versions.schema, known_schema)];
         if let Some((found, known)) = all.into_iter().find(|(found, known)| found > known) {
             return Err(self.fault(Fault::Newer { found, known }));
         }
@@ -186,7 +185,8 @@ impl Reading<'_> {
     fn blob<R: Read>(&mut self, entry: Entry<'_, R>) -> Result<(), RestoreError> {
         let (entry, name) = self.next(entry)?;
         // In their order, so each comes once.
-        let digest = parse_blob_entry(&name).filter(|digest| self.blobs.last_key_value().is_none_or(|(last, _)| last < digest));
+        let digest =
+            parse_blob_entry(&name).filter(|digest| self.blobs.last_key_value().is_none_or(|(last, _)| last < digest));
         let Some(digest) = digest else { return Err(self.fault(Fault::UnexpectedEntry { name })) };
         let size_bytes = entry.size();
         if size_bytes > SiteLimits::DEFAULT.blob_bytes {
@@ -211,8 +211,7 @@ impl Reading<'_> {
         name: &str,
     ) -> Result<(), RestoreError> {
         let unwritable = |source| io_error("write", path, source);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
         let (mut hasher, mut buffer, mut left) = (DigestHasher::new(), vec![0; COPIED_BYTES], entry.size());
         while left > 0 {
             let count = match entry.read(&mut buffer) {

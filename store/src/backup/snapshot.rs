@@ -91,8 +91,7 @@ impl Snapshot {
         let mut needed = BTreeMap::new();
         for (id, digest) in self.deployments()? {
             let json = manifest(&id, &digest)?;
-            let parsed =
-                Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id, source })?;
+            let parsed = Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id, source })?;
             needed.insert(digest, (id, json.len() as u64));
             needed.extend(parsed.blobs().into_iter().map(|(digest, size_bytes)| (digest, (id, size_bytes))));
         }

@@ -51,8 +51,14 @@ impl Stage {
         let at = Timestamp::from_second(1_700_000_000).unwrap();
         let source = crate::DeploymentSource { branch: None, commit: None };
         let canonical_json = &manifest.to_canonical_json();
-        let request =
-            StageRequest { project: &project, manifest: &manifest, canonical_json, source, target: Target::Production, at };
+        let request = StageRequest {
+            project: &project,
+            manifest: &manifest,
+            canonical_json,
+            source,
+            target: Target::Production,
+            at,
+        };
         let staged = self.store.deployments().stage(request).unwrap();
         let options = PublishOptions { target: Target::Production, branch: None, republish: Republish::IfChanged, at };
         self.store.deployments().publish(staged, options).unwrap();
@@ -139,7 +145,10 @@ fn round_trip() {
     let mut saved = stage.store.deployments().list(None, 10).unwrap();
     saved.remove(0);
     let back = store.deployments().list(None, 10).unwrap();
-    assert_eq!(format!("{:?}", back.iter().map(|one| &one.record).collect::<Vec<_>>()), format!("{:?}", saved.iter().map(|one| &one.record).collect::<Vec<_>>()));
+    assert_eq!(
+        format!("{:?}", back.iter().map(|one| &one.record).collect::<Vec<_>>()),
+        format!("{:?}", saved.iter().map(|one| &one.record).collect::<Vec<_>>())
+    );
     for page in ["one", "two", "shared"] {
         assert_eq!(store.blobs().read(&Digest::of(page.as_bytes())).unwrap(), page.as_bytes());
     }
@@ -225,7 +234,15 @@ fn hostile_entries() {
         hostile[2].0 = name.as_bytes().to_vec();
         assert_eq!(unexpected(&hostile), name);
     }
-    for kind in [EntryType::Symlink, EntryType::Link, EntryType::Directory, EntryType::Char, EntryType::Fifo, EntryType::GNULongName, EntryType::XHeader] {
+    for kind in [
+        EntryType::Symlink,
+        EntryType::Link,
+        EntryType::Directory,
+        EntryType::Char,
+        EntryType::Fifo,
+        EntryType::GNULongName,
+        EntryType::XHeader,
+    ] {
         let mut hostile = entries.clone();
         hostile[2].1 = kind;
         assert_eq!(unexpected(&hostile).as_bytes(), entries[2].0, "{kind:?}");

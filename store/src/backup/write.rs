@@ -76,7 +76,8 @@ impl Backup {
     /// Writes the archive. Each blob is checked while it is written; one that is damaged ends it.
     pub fn write(self, archive: impl Write) -> Result<(), BackupError> {
         let mut tar = Builder::new(archive);
-        let description = serde_json::to_vec_pretty(&self.description).map_err(|error| BackupError::Write(error.into()))?;
+        let description =
+            serde_json::to_vec_pretty(&self.description).map_err(|error| BackupError::Write(error.into()))?;
         append(&mut tar, DESCRIPTION, description.len() as u64, description.as_slice())?;
         let state = File::open(&self.snapshot.0).map_err(|source| BlobError::io("open", &self.snapshot.0, source))?;
         append(&mut tar, STATE, self.description.state_bytes, state)?;
@@ -86,7 +87,13 @@ impl Backup {
             append(&mut tar, &blob_entry(digest), *size_bytes, &mut checked)?;
             if checked.hasher.finish() != *digest {
                 // Whoever reads it through the store sets it aside.
-                return Err(self.store.blobs().read(digest).err().unwrap_or(BlobError::Corrupt { digest: *digest }).into());
+                return Err(self
+                    .store
+                    .blobs()
+                    .read(digest)
+                    .err()
+                    .unwrap_or(BlobError::Corrupt { digest: *digest })
+                    .into());
             }
         }
         tar.into_inner().and_then(|mut archive| archive.flush()).map_err(BackupError::Write)
@@ -132,12 +139,7 @@ fn blobs_of(store: &Store, snapshot: &Snapshot) -> Result<BTreeMap<Digest, u64>,
 }
 
 /// Appends a file of exactly `size_bytes`. Nothing of the machine or the day stands in its head.
-fn append(
-    tar: &mut Builder<impl Write>,
-    name: &str,
-    size_bytes: u64,
-    content: impl Read,
-) -> Result<(), BackupError> {
+fn append(tar: &mut Builder<impl Write>, name: &str, size_bytes: u64, content: impl Read) -> Result<(), BackupError> {
     let mut header = Header::new_ustar();
     header.set_entry_type(EntryType::Regular);
     header.set_mode(FILE_MODE);

@@ -17,7 +17,9 @@ const PAGES_AT_ONCE: std::ffi::c_int = -1;
 
 /// Copies the database as it is now to a new file, in one read transaction. Others read and write meanwhile.
 pub(super) fn copy(connection: &Connection, path: &Path) -> Result<(), StateError> {
-    let path = path.to_str().ok_or_else(|| StateError::Save { path: path.to_owned(), source: io::ErrorKind::InvalidFilename.into() })?;
+    let path = path
+        .to_str()
+        .ok_or_else(|| StateError::Save { path: path.to_owned(), source: io::ErrorKind::InvalidFilename.into() })?;
     connection.execute("VACUUM INTO ?1", [path])?;
     Ok(())
 }

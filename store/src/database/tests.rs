@@ -90,7 +90,8 @@ fn schema_changes_are_taken_back() {
     assert!(!copy_path.exists());
     database
         .write::<_, StateError>(|transaction| {
-            Ok(transaction.execute("INSERT INTO tokens (hash, role, name, created_at) VALUES (x'00', 'admin', 'a', 0)", [])?)
+            Ok(transaction
+                .execute("INSERT INTO tokens (hash, role, name, created_at) VALUES (x'00', 'admin', 'a', 0)", [])?)
         })
         .unwrap();
 
@@ -102,7 +103,9 @@ fn schema_changes_are_taken_back() {
 
     database.undo_migrations().unwrap();
     let tokens: i64 = database
-        .read::<_, StateError>(|transaction| Ok(transaction.query_row("SELECT count(*) FROM tokens", [], |row| row.get(0))?))
+        .read::<_, StateError>(|transaction| {
+            Ok(transaction.query_row("SELECT count(*) FROM tokens", [], |row| row.get(0))?)
+        })
         .unwrap();
     assert_eq!(tokens, 1);
     drop(database);

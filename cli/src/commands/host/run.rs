@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use ship_core::HostLabel;
 use ship_host::{
-    AfterHandover, Beginning, Host, HostOptions, MetricsAccess, OnHandover, PortChoice, Predecessor, Ready, SuccessorCommand,
+    AfterHandover, Beginning, Host, HostOptions, MetricsAccess, OnHandover, PortChoice, Predecessor, Ready,
+    SuccessorCommand,
 };
 use ship_runtime::Isolation;
 use tokio::runtime::Builder;
@@ -48,7 +49,8 @@ enum Mode {
 pub(super) fn run(arguments: &RunArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let mode = if arguments.embedded { Mode::Embedded } else { Mode::Foreground };
     let manager = ServiceManager::of(&settings.environment);
-    let predecessor = if arguments.take_over { Some(Predecessor::at_standard_input().map_err(host_error)?) } else { None };
+    let predecessor =
+        if arguments.take_over { Some(Predecessor::at_standard_input().map_err(host_error)?) } else { None };
     let ended = start(arguments, settings, output, mode, &manager, predecessor.clone());
     if let (Err(error), Some(predecessor)) = (&ended, &predecessor) {
         predecessor.refuse(error.to_refusal());

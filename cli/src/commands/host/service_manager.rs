@@ -96,7 +96,9 @@ fn places(count: usize, names: &[&str]) -> Result<Vec<&'static str>, CommandErro
     let is_twice = places.iter().enumerate().any(|(position, name)| places[..position].contains(name));
     if places.len() != count || is_twice {
         let message = format!("{count} sockets were given to this host, called `{}`", names.join(":"));
-        return Err(CommandError::usage(message).hint("one for `sites` and one for `control`, by name or in this order"));
+        return Err(
+            CommandError::usage(message).hint("one for `sites` and one for `control`, by name or in this order")
+        );
     }
     Ok(places)
 }
