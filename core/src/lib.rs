@@ -30,6 +30,7 @@ mod site_index;
 mod system_variables;
 mod text;
 mod trace;
+mod variable;
 mod warm;
 
 pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address};
@@ -58,4 +59,9 @@ pub use schedule::{Schedule, ScheduleError};
 pub use site_index::{AssetIndex, Found, FunctionIndex, SiteIndex};
 pub use system_variables::{SystemVariables, main_host};
 pub use trace::TraceContext;
+pub use variable::{
+    BranchWithoutPreview, MASKED_FROM_CHARS, UnknownVariableKind, UnknownVariableTarget, VariableKind, VariableName,
+    VariableNameError, VariableScope, VariableTarget, VariableValue, VariableValueError, check_environment_bytes,
+    variable_bytes,
+};
 pub use warm::{TimeZoneName, UnknownTimeZone, WarmSchedule};

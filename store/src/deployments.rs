@@ -19,6 +19,7 @@ use crate::blobs::Blobs;
 use crate::database::{Database, StateError};
 
 mod alias_log;
+mod environment;
 mod error;
 mod labels;
 mod production;
@@ -29,6 +30,7 @@ mod rows;
 mod stage;
 
 pub use alias_log::{Alias, AliasKind, AliasMove, LabelOwner, MoveCause};
+pub use environment::{Aim, EnvironmentBinding};
 pub use error::{PublishError, RemoveError, RollbackError, StageError};
 pub use publish::{PublishOptions, Published, Republish};
 pub use record::{DeploymentRecord, DeploymentSource, DeploymentSummary, ProjectSummary};

@@ -1,10 +1,11 @@
-//! What a host keeps: blobs by digest, deployments, the alias log, tokens, logs and unpacked functions.
+//! What a host keeps: blobs by digest, deployments, the alias log, tokens, variables, logs and unpacked functions.
 //!
 //! This crate is the only writer below the data directory:
 //!
 //! ```text
 //! VERSION  lock          what layout this is; who has it open
-//! state.db               SQLite: deployments, aliases and their log, tokens, which variants a blob has
+//! state.db               SQLite: deployments, aliases and their log, tokens, sealed variables, which variants a blob has
+//! secrets.key            what seals the variables: made at first need, readable by its owner alone
 //! blobs/ab/cdef…         content by SHA-256
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
@@ -29,12 +30,13 @@ mod lock;
 mod logs;
 mod store;
 mod tokens;
+mod variables;
 
 pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
 pub use database::StateError;
 pub use deployments::{
-    Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,
-    MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError, Removed, Republish, RollbackError,
+    Aim, Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments,
+    EnvironmentBinding, LabelOwner, MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError, Removed, Republish, RollbackError,
     StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
@@ -42,3 +44,4 @@ pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use store::{OpenError, Store};
 pub use tokens::Tokens;
+pub use variables::{OpenedVariable, SealedVariable, VariableChange, VariableRecord, Variables, VariablesError};

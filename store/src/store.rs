@@ -13,6 +13,7 @@ use crate::functions::Functions;
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
 use crate::tokens::Tokens;
+use crate::variables::Variables;
 
 /// An open data directory. Cheap to clone; the last clone to go closes it and gives up its lock.
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ struct Inner {
     blobs: Blobs,
     deployments: Deployments,
     tokens: Tokens,
+    variables: Variables,
     logs: Logs,
     functions: Functions,
     _lock: DataDirLock,
@@ -49,7 +51,8 @@ impl Store {
             .map_err(|source| OpenError::io("open", &data_dir.blobs(), source))?;
         let inner = Inner {
             deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
-            tokens: Tokens::new(database),
+            tokens: Tokens::new(Arc::clone(&database)),
+            variables: Variables::new(database, data_dir.host_key()),
             logs: Logs::new(data_dir.logs()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
             blobs,
@@ -77,6 +80,11 @@ impl Store {
     /// Who may use the control API.
     pub fn tokens(&self) -> &Tokens {
         &self.inner.tokens
+    }
+
+    /// Variables of projects, sealed.
+    pub fn variables(&self) -> &Variables {
+        &self.inner.variables
     }
 
     /// What requests and functions said.

@@ -60,7 +60,7 @@ fn newer_schema_is_refused() {
     drop(connection);
     let error = Store::open(data.path(), Durability::Durable).unwrap_err();
     let OpenError::Database { source, .. } = error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), "the schema has version 99, newer than the 1 that this ship knows");
+    assert_eq!(source.to_string(), "the schema has version 99, newer than the 2 that this ship knows");
 }
 
 /// The log of aliases can be appended to and nothing else, whoever tries.

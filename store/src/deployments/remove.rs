@@ -10,6 +10,7 @@ use super::error::{PublishError, RemoveError};
 use super::production::{TrailStop, find_stop};
 use super::record::DeploymentRecord;
 use super::{Deployments, rows};
+use crate::variables;
 
 /// What removing a deployment did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,15 +37,17 @@ impl Deployments {
             };
             let moves = pointers.iter().map(fall_back).collect::<Result<_, _>>()?;
             rows::delete_deployment(transaction, id)?;
+            variables::rows::prune(transaction, &record.project)?;
             Ok(Removed { record, moves })
         })
     }
 
-    /// Removes a project: all its aliases and deployments, production included. Its log stays.
+    /// Removes a project: all its aliases and deployments, production included, and its variables. Its log stays.
     pub fn remove_project(&self, project: &ProjectName, at: Timestamp) -> Result<Vec<DeploymentId>, RemoveError> {
         self.database.write(|transaction| {
             let ids = rows::ids_of_project(transaction, project)?;
-            if ids.is_empty() {
+            let forgotten = variables::rows::delete_all(transaction, project)?;
+            if ids.is_empty() && forgotten == 0 {
                 return Err(RemoveError::UnknownProject { project: project.clone() });
             }
             for pointer in rows::pointers_of_project(transaction, project)? {
