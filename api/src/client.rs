@@ -1,6 +1,7 @@
 //! The typed client of the control API.
 
 mod logs;
+mod projects;
 mod transport;
 mod upload;
 

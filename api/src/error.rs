@@ -74,6 +74,8 @@ pub enum ErrorCode {
     StorageFull,
     /// A stored blob's bytes are not those of its digest.
     BlobCorrupt,
+    /// The key that variables are sealed under is missing, wrong, or can be read by others.
+    HostKey,
     /// A fault of the host itself.
     Internal,
 }
@@ -93,7 +95,7 @@ impl ErrorCode {
             | Self::NothingToRollBack => 409,
             Self::PayloadTooLarge => 413,
             Self::FunctionStartFailed => 422,
-            Self::BlobCorrupt | Self::Internal => 500,
+            Self::BlobCorrupt | Self::HostKey | Self::Internal => 500,
             Self::StorageFull => 507,
         }
     }

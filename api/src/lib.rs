@@ -8,6 +8,7 @@ mod error;
 mod log_line;
 mod pack;
 mod reference;
+mod variables;
 mod views;
 
 pub use client::{BlobSource, Client, ClientError, ClientOptions, LogQuery, LogStream, UploadBlob};
@@ -15,6 +16,9 @@ pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
 pub use reference::{DeploymentReference, ParseReferenceError};
+pub use variables::{
+    ReadableVariable, ReadableVariables, RemovedVariablesView, SetVariableRequest, SetVariableView, VariableList, VariableView,
+};
 pub use views::{
     AliasMoveView, CheckFunctions, CronView, DeploymentDetail, DeploymentList, DeploymentView, FunctionView,
     HostStatus, InstanceView, LimitsView, ListedView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView,

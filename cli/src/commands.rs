@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod env;
 pub(crate) mod host;
 pub(crate) mod inspect;
 pub(crate) mod logs;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
+    Env(env::EnvArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -83,6 +85,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Logs(arguments) => interruptible(logs::run(arguments, settings, output), &settings.interrupt),
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
+        Command::Env(arguments) => interruptible(env::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),

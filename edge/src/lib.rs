@@ -28,6 +28,7 @@ mod request_id;
 mod request_log;
 mod serve;
 mod server_timing;
+mod site_environment;
 mod trace;
 mod visitor;
 
@@ -39,4 +40,5 @@ pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};
 pub use protocol::authority::{host_label, request_authority};
 pub use serve::{Answer, ConnectionLimits, Crew, serve};
 pub use server_timing::ServerTiming;
+pub use site_environment::SiteEnvironment;
 pub use visitor::{Scheme, Visitor};

@@ -10,6 +10,7 @@ mod metrics;
 mod projects;
 mod server;
 mod status;
+mod variables;
 mod views;
 
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
+use crate::reads::ReadLog;
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -43,6 +45,7 @@ pub(crate) struct Control {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) reads: Arc<ReadLog>,
     pub(crate) urls: Urls,
     pub(crate) authenticator: Authenticator,
     pub(crate) shutdown: CancellationToken,
@@ -83,6 +86,9 @@ fn guarded() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(projects::promote))
         .routes(routes!(projects::rollback))
         .routes(routes!(logs::logs))
+        .routes(routes!(variables::list))
+        .routes(routes!(variables::readable))
+        .routes(routes!(variables::set, variables::remove))
 }
 
 /// The document that describes the API.

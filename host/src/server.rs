@@ -19,12 +19,14 @@ use crate::complete::CompleteDeployments;
 use crate::control::{Authenticator, Control, ControlAnswer};
 use crate::cores::Cores;
 use crate::descriptors;
+use crate::environments::Environments;
 use crate::error::HostError;
 use crate::journal::Journal;
 use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
 use crate::publisher::Publisher;
+use crate::reads::ReadLog;
 use crate::relief::watch_memory;
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
@@ -82,6 +84,7 @@ impl Host {
         let data = options.data.clone();
         let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
         store.logs().limit_to(options.log_bytes);
+        seal_under_first_key(&store, &options).await;
         let sites_listener = listen(options.sites, "--listen", options.ports).await?;
         let control_listener = listen(options.control, "--control", options.ports).await?;
         let sites_address = local_address(&sites_listener, options.sites)?;
@@ -109,7 +112,9 @@ impl Host {
         };
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
         let urls = Urls::new(&options.domain, sites_address);
-        let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
+        let reads = Arc::new(ReadLog::new(Arc::clone(&journal)));
+        let environments = Environments { store: store.clone(), urls: urls.clone(), reads: Arc::clone(&reads) };
+        let map = SiteMap::load(environments.clone(), Arc::clone(&edge))?;
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);
@@ -122,7 +127,7 @@ impl Host {
         let warmth = Warmth::new(kept_by, Arc::new(Timestamp::now), moves);
         let publisher = Publisher {
             deploys: Arc::clone(&metrics.deploys),
-            urls: urls.clone(),
+            environments,
             store: store.clone(),
             runtime: runtime.clone(),
             edge: Arc::clone(&edge),
@@ -142,6 +147,7 @@ impl Host {
             runtime: runtime.clone(),
             publisher,
             journal,
+            reads,
             urls,
             shutdown: stop.clone(),
             started_at: Timestamp::now(),
@@ -237,6 +243,23 @@ impl Host {
             tracing::error!("the journal's writer panicked");
         }
         served
+    }
+}
+
+/// Takes the key that the operator gives, and seals under the newest key what older ones seal. A host without its key still serves
+/// what needs no variables, so nothing that is wrong here keeps it from starting.
+async fn seal_under_first_key(store: &Store, options: &HostOptions) {
+    if let Some(file) = &options.host_key_file {
+        store.variables().read_key_from(file);
+    }
+    let variables = store.variables().clone();
+    match blocking(move || variables.reseal()).await {
+        Ok(0) => {}
+        Ok(resealed) => tracing::info!(resealed, "variables were sealed under the first of the host's keys"),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "variables cannot be opened: functions that have some do not start");
+        }
     }
 }
 

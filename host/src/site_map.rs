@@ -11,7 +11,7 @@ use ship_edge::{Edge, LiveDeployment, ServerTiming, Site};
 use ship_store::Store;
 
 use crate::blocking::blocking;
-use crate::system_environment;
+use crate::environments::Environments;
 use crate::urls::Urls;
 
 /// How much memory deployments that are being served may use, in bytes. A deployment nobody asks for uses none of it.
@@ -34,6 +34,7 @@ pub(crate) struct SiteMap {
 struct Inner {
     store: Store,
     urls: Urls,
+    environments: Environments,
     edge: Arc<Edge>,
     labels: Arc<RwLock<HashMap<HostLabel, Arc<Slot>>>>,
     live: Cache<DeploymentId, Arc<LiveDeployment>, LiveWeight>,
@@ -53,10 +54,11 @@ impl Weighter<DeploymentId, Arc<LiveDeployment>> for LiveWeight {
 
 impl SiteMap {
     /// The map as the alias log has it.
-    pub(crate) fn load(store: Store, urls: Urls, edge: Arc<Edge>) -> Result<Self, ship_store::StateError> {
+    pub(crate) fn load(environments: Environments, edge: Arc<Edge>) -> Result<Self, ship_store::StateError> {
+        let (store, urls) = (environments.store.clone(), environments.urls.clone());
         let labels = Arc::new(RwLock::new(HashMap::new()));
         let live = Cache::with_weighter(1024, LIVE_BYTES, LiveWeight);
-        let map = Self { inner: Arc::new(Inner { store, urls, edge, labels, live }) };
+        let map = Self { inner: Arc::new(Inner { store, urls, environments, edge, labels, live }) };
         for alias in map.inner.store.deployments().aliases()? {
             map.point(&alias.label, &alias.project, Some(alias.deployment));
         }
@@ -112,8 +114,8 @@ impl SiteMap {
         }
         let store = self.inner.store.clone();
         let load = async move {
-            let urls = self.inner.urls.clone();
-            let environment = move |record: &_| system_environment::of_record(record, &urls);
+            let environments = self.inner.environments.clone();
+            let environment = move |record: &_| environments.of_record(record);
             let deployment = blocking(move || LiveDeployment::load(&store, &id, environment)).await?;
             // What was not compressed when the host stopped is now.
             self.inner.edge.prepare(&deployment);

@@ -33,6 +33,7 @@ mod body;
 mod code_cache;
 mod connection;
 mod course;
+mod environment;
 mod error;
 mod instance;
 mod interpreter;
@@ -63,6 +64,7 @@ mod zygote;
 
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use course::{ColdStart, Course};
+pub use environment::FunctionEnvironment;
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;
 pub use life::InstanceState;

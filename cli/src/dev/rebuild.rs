@@ -18,6 +18,7 @@ use super::watch::Edits;
 use super::{Console, reload};
 use crate::building::{self, BuildRequest, Built};
 use crate::error::CommandError;
+use crate::kept_variables::KeptVariables;
 use crate::output::{Output, duration};
 use crate::settings::Settings;
 
@@ -45,6 +46,8 @@ pub(super) struct Rebuilder {
     pub(super) console: Console,
     /// The URL of the server.
     pub(super) url: String,
+    /// What a host keeps for development.
+    pub(super) variables: KeptVariables,
     /// What was edited.
     pub(super) edits: Edits,
     /// What is shown, changed here and nowhere else.
@@ -135,6 +138,7 @@ impl Rebuilder {
         let request = BuildRequest {
             target: BuildTarget::Development,
             url: self.url.strip_prefix("http://").map(str::to_owned),
+            variables: self.variables.clone(),
             ..BuildRequest::default()
         };
         loop {

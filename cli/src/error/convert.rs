@@ -248,7 +248,7 @@ fn unreachable(url: &str, source: &(dyn Error + 'static)) -> CommandError {
 fn refused(detail: ErrorDetail) -> CommandError {
     let kind = match detail.code {
         ErrorCode::Unauthorized => ErrorKind::Unreachable,
-        ErrorCode::Internal | ErrorCode::BlobCorrupt | ErrorCode::StorageFull => ErrorKind::Host,
+        ErrorCode::Internal | ErrorCode::HostKey | ErrorCode::BlobCorrupt | ErrorCode::StorageFull => ErrorKind::Host,
         _ => ErrorKind::Project,
     };
     let own_hint = match detail.code {

@@ -98,6 +98,7 @@ fn host_options(
         control: arguments.control.or_else(|| last_address(|endpoint| &endpoint.control)).unwrap_or(DEFAULT_CONTROL),
         domain,
         token_file: folder.token_file(),
+        host_key_file: settings.host_key_file(),
         interpreters: settings.interpreters(),
         least_isolation: arguments.isolation.map(|level| match level {
             IsolationLevel::Sandbox => Isolation::Sandbox,
