@@ -7,6 +7,7 @@ mod client;
 mod error;
 mod log_line;
 mod pack;
+mod protection;
 mod reference;
 mod variables;
 mod views;
@@ -15,6 +16,7 @@ pub use client::{BlobSource, Client, ClientError, ClientOptions, LogQuery, LogSt
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
+pub use protection::{ProtectionRequest, ProtectionView};
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use variables::{
     ReadableVariable, ReadableVariables, RemovedVariablesView, SetVariableRequest, SetVariableView, VariableList, VariableView,

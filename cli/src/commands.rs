@@ -12,6 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod open;
 pub(crate) mod promote;
+pub(crate) mod protect;
 pub(crate) mod rm;
 pub(crate) mod rollback;
 
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
     Env(env::EnvArgs),
+    Protect(protect::ProtectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -86,6 +88,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
         Command::Env(arguments) => interruptible(env::run(arguments, settings, output), &settings.interrupt),
+        Command::Protect(arguments) => interruptible(protect::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),

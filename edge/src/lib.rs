@@ -16,6 +16,7 @@ mod external;
 mod failure;
 mod findings;
 mod functions;
+mod gate;
 mod inbound_body;
 mod live_deployment;
 mod log_allowance;
@@ -33,8 +34,9 @@ mod trace;
 mod visitor;
 
 pub use body::{BodyError, EdgeBody};
-pub use edge::{Edge, EdgeOptions, Site, Traces};
+pub use edge::{Edge, EdgeOptions, Indexing, Site, Traces};
 pub use external::ExternalReach;
+pub use gate::{Gate, Knock, MAX_LOGIN_BYTES, Refusal, Shown, Verdict};
 pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};
 pub use protocol::authority::{host_label, request_authority};

@@ -8,6 +8,7 @@ mod extract;
 mod logs;
 mod metrics;
 mod projects;
+mod protection;
 mod server;
 mod status;
 mod variables;
@@ -33,6 +34,7 @@ pub(crate) use self::server::ControlAnswer;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
+use crate::protection::Protections;
 use crate::publisher::Publisher;
 use crate::reads::ReadLog;
 use crate::urls::Urls;
@@ -46,6 +48,7 @@ pub(crate) struct Control {
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
     pub(crate) reads: Arc<ReadLog>,
+    pub(crate) protections: Protections,
     pub(crate) urls: Urls,
     pub(crate) authenticator: Authenticator,
     pub(crate) shutdown: CancellationToken,
@@ -86,6 +89,7 @@ fn guarded() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(projects::promote))
         .routes(routes!(projects::rollback))
         .routes(routes!(logs::logs))
+        .routes(routes!(protection::show, protection::set))
         .routes(routes!(variables::list))
         .routes(routes!(variables::readable))
         .routes(routes!(variables::set, variables::remove))

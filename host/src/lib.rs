@@ -15,6 +15,7 @@ mod journal;
 mod listen;
 mod metrics;
 mod options;
+mod protection;
 mod publisher;
 mod reads;
 mod relief;

@@ -21,6 +21,7 @@ use crate::control::ApiError;
 use crate::environments::Environments;
 use crate::journal::Journal;
 use crate::metrics::{DeployMeters, Phase};
+use crate::protection::Protections;
 use crate::site_map::SiteMap;
 use crate::warmth::ProductionMove;
 
@@ -44,6 +45,8 @@ pub(crate) struct Publisher {
     pub(crate) map: SiteMap,
     /// What functions find set.
     pub(crate) environments: Environments,
+    /// Who may see the sites.
+    pub(crate) protections: Protections,
     pub(crate) journal: Arc<Journal>,
     pub(crate) complete: CompleteDeployments,
     pub(crate) deploys: Arc<DeployMeters>,
@@ -366,6 +369,7 @@ impl Publisher {
             }
             futures_util::future::join_all(ids.iter().map(|id| this.runtime.retire(id))).await;
             let Some(project) = project else { return };
+            this.protections.forget(&project);
             this.edge.forget(&project);
             this.journal.catch_up().await;
             let store = this.store.clone();

@@ -25,6 +25,7 @@ use crate::journal::Journal;
 use crate::listen::listen;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
+use crate::protection::Protections;
 use crate::publisher::Publisher;
 use crate::reads::ReadLog;
 use crate::relief::watch_memory;
@@ -112,9 +113,10 @@ impl Host {
         };
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
         let urls = Urls::new(&options.domain, sites_address);
+        let protections = Protections::load(store.clone())?;
         let reads = Arc::new(ReadLog::new(Arc::clone(&journal)));
         let environments = Environments { store: store.clone(), urls: urls.clone(), reads: Arc::clone(&reads) };
-        let map = SiteMap::load(environments.clone(), Arc::clone(&edge))?;
+        let map = SiteMap::load(environments.clone(), protections.clone(), Arc::clone(&edge))?;
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);
@@ -128,6 +130,7 @@ impl Host {
         let publisher = Publisher {
             deploys: Arc::clone(&metrics.deploys),
             environments,
+            protections: protections.clone(),
             store: store.clone(),
             runtime: runtime.clone(),
             edge: Arc::clone(&edge),
@@ -148,6 +151,7 @@ impl Host {
             publisher,
             journal,
             reads,
+            protections,
             urls,
             shutdown: stop.clone(),
             started_at: Timestamp::now(),

@@ -7,11 +7,12 @@ use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ship_core::{DeploymentId, HostLabel, ProjectName};
-use ship_edge::{Edge, LiveDeployment, ServerTiming, Site};
+use ship_edge::{Edge, Indexing, LiveDeployment, ServerTiming, Site};
 use ship_store::Store;
 
 use crate::blocking::blocking;
 use crate::environments::Environments;
+use crate::protection::{self, ProjectGate, Protections, SiteKind};
 use crate::urls::Urls;
 
 /// How much memory deployments that are being served may use, in bytes. A deployment nobody asks for uses none of it.
@@ -22,7 +23,8 @@ struct Slot {
     project: ProjectName,
     deployment: ArcSwapOption<DeploymentId>,
     own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
-    timing: ServerTiming,
+    kind: SiteKind,
+    gate: Arc<ProjectGate>,
 }
 
 /// All labels of a host, and the deployments that are being served.
@@ -35,6 +37,7 @@ struct Inner {
     store: Store,
     urls: Urls,
     environments: Environments,
+    protections: Protections,
     edge: Arc<Edge>,
     labels: Arc<RwLock<HashMap<HostLabel, Arc<Slot>>>>,
     live: Cache<DeploymentId, Arc<LiveDeployment>, LiveWeight>,
@@ -54,11 +57,15 @@ impl Weighter<DeploymentId, Arc<LiveDeployment>> for LiveWeight {
 
 impl SiteMap {
     /// The map as the alias log has it.
-    pub(crate) fn load(environments: Environments, edge: Arc<Edge>) -> Result<Self, ship_store::StateError> {
+    pub(crate) fn load(
+        environments: Environments,
+        protections: Protections,
+        edge: Arc<Edge>,
+    ) -> Result<Self, ship_store::StateError> {
         let (store, urls) = (environments.store.clone(), environments.urls.clone());
         let labels = Arc::new(RwLock::new(HashMap::new()));
         let live = Cache::with_weighter(1024, LIVE_BYTES, LiveWeight);
-        let map = Self { inner: Arc::new(Inner { store, urls, environments, edge, labels, live }) };
+        let map = Self { inner: Arc::new(Inner { store, urls, environments, protections, edge, labels, live }) };
         for alias in map.inner.store.deployments().aliases()? {
             map.point(&alias.label, &alias.project, Some(alias.deployment));
         }
@@ -95,7 +102,8 @@ impl SiteMap {
             project: project.clone(),
             deployment: ArcSwapOption::from_pointee(deployment),
             own_origins: Arc::new(own_origins),
-            timing: if *label == HostLabel::production(project) { ServerTiming::Hidden } else { ServerTiming::Shown },
+            kind: if *label == HostLabel::production(project) { SiteKind::Production } else { SiteKind::Preview },
+            gate: self.inner.protections.gate(project),
         }
     }
 
@@ -103,7 +111,17 @@ impl SiteMap {
     pub(crate) async fn site(&self, label: &HostLabel) -> Option<Result<Site, ship_edge::LoadError>> {
         let slot = self.inner.labels.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()?;
         let id = **slot.deployment.load().as_ref()?;
-        let site = |deployment| Site { deployment, own_origins: Arc::clone(&slot.own_origins), timing: slot.timing };
+        let (timing, indexing) = match slot.kind {
+            SiteKind::Production => (ServerTiming::Hidden, Indexing::Allowed),
+            SiteKind::Preview => (ServerTiming::Shown, Indexing::Forbidden),
+        };
+        let site = |deployment| Site {
+            deployment,
+            own_origins: Arc::clone(&slot.own_origins),
+            timing,
+            indexing,
+            gate: protection::before_site(&slot.gate, slot.kind),
+        };
         Some(self.live(id).await.map(site))
     }
 

@@ -28,6 +28,7 @@ mod disk;
 mod functions;
 mod lock;
 mod logs;
+mod protection;
 mod store;
 mod tokens;
 mod variables;
@@ -42,6 +43,7 @@ pub use deployments::{
 pub use disk::Durability;
 pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
+pub use protection::{ProtectionRecord, Protections};
 pub use store::{OpenError, Store};
 pub use tokens::Tokens;
 pub use variables::{OpenedVariable, SealedVariable, VariableChange, VariableRecord, Variables, VariablesError};

@@ -12,6 +12,7 @@ use crate::disk::{Disk, Durability, FileSystem, is_storage_full};
 use crate::functions::Functions;
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
+use crate::protection::Protections;
 use crate::tokens::Tokens;
 use crate::variables::Variables;
 
@@ -29,6 +30,7 @@ struct Inner {
     deployments: Deployments,
     tokens: Tokens,
     variables: Variables,
+    protections: Protections,
     logs: Logs,
     functions: Functions,
     _lock: DataDirLock,
@@ -52,7 +54,8 @@ impl Store {
         let inner = Inner {
             deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
             tokens: Tokens::new(Arc::clone(&database)),
-            variables: Variables::new(database, data_dir.host_key()),
+            variables: Variables::new(Arc::clone(&database), data_dir.host_key()),
+            protections: Protections::new(database),
             logs: Logs::new(data_dir.logs()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
             blobs,
@@ -85,6 +88,11 @@ impl Store {
     /// Variables of projects, sealed.
     pub fn variables(&self) -> &Variables {
         &self.inner.variables
+    }
+
+    /// Who may see the sites of projects.
+    pub fn protections(&self) -> &Protections {
+        &self.inner.protections
     }
 
     /// What requests and functions said.

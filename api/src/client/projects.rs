@@ -1,10 +1,11 @@
-//! What a host keeps for projects: their variables.
+//! What a host keeps for projects: their variables, and who may see their sites.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use ship_core::{BranchName, ProjectName, VariableName, VariableTarget};
 
 use super::{Client, ClientError};
+use crate::protection::{ProtectionRequest, ProtectionView};
 use crate::variables::{
     ReadableVariables, RemovedVariablesView, SetVariableRequest, SetVariableView, VariableList,
 };
@@ -50,6 +51,22 @@ impl Client {
         let branch = branch.map(|branch| format!("&{}", of_branch(branch))).unwrap_or_default();
         let path = format!("/v1/projects/{project}/readable-env?target={target}{branch}");
         self.transport.ask(Method::GET, &path, None::<&()>).await
+    }
+}
+
+impl Client {
+    /// Who may see the sites of a project.
+    pub async fn protection(&self, project: &ProjectName) -> Result<ProtectionView, ClientError> {
+        self.transport.ask(Method::GET, &format!("/v1/projects/{project}/protection"), None::<&()>).await
+    }
+
+    /// Changes who may see the sites of a project.
+    pub async fn set_protection(
+        &self,
+        project: &ProjectName,
+        request: &ProtectionRequest,
+    ) -> Result<ProtectionView, ClientError> {
+        self.transport.ask(Method::PUT, &format!("/v1/projects/{project}/protection"), Some(request)).await
     }
 }
 

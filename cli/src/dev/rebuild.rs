@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ship_builder::BuildTarget;
 use ship_core::{DeploymentId, Manifest};
-use ship_edge::{Edge, EdgeOptions, ExternalReach, LiveDeployment, ServerTiming, Site};
+use ship_edge::{Edge, EdgeOptions, ExternalReach, Indexing, LiveDeployment, ServerTiming, Site};
 use ship_runtime::{LogSink, Runtime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -216,7 +216,14 @@ impl Rebuilder {
         let logs = Arc::new(self.console.clone()) as Arc<dyn LogSink>;
         let edge = Arc::new(Edge::new(store, self.runtime.clone(), logs, options));
         let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest, built.environment.clone());
-        let site = Site { deployment, own_origins: Arc::clone(&self.own_origins), timing: ServerTiming::Shown };
+        let site = Site {
+            deployment,
+            own_origins: Arc::clone(&self.own_origins),
+            timing: ServerTiming::Shown,
+            // What runs here is found by nobody else, and may be seen by whoever can reach it.
+            indexing: Indexing::Allowed,
+            gate: None,
+        };
         Live { version, styles_since, site, edge }
     }
 }

@@ -11,6 +11,8 @@ use ship_store::{
     BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError, VariablesError,
 };
 
+use crate::error::HostError;
+
 /// An error of the control API.
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<ErrorDetail>);
@@ -147,6 +149,12 @@ impl From<RemoveError> for ApiError {
             }
             RemoveError::Publish(error) => error.into(),
         }
+    }
+}
+
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
+        Self::internal(&error)
     }
 }
 

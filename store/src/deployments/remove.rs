@@ -10,7 +10,7 @@ use super::error::{PublishError, RemoveError};
 use super::production::{TrailStop, find_stop};
 use super::record::DeploymentRecord;
 use super::{Deployments, rows};
-use crate::variables;
+use crate::{protection, variables};
 
 /// What removing a deployment did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,6 +56,7 @@ impl Deployments {
             for id in &ids {
                 rows::delete_deployment(transaction, id)?;
             }
+            protection::delete(transaction, project)?;
             Ok(ids)
         })
     }

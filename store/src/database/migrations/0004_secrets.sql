@@ -29,3 +29,14 @@ CREATE TABLE deployment_environments (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX environments_of_project ON deployment_environments (project, target, variables);
+
+-- Who may see the sites of a project. Where there is no row: everybody.
+CREATE TABLE protection (
+    project     TEXT    PRIMARY KEY,
+    mode        TEXT    NOT NULL, -- off, token or password
+    coverage    TEXT    NOT NULL, -- previews or everything
+    password    TEXT,             -- hashed by argon2id
+    bypass      BLOB    NOT NULL, -- the SHA-256 of the secret that lets programs in
+    cookie_key  BLOB    NOT NULL, -- signs the cookies of those who were let in; another one sends all of them out
+    changed_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
