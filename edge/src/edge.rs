@@ -192,7 +192,7 @@ impl Edge {
             return Reply { response: preflight, kind: RequestKind::Routing, function: None, error: None };
         }
         if let Some(gate) = &site.gate {
-            let Asked { visit, visitor, parts, body, shown } = &mut asked;
+            let Asked { visit, visitor, ref parts, ref mut body, ref shown } = asked;
             let arrival = Arrival { visit, visitor, parts, shown, body };
             // Boxed, because its future is large and most sites have none.
             if let Some(mut refused) = Box::pin(self.pass_gate(&**gate, arrival)).await {

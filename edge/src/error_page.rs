@@ -80,7 +80,7 @@ impl ErrorPages {
     /// The page that asks a person for the password, with the status and headers of the failure that it stands for.
     pub(crate) fn ask_password(&self, failure: Failure, id: RequestId, typed: TypedPassword) -> Response<EdgeBody> {
         let mut response = self.respond(failure, id, ErrorForm::Page, None);
-        *response.body_mut() = EdgeBody::full(self.login(failure, id, typed).into());
+        *response.body_mut() = EdgeBody::full(self.login(failure, id, typed));
         response
     }
 

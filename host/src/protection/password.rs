@@ -1,7 +1,8 @@
 //! Passwords, kept as argon2id hashes them (RFC 9106, with the parameters that OWASP recommends: 19 MiB, two passes).
 
 use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 
 use super::random;
 use crate::error::HostError;
