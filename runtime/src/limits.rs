@@ -35,10 +35,6 @@ pub(crate) const EXIT_STATUS_WAIT: Duration = Duration::from_secs(1);
 /// again at once, since whatever it was may be over.
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 
-/// How long failed starts are remembered of a function that nobody asks: one that crashes is not started at full speed by whoever asks
-/// again and again.
-pub(crate) const FAILURES_REMEMBERED: Duration = Duration::from_secs(30);
-
 /// The longest pause between two starts: a function that was repaired from outside is back within it.
 pub(crate) const BACKOFF_MOST: Duration = Duration::from_secs(5);
 

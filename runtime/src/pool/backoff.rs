@@ -2,21 +2,19 @@
 
 use tokio::time::Instant;
 
-use crate::limits::{BACKOFF_FIRST, BACKOFF_MOST, FAILURES_REMEMBERED};
+use crate::limits::{BACKOFF_FIRST, BACKOFF_MOST};
 
 /// Counts starts in a row that failed, and says when the next may be tried.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
     retry_at: Option<Instant>,
-    failed_at: Option<Instant>,
 }
 
 impl Backoff {
     /// A start failed.
     pub(crate) fn failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        self.failed_at = Some(now);
         // The first failure is tried again at once: whatever it was may be over.
         self.retry_at = self.failures.checked_sub(2).map(|doublings| {
             let factor = 2_u32.saturating_pow(doublings);
@@ -28,18 +26,11 @@ impl Backoff {
     pub(crate) const fn succeeded(&mut self) {
         self.failures = 0;
         self.retry_at = None;
-        self.failed_at = None;
     }
 
     /// Whether the last start failed, so that one at a time is tried.
     pub(crate) const fn is_failing(&self) -> bool {
         self.failures > 0
-    }
-
-    /// Until when the failures count, if that is not over. Nobody may ask in the meantime, and the next who does would start from the
-    /// first again.
-    pub(crate) fn remembered(&self, now: Instant) -> Option<Instant> {
-        self.failed_at.map(|failed_at| failed_at + FAILURES_REMEMBERED).filter(|until| *until > now)
     }
 
     /// Until when nothing is started, if that is not over.
@@ -69,9 +60,7 @@ mod tests {
             backoff.failed(now);
         }
         assert_eq!(backoff.pause(now), Some(now + BACKOFF_MOST));
-        assert_eq!(backoff.remembered(now), Some(now + FAILURES_REMEMBERED));
-        assert_eq!(backoff.remembered(now + FAILURES_REMEMBERED), None);
         backoff.succeeded();
-        assert_eq!((backoff.is_failing(), backoff.pause(now), backoff.remembered(now)), (false, None, None));
+        assert_eq!((backoff.is_failing(), backoff.pause(now)), (false, None));
     }
 }

@@ -294,7 +294,7 @@ impl<M, W> Roster<M, W> {
             InstanceState::Ready | InstanceState::Busy => Some(now + self.idle_limit()),
             InstanceState::Draining | InstanceState::Stopping | InstanceState::Stopped => None,
         };
-        self.slots.iter().filter_map(due).chain(self.backoff.pause(now)).chain(self.backoff.remembered(now)).min()
+        self.slots.iter().filter_map(due).chain(self.backoff.pause(now)).min()
     }
 
     fn idle_limit(&self) -> Duration {
@@ -327,7 +327,7 @@ impl<M, W> Roster<M, W> {
     pub(crate) fn close_if_empty(&mut self, now: Instant) -> bool {
         let is_empty = self.slots.is_empty() && self.queue.is_empty() && self.reserved == 0;
         let must_remember =
-            self.door == Door::Open && (self.kept > 0 || self.is_woken || self.backoff.remembered(now).is_some());
+            self.door == Door::Open && (self.kept > 0 || self.is_woken || self.backoff.pause(now).is_some());
         if is_empty && !must_remember {
             self.door = Door::Closed;
         }
