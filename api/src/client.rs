@@ -5,7 +5,7 @@ mod transport;
 mod upload;
 
 use reqwest::Method;
-use ship_core::{DeploymentId, Digest, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
+use ship_core::{DeploymentId, Digest, DomainName, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
 
 pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
@@ -14,9 +14,10 @@ pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, BeginLoginRequest, BegunLogin, CheckFunctions,
-    CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, HostStatus, LoginView, MissingBlobs,
-    MissingBlobsRequest, ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken,
-    RemovedView, RollbackRequest, TokenList, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
+    CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, DomainList, DomainRequest, DomainView,
+    HostStatus, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, PromoteRequest, PublishOptions,
+    PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest, TokenList, UploadReport,
+    WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 
 /// A connection to the control API of one host.
@@ -181,5 +182,26 @@ impl Client {
     ) -> Result<AliasMoveView, ClientError> {
         let request = RollbackRequest { deployment: to.map(ToString::to_string), check };
         self.transport.ask(Method::POST, &format!("/v1/projects/{project}/rollback"), Some(&request)).await
+    }
+
+    /// The domains of a project, or of all.
+    pub async fn domains(&self, project: Option<&ProjectName>) -> Result<DomainList, ClientError> {
+        let query = project.map(|project| format!("?project={project}")).unwrap_or_default();
+        self.transport.ask(Method::GET, &format!("/v1/domains{query}"), None::<&()>).await
+    }
+
+    /// Claims a domain for a project.
+    pub async fn add_domain(&self, project: &ProjectName, request: &DomainRequest) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/domains"), Some(request)).await
+    }
+
+    /// Has the host look for the proof that a domain is whose it is said to be.
+    pub async fn verify_domain(&self, project: &ProjectName, name: &DomainName) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/domains/{name}/verify"), None::<&()>).await
+    }
+
+    /// Gives a domain up.
+    pub async fn remove_domain(&self, project: &ProjectName, name: &DomainName) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::DELETE, &format!("/v1/projects/{project}/domains/{name}"), None::<&()>).await
     }
 }

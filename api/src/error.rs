@@ -64,6 +64,10 @@ pub enum ErrorCode {
     MissingBlobs,
     /// A name in the deployment's URLs belongs to something else.
     LabelTaken,
+    /// A name of the world leads to another project, or did until lately.
+    DomainTaken,
+    /// Nothing in the DNS says that a name is whose it is said to be.
+    DomainUnproved,
     /// The prefix of an id fits several deployments.
     AmbiguousReference,
     /// The deployment is what production points to.
@@ -93,6 +97,8 @@ impl ErrorCode {
             Self::MethodNotAllowed => 405,
             Self::MissingBlobs
             | Self::LabelTaken
+            | Self::DomainTaken
+            | Self::DomainUnproved
             | Self::AmbiguousReference
             | Self::IsProduction
             | Self::NothingToRollBack => 409,

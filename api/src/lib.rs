@@ -17,9 +17,9 @@ pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pac
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin,
-    CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DeploymentDetail, DeploymentList, DeploymentView,
-    FunctionView, HostStatus, InstanceView, LimitsView, ListedView, LoginView, MissingBlobs, MissingBlobsRequest,
-    ProjectList, ProjectView, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView,
-    Republish, RollbackRequest, StaticView, TokenList, TokenView, UploadReport, WaitLoginRequest, WaitedLogin,
-    WarmView, WhoAmI,
+    CertificateView, CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DeploymentDetail, DeploymentList,
+    DeploymentView, DomainList, DomainRequest, DomainView, FunctionView, HostStatus, InstanceView, LimitsView,
+    ListedView, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions,
+    PublishRequest, PublishedView, RemovedToken, RemovedView, Republish, RollbackRequest, StaticView, TokenList,
+    TokenView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView, WhoAmI,
 };

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod domains;
 pub(crate) mod host;
 pub(crate) mod inspect;
 pub(crate) mod link;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Logout(logout::LogoutArgs),
     Whoami(whoami::WhoamiArgs),
     Audit(audit::AuditArgs),
+    Domains(domains::DomainsArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -102,6 +104,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Logout(arguments) => logout::run(&arguments, settings, output),
         Command::Whoami(arguments) => interruptible(whoami::run(arguments, settings, output), &settings.interrupt),
         Command::Audit(arguments) => interruptible(audit::run(arguments, settings, output), &settings.interrupt),
+        Command::Domains(arguments) => interruptible(domains::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.

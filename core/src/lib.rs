@@ -11,6 +11,7 @@ mod cors;
 mod cron;
 mod deployment;
 mod digest;
+mod domain;
 mod environment;
 mod function;
 mod label;
@@ -42,6 +43,7 @@ pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatter
 pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};
 pub use digest::{Digest, DigestHasher, ParseDigestError};
+pub use domain::{DomainName, ParseDomainNameError};
 pub use environment::{DeploymentEnvironment, EnvironmentError};
 pub use function::{Function, FunctionRuntime, Layer, UnknownRuntime};
 pub use label::{HostLabel, ParseHostLabelError};

@@ -170,6 +170,15 @@ impl Edge {
         response
     }
 
+    /// A redirect outside of any deployment, to stay for good and with the same method. It is not logged either.
+    pub fn redirect<B>(&self, location: &str, request: &Request<B>) -> Response<EdgeBody> {
+        let Ok(mut response) = redirect(StatusCode::PERMANENT_REDIRECT.as_u16(), location) else {
+            return self.platform_error(PlatformError::MalformedRequest, request);
+        };
+        response.headers_mut().insert(headers::SHIP_ID, Visit::begin(request).id_header());
+        response
+    }
+
     async fn reply(&self, site: &Site, asked: Asked<'_>) -> Reply {
         let deployment = &site.deployment;
         let (uri, request_headers) = (&asked.parts.uri, &asked.parts.headers);

@@ -1,15 +1,20 @@
-//! The data path's listener: raw HTTP/1.1 connections, each in a task of its own, under limits that hold whatever visitors do.
+//! The data path's listeners: HTTP/1.1 in the clear, HTTP/1.1 and HTTP/2 through TLS. Each connection is a task of its own, under
+//! limits that hold whatever visitors do.
 //!
 //! A connection costs one task, one timer and one entry in a queue. While requests flow none of them is touched: time limits
 //! are notes in atomics that the one timer reads when it fires.
 
 mod connection;
 mod crew;
+mod drive;
 mod head_guard;
+mod http2;
+mod pace;
 mod queue;
 mod refusal;
 mod state;
 mod stream;
+mod tls;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
@@ -18,21 +23,25 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
+use crate::visitor::{Scheme, Visitor};
 pub use crew::Crew;
+use http2::StreamPlaces;
 use queue::ConnectionQueue;
 use state::ConnectionState;
 use stream::VisitorStream;
 
 /// What answers the requests of a listener.
 pub trait Answer: Send + Sync + 'static {
-    /// Answers one request. `peer` is the other end of the connection.
-    fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<EdgeBody>> + Send;
+    /// Answers one request of a visitor. One of HTTP/2 looks like one of HTTP/1.1.
+    fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> impl Future<Output = Response<EdgeBody>> + Send;
 }
 
 /// What a visitor's connection may take.
@@ -45,7 +54,7 @@ pub struct ConnectionLimits {
     pub idle_timeout: Duration,
     /// How long a visitor may take no byte of a response that is waiting for it.
     pub write_timeout: Duration,
-    /// How many connections there are at once. A further one takes the place of the oldest that waits for a request; where
+    /// How many connections there are at once, and how many requests of HTTP/2 besides one for each of them. A further one takes the place of the oldest that waits for a request; where
     /// all are busy it waits in the kernel's queue.
     pub max_connections: usize,
     /// How many bytes the request line and headers may have, and with them the read buffer of a connection. At least 8 KiB.
@@ -73,8 +82,8 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 /// How long a place is waited for before another look for a connection that only waits.
 const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a listener until `shutdown`, then closes it, lets the requests in flight end and returns. Visitors are let in here,
-/// and answered by the `crew`.
+/// Serves a listener in the clear until `shutdown`, then closes it, lets the requests in flight end and returns. Visitors are let
+/// in here, and answered by the `crew`.
 pub async fn serve<A: Answer>(
     listener: TcpListener,
     crew: Crew,
@@ -82,6 +91,55 @@ pub async fn serve<A: Answer>(
     limits: ConnectionLimits,
     shutdown: CancellationToken,
 ) {
+    let converse = move |arrival: Arrival| {
+        let (answer, visitor) = (Arc::clone(&answer), Visitor { peer: arrival.peer, scheme: Scheme::Http });
+        async move {
+            let stream = VisitorStream::new(arrival.socket, Arc::clone(&arrival.state), arrival.place);
+            connection::run(stream, visitor, arrival.state, answer, limits).await;
+        }
+    };
+    admit(listener, crew, limits, shutdown, converse).await;
+}
+
+/// Serves a listener through TLS, otherwise as [`serve`]. Visitors who agree on `h2` (ALPN) are spoken to in HTTP/2, those who agree
+/// on `http/1.1` or on nothing in HTTP/1.1, and those who agree on anything else came for the handshake alone.
+pub async fn serve_tls<A: Answer>(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    crew: Crew,
+    answer: Arc<A>,
+    limits: ConnectionLimits,
+    shutdown: CancellationToken,
+) {
+    let acceptor = TlsAcceptor::from(tls);
+    let places = Arc::new(StreamPlaces::new(limits.max_connections));
+    let converse =
+        move |arrival: Arrival| tls::run(arrival, acceptor.clone(), Arc::clone(&answer), limits, Arc::clone(&places));
+    admit(listener, crew, limits, shutdown, converse).await;
+}
+
+/// A visitor who was let in.
+struct Arrival {
+    socket: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+    state: Arc<ConnectionState>,
+    /// What the listener waits for when it ends.
+    tasks: TaskTracker,
+}
+
+/// Lets visitors in until `shutdown`; what is said with each is the listener's business. It is a type of its own for each kind of
+/// listener, so a connection in the clear costs nothing for there being others.
+async fn admit<C, F>(
+    listener: TcpListener,
+    crew: Crew,
+    limits: ConnectionLimits,
+    shutdown: CancellationToken,
+    converse: C,
+) where
+    C: Fn(Arrival) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send,
+{
     let mut queue = ConnectionQueue::new(limits.max_connections);
     let tasks = TaskTracker::new();
     let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
@@ -91,18 +149,15 @@ pub async fn serve<A: Answer>(
             () = shutdown.cancelled() => break,
             next = door.next(&mut queue) => next,
         };
-        let (stream, peer, place) = next;
+        let (socket, peer, place) = next;
         let state = Arc::new(ConnectionState::new(limits));
         queue.push(&state);
-        let (post, answer) = (crew.post(), Arc::clone(&answer));
+        let (post, converse, within) = (crew.post(), converse.clone(), tasks.clone());
         let runtime = post.runtime().clone();
         let connection = async move {
             let _post = post;
-            match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    let stream = VisitorStream::new(stream, Arc::clone(&state), place);
-                    connection::run(stream, peer, state, answer, limits).await;
-                }
+            match TcpStream::from_std(socket) {
+                Ok(socket) => converse(Arrival { socket, peer, place, state, tasks: within }).await,
                 Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
             }
         };

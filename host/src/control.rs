@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod blobs;
 mod deployments;
+mod domains;
 mod error;
 mod extract;
 mod guard;
@@ -36,6 +37,7 @@ pub(crate) use self::auth::Doors;
 pub(crate) use self::error::ApiError;
 use self::routes::{Of, Routes};
 pub(crate) use self::server::ControlAnswer;
+use crate::domains::ProofReader;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::logins::Logins;
@@ -43,6 +45,7 @@ use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
 use crate::register::Register;
+use crate::tls::AcmeReport;
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -53,6 +56,8 @@ pub(crate) struct Control {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) acme: AcmeReport,
+    pub(crate) proofs: ProofReader,
     pub(crate) urls: Urls,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) register: Register,
@@ -60,7 +65,6 @@ pub(crate) struct Control {
     pub(crate) logins: Logins,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
-    pub(crate) sites_address: SocketAddr,
     pub(crate) own_address: SocketAddr,
     pub(crate) data: PathBuf,
 }
@@ -92,6 +96,10 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::RemoveProject, Of::Project, routes!(projects::remove))
         .on(Action::Promote, Of::Project, routes!(projects::promote))
         .on(Action::RollBack, Of::Project, routes!(projects::rollback))
+        .on(Action::ReadDomains, Of::Own, routes!(domains::list))
+        .on(Action::AddDomain, Of::Project, routes!(domains::add))
+        .on(Action::VerifyDomain, Of::Project, routes!(domains::verify))
+        .on(Action::RemoveDomain, Of::Project, routes!(domains::remove))
         .on(Action::ReadLogs, Of::Project, routes!(logs::logs))
         .on(Action::WhoAmI, Of::Own, routes!(tokens::whoami))
         .on(Action::ReadTokens, Of::Own, routes!(tokens::list))

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use rustls::ServerConfig;
 use ship_edge::{Answer, ConnectionLimits, Crew};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
@@ -57,12 +58,36 @@ impl Cores {
         limits: ConnectionLimits,
         stop: CancellationToken,
     ) -> Result<(), HostError> {
+        self.admit(listener, move |listener, crew| ship_edge::serve(listener, crew, answer, limits, stop)).await
+    }
+
+    /// The same through TLS.
+    pub(crate) async fn serve_tls<A: Answer>(
+        &self,
+        listener: TcpListener,
+        tls: Arc<ServerConfig>,
+        answer: Arc<A>,
+        limits: ConnectionLimits,
+        stop: CancellationToken,
+    ) -> Result<(), HostError> {
+        self.admit(listener, move |listener, crew| ship_edge::serve_tls(listener, tls, crew, answer, limits, stop))
+            .await
+    }
+
+    async fn admit<F>(
+        &self,
+        listener: TcpListener,
+        serve: impl FnOnce(TcpListener, Crew) -> F + Send + 'static,
+    ) -> Result<(), HostError>
+    where
+        F: Future<Output = ()> + Send,
+    {
         let [first, ..] = self.runtimes.as_slice() else { return Ok(()) };
         let crew = Crew::of(self.runtimes.iter().cloned());
         let listener = listener.into_std().map_err(HostError::Cores)?;
         let serving = first.spawn(async move {
             let listener = TcpListener::from_std(listener).map_err(HostError::Cores)?;
-            ship_edge::serve(listener, crew, answer, limits, stop).await;
+            serve(listener, crew).await;
             Ok(())
         });
         match serving.await {

@@ -11,7 +11,7 @@ pub enum HostError {
     PortTaken {
         /// The address.
         address: SocketAddr,
-        /// The flag that names it: `--listen` or `--control`.
+        /// The flag that names it: `--listen`, `--tls-listen` or `--control`.
         flag: &'static str,
         /// The program that holds it, if the system says.
         holder: Option<String>,
@@ -49,6 +49,12 @@ pub enum HostError {
     /// There are no threads to answer visitors on.
     #[error("visitors cannot be given threads of their own")]
     Cores(#[source] std::io::Error),
+    /// A certificate of the operator's cannot be used.
+    #[error("visitors cannot be served through TLS")]
+    Certificate(#[source] crate::tls::CertificateError),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
     /// Telemetry cannot be sent as it is asked for.
     #[error(
         "telemetry cannot be sent: a header for the collector is none, or the certificates of this machine cannot be read"
@@ -60,4 +66,10 @@ pub enum HostError {
     /// Functions cannot be run.
     #[error(transparent)]
     Runtime(#[from] ship_runtime::RuntimeError),
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

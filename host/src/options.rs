@@ -8,6 +8,7 @@ use ship_core::AddressRange;
 use ship_runtime::{Interpreters, Isolation};
 
 use crate::telemetry::TelemetryOptions;
+use crate::tls::TlsOptions;
 
 /// What a host is told when it starts.
 #[derive(Clone, Debug)]
@@ -16,10 +17,14 @@ pub struct HostOptions {
     pub data: PathBuf,
     /// Where visitors are served.
     pub sites: SocketAddr,
+    /// How visitors are served through TLS, if they are. Those who come without it are then led there.
+    pub tls: Option<TlsOptions>,
     /// Where the control API is served.
     pub control: SocketAddr,
     /// The domain below which sites stand, in lower case: `localhost`.
     pub domain: String,
+    /// The server that is asked for proofs of domains; those of the machine where there is none.
+    pub dns_server: Option<SocketAddr>,
     /// The file that holds the admin token, readable by its owner only. Made at the first start.
     pub token_file: PathBuf,
     /// What runs functions in Node and Python.

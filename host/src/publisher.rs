@@ -280,10 +280,13 @@ impl Publisher {
     ) -> Result<Vec<DeploymentId>, ApiError> {
         let name = project.clone();
         let (map, productions) = (self.map.clone(), self.productions.clone());
+        let domains = self.urls.domains().clone();
         let removed = self
             .move_aliases(move |store| {
                 let labels = store.deployments().aliases_of(&name)?;
                 let removed = store.deployments().noting(note).remove_project(&name, Timestamp::now())?;
+                store.domains().release_all(&name, Timestamp::now())?;
+                domains.reload(store)?;
                 for alias in labels {
                     map.point(&alias.label, &name, None);
                 }

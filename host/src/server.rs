@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
+use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Scheme, Traces};
 use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ use crate::complete::CompleteDeployments;
 use crate::control::{Control, ControlAnswer, Doors};
 use crate::cores::Cores;
 use crate::descriptors;
+use crate::domains::{Domains, ProofReader};
 use crate::error::HostError;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
@@ -29,9 +30,11 @@ use crate::options::HostOptions;
 use crate::publisher::Publisher;
 use crate::register::{Register, RegisterWriter};
 use crate::relief::{watch_heap, watch_memory};
+use crate::secure::Secure;
 use crate::site_map::SiteMap;
-use crate::sites::Sites;
+use crate::sites::{SecurityPromise, Sites};
 use crate::telemetry::{Exporter, SpanQueue, TracingLog};
+use crate::tls::AcmeReport;
 use crate::token::{PlainToken, new_token_id, read_token_file, write_token_file};
 use crate::urls::Urls;
 use crate::warmth::{HostStove, Warmth};
@@ -49,6 +52,7 @@ pub struct Host {
     options: HostOptions,
     sites_listener: TcpListener,
     control_listener: TcpListener,
+    secure: Option<Secure>,
     sites: Arc<Sites>,
     control: Arc<ControlAnswer>,
     runtime: Runtime,
@@ -65,8 +69,10 @@ pub struct Host {
 /// Where a host can be reached.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// The address of the sites listener, as a URL.
+    /// The address at which sites are served, as a URL: through TLS where there is TLS.
     pub sites: String,
+    /// Where there is TLS, the address that leads visitors who come without it there, as a URL.
+    pub redirects: Option<String>,
     /// The address of the control API, as a URL.
     pub control: String,
     /// The domain below which sites stand.
@@ -90,19 +96,14 @@ impl Host {
         let control_listener = listen(options.control, "--control", options.ports).await?;
         let sites_address = local_address(&sites_listener, options.sites)?;
         let control_address = local_address(&control_listener, options.control)?;
+        let mut secure = match &options.tls {
+            Some(tls) => Some(Secure::start(tls, options.ports).await?),
+            None => None,
+        };
         admit_owner(&store, &options)?;
 
         let (journal, journal_writer) = Journal::start(store.clone());
-        let runtime = Runtime::new(RuntimeOptions {
-            socket_dir: options.data.join("run"),
-            nursery: OWN_PROGRAM.into(),
-            compiled_code: CompiledCode::Kept,
-            least_isolation: options.least_isolation.unwrap_or_else(usual_isolation),
-            reach: Reach::Public { allowed: options.allowed_addresses.clone() },
-            logs: Arc::clone(&journal) as Arc<dyn LogSink>,
-            interpreters: options.interpreters.clone(),
-            drain_timeout: options.drain,
-        })?;
+        let runtime = Runtime::new(runtime_options(&options, Arc::clone(&journal) as Arc<dyn LogSink>))?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         try_isolation(&options, &store, &runtime, &tasks).await?;
         let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
@@ -112,8 +113,12 @@ impl Host {
             None => log,
         };
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
-        let urls = Urls::new(&options.domain, sites_address);
+        let urls = site_urls(&options, sites_address, secure.as_ref(), &store)?;
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
+        let acme = match (&mut secure, &options.tls) {
+            (Some(secure), Some(tls)) => secure.keep_certificates(tls, &store, &map, &options.domain).await?,
+            _ => AcmeReport::default(),
+        };
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);
@@ -151,28 +156,32 @@ impl Host {
             runtime: runtime.clone(),
             publisher,
             journal,
-            urls,
+            acme,
+            proofs: ProofReader { server: options.dns_server },
+            urls: urls.clone(),
             shutdown: stop.clone(),
             started_at: Timestamp::now(),
-            sites_address,
             own_address: control_address,
             data: options.data.clone(),
         });
         let ready = Ready {
-            sites: format!("http://{sites_address}"),
+            sites: urls.listener(),
+            redirects: secure.is_some().then(|| format!("http://{sites_address}")),
             control: format!("http://{control_address}"),
             domain: options.domain.clone(),
             token_file: options.token_file.clone(),
             pid: std::process::id(),
             data: options.data.clone(),
         };
+        let promise = SecurityPromise::below(&options.domain);
         Ok(Self {
             ready,
-            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, domain: options.domain.clone() }),
+            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, urls, promise }),
             control: Arc::new(ControlAnswer::new(control)),
             options,
             sites_listener,
             control_listener,
+            secure,
             runtime,
             edge,
             warmth,
@@ -196,6 +205,7 @@ impl Host {
             options,
             sites_listener,
             control_listener,
+            secure,
             sites,
             control,
             runtime,
@@ -217,7 +227,10 @@ impl Host {
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
         let cores = Cores::start().map_err(HostError::Cores)?;
         let sites = async {
-            let served = cores.serve(sites_listener, sites, limits, stop.clone()).await;
+            let served = match secure {
+                Some(secure) => secure.serve(&cores, sites_listener, sites, limits, &stop).await,
+                None => cores.serve(sites_listener, sites, limits, stop.clone()).await,
+            };
             stop.cancel();
             served
         };
@@ -251,6 +264,35 @@ impl Host {
         }
         served
     }
+}
+
+fn runtime_options(options: &HostOptions, logs: Arc<dyn LogSink>) -> RuntimeOptions {
+    RuntimeOptions {
+        socket_dir: options.data.join("run"),
+        nursery: OWN_PROGRAM.into(),
+        compiled_code: CompiledCode::Kept,
+        least_isolation: options.least_isolation.unwrap_or_else(usual_isolation),
+        reach: Reach::Public { allowed: options.allowed_addresses.clone() },
+        logs,
+        interpreters: options.interpreters.clone(),
+        drain_timeout: options.drain,
+    }
+}
+
+/// How labels become URLs: through TLS where there is TLS, and under names of their own.
+fn site_urls(
+    options: &HostOptions,
+    sites: SocketAddr,
+    secure: Option<&Secure>,
+    store: &Store,
+) -> Result<Urls, HostError> {
+    let domains = Domains::default();
+    domains.reload(store)?;
+    let (scheme, address) = match secure {
+        Some(secure) => (Scheme::Https, secure.address()?),
+        None => (Scheme::Http, sites),
+    };
+    Ok(Urls::new(&options.domain, scheme, address, domains))
 }
 
 /// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are

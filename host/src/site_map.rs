@@ -1,16 +1,18 @@
 //! The map from host labels to deployments: what a publish changes and every request reads.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ship_core::{DeploymentId, HostLabel, ProjectName};
-use ship_edge::{Edge, LiveDeployment, ServerTiming, Site};
+use ship_edge::{Edge, LiveDeployment, ServerTiming, Site, host_label};
 use ship_store::Store;
+use tokio::sync::mpsc;
 
 use crate::blocking::blocking;
+use crate::domains::{Destination, Domains};
 use crate::system_environment;
 use crate::urls::Urls;
 
@@ -37,6 +39,7 @@ struct Inner {
     edge: Arc<Edge>,
     labels: Arc<RwLock<HashMap<HostLabel, Arc<Slot>>>>,
     live: Cache<DeploymentId, Arc<LiveDeployment>, LiveWeight>,
+    newcomers: OnceLock<mpsc::UnboundedSender<String>>,
 }
 
 /// Counts a deployment by what its manifest takes in memory.
@@ -56,7 +59,7 @@ impl SiteMap {
     pub(crate) fn load(store: Store, urls: Urls, edge: Arc<Edge>) -> Result<Self, ship_store::StateError> {
         let labels = Arc::new(RwLock::new(HashMap::new()));
         let live = Cache::with_weighter(1024, LIVE_BYTES, LiveWeight);
-        let map = Self { inner: Arc::new(Inner { store, urls, edge, labels, live }) };
+        let map = Self { inner: Arc::new(Inner { store, urls, edge, labels, live, newcomers: OnceLock::new() }) };
         for alias in map.inner.store.deployments().aliases()? {
             map.point(&alias.label, &alias.project, Some(alias.deployment));
         }
@@ -71,6 +74,7 @@ impl SiteMap {
             (None, Some(id)) => {
                 let slot = self.new_slot(label, project, id);
                 labels.insert(label.clone(), Arc::new(slot));
+                self.announce(&format!("{label}.{}", self.inner.urls.domain()));
             }
             (_, None) => {
                 if let Some(slot) = labels.remove(label) {
@@ -80,11 +84,53 @@ impl SiteMap {
         }
     }
 
+    /// Says that a host name leads somewhere for the first time.
+    pub(crate) fn announce(&self, name: &str) {
+        if let Some(newcomers) = self.inner.newcomers.get() {
+            // Nobody listens any more while the host ends.
+            let _ = newcomers.send(name.to_owned());
+        }
+    }
+
+    /// The host names that lead somewhere for the first time from now on, for one who listens.
+    pub(crate) fn newcomers(&self) -> mpsc::UnboundedReceiver<String> {
+        let (sender, newcomers) = mpsc::unbounded_channel();
+        if self.inner.newcomers.set(sender).is_err() {
+            tracing::error!("two listen for new names, and one hears nothing");
+        }
+        newcomers
+    }
+
+    /// Whether a host name leads somewhere, in lower case and without a dot at its end.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let urls = &self.inner.urls;
+        let label = host_label(name, urls.domain());
+        label.is_some_and(|label| self.slot(&label).is_some()) || urls.domains().has(name)
+    }
+
+    /// The names of the world that are served.
+    pub(crate) fn domains(&self) -> &Domains {
+        self.inner.urls.domains()
+    }
+
+    /// Whether a label leads to a project's production.
+    pub(crate) fn is_production(&self, label: &HostLabel) -> bool {
+        self.slot(label).is_some_and(|slot| *label == HostLabel::production(&slot.project))
+    }
+
+    fn slot(&self, label: &HostLabel) -> Option<Arc<Slot>> {
+        self.inner.labels.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()
+    }
+
     fn new_slot(&self, label: &HostLabel, project: &ProjectName, deployment: DeploymentId) -> Slot {
         let labels = Arc::downgrade(&self.inner.labels);
         let urls = self.inner.urls.clone();
         let own = project.clone();
         let own_origins = move |origin: &str| {
+            let destination = urls.name_of_origin(origin).and_then(|name| urls.domains().destination(name));
+            if let Some(Destination::Production(project)) = destination {
+                return project == own;
+            }
             let (Some(label), Some(labels)) = (urls.label_of_origin(origin), labels.upgrade()) else { return false };
             let labels = labels.read().unwrap_or_else(PoisonError::into_inner);
             labels.get(label).is_some_and(|slot| slot.project == own)
@@ -99,7 +145,7 @@ impl SiteMap {
 
     /// The site at a label, read from disk if nobody asked for it lately.
     pub(crate) async fn site(&self, label: &HostLabel) -> Option<Result<Site, ship_edge::LoadError>> {
-        let slot = self.inner.labels.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()?;
+        let slot = self.slot(label)?;
         let id = **slot.deployment.load().as_ref()?;
         let site = |deployment| Site { deployment, own_origins: Arc::clone(&slot.own_origins), timing: slot.timing };
         Some(self.live(id).await.map(site))

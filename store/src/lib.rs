@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! VERSION  lock          what layout this is; who has it open
-//! state.db               SQLite: deployments, aliases and their log, tokens, which variants a blob has
+//! state.db               SQLite: deployments, aliases and their log, tokens, certificates, domains, which variants a blob has
 //! blobs/ab/cdef…         content by SHA-256
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
@@ -21,10 +21,12 @@
 
 mod audit;
 mod blobs;
+mod certificates;
 mod data_dir;
 mod database;
 mod deployments;
 mod disk;
+mod domains;
 mod functions;
 mod lock;
 mod logs;
@@ -34,6 +36,7 @@ mod tokens;
 
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditNote, AuditOutcome, AuditRecord};
 pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
+pub use certificates::{Certificates, StoredCertificate};
 pub use database::StateError;
 pub use deployments::{
     Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,
@@ -41,6 +44,7 @@ pub use deployments::{
     StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
+pub use domains::{Domain, DomainError, Domains, REST};
 pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use project_blobs::ProjectBlobs;

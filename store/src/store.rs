@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use crate::audit::Audit;
 use crate::blobs::Blobs;
+use crate::certificates::Certificates;
 use crate::data_dir::DataDir;
 use crate::database::{Database, StateError};
 use crate::deployments::Deployments;
 use crate::disk::{Disk, Durability, FileSystem, is_storage_full};
+use crate::domains::Domains;
 use crate::functions::Functions;
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
@@ -31,6 +33,8 @@ struct Inner {
     deployments: Deployments,
     project_blobs: ProjectBlobs,
     tokens: Tokens,
+    certificates: Certificates,
+    domains: Domains,
     logs: Logs,
     functions: Functions,
     _lock: DataDirLock,
@@ -55,6 +59,8 @@ impl Store {
             audit: Audit::new(Arc::clone(&database)),
             deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
             project_blobs: ProjectBlobs::new(Arc::clone(&database)),
+            certificates: Certificates::new(Arc::clone(&database)),
+            domains: Domains::new(Arc::clone(&database)),
             tokens: Tokens::new(database),
             logs: Logs::new(data_dir.logs()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
@@ -88,6 +94,16 @@ impl Store {
     /// Which blobs were sent for which project.
     pub fn project_blobs(&self) -> &ProjectBlobs {
         &self.inner.project_blobs
+    }
+
+    /// Names of the world that lead to projects.
+    pub fn domains(&self) -> &Domains {
+        &self.inner.domains
+    }
+
+    /// The certificates that the host got for itself.
+    pub fn certificates(&self) -> &Certificates {
+        &self.inner.certificates
     }
 
     /// Who may use the control API.

@@ -30,6 +30,32 @@ struct RunArgs {
     /// Where visitors are served (default: 127.0.0.1:7700); port 0 means any
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Where visitors are served through TLS; --listen then leads them there
+    #[arg(long, value_name = "ADDR")]
+    tls_listen: Option<SocketAddr>,
+    /// A certificate in PEM with those that vouch for it; several are fine
+    #[arg(long, value_name = "FILE", requires_all = ["tls_listen", "tls_key"])]
+    tls_cert: Vec<PathBuf>,
+    /// The private key of each --tls-cert, in the same order
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Vec<PathBuf>,
+    /// Get certificates automatically; the authority writes to this address
+    #[arg(long, value_name = "ADDRESS", requires = "tls_listen")]
+    acme_email: Option<String>,
+    /// The authority to get them from
+    #[arg(
+        long,
+        value_name = "URL",
+        hide_short_help = true,
+        default_value = "https://acme-v02.api.letsencrypt.org/directory"
+    )]
+    acme_directory: String,
+    /// Who vouches for the authority's own server, in PEM (default: whom this machine trusts)
+    #[arg(long, value_name = "FILE", requires = "acme_email", hide_short_help = true)]
+    acme_ca: Option<PathBuf>,
+    /// A program that changes the DNS zone, for one certificate over all sites
+    #[arg(long, value_name = "FILE", requires = "acme_email")]
+    acme_dns_hook: Option<PathBuf>,
     /// Where the control API is served (default: 127.0.0.1:7701)
     #[arg(long, value_name = "ADDR")]
     control: Option<SocketAddr>,
@@ -39,6 +65,9 @@ struct RunArgs {
     /// The domain below which sites stand
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     domain: String,
+    /// The DNS server that is asked for proofs of domains (default: that of this machine)
+    #[arg(long, value_name = "ADDR", hide_short_help = true)]
+    dns_server: Option<SocketAddr>,
     /// Answer /metrics of the control API to everybody, not only to who has a token
     #[arg(long)]
     open_metrics: bool,

@@ -192,7 +192,9 @@ impl From<HostError> for CommandError {
             _ => None,
         };
         let error = match error {
-            HostError::PortTaken { .. } | HostError::Listen { .. } | HostError::Open(_) => Self::project(error),
+            HostError::PortTaken { .. } | HostError::Listen { .. } | HostError::Certificate(_) | HostError::Open(_) => {
+                Self::project(error)
+            }
             _ => Self::new(ErrorKind::Host, error),
         };
         hint.into_iter().fold(error, Self::hint)

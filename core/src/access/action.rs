@@ -71,6 +71,14 @@ actions! {
     RemoveDeployment = "deployment.remove", Admin, Noted;
     /// Remove a project with all that it has.
     RemoveProject = "project.remove", Admin, Noted;
+    /// See which names of the world lead to projects.
+    ReadDomains = "domain.read", Viewer, Reads;
+    /// Claim a name for a project.
+    AddDomain = "domain.add", Admin, Noted;
+    /// Have a name proved, and served.
+    VerifyDomain = "domain.verify", Admin, Noted;
+    /// Give a name up.
+    RemoveDomain = "domain.remove", Admin, Noted;
     /// See which tokens there are. No token is ever shown.
     ReadTokens = "token.read", Admin, Reads;
     /// Make a token, which is good for no more than one's own.

@@ -19,23 +19,32 @@ use crate::body::BodyError;
 /// visitor holds is no burden (1 GiB for as many as there may be connections).
 const PIECE_BYTES: u64 = 128 * 1024;
 
+/// The same where a visitor may ask for many files at once.
+const SMALL_PIECE_BYTES: u64 = 32 * 1024;
+
 /// A part of a file, or all of it, as a body. It fails if the file turns out shorter than it was.
 pub(crate) struct FileBody {
     file: Arc<File>,
     next: u64,
     end: u64,
+    piece_bytes: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl FileBody {
     /// The bytes of `file` from `first` on, `length` of them.
     pub(crate) fn new(file: File, first: u64, length: u64) -> Self {
-        Self { file: Arc::new(file), next: first, end: first + length, reading: None }
+        Self { file: Arc::new(file), next: first, end: first + length, piece_bytes: PIECE_BYTES, reading: None }
+    }
+
+    /// Reads it in smaller pieces from now on.
+    pub(crate) const fn read_small_pieces(&mut self) {
+        self.piece_bytes = SMALL_PIECE_BYTES;
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.reading.is_none() {
-            let length = PIECE_BYTES.min(self.end - self.next);
+            let length = self.piece_bytes.min(self.end - self.next);
             let mut piece = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
             let at = self.next;
             if let Some(read) = read_cached(&self.file, &mut piece, at) {

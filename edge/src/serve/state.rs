@@ -10,7 +10,8 @@ use futures_util::task::AtomicWaker;
 
 use super::ConnectionLimits;
 
-/// How long a closing connection is read from, so that a visitor who still sends sees the answer and not a reset.
+/// How long a closing connection is read from, so that a visitor who still sends sees the answer and not a reset; and how long one who
+/// was told that it ends may take to agree.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state of a connection, shared between its task, its stream and the listener. Times are milliseconds since the
@@ -22,6 +23,8 @@ pub(super) struct ConnectionState {
     head_since: AtomicU32,
     stalled_since: AtomicU32,
     lingering_since: AtomicU32,
+    leaving_since: AtomicU32,
+    streams: AtomicU32,
     order: AtomicU8,
     waker: AtomicWaker,
 }
@@ -52,6 +55,8 @@ impl ConnectionState {
             head_since: from_the_start(),
             stalled_since: never(),
             lingering_since: never(),
+            leaving_since: never(),
+            streams: AtomicU32::new(0),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
         }
@@ -60,6 +65,41 @@ impl ConnectionState {
     /// Whether the connection waits for a request, so that closing it harms nothing that has begun.
     pub(super) fn waits_for_request(&self) -> bool {
         self.waiting_since.load(Relaxed) != 0
+    }
+
+    /// Whether it waits for a request, and for nothing else of the visitor.
+    pub(super) fn only_waits(&self) -> bool {
+        let others = [&self.lingering_since, &self.stalled_since];
+        self.waits_for_request() && others.iter().all(|since| since.load(Relaxed) == 0)
+    }
+
+    /// How many of several requests at once are being answered.
+    pub(super) fn streams(&self) -> u32 {
+        self.streams.load(Relaxed)
+    }
+
+    /// Notes that one of several requests at once begins.
+    pub(super) fn stream_begins(&self) {
+        self.streams.fetch_add(1, Relaxed);
+        self.request_begins();
+    }
+
+    /// Notes that it has ended; with the last one the wait for the next begins.
+    pub(super) fn stream_ends(&self) {
+        if self.streams.fetch_sub(1, Relaxed) == 1 {
+            self.note(&self.waiting_since);
+            self.waker.wake();
+        }
+    }
+
+    fn request_begins(&self) {
+        self.waiting_since.store(0, Relaxed);
+        self.head_since.store(0, Relaxed);
+    }
+
+    /// Notes that the visitor was told that no further request is answered.
+    pub(super) fn leaves(&self) {
+        self.note(&self.leaving_since);
     }
 
     /// Notes that bytes of a head arrived.
@@ -97,6 +137,10 @@ impl ConnectionState {
     /// When the connection has waited long enough for what it waits for. `None` while it waits for nothing of the visitor.
     pub(super) fn due(&self) -> Option<Instant> {
         let limits = &self.limits;
+        let (leaving, waiting) = (self.leaving_since.load(Relaxed), self.waiting_since.load(Relaxed));
+        if leaving != 0 && waiting != 0 {
+            return Some(self.at(leaving.max(waiting)) + LINGER_TIMEOUT);
+        }
         let waits = [
             (&self.lingering_since, LINGER_TIMEOUT),
             (&self.stalled_since, limits.write_timeout),
@@ -105,7 +149,11 @@ impl ConnectionState {
         ];
         let (since, timeout) =
             waits.into_iter().map(|(since, timeout)| (since.load(Relaxed), timeout)).find(|(since, _)| *since != 0)?;
-        Some(self.began + Duration::from_millis(u64::from(since - 1)) + timeout)
+        Some(self.at(since) + timeout)
+    }
+
+    fn at(&self, since: u32) -> Instant {
+        self.began + Duration::from_millis(u64::from(since - 1))
     }
 
     /// Tells the connection something. A stricter order is never taken back.
@@ -161,7 +209,6 @@ impl hyper::rt::Sleep for HeadWait {}
 
 impl Drop for HeadWait {
     fn drop(&mut self) {
-        self.state.waiting_since.store(0, Relaxed);
-        self.state.head_since.store(0, Relaxed);
+        self.state.request_begins();
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::head_guard::HeadGuard;
@@ -16,24 +15,36 @@ use super::state::ConnectionState;
 /// How much of what a visitor still sends is read after the response has ended. Beyond it the connection is reset.
 const MAX_LINGERING_BYTES: usize = 1024 * 1024;
 
+/// What a visitor is reached through: a socket, or TLS over one.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for S {}
+
 /// A visitor's socket. It holds its place among the connections for as long as it is open, also behind an upgrade.
-pub(super) struct VisitorStream {
-    socket: TcpStream,
+pub(super) struct VisitorStream<S> {
+    socket: S,
     state: Arc<ConnectionState>,
-    guard: HeadGuard,
+    /// Reads along with HTTP/1.1. `None` where that is not what is spoken.
+    guard: Option<HeadGuard>,
     refusal: Option<Refusal>,
     lingered_bytes: Option<usize>,
     _place: OwnedSemaphorePermit,
 }
 
-impl VisitorStream {
-    pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
-        Self { socket, state, guard: HeadGuard::default(), refusal: None, lingered_bytes: None, _place: place }
+impl<S: Socket> VisitorStream<S> {
+    /// A socket on which HTTP/1.1 is spoken.
+    pub(super) fn new(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+        Self { guard: Some(HeadGuard::default()), ..Self::unguarded(socket, state, place) }
+    }
+
+    /// A socket on which something else is spoken.
+    pub(super) fn unguarded(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+        Self { socket, state, guard: None, refusal: None, lingered_bytes: None, _place: place }
     }
 
     /// Writes hyper's own answer to an unreadable head as one of this platform. `None` if `bytes` are not such an answer.
     fn poll_refusal(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
-        if self.refusal.is_none() && self.state.waits_for_request() {
+        if self.refusal.is_none() && self.guard.is_some() && self.state.waits_for_request() {
             self.refusal = refusal::mark(bytes).map(|marked| Refusal { marked, sent_bytes: 0 });
         }
         let refusal = self.refusal.as_mut()?;
@@ -48,7 +59,7 @@ impl VisitorStream {
         Some(Poll::Ready(Ok(bytes.len())))
     }
 
-    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+    fn note_write<T>(&self, written: &Poll<io::Result<T>>) {
         if written.is_pending() {
             self.state.write_stalls();
         } else {
@@ -63,7 +74,7 @@ struct Refusal {
     sent_bytes: usize,
 }
 
-impl AsyncRead for VisitorStream {
+impl<S: Socket> AsyncRead for VisitorStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -71,16 +82,17 @@ impl AsyncRead for VisitorStream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        let Self { guard: Some(guard), state, .. } = &mut *self else { return Poll::Ready(Ok(())) };
         let arrived = &mut buffer.filled_mut()[before..];
-        if !arrived.is_empty() && self.state.waits_for_request() {
-            self.state.head_arrives();
+        if !arrived.is_empty() && state.waits_for_request() {
+            state.head_arrives();
         }
-        self.guard.check(arrived);
+        guard.check(arrived);
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for VisitorStream {
+impl<S: Socket> AsyncWrite for VisitorStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let refused = self.poll_refusal(context, bytes);
         let written = refused.unwrap_or_else(|| Pin::new(&mut self.socket).poll_write(context, bytes));
@@ -100,11 +112,16 @@ impl AsyncWrite for VisitorStream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        // TLS takes what is written and keeps it until there is room: a visitor who does not read shows here.
+        if flushed.is_pending() {
+            self.state.write_stalls();
+        }
+        flushed
     }
 
     /// Closes for writing, then reads on for a moment: a socket that is closed with unread bytes is reset, and a reset can

@@ -13,6 +13,7 @@ use ship_runtime::{InvokeError, StartError};
 use ship_store::{BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError};
 
 use crate::access::Actor;
+use crate::error::with_causes;
 
 /// An error of the control API.
 #[derive(Debug)]
@@ -73,12 +74,6 @@ impl ApiError {
         detail.output = failure.map(|failure| failure.output.clone()).unwrap_or_default();
         detail.into()
     }
-}
-
-/// An error and what caused it, in one line.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl From<ErrorDetail> for ApiError {

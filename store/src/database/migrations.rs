@@ -5,7 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StateError;
 
 /// A published migration is never changed; the next change of the schema is appended.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_access.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_access.sql"),
+    include_str!("migrations/0005_domains.sql"),
+];
 
 /// Brings the schema up to date. `SQLite`'s `user_version` counts the migrations that have run.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StateError> {

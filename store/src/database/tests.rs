@@ -66,7 +66,8 @@ fn newer_schema_is_refused() {
     drop(connection);
     let error = Store::open(data.path(), Durability::Durable).unwrap_err();
     let OpenError::Database { source, .. } = error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), "the schema has version 99, newer than the 2 that this ship knows");
+    let said = source.to_string();
+    assert!(said.starts_with("the schema has version 99, newer than the "), "{said}");
 }
 
 /// The log of aliases can be appended to and nothing else, whoever tries.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 use ship_core::HostLabel;
-use ship_host::{Host, HostOptions, MetricsAccess, PortChoice, Ready};
+use ship_host::{AcmeOptions, CertificateFiles, Host, HostOptions, MetricsAccess, PortChoice, Ready, TlsOptions};
 use ship_runtime::Isolation;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::status::port;
+use super::status::example;
 use super::{IsolationLevel, RunArgs};
 use crate::connection::VERSION;
 use crate::diagnostics::{self, Destination};
@@ -96,6 +96,8 @@ fn host_options(
         data,
         sites: arguments.listen.or_else(|| last_address(|endpoint| &endpoint.sites)).unwrap_or(DEFAULT_SITES),
         control: arguments.control.or_else(|| last_address(|endpoint| &endpoint.control)).unwrap_or(DEFAULT_CONTROL),
+        tls: tls_options(arguments, settings)?,
+        dns_server: arguments.dns_server,
         domain,
         token_file: folder.token_file(),
         interpreters: settings.interpreters(),
@@ -110,6 +112,32 @@ fn host_options(
         log_bytes: arguments.log_mb * 1024 * 1024,
         drain: DRAIN,
     })
+}
+
+/// How visitors are served through TLS, if they are.
+fn tls_options(arguments: &RunArgs, settings: &Settings) -> Result<Option<TlsOptions>, CommandError> {
+    let Some(address) = arguments.tls_listen else { return Ok(None) };
+    if arguments.tls_cert.is_empty() && arguments.acme_email.is_none() {
+        let error = CommandError::usage("`--tls-listen` needs certificates");
+        return Err(error
+            .hint("`--tls-cert FILE --tls-key FILE` names your own, `--acme-email ADDRESS` gets them automatically"));
+    }
+    let (certificates, keys) = (&arguments.tls_cert, &arguments.tls_key);
+    if certificates.len() != keys.len() {
+        let counts = format!("{} certificates and {} keys", certificates.len(), keys.len());
+        return Err(CommandError::usage(format!("{counts}: each `--tls-cert FILE` needs its `--tls-key FILE`")));
+    }
+    let pair = |(certificate, key): (&PathBuf, &PathBuf)| CertificateFiles {
+        certificate: settings.absolute(certificate),
+        key: settings.absolute(key),
+    };
+    let acme = arguments.acme_email.clone().map(|email| AcmeOptions {
+        email,
+        directory: arguments.acme_directory.clone(),
+        root: arguments.acme_ca.as_deref().map(|path| settings.absolute(path)),
+        dns_hook: arguments.acme_dns_hook.as_deref().map(|path| settings.absolute(path)),
+    });
+    Ok(Some(TlsOptions { address, files: certificates.iter().zip(keys).map(pair).collect(), acme }))
 }
 
 async fn serve(options: HostOptions, folder: &HostFolder, output: &Output) -> Result<(), CommandError> {
@@ -151,6 +179,9 @@ fn endpoint(ready: &Ready) -> Endpoint {
 struct ReadyLine<'r> {
     event: &'static str,
     sites: &'r str,
+    /// Where there is TLS: what leads visitors who come without it there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirects: Option<&'r str>,
     control: &'r str,
     domain: &'r str,
     token_file: &'r Path,
@@ -160,14 +191,19 @@ fn say_ready(ready: &Ready, output: &Output) -> Result<(), CommandError> {
     let line = ReadyLine {
         event: "ready",
         sites: &ready.sites,
+        redirects: ready.redirects.as_deref(),
         control: &ready.control,
         domain: &ready.domain,
         token_file: &ready.token_file,
     };
     output.data(&line, |styles| {
         let (sites, control) = (styles.place(&ready.sites), styles.place(&ready.control));
-        let example = format!("http://<project>.{}{}", ready.domain, port(&ready.sites));
+        let example = example(&ready.sites, &ready.domain);
+        let redirects = ready.redirects.as_deref().map(|from| format!("redirect {}\n", styles.place(from)));
         let token = ready.token_file.display();
-        format!("sites    {sites}  ({example})\ncontrol  {control}\ntoken    {token}\n")
+        format!(
+            "sites    {sites}  ({example})\n{}control  {control}\ntoken    {token}\n",
+            redirects.unwrap_or_default()
+        )
     })
 }
