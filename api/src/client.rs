@@ -15,8 +15,8 @@ use crate::reference::DeploymentReference;
 use crate::views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, BeginLoginRequest, BegunLogin, CheckFunctions,
     CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, DomainList, DomainRequest, DomainView,
-    HostStatus, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, PromoteRequest, PublishOptions,
-    PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest, TokenList, UploadReport,
+    FsckView, GcRequest, GcView, HostStatus, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, PromoteRequest,
+    PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest, TokenList, UploadReport,
     WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 
@@ -40,6 +40,16 @@ impl Client {
     /// Asks the host to finish what it does and to exit.
     pub async fn shutdown(&self) -> Result<(), ClientError> {
         self.transport.tell(Method::POST, "/v1/shutdown").await
+    }
+
+    /// Has the host read everything again that it keeps, and say what is damaged. Takes as long as reading that takes.
+    pub async fn fsck(&self) -> Result<FsckView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/fsck", None::<&()>).await
+    }
+
+    /// Has the host remove what nobody needs, or say what that is.
+    pub async fn gc(&self, request: &GcRequest) -> Result<GcView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/gc", Some(request)).await
     }
 
     /// Which of these blobs the host lacks.

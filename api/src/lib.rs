@@ -17,9 +17,10 @@ pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pac
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin,
-    CertificateView, CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DeploymentDetail, DeploymentList,
-    DeploymentView, DomainList, DomainRequest, DomainView, FunctionView, HostStatus, InstanceView, LimitsView,
-    ListedView, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions,
-    PublishRequest, PublishedView, RemovedToken, RemovedView, Republish, RollbackRequest, StaticView, TokenList,
-    TokenView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView, WhoAmI,
+    CertificateView, CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DamagedBlobView, DamagedFunctionView,
+    DeploymentDetail, DeploymentList, DeploymentView, DomainList, DomainRequest, DomainView, FsckView, FunctionView,
+    GcRequest, GcView, HeapView, HostStatus, InstanceView, LeftoversView, LimitsView, ListedView, LoginView,
+    MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions, PublishRequest,
+    PublishedView, RemovedDeploymentView, RemovedToken, RemovedView, Republish, RollbackRequest, StaticView, TokenList,
+    TokenView, TouchedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView, WhoAmI,
 };

@@ -1,6 +1,7 @@
 //! The wire types of the control API.
 
 mod access;
+mod care;
 mod domains;
 
 use jiff::Timestamp;
@@ -13,6 +14,10 @@ use utoipa::ToSchema;
 pub use self::access::{
     ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin, CreateTokenRequest,
     CreatedToken, LoginView, RemovedToken, TokenList, TokenView, WaitLoginRequest, WaitedLogin, WhoAmI,
+};
+pub use self::care::{
+    DamagedBlobView, DamagedFunctionView, FsckView, GcRequest, GcView, HeapView, LeftoversView, RemovedDeploymentView,
+    TouchedView,
 };
 pub use self::domains::{DomainList, DomainRequest, DomainView};
 

@@ -7,6 +7,8 @@ pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod domains;
+pub(crate) mod fsck;
+pub(crate) mod gc;
 pub(crate) mod host;
 pub(crate) mod inspect;
 pub(crate) mod link;
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Whoami(whoami::WhoamiArgs),
     Audit(audit::AuditArgs),
     Domains(domains::DomainsArgs),
+    Fsck(fsck::FsckArgs),
+    Gc(gc::GcArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -105,6 +109,8 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Whoami(arguments) => interruptible(whoami::run(arguments, settings, output), &settings.interrupt),
         Command::Audit(arguments) => interruptible(audit::run(arguments, settings, output), &settings.interrupt),
         Command::Domains(arguments) => interruptible(domains::run(arguments, settings, output), &settings.interrupt),
+        Command::Fsck(arguments) => interruptible(fsck::run(arguments, settings, output), &settings.interrupt),
+        Command::Gc(arguments) => interruptible(gc::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.

@@ -23,12 +23,14 @@ pub(crate) struct CommandError {
     error: Box<dyn Error + Send + Sync>,
     details: Vec<String>,
     hints: Vec<String>,
+    /// Whether the command's own document has said it, so that no other may follow.
+    is_told: bool,
 }
 
 impl CommandError {
     /// An error of a kind: a sentence without a full stop, or an error with its causes.
     pub(crate) fn new(kind: ErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, code: None, error: error.into(), details: Vec::new(), hints: Vec::new() }
+        Self { kind, code: None, error: error.into(), details: Vec::new(), hints: Vec::new(), is_told: false }
     }
 
     /// The project or the request is wrong.
@@ -64,6 +66,13 @@ impl CommandError {
     #[must_use]
     pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
+        self
+    }
+
+    /// The same error, of a command whose own JSON document says it.
+    #[must_use]
+    pub(crate) fn told(mut self) -> Self {
+        self.is_told = true;
         self
     }
 

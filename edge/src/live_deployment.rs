@@ -11,7 +11,7 @@ use ship_core::{
     main_host,
 };
 use ship_runtime::FunctionSpec;
-use ship_store::{DeploymentRecord, StateError, Store, UnpackError};
+use ship_store::{BlobError, DeploymentRecord, StateError, Store, UnpackError};
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
@@ -36,6 +36,7 @@ pub struct LiveDeployment {
     function_meters: Box<[OnceLock<Arc<FunctionMeters>>]>,
     upload_places: Box<[OnceLock<UploadPlaces>]>,
     last_wake: LastWake,
+    last_doubt: LastWake,
 }
 
 /// A deployment cannot be brought into memory.
@@ -67,6 +68,13 @@ pub enum FunctionSpecError {
     /// The host stops while it is unpacked.
     #[error("the host stops")]
     Stopping,
+}
+
+impl FunctionSpecError {
+    /// Whether an artifact is missing or damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Unpack(UnpackError::Blob(BlobError::Missing { .. } | BlobError::Corrupt { .. })))
+    }
 }
 
 impl LiveDeployment {
@@ -106,6 +114,7 @@ impl LiveDeployment {
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
         let environment = manifest.environment().beneath(environment);
         let (log_allowance, last_wake) = (LogAllowance::new(Instant::now()), LastWake::new(Instant::now()));
+        let last_doubt = LastWake::new(Instant::now());
         let function_meters = manifest.functions().iter().map(|_| OnceLock::new()).collect();
         let upload_places = manifest.functions().iter().map(|_| OnceLock::new()).collect();
         Self {
@@ -123,6 +132,7 @@ impl LiveDeployment {
             function_meters,
             upload_places,
             last_wake,
+            last_doubt,
         }
     }
 
@@ -171,6 +181,11 @@ impl LiveDeployment {
     /// When its pages last woke its functions.
     pub(crate) fn last_wake(&self) -> &LastWake {
         &self.last_wake
+    }
+
+    /// When one of its functions was last looked at closely because it failed.
+    pub(crate) fn last_doubt(&self) -> &LastWake {
+        &self.last_doubt
     }
 
     /// What is sent for an asset.

@@ -4,6 +4,7 @@
 mod audit;
 mod auth;
 mod blobs;
+mod care;
 mod deployments;
 mod domains;
 mod error;
@@ -37,6 +38,7 @@ pub(crate) use self::auth::Doors;
 pub(crate) use self::error::ApiError;
 use self::routes::{Of, Routes};
 pub(crate) use self::server::ControlAnswer;
+use crate::care::Collector;
 use crate::domains::ProofReader;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
@@ -53,6 +55,7 @@ pub(crate) struct Control {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
     pub(crate) publisher: Publisher,
+    pub(crate) collector: Collector,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
@@ -67,6 +70,8 @@ pub(crate) struct Control {
     pub(crate) started_at: Timestamp,
     pub(crate) own_address: SocketAddr,
     pub(crate) data: PathBuf,
+    /// Whose turn it is to have everything read again.
+    pub(crate) examining: tokio::sync::Mutex<()>,
 }
 
 /// The state each route gets.
@@ -84,6 +89,8 @@ fn routes(metrics: MetricsAccess) -> Routes {
     let routes = Routes::new()
         .on(Action::ReadStatus, Of::Host, routes!(status::status))
         .on(Action::StopHost, Of::Host, routes!(status::shutdown))
+        .on(Action::Examine, Of::Host, routes!(care::fsck))
+        .on(Action::CollectGarbage, Of::Host, routes!(care::gc))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::missing))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::upload))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::put))

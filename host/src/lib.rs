@@ -6,6 +6,7 @@
 
 mod access;
 mod blocking;
+mod care;
 mod complete;
 mod control;
 mod cookies;
@@ -35,6 +36,7 @@ mod token;
 mod urls;
 mod warmth;
 
+pub use care::examine_at;
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
 pub use error::HostError;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ship_core::AddressRange;
 use ship_runtime::{Interpreters, Isolation};
+use ship_store::Retention;
 
 use crate::telemetry::TelemetryOptions;
 use crate::tls::TlsOptions;
@@ -42,6 +43,8 @@ pub struct HostOptions {
     pub metrics: MetricsAccess,
     /// How much of the disk one project's log may take, in bytes.
     pub log_bytes: u64,
+    /// Which deployments stay when garbage is collected; without it all do.
+    pub retention: Option<Retention>,
     /// How long requests in flight may take to finish when the host stops.
     pub drain: Duration,
 }

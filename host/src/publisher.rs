@@ -1,6 +1,6 @@
 //! Publishing: the order in which a deployment is stored, its functions tried, and the aliases moved.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -9,7 +9,9 @@ use ship_api::{CheckFunctions, PublishOptions, Republish};
 use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, Target};
 use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
-use ship_store::{AliasKind, AliasMove, AuditNote, DeploymentSource, Published, StageRequest, Store};
+use ship_store::{
+    AliasKind, AliasMove, AuditNote, DeploymentRecord, DeploymentSource, Published, Retention, StageRequest, Store,
+};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
@@ -177,8 +179,18 @@ impl Publisher {
     async fn start_functions(&self, live: &Arc<LiveDeployment>, otherwise: &'static str) -> Result<(), ApiError> {
         let specs = live.function_specs(&self.store).await?;
         let checks = specs.into_iter().map(|spec| {
-            let runtime = self.runtime.clone();
-            async move { runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise)) }
+            let (runtime, store) = (self.runtime.clone(), self.store.clone());
+            async move {
+                let renewals = store.functions().renewals();
+                let Err(error) = runtime.check(&spec).await else { return Ok(()) };
+                // It may have failed because what was unpacked earlier is damaged.
+                let (functions, function) = (store.clone(), spec.function.clone());
+                let mended = blocking(move || functions.functions().mend(&function)).await;
+                if mended.is_ok() && store.functions().renewals() > renewals {
+                    return runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise));
+                }
+                Err(ApiError::function_start(&error, otherwise))
+            }
         });
         let started = futures_util::stream::iter(checks).buffer_unordered(STARTS_AT_ONCE).try_collect::<()>();
         self.deploys.time(Phase::Start, started).await?;
@@ -296,6 +308,37 @@ impl Publisher {
             .await?;
         self.forget(removed.clone(), Some(project)).await;
         Ok(removed)
+    }
+
+    /// Removes the deployments that do not stay, and gives what they were.
+    pub(crate) async fn remove_expired(
+        &self,
+        retention: Retention,
+        note: AuditNote,
+    ) -> Result<Vec<DeploymentRecord>, ApiError> {
+        let store = self.store.clone();
+        let expired = blocking(move || store.deployments().expired(retention, Timestamp::now())).await?;
+        let projects: BTreeSet<ProjectName> = expired.into_iter().map(|record| record.project).collect();
+        let mut gone = Vec::new();
+        for project in projects {
+            loop {
+                let (project, note) = (project.clone(), note.clone());
+                let removed = self
+                    .move_aliases(move |store| {
+                        let removed =
+                            store.deployments().noting(note).remove_expired(&project, retention, Timestamp::now())?;
+                        let moves = removed.iter().flat_map(|removed| removed.moves.clone()).collect();
+                        Ok((removed, project, moves))
+                    })
+                    .await?;
+                if removed.is_empty() {
+                    break;
+                }
+                self.forget(removed.iter().map(|removed| removed.record.id).collect(), None).await;
+                gone.extend(removed.into_iter().map(|removed| removed.record));
+            }
+        }
+        Ok(gone)
     }
 
     /// Stops what runs of deployments that were removed, and then removes the log of a project that was: what its functions

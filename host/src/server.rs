@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
+use crate::care::{Collector, scrub, take_care};
 use crate::complete::CompleteDeployments;
 use crate::control::{Control, ControlAnswer, Doors};
 use crate::cores::Cores;
@@ -145,6 +146,16 @@ impl Host {
         };
         let keyring = Arc::new(Keyring::load(&store)?);
         let (register, register_writer) = Register::new(store.clone(), Arc::clone(&keyring));
+        let collector = Collector {
+            store: store.clone(),
+            publisher: publisher.clone(),
+            runtime: runtime.clone(),
+            retention: options.retention,
+            meters: Arc::clone(&metrics.care),
+            turn: Arc::default(),
+        };
+        tasks.spawn(take_care(collector.clone(), store.clone(), stop.clone()));
+        tasks.spawn(scrub(store.clone(), Arc::clone(&metrics.care), stop.clone()));
         let control = Arc::new(Control {
             metrics,
             metrics_access: options.metrics,
@@ -155,6 +166,7 @@ impl Host {
             store,
             runtime: runtime.clone(),
             publisher,
+            collector,
             journal,
             acme,
             proofs: ProofReader { server: options.dns_server },
@@ -163,6 +175,7 @@ impl Host {
             started_at: Timestamp::now(),
             own_address: control_address,
             data: options.data.clone(),
+            examining: tokio::sync::Mutex::default(),
         });
         let ready = Ready {
             sites: urls.listener(),

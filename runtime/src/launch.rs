@@ -68,7 +68,7 @@ impl Launch {
         let is_kept = recipe.boot.is_some()
             && isolation == Isolation::Sandbox
             && surroundings.compiled_code == CompiledCode::Kept;
-        let name = if is_kept { CodeCaches::name(spec, &command) } else { None };
+        let name = if is_kept { CodeCaches::name(&spec.project, &spec.function, &command) } else { None };
         let made = name.as_deref().and_then(|name| surroundings.caches.find(name));
         let missing_cache = if made.is_some() { None } else { name };
         let cache = if purpose == Purpose::MakeCache {

@@ -62,6 +62,7 @@ mod wire;
 mod zygote;
 
 pub use body::{BodyError, BoxError, FunctionBody};
+pub use code_cache::{CodeSweep, SweptCode};
 pub use course::{ColdStart, Course};
 pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, SpawnError, StartError};
 pub use interpreter::Interpreters;

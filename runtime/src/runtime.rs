@@ -1,6 +1,6 @@
 //! The runtime: every function of the host, by deployment and name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use ship_core::{DeploymentId, FunctionName, FunctionRuntime, RequestId};
+use ship_core::{DeploymentId, Function, FunctionName, FunctionRuntime, ProjectName, RequestId};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::body::{BoxError, FunctionBody};
-use crate::code_cache::CodeCaches;
+use crate::code_cache::{CodeCaches, CodeSweep, SweptCode, is_compiled};
 use crate::error::{InvokeError, RuntimeError, SpawnError, StartError};
 use crate::invoke;
 use crate::launch;
@@ -123,6 +123,30 @@ impl Runtime {
         match invoke::invoke(self, spec, None, Outgoing::check()).await {
             Ok(_) | Err(InvokeError::InvalidResponse(_)) => Ok(()),
             Err(source) => Err(StartError { function: spec.function.name.clone(), source }),
+        }
+    }
+
+    /// Removes the compiled code of functions that are not in use, or counts it. Where the interpreter of one that is in use is
+    /// not known yet, nobody can say which code is its own, and all of it stays.
+    pub async fn sweep_code(&self, in_use: Vec<(ProjectName, Function)>, sweep: CodeSweep) -> SweptCode {
+        let surroundings = Arc::clone(&self.inner.surroundings);
+        let swept = tokio::task::spawn_blocking(move || {
+            let mut needed = HashSet::new();
+            for (project, function) in in_use.iter().filter(|(_, function)| is_compiled(function)) {
+                let Some(command) = surroundings.interpreters.found(function.runtime) else {
+                    return Ok(SweptCode::default());
+                };
+                needed.extend(CodeCaches::name(project, function, &command));
+            }
+            surroundings.caches.sweep(&needed, sweep)
+        });
+        match swept.await {
+            Ok(Ok(swept)) => swept,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "compiled code that nobody needs stays");
+                SweptCode::default()
+            }
+            Err(_) => SweptCode::default(),
         }
     }
 

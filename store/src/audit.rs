@@ -13,7 +13,7 @@ use rusqlite::{Row, Transaction};
 use ship_core::{ProjectName, TokenId, TokenName};
 
 use crate::database::column::{Micros, Text, signed};
-use crate::database::{Database, StateError};
+use crate::database::{Database, MayBeFull, StateError};
 
 /// How many changes are kept: years of a busy team, in some 20 MB.
 const CHANGES_KEPT: i64 = 100_000;
@@ -95,6 +95,16 @@ impl AuditNote {
     #[must_use]
     pub fn of(&self, project: Option<ProjectName>) -> Self {
         Self { entry: AuditEntry { project, ..self.entry.clone() }, settled: Arc::clone(&self.settled) }
+    }
+
+    /// Leaves it unwritten from now on: it stands in the log already, or nothing is to be noted.
+    pub fn withdraw(&self) {
+        self.settled.store(true, Ordering::Release);
+    }
+
+    /// What it says.
+    pub(crate) fn entry(&self) -> &AuditEntry {
+        &self.entry
     }
 
     /// Whether it is written, or was found to be about nothing that changed.
@@ -191,12 +201,32 @@ pub(crate) fn write<T, E: From<StateError>>(
         Ok::<T, E>(value)
     })?;
     if let Some(note) = note {
-        note.settled.store(true, Ordering::Release);
+        note.withdraw();
     }
     Ok(value)
 }
 
-fn append(transaction: &Transaction, entry: &AuditEntry) -> Result<(), StateError> {
+/// The same for a change that removes something, which a full disk does not keep from being made.
+pub(crate) fn write_making_room<T, E: From<StateError> + MayBeFull>(
+    database: &Database,
+    note: Option<&AuditNote>,
+    change: impl Fn(&Transaction) -> Result<T, E>,
+) -> Result<T, E> {
+    let value = database.write_making_room(|transaction| {
+        let value = change(transaction)?;
+        if let Some(note) = note {
+            append(transaction, &note.entry)?;
+        }
+        Ok::<T, E>(value)
+    })?;
+    if let Some(note) = note {
+        note.withdraw();
+    }
+    Ok(value)
+}
+
+/// Writes an entry as part of a transaction.
+pub(crate) fn append(transaction: &Transaction, entry: &AuditEntry) -> Result<(), StateError> {
     let (table, kept) = entry.outcome.table();
     let sql = format!(
         "INSERT INTO {table} (at, token, token_name, peer, action, project, resource, outcome, code)

@@ -11,6 +11,7 @@ use ship_core::DeploymentId;
 
 use crate::blobs::BlobError;
 use crate::disk::Durability;
+use crate::reserve::Reserve;
 use crate::store::OpenError;
 
 pub(crate) mod column;
@@ -32,6 +33,7 @@ pub(crate) struct Database {
     durability: Durability,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    reserve: Reserve,
 }
 
 impl Database {
@@ -41,13 +43,16 @@ impl Database {
         let mut options = std::fs::OpenOptions::new();
         options.append(true).create(true).mode(0o600);
         options.open(path).map_err(|source| OpenError::io("create", path, source))?;
-        let open = || -> Result<Self, StateError> {
+        let open = move || -> Result<Self, StateError> {
             let mut writer = connect(path, durability)?;
             migrations::run(&mut writer)?;
             let readers = Mutex::new(Vec::new());
-            Ok(Self { path: path.to_owned(), durability, writer: Mutex::new(writer), readers })
+            let reserve = Reserve::beside(path);
+            Ok(Self { path: path.to_owned(), durability, writer: Mutex::new(writer), readers, reserve })
         };
-        open().map_err(|source| OpenError::Database { path: path.to_owned(), source })
+        let database = open().map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
+        database.keep_room();
+        Ok(database)
     }
 
     /// Reads in one snapshot.
@@ -78,9 +83,40 @@ impl Database {
         Ok(value)
     }
 
+    /// The same for a change that removes something. On a full disk the room that was kept for that is given to it.
+    pub(crate) fn write_making_room<T, E: From<StateError> + MayBeFull>(
+        &self,
+        change: impl Fn(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.write(&change) {
+            Err(error) if error.is_storage_full() && self.reserve.release() => self.write(&change),
+            written => written,
+        }
+    }
+
+    /// Keeps room for the next removal on a full disk, if there is any. What need not survive a power cut is kept for no
+    /// operator who could run out of room.
+    pub(crate) fn keep_room(&self) {
+        if self.durability == Durability::Durable {
+            self.reserve.keep();
+        }
+    }
+
     fn take_reader(&self) -> Result<Connection, StateError> {
         let kept = locked(&self.readers).pop();
         kept.map_or_else(|| connect(&self.path, self.durability), Ok)
+    }
+}
+
+/// An error that may mean that there is no room left.
+pub(crate) trait MayBeFull {
+    /// Whether it does.
+    fn is_storage_full(&self) -> bool;
+}
+
+impl MayBeFull for StateError {
+    fn is_storage_full(&self) -> bool {
+        matches!(self, Self::StorageFull(_))
     }
 }
 
@@ -158,6 +194,15 @@ pub enum StateError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl StateError {
+    /// Whether `SQLite` says that the file is damaged, or is no database.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let Self::Database(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    }
 }
 
 impl From<rusqlite::Error> for StateError {

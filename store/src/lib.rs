@@ -9,6 +9,7 @@
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
 //! quarantine/            damaged blobs, taken out of the way and kept for whoever wants to look
+//! reserve                room that is given away where removing something finds none
 //! tmp/                   what is being written; emptied whenever the directory is opened
 //! ```
 //!
@@ -22,30 +23,42 @@
 mod audit;
 mod blobs;
 mod certificates;
+#[cfg(test)]
+mod crash_tests;
 mod data_dir;
 mod database;
 mod deployments;
 mod disk;
 mod domains;
+mod fsck;
 mod functions;
+mod garbage;
 mod lock;
 mod logs;
+mod needs;
 mod project_blobs;
+mod reserve;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tokens;
 
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditNote, AuditOutcome, AuditRecord};
-pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
+pub use blobs::{
+    BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants, VerifiedFile,
+};
 pub use certificates::{Certificates, StoredCertificate};
 pub use database::StateError;
 pub use deployments::{
     Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,
-    MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError, Removed, Republish, RollbackError,
-    StageError, StageRequest, StagedDeployment,
+    MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError, Removed, Republish, Retention,
+    RollbackError, StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
 pub use domains::{Domain, DomainError, Domains, REST};
-pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
+pub use fsck::{BlobFault, DamagedBlob, DamagedFolder, Examination, FsckReport, Leftovers, Progress, Touched};
+pub use functions::{ArchiveLimits, EntryFault, Functions, Mended, UnpackError};
+pub use garbage::{CollectError, Collection, Garbage, Heap};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use project_blobs::ProjectBlobs;
 pub use store::{OpenError, Store};

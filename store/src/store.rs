@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::audit::Audit;
 use crate::blobs::Blobs;
@@ -37,6 +37,8 @@ struct Inner {
     domains: Domains,
     logs: Logs,
     functions: Functions,
+    /// Whose turn it is to collect garbage.
+    collecting: Mutex<()>,
     _lock: DataDirLock,
 }
 
@@ -44,6 +46,15 @@ impl Store {
     /// Opens the data directory `data`, making it if it does not exist.
     pub fn open(data: &Path, durability: Durability) -> Result<Self, OpenError> {
         Self::open_on(data, durability, Arc::new(Disk { durability }))
+    }
+
+    /// Opens a data directory that is there. Nothing is made where there is none.
+    pub fn open_existing(data: &Path) -> Result<Self, OpenError> {
+        if !data.join("VERSION").exists() {
+            let reason = "there is no VERSION in it";
+            return Err(OpenError::NotADataDirectory { path: data.to_owned(), reason });
+        }
+        Self::open(data, Durability::Durable)
     }
 
     pub(crate) fn open_on(data: &Path, durability: Durability, disk: Arc<dyn FileSystem>) -> Result<Self, OpenError> {
@@ -66,6 +77,7 @@ impl Store {
             functions: Functions::new(&data_dir, disk, blobs.clone()),
             blobs,
             data_dir,
+            collecting: Mutex::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -114,6 +126,11 @@ impl Store {
     /// What requests and functions said.
     pub fn logs(&self) -> &Logs {
         &self.inner.logs
+    }
+
+    /// Waits until nobody else collects garbage.
+    pub(crate) fn take_collecting_turn(&self) -> MutexGuard<'_, ()> {
+        self.inner.collecting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Artifacts, unpacked and ready to be started.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use ship_core::AddressRange;
+use ship_store::Retention;
 
 use crate::error::CommandError;
 use crate::output::Output;
@@ -74,6 +75,12 @@ struct RunArgs {
     /// How much of the disk one project's log may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024))]
     log_mb: u64,
+    /// When garbage is collected, remove deployments but the newest N of each branch, those that are not old, and those that a name leads to [default: all stay]
+    #[arg(long, value_name = "N")]
+    keep: Option<u32>,
+    /// For how many days a deployment stays after production or a branch last led to it
+    #[arg(long, value_name = "DAYS", requires = "keep", default_value_t = Retention::USUAL_DAYS)]
+    keep_days: u32,
     /// Addresses that functions may connect to beside the public internet: 10.0.0.5, 127.0.0.1:5432, 10.0.0.0/8
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     allow_address: Vec<AddressRange>,

@@ -91,6 +91,10 @@ actions! {
     ApproveLogin = "login.approve", Admin, Noted;
     /// Read the audit log.
     ReadAudit = "audit.read", Admin, Reads;
+    /// Have everything read again that the host keeps. What is damaged is set aside.
+    Examine = "host.examine", Admin, Noted;
+    /// Have what nobody needs removed.
+    CollectGarbage = "garbage.collect", Admin, Noted;
     /// See what the host is and runs.
     ReadStatus = "host.read", Admin, Reads;
     /// Read what the host counts.

@@ -40,6 +40,11 @@ impl ApiError {
             .unwrap_or_default()
     }
 
+    /// The sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.detail.message
+    }
+
     /// Whether there is no such thing, or none that may be seen.
     pub(crate) fn is_not_found(&self) -> bool {
         self.detail.code == ErrorCode::NotFound

@@ -1,5 +1,7 @@
 //! Publishing: one transaction in which a deployment becomes visible and aliases move to it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::Transaction;
 use ship_core::{BranchName, DeploymentId, HostLabel, Target};
@@ -56,13 +58,16 @@ pub struct Published {
 impl Deployments {
     /// Makes a staged deployment visible and moves its aliases. When it returns, a power cut cannot undo it.
     pub fn publish(&self, staged: StagedDeployment, options: PublishOptions) -> Result<Published, PublishError> {
-        self.write(has_moves, |transaction| {
+        let held = Arc::clone(&staged.held);
+        let published = self.write(has_moves, |transaction| {
             let record = match rows::deployment(transaction, &staged.id)? {
                 Some(record) => record,
                 None => insert(transaction, staged)?,
             };
             move_aliases(transaction, record, options)
-        })
+        })?;
+        held.is_published();
+        Ok(published)
     }
 
     /// Publishes a deployment that is here already, `None` if it is not.

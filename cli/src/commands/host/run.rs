@@ -8,6 +8,7 @@ use serde::Serialize;
 use ship_core::HostLabel;
 use ship_host::{AcmeOptions, CertificateFiles, Host, HostOptions, MetricsAccess, PortChoice, Ready, TlsOptions};
 use ship_runtime::Isolation;
+use ship_store::Retention;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -110,6 +111,7 @@ fn host_options(
         telemetry: settings.telemetry()?,
         metrics: if arguments.open_metrics { MetricsAccess::Everybody } else { MetricsAccess::Token },
         log_bytes: arguments.log_mb * 1024 * 1024,
+        retention: arguments.keep.map(|keep| Retention { keep, keep_days: arguments.keep_days }),
         drain: DRAIN,
     })
 }

@@ -13,7 +13,7 @@ const DEPLOYMENTS_SEEN: usize = 10;
 pub(super) fn missing(store: &Store, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, StateError> {
     adopt_deployed(store, project, digests)?;
     let foreign = store.project_blobs().lacking(project, digests)?;
-    let absent = store.blobs().missing(digests);
+    let absent = store.blobs().missing_for_upload(digests);
     let missing: HashSet<Digest> = foreign.into_iter().chain(absent).collect();
     Ok(digests.iter().copied().filter(|digest| missing.contains(digest)).collect())
 }
