@@ -1,5 +1,6 @@
 //! The typed client of the control API.
 
+mod backup;
 mod logs;
 mod transport;
 mod upload;
@@ -7,6 +8,7 @@ mod upload;
 use reqwest::Method;
 use ship_core::{DeploymentId, Digest, DomainName, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
 
+pub use self::backup::{BACKUP_BLOBS, BACKUP_DEPLOYMENTS, BACKUP_MEDIA_TYPE, BackupStream};
 pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
 pub use self::transport::{ClientError, ClientOptions};
@@ -16,8 +18,8 @@ use crate::views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, BeginLoginRequest, BegunLogin, CheckFunctions,
     CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, DomainList, DomainRequest, DomainView,
     FsckView, GcRequest, GcView, HostStatus, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, PromoteRequest,
-    PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest, TokenList, UploadReport,
-    WaitLoginRequest, WaitedLogin, WhoAmI,
+    PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest, TokenList,
+    UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 
 /// A connection to the control API of one host.
@@ -50,6 +52,11 @@ impl Client {
     /// Has the host remove what nobody needs, or say what that is.
     pub async fn gc(&self, request: &GcRequest) -> Result<GcView, ClientError> {
         self.transport.ask(Method::POST, "/v1/gc", Some(request)).await
+    }
+
+    /// Has another process take over from the host. It serves when this returns.
+    pub async fn upgrade(&self, request: &UpgradeRequest) -> Result<UpgradedView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/upgrade", Some(request)).await
     }
 
     /// Which of these blobs the host lacks.

@@ -76,6 +76,10 @@ pub enum ErrorCode {
     NothingToRollBack,
     /// A function of the deployment exited or stayed silent when it was started.
     FunctionStartFailed,
+    /// Another host was to take over, and does not: this one serves on as before.
+    UpgradeFailed,
+    /// Another process of the host has taken over in this moment. The same request at the same address reaches it.
+    Upgrading,
     /// The request's body is larger than allowed.
     PayloadTooLarge,
     /// The host's disk is full.
@@ -103,9 +107,10 @@ impl ErrorCode {
             | Self::IsProduction
             | Self::NothingToRollBack => 409,
             Self::PayloadTooLarge => 413,
-            Self::FunctionStartFailed => 422,
+            Self::FunctionStartFailed | Self::UpgradeFailed => 422,
             Self::TooManyRequests => 429,
             Self::BlobCorrupt | Self::Internal => 500,
+            Self::Upgrading => 503,
             Self::StorageFull => 507,
         }
     }

@@ -10,7 +10,10 @@ mod pack;
 mod reference;
 mod views;
 
-pub use client::{BlobSource, Client, ClientError, ClientOptions, LogQuery, LogStream, UploadBlob};
+pub use client::{
+    BACKUP_BLOBS, BACKUP_DEPLOYMENTS, BACKUP_MEDIA_TYPE, BackupStream, BlobSource, Client, ClientError, ClientOptions,
+    LogQuery, LogStream, UploadBlob,
+};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
@@ -22,5 +25,6 @@ pub use views::{
     GcRequest, GcView, HeapView, HostStatus, InstanceView, LeftoversView, LimitsView, ListedView, LoginView,
     MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions, PublishRequest,
     PublishedView, RemovedDeploymentView, RemovedToken, RemovedView, Republish, RollbackRequest, StaticView, TokenList,
-    TokenView, TouchedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView, WhoAmI,
+    TokenView, TouchedView, UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView,
+    WhoAmI,
 };

@@ -3,6 +3,7 @@
 mod access;
 mod care;
 mod domains;
+mod upgrade;
 
 use jiff::Timestamp;
 use ship_core::{
@@ -20,6 +21,7 @@ pub use self::care::{
     TouchedView,
 };
 pub use self::domains::{DomainList, DomainRequest, DomainView};
+pub use self::upgrade::{UpgradeRequest, UpgradedView};
 
 /// What a host says about itself.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]

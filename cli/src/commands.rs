@@ -1,6 +1,7 @@
 //! The commands, one module each: its arguments, whose documentation is its help, and one function that does it.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod deploy;
@@ -59,6 +60,7 @@ pub(crate) enum Command {
     Domains(domains::DomainsArgs),
     Fsck(fsck::FsckArgs),
     Gc(gc::GcArgs),
+    Backup(backup::BackupArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -111,6 +113,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Domains(arguments) => interruptible(domains::run(arguments, settings, output), &settings.interrupt),
         Command::Fsck(arguments) => interruptible(fsck::run(arguments, settings, output), &settings.interrupt),
         Command::Gc(arguments) => interruptible(gc::run(arguments, settings, output), &settings.interrupt),
+        Command::Backup(arguments) => interruptible(backup::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.

@@ -8,6 +8,8 @@ mod render;
 use std::error::Error;
 use std::io;
 
+use ship_host::Refusal;
+
 pub(crate) use self::kind::{EXIT_CODES, ErrorKind};
 
 /// Whether a failure means that there is no room left, by the disk's size or by a quota.
@@ -85,6 +87,12 @@ impl CommandError {
     /// What kind it is of.
     pub(crate) const fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// What a host says of it that was to take over from another.
+    pub(crate) fn to_refusal(&self) -> Refusal {
+        let mut chain = self.chain().into_iter();
+        Refusal { message: chain.next().unwrap_or_default(), causes: chain.collect() }
     }
 
     /// The sentences from the error down to its last cause.

@@ -112,6 +112,12 @@ impl Edge {
         self.assets.variants.prepare(deployment);
     }
 
+    /// Waits until the last WebSocket has ended by itself. No request may come in any more.
+    pub async fn websockets_ended(&self) {
+        self.functions.websockets.close();
+        self.functions.websockets.wait().await;
+    }
+
     /// Ends what the edge does in the background: open WebSocket connections and those to other hosts
     /// are closed, pages are not made anew any more, compression stops after the file it is at.
     pub async fn shutdown(&self) {

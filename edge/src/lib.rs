@@ -37,6 +37,6 @@ pub use external::ExternalReach;
 pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};
 pub use protocol::authority::{host_label, host_name, request_authority};
-pub use serve::{Answer, ConnectionLimits, Crew, serve, serve_tls};
+pub use serve::{Answer, Closing, ConnectionLimits, Crew, serve, serve_tls};
 pub use server_timing::ServerTiming;
 pub use visitor::{Scheme, Visitor};

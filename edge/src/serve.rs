@@ -4,6 +4,7 @@
 //! A connection costs one task, one timer and one entry in a queue. While requests flow none of them is touched: time limits
 //! are notes in atomics that the one timer reads when it fires.
 
+mod closing;
 mod connection;
 mod crew;
 mod drive;
@@ -27,11 +28,11 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
 use crate::visitor::{Scheme, Visitor};
+pub use closing::Closing;
 pub use crew::Crew;
 use http2::StreamPlaces;
 use queue::ConnectionQueue;
@@ -82,14 +83,14 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 /// How long a place is waited for before another look for a connection that only waits.
 const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a listener in the clear until `shutdown`, then closes it, lets the requests in flight end and returns. Visitors are let
-/// in here, and answered by the `crew`.
+/// Serves a listener in the clear until it is closed, lets the requests in flight end and returns. Visitors are let in here, and
+/// answered by the `crew`.
 pub async fn serve<A: Answer>(
     listener: TcpListener,
     crew: Crew,
     answer: Arc<A>,
     limits: ConnectionLimits,
-    shutdown: CancellationToken,
+    closing: impl Into<Closing>,
 ) {
     let converse = move |arrival: Arrival| {
         let (answer, visitor) = (Arc::clone(&answer), Visitor { peer: arrival.peer, scheme: Scheme::Http });
@@ -98,7 +99,7 @@ pub async fn serve<A: Answer>(
             connection::run(stream, visitor, arrival.state, answer, limits).await;
         }
     };
-    admit(listener, crew, limits, shutdown, converse).await;
+    admit(listener, crew, limits, closing.into(), converse).await;
 }
 
 /// Serves a listener through TLS, otherwise as [`serve`]. Visitors who agree on `h2` (ALPN) are spoken to in HTTP/2, those who agree
@@ -109,13 +110,13 @@ pub async fn serve_tls<A: Answer>(
     crew: Crew,
     answer: Arc<A>,
     limits: ConnectionLimits,
-    shutdown: CancellationToken,
+    closing: impl Into<Closing>,
 ) {
     let acceptor = TlsAcceptor::from(tls);
     let places = Arc::new(StreamPlaces::new(limits.max_connections));
     let converse =
         move |arrival: Arrival| tls::run(arrival, acceptor.clone(), Arc::clone(&answer), limits, Arc::clone(&places));
-    admit(listener, crew, limits, shutdown, converse).await;
+    admit(listener, crew, limits, closing.into(), converse).await;
 }
 
 /// A visitor who was let in.
@@ -128,15 +129,10 @@ struct Arrival {
     tasks: TaskTracker,
 }
 
-/// Lets visitors in until `shutdown`; what is said with each is the listener's business. It is a type of its own for each kind of
+/// Lets visitors in until `closing`; what is said with each is the listener's business. It is a type of its own for each kind of
 /// listener, so a connection in the clear costs nothing for there being others.
-async fn admit<C, F>(
-    listener: TcpListener,
-    crew: Crew,
-    limits: ConnectionLimits,
-    shutdown: CancellationToken,
-    converse: C,
-) where
+async fn admit<C, F>(listener: TcpListener, crew: Crew, limits: ConnectionLimits, closing: Closing, converse: C)
+where
     C: Fn(Arrival) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send,
 {
@@ -144,12 +140,17 @@ async fn admit<C, F>(
     let tasks = TaskTracker::new();
     let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
     loop {
-        let next = tokio::select! {
+        let (socket, peer) = tokio::select! {
             biased;
-            () = shutdown.cancelled() => break,
-            next = door.next(&mut queue) => next,
+            () = closing.door().cancelled() => break,
+            accepted = door.accept(&mut queue) => accepted,
         };
-        let (socket, peer, place) = next;
+        // Whoever was let in is answered, also if the door is closed while there is no place.
+        let place = tokio::select! {
+            biased;
+            () = closing.hurry().cancelled() => break,
+            place = door.place(&mut queue) => place,
+        };
         let state = Arc::new(ConnectionState::new(limits));
         queue.push(&state);
         let (post, converse, within) = (crew.post(), converse.clone(), tasks.clone());
@@ -164,8 +165,12 @@ async fn admit<C, F>(
         tasks.spawn_on(connection, &runtime);
     }
     drop(door);
-    queue.drain_all();
     tasks.close();
+    queue.leave_all();
+    tokio::select! {
+        () = tasks.wait() => return,
+        () = closing.hurry().cancelled() => queue.drain_all(),
+    }
     if tokio::time::timeout(limits.drain_timeout, tasks.wait()).await.is_err() {
         tracing::warn!(connections = tasks.len(), "requests were still in flight after the drain timeout");
         queue.close_all();
@@ -180,18 +185,12 @@ struct Door {
 }
 
 impl Door {
-    /// The next visitor, with a place.
-    async fn next(&mut self, queue: &mut ConnectionQueue) -> (StdStream, SocketAddr, OwnedSemaphorePermit) {
-        let (stream, peer) = self.accept(queue).await;
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
+    /// A place for a visitor.
+    async fn place(&self, queue: &mut ConnectionQueue) -> OwnedSemaphorePermit {
+        match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
             Err(_) => self.make_place(queue).await,
-        };
-        // Responses are written whole: waiting for more to send (Nagle) could only delay them.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        (stream, peer, place)
     }
 
     /// Closes a connection that only waits, as soon as there is one, and waits for a place.
@@ -211,7 +210,13 @@ impl Door {
         loop {
             let accepted = self.listener.accept().await;
             match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-                Ok(accepted) => return accepted,
+                Ok((stream, peer)) => {
+                    // Responses are written whole: waiting for more to send (Nagle) could only delay them.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "cannot set TCP_NODELAY");
+                    }
+                    return (stream, peer);
+                }
                 Err(error) if is_the_visitors(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");

@@ -3,6 +3,7 @@
 
 mod audit;
 mod auth;
+mod backup;
 mod blobs;
 mod care;
 mod deployments;
@@ -18,6 +19,7 @@ mod routes;
 mod server;
 mod status;
 mod tokens;
+mod upgrade;
 mod views;
 
 use std::net::SocketAddr;
@@ -27,9 +29,9 @@ use std::sync::Arc;
 use axum::Router;
 use jiff::Timestamp;
 use ship_core::Action;
+use ship_edge::Closing;
 use ship_runtime::Runtime;
 use ship_store::Store;
-use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::routes;
@@ -48,6 +50,7 @@ use crate::options::MetricsAccess;
 use crate::publisher::Publisher;
 use crate::register::Register;
 use crate::tls::AcmeReport;
+use crate::upgrade::{Changes, Upgrader};
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -66,7 +69,9 @@ pub(crate) struct Control {
     pub(crate) register: Register,
     pub(crate) doors: Doors,
     pub(crate) logins: Logins,
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) closing: Closing,
+    pub(crate) changes: Arc<Changes>,
+    pub(crate) upgrader: Upgrader,
     pub(crate) started_at: Timestamp,
     pub(crate) own_address: SocketAddr,
     pub(crate) data: PathBuf,
@@ -89,6 +94,8 @@ fn routes(metrics: MetricsAccess) -> Routes {
     let routes = Routes::new()
         .on(Action::ReadStatus, Of::Host, routes!(status::status))
         .on(Action::StopHost, Of::Host, routes!(status::shutdown))
+        .on(Action::UpgradeHost, Of::Host, routes!(upgrade::upgrade))
+        .on(Action::BackUp, Of::Host, routes!(backup::backup))
         .on(Action::Examine, Of::Host, routes!(care::fsck))
         .on(Action::CollectGarbage, Of::Host, routes!(care::gc))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::missing))
@@ -146,6 +153,7 @@ pub(crate) fn router(control: Arc<Control>) -> Router {
     guarded
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), upgrade::hold_changes))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), auth::require_token))
         .merge(open)
         .with_state(control)

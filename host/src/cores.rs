@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rustls::ServerConfig;
-use ship_edge::{Answer, ConnectionLimits, Crew};
+use ship_edge::{Answer, Closing, ConnectionLimits, Crew};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -49,16 +49,16 @@ impl Cores {
         Ok(cores)
     }
 
-    /// Serves a listener on these threads until `stop`. Visitors are let in on the first of them: one that stays there is
+    /// Serves a listener on these threads until it is closed. Visitors are let in on the first of them: one that stays there is
     /// answered without any other thread.
     pub(crate) async fn serve<A: Answer>(
         &self,
         listener: TcpListener,
         answer: Arc<A>,
         limits: ConnectionLimits,
-        stop: CancellationToken,
+        closing: Closing,
     ) -> Result<(), HostError> {
-        self.admit(listener, move |listener, crew| ship_edge::serve(listener, crew, answer, limits, stop)).await
+        self.admit(listener, move |listener, crew| ship_edge::serve(listener, crew, answer, limits, closing)).await
     }
 
     /// The same through TLS.
@@ -68,9 +68,9 @@ impl Cores {
         tls: Arc<ServerConfig>,
         answer: Arc<A>,
         limits: ConnectionLimits,
-        stop: CancellationToken,
+        closing: Closing,
     ) -> Result<(), HostError> {
-        self.admit(listener, move |listener, crew| ship_edge::serve_tls(listener, tls, crew, answer, limits, stop))
+        self.admit(listener, move |listener, crew| ship_edge::serve_tls(listener, tls, crew, answer, limits, closing))
             .await
     }
 

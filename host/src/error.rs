@@ -25,6 +25,12 @@ pub enum HostError {
         #[source]
         source: std::io::Error,
     },
+    /// A socket that the host was given cannot be used.
+    #[error("a socket that this host was started with cannot be used")]
+    GivenSocket(#[source] std::io::Error),
+    /// The host to take over from hands nothing over.
+    #[error("there is nothing to take over")]
+    Handover(#[source] std::io::Error),
     /// The data directory cannot be opened.
     #[error(transparent)]
     Open(#[from] ship_store::OpenError),

@@ -5,6 +5,7 @@
 //! host gives it everything in [`HostOptions`].
 
 mod access;
+mod beginning;
 mod blocking;
 mod care;
 mod complete;
@@ -33,9 +34,11 @@ mod system_environment;
 mod telemetry;
 mod tls;
 mod token;
+mod upgrade;
 mod urls;
 mod warmth;
 
+pub use beginning::{Beginning, GivenSockets};
 pub use care::examine_at;
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
@@ -45,3 +48,6 @@ pub use options::{HostOptions, MetricsAccess, PortChoice};
 pub use server::{Host, Ready};
 pub use telemetry::TelemetryOptions;
 pub use tls::{AcmeOptions, CertificateError, CertificateFiles, TlsOptions};
+pub use upgrade::{
+    AfterHandover, OnHandover, Predecessor, Refusal, SuccessorCommand, UpgradeError, Upgraded, Upgrader,
+};

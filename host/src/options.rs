@@ -10,6 +10,7 @@ use ship_store::Retention;
 
 use crate::telemetry::TelemetryOptions;
 use crate::tls::TlsOptions;
+use crate::upgrade::SuccessorCommand;
 
 /// What a host is told when it starts.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct HostOptions {
     pub retention: Option<Retention>,
     /// How long requests in flight may take to finish when the host stops.
     pub drain: Duration,
+    /// How another host is started that takes over from this one; `None` where none can be.
+    pub successor: Option<SuccessorCommand>,
 }
 
 /// Who may read `/metrics` of the control API.

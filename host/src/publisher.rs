@@ -22,6 +22,7 @@ use crate::journal::Journal;
 use crate::metrics::{DeployMeters, Phase};
 use crate::site_map::SiteMap;
 use crate::system_environment;
+use crate::upgrade::Changes;
 use crate::urls::Urls;
 use crate::warmth::ProductionMove;
 
@@ -56,6 +57,8 @@ pub(crate) struct Publisher {
     pub(crate) productions: UnboundedSender<ProductionMove>,
     /// What goes on when the client that asked for it is gone.
     pub(crate) tasks: TaskTracker,
+    /// Nothing moves while the state changes hands.
+    pub(crate) changes: Arc<Changes>,
 }
 
 impl Publisher {
@@ -371,8 +374,9 @@ impl Publisher {
         work: impl FnOnce(&Store) -> Result<(T, ProjectName, Vec<AliasMove>), ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let (store, map, turn) = (self.store.clone(), self.map.clone(), Arc::clone(&self.turn));
-        let productions = self.productions.clone();
+        let (productions, change) = (self.productions.clone(), self.changes.go_on());
         blocking(move || {
+            let _change = change;
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             let (done, project, moves) = work(&store)?;
             for moved in &moves {

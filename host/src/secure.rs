@@ -1,18 +1,16 @@
 //! Serving visitors through TLS: the listener, its certificates, and what leads to it those who come in the clear.
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use ship_edge::ConnectionLimits;
+use ship_edge::{Closing, ConnectionLimits};
 use ship_store::Store;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::cores::Cores;
 use crate::error::HostError;
-use crate::listen::listen;
-use crate::options::PortChoice;
 use crate::redirect::SecureElsewhere;
 use crate::site_map::SiteMap;
 use crate::sites::Sites;
@@ -31,14 +29,18 @@ pub(crate) struct Secure {
 }
 
 impl Secure {
-    /// Takes the port, and reads the certificates.
-    pub(crate) async fn start(options: &TlsOptions, ports: PortChoice) -> Result<Self, HostError> {
+    /// Reads the certificates with which visitors of `listener` are served.
+    pub(crate) async fn start(options: &TlsOptions, listener: TcpListener) -> Result<Self, HostError> {
         let certificates = Arc::<Certificates>::default();
         let files = FileWatch::start(options.files.clone(), Arc::clone(&certificates));
         let files = files.await.map_err(HostError::Certificate)?;
-        let listener = listen(options.address, "--tls-listen", ports).await?;
         let config = tls::server_config(Arc::clone(&certificates))?;
         Ok(Self { listener, config, certificates, files, acme: None })
+    }
+
+    /// Another descriptor of the socket.
+    pub(crate) fn duplicate(&self) -> Result<OwnedFd, HostError> {
+        self.listener.as_fd().try_clone_to_owned().map_err(HostError::Cores)
     }
 
     /// Where it listens.
@@ -61,14 +63,14 @@ impl Secure {
         Ok(report)
     }
 
-    /// Serves visitors through TLS, and leads those who come to `plain` there, until `stop`.
+    /// Serves visitors through TLS, and leads those who come to `plain` there, until `closing`.
     pub(crate) async fn serve(
         self,
         cores: &Cores,
         plain: TcpListener,
         sites: Arc<Sites>,
         limits: ConnectionLimits,
-        stop: &CancellationToken,
+        closing: &Closing,
     ) -> Result<(), HostError> {
         let for_plain = (limits.max_connections / PLAIN_SHARE).max(1);
         let plain_limits = ConnectionLimits { max_connections: for_plain, ..limits };
@@ -76,13 +78,13 @@ impl Secure {
         let elsewhere = Arc::new(SecureElsewhere { sites: Arc::clone(&sites) });
         let keeping = async {
             if let Some(acme) = self.acme {
-                acme.run(stop.clone()).await;
+                acme.run(closing.door().clone()).await;
             }
         };
         let (plain, secure, (), ()) = tokio::join!(
-            cores.serve(plain, elsewhere, plain_limits, stop.clone()),
-            cores.serve_tls(self.listener, self.config, sites, limits, stop.clone()),
-            self.files.run(stop.clone()),
+            cores.serve(plain, elsewhere, plain_limits, closing.clone()),
+            cores.serve_tls(self.listener, self.config, sites, limits, closing.clone()),
+            self.files.run(closing.door().clone()),
             keeping,
         );
         plain.and(secure)

@@ -15,7 +15,8 @@ use crate::reserve::Reserve;
 use crate::store::OpenError;
 
 pub(crate) mod column;
-mod migrations;
+pub(crate) mod migrations;
+mod saved;
 
 /// Reading connections that are kept when nobody reads: one more than a small machine has cores.
 const READERS_KEPT: usize = 3;
@@ -45,6 +46,7 @@ impl Database {
         options.open(path).map_err(|source| OpenError::io("create", path, source))?;
         let open = move || -> Result<Self, StateError> {
             let mut writer = connect(path, durability)?;
+            saved::save_before_migrations(&writer, path)?;
             migrations::run(&mut writer)?;
             let readers = Mutex::new(Vec::new());
             let reserve = Reserve::beside(path);
@@ -100,6 +102,21 @@ impl Database {
         if self.durability == Durability::Durable {
             self.reserve.keep();
         }
+    }
+
+    /// Copies the database as it is now to a new file. Others read and write meanwhile.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<(), StateError> {
+        saved::copy(&connect(&self.path, self.durability)?, path)
+    }
+
+    /// To be called before a newer ship may change the schema.
+    pub(crate) fn expect_migrations(&self) -> Result<(), StateError> {
+        saved::expect_migrations(&self.path)
+    }
+
+    /// Puts the copy back that was made before a newer ship changed the schema, if one did.
+    pub(crate) fn undo_migrations(&self) -> Result<(), StateError> {
+        saved::undo_migrations(&mut locked(&self.writer), &self.path)
     }
 
     fn take_reader(&self) -> Result<Connection, StateError> {
@@ -182,6 +199,15 @@ pub enum StateError {
         /// Why not.
         #[source]
         source: serde_json::Error,
+    },
+    /// The state cannot be copied before its schema changes. Nothing was changed.
+    #[error("the state cannot be copied to {} before its schema changes", path.display())]
+    Save {
+        /// Where to.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
     },
     /// The log of a project cannot be read or written.
     #[error("cannot {action} the log {}", path.display())]

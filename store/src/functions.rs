@@ -119,7 +119,7 @@ impl Functions {
     /// The folder `id`, of an artifact and of links to layers.
     fn unpack_as(&self, id: &Digest, recipe: &Recipe) -> Result<PathBuf, UnpackError> {
         let folder = self.folder.join(id.to_hex());
-        let _turn = self.take_turn(id);
+        let _turn = self.take_turn(id)?;
         if !self.is_known(id, &folder) && !self.is_from_this_boot(id, &folder) {
             self.unpack_anew(id, &folder, recipe)?;
         }
@@ -139,7 +139,7 @@ impl Functions {
         let folder = self.folder.join(id.to_hex());
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
         let removed = self.temporary.join(format!("function-{number}-removed"));
-        let _turn = self.take_turn(id);
+        let _turn = self.take_turn(id).ok()?;
         let moved = sweep.if_free([id], || {
             self.trusted.write().unwrap_or_else(PoisonError::into_inner).remove(id);
             // A folder can only be moved by an owner who may write to it.
@@ -161,9 +161,13 @@ impl Functions {
         names.filter_map(|name| Digest::from_hex(name.to_str()?).ok()).collect()
     }
 
-    fn take_turn(&self, digest: &Digest) -> MutexGuard<'_, ()> {
-        let turn = &self.turns[usize::from(digest.as_bytes()[0]) % TURNS];
-        turn.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The turn to unpack an artifact. While one host takes over from another both live, so a turn is a locked file as well.
+    fn take_turn(&self, digest: &Digest) -> Result<(MutexGuard<'_, ()>, File), UnpackError> {
+        let number = usize::from(digest.as_bytes()[0]) % TURNS;
+        let here = self.turns[number].lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.temporary.join(format!("turn-{number}"));
+        let everywhere = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        Ok((here, everywhere.map_err(|source| BlobError::io("lock", &path, source))?))
     }
 
     fn is_known(&self, digest: &Digest, folder: &Path) -> bool {
@@ -187,8 +191,8 @@ impl Functions {
         write: impl FnOnce(&Path) -> Result<(), UnpackError>,
     ) -> Result<(), UnpackError> {
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
-        let fresh = self.temporary.join(format!("function-{number}"));
-        let stale = self.temporary.join(format!("function-{number}-stale"));
+        let name = format!("function-{}-{number}", std::process::id());
+        let (fresh, stale) = (self.temporary.join(&name), self.temporary.join(format!("{name}-stale")));
         let unpacked = write(&fresh).and_then(|()| {
             self.replace(digest, folder, &fresh, &stale).map_err(|source| BlobError::io("place", folder, source).into())
         });

@@ -66,6 +66,9 @@ pub enum CollectError {
         #[source]
         source: Box<StateError>,
     },
+    /// A backup is being made, or the host before this one still has visitors. Nothing was removed.
+    #[error("everything is kept while a backup is made, and while a host that was upgraded still has visitors")]
+    Kept,
     /// The state cannot be read or written.
     #[error("garbage cannot be collected")]
     State(#[from] StateError),
@@ -79,6 +82,7 @@ impl Store {
         without: &HashSet<DeploymentId>,
     ) -> Result<Garbage, CollectError> {
         let _turn = self.take_collecting_turn();
+        let _clearing = self.clear_blobs().ok_or(CollectError::Kept)?;
         let sweep = self.blobs().pins().sweep();
         let mut needs = Needs::read(self.deployments(), without)?;
         if let Some((record, source)) = needs.unreadable.pop() {

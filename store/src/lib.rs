@@ -5,6 +5,7 @@
 //! ```text
 //! VERSION  lock          what layout this is; who has it open
 //! state.db               SQLite: deployments, aliases and their log, tokens, certificates, domains, which variants a blob has
+//! state.db.schema-N      the state as it was before a newer ship changed its schema; the last three are kept
 //! blobs/ab/cdef…         content by SHA-256
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
@@ -21,6 +22,7 @@
 //! arguments, and what is deployed is never interpreted here beyond its manifest.
 
 mod audit;
+mod backup;
 mod blobs;
 mod certificates;
 #[cfg(test)]
@@ -33,6 +35,7 @@ mod domains;
 mod fsck;
 mod functions;
 mod garbage;
+mod keeping;
 mod lock;
 mod logs;
 mod needs;
@@ -44,6 +47,7 @@ mod testing;
 mod tokens;
 
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditNote, AuditOutcome, AuditRecord};
+pub use backup::{Backup, BackupError, BackupReport, Fault, RestoreError, Restored, restore};
 pub use blobs::{
     BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants, VerifiedFile,
 };
@@ -59,6 +63,8 @@ pub use domains::{Domain, DomainError, Domains, REST};
 pub use fsck::{BlobFault, DamagedBlob, DamagedFolder, Examination, FsckReport, Leftovers, Progress, Touched};
 pub use functions::{ArchiveLimits, EntryFault, Functions, Mended, UnpackError};
 pub use garbage::{CollectError, Collection, Garbage, Heap};
+pub use keeping::KeptBlobs;
+pub use lock::lock_holder;
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use project_blobs::ProjectBlobs;
 pub use store::{OpenError, Store};

@@ -1,8 +1,12 @@
 //! `ship host`: the server, and looking after the one in the background.
 
+mod keeper;
 mod run;
+mod service_manager;
+mod signals;
 mod status;
 mod stop;
+mod upgrade;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,9 +91,15 @@ struct RunArgs {
     /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can; as root sandbox]
     #[arg(long, value_name = "LEVEL")]
     isolation: Option<IsolationLevel>,
+    /// Begin with what `ship backup` saved in this file; the data directory has to be empty
+    #[arg(long, value_name = "FILE")]
+    restore: Option<PathBuf>,
     /// Started in the background by another command
     #[arg(long, hide = true)]
     embedded: bool,
+    /// Started by the host that it takes over from, which is at its standard input
+    #[arg(long, hide = true)]
+    take_over: bool,
 }
 
 /// How much of the machine functions are kept from, as options say it.
@@ -101,18 +111,28 @@ enum IsolationLevel {
     Process,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum HostCommand {
     /// Show the host that runs
     Status,
     /// End the host in the background, or the one that --host names
     Stop,
+    /// Replace the host that runs by another version without a lost request
+    Upgrade {
+        /// The new `ship`, on the host's machine (default: the one that is run here; for a host elsewhere what stands where its own was)
+        program: Option<PathBuf>,
+    },
 }
 
+pub(crate) use self::keeper::{KEEPER_NAME, keep};
+
 pub(crate) fn run(arguments: &HostArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
-    match arguments.command {
+    match &arguments.command {
         None => run::run(&arguments.run, settings, output),
         Some(HostCommand::Status) => super::interruptible(status::run(settings, output), &settings.interrupt),
         Some(HostCommand::Stop) => super::interruptible(stop::run(settings, output), &settings.interrupt),
+        Some(HostCommand::Upgrade { program }) => {
+            super::interruptible(upgrade::run(program.as_deref(), settings, output), &settings.interrupt)
+        }
     }
 }

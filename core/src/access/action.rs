@@ -99,6 +99,10 @@ actions! {
     ReadStatus = "host.read", Admin, Reads;
     /// Read what the host counts.
     ReadMetrics = "metrics.read", Admin, Reads;
+    /// Have another process take over from the host.
+    UpgradeHost = "host.upgrade", Admin, Noted;
+    /// Copy everything that the host keeps, tokens' hashes and keys of certificates included.
+    BackUp = "host.backup", Admin, Noted;
     /// End the host.
     StopHost = "host.stop", Admin, Noted;
 }

@@ -27,12 +27,13 @@ pub(super) async fn run<S: Socket, A: Answer>(
     answer: Arc<A>,
     limits: ConnectionLimits,
 ) {
+    let own = Arc::clone(&state);
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = Arc::clone(&answer);
+        let (answer, state) = (Arc::clone(&answer), Arc::clone(&own));
         async move {
             let is_last = ends_guarding(&request);
             let mut response = answer.answer(request, visitor).await;
-            if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if (is_last || state.is_leaving()) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)

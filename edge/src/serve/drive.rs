@@ -37,6 +37,8 @@ pub(super) async fn drive<C: Conversation>(
             // Asked here, where no request can begin at the same time.
             Order::MakeRoom if state.waits_for_request() => return Poll::Ready(()),
             Order::MakeRoom | Order::Drain => ends = true,
+            // One that can be told that nothing more is taken is told so; another is with its next response.
+            Order::Leave => ends = C::IS_ENDED_WITH_NOTICE,
             Order::Serve => {}
         }
         loop {

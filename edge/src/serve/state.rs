@@ -37,6 +37,8 @@ pub(super) enum Order {
     Serve,
     /// End, unless a request is being answered; then end after it.
     MakeRoom,
+    /// End after the next response that is not begun yet: the request in flight, or the one that is waited for.
+    Leave,
     /// End after the request in flight.
     Drain,
     /// End now.
@@ -162,13 +164,19 @@ impl ConnectionState {
         self.waker.wake();
     }
 
+    /// Whether the next response is the connection's last.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.order.load(Relaxed) >= Order::Leave as u8
+    }
+
     /// What the connection was told; its task is woken when that changes.
     pub(super) fn order(&self, context: &Context<'_>) -> Order {
         self.waker.register(context.waker());
         match self.order.load(Relaxed) {
             0 => Order::Serve,
             1 => Order::MakeRoom,
-            2 => Order::Drain,
+            2 => Order::Leave,
+            3 => Order::Drain,
             _ => Order::Close,
         }
     }

@@ -54,8 +54,10 @@ async fn shake_hands(
     let mut handshake = pin!(acceptor.accept(socket));
     let mut watch = pin!(tokio::time::sleep(limits.header_read_timeout));
     poll_fn(|context| {
-        if state.order(context) != Order::Serve {
-            return Poll::Ready(None);
+        match state.order(context) {
+            // Whoever was let in is answered, also by a listener that is left.
+            Order::Serve | Order::Leave => {}
+            Order::MakeRoom | Order::Drain | Order::Close => return Poll::Ready(None),
         }
         match handshake.as_mut().poll(context) {
             Poll::Ready(Ok(stream)) => return Poll::Ready(Some(stream)),

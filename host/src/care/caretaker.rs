@@ -53,6 +53,8 @@ pub(crate) async fn take_care(collector: Collector, store: Store, stop: Cancella
             () = stop.cancelled() => return,
             _ = leases.tick() => store.blobs().age_leases(),
             _ = collections.tick() => {
+                // Where another process makes the changes it collects, too.
+                let Ok(_change) = collector.publisher.changes.begin().await else { return };
                 if let Err(error) = collector.collect(GcRequest::default(), own_note()).await {
                     tracing::warn!(reason = error.message(), "garbage stays until it is next collected");
                 }

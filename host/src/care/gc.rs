@@ -32,8 +32,11 @@ impl Collector {
     /// Collects garbage, or says what would be collected. It goes on when whoever asked has gone: what was removed has to be
     /// forgotten.
     pub(crate) async fn collect(&self, request: GcRequest, note: AuditNote) -> Result<GcView, ApiError> {
-        let this = self.clone();
-        let collecting = self.publisher.tasks.spawn(async move { this.collect_now(request, note).await });
+        let (this, change) = (self.clone(), self.publisher.changes.go_on());
+        let collecting = self.publisher.tasks.spawn(async move {
+            let _change = change;
+            this.collect_now(request, note).await
+        });
         match collecting.await {
             Ok(collected) => collected,
             Err(_panicked) => Err(ApiError::new(ErrorCode::Internal, "garbage could not be collected")),
@@ -126,6 +129,9 @@ impl From<CollectError> for ApiError {
             CollectError::UnknownNeeds { .. } => ErrorDetail::new(ErrorCode::BlobCorrupt, error.to_string())
                 .with_hint("`ship fsck` shows what is damaged; deploying that content again heals it")
                 .into(),
+            CollectError::Kept => {
+                ErrorDetail::new(ErrorCode::Upgrading, error.to_string()).with_hint("ask again later").into()
+            }
             CollectError::State(error) => error.into(),
         }
     }

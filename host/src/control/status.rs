@@ -32,6 +32,6 @@ pub(super) async fn status(axum::extract::State(control): State) -> Result<Json<
 /// Finishes the requests in flight and exits.
 #[utoipa::path(post, path = "/v1/shutdown", responses((status = 202), (status = 401, body = ErrorBody)))]
 pub(super) async fn shutdown(axum::extract::State(control): State) -> StatusCode {
-    control.shutdown.cancel();
+    control.closing.stop();
     StatusCode::ACCEPTED
 }

@@ -9,7 +9,7 @@ pub(crate) mod foreign;
 pub(crate) mod fork;
 pub(crate) mod heap;
 mod memory;
-pub(crate) mod message;
+pub mod message;
 pub(crate) mod notify;
 pub(crate) mod nursery;
 mod process;

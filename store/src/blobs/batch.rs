@@ -92,7 +92,8 @@ impl BlobBatch {
     }
 
     fn create_temporary(&mut self) -> Result<(PathBuf, File), BlobError> {
-        let path = self.blobs.inner.temporary.join(format!("blob-{}-{}", self.number, self.begun));
+        let name = format!("blob-{}-{}-{}", std::process::id(), self.number, self.begun);
+        let path = self.blobs.inner.temporary.join(name);
         self.begun += 1;
         let file = self.blobs.inner.disk.create_file(&path).map_err(|source| BlobError::io("create", &path, source))?;
         Ok((path, file))
