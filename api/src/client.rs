@@ -2,6 +2,7 @@
 
 mod backup;
 mod logs;
+mod projects;
 mod transport;
 mod upload;
 

@@ -86,6 +86,8 @@ pub enum ErrorCode {
     StorageFull,
     /// A stored blob's bytes are not those of its digest.
     BlobCorrupt,
+    /// The key that variables are sealed under is missing, wrong, or can be read by others.
+    HostKey,
     /// A fault of the host itself.
     Internal,
 }
@@ -109,7 +111,7 @@ impl ErrorCode {
             Self::PayloadTooLarge => 413,
             Self::FunctionStartFailed | Self::UpgradeFailed => 422,
             Self::TooManyRequests => 429,
-            Self::BlobCorrupt | Self::Internal => 500,
+            Self::BlobCorrupt | Self::HostKey | Self::Internal => 500,
             Self::Upgrading => 503,
             Self::StorageFull => 507,
         }

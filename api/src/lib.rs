@@ -7,7 +7,9 @@ mod client;
 mod error;
 mod log_line;
 mod pack;
+mod protection;
 mod reference;
+mod variables;
 mod views;
 
 pub use client::{
@@ -17,7 +19,12 @@ pub use client::{
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
+pub use protection::{ProtectionRequest, ProtectionView};
 pub use reference::{DeploymentReference, ParseReferenceError};
+pub use variables::{
+    ReadableVariable, ReadableVariables, RemovedVariablesView, SetVariableRequest, SetVariableView, VariableList,
+    VariableView,
+};
 pub use views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin,
     CertificateView, CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DamagedBlobView, DamagedFunctionView,

@@ -8,6 +8,7 @@ pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod domains;
+pub(crate) mod env;
 pub(crate) mod fsck;
 pub(crate) mod gc;
 pub(crate) mod host;
@@ -19,6 +20,7 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod open;
 pub(crate) mod promote;
+pub(crate) mod protect;
 pub(crate) mod rm;
 pub(crate) mod rollback;
 pub(crate) mod tokens;
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Fsck(fsck::FsckArgs),
     Gc(gc::GcArgs),
     Backup(backup::BackupArgs),
+    Env(env::EnvArgs),
+    Protect(protect::ProtectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -103,6 +107,8 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Logs(arguments) => interruptible(logs::run(arguments, settings, output), &settings.interrupt),
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
+        Command::Env(arguments) => interruptible(env::run(arguments, settings, output), &settings.interrupt),
+        Command::Protect(arguments) => interruptible(protect::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
         Command::Tokens(arguments) => interruptible(tokens::run(arguments, settings, output), &settings.interrupt),
         Command::Link(arguments) => link::run(&arguments, settings, output),

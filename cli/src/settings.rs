@@ -21,6 +21,9 @@ use crate::accounts::{self, AccountsError, Link};
 use crate::args::GlobalArgs;
 use crate::home::ShipHome;
 
+/// The name of the credential that holds a host's key (systemd.exec(5), `LoadCredentialEncrypted=`).
+const HOST_KEY_CREDENTIAL: &str = "ship-host-key";
+
 /// What every command knows besides its own arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -224,6 +227,12 @@ impl Settings {
         Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual))
             .with_launcher(launcher)
             .with_python_launcher(KnownPackage::new(name, modules.to_vec()))
+    }
+
+    /// The key that systemd gives a host, if it gives one.
+    pub(crate) fn host_key_file(&self) -> Option<PathBuf> {
+        let file = self.environment.path(environment::CREDENTIALS_DIRECTORY)?.join(HOST_KEY_CREDENTIAL);
+        file.exists().then_some(file)
     }
 
     /// Where a host sends telemetry, if it does.

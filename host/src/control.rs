@@ -15,11 +15,13 @@ mod logins;
 mod logs;
 mod metrics;
 mod projects;
+mod protection;
 mod routes;
 mod server;
 mod status;
 mod tokens;
 mod upgrade;
+mod variables;
 mod views;
 
 use std::net::SocketAddr;
@@ -47,6 +49,7 @@ use crate::keyring::Keyring;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
+use crate::protection::Protections;
 use crate::publisher::Publisher;
 use crate::register::Register;
 use crate::tls::AcmeReport;
@@ -64,6 +67,7 @@ pub(crate) struct Control {
     pub(crate) journal: Arc<Journal>,
     pub(crate) acme: AcmeReport,
     pub(crate) proofs: ProofReader,
+    pub(crate) protections: Protections,
     pub(crate) urls: Urls,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) register: Register,
@@ -110,6 +114,12 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::RemoveProject, Of::Project, routes!(projects::remove))
         .on(Action::Promote, Of::Project, routes!(projects::promote))
         .on(Action::RollBack, Of::Project, routes!(projects::rollback))
+        .on(Action::ReadProtection, Of::Project, routes!(protection::show))
+        .on(Action::SetProtection, Of::Project, routes!(protection::set))
+        .on(Action::ListVariables, Of::Project, routes!(variables::list))
+        .on(Action::ReadVariables, Of::Project, routes!(variables::readable))
+        .on(Action::SetVariable, Of::Project, routes!(variables::set))
+        .on(Action::RemoveVariable, Of::Project, routes!(variables::remove))
         .on(Action::ReadDomains, Of::Own, routes!(domains::list))
         .on(Action::AddDomain, Of::Project, routes!(domains::add))
         .on(Action::VerifyDomain, Of::Project, routes!(domains::verify))

@@ -52,6 +52,9 @@ pub enum HostError {
         /// Why.
         reason: getrandom::Error,
     },
+    /// A password cannot be hashed.
+    #[error("a password cannot be hashed")]
+    Password,
     /// There are no threads to answer visitors on.
     #[error("visitors cannot be given threads of their own")]
     Cores(#[source] std::io::Error),

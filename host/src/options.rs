@@ -29,6 +29,9 @@ pub struct HostOptions {
     pub dns_server: Option<SocketAddr>,
     /// The file that holds the admin token, readable by its owner only. Made at the first start.
     pub token_file: PathBuf,
+    /// A file with the key that variables are sealed under, where somebody else keeps it, such as a credential of systemd. Without it
+    /// the key stands in the data directory, and is made when it is first needed.
+    pub host_key_file: Option<PathBuf>,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
     /// The least that functions are kept from; where the machine does not allow that much, no host starts. Without it functions get

@@ -7,13 +7,14 @@ use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ship_core::{DeploymentId, HostLabel, ProjectName};
-use ship_edge::{Edge, LiveDeployment, ServerTiming, Site, host_label};
+use ship_edge::{Edge, Indexing, LiveDeployment, ServerTiming, Site, host_label};
 use ship_store::Store;
 use tokio::sync::mpsc;
 
 use crate::blocking::blocking;
 use crate::domains::{Destination, Domains};
-use crate::system_environment;
+use crate::environments::Environments;
+use crate::protection::{self, ProjectGate, Protections, SiteKind};
 use crate::urls::Urls;
 
 /// How much memory deployments that are being served may use, in bytes. A deployment nobody asks for uses none of it.
@@ -24,7 +25,8 @@ struct Slot {
     project: ProjectName,
     deployment: ArcSwapOption<DeploymentId>,
     own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
-    timing: ServerTiming,
+    kind: SiteKind,
+    gate: Arc<ProjectGate>,
 }
 
 /// All labels of a host, and the deployments that are being served.
@@ -36,6 +38,8 @@ pub(crate) struct SiteMap {
 struct Inner {
     store: Store,
     urls: Urls,
+    environments: Environments,
+    protections: Protections,
     edge: Arc<Edge>,
     labels: Arc<RwLock<HashMap<HostLabel, Arc<Slot>>>>,
     live: Cache<DeploymentId, Arc<LiveDeployment>, LiveWeight>,
@@ -56,10 +60,17 @@ impl Weighter<DeploymentId, Arc<LiveDeployment>> for LiveWeight {
 
 impl SiteMap {
     /// The map as the alias log has it.
-    pub(crate) fn load(store: Store, urls: Urls, edge: Arc<Edge>) -> Result<Self, ship_store::StateError> {
+    pub(crate) fn load(
+        environments: Environments,
+        protections: Protections,
+        edge: Arc<Edge>,
+    ) -> Result<Self, ship_store::StateError> {
+        let (store, urls) = (environments.store.clone(), environments.urls.clone());
         let labels = Arc::new(RwLock::new(HashMap::new()));
         let live = Cache::with_weighter(1024, LIVE_BYTES, LiveWeight);
-        let map = Self { inner: Arc::new(Inner { store, urls, edge, labels, live, newcomers: OnceLock::new() }) };
+        let newcomers = OnceLock::new();
+        let map =
+            Self { inner: Arc::new(Inner { store, urls, environments, protections, edge, labels, live, newcomers }) };
         for alias in map.inner.store.deployments().aliases()? {
             map.point(&alias.label, &alias.project, Some(alias.deployment));
         }
@@ -139,7 +150,8 @@ impl SiteMap {
             project: project.clone(),
             deployment: ArcSwapOption::from_pointee(deployment),
             own_origins: Arc::new(own_origins),
-            timing: if *label == HostLabel::production(project) { ServerTiming::Hidden } else { ServerTiming::Shown },
+            kind: if *label == HostLabel::production(project) { SiteKind::Production } else { SiteKind::Preview },
+            gate: self.inner.protections.gate(project),
         }
     }
 
@@ -147,7 +159,17 @@ impl SiteMap {
     pub(crate) async fn site(&self, label: &HostLabel) -> Option<Result<Site, ship_edge::LoadError>> {
         let slot = self.slot(label)?;
         let id = **slot.deployment.load().as_ref()?;
-        let site = |deployment| Site { deployment, own_origins: Arc::clone(&slot.own_origins), timing: slot.timing };
+        let (timing, indexing) = match slot.kind {
+            SiteKind::Production => (ServerTiming::Hidden, Indexing::Allowed),
+            SiteKind::Preview => (ServerTiming::Shown, Indexing::Forbidden),
+        };
+        let site = |deployment| Site {
+            deployment,
+            own_origins: Arc::clone(&slot.own_origins),
+            timing,
+            indexing,
+            gate: protection::before_site(&slot.gate, slot.kind),
+        };
         Some(self.live(id).await.map(site))
     }
 
@@ -158,8 +180,8 @@ impl SiteMap {
         }
         let store = self.inner.store.clone();
         let load = async move {
-            let urls = self.inner.urls.clone();
-            let environment = move |record: &_| system_environment::of_record(record, &urls);
+            let environments = self.inner.environments.clone();
+            let environment = move |record: &_| environments.of_record(record);
             let deployment = blocking(move || LiveDeployment::load(&store, &id, environment)).await?;
             // What was not compressed when the host stopped is now.
             self.inner.edge.prepare(&deployment);

@@ -15,7 +15,7 @@ use crate::store::OpenError;
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
 /// What must not exist in a folder that becomes a data directory: opening empties `tmp`, and would adopt the rest.
-const OWN_NAMES: [&str; 6] = ["blobs", "functions", "logs", "quarantine", "state.db", "tmp"];
+const OWN_NAMES: [&str; 7] = ["blobs", "functions", "logs", "quarantine", "secrets.key", "state.db", "tmp"];
 
 /// The paths of a data directory.
 #[derive(Debug, Clone)]
@@ -134,6 +134,11 @@ impl DataDir {
     /// The directory itself.
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The key that variables are sealed under.
+    pub(crate) fn host_key(&self) -> PathBuf {
+        self.root.join("secrets.key")
     }
 
     /// The state database.

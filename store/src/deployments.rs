@@ -22,6 +22,7 @@ use crate::blobs::{BlobError, Blobs};
 use crate::database::{Database, MayBeFull, StateError};
 
 mod alias_log;
+mod environment;
 mod error;
 mod labels;
 mod production;
@@ -33,6 +34,7 @@ mod rows;
 mod stage;
 
 pub use alias_log::{Alias, AliasKind, AliasMove, LabelOwner, MoveCause};
+pub use environment::{Aim, EnvironmentBinding};
 pub use error::{PublishError, RemoveError, RollbackError, StageError};
 pub use publish::{PublishOptions, Published, Republish};
 pub use record::{DeploymentRecord, DeploymentSource, DeploymentSummary, ProjectSummary};

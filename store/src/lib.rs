@@ -1,11 +1,13 @@
-//! What a host keeps: blobs by digest, deployments, the alias log, tokens, logs and unpacked functions.
+//! What a host keeps: blobs by digest, deployments, the alias log, tokens, variables, logs and unpacked functions.
 //!
 //! This crate is the only writer below the data directory:
 //!
 //! ```text
 //! VERSION  lock          what layout this is; who has it open
-//! state.db               SQLite: deployments, aliases and their log, tokens, certificates, domains, which variants a blob has
+//! state.db               SQLite: deployments, aliases and their log, tokens, certificates, domains, sealed
+//!                        variables, which variants a blob has
 //! state.db.schema-N      the state as it was before a newer ship changed its schema; the last three are kept
+//! secrets.key            what seals the variables: made at first need, readable by its owner alone
 //! blobs/ab/cdef…         content by SHA-256
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
@@ -40,11 +42,13 @@ mod lock;
 mod logs;
 mod needs;
 mod project_blobs;
+mod protection;
 mod reserve;
 mod store;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod variables;
 
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditNote, AuditOutcome, AuditRecord};
 pub use backup::{Backup, BackupError, BackupReport, Fault, RestoreError, Restored, restore};
@@ -54,9 +58,9 @@ pub use blobs::{
 pub use certificates::{Certificates, StoredCertificate};
 pub use database::StateError;
 pub use deployments::{
-    Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,
-    MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError, Removed, Republish, Retention,
-    RollbackError, StageError, StageRequest, StagedDeployment,
+    Aim, Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments,
+    EnvironmentBinding, LabelOwner, MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError,
+    Removed, Republish, Retention, RollbackError, StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
 pub use domains::{Domain, DomainError, Domains, REST};
@@ -67,5 +71,7 @@ pub use keeping::KeptBlobs;
 pub use lock::lock_holder;
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use project_blobs::ProjectBlobs;
+pub use protection::{ProtectionRecord, Protections};
 pub use store::{OpenError, Store};
 pub use tokens::{TokenRecord, Tokens};
+pub use variables::{OpenedVariable, SealedVariable, VariableChange, VariableRecord, Variables, VariablesError};

@@ -18,7 +18,9 @@ use crate::keeping::{Clearing, Keeping, KeptBlobs};
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
 use crate::project_blobs::ProjectBlobs;
+use crate::protection::Protections;
 use crate::tokens::Tokens;
+use crate::variables::Variables;
 
 /// An open data directory. Cheap to clone; the last clone to go closes it and gives up its lock.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ struct Inner {
     tokens: Tokens,
     certificates: Certificates,
     domains: Domains,
+    variables: Variables,
+    protections: Protections,
     logs: Logs,
     functions: Functions,
     /// Whose turn it is to collect garbage.
@@ -94,6 +98,8 @@ impl Store {
             certificates: Certificates::new(Arc::clone(&database)),
             domains: Domains::new(Arc::clone(&database)),
             tokens: Tokens::new(Arc::clone(&database)),
+            variables: Variables::new(Arc::clone(&database), data_dir.host_key()),
+            protections: Protections::new(Arc::clone(&database)),
             database,
             keeping: Keeping::default(),
             logs: Logs::new(data_dir.logs()),
@@ -192,6 +198,16 @@ impl Store {
     /// Who may use the control API.
     pub fn tokens(&self) -> &Tokens {
         &self.inner.tokens
+    }
+
+    /// Variables of projects, sealed.
+    pub fn variables(&self) -> &Variables {
+        &self.inner.variables
+    }
+
+    /// Who may see the sites of projects.
+    pub fn protections(&self) -> &Protections {
+        &self.inner.protections
     }
 
     /// What requests and functions said.

@@ -278,6 +278,7 @@ fn refused(detail: ErrorDetail) -> CommandError {
     let kind = match detail.code {
         ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::TooManyRequests => ErrorKind::Unreachable,
         ErrorCode::Internal
+        | ErrorCode::HostKey
         | ErrorCode::BlobCorrupt
         | ErrorCode::StorageFull
         | ErrorCode::UpgradeFailed

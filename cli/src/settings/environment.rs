@@ -68,6 +68,8 @@ variables! {
     NO_COLOR = "NO_COLOR";
     /// What the terminal can do; `dumb` means no colours and no bars
     TERM = "TERM";
+    /// The folder in which systemd gives a service its credentials; `ship-host-key` in it is the key of a host's variables
+    CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY";
     /// The X display: without a display, `ship open` only prints
     DISPLAY = "DISPLAY";
     /// The Wayland display

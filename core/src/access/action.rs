@@ -71,6 +71,18 @@ actions! {
     RemoveDeployment = "deployment.remove", Admin, Noted;
     /// Remove a project with all that it has.
     RemoveProject = "project.remove", Admin, Noted;
+    /// See who may see a project's sites.
+    ReadProtection = "protection.read", Viewer, Reads;
+    /// Change who may see a project's sites.
+    SetProtection = "protection.set", Admin, Noted;
+    /// See which variables a project has, without their values.
+    ListVariables = "env.list", Viewer, Reads;
+    /// Read the values of variables that were set to be readable. The others nobody can read.
+    ReadVariables = "env.read", Deployer, Noted;
+    /// Set a variable.
+    SetVariable = "env.set", Admin, Noted;
+    /// Remove a variable.
+    RemoveVariable = "env.remove", Admin, Noted;
     /// See which names of the world lead to projects.
     ReadDomains = "domain.read", Viewer, Reads;
     /// Claim a name for a project.

@@ -15,7 +15,7 @@ use ship_core::{
     ProjectName,
 };
 use ship_edge::{
-    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, ServerTiming, Site, Visitor,
+    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, Indexing, LiveDeployment, ServerTiming, Site, Visitor,
     host_label, request_authority,
 };
 use ship_runtime::{CompiledCode, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
@@ -153,7 +153,13 @@ impl SiteBuilder {
         let own_origins = Arc::new(|origin: &str| origin == "http://site-git-main.localhost");
         let host = Host {
             edge: Arc::clone(&edge),
-            site: Site { deployment: Arc::clone(&deployment), own_origins, timing: ServerTiming::Hidden },
+            site: Site {
+                deployment: Arc::clone(&deployment),
+                own_origins,
+                timing: ServerTiming::Hidden,
+                indexing: Indexing::Allowed,
+                gate: None,
+            },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

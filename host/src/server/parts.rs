@@ -12,15 +12,19 @@ use super::Ready;
 use super::listeners::Listeners;
 use super::machinery::{Machinery, try_isolation};
 use crate::beginning::{Beginning, Footing};
+use crate::blocking::blocking;
 use crate::care::Collector;
 use crate::complete::CompleteDeployments;
 use crate::control::{Control, Doors};
 use crate::domains::ProofReader;
+use crate::environments::Environments;
 use crate::error::HostError;
 use crate::keyring::Keyring;
 use crate::logins::Logins;
 use crate::options::HostOptions;
+use crate::protection::Protections;
 use crate::publisher::Publisher;
+use crate::reads::ReadLog;
 use crate::register::{Register, RegisterWriter};
 use crate::site_map::SiteMap;
 use crate::tls::AcmeReport;
@@ -36,6 +40,8 @@ pub(super) struct Parts {
     pub(super) listeners: Listeners,
     pub(super) machinery: Machinery,
     pub(super) urls: Urls,
+    pub(super) environments: Environments,
+    pub(super) protections: Protections,
     pub(super) map: SiteMap,
     pub(super) tasks: TaskTracker,
     pub(super) closing: Closing,
@@ -50,13 +56,17 @@ impl Parts {
     pub(super) async fn gather(options: HostOptions, beginning: Beginning) -> Result<Self, HostError> {
         let Footing { store, sockets, before } = beginning.take(&options).await?;
         store.logs().limit_to(options.log_bytes);
+        seal_under_first_key(&store, &options).await;
         let listeners = Listeners::open(&options, sockets).await?;
         admit_owner(&store, &options)?;
         let (closing, tasks) = (Closing::new(), TaskTracker::new());
         let machinery = Machinery::start(&options, &store, listeners.sites_address)?;
         try_isolation(&options, &store, &machinery.runtime, &tasks).await?;
         let urls = listeners.urls(&options, &store)?;
-        let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&machinery.edge))?;
+        let reads = Arc::new(ReadLog::new(store.clone(), Arc::clone(&machinery.journal)));
+        let environments = Environments { store: store.clone(), urls: urls.clone(), reads };
+        let protections = Protections::load(store.clone())?;
+        let map = SiteMap::load(environments.clone(), protections.clone(), Arc::clone(&machinery.edge))?;
         let predecessor = match before {
             Some((predecessor, awake)) => {
                 warm(awake, &map, &machinery.runtime, &store).await;
@@ -65,7 +75,20 @@ impl Parts {
             None => None,
         };
         let changes = Arc::default();
-        Ok(Self { options, store, listeners, machinery, urls, map, tasks, closing, changes, predecessor })
+        Ok(Self {
+            options,
+            store,
+            listeners,
+            machinery,
+            urls,
+            environments,
+            protections,
+            map,
+            tasks,
+            closing,
+            changes,
+            predecessor,
+        })
     }
 
     /// What starts successors, and what asks it for one.
@@ -103,7 +126,8 @@ impl Parts {
     pub(super) fn publisher(&self, productions: UnboundedSender<ProductionMove>) -> Publisher {
         Publisher {
             deploys: Arc::clone(&self.machinery.metrics.deploys),
-            urls: self.urls.clone(),
+            environments: self.environments.clone(),
+            protections: self.protections.clone(),
             store: self.store.clone(),
             runtime: self.machinery.runtime.clone(),
             edge: Arc::clone(&self.machinery.edge),
@@ -142,6 +166,7 @@ impl Parts {
             journal: Arc::clone(&self.machinery.journal),
             acme,
             proofs: ProofReader { server: self.options.dns_server },
+            protections: self.protections.clone(),
             urls: self.urls.clone(),
             closing: self.closing.clone(),
             changes: Arc::clone(&self.changes),
@@ -180,4 +205,21 @@ fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
     let token = PlainToken::generate()?;
     store.tokens().replace_owner(new_token_id()?, token.hash().0, Timestamp::now())?;
     write_token_file(&options.token_file, &token)
+}
+
+/// Takes the key that the operator gives, and seals under the newest key what older ones seal. A host without its key still serves
+/// what needs no variables, so nothing that is wrong here keeps it from starting.
+async fn seal_under_first_key(store: &Store, options: &HostOptions) {
+    if let Some(file) = &options.host_key_file {
+        store.variables().read_key_from(file);
+    }
+    let variables = store.variables().clone();
+    match blocking(move || variables.reseal()).await {
+        Ok(0) => {}
+        Ok(resealed) => tracing::info!(resealed, "variables were sealed under the first of the host's keys"),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "variables cannot be opened: functions that have some do not start");
+        }
+    }
 }

@@ -82,7 +82,7 @@ async fn stubborn_shutdown() {
     let clock = StoppedClock::new();
     let stage = Stage::with_drain_timeout(Duration::from_secs(3));
     let mut spec = stage.function();
-    spec.env = vec![("IGNORE_SIGTERM".to_owned(), "1".to_owned())];
+    spec.env = vec![("IGNORE_SIGTERM".to_owned(), "1".to_owned())].into();
     let body = stage.open(&Arc::new(spec), "/hang/mid-body").await.unwrap();
     let pid = stage.instance().pid;
     let time_passes = async {

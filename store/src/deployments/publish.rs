@@ -7,6 +7,7 @@ use rusqlite::Transaction;
 use ship_core::{BranchName, DeploymentId, HostLabel, Target};
 
 use super::alias_log::{self, AliasKind, AliasMove, MoveCause, Name, Pointer, Step};
+use super::environment::{self, Aim};
 use super::error::PublishError;
 use super::labels::{self, Place};
 use super::record::DeploymentRecord;
@@ -110,6 +111,7 @@ fn move_aliases(
     options: PublishOptions,
 ) -> Result<Published, PublishError> {
     let PublishOptions { target, branch, republish, at } = options;
+    environment::bind(transaction, &record, &Aim::Publish { target, branch: branch.clone() })?;
     let mut moving = Moving { transaction, record: &record, republish, at, moves: Vec::new() };
     moving.point_own_label()?;
     let branch_label = branch.map(|branch| moving.point_branch(branch)).transpose()?;

@@ -10,6 +10,7 @@ use super::error::{PublishError, RemoveError};
 use super::production::{TrailStop, find_stop};
 use super::record::DeploymentRecord;
 use super::{Deployments, rows};
+use crate::{protection, variables};
 
 /// What removing a deployment did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,11 +28,12 @@ impl Deployments {
         self.write_making_room(|transaction| remove_in(transaction, id, at))
     }
 
-    /// Removes a project: all its aliases and deployments, production included. Its log stays.
+    /// Removes a project: all its aliases and deployments, production included, and its variables. Its log stays.
     pub fn remove_project(&self, project: &ProjectName, at: Timestamp) -> Result<Vec<DeploymentId>, RemoveError> {
         self.write_making_room(|transaction| {
             let ids = rows::ids_of_project(transaction, project)?;
-            if ids.is_empty() {
+            let forgotten = variables::rows::delete_all(transaction, project)?;
+            if ids.is_empty() && forgotten == 0 {
                 return Err(RemoveError::UnknownProject { project: project.clone() });
             }
             for pointer in rows::pointers_of_project(transaction, project)? {
@@ -41,6 +43,7 @@ impl Deployments {
                 rows::delete_deployment(transaction, id)?;
             }
             rows::delete_blobs_of_project(transaction, project)?;
+            protection::delete(transaction, project)?;
             Ok(ids)
         })
     }
@@ -59,6 +62,7 @@ pub(super) fn remove_in(transaction: &Transaction, id: &DeploymentId, at: Timest
     };
     let moves = pointers.iter().map(fall_back).collect::<Result<_, _>>()?;
     rows::delete_deployment(transaction, id)?;
+    variables::rows::prune(transaction, &record.project)?;
     Ok(Removed { record, moves })
 }
 

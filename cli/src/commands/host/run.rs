@@ -172,6 +172,7 @@ fn host_options(
         dns_server: arguments.dns_server,
         domain,
         token_file: folder.token_file(),
+        host_key_file: settings.host_key_file(),
         interpreters: settings.interpreters(),
         least_isolation: arguments.isolation.map(|level| match level {
             IsolationLevel::Sandbox => Isolation::Sandbox,
