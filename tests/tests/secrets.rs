@@ -304,9 +304,8 @@ fn pulled() {
     let foreign = site.ship(&["env", "pull", "mine.env"]).run().exits_with(1);
     assert!(foreign.stderr().contains("was not written by `ship env pull`"), "{}", foreign.stderr());
     assert_eq!(fs::read_to_string(site.project.path("mine.env")).expect("it is there"), "A=1\n");
-    let log = site.ship(&["logs"]).run().success();
-    let recorded = "Variables were read through the control API: API_KEY, TWO_LINES";
-    assert!(log.stdout().lines().any(|line| line.ends_with(recorded)), "{}", log.stdout());
+    let audit = site.ship(&["audit", "--json"]).run().success();
+    assert!(audit.stdout().contains(r#""resource":"API_KEY, TWO_LINES""#), "{}", audit.stdout());
 }
 
 /// Builds see what was set as plain for their target, and are told what they lack; development sees what is for it, below what stands
