@@ -1,58 +1,41 @@
 //! A host from its start to its end: what is opened in which order, and how it stops without losing a request.
 
-use std::net::SocketAddr;
+mod listeners;
+mod machinery;
+mod parts;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Scheme, Traces};
-use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
-use ship_store::{Durability, Store};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use ship_edge::{ConnectionLimits, Crew, Edge};
+use ship_runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::blocking::blocking;
-use crate::complete::CompleteDeployments;
-use crate::control::{Control, ControlAnswer, Doors};
+use self::listeners::Listeners;
+use self::machinery::Machinery;
+use self::parts::Parts;
+use crate::control::ControlAnswer;
 use crate::cores::Cores;
 use crate::descriptors;
-use crate::domains::{Domains, ProofReader};
 use crate::error::HostError;
-use crate::journal::Journal;
-use crate::keyring::Keyring;
-use crate::listen::listen;
-use crate::logins::Logins;
-use crate::metrics::Metrics;
 use crate::options::HostOptions;
-use crate::publisher::Publisher;
-use crate::register::{Register, RegisterWriter};
+use crate::register::RegisterWriter;
 use crate::relief::{watch_heap, watch_memory};
-use crate::secure::Secure;
-use crate::site_map::SiteMap;
 use crate::sites::{SecurityPromise, Sites};
-use crate::telemetry::{Exporter, SpanQueue, TracingLog};
-use crate::tls::AcmeReport;
-use crate::token::{PlainToken, new_token_id, read_token_file, write_token_file};
-use crate::urls::Urls;
+use crate::telemetry::Exporter;
 use crate::warmth::{HostStove, Warmth};
 
 /// How many clients of the control API are connected at once. They have places of their own, so that no crowd of visitors keeps
 /// the owner out.
 const MAX_CLIENTS: usize = 256;
 
-/// The domain that leads every machine to itself.
-const LOCAL_DOMAIN: &str = "localhost";
-
 /// A host that listens and has read its state, but does not answer yet.
 pub struct Host {
     ready: Ready,
     options: HostOptions,
-    sites_listener: TcpListener,
-    control_listener: TcpListener,
-    secure: Option<Secure>,
+    listeners: Listeners,
     sites: Arc<Sites>,
     control: Arc<ControlAnswer>,
     runtime: Runtime,
@@ -89,105 +72,27 @@ impl Host {
     /// Takes the data directory and the ports. When this returns, connections are accepted by the system and wait for
     /// [`Host::serve`].
     pub async fn start(options: HostOptions) -> Result<Self, HostError> {
-        let data = options.data.clone();
-        let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
-        store.logs().limit_to(options.log_bytes);
-        let sites_listener = listen(options.sites, "--listen", options.ports).await?;
-        let control_listener = listen(options.control, "--control", options.ports).await?;
-        let sites_address = local_address(&sites_listener, options.sites)?;
-        let control_address = local_address(&control_listener, options.control)?;
-        let mut secure = match &options.tls {
-            Some(tls) => Some(Secure::start(tls, options.ports).await?),
-            None => None,
-        };
-        admit_owner(&store, &options)?;
-
-        let (journal, journal_writer) = Journal::start(store.clone());
-        let runtime = Runtime::new(runtime_options(&options, Arc::clone(&journal) as Arc<dyn LogSink>))?;
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        try_isolation(&options, &store, &runtime, &tasks).await?;
-        let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
-        let log = Arc::clone(&journal) as Arc<dyn LogSink>;
-        let sink = match &spans {
-            Some(spans) => Arc::new(TracingLog { log, spans: Arc::clone(spans) }),
-            None => log,
-        };
-        let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
-        let urls = site_urls(&options, sites_address, secure.as_ref(), &store)?;
-        let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
-        let acme = match (&mut secure, &options.tls) {
-            (Some(secure), Some(tls)) => secure.keep_certificates(tls, &store, &map, &options.domain).await?,
-            _ => AcmeReport::default(),
-        };
-        let metrics =
-            Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
-        let metrics = Arc::new(metrics);
-        let telemetry = options.telemetry.clone().zip(spans);
-        let telemetry = telemetry.map(|(telemetry, spans)| {
-            Exporter::new(telemetry, spans, Arc::clone(&metrics)).ok_or(HostError::Telemetry)
-        });
-        let (productions, moves) = mpsc::unbounded_channel();
-        let kept_by = HostStove { store: store.clone(), runtime: runtime.clone(), map: map.clone() };
-        let warmth = Warmth::new(kept_by, Arc::new(Timestamp::now), moves);
-        let publisher = Publisher {
-            deploys: Arc::clone(&metrics.deploys),
-            urls: urls.clone(),
-            store: store.clone(),
-            runtime: runtime.clone(),
-            edge: Arc::clone(&edge),
-            map: map.clone(),
-            journal: Arc::clone(&journal),
-            complete: CompleteDeployments::default(),
-            started: Arc::default(),
-            turn: Arc::default(),
-            productions,
-            tasks: tasks.clone(),
-        };
-        let keyring = Arc::new(Keyring::load(&store)?);
-        let (register, register_writer) = Register::new(store.clone(), Arc::clone(&keyring));
-        let control = Arc::new(Control {
-            metrics,
-            metrics_access: options.metrics,
-            keyring,
-            register,
-            doors: Doors::default(),
-            logins: Logins::default(),
-            store,
-            runtime: runtime.clone(),
-            publisher,
-            journal,
-            acme,
-            proofs: ProofReader { server: options.dns_server },
-            urls: urls.clone(),
-            shutdown: stop.clone(),
-            started_at: Timestamp::now(),
-            own_address: control_address,
-            data: options.data.clone(),
-        });
-        let ready = Ready {
-            sites: urls.listener(),
-            redirects: secure.is_some().then(|| format!("http://{sites_address}")),
-            control: format!("http://{control_address}"),
-            domain: options.domain.clone(),
-            token_file: options.token_file.clone(),
-            pid: std::process::id(),
-            data: options.data.clone(),
-        };
+        let mut parts = Parts::gather(options).await?;
+        let acme = parts.listeners.keep_certificates(&parts.options, &parts.store, &parts.map).await?;
+        let telemetry = parts.machinery.exporter(&parts.options)?;
+        let (warmth, productions) = parts.warmth();
+        let (control, register_writer) = parts.control(parts.publisher(productions), acme)?;
+        let ready = parts.ready();
+        let Parts { options, listeners, machinery, urls, map, tasks, stop, .. } = parts;
+        let Machinery { runtime, edge, journal_writer, .. } = machinery;
         let promise = SecurityPromise::below(&options.domain);
         Ok(Self {
             ready,
             sites: Arc::new(Sites { edge: Arc::clone(&edge), map, urls, promise }),
             control: Arc::new(ControlAnswer::new(control)),
             options,
-            sites_listener,
-            control_listener,
-            secure,
+            listeners,
             runtime,
             edge,
             warmth,
             journal_writer,
             register_writer,
-            telemetry: telemetry.transpose()?,
+            telemetry,
             tasks,
             stop,
         })
@@ -203,9 +108,7 @@ impl Host {
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), HostError> {
         let Self {
             options,
-            sites_listener,
-            control_listener,
-            secure,
+            listeners,
             sites,
             control,
             runtime,
@@ -227,14 +130,14 @@ impl Host {
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
         let cores = Cores::start().map_err(HostError::Cores)?;
         let sites = async {
-            let served = match secure {
-                Some(secure) => secure.serve(&cores, sites_listener, sites, limits, &stop).await,
-                None => cores.serve(sites_listener, sites, limits, stop.clone()).await,
+            let served = match listeners.secure {
+                Some(secure) => secure.serve(&cores, listeners.sites, sites, limits, &stop).await,
+                None => cores.serve(listeners.sites, sites, limits, stop.clone()).await,
             };
             stop.cancel();
             served
         };
-        let control = ship_edge::serve(control_listener, Crew::here(), control, control_limits, stop.clone());
+        let control = ship_edge::serve(listeners.control, Crew::here(), control, control_limits, stop.clone());
         let asked = async {
             tokio::select! {
                 () = shutdown.cancelled() => stop.cancel(),
@@ -264,89 +167,4 @@ impl Host {
         }
         served
     }
-}
-
-fn runtime_options(options: &HostOptions, logs: Arc<dyn LogSink>) -> RuntimeOptions {
-    RuntimeOptions {
-        socket_dir: options.data.join("run"),
-        nursery: OWN_PROGRAM.into(),
-        compiled_code: CompiledCode::Kept,
-        least_isolation: options.least_isolation.unwrap_or_else(usual_isolation),
-        reach: Reach::Public { allowed: options.allowed_addresses.clone() },
-        logs,
-        interpreters: options.interpreters.clone(),
-        drain_timeout: options.drain,
-    }
-}
-
-/// How labels become URLs: through TLS where there is TLS, and under names of their own.
-fn site_urls(
-    options: &HostOptions,
-    sites: SocketAddr,
-    secure: Option<&Secure>,
-    store: &Store,
-) -> Result<Urls, HostError> {
-    let domains = Domains::default();
-    domains.reload(store)?;
-    let (scheme, address) = match secure {
-        Some(secure) => (Scheme::Https, secure.address()?),
-        None => (Scheme::Http, sites),
-    };
-    Ok(Urls::new(&options.domain, scheme, address, domains))
-}
-
-/// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are
-/// is prepared while the host starts, so that whoever wakes the first of them need not wait for it.
-async fn try_isolation(
-    options: &HostOptions,
-    store: &Store,
-    runtime: &Runtime,
-    tasks: &TaskTracker,
-) -> Result<(), HostError> {
-    if options.least_isolation == Some(Isolation::Sandbox) {
-        return runtime.isolation().await.map(drop).map_err(HostError::Isolation);
-    }
-    let (store, runtime) = (store.clone(), runtime.clone());
-    tasks.spawn(async move {
-        let (runtimes, folder) = blocking(move || {
-            let functions = store.functions();
-            (functions.runtimes(), functions.folder().to_owned())
-        })
-        .await;
-        for kind in runtimes {
-            runtime.prepare(kind, &folder).await;
-        }
-    });
-    Ok(())
-}
-
-/// The least that functions are kept from where the operator says nothing. Without a sandbox they are the host's own user, and root's
-/// functions could do everything.
-fn usual_isolation() -> Isolation {
-    if rustix::process::geteuid().is_root() { Isolation::Sandbox } else { Isolation::Process }
-}
-
-/// A host for one machine's own use may lead visitors to other servers of that machine; one that serves others may not.
-fn edge_options(options: &HostOptions, sites: SocketAddr) -> EdgeOptions {
-    let is_for_itself = sites.ip().is_loopback() && options.domain == LOCAL_DOMAIN;
-    let external_reach = if is_for_itself { ExternalReach::PublicAndLoopback } else { ExternalReach::Public };
-    let traces = if options.telemetry.is_some() { Traces::Joined } else { Traces::PassedOn };
-    EdgeOptions { external_reach, traces, ..EdgeOptions::default() }
-}
-
-fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, HostError> {
-    listener.local_addr().map_err(|source| HostError::Listen { address: asked, source })
-}
-
-/// Makes sure that the owner of the token file may ask: a token is made at the first start. If its file is gone another is made,
-/// and the lost one opens nothing any more.
-fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
-    if let Some(token) = read_token_file(&options.token_file)?
-        && store.tokens().all()?.iter().any(|known| known.hash == token.hash().0)
-    {
-        return Ok(());
-    }
-    let token = PlainToken::generate()?;
-    store.tokens().replace_owner(new_token_id()?, token.hash().0, Timestamp::now())?;
-    write_token_file(&options.token_file, &token)
 }

@@ -10,6 +10,7 @@ use super::error::{PublishError, RemoveError};
 use super::production::{TrailStop, find_stop};
 use super::record::DeploymentRecord;
 use super::{Deployments, rows};
+use crate::domains;
 
 /// What removing a deployment did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,7 +44,7 @@ impl Deployments {
         )
     }
 
-    /// Removes a project: all its aliases and deployments, production included. Its log stays.
+    /// Removes a project: all its aliases and deployments, production included, and its domains. Its log stays.
     pub fn remove_project(&self, project: &ProjectName, at: Timestamp) -> Result<Vec<DeploymentId>, RemoveError> {
         self.write(
             |_| true,
@@ -59,6 +60,7 @@ impl Deployments {
                     rows::delete_deployment(transaction, id)?;
                 }
                 rows::delete_blobs_of_project(transaction, project)?;
+                domains::release_all(transaction, project, at)?;
                 Ok(ids)
             },
         )

@@ -1,0 +1,140 @@
+//! The parts of a host, and how they are put together.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ship_store::{Durability, Store};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Ready;
+use super::listeners::Listeners;
+use super::machinery::{Machinery, try_isolation};
+use crate::blocking::blocking;
+use crate::complete::CompleteDeployments;
+use crate::control::{Control, Doors};
+use crate::domains::ProofReader;
+use crate::error::HostError;
+use crate::keyring::Keyring;
+use crate::logins::Logins;
+use crate::options::HostOptions;
+use crate::publisher::Publisher;
+use crate::register::{Register, RegisterWriter};
+use crate::site_map::SiteMap;
+use crate::tls::AcmeReport;
+use crate::token::{PlainToken, new_token_id, read_token_file, write_token_file};
+use crate::urls::Urls;
+use crate::warmth::{HostStove, ProductionMove, Warmth};
+
+/// What a host is made of.
+pub(super) struct Parts {
+    pub(super) options: HostOptions,
+    pub(super) store: Store,
+    pub(super) listeners: Listeners,
+    pub(super) machinery: Machinery,
+    pub(super) urls: Urls,
+    pub(super) map: SiteMap,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+}
+
+impl Parts {
+    /// Takes the data directory and the ports, starts what answers, and reads which sites there are.
+    pub(super) async fn gather(options: HostOptions) -> Result<Self, HostError> {
+        let data = options.data.clone();
+        let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
+        store.logs().limit_to(options.log_bytes);
+        let listeners = Listeners::open(&options).await?;
+        admit_owner(&store, &options)?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let machinery = Machinery::start(&options, &store, listeners.sites_address)?;
+        try_isolation(&options, &store, &machinery.runtime, &tasks).await?;
+        let urls = listeners.urls(&options, &store)?;
+        let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&machinery.edge))?;
+        Ok(Self { options, store, listeners, machinery, urls, map, tasks, stop })
+    }
+
+    /// What keeps instances warm, and where it hears of productions that moved.
+    pub(super) fn warmth(&self) -> (Warmth<HostStove>, UnboundedSender<ProductionMove>) {
+        let (productions, moves) = unbounded_channel();
+        let (store, runtime) = (self.store.clone(), self.machinery.runtime.clone());
+        let kept_by = HostStove { store, runtime, map: self.map.clone() };
+        (Warmth::new(kept_by, Arc::new(Timestamp::now), moves), productions)
+    }
+
+    /// What publishes, and tells `productions` what it moved.
+    pub(super) fn publisher(&self, productions: UnboundedSender<ProductionMove>) -> Publisher {
+        Publisher {
+            deploys: Arc::clone(&self.machinery.metrics.deploys),
+            urls: self.urls.clone(),
+            store: self.store.clone(),
+            runtime: self.machinery.runtime.clone(),
+            edge: Arc::clone(&self.machinery.edge),
+            map: self.map.clone(),
+            journal: Arc::clone(&self.machinery.journal),
+            complete: CompleteDeployments::default(),
+            started: Arc::default(),
+            turn: Arc::default(),
+            productions,
+            tasks: self.tasks.clone(),
+        }
+    }
+
+    /// What the control API works with, and what writes down who used it.
+    pub(super) fn control(
+        &self,
+        publisher: Publisher,
+        acme: AcmeReport,
+    ) -> Result<(Arc<Control>, RegisterWriter), HostError> {
+        let keyring = Arc::new(Keyring::load(&self.store)?);
+        let (register, register_writer) = Register::new(self.store.clone(), Arc::clone(&keyring));
+        let control = Control {
+            metrics: Arc::clone(&self.machinery.metrics),
+            metrics_access: self.options.metrics,
+            keyring,
+            register,
+            doors: Doors::default(),
+            logins: Logins::default(),
+            store: self.store.clone(),
+            runtime: self.machinery.runtime.clone(),
+            publisher,
+            journal: Arc::clone(&self.machinery.journal),
+            acme,
+            proofs: ProofReader { server: self.options.dns_server },
+            urls: self.urls.clone(),
+            shutdown: self.stop.clone(),
+            started_at: Timestamp::now(),
+            own_address: self.listeners.control_address,
+            data: self.options.data.clone(),
+        };
+        Ok((Arc::new(control), register_writer))
+    }
+
+    /// Where it can be reached.
+    pub(super) fn ready(&self) -> Ready {
+        let Listeners { secure, sites_address, control_address, .. } = &self.listeners;
+        Ready {
+            sites: self.urls.listener(),
+            redirects: secure.is_some().then(|| format!("http://{sites_address}")),
+            control: format!("http://{control_address}"),
+            domain: self.options.domain.clone(),
+            token_file: self.options.token_file.clone(),
+            pid: std::process::id(),
+            data: self.options.data.clone(),
+        }
+    }
+}
+
+/// Makes sure that the owner of the token file may ask: a token is made at the first start. If its file is gone another is made,
+/// and the lost one opens nothing any more.
+fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
+    if let Some(token) = read_token_file(&options.token_file)?
+        && store.tokens().all()?.iter().any(|known| known.hash == token.hash().0)
+    {
+        return Ok(());
+    }
+    let token = PlainToken::generate()?;
+    store.tokens().replace_owner(new_token_id()?, token.hash().0, Timestamp::now())?;
+    write_token_file(&options.token_file, &token)
+}
