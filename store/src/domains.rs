@@ -62,6 +62,14 @@ pub enum DomainError {
         /// The project.
         project: ProjectName,
     },
+    /// Visitors of another are led to it.
+    #[error("visitors of `{from}` are led to `{name}`")]
+    LedTo {
+        /// The name.
+        name: DomainName,
+        /// Another of the same project.
+        from: DomainName,
+    },
     /// The state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -128,10 +136,14 @@ impl Domains {
         })
     }
 
-    /// Gives a name up. One that was served rests from then on.
+    /// Gives a name up. One that was served rests from then on; one that others lead to stays, so that nobody's visitors are sent to what
+    /// may become a stranger's.
     pub fn release(&self, name: &DomainName, project: &ProjectName, at: Timestamp) -> Result<Domain, DomainError> {
         self.write(|transaction| {
             let domain = find(transaction, name, project)?;
+            if let Some(from) = leading_to(transaction, name, project)? {
+                return Err(DomainError::LedTo { name: name.clone(), from });
+            }
             release(transaction, &domain, at)?;
             Ok(domain)
         })
@@ -161,6 +173,18 @@ fn check_free(
         Some(until) if until > at => Err(DomainError::Resting { name: name.clone(), until }),
         _ => Ok(()),
     }
+}
+
+/// A name of the project whose visitors are led to `name`.
+fn leading_to(
+    transaction: &Transaction,
+    name: &DomainName,
+    project: &ProjectName,
+) -> Result<Option<DomainName>, StateError> {
+    let sql = "SELECT name FROM domains WHERE redirect_to = ?1 AND project = ?2 ORDER BY name LIMIT 1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let found: Option<Text<_>> = statement.query_row((Text(name), Text(project)), |row| row.get(0)).optional()?;
+    Ok(found.map(|Text(name)| name))
 }
 
 /// Gives all names of a project up.
@@ -253,5 +277,18 @@ mod tests {
         domains.release(&name, &two, at(2)).unwrap();
         assert!(domains.claim(&name, &one, None, "fifth", at(30)).is_err());
         domains.claim(&name, &one, None, "sixth", at(31)).unwrap();
+    }
+    /// A name that others lead to is not given up before them.
+    #[test]
+    fn led_to() {
+        let (_folder, store) = store();
+        let (domains, project) = (store.domains(), "one".parse::<ProjectName>().unwrap());
+        let [main, other] = ["www.a.example", "a.example"].map(|name| name.parse::<DomainName>().unwrap());
+        domains.claim(&main, &project, None, "first", at(0)).unwrap();
+        domains.claim(&other, &project, Some(&main), "second", at(0)).unwrap();
+        let refused = domains.release(&main, &project, at(1)).unwrap_err();
+        assert_eq!(refused.to_string(), "visitors of `a.example` are led to `www.a.example`");
+        domains.claim(&other, &project, None, "third", at(1)).unwrap();
+        domains.release(&main, &project, at(1)).unwrap();
     }
 }

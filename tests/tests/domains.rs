@@ -127,6 +127,7 @@ fn redirects_and_refusals() {
         (&["add", "a_b.example"], 2, "is no domain name"),
         (&["add", "127.0.0.1"], 2, "is an address"),
         (&["add", "localhost"], 2, "is no full domain name"),
+        (&["rm", "example.example"], 1, "visitors of `www.example.example` are led to `example.example`"),
         (&["verify", "unknown.example"], 1, "has no domain `unknown.example`"),
         (&["rm", "unknown.example"], 1, "has no domain `unknown.example`"),
         (&["add", "y.example", "--project", "nothing"], 1, "there is no project `nothing`"),

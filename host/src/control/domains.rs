@@ -116,7 +116,8 @@ pub(super) async fn verify(
 /// Gives a name up.
 #[utoipa::path(delete, path = "/v1/projects/{project}/domains/{name}",
     params(("project" = String, Path), ("name" = String, Path)),
-    responses((status = 200, body = DomainView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, body = DomainView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody)))]
 pub(super) async fn remove(
     axum::extract::State(control): State,
     Noted(note): Noted,
@@ -169,6 +170,9 @@ impl From<DomainError> for ApiError {
                 .into(),
             DomainError::Unknown { .. } => ErrorDetail::new(ErrorCode::NotFound, error.to_string())
                 .with_hint("`ship domains ls` shows those that there are, `ship domains add NAME` claims one")
+                .into(),
+            DomainError::LedTo { from, .. } => ErrorDetail::new(ErrorCode::BadRequest, error.to_string())
+                .with_hint(format!("give `{from}` up first, or let it lead elsewhere with `ship domains add {from}`"))
                 .into(),
             DomainError::State(_) => match error {
                 DomainError::State(error) => error.into(),
