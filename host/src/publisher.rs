@@ -384,7 +384,6 @@ impl Publisher {
             .move_aliases(move |store| {
                 let labels = store.deployments().aliases_of(&name)?;
                 let removed = store.deployments().noting(note).remove_project(&name, Timestamp::now())?;
-                store.domains().release_all(&name, Timestamp::now())?;
                 domains.reload(store)?;
                 for alias in labels {
                     map.point(&alias.label, &name, None);

@@ -1,6 +1,6 @@
 //! Names of the world that lead to projects.
 //!
-//! Anybody who may deploy can claim a name; it leads nowhere before somebody proved that it is theirs. What was given up stays
+//! Any project can claim any name; it leads nowhere before somebody proved that it is theirs. What was given up stays
 //! out of others' reach for a while: a record in the DNS that still leads here must not become somebody else's site.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 use ship_core::{DomainName, ProjectName};
 
+use crate::audit::{self, AuditNote};
 use crate::database::column::{Micros, Text, kept};
 use crate::database::{Database, StateError};
 
@@ -19,6 +20,7 @@ pub const REST: SignedDuration = SignedDuration::from_hours(30 * 24);
 #[derive(Debug, Clone)]
 pub struct Domains {
     database: Arc<Database>,
+    note: Option<AuditNote>,
 }
 
 /// A name that leads to a project, or is to.
@@ -60,6 +62,14 @@ pub enum DomainError {
         /// The project.
         project: ProjectName,
     },
+    /// Visitors of another are led to it.
+    #[error("visitors of `{from}` are led to `{name}`")]
+    LedTo {
+        /// The name.
+        name: DomainName,
+        /// Another of the same project.
+        from: DomainName,
+    },
     /// The state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -73,7 +83,18 @@ impl From<rusqlite::Error> for DomainError {
 
 impl Domains {
     pub(crate) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+        Self { database, note: None }
+    }
+
+    /// The same domains: each change that is made through them stands in the audit log like this, or is not made.
+    #[must_use]
+    pub fn noting(&self, note: AuditNote) -> Self {
+        Self { note: Some(note), ..self.clone() }
+    }
+
+    /// Writes in one transaction, and with it into the audit log.
+    fn write(&self, change: impl FnOnce(&Transaction) -> Result<Domain, DomainError>) -> Result<Domain, DomainError> {
+        audit::write(&self.database, self.note.as_ref(), |_| true, change)
     }
 
     /// Claims a name for a project, to be proved with `proof`. A project that claims it again keeps what it has; only where the name
@@ -86,7 +107,7 @@ impl Domains {
         proof: &str,
         at: Timestamp,
     ) -> Result<Domain, DomainError> {
-        self.database.write(|transaction| {
+        self.write(|transaction| {
             check_free(transaction, name, project, at)?;
             let sql = "INSERT INTO domains (name, project, redirect_to, proof, added_at) VALUES (?1, ?2, ?3, ?4, ?5)
                 ON CONFLICT DO UPDATE SET redirect_to = excluded.redirect_to";
@@ -103,7 +124,7 @@ impl Domains {
 
     /// Lets a name lead to a project that has proved that it is theirs. What others claimed of it is void.
     pub fn verified(&self, name: &DomainName, project: &ProjectName, at: Timestamp) -> Result<Domain, DomainError> {
-        self.database.write(|transaction| {
+        self.write(|transaction| {
             find(transaction, name, project)?;
             check_free(transaction, name, project, at)?;
             let sql = "UPDATE domains SET verified_at = ?3 WHERE name = ?1 AND project = ?2 AND verified_at IS NULL";
@@ -115,21 +136,16 @@ impl Domains {
         })
     }
 
-    /// Gives a name up. One that was served rests from then on.
+    /// Gives a name up. One that was served rests from then on; one that others lead to stays, so that nobody's visitors are sent to what
+    /// may become a stranger's.
     pub fn release(&self, name: &DomainName, project: &ProjectName, at: Timestamp) -> Result<Domain, DomainError> {
-        self.database.write(|transaction| {
+        self.write(|transaction| {
             let domain = find(transaction, name, project)?;
+            if let Some(from) = leading_to(transaction, name, project)? {
+                return Err(DomainError::LedTo { name: name.clone(), from });
+            }
             release(transaction, &domain, at)?;
             Ok(domain)
-        })
-    }
-
-    /// Gives all names of a project up.
-    pub fn release_all(&self, project: &ProjectName, at: Timestamp) -> Result<Vec<Domain>, DomainError> {
-        self.database.write(|transaction| {
-            let domains = select(transaction, Some(project))?;
-            domains.iter().try_for_each(|domain| release(transaction, domain, at))?;
-            Ok(domains)
         })
     }
 
@@ -159,7 +175,24 @@ fn check_free(
     }
 }
 
-fn release(transaction: &Transaction, domain: &Domain, at: Timestamp) -> Result<(), DomainError> {
+/// A name of the project whose visitors are led to `name`.
+fn leading_to(
+    transaction: &Transaction,
+    name: &DomainName,
+    project: &ProjectName,
+) -> Result<Option<DomainName>, StateError> {
+    let sql = "SELECT name FROM domains WHERE redirect_to = ?1 AND project = ?2 ORDER BY name LIMIT 1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let found: Option<Text<_>> = statement.query_row((Text(name), Text(project)), |row| row.get(0)).optional()?;
+    Ok(found.map(|Text(name)| name))
+}
+
+/// Gives all names of a project up.
+pub(crate) fn release_all(transaction: &Transaction, project: &ProjectName, at: Timestamp) -> Result<(), StateError> {
+    select(transaction, Some(project))?.iter().try_for_each(|domain| release(transaction, domain, at))
+}
+
+fn release(transaction: &Transaction, domain: &Domain, at: Timestamp) -> Result<(), StateError> {
     let sql = "DELETE FROM domains WHERE name = ?1 AND project = ?2";
     transaction.prepare_cached(sql)?.execute((Text(&domain.name), Text(&domain.project)))?;
     if domain.verified_at.is_some() {
@@ -237,12 +270,25 @@ mod tests {
         domains.release(&name, &one, at(0)).unwrap();
         domains.claim(&name, &two, None, "second", at(0)).unwrap();
         domains.verified(&name, &two, at(0)).unwrap();
-        domains.release_all(&two, at(1)).unwrap();
+        domains.database.write(|transaction| release_all(transaction, &two, at(1))).unwrap();
         let resting = domains.claim(&name, &one, None, "third", at(30)).unwrap_err();
         assert!(matches!(resting, DomainError::Resting { until, .. } if until == at(31)), "{resting}");
         domains.claim(&name, &two, None, "fourth", at(2)).unwrap();
         domains.release(&name, &two, at(2)).unwrap();
         assert!(domains.claim(&name, &one, None, "fifth", at(30)).is_err());
         domains.claim(&name, &one, None, "sixth", at(31)).unwrap();
+    }
+    /// A name that others lead to is not given up before them.
+    #[test]
+    fn led_to() {
+        let (_folder, store) = store();
+        let (domains, project) = (store.domains(), "one".parse::<ProjectName>().unwrap());
+        let [main, other] = ["www.a.example", "a.example"].map(|name| name.parse::<DomainName>().unwrap());
+        domains.claim(&main, &project, None, "first", at(0)).unwrap();
+        domains.claim(&other, &project, Some(&main), "second", at(0)).unwrap();
+        let refused = domains.release(&main, &project, at(1)).unwrap_err();
+        assert_eq!(refused.to_string(), "visitors of `a.example` are led to `www.a.example`");
+        domains.claim(&other, &project, None, "third", at(1)).unwrap();
+        domains.release(&main, &project, at(1)).unwrap();
     }
 }

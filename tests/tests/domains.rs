@@ -75,6 +75,15 @@ fn life_of_a_domain() {
     assert_eq!(stage.domains(folder, &["rm", "größe.example"]).success().stdout().trim(), "xn--gre-6ka8i.example");
     assert_eq!(http::get(&stage.url("xn--gre-6ka8i.example")).status, 404);
     assert_eq!(stage.domains(folder, &["ls", "--json"]).success().json()["domains"].as_array().map(Vec::len), Some(0));
+
+    let audit = stage.host.ship(["audit", "--json"]).run().success().json();
+    let entries = audit["entries"].as_array().expect("it lists entries").iter();
+    let of_domains = entries.filter(|entry| entry["action"].as_str().is_some_and(|word| word.starts_with("domain.")));
+    let noted: Vec<String> = of_domains
+        .map(|entry| ["action", "project", "resource"].map(|key| entry[key].as_str().unwrap_or("-")).join(" "))
+        .collect();
+    let change = |word: &str| format!("domain.{word} site xn--gre-6ka8i.example");
+    assert_eq!(noted, [change("remove"), change("verify"), change("add")]);
 }
 
 /// A name that was given up cannot become another project's, even with the proof; its own project has it back at once.
@@ -118,6 +127,7 @@ fn redirects_and_refusals() {
         (&["add", "a_b.example"], 2, "is no domain name"),
         (&["add", "127.0.0.1"], 2, "is an address"),
         (&["add", "localhost"], 2, "is no full domain name"),
+        (&["rm", "example.example"], 1, "visitors of `www.example.example` are led to `example.example`"),
         (&["verify", "unknown.example"], 1, "has no domain `unknown.example`"),
         (&["rm", "unknown.example"], 1, "has no domain `unknown.example`"),
         (&["add", "y.example", "--project", "nothing"], 1, "there is no project `nothing`"),

@@ -122,7 +122,11 @@ fn mistakes() {
     assert!(uneven.stderr().contains("1 certificates and 2 keys"), "{}", uneven.stderr());
     let mismatched = host(&["--tls-listen", "127.0.0.1:0", "--tls-cert", &certificate, "--tls-key", &key]);
     assert_eq!(mismatched.code(), Some(1));
-    assert!(mismatched.stderr().contains(&format!("cannot be used with the key {key}")), "{}", mismatched.stderr());
+    assert!(
+        mismatched.stderr().contains(&format!("{key} is not the key of the certificate {certificate}")),
+        "{}",
+        mismatched.stderr()
+    );
     let swapped = host(&["--tls-listen", "127.0.0.1:0", "--tls-cert", &key, "--tls-key", &certificate]);
     assert_eq!(swapped.code(), Some(1));
     assert!(swapped.stderr().contains("holds no certificate in PEM"), "{}", swapped.stderr());

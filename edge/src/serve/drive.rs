@@ -31,6 +31,7 @@ pub(super) async fn drive<C: Conversation>(
     let mut watch = pin!(tokio::time::sleep(limits.header_read_timeout));
     let mut is_ending = false;
     poll_fn(|context| {
+        state.turn_begins();
         let mut ends = false;
         match state.order(context) {
             Order::Close => return Poll::Ready(()),

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,10 @@ use super::ConnectionLimits;
 /// How long a closing connection is read from, so that a visitor who still sends sees the answer and not a reset; and how long one who
 /// was told that it ends may take to agree.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How much is read of a visitor before the others of the same thread have their turn, in bytes: two records of TLS. It is also two
+/// thousand of the smallest frames of HTTP/2, each of which has to be looked at.
+const TURN_BYTES: usize = 32 * 1024;
 
 /// The state of a connection, shared between its task, its stream and the listener. Times are milliseconds since the
 /// connection began, plus one, so that 0 means "no".
@@ -25,6 +29,7 @@ pub(super) struct ConnectionState {
     lingering_since: AtomicU32,
     leaving_since: AtomicU32,
     streams: AtomicU32,
+    read_in_turn: AtomicUsize,
     order: AtomicU8,
     waker: AtomicWaker,
 }
@@ -59,6 +64,7 @@ impl ConnectionState {
             lingering_since: never(),
             leaving_since: never(),
             streams: AtomicU32::new(0),
+            read_in_turn: AtomicUsize::new(0),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
         }
@@ -92,6 +98,21 @@ impl ConnectionState {
             self.note(&self.waiting_since);
             self.waker.wake();
         }
+    }
+
+    /// Notes that the connection's task has its turn.
+    pub(super) fn turn_begins(&self) {
+        self.read_in_turn.store(0, Relaxed);
+    }
+
+    /// Notes that so many bytes were read.
+    pub(super) fn reads(&self, bytes: usize) {
+        self.read_in_turn.fetch_add(bytes, Relaxed);
+    }
+
+    /// Whether enough was read in this turn.
+    pub(super) fn turn_is_over(&self) -> bool {
+        self.read_in_turn.load(Relaxed) >= TURN_BYTES
     }
 
     fn request_begins(&self) {

@@ -1,12 +1,13 @@
 //! A visitor's socket, which notes what it is waiting for.
 
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::yield_now;
 
 use super::head_guard::HeadGuard;
 use super::refusal;
@@ -59,6 +60,19 @@ impl<S: Socket> VisitorStream<S> {
         Some(Poll::Ready(Ok(bytes.len())))
     }
 
+    /// Reads until the turn is over; then the others of the thread are next. What visitors send in HTTP/2 can be nothing but work, without
+    /// a request to wait for; in HTTP/1.1 a connection waits for its answer, or for whoever takes the body.
+    fn poll_read_fairly(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.state.turn_is_over() {
+            // Not merely woken again: whoever yields comes after those whose bytes have arrived in the meantime.
+            return pin!(yield_now()).poll(context).map(Ok);
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        self.state.reads(buffer.filled().len() - before);
+        Poll::Ready(Ok(()))
+    }
+
     fn note_write<T>(&self, written: &Poll<io::Result<T>>) {
         if written.is_pending() {
             self.state.write_stalls();
@@ -81,6 +95,9 @@ impl<S: Socket> AsyncRead for VisitorStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
+        if self.guard.is_none() {
+            return self.poll_read_fairly(context, buffer);
+        }
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
         let Self { guard: Some(guard), state, .. } = &mut *self else { return Poll::Ready(Ok(())) };
         let arrived = &mut buffer.filled_mut()[before..];
@@ -146,5 +163,33 @@ impl<S: Socket> AsyncWrite for VisitorStream<S> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, empty, join, repeat};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::serve::ConnectionLimits;
+
+    /// A visitor in HTTP/2 who sends without end is read from for a turn, and again when the others had theirs.
+    #[tokio::test]
+    async fn turns() {
+        let state = Arc::new(ConnectionState::new(ConnectionLimits::default()));
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
+        let endless = join(repeat(0), empty());
+        let mut stream = VisitorStream::unguarded(endless, Arc::clone(&state), place);
+        let mut buffer = [0; 4096];
+        for _ in 0..3 {
+            state.turn_begins();
+            let mut read_bytes = 0;
+            while let Some(bytes) = futures_util::FutureExt::now_or_never(stream.read(&mut buffer)) {
+                read_bytes += bytes.expect("it never fails");
+                assert!(read_bytes <= 1024 * 1024, "the turn has no end");
+            }
+            assert_eq!(read_bytes, 32 * 1024);
+        }
     }
 }

@@ -8,6 +8,7 @@ use ship_core::{DomainName, ProjectName};
 use ship_store::{Domain, DomainError};
 
 use super::extract::{Body, Path, Query};
+use super::guard::Noted;
 use super::{ApiError, Control, State};
 use crate::access::Actor;
 use crate::blocking::blocking;
@@ -46,6 +47,7 @@ pub(super) async fn list(
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(super) async fn add(
     axum::extract::State(control): State,
+    Noted(note): Noted,
     Path(project): Path<ProjectName>,
     Body(request): Body<DomainRequest>,
 ) -> Result<Json<DomainView>, ApiError> {
@@ -68,7 +70,13 @@ pub(super) async fn add(
                 return Err(ApiError::new(ErrorCode::BadRequest, message));
             }
         }
-        let domain = store.domains().claim(&name, &project, redirect_to.as_ref(), &proof, Timestamp::now())?;
+        let domain = store.domains().noting(note.about(name.as_str())).claim(
+            &name,
+            &project,
+            redirect_to.as_ref(),
+            &proof,
+            Timestamp::now(),
+        )?;
         domains.reload(&store)?;
         Ok::<_, ApiError>(domain)
     });
@@ -82,6 +90,7 @@ pub(super) async fn add(
         (status = 409, body = ErrorBody)))]
 pub(super) async fn verify(
     axum::extract::State(control): State,
+    Noted(note): Noted,
     Path((project, name)): Path<(ProjectName, DomainName)>,
 ) -> Result<Json<DomainView>, ApiError> {
     let store = control.store.clone();
@@ -95,7 +104,7 @@ pub(super) async fn verify(
     control.proofs.check(&name, &known.proof).await.map_err(|error| unproved(&known, &error))?;
     let domains = control.urls.domains().clone();
     let domain = blocking(move || {
-        let domain = store.domains().verified(&name, &project, Timestamp::now())?;
+        let domain = store.domains().noting(note.about(name.as_str())).verified(&name, &project, Timestamp::now())?;
         domains.reload(&store)?;
         Ok::<_, ApiError>(domain)
     });
@@ -107,14 +116,16 @@ pub(super) async fn verify(
 /// Gives a name up.
 #[utoipa::path(delete, path = "/v1/projects/{project}/domains/{name}",
     params(("project" = String, Path), ("name" = String, Path)),
-    responses((status = 200, body = DomainView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, body = DomainView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody)))]
 pub(super) async fn remove(
     axum::extract::State(control): State,
+    Noted(note): Noted,
     Path((project, name)): Path<(ProjectName, DomainName)>,
 ) -> Result<Json<DomainView>, ApiError> {
     let (store, domains) = (control.store.clone(), control.urls.domains().clone());
     let domain = blocking(move || {
-        let domain = store.domains().release(&name, &project, Timestamp::now())?;
+        let domain = store.domains().noting(note.about(name.as_str())).release(&name, &project, Timestamp::now())?;
         domains.reload(&store)?;
         Ok::<_, ApiError>(domain)
     });
@@ -159,6 +170,9 @@ impl From<DomainError> for ApiError {
                 .into(),
             DomainError::Unknown { .. } => ErrorDetail::new(ErrorCode::NotFound, error.to_string())
                 .with_hint("`ship domains ls` shows those that there are, `ship domains add NAME` claims one")
+                .into(),
+            DomainError::LedTo { from, .. } => ErrorDetail::new(ErrorCode::BadRequest, error.to_string())
+                .with_hint(format!("give `{from}` up first, or let it lead elsewhere with `ship domains add {from}`"))
                 .into(),
             DomainError::State(_) => match error {
                 DomainError::State(error) => error.into(),

@@ -49,7 +49,15 @@ pub enum CertificateError {
         /// The file.
         path: PathBuf,
     },
-    /// The certificate and the key are not one another's, or not usable at all.
+    /// The key belongs to another certificate.
+    #[error("{} is not the key of the certificate {}", key.display(), certificate.display())]
+    OtherKey {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// The certificate or the key cannot be used at all.
     #[error("the certificate {} cannot be used with the key {}", certificate.display(), key.display())]
     Unusable {
         /// The certificate's file.
@@ -71,9 +79,12 @@ impl Certificate {
         let private =
             PrivateKeyDer::from_pem_slice(key.1).map_err(|_| CertificateError::NoKey { path: key.0.to_owned() })?;
         let certified = CertifiedKey::from_der(certificates, private, &ring::default_provider());
-        let unusable =
-            |source| CertificateError::Unusable { certificate: chain.0.to_owned(), key: key.0.to_owned(), source };
-        Ok(Self { key: Arc::new(certified.map_err(unusable)?) })
+        let (certificate, key) = (chain.0.to_owned(), key.0.to_owned());
+        let certified = certified.map_err(|source| match source {
+            rustls::Error::InconsistentKeys(_) => CertificateError::OtherKey { certificate, key },
+            source => CertificateError::Unusable { certificate, key, source },
+        });
+        Ok(Self { key: Arc::new(certified?) })
     }
 
     /// Whether visitors who ask for `name` may be shown it: it says the name, or a `*` in its first label's place.

@@ -10,7 +10,7 @@ use super::error::{PublishError, RemoveError};
 use super::production::{TrailStop, find_stop};
 use super::record::DeploymentRecord;
 use super::{Deployments, rows};
-use crate::{protection, variables};
+use crate::{domains, protection, variables};
 
 /// What removing a deployment did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,7 +28,8 @@ impl Deployments {
         self.write_making_room(|transaction| remove_in(transaction, id, at))
     }
 
-    /// Removes a project: all its aliases and deployments, production included, and its variables. Its log stays.
+    /// Removes a project: all its aliases and deployments, production included, its variables
+    /// and its domains. Its log stays.
     pub fn remove_project(&self, project: &ProjectName, at: Timestamp) -> Result<Vec<DeploymentId>, RemoveError> {
         self.write_making_room(|transaction| {
             let ids = rows::ids_of_project(transaction, project)?;
@@ -43,6 +44,7 @@ impl Deployments {
                 rows::delete_deployment(transaction, id)?;
             }
             rows::delete_blobs_of_project(transaction, project)?;
+            domains::release_all(transaction, project, at)?;
             protection::delete(transaction, project)?;
             Ok(ids)
         })

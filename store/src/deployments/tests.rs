@@ -479,8 +479,11 @@ fn removing_a_project() {
     let a = test.preview("site", "a", Some("main")).record.id;
     let b = test.preview("site", "b", Some("main")).record.id;
     let other = test.preview("other", "c", None);
+    let domains = test.store().domains();
+    domains.claim(&"a.example".parse().unwrap(), &project("site"), None, "proof", test.now).unwrap();
     assert_eq!(test.deployments().remove_project(&project("site"), test.now).unwrap(), [a, b]);
     assert_eq!(test.deployments().aliases_of(&project("site")).unwrap(), []);
+    assert_eq!(domains.list(None).unwrap(), []);
     let left: Vec<_> = test.deployments().projects().unwrap().into_iter().map(|project| project.name).collect();
     assert_eq!(left, [project("other")]);
     assert_eq!(test.pointers().len(), 2);
