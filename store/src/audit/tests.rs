@@ -85,6 +85,11 @@ fn notes() {
     store.audit().settle(&alone).unwrap();
     assert!(alone.is_settled());
     assert_eq!(count(), 1);
+
+    let withdrawn = note();
+    withdrawn.about("a token").withdraw();
+    store.audit().settle(&withdrawn).unwrap();
+    assert_eq!(count(), 1);
 }
 
 fn failing_database(store: &Store) -> Arc<Database> {

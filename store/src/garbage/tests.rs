@@ -7,7 +7,7 @@ use ship_core::Target;
 
 use super::*;
 use crate::testing::{TestSite, blob_file, flip, noon};
-use crate::{Durability, Retention};
+use crate::{AuditEntry, AuditFilter, AuditNote, AuditOutcome, Durability, Retention};
 
 struct TestStore {
     folder: tempfile::TempDir,
@@ -129,6 +129,35 @@ fn unknown_needs() {
     assert_eq!(test.collect().blobs.number, 2);
 }
 
+/// For which projects a blob was sent is forgotten with the blob, and no earlier: not while a deployment needs it, not while an
+/// upload is about it, and not by looking. Who sends it again is its owner again.
+#[test]
+fn owners() {
+    let test = TestStore::new();
+    let site = TestSite::new("site").file("a.txt", "needed");
+    test.deploy(&site);
+    let contents: [&[u8]; 3] = [b"needed", b"under way", b"given up"];
+    let digests = contents.map(Digest::of);
+    let owned = || {
+        let lacking = test.store.project_blobs().lacking(&site.project, &digests).unwrap();
+        digests.map(|digest| !lacking.contains(&digest))
+    };
+    test.store.project_blobs().add(&site.project, &digests).unwrap();
+    TestSite::new("site").file("b.txt", "under way").upload(&test.store).unwrap();
+
+    test.store.collect_garbage(Collection::DryRun, &HashSet::new()).unwrap();
+    assert_eq!(owned(), [true, true, true]);
+    test.collect();
+    assert_eq!(owned(), [true, true, false]);
+    for _ in 0..2 {
+        test.store.blobs().age_leases();
+    }
+    assert_eq!(test.collect().blobs, heap(&[b"under way"]));
+    assert_eq!(owned(), [true, false, false]);
+    test.store.project_blobs().add(&site.project, &digests[1..2]).unwrap();
+    assert_eq!(owned(), [true, true, false]);
+}
+
 /// Damaged bytes stay as long as the right ones are missed.
 #[test]
 fn set_aside() {
@@ -209,4 +238,37 @@ fn production_history() {
     let options = crate::PublishOptions { branch: Some("late".parse().unwrap()), ..options };
     test.store.deployments().republish(&sites[3].id(), options).unwrap();
     assert_eq!(expired(&test, 0, 30, day(100)), [sites[0].id()]);
+}
+
+/// Each deployment that a policy removes stands in the audit log with its project and its id, also where nothing is to be noted of
+/// the collection itself. What stays does not.
+#[test]
+fn expiry_is_noted() {
+    let test = TestStore::new();
+    let sites: Vec<TestSite> = (0..4).map(|content| number("site", content).on("main")).collect();
+    let ids: Vec<DeploymentId> = sites.iter().map(|site| site.deploy(&test.store, day(0)).unwrap()).collect();
+    let note = AuditNote::new(AuditEntry {
+        at: day(100),
+        token: None,
+        peer: None,
+        action: "garbage.collect",
+        project: None,
+        resource: None,
+        outcome: AuditOutcome::Done,
+        code: None,
+    });
+    note.withdraw();
+    let deployments = test.store.deployments().noting(note);
+    let remove = |keep| deployments.remove_expired(&sites[0].project, Retention { keep, keep_days: 30 }, day(100));
+    // The first is production, and the last is the newest of its branch.
+    assert_eq!(remove(1).unwrap().len(), 2);
+    let noted = || -> Vec<_> {
+        let newest = test.store.audit().newest(&AuditFilter::default(), 10).unwrap();
+        newest.into_iter().rev().map(|record| (record.action, record.project, record.resource)).collect()
+    };
+    let entry =
+        |id: &DeploymentId| ("garbage.collect".to_owned(), Some("site".to_owned()), Some(id.as_str().to_owned()));
+    assert_eq!(noted(), ids[1..3].iter().map(entry).collect::<Vec<_>>());
+    assert_eq!(remove(1).unwrap(), []);
+    assert_eq!(noted().len(), 2);
 }
