@@ -9,6 +9,8 @@ use super::*;
 use crate::testing::{TestSite, blob_file, flip, noon};
 use crate::{AuditEntry, AuditFilter, AuditNote, AuditOutcome, Durability, Retention};
 
+mod soak;
+
 struct TestStore {
     folder: tempfile::TempDir,
     store: Store,
