@@ -176,8 +176,8 @@ fn retention() {
     assert_eq!(page(&previews[4]).success().text(), "4");
 }
 
-/// The audit log says who had garbage collected, and which deployments of which projects went by policy; who has everything read
-/// again stands there, too. Looking what would go changes nothing, so nothing is noted of it.
+/// The audit log says who had garbage collected, and which deployments of which projects went by policy. Looking what would go
+/// changes nothing, nor does collecting where there is nothing, nor does reading everything again, so nothing is noted of these.
 #[test]
 fn noted() {
     let environment = TestEnv::new();
@@ -201,8 +201,9 @@ fn noted() {
     let of_one = format!("owner garbage.collect site {}", id(&deployed[1]));
     assert_eq!(entries(&[]), ["owner garbage.collect - -", &of_one]);
     assert_eq!(entries(&["--project", "site"]), [of_one.as_str()]);
+    gc(&host, &policy);
     let _ = host.ship(["fsck"]).run().success();
-    assert_eq!(entries(&[])[0], "owner host.examine - -");
+    assert_eq!(entries(&[]).len(), 2);
 }
 
 /// Unpacked functions and the code that was compiled of them go with the last deployment that has them.

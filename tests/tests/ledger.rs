@@ -275,6 +275,11 @@ fn full_disk() {
     }
     let fsck = host.ship(["fsck", "--json"]).run().success().json();
     assert_eq!((&fsck["clean"], &fsck["deployments"]), (&json!(true), &json!(deployed.len())));
+    // What a refused deploy left goes, and nothing else.
+    let collected = host.ship(["gc", "--json"]).run().success().json();
+    assert_eq!(collected["deployments"], json!([]), "{collected}");
+    let fsck = host.ship(["fsck", "--json"]).run().success().json();
+    assert_eq!((&fsck["clean"], &fsck["deployments"]), (&json!(true), &json!(deployed.len())), "{fsck}");
     let removed = deployed[1].1["deployment"]["id"].as_str().expect("an id");
     let _ = host.ship(["rm", removed]).run().success();
     let collected = host.ship(["gc", "--json"]).run().success().json();

@@ -28,8 +28,9 @@ pub(super) async fn gc(
     Noted(note): Noted,
     Body(request): Body<GcRequest>,
 ) -> Result<Json<GcView>, ApiError> {
-    if request.dry_run {
+    let collected = control.collector.collect(request, note.clone()).await?;
+    if collected.dry_run || collected.is_nothing() {
         note.withdraw();
     }
-    control.collector.collect(request, note).await.map(Json)
+    Ok(Json(collected))
 }
