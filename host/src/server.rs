@@ -108,11 +108,7 @@ impl Host {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         try_isolation(&options, &store, &runtime, &tasks).await?;
         let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
-        let log = Arc::clone(&journal) as Arc<dyn LogSink>;
-        let sink = match &spans {
-            Some(spans) => Arc::new(TracingLog { log, spans: Arc::clone(spans) }),
-            None => log,
-        };
+        let sink = log_sink(&journal, spans.as_ref());
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
         let urls = site_urls(&options, sites_address, secure.as_ref(), &store)?;
         let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
@@ -123,10 +119,7 @@ impl Host {
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
         let metrics = Arc::new(metrics);
-        let telemetry = options.telemetry.clone().zip(spans);
-        let telemetry = telemetry.map(|(telemetry, spans)| {
-            Exporter::new(telemetry, spans, Arc::clone(&metrics)).ok_or(HostError::Telemetry)
-        });
+        let telemetry = exporter(&options, spans, &metrics)?;
         let (productions, moves) = mpsc::unbounded_channel();
         let kept_by = HostStove { store: store.clone(), runtime: runtime.clone(), map: map.clone() };
         let warmth = Warmth::new(kept_by, Arc::new(Timestamp::now), moves);
@@ -154,8 +147,7 @@ impl Host {
             meters: Arc::clone(&metrics.care),
             turn: Arc::default(),
         };
-        tasks.spawn(take_care(collector.clone(), store.clone(), stop.clone()));
-        tasks.spawn(scrub(store.clone(), Arc::clone(&metrics.care), stop.clone()));
+        begin_care(&collector, &tasks, &stop);
         let control = Arc::new(Control {
             metrics,
             metrics_access: options.metrics,
@@ -177,15 +169,7 @@ impl Host {
             data: options.data.clone(),
             examining: tokio::sync::Mutex::default(),
         });
-        let ready = Ready {
-            sites: urls.listener(),
-            redirects: secure.is_some().then(|| format!("http://{sites_address}")),
-            control: format!("http://{control_address}"),
-            domain: options.domain.clone(),
-            token_file: options.token_file.clone(),
-            pid: std::process::id(),
-            data: options.data.clone(),
-        };
+        let ready = ready(&options, &urls, secure.is_some().then_some(sites_address), control_address);
         let promise = SecurityPromise::below(&options.domain);
         Ok(Self {
             ready,
@@ -200,7 +184,7 @@ impl Host {
             warmth,
             journal_writer,
             register_writer,
-            telemetry: telemetry.transpose()?,
+            telemetry,
             tasks,
             stop,
         })
@@ -337,6 +321,46 @@ async fn try_isolation(
 /// functions could do everything.
 fn usual_isolation() -> Isolation {
     if rustix::process::geteuid().is_root() { Isolation::Sandbox } else { Isolation::Process }
+}
+
+/// Where the host can be reached, once its ports are known.
+fn ready(options: &HostOptions, urls: &Urls, redirects: Option<SocketAddr>, control: SocketAddr) -> Ready {
+    Ready {
+        sites: urls.listener(),
+        redirects: redirects.map(|address| format!("http://{address}")),
+        control: format!("http://{control}"),
+        domain: options.domain.clone(),
+        token_file: options.token_file.clone(),
+        pid: std::process::id(),
+        data: options.data.clone(),
+    }
+}
+
+/// Begins to care for what the host keeps, until it stops.
+fn begin_care(collector: &Collector, tasks: &TaskTracker, stop: &CancellationToken) {
+    let (store, meters) = (collector.store.clone(), Arc::clone(&collector.meters));
+    tasks.spawn(take_care(collector.clone(), store.clone(), stop.clone()));
+    tasks.spawn(scrub(store, meters, stop.clone()));
+}
+
+/// Where the log of requests goes: to the journal, and from there to whoever collects spans.
+fn log_sink(journal: &Arc<Journal>, spans: Option<&Arc<SpanQueue>>) -> Arc<dyn LogSink> {
+    let log = Arc::clone(journal) as Arc<dyn LogSink>;
+    match spans {
+        Some(spans) => Arc::new(TracingLog { log, spans: Arc::clone(spans) }),
+        None => log,
+    }
+}
+
+/// What sends spans and metrics away, where somebody wants them.
+fn exporter(
+    options: &HostOptions,
+    spans: Option<Arc<SpanQueue>>,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Exporter>, HostError> {
+    let telemetry = options.telemetry.clone().zip(spans);
+    let exporter = telemetry.map(|(telemetry, spans)| Exporter::new(telemetry, spans, Arc::clone(metrics)));
+    exporter.map(|made| made.ok_or(HostError::Telemetry)).transpose()
 }
 
 /// A host for one machine's own use may lead visitors to other servers of that machine; one that serves others may not.

@@ -186,7 +186,7 @@ impl Ledger {
                     }
                 }
             }
-            Some(Doubt::Promoted(content)) if production.as_ref() == Some(&content) => self.production = Some(content),
+            Some(Doubt::Promoted(page)) if production.as_ref() == Some(&page) => self.production = Some(page),
             Some(Doubt::Removed(page)) if http::get(&page.url).status == 404 => {
                 self.pages.retain(|other| *other != page);
             }
@@ -224,13 +224,19 @@ fn killed_under_load() {
                 .collect();
             assert_eq!(is_over.recv_timeout(life), Err(RecvTimeoutError::Timeout));
             host.kill();
-            working.into_iter().for_each(|client| client.join().expect("a client ends with the host"));
+            for client in working {
+                client.join().expect("a client ends with the host");
+            }
         });
         host.start_again();
-        ledgers.iter_mut().for_each(|ledger| ledger.check(&host, 5, &context));
+        for ledger in &mut ledgers {
+            ledger.check(&host, 5, &context);
+        }
     }
     let context = format!("at the end, SHIP_SEED={seed}");
-    ledgers.iter_mut().for_each(|ledger| ledger.check(&host, usize::MAX, &context));
+    for ledger in &mut ledgers {
+        ledger.check(&host, usize::MAX, &context);
+    }
     let acknowledged: u64 = ledgers.iter().map(|ledger| ledger.acknowledged).sum();
     assert!(acknowledged > kills, "{acknowledged} steps were acknowledged");
     let fsck = host.ship(["fsck", "--json"]).run().success().json();

@@ -45,18 +45,18 @@ fn heap(contents: &[&[u8]]) -> Heap {
 #[test]
 fn unneeded() {
     let test = TestStore::new();
-    let text = "the same again and ".repeat(100);
-    let gone = TestSite::new("gone").file("a.txt", "shared").file("b.txt", &text).function("#!gone");
+    let repetitive = "the same again and ".repeat(100);
+    let gone = TestSite::new("gone").file("a.txt", "shared").file("b.txt", &repetitive).function("#!gone");
     let stays = TestSite::new("stays").file("a.txt", "shared").function("#!stays");
     let id = test.deploy(&gone);
     test.deploy(&stays);
-    let forms = test.store.blobs().make_variants(&Digest::of(text.as_bytes())).unwrap();
+    let forms = test.store.blobs().make_variants(&Digest::of(repetitive.as_bytes())).unwrap();
     assert_eq!(test.collect(), Garbage::default());
 
     let artifact = gone.contents().last().unwrap();
     let form_bytes = forms.brotli.unwrap().size_bytes + forms.gzip.unwrap().size_bytes;
     let manifest = gone.manifest().to_canonical_json();
-    let own = heap(&[text.as_bytes(), artifact, &manifest]);
+    let own = heap(&[repetitive.as_bytes(), artifact, &manifest]);
     let variants = Heap { number: 2, bytes: form_bytes };
     let expected = Garbage {
         blobs: Heap { number: own.number + 2, bytes: own.bytes + form_bytes },
@@ -70,7 +70,7 @@ fn unneeded() {
 
     test.store.deployments().remove_project(&gone.project, noon()).unwrap();
     assert_eq!(test.collect(), expected);
-    assert!(!test.is_stored(text.as_bytes()) && test.is_stored(b"shared"));
+    assert!(!test.is_stored(repetitive.as_bytes()) && test.is_stored(b"shared"));
     assert!(stays.is_whole(&test.store));
     let report = test.store.fsck().unwrap();
     assert!(report.is_clean() && report.leftovers == crate::Leftovers::default(), "{report:?}");
@@ -78,7 +78,7 @@ fn unneeded() {
     // What is gone comes back with the next deploy, compressed forms included.
     test.deploy(&gone);
     assert!(gone.is_whole(&test.store));
-    assert_eq!(test.store.blobs().make_variants(&Digest::of(text.as_bytes())).unwrap(), forms);
+    assert_eq!(test.store.blobs().make_variants(&Digest::of(repetitive.as_bytes())).unwrap(), forms);
 }
 
 /// What was uploaded, or what a client was told to be here, stays until it is published, or until the client has not come
