@@ -1,10 +1,10 @@
-//! The host is killed again and again while clients deploy, move production and remove; each client keeps a ledger of what
+//! The host is killed again and again while clients deploy, move production, remove and have garbage collected; each client keeps a ledger of what
 //! was acknowledged, and all of it is there each time the host is back.
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ship_core::Digest;
@@ -15,6 +15,13 @@ use ship_tests::{TestEnv, TestHost, http};
 const KILLS: u64 = 12;
 
 const CLIENTS: u64 = 4;
+
+/// How many deployments there are when it is looked how soon the host is back, unless `SHIP_DEPLOYMENTS` says otherwise: ten thousand
+/// take a minute to be made.
+const DEPLOYMENTS: u64 = 400;
+
+/// How soon it is back at the latest.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// The longest time until the host is killed.
 const LONGEST_LIFE: Duration = Duration::from_millis(400);
@@ -115,6 +122,7 @@ impl Ledger {
         match (self.choices.below(10), removable) {
             (0, Some(at)) => self.remove(api, at),
             (1, Some(at)) => self.promote(api, at),
+            (9, _) => Self::collect(api),
             (choice, _) => self.publish(api, choice < 4),
         }
     }
@@ -165,6 +173,13 @@ impl Ledger {
         let (status, answer) = api.ask("DELETE", &format!("/v1/deployments/{}", page.id), None)?;
         assert_eq!(status, 200, "{answer}");
         self.pages.remove(at);
+        Ok(())
+    }
+
+    /// Takes nothing that the ledger knows of: no policy removes a deployment.
+    fn collect(api: &Api) -> io::Result<()> {
+        let (status, collected) = api.ask("POST", "/v1/gc", Some(&json!({})))?;
+        assert_eq!((status, &collected["deployments"]), (200, &json!([])), "{collected}");
         Ok(())
     }
 
@@ -243,6 +258,34 @@ fn killed_under_load() {
     assert_eq!(fsck["clean"], true, "{fsck}");
     let pages: usize = ledgers.iter().map(|ledger| ledger.pages.len()).sum();
     assert_eq!(fsck["deployments"], pages, "{fsck}");
+}
+
+/// However many deployments there are, a host that was killed is back at once and has them all.
+#[test]
+fn back_at_once() {
+    let deployments = given("SHIP_DEPLOYMENTS", DEPLOYMENTS);
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let api = Api { control: host.control_url(), token: host.token() };
+    let mut ledgers: Vec<Ledger> = (0..CLIENTS).map(|client| Ledger::new(client, SEED)).collect();
+    thread::scope(|scope| {
+        for ledger in &mut ledgers {
+            scope.spawn(|| {
+                (0..deployments / CLIENTS).for_each(|_| ledger.publish(&api, false).expect("the host lives"))
+            });
+        }
+    });
+    host.kill();
+    let began = Instant::now();
+    host.start_again();
+    let took = began.elapsed();
+    assert!(took < BACK_WITHIN, "{took:?} with {deployments} deployments");
+    for ledger in &mut ledgers {
+        ledger.in_doubt = None;
+        ledger.check(&host, 5, "after the kill");
+    }
+    let fsck = host.ship(["fsck", "--json"]).run().success().json();
+    assert_eq!((&fsck["clean"], &fsck["deployments"]), (&json!(true), &json!(deployments / CLIENTS * CLIENTS)));
 }
 
 /// A really full disk: what is refused is said to be, everything acknowledged is served, removing makes room, and deploys
