@@ -22,7 +22,7 @@ pub(super) async fn fsck(axum::extract::State(control): State) -> Result<Json<Fs
 /// Removes the deployments that do not stay, and then what no deployment needs; or says what would be removed.
 #[utoipa::path(post, path = "/v1/gc", request_body = GcRequest,
     responses((status = 200, body = GcView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 500, body = ErrorBody)))]
+        (status = 500, body = ErrorBody), (status = 507, body = ErrorBody)))]
 pub(super) async fn gc(
     axum::extract::State(control): State,
     Noted(note): Noted,
