@@ -271,7 +271,9 @@ fn back_at_once() {
     thread::scope(|scope| {
         for ledger in &mut ledgers {
             scope.spawn(|| {
-                (0..deployments / CLIENTS).for_each(|_| ledger.publish(&api, false).expect("the host lives"))
+                for _ in 0..deployments / CLIENTS {
+                    ledger.publish(&api, false).expect("the host lives");
+                }
             });
         }
     });
