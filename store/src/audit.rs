@@ -161,12 +161,13 @@ impl Audit {
         self.database.write(|transaction| entries.iter().try_for_each(|entry| append(transaction, entry)))
     }
 
-    /// Writes a note that no transaction has written.
+    /// Writes a note that no transaction has written. What it says has happened, so on a full disk the room that is kept for
+    /// removing something is given to it.
     pub fn settle(&self, note: &AuditNote) -> Result<(), StateError> {
         if note.is_settled() {
             return Ok(());
         }
-        write(&self.database, Some(note), |()| true, |_| Ok(()))
+        write_making_room(&self.database, Some(note), |_| Ok(()))
     }
 
     /// The `limit` newest entries that fit, newest first.
@@ -206,7 +207,7 @@ pub(crate) fn write<T, E: From<StateError>>(
     Ok(value)
 }
 
-/// The same for a change that removes something, which a full disk does not keep from being made.
+/// The same for a change that removes something, or that has happened already, which a full disk does not keep from being made.
 pub(crate) fn write_making_room<T, E: From<StateError> + MayBeFull>(
     database: &Database,
     note: Option<&AuditNote>,

@@ -93,7 +93,7 @@ impl Examination {
             } else if let Some(digest) = self.blobs.pop() {
                 self.open(digest);
             } else if let Some((id, recipe)) = self.folders.pop() {
-                self.compare(id, recipe);
+                self.compare(id, &recipe);
             } else {
                 return Progress::Done;
             }
@@ -133,8 +133,8 @@ impl Examination {
         self.faults.insert(digest, fault);
     }
 
-    fn compare(&mut self, id: Digest, recipe: Recipe) {
-        match self.store.functions().mend_folder(&id, &recipe) {
+    fn compare(&mut self, id: Digest, recipe: &Recipe) {
+        match self.store.functions().mend_folder(&id, recipe) {
             Ok(Mended::NotUnpacked) => {}
             Ok(Mended::Intact { bytes }) => self.read_bytes += bytes,
             Ok(Mended::Renewed { bytes, difference }) => {

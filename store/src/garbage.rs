@@ -223,6 +223,4 @@ pub(crate) fn folder_bytes(folder: &Path) -> u64 {
 }
 
 #[cfg(test)]
-mod soak_tests;
-#[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ GET    /v1/deployments                                    +     +     +      +  
 DELETE /v1/deployments/{reference}                        403   403   +      404      403   403   +
 GET    /v1/deployments/{reference}                        +     +     +      404      +     +     +
 GET    /v1/domains                                        +     +     +      +        +     +     +
+POST   /v1/fsck                                           403   403   403    403      403   403   +
+POST   /v1/gc                                             403   403   403    403      403   403   +
 POST   /v1/logins                                         everybody
 POST   /v1/logins/wait                                    everybody
 GET    /v1/logins/{code}                                  403   403   +      +        403   403   +

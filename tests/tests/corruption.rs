@@ -60,6 +60,9 @@ fn delete(path: &Path) {
     fs::remove_file(path).expect("the file is ours");
 }
 
+/// What is done to a file.
+type Damage = fn(&Path);
+
 /// What `ship fsck --json` says of a host that has damage.
 #[track_caller]
 fn damage(host: &TestHost<'_>) -> Value {
@@ -84,7 +87,7 @@ fn blob_corrupt(url: &str) {
 fn damaged_files() {
     let environment = TestEnv::new();
     let host = TestHost::start(&environment);
-    let damages: [(&str, fn(&Path)); 3] = [("flipped", flip), ("truncated", truncate), ("deleted", delete)];
+    let damages: [(&str, Damage); 3] = [("flipped", flip), ("truncated", truncate), ("deleted", delete)];
     let mut project = environment.project("site").file("public/index.html", "fine");
     for (name, _) in damages {
         project = project.file(&format!("public/{name}.txt"), name);
@@ -153,7 +156,7 @@ fn damaged_while_half_sent() {
     let path = blob(host.data(), &content);
     writable(&path);
     let damaged = fs::File::options().write(true).open(&path).expect("the file is ours");
-    std::os::unix::fs::FileExt::write_all_at(&damaged, &[8; MEGABYTE], 63 * MEGABYTE as u64)
+    std::os::unix::fs::FileExt::write_all_at(&damaged, &vec![8; MEGABYTE], 63 * MEGABYTE as u64)
         .expect("it can be written");
     let rest = opened.whole();
     assert_eq!(rest.ending, Ending::CutOff, "{} bytes came", rest.body.len());

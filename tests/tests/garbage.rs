@@ -176,6 +176,36 @@ fn retention() {
     assert_eq!(page(&previews[4]).success().text(), "4");
 }
 
+/// The audit log says who had garbage collected, and which deployments of which projects went by policy. Looking what would go
+/// changes nothing, nor does collecting where there is nothing, nor does reading everything again, so nothing is noted of these.
+#[test]
+fn noted() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment.project("site");
+    let deployed: Vec<Value> =
+        (0..3).map(|number| deploy(&host, &project, &number.to_string(), &["--branch", "fix"])).collect();
+    let entries = |about: &[&str]| -> Vec<String> {
+        let listed = host.ship(["audit", "--json"]).and(about).run().success().json();
+        let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or("-").to_owned();
+        let line =
+            |entry: &Value| ["token_name", "action", "project", "resource"].map(|key| text(entry, key)).join(" ");
+        let listed = listed["entries"].as_array().expect("a list").iter().map(line);
+        listed.filter(|line| !line.contains("deployment.publish")).collect()
+    };
+    let policy = ["--keep", "1", "--keep-days", "0"];
+    assert_eq!(gc(&host, &[&policy[..], &["--dry-run"]].concat())["deployments"].as_array().map(Vec::len), Some(1));
+    assert_eq!(entries(&[]), [""; 0]);
+
+    gc(&host, &policy);
+    let of_one = format!("owner garbage.collect site {}", id(&deployed[1]));
+    assert_eq!(entries(&[]), ["owner garbage.collect - -", &of_one]);
+    assert_eq!(entries(&["--project", "site"]), [of_one.as_str()]);
+    gc(&host, &policy);
+    let _ = host.ship(["fsck"]).run().success();
+    assert_eq!(entries(&[]).len(), 2);
+}
+
 /// Unpacked functions and the code that was compiled of them go with the last deployment that has them.
 #[test]
 fn functions() {

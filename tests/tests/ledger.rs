@@ -1,10 +1,10 @@
-//! The host is killed again and again while clients deploy, move production and remove; each client keeps a ledger of what
+//! The host is killed again and again while clients deploy, move production, remove and have garbage collected; each client keeps a ledger of what
 //! was acknowledged, and all of it is there each time the host is back.
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ship_core::Digest;
@@ -15,6 +15,13 @@ use ship_tests::{TestEnv, TestHost, http};
 const KILLS: u64 = 12;
 
 const CLIENTS: u64 = 4;
+
+/// How many deployments there are when it is looked how soon the host is back, unless `SHIP_DEPLOYMENTS` says otherwise: ten thousand
+/// take a minute to be made.
+const DEPLOYMENTS: u64 = 400;
+
+/// How soon it is back at the latest.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// The longest time until the host is killed.
 const LONGEST_LIFE: Duration = Duration::from_millis(400);
@@ -115,6 +122,7 @@ impl Ledger {
         match (self.choices.below(10), removable) {
             (0, Some(at)) => self.remove(api, at),
             (1, Some(at)) => self.promote(api, at),
+            (9, _) => Self::collect(api),
             (choice, _) => self.publish(api, choice < 4),
         }
     }
@@ -168,6 +176,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes nothing that the ledger knows of: no policy removes a deployment.
+    fn collect(api: &Api) -> io::Result<()> {
+        let (status, collected) = api.ask("POST", "/v1/gc", Some(&json!({})))?;
+        assert_eq!((status, &collected["deployments"]), (200, &json!([])), "{collected}");
+        Ok(())
+    }
+
     /// The host is back: what was in doubt is either done or not, and everything else is as it was acknowledged. Only the
     /// newest pages are looked at, unless all are asked for.
     fn check(&mut self, host: &TestHost<'_>, newest: usize, context: &str) {
@@ -186,7 +201,7 @@ impl Ledger {
                     }
                 }
             }
-            Some(Doubt::Promoted(content)) if production.as_ref() == Some(&content) => self.production = Some(content),
+            Some(Doubt::Promoted(page)) if production.as_ref() == Some(&page) => self.production = Some(page),
             Some(Doubt::Removed(page)) if http::get(&page.url).status == 404 => {
                 self.pages.retain(|other| *other != page);
             }
@@ -224,19 +239,55 @@ fn killed_under_load() {
                 .collect();
             assert_eq!(is_over.recv_timeout(life), Err(RecvTimeoutError::Timeout));
             host.kill();
-            working.into_iter().for_each(|client| client.join().expect("a client ends with the host"));
+            for client in working {
+                client.join().expect("a client ends with the host");
+            }
         });
         host.start_again();
-        ledgers.iter_mut().for_each(|ledger| ledger.check(&host, 5, &context));
+        for ledger in &mut ledgers {
+            ledger.check(&host, 5, &context);
+        }
     }
     let context = format!("at the end, SHIP_SEED={seed}");
-    ledgers.iter_mut().for_each(|ledger| ledger.check(&host, usize::MAX, &context));
+    for ledger in &mut ledgers {
+        ledger.check(&host, usize::MAX, &context);
+    }
     let acknowledged: u64 = ledgers.iter().map(|ledger| ledger.acknowledged).sum();
     assert!(acknowledged > kills, "{acknowledged} steps were acknowledged");
     let fsck = host.ship(["fsck", "--json"]).run().success().json();
     assert_eq!(fsck["clean"], true, "{fsck}");
     let pages: usize = ledgers.iter().map(|ledger| ledger.pages.len()).sum();
     assert_eq!(fsck["deployments"], pages, "{fsck}");
+}
+
+/// However many deployments there are, a host that was killed is back at once and has them all.
+#[test]
+fn back_at_once() {
+    let deployments = given("SHIP_DEPLOYMENTS", DEPLOYMENTS);
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let api = Api { control: host.control_url(), token: host.token() };
+    let mut ledgers: Vec<Ledger> = (0..CLIENTS).map(|client| Ledger::new(client, SEED)).collect();
+    thread::scope(|scope| {
+        for ledger in &mut ledgers {
+            scope.spawn(|| {
+                for _ in 0..deployments / CLIENTS {
+                    ledger.publish(&api, false).expect("the host lives");
+                }
+            });
+        }
+    });
+    host.kill();
+    let began = Instant::now();
+    host.start_again();
+    let took = began.elapsed();
+    assert!(took < BACK_WITHIN, "{took:?} with {deployments} deployments");
+    for ledger in &mut ledgers {
+        ledger.in_doubt = None;
+        ledger.check(&host, 5, "after the kill");
+    }
+    let fsck = host.ship(["fsck", "--json"]).run().success().json();
+    assert_eq!((&fsck["clean"], &fsck["deployments"]), (&json!(true), &json!(deployments / CLIENTS * CLIENTS)));
 }
 
 /// A really full disk: what is refused is said to be, everything acknowledged is served, removing makes room, and deploys
@@ -275,6 +326,11 @@ fn full_disk() {
     }
     let fsck = host.ship(["fsck", "--json"]).run().success().json();
     assert_eq!((&fsck["clean"], &fsck["deployments"]), (&json!(true), &json!(deployed.len())));
+    // What a refused deploy left goes, and nothing else.
+    let collected = host.ship(["gc", "--json"]).run().success().json();
+    assert_eq!(collected["deployments"], json!([]), "{collected}");
+    let fsck = host.ship(["fsck", "--json"]).run().success().json();
+    assert_eq!((&fsck["clean"], &fsck["deployments"]), (&json!(true), &json!(deployed.len())), "{fsck}");
     let removed = deployed[1].1["deployment"]["id"].as_str().expect("an id");
     let _ = host.ship(["rm", removed]).run().success();
     let collected = host.ship(["gc", "--json"]).run().success().json();

@@ -117,6 +117,14 @@ pub struct GcView {
     pub spared: HeapView,
 }
 
+impl GcView {
+    /// Whether there was nothing to remove.
+    pub fn is_nothing(&self) -> bool {
+        let heaps = [self.blobs, self.functions, self.compiled_code, self.set_aside];
+        self.deployments.is_empty() && heaps.iter().all(|heap| heap.number == 0)
+    }
+}
+
 /// A deployment that does not stay.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct RemovedDeploymentView {

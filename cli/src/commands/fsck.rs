@@ -65,13 +65,13 @@ fn render(found: &FsckView, styles: Styles) -> String {
         let _ = writeln!(text, "state.db: {problem}");
     }
     for blob in &found.damaged {
-        let _ = writeln!(text, "{} {}", styles.place(&blob.digest), what_is_wrong(blob));
+        let _ = writeln!(text, "{} {}", styles.place(blob.digest), what_is_wrong(blob));
         for touched in &blob.deployments {
             let _ = writeln!(text, "  {} {}  {}", touched.project, touched.id.short(), touched.used_as.join(", "));
         }
     }
     for function in &found.functions {
-        let _ = writeln!(text, "{} was unpacked anew: {}", styles.place(&function.artifact), function.difference);
+        let _ = writeln!(text, "{} was unpacked anew: {}", styles.place(function.artifact), function.difference);
     }
     if found.clean {
         let (deployments, blobs) = (count(found.deployments, "deployment"), count(found.blobs, "blob"));

@@ -21,7 +21,7 @@ pub(crate) struct GcArgs {
     /// Keep the newest N deployments of each branch (default: what the host was started with, else all)
     #[arg(long, value_name = "N")]
     keep: Option<u32>,
-    /// Keep deployments for so many days after production or a branch last led to them (default: 30)
+    /// Keep deployments for so many days after their last use (default: what the host was started with, else 30)
     #[arg(long, value_name = "DAYS")]
     keep_days: Option<u32>,
 }

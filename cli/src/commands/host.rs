@@ -73,16 +73,20 @@ struct RunArgs {
     /// The DNS server that is asked for proofs of domains (default: that of this machine)
     #[arg(long, value_name = "ADDR", hide_short_help = true)]
     dns_server: Option<SocketAddr>,
-    /// Answer /metrics of the control API to everybody, not only to who has a token
+    /// Answer /metrics to everybody, not only to who has a token
     #[arg(long)]
     open_metrics: bool,
     /// How much of the disk one project's log may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024))]
     log_mb: u64,
-    /// When garbage is collected, remove deployments but the newest N of each branch, those that are not old, and those that a name leads to [default: all stay]
+    /// How many deployments of each branch stay (default: all)
+    ///
+    /// Those are the newest. The others are removed when garbage is collected, but for those that are not old and those that production or a branch leads to.
     #[arg(long, value_name = "N")]
     keep: Option<u32>,
-    /// For how many days a deployment stays after production or a branch last led to it
+    /// For how many days a deployment stays after its last use
+    ///
+    /// It was last used when production or a branch last led to it, or when it was made.
     #[arg(long, value_name = "DAYS", requires = "keep", default_value_t = Retention::USUAL_DAYS)]
     keep_days: u32,
     /// Addresses that functions may connect to beside the public internet: 10.0.0.5, 127.0.0.1:5432, 10.0.0.0/8

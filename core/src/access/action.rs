@@ -103,8 +103,9 @@ actions! {
     ApproveLogin = "login.approve", Admin, Noted;
     /// Read the audit log.
     ReadAudit = "audit.read", Admin, Reads;
-    /// Have everything read again that the host keeps. What is damaged is set aside.
-    Examine = "host.examine", Admin, Noted;
+    /// Have everything read again that the host keeps. What is damaged is set aside, as by whoever reads it. Not noted, since it
+    /// must work where nothing can be written any more.
+    Examine = "host.examine", Admin, Reads;
     /// Have what nobody needs removed.
     CollectGarbage = "garbage.collect", Admin, Noted;
     /// See what the host is and runs.

@@ -23,11 +23,11 @@ pub(crate) async fn examine(store: Store, stop: &CancellationToken) -> Result<Op
         if stop.is_cancelled() {
             return Ok(None);
         }
-        let step = blocking(move || {
+        let reading = blocking(move || {
             let progress = examination.advance(STEP_BYTES);
             (examination, progress)
         });
-        let (stepped, progress) = step.await;
+        let (stepped, progress) = reading.await;
         if progress == Progress::Done {
             return Ok(Some(view(blocking(move || stepped.finish()).await?)));
         }

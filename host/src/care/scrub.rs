@@ -105,7 +105,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
         let contents: Vec<Vec<u8>> = (0..4).map(|number| vec![number; 5 * 1024 * 1024]).collect();
-        contents.iter().for_each(|content| put(&store, content));
+        for content in &contents {
+            put(&store, content);
+        }
         std::fs::write(file_of(&folder, &contents[2]), "damaged").unwrap();
         let meters = Arc::<CareMeters>::default();
         let began = Instant::now();

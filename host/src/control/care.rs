@@ -22,14 +22,15 @@ pub(super) async fn fsck(axum::extract::State(control): State) -> Result<Json<Fs
 /// Removes the deployments that do not stay, and then what no deployment needs; or says what would be removed.
 #[utoipa::path(post, path = "/v1/gc", request_body = GcRequest,
     responses((status = 200, body = GcView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 500, body = ErrorBody)))]
+        (status = 500, body = ErrorBody), (status = 507, body = ErrorBody)))]
 pub(super) async fn gc(
     axum::extract::State(control): State,
     Noted(note): Noted,
     Body(request): Body<GcRequest>,
 ) -> Result<Json<GcView>, ApiError> {
-    if request.dry_run {
+    let collected = control.collector.collect(request, note.clone()).await?;
+    if collected.dry_run || collected.is_nothing() {
         note.withdraw();
     }
-    control.collector.collect(request, note).await.map(Json)
+    Ok(Json(collected))
 }

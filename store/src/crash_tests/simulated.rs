@@ -19,7 +19,11 @@ fn open_on(data: &std::path::Path, disk: &Arc<FaultyDisk>) -> Store {
 /// Tries `once` with the first file operation, with the second, and so on, until the step is done before that. Gives how
 /// many there were.
 fn at_each_operation(once: impl Fn(u64) -> bool) -> u64 {
-    (1..).find(|nth| !once(*nth)).unwrap_or(0)
+    let mut nth = 1;
+    while once(nth) {
+        nth += 1;
+    }
+    nth
 }
 
 /// How many of the steps' file operations there must be at least, so that a test that tries none is noticed. Steps that

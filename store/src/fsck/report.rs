@@ -1,6 +1,6 @@
 //! What an examination found, and whom it touches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ship_core::{DeploymentId, Digest, Manifest, ProjectName};
 
@@ -103,7 +103,7 @@ pub(super) fn write(examination: Examination) -> Result<FsckReport, StateError> 
     let Examination { store, mut state, deployments, read_blobs, read_bytes, mut faults, damaged_folders, .. } =
         examination;
     // Where the database is damaged nobody can say what is needed.
-    let needs = if state.is_empty() { Some(Needs::read(store.deployments(), &Default::default())?) } else { None };
+    let needs = if state.is_empty() { Some(Needs::read(store.deployments(), &HashSet::new())?) } else { None };
     if let Some(needs) = &needs {
         let unreadable =
             needs.unreadable.iter().filter(|(_, error)| matches!(error, StateError::ManifestFormat { .. }));

@@ -156,10 +156,10 @@ fn damaged_folder() {
 #[test]
 fn damaged_variant() {
     let test = TestStore::new();
-    let text = "the same again and ".repeat(100);
-    let site = TestSite::new("site").file("a.txt", &text);
+    let repetitive = "the same again and ".repeat(100);
+    let site = TestSite::new("site").file("a.txt", &repetitive);
     site.deploy(&test.store, noon()).unwrap();
-    let digest = Digest::of(text.as_bytes());
+    let digest = Digest::of(repetitive.as_bytes());
     let brotli = test.store.blobs().make_variants(&digest).unwrap().brotli.unwrap();
     let report = test.fsck();
     assert!(report.is_clean() && report.leftovers == Leftovers::default(), "{report:?}");

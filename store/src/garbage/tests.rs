@@ -7,7 +7,9 @@ use ship_core::Target;
 
 use super::*;
 use crate::testing::{TestSite, blob_file, flip, noon};
-use crate::{Durability, Retention};
+use crate::{AuditEntry, AuditFilter, AuditNote, AuditOutcome, Durability, Retention};
+
+mod soak;
 
 struct TestStore {
     folder: tempfile::TempDir,
@@ -43,18 +45,18 @@ fn heap(contents: &[&[u8]]) -> Heap {
 #[test]
 fn unneeded() {
     let test = TestStore::new();
-    let text = "the same again and ".repeat(100);
-    let gone = TestSite::new("gone").file("a.txt", "shared").file("b.txt", &text).function("#!gone");
+    let repetitive = "the same again and ".repeat(100);
+    let gone = TestSite::new("gone").file("a.txt", "shared").file("b.txt", &repetitive).function("#!gone");
     let stays = TestSite::new("stays").file("a.txt", "shared").function("#!stays");
     let id = test.deploy(&gone);
     test.deploy(&stays);
-    let forms = test.store.blobs().make_variants(&Digest::of(text.as_bytes())).unwrap();
+    let forms = test.store.blobs().make_variants(&Digest::of(repetitive.as_bytes())).unwrap();
     assert_eq!(test.collect(), Garbage::default());
 
     let artifact = gone.contents().last().unwrap();
     let form_bytes = forms.brotli.unwrap().size_bytes + forms.gzip.unwrap().size_bytes;
     let manifest = gone.manifest().to_canonical_json();
-    let own = heap(&[text.as_bytes(), artifact, &manifest]);
+    let own = heap(&[repetitive.as_bytes(), artifact, &manifest]);
     let variants = Heap { number: 2, bytes: form_bytes };
     let expected = Garbage {
         blobs: Heap { number: own.number + 2, bytes: own.bytes + form_bytes },
@@ -68,7 +70,7 @@ fn unneeded() {
 
     test.store.deployments().remove_project(&gone.project, noon()).unwrap();
     assert_eq!(test.collect(), expected);
-    assert!(!test.is_stored(text.as_bytes()) && test.is_stored(b"shared"));
+    assert!(!test.is_stored(repetitive.as_bytes()) && test.is_stored(b"shared"));
     assert!(stays.is_whole(&test.store));
     let report = test.store.fsck().unwrap();
     assert!(report.is_clean() && report.leftovers == crate::Leftovers::default(), "{report:?}");
@@ -76,7 +78,7 @@ fn unneeded() {
     // What is gone comes back with the next deploy, compressed forms included.
     test.deploy(&gone);
     assert!(gone.is_whole(&test.store));
-    assert_eq!(test.store.blobs().make_variants(&Digest::of(text.as_bytes())).unwrap(), forms);
+    assert_eq!(test.store.blobs().make_variants(&Digest::of(repetitive.as_bytes())).unwrap(), forms);
 }
 
 /// What was uploaded, or what a client was told to be here, stays until it is published, or until the client has not come
@@ -127,6 +129,35 @@ fn unknown_needs() {
     assert!(test.is_stored(b"b") && test.is_stored(b"a"));
     test.deploy(&damaged);
     assert_eq!(test.collect().blobs.number, 2);
+}
+
+/// For which projects a blob was sent is forgotten with the blob, and no earlier: not while a deployment needs it, not while an
+/// upload is about it, and not by looking. Who sends it again is its owner again.
+#[test]
+fn owners() {
+    let test = TestStore::new();
+    let site = TestSite::new("site").file("a.txt", "needed");
+    test.deploy(&site);
+    let contents: [&[u8]; 3] = [b"needed", b"under way", b"given up"];
+    let digests = contents.map(Digest::of);
+    let owned = || {
+        let lacking = test.store.project_blobs().lacking(&site.project, &digests).unwrap();
+        digests.map(|digest| !lacking.contains(&digest))
+    };
+    test.store.project_blobs().add(&site.project, &digests).unwrap();
+    TestSite::new("site").file("b.txt", "under way").upload(&test.store).unwrap();
+
+    test.store.collect_garbage(Collection::DryRun, &HashSet::new()).unwrap();
+    assert_eq!(owned(), [true, true, true]);
+    test.collect();
+    assert_eq!(owned(), [true, true, false]);
+    for _ in 0..2 {
+        test.store.blobs().age_leases();
+    }
+    assert_eq!(test.collect().blobs, heap(&[b"under way"]));
+    assert_eq!(owned(), [true, false, false]);
+    test.store.project_blobs().add(&site.project, &digests[1..2]).unwrap();
+    assert_eq!(owned(), [true, true, false]);
 }
 
 /// Damaged bytes stay as long as the right ones are missed.
@@ -209,4 +240,37 @@ fn production_history() {
     let options = crate::PublishOptions { branch: Some("late".parse().unwrap()), ..options };
     test.store.deployments().republish(&sites[3].id(), options).unwrap();
     assert_eq!(expired(&test, 0, 30, day(100)), [sites[0].id()]);
+}
+
+/// Each deployment that a policy removes stands in the audit log with its project and its id, also where nothing is to be noted of
+/// the collection itself. What stays does not.
+#[test]
+fn expiry_is_noted() {
+    let test = TestStore::new();
+    let sites: Vec<TestSite> = (0..4).map(|content| number("site", content).on("main")).collect();
+    let ids: Vec<DeploymentId> = sites.iter().map(|site| site.deploy(&test.store, day(0)).unwrap()).collect();
+    let note = AuditNote::new(AuditEntry {
+        at: day(100),
+        token: None,
+        peer: None,
+        action: "garbage.collect",
+        project: None,
+        resource: None,
+        outcome: AuditOutcome::Done,
+        code: None,
+    });
+    note.withdraw();
+    let deployments = test.store.deployments().noting(note);
+    let remove = |keep| deployments.remove_expired(&sites[0].project, Retention { keep, keep_days: 30 }, day(100));
+    // The first is production, and the last is the newest of its branch.
+    assert_eq!(remove(1).unwrap().len(), 2);
+    let noted = || -> Vec<_> {
+        let newest = test.store.audit().newest(&AuditFilter::default(), 10).unwrap();
+        newest.into_iter().rev().map(|record| (record.action, record.project, record.resource)).collect()
+    };
+    let entry =
+        |id: &DeploymentId| ("garbage.collect".to_owned(), Some("site".to_owned()), Some(id.as_str().to_owned()));
+    assert_eq!(noted(), ids[1..3].iter().map(entry).collect::<Vec<_>>());
+    assert_eq!(remove(1).unwrap(), []);
+    assert_eq!(noted().len(), 2);
 }

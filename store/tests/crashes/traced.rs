@@ -121,7 +121,9 @@ fn synced_when_acknowledged() {
         let mut witness = Witness::new(data.path());
         let calls: Vec<&str> = trace.lines().take_while(|line| !line.contains(ACKNOWLEDGED)).collect();
         assert!(calls.len() < trace.lines().count(), "the acknowledgement is seen");
-        calls.iter().for_each(|line| witness.see(line));
+        for line in calls {
+            witness.see(line);
+        }
         assert!(witness.syncs > 0, "{step:?} syncs something");
         assert_eq!(witness.unsynced, BTreeSet::new(), "{step:?}");
     }

@@ -11,6 +11,11 @@ use crate::{Durability, Leftovers, Retention};
 /// How often garbage is collected in a usual run. `SHIP_SOAK_CYCLES` says otherwise: some thousands take a minute.
 const CYCLES: u64 = 300;
 
+/// How many deploys there must be besides, so that something is tried also where the threads that deploy get a processor late, and
+/// how many collections are enough to wait for them.
+const LEAST_DEPLOYS: u64 = 100;
+const MOST_CYCLES: u64 = 1_000_000;
+
 const DEPLOYERS: u64 = 3;
 
 /// How many sites there are: few, so that what one removes another is just deploying.
@@ -158,7 +163,13 @@ fn soak(leases: Leases, seed: u64) {
         scope.spawn(|| soak.run(seed + 100, |choices| soak.remove(choices)));
         scope.spawn(|| soak.run(seed + 200, |choices| soak.move_aliases(choices)));
         let _over = soak.until_done();
-        for _ in (0..cycles).take_while(|_| !soak.is_over.load(Ordering::Relaxed)) {
+        let has_tried_enough = |cycle: u64, removed: &Heap| {
+            cycle >= cycles && removed.number > 0 && soak.deploys.load(Ordering::Relaxed) >= LEAST_DEPLOYS
+        };
+        for cycle in 0..MOST_CYCLES {
+            if soak.is_over.load(Ordering::Relaxed) || has_tried_enough(cycle, &removed) {
+                break;
+            }
             if leases == Leases::EndAnyTime {
                 soak.store.blobs().age_leases();
             }
@@ -168,7 +179,7 @@ fn soak(leases: Leases, seed: u64) {
         }
     });
     let (deploys, refused) = (soak.deploys.into_inner(), soak.refused.into_inner());
-    assert!(deploys > 0 && removed.number > 0, "{deploys} deploys, {removed:?} (seed {seed:#x})");
+    assert!(deploys >= LEAST_DEPLOYS && removed.number > 0, "{deploys} deploys, {removed:?} (seed {seed:#x})");
 
     for _ in 0..2 {
         soak.store.blobs().age_leases();
