@@ -75,6 +75,7 @@ impl Parts {
             store: self.store.clone(),
             runtime: self.machinery.runtime.clone(),
             changes: Arc::clone(&self.changes),
+            ready: self.ready(),
         };
         Ok(Conductor::new(self.options.successor.clone(), estate))
     }
