@@ -430,8 +430,10 @@ impl Publisher {
     /// Stops what runs of deployments that were removed, and then removes the log of a project that was: what its functions
     /// print at their end still comes in.
     async fn forget(&self, ids: Vec<DeploymentId>, project: Option<ProjectName>) {
-        let this = self.clone();
+        // A successor may have a new project of that name as soon as it serves.
+        let (this, change) = (self.clone(), self.changes.go_on());
         let forgetting = self.tasks.spawn(async move {
+            let _change = change;
             for id in &ids {
                 this.map.forget(id);
                 this.started().remove(id);

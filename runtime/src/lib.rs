@@ -73,6 +73,7 @@ pub use linux::cgroup::ControlGroupVersion;
 pub use linux::heap::Heap;
 pub use linux::message;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
+pub use linux::signals::{hold_signals, take_signals};
 pub use linux::spawn::inherited;
 pub use meters::{ExitReason, RuntimeCounts};
 pub use prelude::{KnownLauncher, KnownPackage};

@@ -19,6 +19,7 @@ const EXPECTED: &str = "
                                                           view  dep   adm    adm      view  dep   adm
 GET    /metrics                                           403   403   403    403      403   403   +
 GET    /v1/audit                                          403   403   +      +        403   403   +
+GET    /v1/backup                                         403   403   403    403      403   403   +
 POST   /v1/blobs                                          403   +     +      +        403   +     +
 POST   /v1/blobs/missing                                  403   +     +      +        403   +     +
 PUT    /v1/blobs/{digest}                                 403   +     +      +        403   +     +
@@ -47,6 +48,7 @@ GET    /v1/status                                         403   403   403    403
 GET    /v1/tokens                                         403   403   +      +        403   403   +
 POST   /v1/tokens                                         403   403   +      +        403   403   +
 DELETE /v1/tokens/{id}                                    403   403   +      +        403   403   +
+POST   /v1/upgrade                                        403   403   403    403      403   403   +
 GET    /v1/whoami                                         +     +     +      +        +     +     +
 ";
 

@@ -27,7 +27,12 @@ fn saved_and_restored() {
     let second = ship(&["deploy", "--prod"]).url();
     let archive = environment.folder().join("backup.tar");
     let archive_name = archive.to_str().expect("the path is text");
-    insta::assert_snapshot!(ship(&["backup", archive_name]).snapshot(), @"");
+    insta::assert_snapshot!(ship(&["backup", archive_name]).snapshot(), @r#"
+    exit code: 0
+    ----- stdout -----
+    [ENV]/backup.tar  (2 deployments, 7 blobs, [SIZE])
+    ----- stderr -----
+    "#);
     let before = ship(&["ls", "--json"]).json();
     project.write("public/index.html", "after the backup");
     let _ = ship(&["deploy", "--prod"]);
@@ -66,15 +71,30 @@ fn what_is_not_restored() {
         let command = TestHost::command(&environment, data, &HostAddresses::any());
         command.and(["--restore".as_ref(), archive.as_os_str()]).run().exits_with(1).snapshot().to_owned()
     };
-    insta::assert_snapshot!(restore(host.data(), &archive), @"");
+    insta::assert_snapshot!(restore(host.data(), &archive), @r#"
+    exit code: 1
+    ----- stdout -----
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/data is not empty: `VERSION` is there","details":[],"causes":[],"hints":["`--data DIR` names another folder; without `--restore` the host serves what is there"]}}
+    ----- stderr -----
+    "#);
     let bytes = fs::read(&archive).expect("the backup is there");
     let cut = environment.folder().join("cut.tar");
     fs::write(&cut, &bytes[..bytes.len() / 2]).expect("the folder is writable");
     let data = environment.folder().join("new");
-    insta::assert_snapshot!(restore(&data, &cut), @"");
+    insta::assert_snapshot!(restore(&data, &cut), @r#"
+    exit code: 1
+    ----- stdout -----
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/cut.tar cannot be restored","details":[],"causes":["it is cut off"],"hints":[]}}
+    ----- stderr -----
+    "#);
     assert_eq!(names(&data), ["lock"]);
     fs::write(&cut, "something else").expect("the folder is writable");
-    insta::assert_snapshot!(restore(&data, &cut), @"");
+    insta::assert_snapshot!(restore(&data, &cut), @r#"
+    exit code: 1
+    ----- stdout -----
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/cut.tar cannot be restored","details":[],"causes":["it is no backup of ship"],"hints":[]}}
+    ----- stderr -----
+    "#);
 }
 
 /// Without a host the data directory itself is saved; a file that cannot be made, and a folder that is none, are said to be so.
@@ -83,13 +103,24 @@ fn without_a_host() {
     let environment = TestEnv::new();
     let archive = environment.folder().join("backup.tar");
     let nothing = environment.ship(["backup"]).and([&archive]).run().exits_with(1);
-    insta::assert_snapshot!(nothing.snapshot(), @"");
+    insta::assert_snapshot!(nothing.snapshot(), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: no host runs here, and [ENV]/ship/host is no data directory
+    hint: `--host URL` names a host, `--data DIR` a data directory
+    "#);
     let project = environment.project("site").file("index.html", "here");
     let _ = environment.ship(["deploy"]).within(project.folder()).run().success();
     environment.stop_embedded_host();
     let _ = environment.ship(["backup"]).and([&archive]).run().success();
     let unwritable = environment.ship(["backup", "no/such/folder/file"]).within(project.folder()).run().exits_with(1);
-    insta::assert_snapshot!(unwritable.snapshot(), @"");
+    insta::assert_snapshot!(unwritable.snapshot(), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: [ENV]/projects/site/no/such/folder/file cannot be written: No such file or directory (os error 2)
+    "#);
     let elsewhere = TestEnv::new();
     let restored = TestHost::start_with(&elsewhere, &["--restore", archive.to_str().expect("the path is text")]);
     assert_eq!(http::get(&restored.site_url("site")).success().text(), "here");
@@ -125,7 +156,13 @@ fn newer_state() {
     let version = host.data().join("VERSION");
     fs::write(&version, "2\n").expect("the file is ours");
     let kept = host.ship(["host", "upgrade"]).run().exits_with(4);
-    insta::assert_snapshot!(kept.snapshot(), @"");
+    insta::assert_snapshot!(kept.snapshot(), @r#"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    error: the new host did not start: the data directory [ENV]/data was written by a newer ship: version 2, this one knows 1
+    hint: the host serves on as before
+    "#);
     fs::write(&version, "1\n").expect("the file is ours");
     assert_eq!(http::get(&url).success().text(), "here");
     let _ = host.ship(["host", "upgrade"]).run().success();

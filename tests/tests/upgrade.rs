@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::process::Signal;
-use ship_tests::{Gate, PATIENCE, Process, TestEnv, TestHost, TestProject, http, ship_binary};
+use ship_tests::http2::{self, Connection, flag, kind};
+use ship_tests::{Gate, PATIENCE, Process, TestAuthority, TestEnv, TestHost, TestProject, http, ship_binary};
 
 /// How often the host is replaced under load.
 const UPGRADES: usize = 10;
@@ -81,6 +82,9 @@ fn site(environment: &TestEnv) -> TestProject {
 
 /// More than the kernel keeps for a connection that is not read from.
 const LARGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much of it is read between two upgrades.
+const PIECE_BYTES: usize = 512 * 1024;
 
 /// A visitor who keeps a connection until the server says that it closes, and for whom everything else is a failure.
 struct Visitor {
@@ -197,6 +201,15 @@ fn serving_pid(host: &TestHost<'_>) -> u64 {
     host.control("GET", "/v1/status").send().success().json()["pid"].as_u64().expect("the host has a process id")
 }
 
+/// Says that the load may end, also where the story fails.
+struct EndsLoad<'a>(&'a AtomicBool);
+
+impl Drop for EndsLoad<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Ten upgrades under load: no request fails, every answer is whole and of one deployment, deploys and rollbacks succeed meanwhile, and
 /// what was begun before the first upgrade ends well after the last.
 #[test]
@@ -226,7 +239,22 @@ fn ten_upgrades_under_load() {
         UPGRADES + 1
     );
     upload.write_all(head.as_bytes()).expect("the host reads");
-    let download = http::request("GET", &format!("{production}/large.bin")).open();
+    let mut download = Visitor::new(&production).connect();
+    let request = format!("GET /large.bin HTTP/1.1\r\nhost: {}\r\n\r\n", Visitor::new(&production).authority);
+    download.get_mut().write_all(request.as_bytes()).expect("the host reads");
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        assert!(download.read_line(&mut line).expect("the host answers") > 0, "the download begins");
+    }
+    let mut downloaded = 0;
+    // Slowly, and never for so long nothing that the host takes the visitor for gone.
+    let mut read_on = |download: &mut BufReader<TcpStream>, count: usize| {
+        let piece = read_exactly(download, Some(count));
+        assert!(piece.iter().all(|byte| *byte == 7), "the download is what was deployed");
+        downloaded += count;
+        downloaded
+    };
     let mut event = 0;
     let mut next_event = || loop {
         let line = events.body().next_line().expect("the stream goes on");
@@ -242,6 +270,7 @@ fn ten_upgrades_under_load() {
     let (done, visits) = (AtomicBool::new(false), AtomicU32::new(0));
     let mut pids = vec![first];
     thread::scope(|scope| {
+        let load = EndsLoad(&done);
         let visit = |path: &'static str, expected: &'static [&'static str], keeps: bool| {
             let (production, done, visits) = (&production, &done, &visits);
             move || {
@@ -278,8 +307,9 @@ fn ten_upgrades_under_load() {
             next_event();
             socket.talk();
             upload.write_all(b"x").expect("the application reads");
+            let _ = read_on(&mut download, PIECE_BYTES);
         }
-        done.store(true, Ordering::SeqCst);
+        drop(load);
         for visitor in visitors {
             visitor.join().expect("no visit fails");
         }
@@ -298,7 +328,7 @@ fn ten_upgrades_under_load() {
     assert!(answer.contains(&format!("\r\n{}", UPGRADES + 1)), "{answer}");
     slow_end.open();
     assert_eq!(slow.whole().success().text(), "finished\n");
-    assert_eq!(download.whole().success().body.len(), LARGE_BYTES);
+    assert_eq!(read_on(&mut download, LARGE_BYTES - UPGRADES * PIECE_BYTES), LARGE_BYTES);
     socket.talk();
     socket.close();
     events_end.open();
@@ -331,10 +361,22 @@ fn programs_that_do_not_take_over() {
         assert_eq!((serving_pid(&host), http::get(&url).success().text()), (pid, "here".to_owned()));
         environment.filtered(refused.stderr())
     };
-    insta::assert_snapshot!(said(&program("ends", "#!/bin/sh\nexit 3\n", 0o755)), @"");
-    insta::assert_snapshot!(said(&program("text", "no program", 0o755)), @"");
-    insta::assert_snapshot!(said(&program("open", "#!/bin/sh\n", 0o777)), @"");
-    insta::assert_snapshot!(said(&environment.folder().join("nowhere")), @"");
+    insta::assert_snapshot!(said(&program("ends", "#!/bin/sh\nexit 3\n", 0o755)), @r#"
+    error: the new host ended before it served, with exit status: 3; is the program a ship?
+    hint: the host serves on as before
+    "#);
+    insta::assert_snapshot!(said(&program("text", "no program", 0o755)), @r#"
+    error: [ENV]/text cannot be started: Exec format error (os error 8)
+    hint: the host serves on as before
+    "#);
+    insta::assert_snapshot!(said(&program("open", "#!/bin/sh\n", 0o777)), @r#"
+    error: [ENV]/open is not run: others may write to it
+    hint: the host serves on as before
+    "#);
+    insta::assert_snapshot!(said(&environment.folder().join("nowhere")), @r#"
+    error: [ENV]/nowhere cannot be started: No such file or directory (os error 2)
+    hint: the host serves on as before
+    "#);
     // What changes the state is not held any more.
     project.write("index.html", "there");
     let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().success();
@@ -390,7 +432,12 @@ fn embedded_host() {
     assert_eq!(http::get(&url).success().text(), "here");
     let old = before["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("it had a process id");
     Process::with_id(old).wait_for_end();
-    insta::assert_snapshot!(environment.ship(["host", "stop"]).run().success().snapshot(), @"");
+    insta::assert_snapshot!(environment.ship(["host", "stop"]).run().success().snapshot(), @r#"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    The host (pid [PID]) has ended
+    "#);
 }
 
 /// Whoever follows a log goes on in the new process, and sees what ends in the old one.
@@ -420,4 +467,147 @@ fn followed_log() {
     assert_eq!(slow.whole().success().text(), "finished\n");
     until("gate=");
     let _ = following.terminate();
+}
+
+/// How often a host with TLS is replaced under load.
+const SECURE_UPGRADES: usize = 3;
+
+/// A visitor in HTTP/2 who leaves a connection when the server says so, and for whom everything else is a failure.
+struct SecureVisitor<'a> {
+    authority: &'a TestAuthority,
+    name: &'a str,
+    connection: Option<Connection>,
+    stream: u32,
+    farewells: u32,
+}
+
+impl<'a> SecureVisitor<'a> {
+    fn new(authority: &'a TestAuthority, name: &'a str) -> Self {
+        Self { authority, name, connection: None, stream: 1, farewells: 0 }
+    }
+
+    fn get(&mut self, path: &str) -> String {
+        loop {
+            if let Some(page) = self.try_get(path) {
+                return page;
+            }
+        }
+    }
+
+    /// `None` where the server says that it has not looked at the request, which may then be sent again (RFC 9113, section 6.8).
+    fn try_get(&mut self, path: &str) -> Option<String> {
+        let mut connection = self.connection.take().unwrap_or_else(|| {
+            self.stream = 1;
+            Connection::open(self.authority, self.name).expect("the host takes connections")
+        });
+        let stream = self.stream;
+        self.stream += 2;
+        let (head, flags) = (http2::get(self.name, path), flag::END_HEADERS | flag::END_STREAM);
+        connection.send(kind::HEADERS, flags, stream, &head).expect("the host reads");
+        let (mut body, mut is_left) = (Vec::new(), false);
+        loop {
+            let frame = connection.next_frame().expect("the host answers");
+            let frame = frame.unwrap_or_else(|| {
+                panic!("the connection ended without an answer to {path}, its request {stream}; was it left: {is_left}")
+            });
+            match frame.kind {
+                kind::GOAWAY => {
+                    let [a, b, c, d, ..] = frame.payload[..] else { panic!("no farewell: {frame:?}") };
+                    if u32::from_be_bytes([a, b, c, d]) < stream {
+                        return None;
+                    }
+                    self.farewells += u32::from(!std::mem::replace(&mut is_left, true));
+                }
+                kind::RST_STREAM => panic!("the request was given up: {frame:?}"),
+                kind::DATA if frame.stream == stream => body.extend_from_slice(&frame.payload),
+                _ => {}
+            }
+            if frame.stream == stream && frame.flags & flag::END_STREAM != 0 {
+                break;
+            }
+        }
+        self.connection = Some(connection).filter(|_| !is_left);
+        Some(String::from_utf8(body).expect("the page is text"))
+    }
+}
+
+/// Upgrades of a host with TLS: the port stays, no request of HTTP/2 or HTTP/1.1 is lost, a stream of HTTP/2 that has begun ends well, and who
+/// comes in the clear is led on.
+#[test]
+fn through_tls() {
+    let environment = TestEnv::new();
+    let authority = TestAuthority::new();
+    let (certificate, key) = authority.write(&environment.folder().join("pair"), &["*.ship.test"]);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("the key is the story's");
+    let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+    let tls = ["--domain", "ship.test", "--tls-listen", "127.0.0.1:0", "--tls-cert", &certificate, "--tls-key", &key];
+    let host = TestHost::start_with(&environment, &tls);
+    let project = site(&environment);
+    let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().success();
+    let url = host.secure_url("site.ship.test");
+    let name = url["https://".len()..].to_owned();
+    let sites = || host.control("GET", "/v1/status").send().success().json()["sites"].clone();
+    let before = sites();
+
+    let gate = Gate::new();
+    let mut slow = Connection::open(&authority, &name).expect("the host speaks HTTP/2");
+    let head = http2::get(&name, &format!("/api/app?{}", gate.query()));
+    slow.send(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, 1, &head).expect("the host reads");
+    let slow_end = gate.wait_for_arrival();
+
+    let (done, visits) = (AtomicBool::new(false), AtomicU32::new(0));
+    let farewells = thread::scope(|scope| {
+        let load = EndsLoad(&done);
+        let visitors = [(); 2].map(|()| {
+            scope.spawn(|| {
+                let mut visitor = SecureVisitor::new(&authority, &name);
+                while !done.load(Ordering::SeqCst) {
+                    assert_eq!(visitor.get("/page.txt"), "left");
+                    visits.fetch_add(1, Ordering::SeqCst);
+                }
+                visitor.farewells
+            })
+        });
+        let comer = scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                let page = http::get_secure(&format!("{url}/page.txt"), &authority).success();
+                assert_eq!(page.text(), "left");
+                visits.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        for _ in 0..SECURE_UPGRADES {
+            let _ = upgrade(&host);
+            assert_eq!(sites(), before, "the port stays");
+            let seen = visits.load(Ordering::SeqCst);
+            let deadline = Instant::now() + PATIENCE;
+            while visits.load(Ordering::SeqCst) < seen + 20 {
+                assert!(Instant::now() < deadline, "nobody is served");
+                thread::yield_now();
+            }
+        }
+        drop(load);
+        comer.join().expect("no visit fails");
+        visitors.map(|visitor| visitor.join().expect("no visit fails"))
+    });
+    assert!(farewells.iter().all(|count| *count >= 1), "they were told when a process left: {farewells:?}");
+    slow_end.open();
+    assert_eq!(slow.body(1), "begun\nfinished\n");
+    let (_, port) = host.addresses().sites.rsplit_once(':').expect("an address ends in its port");
+    assert_eq!(http::get(&format!("http://site.ship.test:{port}/page.txt")).status, 308);
+}
+
+/// The process that took over is killed: the one before, in whose place it served, ends soon and as a failure, so that whoever looks after it
+/// starts another.
+#[test]
+fn killed_successor() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "here");
+    let mut host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let successor = upgrade(&host);
+    Process::with_id(u32::try_from(successor).expect("process ids are small")).signal(Signal::KILL);
+    let code = host.ended().code();
+    assert!(matches!(code, Some(4 | 137)), "{code:?}");
+    host.start_again();
+    assert_eq!(http::get(&url).success().text(), "here");
 }

@@ -103,8 +103,11 @@ impl Beside {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".unfinished").tempfile_in(folder);
-        let file =
-            file.map_err(|error| CommandError::project(format!("{} cannot be written: {error}", path.display())))?;
+        // Its passing name says nothing to whoever named the file.
+        let file = file.map_err(|error| match error.get_ref().and_then(|inner| inner.source()) {
+            Some(reason) => CommandError::project(format!("{} cannot be written: {reason}", path.display())),
+            None => unwritable(path, error),
+        })?;
         Ok(Self { file, path: path.to_owned() })
     }
 

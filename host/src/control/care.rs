@@ -15,7 +15,7 @@ use crate::care::examine;
 pub(super) async fn fsck(axum::extract::State(control): State) -> Result<Json<FsckView>, ApiError> {
     // One at a time: a second one would only make both slower.
     let _turn = control.examining.lock().await;
-    let found = examine(control.store.clone(), control.closing.door()).await?;
+    let found = examine(control.store.clone(), control.closing.hurry()).await?;
     found.map(Json).ok_or_else(|| ApiError::new(ErrorCode::Internal, "the host stops"))
 }
 

@@ -98,6 +98,7 @@ impl Parts {
             store: self.store.clone(),
             runtime: self.machinery.runtime.clone(),
             changes: Arc::clone(&self.changes),
+            ready: self.ready(),
         };
         Ok(Conductor::new(self.options.successor.clone(), estate))
     }

@@ -17,6 +17,7 @@ use super::changes::Changes;
 use super::successor::{AfterHandover, Successor, SuccessorCommand};
 use super::talk::Refusal;
 use crate::blocking::blocking;
+use crate::server::Ready;
 
 /// Why a host has no successor. It serves on as before.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +112,8 @@ pub(crate) struct Estate {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
     pub(crate) changes: Arc<Changes>,
+    /// Where this host is.
+    pub(crate) ready: Ready,
 }
 
 /// Carries out what an [`Upgrader`] asks for.
@@ -161,19 +164,27 @@ impl Conductor {
         Successor::raise(&program, command, &self.estate, closed).await
     }
 
-    /// Undoes what a process has done to the state that did not come to serve: it may have brought the schema up to date.
+    /// Undoes what a process has done that did not come to serve: it may have brought the schema up to date, and said that it is the host.
     async fn take_back(&self) {
         let store = self.estate.store.clone();
         if let Err(error) = blocking(move || store.undo_migrations()).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "the schema of the state stays newer than this host");
         }
+        let store = self.estate.store.clone();
+        if let Err(error) = blocking(move || store.claim_lock()).await {
+            tracing::warn!(%error, "who finds the data directory locked is told of another process");
+        }
+        if let Some(command) = &self.command {
+            let (told, ready) = (command.handed_over.clone(), self.estate.ready.clone());
+            blocking(move || told.has_stayed(&ready)).await;
+        }
     }
 
     /// Lets go of everything that is the successor's now.
     fn leave(&self, successor: u32, closing: &Closing) {
         if let Some(command) = &self.command {
-            command.handed_over.tell(successor);
+            command.handed_over.has_moved(successor);
             if command.afterwards == AfterHandover::Stays
                 && let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             {

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::conductor::{Estate, UpgradeError};
 use super::talk::{Link, Offer, ToPredecessor, ToSuccessor};
 use super::warming::awake_functions;
+use crate::server::Ready;
 
 /// How long a new process may take until it serves, apart from waiting for changes that are under way.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -39,18 +40,28 @@ pub struct SuccessorCommand {
     pub afterwards: AfterHandover,
 }
 
-/// What is told of the process id of a successor that serves.
+/// What is told of how an upgrade went: the process id of a successor that serves, or where this host is, which goes on.
 #[derive(Clone)]
-pub struct OnHandover(Arc<dyn Fn(u32) + Send + Sync>);
+pub struct OnHandover {
+    moved: Arc<dyn Fn(u32) + Send + Sync>,
+    stayed: Arc<dyn Fn(&Ready) + Send + Sync>,
+}
 
 impl OnHandover {
-    /// Tells `listener`.
-    pub fn new(listener: impl Fn(u32) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(listener))
+    /// Tells `moved` of a successor that serves, and `stayed` when there was none.
+    pub fn new(
+        moved: impl Fn(u32) + Send + Sync + 'static,
+        stayed: impl Fn(&Ready) + Send + Sync + 'static,
+    ) -> Self {
+        Self { moved: Arc::new(moved), stayed: Arc::new(stayed) }
     }
 
-    pub(super) fn tell(&self, pid: u32) {
-        (self.0)(pid);
+    pub(super) fn has_moved(&self, pid: u32) {
+        (self.moved)(pid);
+    }
+
+    pub(super) fn has_stayed(&self, ready: &Ready) {
+        (self.stayed)(ready);
     }
 }
 
@@ -140,7 +151,10 @@ impl Successor {
                     closing.stop();
                 }
             }
-            // It is gone. What was begun here is finished all the same.
+            // It waits for this process before it ends, so it was killed, and nobody serves. Whoever looks after this process has to see
+            // that soon: what was begun here gets the drain timeout.
+            tracing::error!("the process that took over is gone");
+            closing.stop();
             std::future::pending::<()>().await;
         };
         let telling = async {

@@ -14,7 +14,7 @@ pub(crate) mod notify;
 pub(crate) mod nursery;
 mod process;
 pub(crate) mod rights;
-mod signals;
+pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod stream;

@@ -1,7 +1,7 @@
 //! A data directory from a backup. Everything is read into a folder of its own and checked; only when all of it is right and durable does
 //! it get the names that a host looks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -71,8 +71,8 @@ fn see_that_it_is_empty(data: &Path) -> Result<(), RestoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(unreadable)?,
     };
-    for entry in entries {
-        let name = entry.map_err(unreadable)?.file_name();
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<BTreeSet<_>, _>>();
+    for name in names.map_err(unreadable)? {
         // An earlier attempt may have been cut off while its pieces got their names; its folder goes last.
         let is_of_cut_off = data.join(UNFINISHED).exists() && !data.join("VERSION").exists();
         let is_piece = name == "blobs" || name == STATE;
@@ -101,8 +101,8 @@ fn read(file: File, archive: &Path, folder: &Path) -> Result<Restored, RestoreEr
         reading.blob(entries.next())?;
     }
     if let Some(more) = entries.next() {
-        let name = more.map_or_else(|_| String::new(), |entry| name_of(&entry));
-        return Err(reading.fault(Fault::UnexpectedEntry { name }));
+        let fault = more.map_or(Fault::CutOff, |entry| Fault::UnexpectedEntry { name: name_of(&entry) });
+        return Err(reading.fault(fault));
     }
     if reading.blobs.values().sum::<u64>() != description.blob_bytes {
         return Err(reading.fault(Fault::Damaged { name: DESCRIPTION.to_owned() }));

@@ -98,7 +98,7 @@ fn schema_changes_are_taken_back() {
     database
         .write::<_, StateError>(|transaction| {
             Ok(transaction
-                .execute("INSERT INTO tokens (hash, role, name, created_at) VALUES (x'00', 'admin', 'a', 0)", [])?)
+                .execute("INSERT INTO tokens (id, hash, role, name, created_at) VALUES ('a', x'00', 'admin', 'a', 0)", [])?)
         })
         .unwrap();
 
@@ -140,6 +140,8 @@ fn copies_before_changes() {
     let first = "CREATE TABLE a (x); INSERT INTO a VALUES (1)";
     let more = ["CREATE TABLE b (x)", "CREATE TABLE c (x)", "CREATE TABLE d (x)", "CREATE TABLE e (x)"];
     let all: Vec<&str> = std::iter::once(first).chain(more).collect();
+    // Made where there is none, which `connect` does not do.
+    drop(Connection::open(&path).unwrap());
     for count in 1..=all.len() {
         let mut connection = connect(&path, Durability::Durable).unwrap();
         saved::save_before(&connection, &path, u32::try_from(count).unwrap()).unwrap();

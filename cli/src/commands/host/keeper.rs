@@ -12,15 +12,27 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use ship_runtime::OWN_PROGRAM;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::signals::Signals;
+
 /// The name of the keeper's process. A program that is started under this name has to call [`keep`].
 pub(crate) const KEEPER_NAME: &str = "ship-keeper";
 
 /// What a process ends with that a signal has ended, as shells have it.
 const SIGNAL_CODE: i32 = 128;
 
+/// What it ends with if the host was gone before the keeper began: nobody knows how that ended, but not because it was asked to.
+const UNSEEN_CODE: i32 = 4;
+
 /// Becomes the keeper of the hosts of a data directory: the same process with another program, so that nothing of the host's memory
-/// stays. Returns only if that fails.
-pub(super) fn become_keeper(data: &Path) -> io::Error {
+/// stays. No thread but this one may be left. Returns only if that fails.
+pub(super) fn become_keeper(data: &Path, heard: Signals) -> io::Error {
+    // A signal reaches the host that serves, whenever it comes: those that this program has heard are passed on here, those that come
+    // from here on wait for the keeper.
+    ship_runtime::hold_signals();
+    match heard.missed() {
+        Ok(missed) => missed.into_iter().for_each(|signal| pass_on(data, signal)),
+        Err(error) => return error,
+    }
     Command::new(OWN_PROGRAM).arg0(KEEPER_NAME).arg(data).exec()
 }
 
@@ -29,13 +41,14 @@ pub(crate) fn keep(words: &[OsString]) -> u8 {
     let Some(data) = words.get(1) else { return 2 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let kept = runtime.and_then(|runtime| runtime.block_on(keep_until_none(Path::new(data))));
-    u8::try_from(kept.unwrap_or(4)).unwrap_or(4)
+    kept.ok().and_then(|code| u8::try_from(code).ok()).unwrap_or(4)
 }
 
 async fn keep_until_none(data: &Path) -> io::Result<i32> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (mut hang_up, mut child) = (signal(SignalKind::hangup())?, signal(SignalKind::child())?);
-    let mut code = 0;
+    ship_runtime::take_signals();
+    let mut code = UNSEEN_CODE;
     loop {
         // What has ended before this process could hear of it is collected first.
         loop {

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &RunArgs, settings: &Settings, output: &Output) -> 
     }
     match ended? {
         Ended::Stopped => Ok(()),
-        Ended::HandedOver { data } => Err(host_error(become_keeper(&data))),
+        Ended::HandedOver { data, signals } => Err(host_error(become_keeper(&data, signals))),
     }
 }
 
@@ -67,7 +67,7 @@ enum Ended {
     /// It is no more.
     Stopped,
     /// Others serve in its place, and whoever started it takes its end for theirs.
-    HandedOver { data: PathBuf },
+    HandedOver { data: PathBuf, signals: Signals },
 }
 
 fn host_error(error: std::io::Error) -> CommandError {
@@ -101,7 +101,7 @@ fn start(
     // A successor is looked after like the host before it. Of the others, one that nobody is told of stays for its successors.
     let stays = mode == Mode::Foreground && !manager.listens() && predecessor.is_none();
     let afterwards = if stays { AfterHandover::Stays } else { AfterHandover::Ends };
-    options.successor = Some(successor(settings, afterwards, manager));
+    options.successor = Some(successor(settings, afterwards, manager, folder.clone()));
     let beginning = match predecessor {
         Some(predecessor) => Beginning::After(predecessor),
         None => Beginning::Alone(given_sockets(&settings.environment)?),
@@ -120,13 +120,27 @@ fn restore(data: &Path, archive: &Path, output: &Output) -> Result<(), CommandEr
 }
 
 /// Another host is started as this one was.
-fn successor(settings: &Settings, afterwards: AfterHandover, manager: &ServiceManager) -> SuccessorCommand {
+fn successor(
+    settings: &Settings,
+    afterwards: AfterHandover,
+    manager: &ServiceManager,
+    folder: HostFolder,
+) -> SuccessorCommand {
     let mut arguments = settings.arguments.clone();
     if !arguments.iter().any(|word| word == TAKE_OVER) {
         arguments.push(TAKE_OVER.into());
     }
     let manager = manager.clone();
-    let handed_over = OnHandover::new(move |pid| manager.main_process(pid));
+    let announced_again = move |ready: &Ready| match Presence::of(&folder) {
+        Ok(Presence::Running(endpoint)) if endpoint.pid == ready.pid => {}
+        // A process that did not come to serve had announced itself already.
+        _ => {
+            if let Err(error) = announce(&folder, &endpoint(ready)) {
+                tracing::warn!(%error, "commands of this account do not find this host");
+            }
+        }
+    };
+    let handed_over = OnHandover::new(move |pid| manager.main_process(pid), announced_again);
     SuccessorCommand { program: settings.executable.clone(), arguments, handed_over, afterwards }
 }
 
@@ -224,7 +238,7 @@ async fn serve(
 ) -> Result<Ended, CommandError> {
     let afterwards = options.successor.as_ref().map_or(AfterHandover::Ends, |successor| successor.afterwards);
     let is_first = matches!(beginning, Beginning::Alone(_));
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let host = Host::start(options, beginning).await?;
     let (ready, upgrader) = (host.ready().clone(), host.upgrader());
     announce(folder, &endpoint(&ready)).map_err(unusable(&folder.endpoint_file()))?;
@@ -237,10 +251,10 @@ async fn serve(
     let heard = Heard { upgrader: &upgrader, afterwards, data: &ready.data, output, shutdown: &shutdown };
     tokio::select! {
         result = host.serve(shutdown.clone()) => result?,
-        () = heard.follow(signals) => {}
+        () = heard.follow(&mut signals) => {}
     }
     let stays = upgrader.has_handed_over() && afterwards == AfterHandover::Stays;
-    Ok(if stays { Ended::HandedOver { data: ready.data } } else { Ended::Stopped })
+    Ok(if stays { Ended::HandedOver { data: ready.data, signals } } else { Ended::Stopped })
 }
 
 fn endpoint(ready: &Ready) -> Endpoint {

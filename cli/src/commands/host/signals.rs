@@ -1,7 +1,10 @@
 //! What a host does when it is sent a signal.
 
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use rustix::process::Signal as Sent;
 use ship_host::{AfterHandover, Upgrader};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,6 +30,17 @@ impl Signals {
             hang_up: listen(SignalKind::hangup())?,
         })
     }
+
+    /// What has come that nobody has done anything about, where no runtime is left that could.
+    pub(super) fn missed(mut self) -> io::Result<Vec<Sent>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            // A new runtime looks for signals in its first turn.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let all = [(&mut self.interrupt, Sent::INT), (&mut self.terminate, Sent::TERM), (&mut self.hang_up, Sent::HUP)];
+            Ok(all.into_iter().filter_map(|(heard, sent)| heard.recv().now_or_never().flatten().map(|()| sent)).collect())
+        })
+    }
 }
 
 /// A host that hears signals.
@@ -40,7 +54,7 @@ pub(super) struct Heard<'h> {
 
 impl Heard<'_> {
     /// Does what signals say: SIGINT and SIGTERM end the host, SIGHUP has the program at its path take over.
-    pub(super) async fn follow(&self, mut signals: Signals) {
+    pub(super) async fn follow(&self, signals: &mut Signals) {
         loop {
             tokio::select! {
                 _ = signals.interrupt.recv() => self.end(),
