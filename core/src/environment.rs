@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-/// The most bytes that one name and its value may have together: a program cannot be started with a longer text (Linux,
-/// `MAX_ARG_STRLEN`).
-pub(crate) const MAX_PAIR_BYTES: usize = 128 * 1024 - 2;
+/// The most bytes that one name and its value may have together: one may have all that there is.
+pub(crate) const MAX_PAIR_BYTES: usize = MAX_BYTES;
 
-/// The most bytes that all may have together. Every instance of a function is started with them.
-pub(crate) const MAX_BYTES: usize = 256 * 1024;
+/// The most bytes that all may have together: Vercel's bound. Every instance of a function is started with them, and what a host keeps for
+/// the project comes on top.
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// Variables by their names. They are part of what a deployment is, and so no place for secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]

@@ -49,10 +49,7 @@ pub struct OnHandover {
 
 impl OnHandover {
     /// Tells `moved` of a successor that serves, and `stayed` when there was none.
-    pub fn new(
-        moved: impl Fn(u32) + Send + Sync + 'static,
-        stayed: impl Fn(&Ready) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(moved: impl Fn(u32) + Send + Sync + 'static, stayed: impl Fn(&Ready) + Send + Sync + 'static) -> Self {
         Self { moved: Arc::new(moved), stayed: Arc::new(stayed) }
     }
 
