@@ -519,7 +519,14 @@ impl<'a> SecureVisitor<'a> {
                     self.farewells += u32::from(!std::mem::replace(&mut is_left, true));
                 }
                 kind::RST_STREAM => panic!("the request was given up: {frame:?}"),
-                kind::DATA if frame.stream == stream => body.extend_from_slice(&frame.payload),
+                kind::DATA if frame.stream == stream => {
+                    body.extend_from_slice(&frame.payload);
+                    let taken = u32::try_from(frame.payload.len()).expect("a frame is small").to_be_bytes();
+                    // An empty piece may not be acknowledged (RFC 9113, section 6.9).
+                    if !frame.payload.is_empty() {
+                        connection.send(kind::WINDOW_UPDATE, flag::NONE, 0, &taken).expect("the host reads");
+                    }
+                }
                 _ => {}
             }
             if frame.stream == stream && frame.flags & flag::END_STREAM != 0 {

@@ -103,11 +103,8 @@ impl Beside {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".unfinished").tempfile_in(folder);
-        // Its passing name says nothing to whoever named the file.
-        let file = file.map_err(|error| match error.get_ref().and_then(|inner| inner.source()) {
-            Some(reason) => CommandError::project(format!("{} cannot be written: {reason}", path.display())),
-            None => unwritable(path, error),
-        })?;
+        // Where the folder is at fault the passing name says nothing to whoever named the file.
+        let file = file.map_err(|error| unwritable(path, folder.metadata().err().unwrap_or(error)))?;
         Ok(Self { file, path: path.to_owned() })
     }
 

@@ -13,7 +13,7 @@ use super::{StateError, migrations};
 const COPIES_KEPT: usize = 3;
 
 /// How many pages are put back in one step. All of them: nobody else writes meanwhile.
-const PAGES_AT_ONCE: std::ffi::c_int = -1;
+const PAGES_AT_ONCE: std::ffi::c_int = std::ffi::c_int::MAX;
 
 /// Copies the database as it is now to a new file, in one read transaction. Others read and write meanwhile.
 pub(super) fn copy(connection: &Connection, path: &Path) -> Result<(), StateError> {
