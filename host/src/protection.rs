@@ -102,6 +102,7 @@ impl Protections {
         change: ProtectionChange,
         note: &AuditNote,
     ) -> Result<(ProtectionRecord, Option<String>), ProtectionError> {
+        let ProtectionChange { mode, coverage, password, bypass } = change;
         let gate = self.gate(project);
         let _turn = gate.turn();
         let before = gate.record();
@@ -116,18 +117,19 @@ impl Protections {
                 changed_at: Timestamp::now(),
             },
         };
-        let secret = if before.is_none() || change.bypass == BypassChange::Rotate { Some(new_secret()?) } else { None };
+        let secret = if before.is_none() || bypass == BypassChange::Rotate { Some(new_secret()?) } else { None };
         if let Some(secret) = &secret {
             record.bypass = hash_of_secret(secret);
         }
-        record.mode = change.mode.unwrap_or(record.mode);
-        record.coverage = change.coverage.unwrap_or(record.coverage);
-        record.password = change.password.clone().or(record.password);
+        let has_new_password = password.is_some();
+        record.mode = mode.unwrap_or(record.mode);
+        record.coverage = coverage.unwrap_or(record.coverage);
+        record.password = password.or(record.password);
         if record.mode == ProtectionMode::Password && record.password.is_none() {
             return Err(ProtectionError::NoPassword);
         }
         let was = before.as_ref().map(|before| before.mode);
-        if secret.is_some() || change.password.is_some() || was != Some(record.mode) {
+        if secret.is_some() || has_new_password || was != Some(record.mode) {
             // Whoever was let in by what opened before shows it anew.
             record.cookie_key = random()?;
         }

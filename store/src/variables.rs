@@ -227,7 +227,7 @@ impl Variables {
 
     /// Seals everything under the first key of the key file that an older key of it seals. Gives how many values that were.
     pub fn reseal(&self) -> Result<usize, VariablesError> {
-        let has_any = self.database.read::<_, StateError>(|transaction| rows::has_sealed(transaction))?;
+        let has_any = self.database.read::<_, StateError>(rows::has_sealed)?;
         if !has_any {
             return Ok(0);
         }
@@ -263,7 +263,7 @@ impl Variables {
     /// A new key would take the place of one that is lost, and hide that it is. So one is made only where nothing is sealed.
     fn may_make_key(&self, file: &KeyFile) -> Result<bool, StateError> {
         let is_own = matches!(file, KeyFile::OfHost(_));
-        Ok(is_own && !self.database.read(|transaction| rows::has_sealed(transaction))?)
+        Ok(is_own && !self.database.read(rows::has_sealed)?)
     }
 }
 

@@ -3,12 +3,12 @@
 use ship_tests::{TestEnv, TestHost, TestProject, http};
 
 /// A function that answers with all it was asked.
-const FUNCTION: &str = r#"
+const FUNCTION: &str = r"
 export function GET(request) {
   return Response.json({ url: request.url, headers: Object.fromEntries(request.headers) });
 }
 export const POST = GET;
-"#;
+";
 
 const CONFIGURATION: &str = r#"
 [[cors]]

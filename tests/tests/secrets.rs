@@ -166,10 +166,7 @@ fn refused() {
     }
     assert_eq!(
         attempt(&["C"], large.as_bytes()),
-        (
-            Some(1),
-            "error: the variables have 92163 bytes, more than the 65536 that they may have together".to_owned()
-        )
+        (Some(1), "error: the variables have 92163 bytes, more than the 65536 that they may have together".to_owned())
     );
     let url = site.deploy(&[]);
     assert_eq!(seen(&url, "B"), large.as_str(), "what was taken starts");

@@ -49,8 +49,8 @@ pub(super) async fn hold_changes(
 }
 
 fn changes_state(method: &Method, path: &str) -> bool {
-    let is_below = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    *method != Method::GET && *method != Method::HEAD && !CHANGES_NO_STATE.iter().any(|root| is_below(&root))
+    let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    *method != Method::GET && *method != Method::HEAD && !CHANGES_NO_STATE.into_iter().any(is_below)
 }
 
 impl From<UpgradeError> for ApiError {

@@ -138,7 +138,7 @@ fn is_login(knock: &Knock<'_>) -> bool {
 fn typed_password(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let field = text.split('&').find_map(|pair| pair.strip_prefix("password="))?.replace('+', " ");
-    percent_decode_str(&field).decode_utf8().ok().map(|typed| typed.into_owned()).filter(|typed| !typed.is_empty())
+    percent_decode_str(&field).decode_utf8().ok().map(std::borrow::Cow::into_owned).filter(|typed| !typed.is_empty())
 }
 
 fn now_secs() -> u64 {
