@@ -95,11 +95,10 @@ pub(super) fn given_sockets(environment: &Environment) -> Result<GivenSockets, C
 /// What each of `count` sockets is for.
 fn places(count: usize, names: &[&str]) -> Result<Vec<&'static str>, CommandError> {
     let by_name = |name: &&str| PLACES.into_iter().find(|known| known == name);
-    let is_any_known = names.iter().filter_map(by_name).next().is_some();
-    let places: Vec<&'static str> = if !is_any_known {
-        PLACES.into_iter().take(count).collect()
-    } else {
+    let places: Vec<&'static str> = if names.iter().any(|name| PLACES.contains(name)) {
         names.iter().take(count).filter_map(by_name).collect()
+    } else {
+        PLACES.into_iter().take(count).collect()
     };
     let is_twice = places.iter().enumerate().any(|(position, name)| places[..position].contains(name));
     if places.len() != count || is_twice {
