@@ -97,8 +97,10 @@ fn schema_changes_are_taken_back() {
     assert!(!copy_path.exists());
     database
         .write::<_, StateError>(|transaction| {
-            Ok(transaction
-                .execute("INSERT INTO tokens (id, hash, role, name, created_at) VALUES ('a', x'00', 'admin', 'a', 0)", [])?)
+            Ok(transaction.execute(
+                "INSERT INTO tokens (id, hash, role, name, created_at) VALUES ('a', x'00', 'admin', 'a', 0)",
+                [],
+            )?)
         })
         .unwrap();
 

@@ -37,8 +37,12 @@ impl Signals {
         runtime.block_on(async {
             // A new runtime looks for signals in its first turn.
             tokio::time::sleep(Duration::from_millis(1)).await;
-            let all = [(&mut self.interrupt, Sent::INT), (&mut self.terminate, Sent::TERM), (&mut self.hang_up, Sent::HUP)];
-            Ok(all.into_iter().filter_map(|(heard, sent)| heard.recv().now_or_never().flatten().map(|()| sent)).collect())
+            let all =
+                [(&mut self.interrupt, Sent::INT), (&mut self.terminate, Sent::TERM), (&mut self.hang_up, Sent::HUP)];
+            Ok(all
+                .into_iter()
+                .filter_map(|(heard, sent)| heard.recv().now_or_never().flatten().map(|()| sent))
+                .collect())
         })
     }
 }
