@@ -68,7 +68,7 @@ pub use fsck::{BlobFault, DamagedBlob, DamagedFolder, Examination, FsckReport, L
 pub use functions::{ArchiveLimits, EntryFault, Functions, Mended, UnpackError};
 pub use garbage::{CollectError, Collection, Garbage, Heap};
 pub use keeping::KeptBlobs;
-pub use lock::lock_holder;
+pub use lock::{is_in_use, lock_holder};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use project_blobs::ProjectBlobs;
 pub use protection::{ProtectionRecord, Protections};

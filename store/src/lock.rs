@@ -80,6 +80,12 @@ pub fn lock_holder(data: &Path) -> Option<u32> {
     read_pid(&mut File::open(data.join(LOCK_NAME)).ok()?)
 }
 
+/// Whether a process has a data directory.
+pub fn is_in_use(data: &Path) -> bool {
+    let lock = File::open(data.join(LOCK_NAME));
+    lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK))
+}
+
 fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;

@@ -607,6 +607,21 @@ fn through_tls() {
     assert_eq!(http::get(&format!("http://site.ship.test:{port}/page.txt")).status, 308);
 }
 
+/// What a program has started that did not take over is ended with it: it would keep the lock of the data directory, and nobody could
+/// start a host there.
+#[test]
+fn children_of_no_host() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let program = environment.folder().join("wrapper");
+    fs::write(&program, "#!/bin/sh\nsleep 600 &\nexit 3\n").expect("the folder is writable");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    let _ = host.ship(["host", "upgrade"]).and([&program]).run().exits_with(4);
+    host.kill();
+    host.start_again();
+    assert_eq!(host.control("GET", "/v1/status").send().status, 200);
+}
+
 /// The process that took over is killed: the one before, in whose place it served, ends soon and as a failure, so that whoever looks after it
 /// starts another.
 #[test]

@@ -9,6 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use ship_edge::Closing;
 use ship_runtime::message;
 use tokio::process::{Child, Command};
@@ -97,8 +98,10 @@ impl Successor {
         let cannot_start = |source| UpgradeError::Spawn { program: program.to_owned(), source };
         let (ours, theirs) = message::pair().map_err(cannot_start)?;
         let link = Link::new(ours);
-        let child = Command::new(program).args(&command.arguments).stdin(Stdio::from(theirs)).spawn();
+        // A group of its own, so that all of it can be ended. A terminal's Ctrl-C comes by way of this process.
+        let child = Command::new(program).args(&command.arguments).stdin(Stdio::from(theirs)).process_group(0).spawn();
         let mut child = child.map_err(cannot_start)?;
+        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let led = closed.run_until_cancelled(Self::lead(&link, estate)).await.unwrap_or(Err(UpgradeError::NotMine));
         let error = match (led, child.id()) {
             (Ok(Some(version)), Some(pid)) => return Ok(Self { pid, version, link }),
@@ -107,6 +110,8 @@ impl Successor {
         };
         // Whoever still listens on a thread of its own is woken.
         link.close();
+        // What it has started has the socket as well, and with it the descriptors that were sent: the lock would not be free any more.
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
         if let Err(error) = child.kill().await {
             tracing::warn!(%error, "a process that was to take over cannot be ended");
         }

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use ship_runtime::OWN_PROGRAM;
@@ -22,6 +23,9 @@ const SIGNAL_CODE: i32 = 128;
 
 /// What it ends with if the host was gone before the keeper began: nobody knows how that ended, but not because it was asked to.
 const UNSEEN_CODE: i32 = 4;
+
+/// How long a host may take to end that has let go of its data directory.
+const LAST_STEPS: Duration = Duration::from_secs(5);
 
 /// Becomes the keeper of the hosts of a data directory: the same process with another program, so that nothing of the host's memory
 /// stays. No thread but this one may be left. Returns only if that fails.
@@ -51,19 +55,40 @@ async fn keep_until_none(data: &Path) -> io::Result<i32> {
     let mut code = UNSEEN_CODE;
     loop {
         // What has ended before this process could hear of it is collected first.
-        loop {
-            match wait(WaitOptions::NOHANG) {
-                Ok(Some((_, status))) => code = code_of(status).unwrap_or(code),
-                Ok(None) => break,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return Ok(code),
-            }
+        let children = collect(&mut code);
+        if children == Children::None {
+            return Ok(code);
+        }
+        if !ship_store::is_in_use(data) {
+            // The last is about to end; what else there is was left behind by something.
+            let _ = tokio::time::timeout(LAST_STEPS, child.recv()).await;
+            let _ = collect(&mut code);
+            return Ok(code);
         }
         tokio::select! {
             _ = child.recv() => {}
             _ = interrupt.recv() => pass_on(data, Signal::INT),
             _ = terminate.recv() => pass_on(data, Signal::TERM),
             _ = hang_up.recv() => pass_on(data, Signal::HUP),
+        }
+    }
+}
+
+/// Whether anybody is left to wait for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Children {
+    Some,
+    None,
+}
+
+/// Collects who has ended, and notes how the last of them did.
+fn collect(code: &mut i32) -> Children {
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((_, status))) => *code = code_of(status).unwrap_or(*code),
+            Ok(None) => return Children::Some,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Children::None,
         }
     }
 }

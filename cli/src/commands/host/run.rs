@@ -87,8 +87,10 @@ fn start(
     let destination = match mode {
         Mode::Foreground => Destination::StandardError,
         Mode::Embedded => {
-            // A session of its own: no terminal that closes takes the host with it.
-            rustix::process::setsid().map_err(|error| CommandError::new(ErrorKind::Host, error))?;
+            // A session of its own: no terminal that closes takes the host with it. A successor is in that of the host before.
+            if predecessor.is_none() {
+                rustix::process::setsid().map_err(|error| CommandError::new(ErrorKind::Host, error))?;
+            }
             Destination::File(folder.log_file())
         }
     };
