@@ -40,8 +40,14 @@ POST   /v1/projects/{project}/deployments/{id}/publish    403   +     +      404
 POST   /v1/projects/{project}/domains                     403   403   +      404      403   403   +
 DELETE /v1/projects/{project}/domains/{name}              403   403   +      404      403   403   +
 POST   /v1/projects/{project}/domains/{name}/verify       403   403   +      404      403   403   +
+GET    /v1/projects/{project}/env                         +     +     +      404      +     +     +
+DELETE /v1/projects/{project}/env/{name}                  403   403   +      404      403   403   +
+PUT    /v1/projects/{project}/env/{name}                  403   403   +      404      403   403   +
 GET    /v1/projects/{project}/logs                        +     +     +      404      +     +     +
 POST   /v1/projects/{project}/promote                     403   +     +      404      403   +     +
+GET    /v1/projects/{project}/protection                  +     +     +      404      +     +     +
+PUT    /v1/projects/{project}/protection                  403   403   +      404      403   403   +
+GET    /v1/projects/{project}/readable-env                403   +     +      404      403   +     +
 POST   /v1/projects/{project}/rollback                    403   +     +      404      403   +     +
 POST   /v1/shutdown                                       403   403   403    403      403   403   +
 GET    /v1/status                                         403   403   403    403      403   403   +

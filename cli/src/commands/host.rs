@@ -58,7 +58,7 @@ struct RunArgs {
     /// Who vouches for the authority's own server, in PEM (default: whom this machine trusts)
     #[arg(long, value_name = "FILE", requires = "acme_email", hide_short_help = true)]
     acme_ca: Option<PathBuf>,
-    /// A program that changes the DNS zone, for one certificate over all sites
+    /// A program that changes the DNS zone, for a wildcard certificate
     #[arg(long, value_name = "FILE", requires = "acme_email")]
     acme_dns_hook: Option<PathBuf>,
     /// Where the control API is served (default: 127.0.0.1:7701)
@@ -89,13 +89,13 @@ struct RunArgs {
     /// It was last used when production or a branch last led to it, or when it was made.
     #[arg(long, value_name = "DAYS", requires = "keep", default_value_t = Retention::USUAL_DAYS)]
     keep_days: u32,
-    /// Addresses that functions may connect to beside the public internet: 10.0.0.5, 127.0.0.1:5432, 10.0.0.0/8
+    /// More addresses for functions to connect to: 10.0.0.5:53, 10.0.0.0/8
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     allow_address: Vec<AddressRange>,
     /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can; as root sandbox]
     #[arg(long, value_name = "LEVEL")]
     isolation: Option<IsolationLevel>,
-    /// Begin with what `ship backup` saved in this file; the data directory has to be empty
+    /// Begin with what `ship backup` saved; the data directory must be empty
     #[arg(long, value_name = "FILE")]
     restore: Option<PathBuf>,
     /// Started in the background by another command

@@ -10,11 +10,11 @@ use crate::output::Output;
 use crate::project;
 use crate::settings::Settings;
 
-/// Say who may see the sites of a project: everybody (off), who has a secret (token), or who knows a password
+/// Say who may see the sites of a project
 ///
-/// Without a mode it shows what is set. A password is read from standard input. Programs show the project's bypass secret in the
-/// header x-ship-protection-bypass (or x-vercel-protection-bypass), people in the URL as ?x-ship-protection-bypass=SECRET. The secret
-/// is printed when it is made, and never again.
+/// Everybody (off), who has a secret (token), or who knows a password. Without a mode it shows what is set. A password is read from
+/// standard input. Programs show the project's bypass secret in the header x-ship-protection-bypass (or x-vercel-protection-bypass),
+/// people in the URL as ?x-ship-protection-bypass=SECRET. The secret is printed when it is made, and never again.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ProtectArgs {
     /// off, token or password

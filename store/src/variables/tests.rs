@@ -205,7 +205,7 @@ fn given_key() {
 fn bounds() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
-    let large = "x".repeat(100 * 1024);
+    let large = "x".repeat(30 * 1024);
     for variable in ["A", "B"] {
         set(&store, variable, &[scope(PREVIEW, None)], &large).unwrap();
     }
