@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ship_core::DeploymentId;
-use ship_runtime::{InstanceState, InvokeError, Runtime, RuntimeError};
+use ship_runtime::{InstanceState, InvokeError, Runtime};
 
 use crate::support::{MemoryLog, Stage, StoppedClock, is_running, options, outside, until};
 
