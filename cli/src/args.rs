@@ -16,7 +16,8 @@ use crate::settings::environment::{self, Environment};
 const GLOBAL: &str = "Global options";
 
 /// The overview names the commands. What all of them take is explained with each, so that this fits on a screen.
-const OVERVIEW: &str = "{about}\n\n{usage-heading} {usage}\n\nCommands:\n{subcommands}{after-help}";
+const OVERVIEW: &str =
+    "{about}\n\n{usage-heading} {usage}\n\nCommands (`ship help COMMAND` says more):\n{subcommands}{after-help}";
 
 /// Deploy a folder of static files and functions to a machine you own.
 ///
@@ -117,9 +118,7 @@ fn after_help() -> String {
     let shown = [environment::SHIP_HOST, environment::SHIP_TOKEN, environment::SHIP_HOME, environment::NO_COLOR];
     let variables = shown.map(|variable| format!("  {:<10}  {}\n", variable.name, variable.meaning)).concat();
     let codes = EXIT_CODES.map(|(code, meaning)| format!("{code} {meaning}")).join("; ");
-    format!(
-        "`ship help COMMAND` says more. Every command takes {options}\n\nEnvironment:\n{variables}\nExit codes: {codes}"
-    )
+    format!("All commands take {options}\n\nEnvironment:\n{variables}\nExit codes: {codes}")
 }
 
 /// Says what was wrong with the command line, or what was asked about it, and gives the exit code.

@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Deploy(deploy::DeployArgs),
     Dev(dev::DevArgs),
     Build(build::BuildArgs),
-    Host(host::HostArgs),
+    Host(Box<host::HostArgs>),
     Ls(ls::LsArgs),
     Inspect(inspect::InspectArgs),
     Open(open::OpenArgs),

@@ -213,6 +213,10 @@ impl Drop for EndsLoad<'_> {
 /// Ten upgrades under load: no request fails, every answer is whole and of one deployment, deploys and rollbacks succeed meanwhile, and
 /// what was begun before the first upgrade ends well after the last.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "it is one story: everything that is under way lives through the same upgrades"
+)]
 fn ten_upgrades_under_load() {
     let environment = TestEnv::new();
     let project = site(&environment);

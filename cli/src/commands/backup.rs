@@ -42,12 +42,11 @@ pub(crate) async fn run(arguments: BackupArgs, settings: &Settings, output: &Out
         Some(_) => None,
         None => connection::find(settings, output, StartPolicy::Never).await?,
     };
-    let (deployments, blobs, size_bytes) = match host {
-        Some(host) => save_from_host(&host.client, beside).await?,
-        None => {
-            let data = arguments.data.map_or_else(|| settings.home.host_data(), |data| settings.absolute(&data));
-            save_from_disk(data, beside).await?
-        }
+    let (deployments, blobs, size_bytes) = if let Some(host) = host {
+        save_from_host(&host.client, beside).await?
+    } else {
+        let data = arguments.data.map_or_else(|| settings.home.host_data(), |data| settings.absolute(&data));
+        save_from_disk(data, beside).await?
     };
     let saved = Saved { file: &file, deployments, blobs, size_bytes };
     output.data(&saved, |_| {
@@ -104,25 +103,25 @@ impl Beside {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".unfinished").tempfile_in(folder);
         // Where the folder is at fault the passing name says nothing to whoever named the file.
-        let file = file.map_err(|error| unwritable(path, folder.metadata().err().unwrap_or(error)))?;
+        let file = file.map_err(|error| unwritable(path, &folder.metadata().err().unwrap_or(error)))?;
         Ok(Self { file, path: path.to_owned() })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
-        self.file.write_all(bytes).map_err(|error| unwritable(&self.path, error))
+        self.file.write_all(bytes).map_err(|error| unwritable(&self.path, &error))
     }
 
     fn place(self) -> Result<(), CommandError> {
         let Self { file, path } = self;
-        file.as_file().sync_all().map_err(|error| unwritable(&path, error))?;
-        file.persist(&path).map_err(|error| unwritable(&path, error.error))?;
+        file.as_file().sync_all().map_err(|error| unwritable(&path, &error))?;
+        file.persist(&path).map_err(|error| unwritable(&path, &error.error))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| unwritable(&path, error))
+        synced.map_err(|error| unwritable(&path, &error))
     }
 }
 
-fn unwritable(path: &Path, error: std::io::Error) -> CommandError {
+fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
     let text = CommandError::project(format!("{} cannot be written: {error}", path.display()));
-    if is_full_disk(&error) { text.hint("make room on that disk, and run the command again") } else { text }
+    if is_full_disk(error) { text.hint("make room on that disk, and run the command again") } else { text }
 }

@@ -58,7 +58,7 @@ struct RunArgs {
     /// Who vouches for the authority's own server, in PEM (default: whom this machine trusts)
     #[arg(long, value_name = "FILE", requires = "acme_email", hide_short_help = true)]
     acme_ca: Option<PathBuf>,
-    /// A program that changes the DNS zone, for one certificate over all sites
+    /// A program that changes the DNS zone: one certificate for all sites
     #[arg(long, value_name = "FILE", requires = "acme_email")]
     acme_dns_hook: Option<PathBuf>,
     /// Where the control API is served (default: 127.0.0.1:7701)
@@ -73,25 +73,33 @@ struct RunArgs {
     /// The DNS server that is asked for proofs of domains (default: that of this machine)
     #[arg(long, value_name = "ADDR", hide_short_help = true)]
     dns_server: Option<SocketAddr>,
-    /// Answer /metrics of the control API to everybody, not only to who has a token
+    /// Answer /metrics of the control API also to who has no token
     #[arg(long)]
     open_metrics: bool,
     /// How much of the disk one project's log may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024))]
     log_mb: u64,
-    /// When garbage is collected, remove deployments but the newest N of each branch, those that are not old, and those that a name leads to [default: all stay]
+    /// Remove deployments but the newest N of a branch [default: all stay]
+    ///
+    /// It happens when garbage is collected. Those that are not old, and those that a name leads to, stay as well.
     #[arg(long, value_name = "N")]
     keep: Option<u32>,
-    /// For how many days a deployment stays after production or a branch last led to it
+    /// How long they stay after a name last led to them, in days
+    ///
+    /// A name is production or that of a branch.
     #[arg(long, value_name = "DAYS", requires = "keep", default_value_t = Retention::USUAL_DAYS)]
     keep_days: u32,
-    /// Addresses that functions may connect to beside the public internet: 10.0.0.5, 127.0.0.1:5432, 10.0.0.0/8
+    /// What functions may connect to besides the internet, as 10.0.0.0/8
+    ///
+    /// Without it they reach the public internet alone.
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     allow_address: Vec<AddressRange>,
-    /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can; as root sandbox]
+    /// The least that functions are kept from [default: what can be]
+    ///
+    /// A host that cannot keep them from so much starts none. As root the default is the sandbox.
     #[arg(long, value_name = "LEVEL")]
     isolation: Option<IsolationLevel>,
-    /// Begin with what `ship backup` saved in this file; the data directory has to be empty
+    /// Begin with what `ship backup` saved in this file, in an empty --data
     #[arg(long, value_name = "FILE")]
     restore: Option<PathBuf>,
     /// Started in the background by another command

@@ -75,7 +75,7 @@ impl From<BackupError> for ApiError {
         match error {
             BackupError::State(error) => error.into(),
             BackupError::Blob(error) => error.into(),
-            error => Self::internal(&error),
+            BackupError::Write(_) => Self::internal(&error),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::upgrade::{Conductor, Predecessor, Successor};
 
 /// How long a host that was succeeded waits for its last visitors. Requests end within the limits of functions; what can stay longer are
-/// WebSockets and streams of a proxied server, and with each upgrade another process would wait for such.
+/// `WebSockets` and streams of a proxied server, and with each upgrade another process would wait for such.
 const LONGEST_FAREWELL: Duration = Duration::from_hours(24);
 
 /// Takes over from the host before, which lets nobody in any more when this returns. Until it is gone it still takes what clients send

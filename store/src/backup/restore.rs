@@ -57,7 +57,7 @@ pub fn restore(data: &Path, archive: &Path) -> Result<Restored, RestoreError> {
     };
     clear()?;
     let restored = read(file, archive, &unfinished).and_then(|restored| {
-        place(&data_dir, &unfinished, &disk)?;
+        place(&data_dir, &unfinished, disk)?;
         Ok(restored)
     });
     clear()?;
@@ -112,7 +112,7 @@ fn read(file: File, archive: &Path, folder: &Path) -> Result<Restored, RestoreEr
 }
 
 /// Gives what was read the names that a host looks for, the one that makes it a data directory last.
-fn place(data_dir: &DataDir, unfinished: &Path, disk: &Disk) -> Result<(), RestoreError> {
+fn place(data_dir: &DataDir, unfinished: &Path, disk: Disk) -> Result<(), RestoreError> {
     let root = data_dir.root();
     let handle = File::open(unfinished).map_err(|source| io_error("open", unfinished, source))?;
     disk.sync_everything(&handle).map_err(|source| io_error("sync", unfinished, source))?;
@@ -125,7 +125,7 @@ fn place(data_dir: &DataDir, unfinished: &Path, disk: &Disk) -> Result<(), Resto
         fs::rename(unfinished.join(name), &place).map_err(|source| io_error("name", &place, source))?;
     }
     disk.sync_folder(root).map_err(|source| io_error("sync", root, source))?;
-    Ok(data_dir.write_version(disk)?)
+    Ok(data_dir.write_version(&disk)?)
 }
 
 /// An archive that is being read.

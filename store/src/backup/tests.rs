@@ -287,12 +287,12 @@ fn foreign_state() {
         let connection = Connection::open(&path).unwrap();
         connection.execute_batch(sql).unwrap();
         drop(connection);
-        let state = fs::read(&path).unwrap();
+        let bytes = fs::read(&path).unwrap();
         let mut description: serde_json::Value = serde_json::from_slice(&entries[0].2).unwrap();
-        description["state"] = Digest::of(&state).to_string().into();
-        description["state_bytes"] = state.len().into();
+        description["state"] = Digest::of(&bytes).to_string().into();
+        description["state_bytes"] = bytes.len().into();
         let mut changed = entries.clone();
-        (changed[0].2, changed[1].2) = (serde_json::to_vec(&description).unwrap(), state);
+        (changed[0].2, changed[1].2) = (serde_json::to_vec(&description).unwrap(), bytes);
         stage.fault(&archive_of(&changed))
     };
     let trigger = "CREATE TRIGGER t AFTER INSERT ON tokens BEGIN DELETE FROM aliases; END";
