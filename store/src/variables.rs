@@ -1,7 +1,7 @@
 //! Variables of projects: sealed at rest, opened for the functions that they are for.
 //!
 //! A value that was set is never changed: setting it again adds a version, removing it adds one without a value. A deployment sees
-//! the versions up to the one that was the newest when it was last published ([`EnvironmentBinding`](crate::EnvironmentBinding)), so
+//! the versions up to the one that was the newest when it was last published ([`EnvironmentBinding`]), so
 //! what runs stays what it was until somebody publishes. Versions that nothing can see any more are deleted.
 
 mod error;
