@@ -91,12 +91,15 @@ const PIECE_BYTES: usize = 512 * 1024;
 struct Visitor {
     authority: String,
     connection: Option<BufReader<TcpStream>>,
+    /// How often the server said so.
+    farewells: u32,
 }
 
 impl Visitor {
     fn new(url: &str) -> Self {
         let authority = url.strip_prefix("http://").expect("it is a URL");
-        Self { authority: authority.split('/').next().expect("it has an authority").to_owned(), connection: None }
+        let authority = authority.split('/').next().expect("it has an authority").to_owned();
+        Self { authority, connection: None, farewells: 0 }
     }
 
     fn connect(&self) -> BufReader<TcpStream> {
@@ -126,9 +129,8 @@ impl Visitor {
         }
         assert_eq!(head[0], "http/1.1 200 ok", "{head:?}");
         let body = if chunked { read_chunks(&mut connection) } else { read_exactly(&mut connection, length) };
-        if !closes {
-            self.connection = Some(connection);
-        }
+        self.farewells += u32::from(closes);
+        self.connection = Some(connection).filter(|_| !closes);
         String::from_utf8(body).expect("the page is text")
     }
 }
@@ -288,6 +290,7 @@ fn ten_upgrades_under_load() {
                         visitor.connection = None;
                     }
                 }
+                assert!(!keeps || visitor.farewells > 0, "who stays is told when a process leaves");
             }
         };
         let pages = &["left", "right"];

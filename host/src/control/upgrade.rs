@@ -50,7 +50,7 @@ pub(super) async fn hold_changes(
 
 fn changes_state(method: &Method, path: &str) -> bool {
     let is_below = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    *method != Method::GET && *method != Method::HEAD && !CHANGES_NO_STATE.iter().any(|root| is_below(root))
+    *method != Method::GET && *method != Method::HEAD && !CHANGES_NO_STATE.iter().any(is_below)
 }
 
 impl From<UpgradeError> for ApiError {

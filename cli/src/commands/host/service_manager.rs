@@ -95,7 +95,7 @@ pub(super) fn given_sockets(environment: &Environment) -> Result<GivenSockets, C
 /// What each of `count` sockets is for.
 fn places(count: usize, names: &[&str]) -> Result<Vec<&'static str>, CommandError> {
     let by_name = |name: &&str| PLACES.into_iter().find(|known| known == name);
-    let places: Vec<&'static str> = if names.iter().filter_map(by_name).next().is_none() {
+    let places: Vec<&'static str> = if names.iter().find_map(by_name).is_none() {
         PLACES.into_iter().take(count).collect()
     } else {
         names.iter().take(count).filter_map(by_name).collect()
