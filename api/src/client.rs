@@ -1,12 +1,15 @@
 //! The typed client of the control API.
 
+mod backup;
 mod logs;
+mod projects;
 mod transport;
 mod upload;
 
 use reqwest::Method;
-use ship_core::{DeploymentId, Digest, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
+use ship_core::{DeploymentId, Digest, DomainName, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
 
+pub use self::backup::{BACKUP_BLOBS, BACKUP_DEPLOYMENTS, BACKUP_MEDIA_TYPE, BackupStream};
 pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
 pub use self::transport::{ClientError, ClientOptions};
@@ -14,9 +17,10 @@ pub use self::upload::{BlobSource, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, BeginLoginRequest, BegunLogin, CheckFunctions,
-    CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, HostStatus, LoginView, MissingBlobs,
-    MissingBlobsRequest, ProjectList, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken,
-    RemovedView, RollbackRequest, TokenList, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
+    CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, DomainList, DomainRequest, DomainView,
+    FsckView, GcRequest, GcView, HostStatus, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, PromoteRequest,
+    PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest, TokenList,
+    UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 
 /// A connection to the control API of one host.
@@ -39,6 +43,21 @@ impl Client {
     /// Asks the host to finish what it does and to exit.
     pub async fn shutdown(&self) -> Result<(), ClientError> {
         self.transport.tell(Method::POST, "/v1/shutdown").await
+    }
+
+    /// Has the host read everything again that it keeps, and say what is damaged. Takes as long as reading that takes.
+    pub async fn fsck(&self) -> Result<FsckView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/fsck", None::<&()>).await
+    }
+
+    /// Has the host remove what nobody needs, or say what that is.
+    pub async fn gc(&self, request: &GcRequest) -> Result<GcView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/gc", Some(request)).await
+    }
+
+    /// Has another process take over from the host. It serves when this returns.
+    pub async fn upgrade(&self, request: &UpgradeRequest) -> Result<UpgradedView, ClientError> {
+        self.transport.ask(Method::POST, "/v1/upgrade", Some(request)).await
     }
 
     /// Which of these blobs the host lacks.
@@ -181,5 +200,26 @@ impl Client {
     ) -> Result<AliasMoveView, ClientError> {
         let request = RollbackRequest { deployment: to.map(ToString::to_string), check };
         self.transport.ask(Method::POST, &format!("/v1/projects/{project}/rollback"), Some(&request)).await
+    }
+
+    /// The domains of a project, or of all.
+    pub async fn domains(&self, project: Option<&ProjectName>) -> Result<DomainList, ClientError> {
+        let query = project.map(|project| format!("?project={project}")).unwrap_or_default();
+        self.transport.ask(Method::GET, &format!("/v1/domains{query}"), None::<&()>).await
+    }
+
+    /// Claims a domain for a project.
+    pub async fn add_domain(&self, project: &ProjectName, request: &DomainRequest) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/domains"), Some(request)).await
+    }
+
+    /// Has the host look for the proof that a domain is whose it is said to be.
+    pub async fn verify_domain(&self, project: &ProjectName, name: &DomainName) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/domains/{name}/verify"), None::<&()>).await
+    }
+
+    /// Gives a domain up.
+    pub async fn remove_domain(&self, project: &ProjectName, name: &DomainName) -> Result<DomainView, ClientError> {
+        self.transport.ask(Method::DELETE, &format!("/v1/projects/{project}/domains/{name}"), None::<&()>).await
     }
 }

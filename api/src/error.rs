@@ -64,6 +64,10 @@ pub enum ErrorCode {
     MissingBlobs,
     /// A name in the deployment's URLs belongs to something else.
     LabelTaken,
+    /// A name of the world leads to another project, or did until lately.
+    DomainTaken,
+    /// Nothing in the DNS says that a name is whose it is said to be.
+    DomainUnproved,
     /// The prefix of an id fits several deployments.
     AmbiguousReference,
     /// The deployment is what production points to.
@@ -72,12 +76,18 @@ pub enum ErrorCode {
     NothingToRollBack,
     /// A function of the deployment exited or stayed silent when it was started.
     FunctionStartFailed,
+    /// Another host was to take over, and does not: this one serves on as before.
+    UpgradeFailed,
+    /// Another process of the host has taken over in this moment. The same request at the same address reaches it.
+    Upgrading,
     /// The request's body is larger than allowed.
     PayloadTooLarge,
     /// The host's disk is full.
     StorageFull,
     /// A stored blob's bytes are not those of its digest.
     BlobCorrupt,
+    /// The key that variables are sealed under is missing, wrong, or can be read by others.
+    HostKey,
     /// A fault of the host itself.
     Internal,
 }
@@ -93,13 +103,16 @@ impl ErrorCode {
             Self::MethodNotAllowed => 405,
             Self::MissingBlobs
             | Self::LabelTaken
+            | Self::DomainTaken
+            | Self::DomainUnproved
             | Self::AmbiguousReference
             | Self::IsProduction
             | Self::NothingToRollBack => 409,
             Self::PayloadTooLarge => 413,
-            Self::FunctionStartFailed => 422,
+            Self::FunctionStartFailed | Self::UpgradeFailed => 422,
             Self::TooManyRequests => 429,
-            Self::BlobCorrupt | Self::Internal => 500,
+            Self::BlobCorrupt | Self::HostKey | Self::Internal => 500,
+            Self::Upgrading => 503,
             Self::StorageFull => 507,
         }
     }

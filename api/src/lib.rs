@@ -7,19 +7,31 @@ mod client;
 mod error;
 mod log_line;
 mod pack;
+mod protection;
 mod reference;
+mod variables;
 mod views;
 
-pub use client::{BlobSource, Client, ClientError, ClientOptions, LogQuery, LogStream, UploadBlob};
+pub use client::{
+    BACKUP_BLOBS, BACKUP_DEPLOYMENTS, BACKUP_MEDIA_TYPE, BackupStream, BlobSource, Client, ClientError, ClientOptions,
+    LogQuery, LogStream, UploadBlob,
+};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
+pub use protection::{ProtectionRequest, ProtectionView};
 pub use reference::{DeploymentReference, ParseReferenceError};
+pub use variables::{
+    ReadableVariable, ReadableVariables, RemovedVariablesView, SetVariableRequest, SetVariableView, VariableList,
+    VariableView,
+};
 pub use views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin,
-    CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DeploymentDetail, DeploymentList, DeploymentView,
-    FunctionView, HostStatus, InstanceView, LimitsView, ListedView, LoginView, MissingBlobs, MissingBlobsRequest,
-    ProjectList, ProjectView, PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView,
-    Republish, RollbackRequest, StaticView, TokenList, TokenView, UploadReport, WaitLoginRequest, WaitedLogin,
-    WarmView, WhoAmI,
+    CertificateView, CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DamagedBlobView, DamagedFunctionView,
+    DeploymentDetail, DeploymentList, DeploymentView, DomainList, DomainRequest, DomainView, FsckView, FunctionView,
+    GcRequest, GcView, HeapView, HostStatus, InstanceView, LeftoversView, LimitsView, ListedView, LoginView,
+    MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions, PublishRequest,
+    PublishedView, RemovedDeploymentView, RemovedToken, RemovedView, Republish, RollbackRequest, StaticView, TokenList,
+    TokenView, TouchedView, UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView,
+    WhoAmI,
 };

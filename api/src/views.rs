@@ -1,6 +1,9 @@
 //! The wire types of the control API.
 
 mod access;
+mod care;
+mod domains;
+mod upgrade;
 
 use jiff::Timestamp;
 use ship_core::{
@@ -13,6 +16,12 @@ pub use self::access::{
     ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin, CreateTokenRequest,
     CreatedToken, LoginView, RemovedToken, TokenList, TokenView, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
+pub use self::care::{
+    DamagedBlobView, DamagedFunctionView, FsckView, GcRequest, GcView, HeapView, LeftoversView, RemovedDeploymentView,
+    TouchedView,
+};
+pub use self::domains::{DomainList, DomainRequest, DomainView};
+pub use self::upgrade::{UpgradeRequest, UpgradedView};
 
 /// What a host says about itself.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
@@ -42,8 +51,26 @@ pub struct HostStatus {
     pub projects: u64,
     /// How many deployments there are.
     pub deployments: u64,
+    /// The certificates that the host gets for itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateView>,
     /// The function instances that run now.
     pub instances: Vec<InstanceView>,
+}
+
+/// How it stands with a certificate that the host gets for itself.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct CertificateView {
+    /// The host name that it is for, or `*.` and a domain.
+    pub name: String,
+    /// Until when it holds; nothing where there is none yet.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// When it is ordered next; nothing while it is.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_at: Option<Timestamp>,
+    /// Why the last order failed.
+    pub error: Option<String>,
 }
 
 /// A function instance that runs.

@@ -4,11 +4,14 @@
 
 mod expand;
 mod parse;
+mod write;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+pub use write::env_file_line;
 
 use crate::frontend::EnvOrder;
 

@@ -72,6 +72,7 @@ impl TestProject {
             target: BuildTarget::Preview,
             branch: Some("main".into()),
             commit: None,
+            variables: Vec::new(),
         };
         prepare(&self.dir(), self.detect().unwrap(), &self.environment(), &context, events)
     }

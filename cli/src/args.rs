@@ -107,19 +107,13 @@ pub(crate) fn definition() -> clap::Command {
         .after_help(after_help())
 }
 
-/// What the options of every command are, which environment variables people set, and the exit codes.
+/// Where more is said, which environment variables people set, and the exit codes.
 fn after_help() -> String {
-    let options: Vec<String> = GlobalArgs::augment_args(clap::Command::new("global"))
-        .get_arguments()
-        .filter_map(|arg| arg.get_long().map(|name| format!("--{name}")))
-        .collect();
-    let options = options.join(", ");
-    let shown = [environment::SHIP_HOST, environment::SHIP_TOKEN, environment::SHIP_HOME, environment::NO_COLOR];
+    let shown = [environment::SHIP_HOST, environment::SHIP_TOKEN, environment::SHIP_HOME];
     let variables = shown.map(|variable| format!("  {:<10}  {}\n", variable.name, variable.meaning)).concat();
     let codes = EXIT_CODES.map(|(code, meaning)| format!("{code} {meaning}")).join("; ");
-    format!(
-        "`ship help COMMAND` says more. Every command takes {options}\n\nEnvironment:\n{variables}\nExit codes: {codes}"
-    )
+    let more = "`ship help COMMAND` says more, also of the options that every command takes";
+    format!("{more}\n\nEnvironment:\n{variables}Exit codes: {codes}")
 }
 
 /// Says what was wrong with the command line, or what was asked about it, and gives the exit code.

@@ -9,6 +9,7 @@ use ship_builder::{
 use ship_core::{BranchName, FunctionName, ProjectName, SystemVariables};
 
 use crate::error::{CommandError, ErrorKind};
+use crate::kept_variables::{self, KeptVariables};
 use crate::output::{Output, Progress, count, duration, size};
 use crate::project::Project;
 use crate::settings::Settings;
@@ -43,6 +44,8 @@ pub(crate) struct BuildRequest {
     pub(crate) from: BuildFrom,
     /// The host name that it is served under, where that is known.
     pub(crate) url: Option<String>,
+    /// Whether a host is asked for variables.
+    pub(crate) variables: KeptVariables,
 }
 
 /// What of a project is taken.
@@ -75,6 +78,12 @@ impl BuildRequest {
             region: Some(DEV_REGION),
             ..SystemVariables::default()
         };
+        // What somebody writes on this machine goes before what a host keeps for everybody's.
+        for (name, value) in &context.variables {
+            if environment.iter().all(|(known, _)| known != name) {
+                environment.push((name.clone(), value.clone()));
+            }
+        }
         let told = told.pairs();
         environment.retain(|(name, _)| told.iter().all(|(other, _)| other != name));
         environment.extend(told);
@@ -84,7 +93,11 @@ impl BuildRequest {
     fn context(&self, project: &ProjectName, root: &Path, settings: &Settings) -> Result<BuildContext, CommandError> {
         let source = Source::detect(root, self.branch.clone(), &settings.environment)?;
         let branch = source.branch.map(|branch| branch.to_string());
-        Ok(BuildContext { project: project.clone(), target: self.target, branch, commit: source.commit })
+        let variables = match &self.variables {
+            KeptVariables::Known(variables) => variables.clone(),
+            KeptVariables::NotAsked | KeptVariables::Asked(_) => Vec::new(),
+        };
+        Ok(BuildContext { project: project.clone(), target: self.target, branch, commit: source.commit, variables })
     }
 }
 
@@ -176,7 +189,13 @@ fn build_blocking(
     let teller = Teller { output, progress: output.progress("Building") };
     let tell = |event| teller.tell(&event);
     let environment = environment(settings);
-    let context = request.context(&name, folder.root(), settings)?;
+    let mut context = request.context(&name, folder.root(), settings)?;
+    if let (KeptVariables::Asked(policy), true) = (&request.variables, config.has_frontend()) {
+        let (target, branch) = (request.target, context.branch.as_deref());
+        // This thread may wait, and the command's own goes on meanwhile.
+        let read = kept_variables::read(&name, target, branch, *policy, settings, output);
+        context.variables = tokio::runtime::Handle::current().block_on(read)?;
+    }
     let of_functions = request.function_environment(&config, &context)?;
     let prepared = ship_builder::prepare(&folder, config, &environment, &context, &tell);
     let built = prepared.map_err(CommandError::from).and_then(|prepared| {

@@ -1,11 +1,16 @@
 //! The commands, one module each: its arguments, whose documentation is its help, and one function that does it.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod domains;
+pub(crate) mod env;
+pub(crate) mod fsck;
+pub(crate) mod gc;
 pub(crate) mod host;
 pub(crate) mod inspect;
 pub(crate) mod link;
@@ -15,6 +20,7 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod open;
 pub(crate) mod promote;
+pub(crate) mod protect;
 pub(crate) mod rm;
 pub(crate) mod rollback;
 pub(crate) mod tokens;
@@ -39,7 +45,7 @@ pub(crate) enum Command {
     Deploy(deploy::DeployArgs),
     Dev(dev::DevArgs),
     Build(build::BuildArgs),
-    Host(host::HostArgs),
+    Host(Box<host::HostArgs>),
     Ls(ls::LsArgs),
     Inspect(inspect::InspectArgs),
     Open(open::OpenArgs),
@@ -47,12 +53,18 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
+    Domains(domains::DomainsArgs),
     Tokens(tokens::TokensArgs),
     Link(link::LinkArgs),
     Login(login::LoginArgs),
     Logout(logout::LogoutArgs),
     Whoami(whoami::WhoamiArgs),
     Audit(audit::AuditArgs),
+    Fsck(fsck::FsckArgs),
+    Gc(gc::GcArgs),
+    Backup(backup::BackupArgs),
+    Env(env::EnvArgs),
+    Protect(protect::ProtectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     /// Print the help of a command
@@ -95,6 +107,8 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Logs(arguments) => interruptible(logs::run(arguments, settings, output), &settings.interrupt),
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
+        Command::Env(arguments) => interruptible(env::run(arguments, settings, output), &settings.interrupt),
+        Command::Protect(arguments) => interruptible(protect::run(arguments, settings, output), &settings.interrupt),
         Command::Rm(arguments) => interruptible(rm::run(arguments, settings, output), &settings.interrupt),
         Command::Tokens(arguments) => interruptible(tokens::run(arguments, settings, output), &settings.interrupt),
         Command::Link(arguments) => link::run(&arguments, settings, output),
@@ -102,6 +116,10 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Logout(arguments) => logout::run(&arguments, settings, output),
         Command::Whoami(arguments) => interruptible(whoami::run(arguments, settings, output), &settings.interrupt),
         Command::Audit(arguments) => interruptible(audit::run(arguments, settings, output), &settings.interrupt),
+        Command::Domains(arguments) => interruptible(domains::run(arguments, settings, output), &settings.interrupt),
+        Command::Fsck(arguments) => interruptible(fsck::run(arguments, settings, output), &settings.interrupt),
+        Command::Gc(arguments) => interruptible(gc::run(arguments, settings, output), &settings.interrupt),
+        Command::Backup(arguments) => interruptible(backup::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
         // Help on a single command is given where the command line is read.

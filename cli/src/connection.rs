@@ -75,7 +75,7 @@ fn named(settings: &Settings, url: &str) -> Result<Connection, CommandError> {
 }
 
 /// The token: the one that was given, else that of a host of this account.
-fn token(settings: &Settings, folder: Option<&HostFolder>) -> Result<Option<String>, CommandError> {
+pub(crate) fn token(settings: &Settings, folder: Option<&HostFolder>) -> Result<Option<String>, CommandError> {
     if let Some(token) = &settings.token {
         return Ok(Some(token.expose_secret().to_owned()));
     }

@@ -8,6 +8,8 @@ mod render;
 use std::error::Error;
 use std::io;
 
+use ship_host::Refusal;
+
 pub(crate) use self::kind::{EXIT_CODES, ErrorKind};
 
 /// Whether a failure means that there is no room left, by the disk's size or by a quota.
@@ -23,12 +25,14 @@ pub(crate) struct CommandError {
     error: Box<dyn Error + Send + Sync>,
     details: Vec<String>,
     hints: Vec<String>,
+    /// Whether the command's own document has said it, so that no other may follow.
+    is_told: bool,
 }
 
 impl CommandError {
     /// An error of a kind: a sentence without a full stop, or an error with its causes.
     pub(crate) fn new(kind: ErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, code: None, error: error.into(), details: Vec::new(), hints: Vec::new() }
+        Self { kind, code: None, error: error.into(), details: Vec::new(), hints: Vec::new(), is_told: false }
     }
 
     /// The project or the request is wrong.
@@ -67,6 +71,13 @@ impl CommandError {
         self
     }
 
+    /// The same error, of a command whose own JSON document says it.
+    #[must_use]
+    pub(crate) fn told(mut self) -> Self {
+        self.is_told = true;
+        self
+    }
+
     /// The same error with the next step after a full disk.
     #[must_use]
     fn hint_of_full_disk(self) -> Self {
@@ -76,6 +87,12 @@ impl CommandError {
     /// What kind it is of.
     pub(crate) const fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// What a host says of it that was to take over from another.
+    pub(crate) fn to_refusal(&self) -> Refusal {
+        let mut chain = self.chain().into_iter();
+        Refusal { message: chain.next().unwrap_or_default(), causes: chain.collect() }
     }
 
     /// The sentences from the error down to its last cause.

@@ -14,6 +14,7 @@ mod diagnostics;
 mod embedded;
 mod error;
 mod home;
+mod kept_variables;
 mod namespaces;
 mod output;
 mod project;
@@ -31,7 +32,10 @@ fn main() -> ExitCode {
         ship_runtime::nursery();
         return ExitCode::SUCCESS;
     }
-    let surroundings = Surroundings::of_process();
+    if words.first().is_some_and(|name| name == commands::host::KEEPER_NAME) {
+        return ExitCode::from(commands::host::keep(&words));
+    }
+    let surroundings = Surroundings::of_process(words.clone());
     let code = match args::parse(words.iter().cloned()) {
         Ok(arguments) => commands::run(arguments, surroundings),
         Err(error) => args::report(&error, &words, surroundings.environment()),

@@ -1,18 +1,20 @@
 //! The one place that prints. Standard output is data, standard error is talk; how much of which, in which form and in
 //! which colours is decided once, here.
 
+mod hidden;
 mod progress;
 mod styles;
 mod table;
 mod text;
 
 use std::fmt::Display;
-use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
 use serde::Serialize;
 
+use self::hidden::HiddenTyping;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::styles::Styles;
 pub(crate) use self::table::Table;
@@ -197,6 +199,31 @@ impl Output {
         let output = self.clone();
         // On a thread of its own: whoever is asked may as well press Ctrl-C.
         tokio::task::spawn_blocking(move || output.ask(&question)).await.ok()?
+    }
+
+    /// Reads what somebody types or a program writes, to its end. What is typed on a terminal is not shown, and ends with its line.
+    pub(crate) async fn read_secret(&self, question: String) -> io::Result<Vec<u8>> {
+        let output = self.clone();
+        // On a thread of its own: whoever is asked may as well press Ctrl-C.
+        let read = tokio::task::spawn_blocking(move || output.read_secret_blocking(&question));
+        read.await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+    }
+
+    fn read_secret_blocking(&self, question: &str) -> io::Result<Vec<u8>> {
+        let mut stdin = io::stdin().lock();
+        let mut bytes = Vec::new();
+        if !stdin.is_terminal() {
+            stdin.read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        }
+        let mut stderr = AutoStream::new(io::stderr().lock(), self.talk_colors);
+        write!(stderr, "{question}: ")?;
+        stderr.flush()?;
+        let hidden = HiddenTyping::begin()?;
+        let read = stdin.read_until(b'\n', &mut bytes);
+        drop(hidden);
+        writeln!(stderr)?;
+        read.map(|_| bytes)
     }
 
     fn ask(&self, question: &str) -> Option<bool> {

@@ -6,6 +6,7 @@
 pub(crate) mod environment;
 mod telemetry;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,9 @@ use ship_runtime::{Interpreters, KnownLauncher, KnownPackage};
 use crate::accounts::{self, AccountsError, Link};
 use crate::args::GlobalArgs;
 use crate::home::ShipHome;
+
+/// The name of the credential that holds a host's key (systemd.exec(5), `LoadCredentialEncrypted=`).
+const HOST_KEY_CREDENTIAL: &str = "ship-host-key";
 
 /// What every command knows besides its own arguments.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) confirmation: Confirmation,
     /// The program that runs.
     pub(crate) executable: PathBuf,
+    /// What it was started with, its own name left out.
+    pub(crate) arguments: Vec<OsString>,
     /// The registered environment variables.
     pub(crate) environment: Environment,
     /// Ends what builds have started.
@@ -139,17 +145,20 @@ pub(crate) struct Surroundings {
     folder: std::io::Result<PathBuf>,
     /// Its program.
     executable: PathBuf,
+    /// What it was started with.
+    arguments: Vec<OsString>,
     /// Its environment.
     environment: Environment,
 }
 
 impl Surroundings {
-    /// The surroundings of this process.
-    pub(crate) fn of_process() -> Self {
+    /// The surroundings of this process, which was started with `words`.
+    pub(crate) fn of_process(words: Vec<OsString>) -> Self {
         let folder = std::env::current_dir();
         // Only starting an embedded host needs the program, and that says so if the name does not lead to one.
         let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("ship"));
-        Self { folder, executable, environment: Environment::of_process() }
+        let arguments = words.into_iter().skip(1).collect();
+        Self { folder, executable, arguments, environment: Environment::of_process() }
     }
 
     /// The environment.
@@ -161,7 +170,7 @@ impl Surroundings {
 impl Settings {
     /// Settings from the command line first, the environment second, and defaults last.
     pub(crate) fn resolve(arguments: &GlobalArgs, surroundings: Surroundings) -> Result<Self, SettingsError> {
-        let Surroundings { folder, executable, environment } = surroundings;
+        let Surroundings { folder, executable, arguments: words, environment } = surroundings;
         let folder = folder.map_err(|source| SettingsError::NoCurrentFolder { source })?;
         let home = ship_home(&folder, &environment)?;
         let working = working_folder(folder, arguments.cwd.as_deref())?;
@@ -175,6 +184,7 @@ impl Settings {
             confirmation: if arguments.yes { Confirmation::Given } else { Confirmation::Ask },
             folder: working,
             executable,
+            arguments: words,
             environment,
             interrupt: Interrupt::default(),
         })
@@ -183,8 +193,12 @@ impl Settings {
     /// The settings of a command in `folder` without flags.
     #[cfg(test)]
     pub(crate) fn for_tests(folder: &Path, environment: Environment) -> Self {
-        let surroundings =
-            Surroundings { folder: Ok(folder.to_owned()), executable: PathBuf::from("/usr/bin/ship"), environment };
+        let surroundings = Surroundings {
+            folder: Ok(folder.to_owned()),
+            executable: PathBuf::from("/usr/bin/ship"),
+            arguments: Vec::new(),
+            environment,
+        };
         Self::resolve(&GlobalArgs::default(), surroundings).expect("the environment names a home")
     }
 
@@ -213,6 +227,12 @@ impl Settings {
         Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual))
             .with_launcher(launcher)
             .with_python_launcher(KnownPackage::new(name, modules.to_vec()))
+    }
+
+    /// The key that systemd gives a host, if it gives one.
+    pub(crate) fn host_key_file(&self) -> Option<PathBuf> {
+        let file = self.environment.path(environment::CREDENTIALS_DIRECTORY)?.join(HOST_KEY_CREDENTIAL);
+        file.exists().then_some(file)
     }
 
     /// Where a host sends telemetry, if it does.
@@ -275,6 +295,7 @@ mod tests {
         let surroundings = Surroundings {
             folder: Ok(PathBuf::from("/")),
             executable: PathBuf::from("/usr/bin/ship"),
+            arguments: Vec::new(),
             environment: Environment::from(variables),
         };
         Settings::resolve(arguments, surroundings).unwrap()

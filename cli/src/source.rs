@@ -18,6 +18,11 @@ pub(crate) struct Source {
     pub(crate) commit: Option<String>,
 }
 
+/// Whether git would leave a file out of a commit.
+pub(crate) fn is_ignored_by_git(file: &Path, environment: &Environment) -> bool {
+    git::is_ignored(file, environment)
+}
+
 impl Source {
     /// The source of the project at `root`: the branch is `given`, else the CI system's, else git's; the commit is git's,
     /// else the CI system's.

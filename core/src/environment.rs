@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-/// The most bytes that one name and its value may have together: a program cannot be started with a longer text (Linux,
-/// `MAX_ARG_STRLEN`).
-const MAX_PAIR_BYTES: usize = 128 * 1024 - 2;
+/// The most bytes that one name and its value may have together: one may have all that there is.
+pub(crate) const MAX_PAIR_BYTES: usize = MAX_BYTES;
 
-/// The most bytes that all may have together. Every instance of a function is started with them.
-const MAX_BYTES: usize = 256 * 1024;
+/// The most bytes that all may have together: Vercel's bound. Every instance of a function is started with them, and what a host keeps for
+/// the project comes on top.
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// Variables by their names. They are part of what a deployment is, and so no place for secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -41,10 +41,7 @@ impl TryFrom<BTreeMap<String, String>> for DeploymentEnvironment {
     fn try_from(variables: BTreeMap<String, String>) -> Result<Self, Self::Error> {
         let mut bytes = 0;
         for (name, value) in &variables {
-            let is_name = !name.starts_with(|first: char| first.is_ascii_digit())
-                && !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            if !is_name {
+            if !is_variable_name(name) {
                 return Err(EnvironmentError::Name { name: name.clone() });
             }
             if value.contains('\0') || name.len() + value.len() > MAX_PAIR_BYTES {
@@ -54,6 +51,13 @@ impl TryFrom<BTreeMap<String, String>> for DeploymentEnvironment {
         }
         if bytes > MAX_BYTES { Err(EnvironmentError::TooLarge { bytes }) } else { Ok(Self(variables)) }
     }
+}
+
+/// Whether a shell could name a variable so.
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl EnvironmentError {

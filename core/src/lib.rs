@@ -11,6 +11,7 @@ mod cors;
 mod cron;
 mod deployment;
 mod digest;
+mod domain;
 mod environment;
 mod function;
 mod label;
@@ -24,6 +25,7 @@ mod network;
 mod path;
 mod platform_error;
 mod prerender;
+mod protection;
 mod request_id;
 pub mod route;
 mod schedule;
@@ -31,6 +33,7 @@ mod site_index;
 mod system_variables;
 mod text;
 mod trace;
+mod variable;
 mod warm;
 
 pub use access::{
@@ -42,6 +45,7 @@ pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatter
 pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};
 pub use digest::{Digest, DigestHasher, ParseDigestError};
+pub use domain::{DomainName, ParseDomainNameError};
 pub use environment::{DeploymentEnvironment, EnvironmentError};
 pub use function::{Function, FunctionRuntime, Layer, UnknownRuntime};
 pub use label::{HostLabel, ParseHostLabelError};
@@ -58,9 +62,15 @@ pub use network::{NetworkAccess, UnknownNetworkAccess};
 pub use path::{FunctionName, ParsePathError, SitePath, UrlPath, UrlPathError};
 pub use platform_error::PlatformError;
 pub use prerender::{BypassToken, EmptyTokenError, Expiration, Fallback, Prerender, QueryPlace};
+pub use protection::{ProtectionCoverage, ProtectionMode, UnknownProtectionWord};
 pub use request_id::{ParseRequestIdError, RequestId};
 pub use schedule::{Schedule, ScheduleError};
 pub use site_index::{AssetIndex, Found, FunctionIndex, SiteIndex};
 pub use system_variables::{SystemVariables, main_host};
 pub use trace::TraceContext;
+pub use variable::{
+    BranchWithoutPreview, MASKED_FROM_CHARS, UnknownVariableKind, UnknownVariableTarget, VariableKind, VariableName,
+    VariableNameError, VariableScope, VariableTarget, VariableValue, VariableValueError, check_environment_bytes,
+    variable_bytes,
+};
 pub use warm::{TimeZoneName, UnknownTimeZone, WarmSchedule};

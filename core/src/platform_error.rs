@@ -51,6 +51,10 @@ pub enum PlatformError {
     DnsHostnameNotFound,
     /// A route leads to a host that is not part of the public internet.
     DnsHostnameResolvedPrivate,
+    /// The site is protected, and the request shows nothing that opens it.
+    AuthenticationRequired,
+    /// There were too many wrong passwords.
+    TooManyAttempts,
     /// A fault of the host itself.
     Internal,
 }
@@ -83,6 +87,8 @@ impl PlatformError {
             Self::ExternalTargetTimeout => "ROUTER_EXTERNAL_TARGET_TIMEOUT",
             Self::DnsHostnameNotFound => "DNS_HOSTNAME_NOT_FOUND",
             Self::DnsHostnameResolvedPrivate => "DNS_HOSTNAME_RESOLVED_PRIVATE",
+            Self::AuthenticationRequired => "AUTHENTICATION_REQUIRED",
+            Self::TooManyAttempts => "TOO_MANY_ATTEMPTS",
             Self::Internal => "INTERNAL_ERROR",
         }
     }
@@ -91,10 +97,12 @@ impl PlatformError {
     pub const fn status(self) -> u16 {
         match self {
             Self::MalformedRequest => 400,
+            Self::AuthenticationRequired => 401,
             Self::DeploymentNotFound | Self::NotFound | Self::DnsHostnameResolvedPrivate => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::PayloadTooLarge => 413,
+            Self::TooManyAttempts => 429,
             Self::FunctionInvocationFailed
             | Self::MiddlewareInvocationFailed
             | Self::FunctionOutOfMemory
@@ -141,6 +149,8 @@ impl PlatformError {
             Self::ExternalTargetTimeout => "The server behind this route did not answer in its time.",
             Self::DnsHostnameNotFound => "The server behind this route has no address.",
             Self::DnsHostnameResolvedPrivate => "The server behind this route is not part of the public internet.",
+            Self::AuthenticationRequired => "This site is protected.",
+            Self::TooManyAttempts => "There were too many attempts. Try again later.",
             Self::Internal => "The host could not answer this request.",
         }
     }

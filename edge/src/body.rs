@@ -79,6 +79,13 @@ impl EdgeBody {
         Self { content: Content::External(Box::new(body)), log: None }
     }
 
+    /// Holds less of it in memory at once, where a visitor may ask for many at the same time.
+    pub(crate) const fn hold_little(&mut self) {
+        if let Content::File(file) = &mut self.content {
+            file.read_small_pieces();
+        }
+    }
+
     /// Writes `log` when the response has ended.
     pub(crate) fn log_at_end(&mut self, log: RequestLog) {
         self.log = Some(log);

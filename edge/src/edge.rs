@@ -2,6 +2,7 @@
 
 mod decision;
 mod function;
+mod gatekeeping;
 mod middleware;
 mod options;
 
@@ -23,6 +24,7 @@ use crate::error_page::ErrorPages;
 use crate::external::{ExternalRequest, ExternalServer};
 use crate::failure::Failure;
 use crate::functions::FunctionServer;
+use crate::gate::{ROBOTS_TAG, Shown, has_shown};
 use crate::live_deployment::LiveDeployment;
 use crate::meters::{EdgeCounts, Meters, RequestKind};
 use crate::prerender::PrerenderServer;
@@ -35,8 +37,9 @@ use crate::trace;
 use crate::visitor::Visitor;
 use decision::{NormalPath, decide};
 use function::Call;
+use gatekeeping::Arrival;
 
-pub use options::{EdgeOptions, Site, Traces};
+pub use options::{EdgeOptions, Indexing, Site, Traces};
 
 /// A site's own page for what it does not have.
 const NOT_FOUND_PAGE: &str = "/404.html";
@@ -70,6 +73,8 @@ struct Asked<'r> {
     visitor: &'r Visitor,
     parts: request::Parts,
     body: Incoming,
+    /// What it shows to a gate.
+    shown: Shown,
 }
 
 impl Edge {
@@ -112,6 +117,12 @@ impl Edge {
         self.assets.variants.prepare(deployment);
     }
 
+    /// Waits until the last WebSocket has ended by itself. No request may come in any more.
+    pub async fn websockets_ended(&self) {
+        self.functions.websockets.close();
+        self.functions.websockets.wait().await;
+    }
+
     /// Ends what the edge does in the background: open WebSocket connections and those to other hosts
     /// are closed, pages are not made anew any more, compression stops after the file it is at.
     pub async fn shutdown(&self) {
@@ -128,15 +139,21 @@ impl Edge {
     /// Answers a request for `site`. Never fails: what goes wrong becomes an error response with a code. One log record is
     /// written when the response has ended, or when the visitor has left.
     pub async fn respond(&self, site: &Site, request: Request<Incoming>, visitor: &Visitor) -> Response<EdgeBody> {
-        let mut log = RequestLog::begin(Visit::begin(&request), Arc::clone(&site.deployment), Arc::clone(&self.desk));
         let (mut parts, body) = request.into_parts();
+        let is_asked_for = site.gate.is_some() || has_shown(&parts.uri);
+        let shown = if is_asked_for { Shown::take(&mut parts) } else { Shown::default() };
+        let visit = Visit::begin(&parts.method, &parts.uri, &parts.headers);
+        let mut log = RequestLog::begin(visit, Arc::clone(&site.deployment), Arc::clone(&self.desk));
         headers::drop_forged(&mut parts.headers);
         if self.traces == Traces::Joined {
             log.visit.trace = Some(trace::join(log.visit.id, &mut parts.headers));
         }
-        let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body }).await;
+        let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body, shown }).await;
         let Reply { mut response, kind, function, error } = reply;
         response.headers_mut().insert(headers::SHIP_ID, log.visit.id_header());
+        if site.indexing == Indexing::Forbidden {
+            response.headers_mut().insert(ROBOTS_TAG, HeaderValue::from_static("noindex"));
+        }
         if site.timing == ServerTiming::Shown {
             server_timing::tell(&log.visit.findings.so_far(), response.headers_mut());
         }
@@ -163,14 +180,25 @@ impl Edge {
 
     /// The answer for an error outside of any deployment. It is not logged: there is no project whose log it would belong to.
     pub fn platform_error<B>(&self, error: PlatformError, request: &Request<B>) -> Response<EdgeBody> {
-        let visit = Visit::begin(request);
+        let visit = Visit::begin(request.method(), request.uri(), request.headers());
         let form = error_form(request.uri().path(), request.headers());
         let mut response = self.pages.respond(error.into(), visit.id, form, self.assets.page_script.as_ref());
         response.headers_mut().insert(headers::SHIP_ID, visit.id_header());
         response
     }
 
-    async fn reply(&self, site: &Site, asked: Asked<'_>) -> Reply {
+    /// A redirect outside of any deployment, to stay for good and with the same method. It is not logged either.
+    pub fn redirect<B>(&self, location: &str, request: &Request<B>) -> Response<EdgeBody> {
+        let Ok(mut response) = redirect(StatusCode::PERMANENT_REDIRECT.as_u16(), location) else {
+            return self.platform_error(PlatformError::MalformedRequest, request);
+        };
+        response
+            .headers_mut()
+            .insert(headers::SHIP_ID, Visit::begin(request.method(), request.uri(), request.headers()).id_header());
+        response
+    }
+
+    async fn reply(&self, site: &Site, mut asked: Asked<'_>) -> Reply {
         let deployment = &site.deployment;
         let (uri, request_headers) = (&asked.parts.uri, &asked.parts.headers);
         let path = request_authority(uri, request_headers).and_then(|_| NormalPath::parse(uri.path()).ok());
@@ -179,6 +207,17 @@ impl Edge {
         let cors = CorsVisit::begin(rules, path.as_str(), request_headers, &*site.own_origins);
         if let Some(preflight) = cors.as_ref().and_then(|cors| cors.preflight(&asked.parts.method, request_headers)) {
             return Reply { response: preflight, kind: RequestKind::Routing, function: None, error: None };
+        }
+        if let Some(gate) = &site.gate {
+            let Asked { visit, visitor, ref parts, ref mut body, ref shown } = asked;
+            let arrival = Arrival { visit, visitor, parts, shown, body };
+            // Boxed, because its future is large and most sites have none.
+            if let Some(mut refused) = Box::pin(self.pass_gate(&**gate, arrival)).await {
+                if let Some(cors) = cors {
+                    cors.finish(refused.response.headers_mut());
+                }
+                return refused;
+            }
         }
         let resolution = decide(deployment, path, &asked.parts);
         if site.timing == ServerTiming::Shown {
@@ -252,7 +291,7 @@ impl Edge {
     }
 
     async fn external(&self, url: &str, status: Option<u16>, asked: Asked<'_>) -> Reply {
-        let Asked { visit, visitor, parts, body } = asked;
+        let Asked { visit, visitor, parts, body, .. } = asked;
         let form = error_form(parts.uri.path(), &parts.headers);
         let passed = self.external.pass(ExternalRequest { url, parts, body, visitor }).await;
         let (mut response, error) = match passed {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value, context};
 use ship_core::RequestId;
 
 use crate::assets::PageScript;
@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::protocol::accept_page::ErrorForm;
 
 const PAGE: &str = "page.html";
+const LOGIN: &str = "login.html";
 
 /// What a program reads.
 #[derive(serde::Serialize)]
@@ -25,6 +26,15 @@ struct ErrorFields<'e> {
     id: &'e str,
 }
 
+/// What a person typed before it is asked for the password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TypedPassword {
+    /// Nothing.
+    Nothing,
+    /// Another password.
+    Wrong,
+}
+
 /// Writes the bodies of errors.
 pub(crate) struct ErrorPages {
     templates: Environment<'static>,
@@ -34,6 +44,8 @@ impl ErrorPages {
     pub(crate) fn new() -> Self {
         let mut templates = Environment::new();
         let added = templates.add_template(PAGE, include_str!("error_page/page.html"));
+        added.expect("the page is part of this program, and a test renders it");
+        let added = templates.add_template(LOGIN, include_str!("error_page/login.html"));
         added.expect("the page is part of this program, and a test renders it");
         Self { templates }
     }
@@ -65,6 +77,23 @@ impl ErrorPages {
         response
     }
 
+    /// The page that asks a person for the password, with the status and headers of the failure that it stands for.
+    pub(crate) fn ask_password(&self, failure: Failure, id: RequestId, typed: TypedPassword) -> Response<EdgeBody> {
+        let mut response = self.respond(failure, id, ErrorForm::Page, None);
+        *response.body_mut() = EdgeBody::full(self.login(failure, id, typed));
+        response
+    }
+
+    fn login(&self, failure: Failure, id: RequestId, typed: TypedPassword) -> String {
+        let values = context! {
+            message => failure.message(),
+            code => failure.code(),
+            id => id.as_str(),
+            is_wrong => typed == TypedPassword::Wrong,
+        };
+        self.render(LOGIN, values, failure, id)
+    }
+
     fn page(&self, failure: Failure, id: RequestId) -> String {
         let values = context! {
             status => failure.status.as_u16(),
@@ -73,7 +102,11 @@ impl ErrorPages {
             code => failure.code(),
             id => id.as_str(),
         };
-        let rendered = self.templates.get_template(PAGE).and_then(|page| page.render(values));
+        self.render(PAGE, values, failure, id)
+    }
+
+    fn render(&self, page: &str, values: Value, failure: Failure, id: RequestId) -> String {
+        let rendered = self.templates.get_template(page).and_then(|page| page.render(values));
         rendered.unwrap_or_else(|error| {
             tracing::error!(%error, "the error page cannot be rendered");
             text(failure, id)
@@ -101,6 +134,21 @@ mod tests {
     use ship_core::PlatformError;
 
     use super::*;
+
+    /// The page that asks for a password does so without a script, says if one was wrong, and carries the code and the id.
+    #[test]
+    fn login() {
+        let (pages, id) = (ErrorPages::new(), RequestId::from_parts(0, [0; 10]));
+        let failure = Failure::from(PlatformError::AuthenticationRequired);
+        let [asked, again] =
+            [TypedPassword::Nothing, TypedPassword::Wrong].map(|typed| pages.login(failure, id, typed));
+        for page in [&asked, &again] {
+            assert!(page.contains("<form method=\"post\">") && page.contains("type=\"password\""), "{page}");
+            assert!(page.contains("AUTHENTICATION_REQUIRED") && page.contains(id.as_str()), "{page}");
+            assert!(!page.contains("<script"), "{page}");
+        }
+        assert!(!asked.contains("not right") && again.contains("That password is not right."));
+    }
 
     /// Each form carries the code and the id; a route's own status has no code.
     #[test]

@@ -1,5 +1,6 @@
 //! Functions: a visitor's request on its way to an instance, and the answer on its way back.
 
+mod doubt;
 mod invoke;
 mod upgrade;
 mod uploads;

@@ -7,17 +7,18 @@ use std::time::Instant;
 use jiff::Timestamp;
 use ship_core::route::Phase;
 use ship_core::{
-    AssetIndex, DeploymentId, Function, FunctionIndex, FunctionName, Manifest, Prerender, ProjectName, SiteIndex,
-    main_host,
+    AssetIndex, DeploymentId, Digest, Function, FunctionIndex, FunctionName, Manifest, Prerender, ProjectName,
+    SiteIndex, main_host,
 };
-use ship_runtime::FunctionSpec;
-use ship_store::{DeploymentRecord, StateError, Store, UnpackError};
+use ship_runtime::{FunctionEnvironment, FunctionSpec};
+use ship_store::{BlobError, DeploymentRecord, StateError, Store, UnpackError, VariablesError};
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
 use crate::functions::{LastWake, UploadPlaces};
 use crate::log_allowance::LogAllowance;
 use crate::meters::{FunctionMeters, Meters, ProjectMeters};
+use crate::site_environment::SiteEnvironment;
 
 /// A deployment in memory. A host keeps it while it is visited and drops it when it sleeps.
 pub struct LiveDeployment {
@@ -28,7 +29,7 @@ pub struct LiveDeployment {
     has_direct_paths: bool,
     assets: Box<[OnceLock<PreparedAsset>]>,
     functions: Box<[OnceCell<Arc<FunctionSpec>>]>,
-    environment: Vec<(String, String)>,
+    environment: SiteEnvironment,
     /// When it was made.
     made_at: Timestamp,
     log_allowance: LogAllowance,
@@ -36,6 +37,7 @@ pub struct LiveDeployment {
     function_meters: Box<[OnceLock<Arc<FunctionMeters>>]>,
     upload_places: Box<[OnceLock<UploadPlaces>]>,
     last_wake: LastWake,
+    last_doubt: LastWake,
 }
 
 /// A deployment cannot be brought into memory.
@@ -64,9 +66,19 @@ pub enum FunctionSpecError {
     /// It cannot be unpacked.
     #[error("the artifact of a function cannot be unpacked")]
     Unpack(#[from] UnpackError),
+    /// The variables that it is to find set cannot be opened.
+    #[error("the variables of a function cannot be opened")]
+    Variables(#[from] VariablesError),
     /// The host stops while it is unpacked.
     #[error("the host stops")]
     Stopping,
+}
+
+impl FunctionSpecError {
+    /// Whether an artifact is missing or damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Unpack(UnpackError::Blob(BlobError::Missing { .. } | BlobError::Corrupt { .. })))
+    }
 }
 
 impl LiveDeployment {
@@ -74,12 +86,12 @@ impl LiveDeployment {
     pub fn load(
         store: &Store,
         id: &DeploymentId,
-        environment: impl FnOnce(&DeploymentRecord) -> Vec<(String, String)>,
+        environment: impl FnOnce(&DeploymentRecord) -> Result<SiteEnvironment, StateError>,
     ) -> Result<Arc<Self>, LoadError> {
         let state = |source| LoadError::State { id: *id, source };
         let record = store.deployments().get(id).map_err(state)?.ok_or(LoadError::Unknown { id: *id })?;
         let manifest = store.deployments().manifest(id).map_err(state)?;
-        let environment = environment(&record);
+        let environment = environment(&record).map_err(state)?;
         Ok(Arc::new(Self::new(record.project, *id, manifest, environment, record.created_at)))
     }
 
@@ -88,24 +100,24 @@ impl LiveDeployment {
         project: ProjectName,
         id: DeploymentId,
         manifest: Manifest,
-        environment: Vec<(String, String)>,
+        environment: impl Into<SiteEnvironment>,
     ) -> Arc<Self> {
-        Arc::new(Self::new(project, id, manifest, environment, Timestamp::now()))
+        Arc::new(Self::new(project, id, manifest, environment.into(), Timestamp::now()))
     }
 
     fn new(
         project: ProjectName,
         id: DeploymentId,
         manifest: Manifest,
-        environment: Vec<(String, String)>,
+        environment: SiteEnvironment,
         made_at: Timestamp,
     ) -> Self {
         let index = SiteIndex::new(&manifest);
         let has_direct_paths = [Phase::Null, Phase::Hit].iter().all(|phase| manifest.routes().phase(*phase).is_empty());
         let assets = manifest.assets().iter().map(|_| OnceLock::new()).collect();
         let functions = manifest.functions().iter().map(|_| OnceCell::new()).collect();
-        let environment = manifest.environment().beneath(environment);
         let (log_allowance, last_wake) = (LogAllowance::new(Instant::now()), LastWake::new(Instant::now()));
+        let last_doubt = LastWake::new(Instant::now());
         let function_meters = manifest.functions().iter().map(|_| OnceLock::new()).collect();
         let upload_places = manifest.functions().iter().map(|_| OnceLock::new()).collect();
         Self {
@@ -123,6 +135,7 @@ impl LiveDeployment {
             function_meters,
             upload_places,
             last_wake,
+            last_doubt,
         }
     }
 
@@ -173,6 +186,11 @@ impl LiveDeployment {
         &self.last_wake
     }
 
+    /// When one of its functions was last looked at closely because it failed.
+    pub(crate) fn last_doubt(&self) -> &LastWake {
+        &self.last_doubt
+    }
+
     /// What is sent for an asset.
     pub(crate) fn asset(&self, AssetIndex(number): AssetIndex) -> &PreparedAsset {
         let number = number as usize;
@@ -212,12 +230,23 @@ impl LiveDeployment {
 
     /// The host name that most visitors use for it, if it is known.
     pub(crate) fn main_host(&self) -> Option<&str> {
-        main_host(&self.environment)
+        main_host(self.environment.told())
+    }
+
+    /// Which of its environments it has.
+    pub(crate) fn environment_edition(&self) -> Digest {
+        self.environment.edition()
     }
 
     /// When it was made.
     pub(crate) fn made_at(&self) -> Timestamp {
         self.made_at
+    }
+
+    /// What its functions find set, its variables opened when one of them is first needed.
+    async fn function_environment(&self) -> Result<FunctionEnvironment, FunctionSpecError> {
+        let opened = self.environment.of_functions(self.manifest.environment());
+        opened.await.ok_or(FunctionSpecError::Stopping)?.map_err(FunctionSpecError::Variables)
     }
 
     /// The functions, each with its artifact unpacked and ready to be started.
@@ -240,7 +269,7 @@ impl LiveDeployment {
             let function = self.manifest.functions()[number].clone();
             let root = unpack(store.clone(), function.clone()).await?;
             let (project, deployment) = (self.project.clone(), self.id);
-            let env = self.environment.clone();
+            let env = self.function_environment().await?;
             Ok::<_, FunctionSpecError>(Arc::new(FunctionSpec { project, deployment, function, root, env }))
         });
         spec.await.cloned()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
 use ship_core::{FunctionIndex, LogLevel, LogRecord, LogSource, PlatformError, RequestId, TraceContext};
 use ship_runtime::LogSink;
@@ -36,10 +36,10 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// A request that begins now.
-    pub(crate) fn begin<B>(request: &http::Request<B>) -> Self {
+    pub(crate) fn begin(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         let at = Timestamp::now();
-        let host = request.headers().get(http::header::HOST).cloned();
-        Self::of(new_request_id(at), at, request.method().clone(), request.uri().clone(), host)
+        let host = headers.get(http::header::HOST).cloned();
+        Self::of(new_request_id(at), at, method.clone(), uri.clone(), host)
     }
 
     /// A request of the host's own, for what a visitor will get.

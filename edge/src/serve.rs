@@ -1,15 +1,21 @@
-//! The data path's listener: raw HTTP/1.1 connections, each in a task of its own, under limits that hold whatever visitors do.
+//! The data path's listeners: HTTP/1.1 in the clear, HTTP/1.1 and HTTP/2 through TLS. Each connection is a task of its own, under
+//! limits that hold whatever visitors do.
 //!
 //! A connection costs one task, one timer and one entry in a queue. While requests flow none of them is touched: time limits
 //! are notes in atomics that the one timer reads when it fires.
 
+mod closing;
 mod connection;
 mod crew;
+mod drive;
 mod head_guard;
+mod http2;
+mod pace;
 mod queue;
 mod refusal;
 mod state;
 mod stream;
+mod tls;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
@@ -18,21 +24,25 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
+use crate::visitor::{Scheme, Visitor};
+pub use closing::Closing;
 pub use crew::Crew;
+use http2::StreamPlaces;
 use queue::ConnectionQueue;
 use state::ConnectionState;
 use stream::VisitorStream;
 
 /// What answers the requests of a listener.
 pub trait Answer: Send + Sync + 'static {
-    /// Answers one request. `peer` is the other end of the connection.
-    fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<EdgeBody>> + Send;
+    /// Answers one request of a visitor. One of HTTP/2 looks like one of HTTP/1.1.
+    fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> impl Future<Output = Response<EdgeBody>> + Send;
 }
 
 /// What a visitor's connection may take.
@@ -45,7 +55,7 @@ pub struct ConnectionLimits {
     pub idle_timeout: Duration,
     /// How long a visitor may take no byte of a response that is waiting for it.
     pub write_timeout: Duration,
-    /// How many connections there are at once. A further one takes the place of the oldest that waits for a request; where
+    /// How many connections there are at once, and how many requests of HTTP/2 besides one for each of them. A further one takes the place of the oldest that waits for a request; where
     /// all are busy it waits in the kernel's queue.
     pub max_connections: usize,
     /// How many bytes the request line and headers may have, and with them the read buffer of a connection. At least 8 KiB.
@@ -73,44 +83,94 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 /// How long a place is waited for before another look for a connection that only waits.
 const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a listener until `shutdown`, then closes it, lets the requests in flight end and returns. Visitors are let in here,
-/// and answered by the `crew`.
+/// Serves a listener in the clear until it is closed, lets the requests in flight end and returns. Visitors are let in here, and
+/// answered by the `crew`.
 pub async fn serve<A: Answer>(
     listener: TcpListener,
     crew: Crew,
     answer: Arc<A>,
     limits: ConnectionLimits,
-    shutdown: CancellationToken,
+    closing: impl Into<Closing>,
 ) {
+    let converse = move |arrival: Arrival| {
+        let (answer, visitor) = (Arc::clone(&answer), Visitor { peer: arrival.peer, scheme: Scheme::Http });
+        async move {
+            let stream = VisitorStream::new(arrival.socket, Arc::clone(&arrival.state), arrival.place);
+            connection::run(stream, visitor, arrival.state, answer, limits).await;
+        }
+    };
+    admit(listener, crew, limits, closing.into(), converse).await;
+}
+
+/// Serves a listener through TLS, otherwise as [`serve`]. Visitors who agree on `h2` (ALPN) are spoken to in HTTP/2, those who agree
+/// on `http/1.1` or on nothing in HTTP/1.1, and those who agree on anything else came for the handshake alone.
+pub async fn serve_tls<A: Answer>(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    crew: Crew,
+    answer: Arc<A>,
+    limits: ConnectionLimits,
+    closing: impl Into<Closing>,
+) {
+    let acceptor = TlsAcceptor::from(tls);
+    let places = Arc::new(StreamPlaces::new(limits.max_connections));
+    let converse =
+        move |arrival: Arrival| tls::run(arrival, acceptor.clone(), Arc::clone(&answer), limits, Arc::clone(&places));
+    admit(listener, crew, limits, closing.into(), converse).await;
+}
+
+/// A visitor who was let in.
+struct Arrival {
+    socket: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+    state: Arc<ConnectionState>,
+    /// What the listener waits for when it ends.
+    tasks: TaskTracker,
+}
+
+/// Lets visitors in until `closing`; what is said with each is the listener's business. It is a type of its own for each kind of
+/// listener, so a connection in the clear costs nothing for there being others.
+async fn admit<C, F>(listener: TcpListener, crew: Crew, limits: ConnectionLimits, closing: Closing, converse: C)
+where
+    C: Fn(Arrival) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send,
+{
     let mut queue = ConnectionQueue::new(limits.max_connections);
     let tasks = TaskTracker::new();
     let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
     loop {
-        let next = tokio::select! {
+        let (socket, peer) = tokio::select! {
             biased;
-            () = shutdown.cancelled() => break,
-            next = door.next(&mut queue) => next,
+            () = closing.door().cancelled() => break,
+            accepted = door.accept(&mut queue) => accepted,
         };
-        let (stream, peer, place) = next;
+        // Whoever was let in is answered, also if the door is closed while there is no place.
+        let place = tokio::select! {
+            biased;
+            () = closing.hurry().cancelled() => break,
+            place = door.place(&mut queue) => place,
+        };
         let state = Arc::new(ConnectionState::new(limits));
         queue.push(&state);
-        let (post, answer) = (crew.post(), Arc::clone(&answer));
+        let (post, converse, within) = (crew.post(), converse.clone(), tasks.clone());
         let runtime = post.runtime().clone();
         let connection = async move {
             let _post = post;
-            match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    let stream = VisitorStream::new(stream, Arc::clone(&state), place);
-                    connection::run(stream, peer, state, answer, limits).await;
-                }
+            match TcpStream::from_std(socket) {
+                Ok(socket) => converse(Arrival { socket, peer, place, state, tasks: within }).await,
                 Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
             }
         };
         tasks.spawn_on(connection, &runtime);
     }
     drop(door);
-    queue.drain_all();
     tasks.close();
+    queue.leave_all();
+    tokio::select! {
+        () = tasks.wait() => return,
+        () = closing.hurry().cancelled() => queue.drain_all(),
+    }
     if tokio::time::timeout(limits.drain_timeout, tasks.wait()).await.is_err() {
         tracing::warn!(connections = tasks.len(), "requests were still in flight after the drain timeout");
         queue.close_all();
@@ -125,18 +185,12 @@ struct Door {
 }
 
 impl Door {
-    /// The next visitor, with a place.
-    async fn next(&mut self, queue: &mut ConnectionQueue) -> (StdStream, SocketAddr, OwnedSemaphorePermit) {
-        let (stream, peer) = self.accept(queue).await;
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
+    /// A place for a visitor.
+    async fn place(&self, queue: &mut ConnectionQueue) -> OwnedSemaphorePermit {
+        match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
             Err(_) => self.make_place(queue).await,
-        };
-        // Responses are written whole: waiting for more to send (Nagle) could only delay them.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        (stream, peer, place)
     }
 
     /// Closes a connection that only waits, as soon as there is one, and waits for a place.
@@ -156,7 +210,13 @@ impl Door {
         loop {
             let accepted = self.listener.accept().await;
             match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-                Ok(accepted) => return accepted,
+                Ok((stream, peer)) => {
+                    // Responses are written whole: waiting for more to send (Nagle) could only delay them.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "cannot set TCP_NODELAY");
+                    }
+                    return (stream, peer);
+                }
                 Err(error) if is_the_visitors(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");

@@ -3,8 +3,11 @@
 
 mod audit;
 mod auth;
+mod backup;
 mod blobs;
+mod care;
 mod deployments;
+mod domains;
 mod error;
 mod extract;
 mod guard;
@@ -12,10 +15,13 @@ mod logins;
 mod logs;
 mod metrics;
 mod projects;
+mod protection;
 mod routes;
 mod server;
 mod status;
 mod tokens;
+mod upgrade;
+mod variables;
 mod views;
 
 use std::net::SocketAddr;
@@ -25,9 +31,9 @@ use std::sync::Arc;
 use axum::Router;
 use jiff::Timestamp;
 use ship_core::Action;
+use ship_edge::Closing;
 use ship_runtime::Runtime;
 use ship_store::Store;
-use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::routes;
@@ -36,13 +42,18 @@ pub(crate) use self::auth::Doors;
 pub(crate) use self::error::ApiError;
 use self::routes::{Of, Routes};
 pub(crate) use self::server::ControlAnswer;
+use crate::care::Collector;
+use crate::domains::ProofReader;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::options::MetricsAccess;
+use crate::protection::Protections;
 use crate::publisher::Publisher;
 use crate::register::Register;
+use crate::tls::AcmeReport;
+use crate::upgrade::{Changes, Upgrader};
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -50,19 +61,26 @@ pub(crate) struct Control {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
     pub(crate) publisher: Publisher,
+    pub(crate) collector: Collector,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) acme: AcmeReport,
+    pub(crate) proofs: ProofReader,
+    pub(crate) protections: Protections,
     pub(crate) urls: Urls,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) register: Register,
     pub(crate) doors: Doors,
     pub(crate) logins: Logins,
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) closing: Closing,
+    pub(crate) changes: Arc<Changes>,
+    pub(crate) upgrader: Upgrader,
     pub(crate) started_at: Timestamp,
-    pub(crate) sites_address: SocketAddr,
     pub(crate) own_address: SocketAddr,
     pub(crate) data: PathBuf,
+    /// Whose turn it is to have everything read again.
+    pub(crate) examining: tokio::sync::Mutex<()>,
 }
 
 /// The state each route gets.
@@ -80,6 +98,10 @@ fn routes(metrics: MetricsAccess) -> Routes {
     let routes = Routes::new()
         .on(Action::ReadStatus, Of::Host, routes!(status::status))
         .on(Action::StopHost, Of::Host, routes!(status::shutdown))
+        .on(Action::UpgradeHost, Of::Host, routes!(upgrade::upgrade))
+        .on(Action::BackUp, Of::Host, routes!(backup::backup))
+        .on(Action::Examine, Of::Host, routes!(care::fsck))
+        .on(Action::CollectGarbage, Of::Host, routes!(care::gc))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::missing))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::upload))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::put))
@@ -92,6 +114,16 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::RemoveProject, Of::Project, routes!(projects::remove))
         .on(Action::Promote, Of::Project, routes!(projects::promote))
         .on(Action::RollBack, Of::Project, routes!(projects::rollback))
+        .on(Action::ReadProtection, Of::Project, routes!(protection::show))
+        .on(Action::SetProtection, Of::Project, routes!(protection::set))
+        .on(Action::ListVariables, Of::Project, routes!(variables::list))
+        .on(Action::ReadVariables, Of::Project, routes!(variables::readable))
+        .on(Action::SetVariable, Of::Project, routes!(variables::set))
+        .on(Action::RemoveVariable, Of::Project, routes!(variables::remove))
+        .on(Action::ReadDomains, Of::Own, routes!(domains::list))
+        .on(Action::AddDomain, Of::Project, routes!(domains::add))
+        .on(Action::VerifyDomain, Of::Project, routes!(domains::verify))
+        .on(Action::RemoveDomain, Of::Project, routes!(domains::remove))
         .on(Action::ReadLogs, Of::Project, routes!(logs::logs))
         .on(Action::WhoAmI, Of::Own, routes!(tokens::whoami))
         .on(Action::ReadTokens, Of::Own, routes!(tokens::list))
@@ -131,6 +163,7 @@ pub(crate) fn router(control: Arc<Control>) -> Router {
     guarded
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), upgrade::hold_changes))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), auth::require_token))
         .merge(open)
         .with_state(control)

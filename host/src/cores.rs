@@ -5,7 +5,8 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use ship_edge::{Answer, ConnectionLimits, Crew};
+use rustls::ServerConfig;
+use ship_edge::{Answer, Closing, ConnectionLimits, Crew};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -48,21 +49,45 @@ impl Cores {
         Ok(cores)
     }
 
-    /// Serves a listener on these threads until `stop`. Visitors are let in on the first of them: one that stays there is
+    /// Serves a listener on these threads until it is closed. Visitors are let in on the first of them: one that stays there is
     /// answered without any other thread.
     pub(crate) async fn serve<A: Answer>(
         &self,
         listener: TcpListener,
         answer: Arc<A>,
         limits: ConnectionLimits,
-        stop: CancellationToken,
+        closing: Closing,
     ) -> Result<(), HostError> {
+        self.admit(listener, move |listener, crew| ship_edge::serve(listener, crew, answer, limits, closing)).await
+    }
+
+    /// The same through TLS.
+    pub(crate) async fn serve_tls<A: Answer>(
+        &self,
+        listener: TcpListener,
+        tls: Arc<ServerConfig>,
+        answer: Arc<A>,
+        limits: ConnectionLimits,
+        closing: Closing,
+    ) -> Result<(), HostError> {
+        self.admit(listener, move |listener, crew| ship_edge::serve_tls(listener, tls, crew, answer, limits, closing))
+            .await
+    }
+
+    async fn admit<F>(
+        &self,
+        listener: TcpListener,
+        serve: impl FnOnce(TcpListener, Crew) -> F + Send + 'static,
+    ) -> Result<(), HostError>
+    where
+        F: Future<Output = ()> + Send,
+    {
         let [first, ..] = self.runtimes.as_slice() else { return Ok(()) };
         let crew = Crew::of(self.runtimes.iter().cloned());
         let listener = listener.into_std().map_err(HostError::Cores)?;
         let serving = first.spawn(async move {
             let listener = TcpListener::from_std(listener).map_err(HostError::Cores)?;
-            ship_edge::serve(listener, crew, answer, limits, stop).await;
+            serve(listener, crew).await;
             Ok(())
         });
         match serving.await {

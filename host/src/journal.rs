@@ -91,6 +91,11 @@ impl Journal {
         self.inbox.written.subscribe()
     }
 
+    /// Has those who follow look for what another process has appended.
+    pub(crate) fn wake_followers(&self) {
+        self.inbox.written.send_modify(|_| {});
+    }
+
     /// How many bytes of records were dropped because the disk could not keep up, or take them.
     pub(crate) fn dropped_bytes(&self) -> u64 {
         self.inbox.dropped_bytes.load(Ordering::Relaxed)

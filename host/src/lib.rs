@@ -5,11 +5,16 @@
 //! host gives it everything in [`HostOptions`].
 
 mod access;
+mod beginning;
 mod blocking;
+mod care;
 mod complete;
 mod control;
+mod cookies;
 mod cores;
 mod descriptors;
+mod domains;
+mod environments;
 mod error;
 mod journal;
 mod keyring;
@@ -17,19 +22,26 @@ mod listen;
 mod logins;
 mod metrics;
 mod options;
+mod protection;
 mod publisher;
 mod rate;
+mod reads;
+mod redirect;
 mod register;
 mod relief;
+mod secure;
 mod server;
 mod site_map;
 mod sites;
-mod system_environment;
 mod telemetry;
+mod tls;
 mod token;
+mod upgrade;
 mod urls;
 mod warmth;
 
+pub use beginning::{Beginning, GivenSockets};
+pub use care::examine_at;
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
 pub use error::HostError;
@@ -37,3 +49,7 @@ pub use listen::holder_of;
 pub use options::{HostOptions, MetricsAccess, PortChoice};
 pub use server::{Host, Ready};
 pub use telemetry::TelemetryOptions;
+pub use tls::{AcmeOptions, CertificateError, CertificateFiles, TlsOptions};
+pub use upgrade::{
+    AfterHandover, OnHandover, Predecessor, Refusal, SuccessorCommand, UpgradeError, Upgraded, Upgrader,
+};

@@ -13,6 +13,7 @@ use ship_store::{BlobTotals, Store};
 
 pub(crate) use self::deploys::{DeployCounts, DeployMeters, Phase};
 use crate::blocking::blocking;
+use crate::care::{CareCounts, CareMeters};
 use crate::journal::Journal;
 use crate::telemetry::SpanQueue;
 
@@ -39,6 +40,7 @@ pub(crate) struct Metrics {
     journal: Arc<Journal>,
     store: Store,
     pub(crate) deploys: Arc<DeployMeters>,
+    pub(crate) care: Arc<CareMeters>,
     started_at: Timestamp,
     blobs: Mutex<Option<Look>>,
     spans: Option<Arc<SpanQueue>>,
@@ -63,6 +65,7 @@ pub(crate) struct Counts {
     pub(crate) blobs: BlobTotals,
     pub(crate) blobs_damaged: u64,
     pub(crate) deploys: DeployCounts,
+    pub(crate) care: CareCounts,
     pub(crate) started_at: Timestamp,
     /// Spans that were not sent, if spans are sent at all.
     pub(crate) dropped_spans: Option<u64>,
@@ -76,8 +79,8 @@ impl Metrics {
         store: Store,
         spans: Option<Arc<SpanQueue>>,
     ) -> Self {
-        let (deploys, started_at, blobs) = (Arc::default(), Timestamp::now(), Mutex::new(None));
-        Self { edge, runtime, journal, store, deploys, started_at, blobs, spans }
+        let (deploys, care, started_at, blobs) = (Arc::default(), Arc::default(), Timestamp::now(), Mutex::new(None));
+        Self { edge, runtime, journal, store, deploys, care, started_at, blobs, spans }
     }
 
     /// What was counted.
@@ -92,6 +95,7 @@ impl Metrics {
             blobs: self.blobs().await,
             blobs_damaged: self.store.blobs().damages_seen(),
             deploys: self.deploys.counts(),
+            care: self.care.counts(),
             started_at: self.started_at,
             dropped_spans: self.spans.as_ref().map(|spans| spans.dropped()),
         }

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use ship_core::AddressRange;
 use ship_runtime::{Interpreters, Isolation};
+use ship_store::Retention;
 
 use crate::telemetry::TelemetryOptions;
+use crate::tls::TlsOptions;
+use crate::upgrade::SuccessorCommand;
 
 /// What a host is told when it starts.
 #[derive(Clone, Debug)]
@@ -16,12 +19,19 @@ pub struct HostOptions {
     pub data: PathBuf,
     /// Where visitors are served.
     pub sites: SocketAddr,
+    /// How visitors are served through TLS, if they are. Those who come without it are then led there.
+    pub tls: Option<TlsOptions>,
     /// Where the control API is served.
     pub control: SocketAddr,
     /// The domain below which sites stand, in lower case: `localhost`.
     pub domain: String,
+    /// The server that is asked for proofs of domains; those of the machine where there is none.
+    pub dns_server: Option<SocketAddr>,
     /// The file that holds the admin token, readable by its owner only. Made at the first start.
     pub token_file: PathBuf,
+    /// A file with the key that variables are sealed under, where somebody else keeps it, such as a credential of systemd. Without it
+    /// the key stands in the data directory, and is made when it is first needed.
+    pub host_key_file: Option<PathBuf>,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
     /// The least that functions are kept from; where the machine does not allow that much, no host starts. Without it functions get
@@ -37,8 +47,12 @@ pub struct HostOptions {
     pub metrics: MetricsAccess,
     /// How much of the disk one project's log may take, in bytes.
     pub log_bytes: u64,
+    /// Which deployments stay when garbage is collected; without it all do.
+    pub retention: Option<Retention>,
     /// How long requests in flight may take to finish when the host stops.
     pub drain: Duration,
+    /// How another host is started that takes over from this one; `None` where none can be.
+    pub successor: Option<SuccessorCommand>,
 }
 
 /// Who may read `/metrics` of the control API.

@@ -1,26 +1,30 @@
 //! Publishing: the order in which a deployment is stored, its functions tried, and the aliases moved.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use ship_api::{CheckFunctions, PublishOptions, Republish};
-use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, Target};
+use ship_core::{DeploymentId, Manifest, ProjectName};
 use ship_edge::{Edge, LiveDeployment, LoadError};
 use ship_runtime::Runtime;
-use ship_store::{AliasKind, AliasMove, AuditNote, DeploymentSource, Published, StageRequest, Store};
+use ship_store::{
+    Aim, AliasKind, AliasMove, AuditNote, DeploymentRecord, DeploymentSource, EnvironmentBinding, Published, Retention,
+    StageRequest, StateError, Store,
+};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
 use crate::complete::CompleteDeployments;
 use crate::control::ApiError;
+use crate::environments::Environments;
 use crate::journal::Journal;
 use crate::metrics::{DeployMeters, Phase};
+use crate::protection::Protections;
 use crate::site_map::SiteMap;
-use crate::system_environment;
-use crate::urls::Urls;
+use crate::upgrade::Changes;
 use crate::warmth::ProductionMove;
 
 /// How many functions of a deployment are started at once: enough to keep the processors busy, and few enough to fit into
@@ -41,8 +45,10 @@ pub(crate) struct Publisher {
     pub(crate) runtime: Runtime,
     pub(crate) edge: Arc<Edge>,
     pub(crate) map: SiteMap,
-    /// What the sites are called.
-    pub(crate) urls: Urls,
+    /// What functions find set.
+    pub(crate) environments: Environments,
+    /// Who may see the sites.
+    pub(crate) protections: Protections,
     pub(crate) journal: Arc<Journal>,
     pub(crate) complete: CompleteDeployments,
     pub(crate) deploys: Arc<DeployMeters>,
@@ -54,6 +60,8 @@ pub(crate) struct Publisher {
     pub(crate) productions: UnboundedSender<ProductionMove>,
     /// What goes on when the client that asked for it is gone.
     pub(crate) tasks: TaskTracker,
+    /// Nothing moves while the state changes hands.
+    pub(crate) changes: Arc<Changes>,
 }
 
 impl Publisher {
@@ -69,7 +77,7 @@ impl Publisher {
         let staged = {
             let (store, project) = (self.store.clone(), project.clone());
             let (source, target) = (source_of(&options), options.target);
-            let urls = self.urls.clone();
+            let (environments, aim) = (self.environments.clone(), aim_of(&options));
             let staging = blocking(move || {
                 manifest.check_patterns()?;
                 let canonical_json = manifest.to_canonical_json();
@@ -82,19 +90,16 @@ impl Publisher {
                     at: Timestamp::now(),
                 };
                 let staged = store.deployments().stage(request)?;
-                // What is recorded stays, whoever publishes it again; the first of a project is production.
-                let environment = if let Some(record) = store.deployments().get(staged.id())? {
-                    system_environment::of_record(&record, &urls)
-                } else {
-                    let has_production = store.deployments().alias(&HostLabel::production(&project))?.is_some();
-                    let target = if has_production { target } else { Target::Production };
-                    system_environment::of_new(&project, staged.id(), target, &source, &urls)
+                let planned = store.deployments().planned_environment(&project, staged.id(), &aim)?;
+                let environment = match store.deployments().get(staged.id())? {
+                    Some(record) => environments.bound(&record, &planned)?,
+                    None => environments.of_new(&project, staged.id(), &source, &planned)?,
                 };
-                Ok::<_, ApiError>((staged, manifest, environment))
+                Ok::<_, ApiError>((staged, manifest, environment, planned))
             });
             self.deploys.time(Phase::Stage, staging).await
         };
-        let (staged, manifest, environment) = staged?;
+        let (staged, manifest, environment, planned) = staged?;
         let live = LiveDeployment::from_parts(project, *staged.id(), manifest, environment);
         if check == CheckFunctions::Start
             && let Err(error) = self.start_once(&live).await
@@ -105,27 +110,73 @@ impl Publisher {
             return Err(error);
         }
         let note = note.about(staged.id().as_str());
+        let (map, aimed) = (self.map.clone(), Aimed { live: Arc::clone(&live), planned });
         let publishing = self.move_aliases(move |store| {
             let published = store.deployments().noting(note).publish(staged, publish_options(&options))?;
+            aimed.show(store, &map)?;
             let (project, moves) = (published.record.project.clone(), published.moves.clone());
             Ok((published, project, moves))
         });
         let published = self.deploys.time(Phase::Publish, publishing).await?;
-        self.map.keep(&live);
         self.edge.prepare(&live);
-        self.unpack_functions(live);
+        self.settle_functions(live);
         Ok(published)
     }
 
     /// Has the artifacts of a deployment unpacked in the background, where no check has done so, since unpacking takes ten times
-    /// as long as starting.
-    fn unpack_functions(&self, live: Arc<LiveDeployment>) {
-        let store = self.store.clone();
+    /// as long as starting. Instances that were started with another environment finish what they have begun, and stop.
+    fn settle_functions(&self, live: Arc<LiveDeployment>) {
+        let (store, runtime) = (self.store.clone(), self.runtime.clone());
         self.tasks.spawn(async move {
-            if let Err(error) = live.function_specs(&store).await {
-                tracing::warn!(deployment = %live.id(), error = &error as &dyn std::error::Error, "not unpacked yet");
+            match live.function_specs(&store).await {
+                Ok(specs) => specs.iter().for_each(|spec| runtime.supersede(spec)),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(deployment = %live.id(), error, "functions are not ready yet");
+                }
             }
         });
+    }
+
+    /// A deployment that is recorded, with the environment that it will have after `aim`. `None` if the project has no such deployment.
+    async fn aim(&self, project: &ProjectName, id: DeploymentId, aim: Aim) -> Result<Option<Prepared>, LoadError> {
+        let before = match self.map.live(id).await {
+            Ok(live) if live.project() == project => live,
+            Ok(_) | Err(LoadError::Unknown { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (environments, project, known) = (self.environments.clone(), project.clone(), Arc::clone(&before));
+        let aimed = blocking(move || {
+            let store = &environments.store;
+            let state = |source| LoadError::State { id, source };
+            let planned = store.deployments().planned_environment(&project, &id, &aim).map_err(state)?;
+            let record = store.deployments().get(&id).map_err(state)?.ok_or(LoadError::Unknown { id })?;
+            let live = if store.deployments().environment(&record).map_err(state)? == planned {
+                known
+            } else {
+                LiveDeployment::load(store, &id, |record| environments.bound(record, &planned))?
+            };
+            Ok(Aimed { live, planned })
+        });
+        Ok(Some(Prepared { aimed: aimed.await?, before }))
+    }
+
+    /// Starts the functions of a deployment with the environment that it is about to have. If one does not start, those with the
+    /// environment that it has go on alone.
+    async fn try_prepared(&self, prepared: &Prepared, otherwise: &'static str) -> Result<(), ApiError> {
+        let started = self.start_functions(&prepared.aimed.live, otherwise).await;
+        if started.is_err() && prepared.is_changed() {
+            self.settle_functions(Arc::clone(&prepared.before));
+        }
+        started
+    }
+
+    /// Says what is different after a deployment got another environment.
+    fn follow_change(&self, prepared: &Prepared) {
+        if prepared.is_changed() {
+            self.edge.prepare(&prepared.aimed.live);
+            self.settle_functions(Arc::clone(&prepared.aimed.live));
+        }
     }
 
     /// Publishes a deployment that is stored already, `None` if it is not. One that has lost a blob counts as incomplete, so
@@ -143,26 +194,38 @@ impl Publisher {
         if record.is_none_or(|record| record.project != asked) {
             return Ok(None);
         }
-        let live = match self.map.live(id).await {
-            Ok(live) => live,
-            Err(LoadError::Unknown { .. }) => return Ok(None),
+        let prepared = match self.aim(&project, id, aim_of(&options)).await {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => return Ok(None),
             Err(error) => {
                 tracing::warn!(%id, %error, "a deployment cannot be read; deploying it again writes it anew");
                 return Ok(None);
             }
         };
+        let live = Arc::clone(&prepared.aimed.live);
         let (store, complete, checked) = (self.store.clone(), self.complete.clone(), Arc::clone(&live));
         blocking(move || complete.check(&store, &checked)).await?;
-        if options.check == CheckFunctions::Start {
-            self.start_once(&live).await?;
+        match options.check {
+            CheckFunctions::Start if prepared.is_changed() => self.try_prepared(&prepared, NOT_PUBLISHED).await?,
+            CheckFunctions::Start => self.start_once(&live).await?,
+            CheckFunctions::Skip => {}
         }
+        let (map, aimed, productions) = (self.map.clone(), prepared.aimed.clone(), self.productions.clone());
+        let is_changed = prepared.is_changed();
         let publishing = self.move_aliases(move |store| {
             let published =
                 store.deployments().noting(note.about(id.as_str())).republish(&id, publish_options(&options))?;
+            aimed.show(store, &map)?;
+            if is_changed && published.as_ref().is_some_and(|published| published.production_label.is_some()) {
+                // Nobody listens while the host stops.
+                let _ = productions.send(ProductionMove { project: project.clone(), to: Some(id) });
+            }
             let moves = published.as_ref().map(|published| published.moves.clone()).unwrap_or_default();
             Ok((published, project, moves))
         });
-        self.deploys.time(Phase::Publish, publishing).await
+        let published = self.deploys.time(Phase::Publish, publishing).await?;
+        self.follow_change(&prepared);
+        Ok(published)
     }
 
     /// Starts each function once, unless that was done before.
@@ -177,8 +240,18 @@ impl Publisher {
     async fn start_functions(&self, live: &Arc<LiveDeployment>, otherwise: &'static str) -> Result<(), ApiError> {
         let specs = live.function_specs(&self.store).await?;
         let checks = specs.into_iter().map(|spec| {
-            let runtime = self.runtime.clone();
-            async move { runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise)) }
+            let (runtime, store) = (self.runtime.clone(), self.store.clone());
+            async move {
+                let renewals = store.functions().renewals();
+                let Err(error) = runtime.check(&spec).await else { return Ok(()) };
+                // It may have failed because what was unpacked earlier is damaged.
+                let (functions, function) = (store.clone(), spec.function.clone());
+                let mended = blocking(move || functions.functions().mend(&function)).await;
+                if mended.is_ok() && store.functions().renewals() > renewals {
+                    return runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise));
+                }
+                Err(ApiError::function_start(&error, otherwise))
+            }
         });
         let started = futures_util::stream::iter(checks).buffer_unordered(STARTS_AT_ONCE).try_collect::<()>();
         self.deploys.time(Phase::Start, started).await?;
@@ -186,23 +259,25 @@ impl Publisher {
         Ok(())
     }
 
-    /// Starts the functions of a deployment that production is to lead to. That they started when it was published says little:
-    /// that may be long ago.
+    /// Starts the functions of a deployment that production is to lead to, with the environment that it will have there. That they
+    /// started when it was published says little: that may be long ago. `None` if there is no such deployment, which the move itself
+    /// says.
     async fn check_before_move(
         &self,
         project: &ProjectName,
         id: DeploymentId,
+        aim: Aim,
         check: CheckFunctions,
-    ) -> Result<(), ApiError> {
-        if check == CheckFunctions::Skip {
-            return Ok(());
+    ) -> Result<Option<Prepared>, ApiError> {
+        let prepared = match self.aim(project, id, aim).await {
+            Ok(prepared) => prepared,
+            Err(LoadError::Unknown { .. }) => None,
+            Err(LoadError::State { source, .. }) => return Err(source.into()),
+        };
+        if let (Some(prepared), CheckFunctions::Start) = (&prepared, check) {
+            self.try_prepared(prepared, NOT_MOVED).await?;
         }
-        match self.map.live(id).await {
-            Ok(live) if live.project() == project => self.start_functions(&live, NOT_MOVED).await,
-            // The move itself says that there is no such deployment.
-            Ok(_) | Err(LoadError::Unknown { .. }) => Ok(()),
-            Err(LoadError::State { source, .. }) => Err(source.into()),
-        }
+        Ok(prepared)
     }
 
     fn started(&self) -> MutexGuard<'_, HashSet<DeploymentId>> {
@@ -217,12 +292,36 @@ impl Publisher {
         check: CheckFunctions,
         note: AuditNote,
     ) -> Result<AliasMove, ApiError> {
-        self.check_before_move(&project, id, check).await?;
-        self.move_aliases(move |store| {
-            let moved = store.deployments().noting(note.about(id.as_str())).promote(&project, &id, Timestamp::now())?;
-            Ok((moved.clone(), project, vec![moved]))
+        let prepared = self.check_before_move(&project, id, Aim::Promote, check).await?;
+        self.move_production(project, prepared, move |store, project| {
+            Ok(store.deployments().noting(note.about(id.as_str())).promote(project, &id, Timestamp::now())?)
         })
         .await
+    }
+
+    /// Moves production to a deployment, and shows it with the environment that it has there.
+    async fn move_production(
+        &self,
+        project: ProjectName,
+        prepared: Option<Prepared>,
+        step: impl FnOnce(&Store, &ProjectName) -> Result<AliasMove, ApiError> + Send + 'static,
+    ) -> Result<AliasMove, ApiError> {
+        let (map, aimed) = (self.map.clone(), prepared.as_ref().map(|prepared| prepared.aimed.clone()));
+        let moved = self.move_aliases(move |store| {
+            let moved = step(store, &project)?;
+            match (aimed, moved.to) {
+                (Some(aimed), Some(to)) if *aimed.live.id() == to => aimed.show(store, &map)?,
+                // It may have another environment than before; whoever asks for it reads which.
+                (_, Some(to)) => map.forget(&to),
+                (_, None) => {}
+            }
+            Ok((moved.clone(), project, vec![moved]))
+        });
+        let moved = moved.await?;
+        if let Some(prepared) = prepared {
+            self.follow_change(&prepared);
+        }
+        Ok(moved)
     }
 
     /// Moves production back, to the deployment before the current one or to the one named. Without a check the log alone
@@ -234,18 +333,18 @@ impl Publisher {
         check: CheckFunctions,
         note: AuditNote,
     ) -> Result<AliasMove, ApiError> {
+        let mut prepared = None;
         if check == CheckFunctions::Start {
             let id = match to {
                 Some(id) => id,
                 None => self.rollback_target(&project).await?,
             };
-            self.check_before_move(&project, id, check).await?;
+            prepared = self.check_before_move(&project, id, Aim::Rollback, check).await?;
             to = Some(id);
         }
-        self.move_aliases(move |store| {
+        self.move_production(project, prepared, move |store, project| {
             let note = to.map_or_else(|| note.clone(), |id| note.about(id.as_str()));
-            let moved = store.deployments().noting(note).rollback(&project, to, Timestamp::now())?;
-            Ok((moved.clone(), project, vec![moved]))
+            Ok(store.deployments().noting(note).rollback(project, to, Timestamp::now())?)
         })
         .await
     }
@@ -280,10 +379,12 @@ impl Publisher {
     ) -> Result<Vec<DeploymentId>, ApiError> {
         let name = project.clone();
         let (map, productions) = (self.map.clone(), self.productions.clone());
+        let domains = self.environments.urls.domains().clone();
         let removed = self
             .move_aliases(move |store| {
                 let labels = store.deployments().aliases_of(&name)?;
                 let removed = store.deployments().noting(note).remove_project(&name, Timestamp::now())?;
+                domains.reload(store)?;
                 for alias in labels {
                     map.point(&alias.label, &name, None);
                 }
@@ -295,17 +396,51 @@ impl Publisher {
         Ok(removed)
     }
 
+    /// Removes the deployments that do not stay, and gives what they were.
+    pub(crate) async fn remove_expired(
+        &self,
+        retention: Retention,
+        note: AuditNote,
+    ) -> Result<Vec<DeploymentRecord>, ApiError> {
+        let store = self.store.clone();
+        let expired = blocking(move || store.deployments().expired(retention, Timestamp::now())).await?;
+        let projects: BTreeSet<ProjectName> = expired.into_iter().map(|record| record.project).collect();
+        let mut gone = Vec::new();
+        for project in projects {
+            loop {
+                let (project, note) = (project.clone(), note.clone());
+                let removed = self
+                    .move_aliases(move |store| {
+                        let removed =
+                            store.deployments().noting(note).remove_expired(&project, retention, Timestamp::now())?;
+                        let moves = removed.iter().flat_map(|removed| removed.moves.clone()).collect();
+                        Ok((removed, project, moves))
+                    })
+                    .await?;
+                if removed.is_empty() {
+                    break;
+                }
+                self.forget(removed.iter().map(|removed| removed.record.id).collect(), None).await;
+                gone.extend(removed.into_iter().map(|removed| removed.record));
+            }
+        }
+        Ok(gone)
+    }
+
     /// Stops what runs of deployments that were removed, and then removes the log of a project that was: what its functions
     /// print at their end still comes in.
     async fn forget(&self, ids: Vec<DeploymentId>, project: Option<ProjectName>) {
-        let this = self.clone();
+        // A successor may have a new project of that name as soon as it serves.
+        let (this, change) = (self.clone(), self.changes.go_on());
         let forgetting = self.tasks.spawn(async move {
+            let _change = change;
             for id in &ids {
                 this.map.forget(id);
                 this.started().remove(id);
             }
             futures_util::future::join_all(ids.iter().map(|id| this.runtime.retire(id))).await;
             let Some(project) = project else { return };
+            this.protections.forget(&project);
             this.edge.forget(&project);
             this.journal.catch_up().await;
             let store = this.store.clone();
@@ -325,8 +460,9 @@ impl Publisher {
         work: impl FnOnce(&Store) -> Result<(T, ProjectName, Vec<AliasMove>), ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let (store, map, turn) = (self.store.clone(), self.map.clone(), Arc::clone(&self.turn));
-        let productions = self.productions.clone();
+        let (productions, change) = (self.productions.clone(), self.changes.go_on());
         blocking(move || {
+            let _change = change;
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             let (done, project, moves) = work(&store)?;
             for moved in &moves {
@@ -340,6 +476,44 @@ impl Publisher {
         })
         .await
     }
+}
+
+/// A deployment with the environment that a publish or a move of production gives it.
+#[derive(Clone)]
+struct Aimed {
+    live: Arc<LiveDeployment>,
+    planned: EnvironmentBinding,
+}
+
+impl Aimed {
+    /// Has visitors meet the deployment as it is now. Where somebody else published it meanwhile, it is read anew.
+    fn show(&self, store: &Store, map: &SiteMap) -> Result<(), StateError> {
+        let id = self.live.id();
+        let record = store.deployments().get(id)?;
+        match record.map(|record| store.deployments().environment(&record)).transpose()? {
+            Some(environment) if environment == self.planned => map.keep(&self.live),
+            _ => map.forget(id),
+        }
+        Ok(())
+    }
+}
+
+/// A deployment before and after it gets an environment.
+struct Prepared {
+    aimed: Aimed,
+    before: Arc<LiveDeployment>,
+}
+
+impl Prepared {
+    /// Whether the environment is another one.
+    fn is_changed(&self) -> bool {
+        !Arc::ptr_eq(&self.aimed.live, &self.before)
+    }
+}
+
+/// What a publish means for the environment of its deployment.
+fn aim_of(options: &PublishOptions) -> Aim {
+    Aim::Publish { target: options.target, branch: options.branch.clone() }
 }
 
 fn source_of(options: &PublishOptions) -> DeploymentSource {

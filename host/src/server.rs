@@ -1,54 +1,48 @@
 //! A host from its start to its end: what is opened in which order, and how it stops without losing a request.
 
-use std::net::SocketAddr;
+mod handover;
+mod listeners;
+mod machinery;
+mod parts;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use ship_edge::{ConnectionLimits, Crew, Edge, EdgeOptions, ExternalReach, Traces};
-use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
-use ship_store::{Durability, Store};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use ship_edge::{Closing, ConnectionLimits, Crew, Edge};
+use ship_runtime::Runtime;
+use ship_store::Store;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::blocking::blocking;
-use crate::complete::CompleteDeployments;
-use crate::control::{Control, ControlAnswer, Doors};
+use self::handover::{take_over, watch};
+use self::listeners::Listeners;
+use self::machinery::Machinery;
+use self::parts::Parts;
+use crate::beginning::Beginning;
+use crate::care::{Collector, scrub, take_care};
+use crate::control::ControlAnswer;
 use crate::cores::Cores;
 use crate::descriptors;
 use crate::error::HostError;
 use crate::journal::Journal;
-use crate::keyring::Keyring;
-use crate::listen::listen;
-use crate::logins::Logins;
-use crate::metrics::Metrics;
 use crate::options::HostOptions;
-use crate::publisher::Publisher;
-use crate::register::{Register, RegisterWriter};
+use crate::register::RegisterWriter;
 use crate::relief::{watch_heap, watch_memory};
-use crate::site_map::SiteMap;
-use crate::sites::Sites;
-use crate::telemetry::{Exporter, SpanQueue, TracingLog};
-use crate::token::{PlainToken, new_token_id, read_token_file, write_token_file};
-use crate::urls::Urls;
+use crate::sites::{SecurityPromise, Sites};
+use crate::telemetry::Exporter;
+use crate::upgrade::{Conductor, Predecessor, Upgrader};
 use crate::warmth::{HostStove, Warmth};
 
 /// How many clients of the control API are connected at once. They have places of their own, so that no crowd of visitors keeps
 /// the owner out.
 const MAX_CLIENTS: usize = 256;
 
-/// The domain that leads every machine to itself.
-const LOCAL_DOMAIN: &str = "localhost";
-
 /// A host that listens and has read its state, but does not answer yet.
 pub struct Host {
     ready: Ready,
     options: HostOptions,
-    sites_listener: TcpListener,
-    control_listener: TcpListener,
+    listeners: Listeners,
     sites: Arc<Sites>,
     control: Arc<ControlAnswer>,
     runtime: Runtime,
@@ -59,14 +53,23 @@ pub struct Host {
     telemetry: Option<Exporter>,
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
-    stop: CancellationToken,
+    closing: Closing,
+    store: Store,
+    journal: Arc<Journal>,
+    collector: Collector,
+    conductor: Conductor,
+    upgrader: Upgrader,
+    /// The host that this one takes over from.
+    predecessor: Option<Predecessor>,
 }
 
 /// Where a host can be reached.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// The address of the sites listener, as a URL.
+    /// The address at which sites are served, as a URL: through TLS where there is TLS.
     pub sites: String,
+    /// Where there is TLS, the address that leads visitors who come without it there, as a URL.
+    pub redirects: Option<String>,
     /// The address of the control API, as a URL.
     pub control: String,
     /// The domain below which sites stand.
@@ -81,106 +84,40 @@ pub struct Ready {
 
 impl Host {
     /// Takes the data directory and the ports. When this returns, connections are accepted by the system and wait for
-    /// [`Host::serve`].
-    pub async fn start(options: HostOptions) -> Result<Self, HostError> {
-        let data = options.data.clone();
-        let store = blocking(move || Store::open(&data, Durability::Durable)).await?;
-        store.logs().limit_to(options.log_bytes);
-        let sites_listener = listen(options.sites, "--listen", options.ports).await?;
-        let control_listener = listen(options.control, "--control", options.ports).await?;
-        let sites_address = local_address(&sites_listener, options.sites)?;
-        let control_address = local_address(&control_listener, options.control)?;
-        admit_owner(&store, &options)?;
-
-        let (journal, journal_writer) = Journal::start(store.clone());
-        let runtime = Runtime::new(RuntimeOptions {
-            socket_dir: options.data.join("run"),
-            nursery: OWN_PROGRAM.into(),
-            compiled_code: CompiledCode::Kept,
-            least_isolation: options.least_isolation.unwrap_or_else(usual_isolation),
-            reach: Reach::Public { allowed: options.allowed_addresses.clone() },
-            logs: Arc::clone(&journal) as Arc<dyn LogSink>,
-            interpreters: options.interpreters.clone(),
-            drain_timeout: options.drain,
-        })?;
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        try_isolation(&options, &store, &runtime, &tasks).await?;
-        let spans = options.telemetry.is_some().then(Arc::<SpanQueue>::default);
-        let log = Arc::clone(&journal) as Arc<dyn LogSink>;
-        let sink = match &spans {
-            Some(spans) => Arc::new(TracingLog { log, spans: Arc::clone(spans) }),
-            None => log,
-        };
-        let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(&options, sites_address)));
-        let urls = Urls::new(&options.domain, sites_address);
-        let map = SiteMap::load(store.clone(), urls.clone(), Arc::clone(&edge))?;
-        let metrics =
-            Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
-        let metrics = Arc::new(metrics);
-        let telemetry = options.telemetry.clone().zip(spans);
-        let telemetry = telemetry.map(|(telemetry, spans)| {
-            Exporter::new(telemetry, spans, Arc::clone(&metrics)).ok_or(HostError::Telemetry)
-        });
-        let (productions, moves) = mpsc::unbounded_channel();
-        let kept_by = HostStove { store: store.clone(), runtime: runtime.clone(), map: map.clone() };
-        let warmth = Warmth::new(kept_by, Arc::new(Timestamp::now), moves);
-        let publisher = Publisher {
-            deploys: Arc::clone(&metrics.deploys),
-            urls: urls.clone(),
-            store: store.clone(),
-            runtime: runtime.clone(),
-            edge: Arc::clone(&edge),
-            map: map.clone(),
-            journal: Arc::clone(&journal),
-            complete: CompleteDeployments::default(),
-            started: Arc::default(),
-            turn: Arc::default(),
-            productions,
-            tasks: tasks.clone(),
-        };
-        let keyring = Arc::new(Keyring::load(&store)?);
-        let (register, register_writer) = Register::new(store.clone(), Arc::clone(&keyring));
-        let control = Arc::new(Control {
-            metrics,
-            metrics_access: options.metrics,
-            keyring,
-            register,
-            doors: Doors::default(),
-            logins: Logins::default(),
-            store,
-            runtime: runtime.clone(),
-            publisher,
-            journal,
-            urls,
-            shutdown: stop.clone(),
-            started_at: Timestamp::now(),
-            sites_address,
-            own_address: control_address,
-            data: options.data.clone(),
-        });
-        let ready = Ready {
-            sites: format!("http://{sites_address}"),
-            control: format!("http://{control_address}"),
-            domain: options.domain.clone(),
-            token_file: options.token_file.clone(),
-            pid: std::process::id(),
-            data: options.data.clone(),
-        };
+    /// [`Host::serve`]. A host that takes over has everything ready; until it serves the one before does, and goes on if this fails.
+    pub async fn start(options: HostOptions, beginning: Beginning) -> Result<Self, HostError> {
+        let mut parts = Parts::gather(options, beginning).await?;
+        let acme = parts.listeners.keep_certificates(&parts.options, &parts.store, &parts.map).await?;
+        let telemetry = parts.machinery.exporter(&parts.options)?;
+        let (warmth, productions) = parts.warmth();
+        let (conductor, upgrader) = parts.conductor()?;
+        let publisher = parts.publisher(productions);
+        let collector = parts.collector(&publisher);
+        let (control, register_writer) = parts.control(publisher, collector.clone(), upgrader.clone(), acme)?;
+        let ready = parts.ready();
+        let Parts { options, store, listeners, machinery, urls, map, tasks, closing, predecessor, .. } = parts;
+        let Machinery { runtime, edge, journal, journal_writer, .. } = machinery;
+        let promise = SecurityPromise::below(&options.domain);
         Ok(Self {
             ready,
-            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, domain: options.domain.clone() }),
+            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, urls, promise }),
             control: Arc::new(ControlAnswer::new(control)),
             options,
-            sites_listener,
-            control_listener,
+            listeners,
             runtime,
             edge,
             warmth,
             journal_writer,
             register_writer,
-            telemetry: telemetry.transpose()?,
+            telemetry,
             tasks,
-            stop,
+            closing,
+            store,
+            journal,
+            collector,
+            conductor,
+            upgrader,
+            predecessor,
         })
     }
 
@@ -189,13 +126,17 @@ impl Host {
         &self.ready
     }
 
-    /// Answers until `shutdown` is cancelled or the control API is asked to stop. Then it takes no new connection, finishes
-    /// the requests in flight, stops the instances, and writes what is left of the log.
+    /// Asks this host for a successor.
+    pub fn upgrader(&self) -> Upgrader {
+        self.upgrader.clone()
+    }
+
+    /// Answers until `shutdown` is cancelled, the control API is asked to stop, or a successor serves. Then it takes no new
+    /// connection, finishes the requests in flight, stops the instances, and writes what is left of the log.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), HostError> {
         let Self {
             options,
-            sites_listener,
-            control_listener,
+            listeners,
             sites,
             control,
             runtime,
@@ -205,33 +146,49 @@ impl Host {
             register_writer,
             telemetry,
             tasks,
-            stop,
+            closing,
+            store,
+            journal,
+            collector,
+            conductor,
+            predecessor,
             ..
         } = self;
-        tasks.spawn(warmth.run(stop.clone()));
-        tasks.spawn(register_writer.run(stop.clone()));
-        tasks.spawn(watch_memory(runtime.clone(), stop.clone()));
-        tasks.spawn(watch_heap(stop.clone()));
+        if let Some(predecessor) = predecessor {
+            take_over(predecessor, &store, &journal, (closing.clone(), options.drain), &tasks).await;
+        }
+        let door = closing.door();
+        tasks.spawn(scrub(store.clone(), Arc::clone(&collector.meters), door.clone()));
+        tasks.spawn(take_care(collector, store, door.clone()));
+        tasks.spawn(warmth.run(door.clone()));
+        tasks.spawn(register_writer.run(door.clone()));
+        tasks.spawn(watch_memory(runtime.clone(), door.clone()));
+        tasks.spawn(watch_heap(door.clone()));
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
         let cores = Cores::start().map_err(HostError::Cores)?;
         let sites = async {
-            let served = cores.serve(sites_listener, sites, limits, stop.clone()).await;
-            stop.cancel();
+            let served = match listeners.secure {
+                Some(secure) => secure.serve(&cores, listeners.sites, sites, limits, &closing).await,
+                None => cores.serve(listeners.sites, sites, limits, closing.clone()).await,
+            };
+            // Without visitors nothing is served any more, also where that is nobody's wish.
+            if !closing.door().is_cancelled() {
+                closing.stop();
+            }
             served
         };
-        let control = ship_edge::serve(control_listener, Crew::here(), control, control_limits, stop.clone());
-        let asked = async {
-            tokio::select! {
-                () = shutdown.cancelled() => stop.cancel(),
-                () = stop.cancelled() => {}
-            }
-        };
+        let control = ship_edge::serve(listeners.control, Crew::here(), control, control_limits, closing.clone());
         let silence = CancellationToken::new();
         let exporting = telemetry.map(|exporter| tokio::spawn(exporter.run(silence.clone())));
-        let (served, (), ()) = tokio::join!(sites, control, asked);
-        // The edge closes the WebSockets that are still open; the runtime would wait for their instances.
+        let finished = CancellationToken::new();
+        let watching = tokio::spawn(watch(conductor, closing.clone(), shutdown, journal.written(), finished.clone()));
+        drop(journal);
+        let (served, ()) = tokio::join!(sites, control);
+        // A successor's host lets WebSockets end by themselves.
+        closing.hurry().run_until_cancelled(edge.websockets_ended()).await;
+        // Otherwise the edge closes those that are still open; the runtime would wait for their instances.
         edge.shutdown().await;
         runtime.shutdown().await;
         tasks.close();
@@ -249,62 +206,11 @@ impl Host {
         if journal_writer.await.is_err() {
             tracing::error!("the journal's writer panicked");
         }
+        // Everything is written, so that a successor who sees this one's end can have all of it read.
+        finished.cancel();
+        if watching.await.is_err() {
+            tracing::error!("what starts successors panicked");
+        }
         served
     }
-}
-
-/// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are
-/// is prepared while the host starts, so that whoever wakes the first of them need not wait for it.
-async fn try_isolation(
-    options: &HostOptions,
-    store: &Store,
-    runtime: &Runtime,
-    tasks: &TaskTracker,
-) -> Result<(), HostError> {
-    if options.least_isolation == Some(Isolation::Sandbox) {
-        return runtime.isolation().await.map(drop).map_err(HostError::Isolation);
-    }
-    let (store, runtime) = (store.clone(), runtime.clone());
-    tasks.spawn(async move {
-        let (runtimes, folder) = blocking(move || {
-            let functions = store.functions();
-            (functions.runtimes(), functions.folder().to_owned())
-        })
-        .await;
-        for kind in runtimes {
-            runtime.prepare(kind, &folder).await;
-        }
-    });
-    Ok(())
-}
-
-/// The least that functions are kept from where the operator says nothing. Without a sandbox they are the host's own user, and root's
-/// functions could do everything.
-fn usual_isolation() -> Isolation {
-    if rustix::process::geteuid().is_root() { Isolation::Sandbox } else { Isolation::Process }
-}
-
-/// A host for one machine's own use may lead visitors to other servers of that machine; one that serves others may not.
-fn edge_options(options: &HostOptions, sites: SocketAddr) -> EdgeOptions {
-    let is_for_itself = sites.ip().is_loopback() && options.domain == LOCAL_DOMAIN;
-    let external_reach = if is_for_itself { ExternalReach::PublicAndLoopback } else { ExternalReach::Public };
-    let traces = if options.telemetry.is_some() { Traces::Joined } else { Traces::PassedOn };
-    EdgeOptions { external_reach, traces, ..EdgeOptions::default() }
-}
-
-fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, HostError> {
-    listener.local_addr().map_err(|source| HostError::Listen { address: asked, source })
-}
-
-/// Makes sure that the owner of the token file may ask: a token is made at the first start. If its file is gone another is made,
-/// and the lost one opens nothing any more.
-fn admit_owner(store: &Store, options: &HostOptions) -> Result<(), HostError> {
-    if let Some(token) = read_token_file(&options.token_file)?
-        && store.tokens().all()?.iter().any(|known| known.hash == token.hash().0)
-    {
-        return Ok(());
-    }
-    let token = PlainToken::generate()?;
-    store.tokens().replace_owner(new_token_id()?, token.hash().0, Timestamp::now())?;
-    write_token_file(&options.token_file, &token)
 }

@@ -1,17 +1,20 @@
 //! The map from host labels to deployments: what a publish changes and every request reads.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use ship_core::{DeploymentId, HostLabel, ProjectName};
-use ship_edge::{Edge, LiveDeployment, ServerTiming, Site};
+use ship_edge::{Edge, Indexing, LiveDeployment, ServerTiming, Site, host_label};
 use ship_store::Store;
+use tokio::sync::mpsc;
 
 use crate::blocking::blocking;
-use crate::system_environment;
+use crate::domains::{Destination, Domains};
+use crate::environments::Environments;
+use crate::protection::{self, ProjectGate, Protections, SiteKind};
 use crate::urls::Urls;
 
 /// How much memory deployments that are being served may use, in bytes. A deployment nobody asks for uses none of it.
@@ -22,7 +25,8 @@ struct Slot {
     project: ProjectName,
     deployment: ArcSwapOption<DeploymentId>,
     own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
-    timing: ServerTiming,
+    kind: SiteKind,
+    gate: Arc<ProjectGate>,
 }
 
 /// All labels of a host, and the deployments that are being served.
@@ -34,9 +38,12 @@ pub(crate) struct SiteMap {
 struct Inner {
     store: Store,
     urls: Urls,
+    environments: Environments,
+    protections: Protections,
     edge: Arc<Edge>,
     labels: Arc<RwLock<HashMap<HostLabel, Arc<Slot>>>>,
     live: Cache<DeploymentId, Arc<LiveDeployment>, LiveWeight>,
+    newcomers: OnceLock<mpsc::UnboundedSender<String>>,
 }
 
 /// Counts a deployment by what its manifest takes in memory.
@@ -53,10 +60,17 @@ impl Weighter<DeploymentId, Arc<LiveDeployment>> for LiveWeight {
 
 impl SiteMap {
     /// The map as the alias log has it.
-    pub(crate) fn load(store: Store, urls: Urls, edge: Arc<Edge>) -> Result<Self, ship_store::StateError> {
+    pub(crate) fn load(
+        environments: Environments,
+        protections: Protections,
+        edge: Arc<Edge>,
+    ) -> Result<Self, ship_store::StateError> {
+        let (store, urls) = (environments.store.clone(), environments.urls.clone());
         let labels = Arc::new(RwLock::new(HashMap::new()));
         let live = Cache::with_weighter(1024, LIVE_BYTES, LiveWeight);
-        let map = Self { inner: Arc::new(Inner { store, urls, edge, labels, live }) };
+        let newcomers = OnceLock::new();
+        let map =
+            Self { inner: Arc::new(Inner { store, urls, environments, protections, edge, labels, live, newcomers }) };
         for alias in map.inner.store.deployments().aliases()? {
             map.point(&alias.label, &alias.project, Some(alias.deployment));
         }
@@ -71,6 +85,7 @@ impl SiteMap {
             (None, Some(id)) => {
                 let slot = self.new_slot(label, project, id);
                 labels.insert(label.clone(), Arc::new(slot));
+                self.announce(&format!("{label}.{}", self.inner.urls.domain()));
             }
             (_, None) => {
                 if let Some(slot) = labels.remove(label) {
@@ -80,11 +95,53 @@ impl SiteMap {
         }
     }
 
+    /// Says that a host name leads somewhere for the first time.
+    pub(crate) fn announce(&self, name: &str) {
+        if let Some(newcomers) = self.inner.newcomers.get() {
+            // Nobody listens any more while the host ends.
+            let _ = newcomers.send(name.to_owned());
+        }
+    }
+
+    /// The host names that lead somewhere for the first time from now on, for one who listens.
+    pub(crate) fn newcomers(&self) -> mpsc::UnboundedReceiver<String> {
+        let (sender, newcomers) = mpsc::unbounded_channel();
+        if self.inner.newcomers.set(sender).is_err() {
+            tracing::error!("two listen for new names, and one hears nothing");
+        }
+        newcomers
+    }
+
+    /// Whether a host name leads somewhere, in lower case and without a dot at its end.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let urls = &self.inner.urls;
+        let label = host_label(name, urls.domain());
+        label.is_some_and(|label| self.slot(&label).is_some()) || urls.domains().has(name)
+    }
+
+    /// The names of the world that are served.
+    pub(crate) fn domains(&self) -> &Domains {
+        self.inner.urls.domains()
+    }
+
+    /// Whether a label leads to a project's production.
+    pub(crate) fn is_production(&self, label: &HostLabel) -> bool {
+        self.slot(label).is_some_and(|slot| *label == HostLabel::production(&slot.project))
+    }
+
+    fn slot(&self, label: &HostLabel) -> Option<Arc<Slot>> {
+        self.inner.labels.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()
+    }
+
     fn new_slot(&self, label: &HostLabel, project: &ProjectName, deployment: DeploymentId) -> Slot {
         let labels = Arc::downgrade(&self.inner.labels);
         let urls = self.inner.urls.clone();
         let own = project.clone();
         let own_origins = move |origin: &str| {
+            let destination = urls.name_of_origin(origin).and_then(|name| urls.domains().destination(name));
+            if let Some(Destination::Production(project)) = destination {
+                return project == own;
+            }
             let (Some(label), Some(labels)) = (urls.label_of_origin(origin), labels.upgrade()) else { return false };
             let labels = labels.read().unwrap_or_else(PoisonError::into_inner);
             labels.get(label).is_some_and(|slot| slot.project == own)
@@ -93,15 +150,26 @@ impl SiteMap {
             project: project.clone(),
             deployment: ArcSwapOption::from_pointee(deployment),
             own_origins: Arc::new(own_origins),
-            timing: if *label == HostLabel::production(project) { ServerTiming::Hidden } else { ServerTiming::Shown },
+            kind: if *label == HostLabel::production(project) { SiteKind::Production } else { SiteKind::Preview },
+            gate: self.inner.protections.gate(project),
         }
     }
 
     /// The site at a label, read from disk if nobody asked for it lately.
     pub(crate) async fn site(&self, label: &HostLabel) -> Option<Result<Site, ship_edge::LoadError>> {
-        let slot = self.inner.labels.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()?;
+        let slot = self.slot(label)?;
         let id = **slot.deployment.load().as_ref()?;
-        let site = |deployment| Site { deployment, own_origins: Arc::clone(&slot.own_origins), timing: slot.timing };
+        let (timing, indexing) = match slot.kind {
+            SiteKind::Production => (ServerTiming::Hidden, Indexing::Allowed),
+            SiteKind::Preview => (ServerTiming::Shown, Indexing::Forbidden),
+        };
+        let site = |deployment| Site {
+            deployment,
+            own_origins: Arc::clone(&slot.own_origins),
+            timing,
+            indexing,
+            gate: protection::before_site(&slot.gate, slot.kind),
+        };
         Some(self.live(id).await.map(site))
     }
 
@@ -112,8 +180,8 @@ impl SiteMap {
         }
         let store = self.inner.store.clone();
         let load = async move {
-            let urls = self.inner.urls.clone();
-            let environment = move |record: &_| system_environment::of_record(record, &urls);
+            let environments = self.inner.environments.clone();
+            let environment = move |record: &_| environments.of_record(record);
             let deployment = blocking(move || LiveDeployment::load(&store, &id, environment)).await?;
             // What was not compressed when the host stopped is now.
             self.inner.edge.prepare(&deployment);

@@ -1,35 +1,90 @@
 //! Answering visitors: the host name decides the deployment, the edge does the rest.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use ship_core::PlatformError;
-use ship_edge::{Answer, Edge, EdgeBody, Scheme, Visitor, host_label, request_authority};
+use ship_core::{HostLabel, PlatformError};
+use ship_edge::{Answer, Edge, EdgeBody, Scheme, Visitor, host_label, host_name, request_authority};
 
+use crate::cookies;
+use crate::domains::Destination;
 use crate::site_map::SiteMap;
+use crate::urls::Urls;
+
+/// What browsers are told of a site that has TLS: for a year, it is never asked for in the clear.
+const ALWAYS_SECURE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What answers at the sites listener.
 pub(crate) struct Sites {
     pub(crate) edge: Arc<Edge>,
     pub(crate) map: SiteMap,
-    pub(crate) domain: String,
+    pub(crate) urls: Urls,
+    pub(crate) promise: SecurityPromise,
 }
 
-impl Answer for Sites {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+/// Whether browsers are told that a site is never to be asked for in the clear again (HSTS, RFC 6797).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SecurityPromise {
+    /// They are, unless the site says something of its own. Its neighbours are not spoken for.
+    Given,
+    /// They are not: below `localhost` the promise would hold for every other program that this machine serves under the name.
+    NotGiven,
+}
+
+impl SecurityPromise {
+    pub(crate) fn below(domain: &str) -> Self {
+        if domain == "localhost" || domain.ends_with(".localhost") { Self::NotGiven } else { Self::Given }
+    }
+}
+
+impl Sites {
+    /// Whether a host name is one that this host answers for, whether or not something is deployed there.
+    pub(crate) fn is_own(&self, authority: &str) -> bool {
+        let is_custom = || host_name(authority).is_some_and(|name| self.urls.domains().has(&name));
+        host_label(authority, self.urls.domain()).is_some() || is_custom()
+    }
+
+    async fn named(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return self.edge.platform_error(PlatformError::MalformedRequest, &request);
         };
-        let Some(label) = host_label(authority, &self.domain) else { return self.edge.not_found_site(&request) };
-        match self.map.site(&label).await {
-            Some(Ok(site)) => self.edge.respond(&site, request, &Visitor { peer, scheme: Scheme::Http }).await,
+        if let Some(label) = host_label(authority, self.urls.domain()) {
+            let mut response = self.site(&label, request, visitor).await;
+            cookies::keep_own(response.headers_mut(), self.urls.domain());
+            return response;
+        }
+        match host_name(authority).and_then(|name| self.urls.domains().destination(&name)) {
+            Some(Destination::Production(project)) => {
+                self.site(&HostLabel::production(&project), request, visitor).await
+            }
+            Some(Destination::Redirect(name)) => {
+                let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+                self.edge.redirect(&format!("{}{target}", self.urls.of_name(name.as_str())), &request)
+            }
+            None => self.edge.not_found_site(&request),
+        }
+    }
+
+    async fn site(&self, label: &HostLabel, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+        match self.map.site(label).await {
+            Some(Ok(site)) => self.edge.respond(&site, request, &visitor).await,
             Some(Err(error)) => {
                 tracing::error!(%label, %error, "a deployment cannot be read");
                 self.edge.platform_error(PlatformError::Internal, &request)
             }
             None => self.edge.not_found_site(&request),
         }
+    }
+}
+
+impl Answer for Sites {
+    async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+        let mut response = self.named(request, visitor).await;
+        if visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given {
+            response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(ALWAYS_SECURE);
+        }
+        response
     }
 }

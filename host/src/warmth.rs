@@ -131,6 +131,8 @@ impl<S: Stove> Warmth<S> {
         while let Some(ProductionMove { project, to }) = moves.next().or_else(|| self.moves.try_recv().ok()) {
             self.plan.productions.remove(&project);
             let Some(id) = to else { continue };
+            // Production may stay where it is and have another environment: its instances are kept anew.
+            self.kept.retain(|(deployment, _), _| *deployment != id);
             match self.stove.manifest(id).await {
                 Ok(manifest) => self.plan.set(project, id, &manifest),
                 Err(error) => {

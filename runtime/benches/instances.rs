@@ -79,7 +79,7 @@ fn spec(root: &Path) -> Arc<FunctionSpec> {
             warm: Vec::new(),
         },
         root: root.to_owned(),
-        env: Vec::new(),
+        env: ship_runtime::FunctionEnvironment::default(),
     })
 }
 

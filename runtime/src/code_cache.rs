@@ -13,12 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use ship_core::{DigestHasher, FunctionRuntime};
+use ship_core::{DigestHasher, Function, FunctionRuntime, ProjectName};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::interpreter::Command;
 use crate::linux::tree::{self, Room};
-use crate::spec::FunctionSpec;
 
 /// The largest cache, in bytes. Code is about as large as its source.
 const MOST_BYTES: u64 = 128 * 1024 * 1024;
@@ -31,6 +30,24 @@ const MOST_BYTES_OF_ALL: u64 = 1024 * 1024 * 1024;
 
 /// The name of what is being made begins so.
 const UNFINISHED: &str = "making-";
+
+/// Whether compiled code that nobody needs is removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CodeSweep {
+    /// It is.
+    Remove,
+    /// It is only counted.
+    DryRun,
+}
+
+/// Compiled code that was removed, or would be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SweptCode {
+    /// Of how many functions.
+    pub number: u64,
+    /// How many bytes.
+    pub bytes: u64,
+}
 
 /// The caches of a host's functions.
 #[derive(Debug)]
@@ -61,18 +78,38 @@ impl CodeCaches {
     }
 
     /// The name of the cache of a function in this interpreter; `None` if there is nothing to keep.
-    pub(crate) fn name(spec: &FunctionSpec, command: &Command) -> Option<String> {
-        if !matches!(spec.function.runtime, FunctionRuntime::Node | FunctionRuntime::Python) {
+    pub(crate) fn name(project: &ProjectName, function: &Function, command: &Command) -> Option<String> {
+        if !is_compiled(function) {
             return None;
         }
         let interpreter = command.program.metadata().ok()?;
         let mut hasher = DigestHasher::new();
-        hasher.update_field(spec.project.as_str().as_bytes());
-        hasher.update_field(spec.function.folder().as_bytes());
+        hasher.update_field(project.as_str().as_bytes());
+        hasher.update_field(function.folder().as_bytes());
         hasher.update_field(command.program.as_os_str().as_encoded_bytes());
         hasher.update_field(&interpreter.size().to_le_bytes());
         hasher.update_field(&interpreter.mtime().to_le_bytes());
         Some(hasher.finish().to_hex())
+    }
+
+    /// Removes the caches that are not called like one of `needed`, or only counts them.
+    pub(crate) fn sweep(&self, needed: &HashSet<String>, sweep: CodeSweep) -> io::Result<SweptCode> {
+        let mut swept = SweptCode::default();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if needed.contains(&name) || name.starts_with(UNFINISHED) {
+                continue;
+            }
+            let bytes = size(&entry.path())?;
+            if sweep == CodeSweep::Remove {
+                fs::remove_dir_all(entry.path())?;
+                self.tried().remove(&name);
+            }
+            swept.number += 1;
+            swept.bytes += bytes;
+        }
+        Ok(swept)
     }
 
     /// The cache of this name, if there is one. It may be gone when it is looked into.
@@ -96,6 +133,11 @@ impl CodeCaches {
     fn tried(&self) -> MutexGuard<'_, HashSet<String>> {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there is something to keep of what a function's interpreter makes of it.
+pub(crate) fn is_compiled(function: &Function) -> bool {
+    matches!(function.runtime, FunctionRuntime::Node | FunctionRuntime::Python)
 }
 
 /// The turn of a cache that is being made.
@@ -201,6 +243,23 @@ mod tests {
 
         fs::create_dir(caches.folder().join("making-before")).unwrap();
         assert_eq!(names(&CodeCaches::open(folder.path().join("code")).unwrap()), ["good"]);
+    }
+
+    /// What is not needed goes, what is needed or being made stays; counting removes nothing.
+    #[tokio::test]
+    async fn swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let caches = CodeCaches::open(folder.path().join("code")).unwrap();
+        for name in ["needed", "unneeded"] {
+            keep(&caches, name, |left| fs::write(left.join("a"), "12345678").unwrap()).await.unwrap();
+        }
+        fs::create_dir(caches.folder().join("making-other")).unwrap();
+        let (needed, unneeded) = (HashSet::from(["needed".to_owned()]), SweptCode { number: 1, bytes: 8 });
+        assert_eq!(caches.sweep(&needed, CodeSweep::DryRun).unwrap(), unneeded);
+        assert_eq!(names(&caches), ["making-other", "needed", "unneeded"]);
+        assert_eq!(caches.sweep(&needed, CodeSweep::Remove).unwrap(), unneeded);
+        assert_eq!(names(&caches), ["making-other", "needed"]);
+        assert!(caches.begin("unneeded").await.is_some());
     }
 
     /// Where there is too much, what was not used for the longest goes, and may be made again.

@@ -10,6 +10,7 @@ use ship_core::{LogLevel, LogRecord, LogSource, LogStream, RequestId};
 use crate::instance::EndReason;
 use crate::linux::cell::Ending;
 use crate::meters::Meters;
+use crate::output::Mask;
 use crate::spec::{FunctionSpec, LogSink};
 
 /// Writes the records of one function.
@@ -33,6 +34,11 @@ impl Journal {
     /// Counts a process that has ended.
     pub(crate) fn ended(&self, end: Option<EndReason>, ending: &Ending) {
         self.meters.ended(end, ending);
+    }
+
+    /// What hides the function's secrets.
+    pub(crate) fn mask(&self) -> &Mask {
+        self.spec.env.mask()
     }
 
     /// Counts output that is not logged.

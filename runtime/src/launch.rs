@@ -59,7 +59,7 @@ impl Launch {
         let isolation = surroundings.spares.isolation().await?;
         let needs = Needs {
             runtime: spec.function.runtime,
-            env: &spec.env,
+            env: spec.env.pairs(),
             network: cell_network(spec.function.limits.network, surroundings),
             artifacts: spec.root.parent().unwrap_or(&spec.root),
         };
@@ -68,7 +68,7 @@ impl Launch {
         let is_kept = recipe.boot.is_some()
             && isolation == Isolation::Sandbox
             && surroundings.compiled_code == CompiledCode::Kept;
-        let name = if is_kept { CodeCaches::name(spec, &command) } else { None };
+        let name = if is_kept { CodeCaches::name(&spec.project, &spec.function, &command) } else { None };
         let made = name.as_deref().and_then(|name| surroundings.caches.find(name));
         let missing_cache = if made.is_some() { None } else { name };
         let cache = if purpose == Purpose::MakeCache {
@@ -247,12 +247,12 @@ fn environment(spec: &FunctionSpec, command: &Command) -> Result<BTreeMap<String
         let folders: Vec<_> = command.alternatives.iter().map(|folder| folder.to_string_lossy()).collect();
         platform.push(("SHIP_INTERPRETERS", folders.join(":")));
     }
-    for (name, value) in &spec.env {
+    for (name, value) in spec.env.pairs() {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(SpawnError::Environment { name: name.clone() });
         }
     }
     let platform = platform.into_iter().map(|(name, value)| (name.to_owned(), value));
     let usual = [("TZ".to_owned(), TIME_ZONE.to_owned())];
-    Ok(usual.into_iter().chain(spec.env.iter().cloned()).chain(platform).collect())
+    Ok(usual.into_iter().chain(spec.env.pairs().iter().cloned()).chain(platform).collect())
 }

@@ -1,6 +1,6 @@
 //! The runtime: every function of the host, by deployment and name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use ship_core::{DeploymentId, FunctionName, FunctionRuntime, RequestId};
+use ship_core::{DeploymentId, Function, FunctionName, FunctionRuntime, ProjectName, RequestId};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::body::{BoxError, FunctionBody};
-use crate::code_cache::CodeCaches;
+use crate::code_cache::{CodeCaches, CodeSweep, SweptCode, is_compiled};
 use crate::error::{InvokeError, RuntimeError, SpawnError, StartError};
 use crate::invoke;
 use crate::launch;
@@ -48,11 +48,14 @@ struct Inner {
 /// The pools of the functions that are awake. A function that sleeps is not here at all.
 #[derive(Default)]
 struct Registry {
-    pools: HashMap<DeploymentId, HashMap<FunctionName, Arc<Pool>>>,
+    pools: HashMap<DeploymentId, HashMap<FunctionName, Editions>>,
     /// Pools that finish what they have.
     closing: Vec<Arc<Pool>>,
     is_closed: bool,
 }
+
+/// The pools of one function: one, but for the time in which its deployment gets another environment.
+type Editions = Vec<Arc<Pool>>;
 
 /// What a machine allows a runtime.
 #[derive(Debug)]
@@ -126,6 +129,30 @@ impl Runtime {
         }
     }
 
+    /// Removes the compiled code of functions that are not in use, or counts it. Where the interpreter of one that is in use is
+    /// not known yet, nobody can say which code is its own, and all of it stays.
+    pub async fn sweep_code(&self, in_use: Vec<(ProjectName, Function)>, sweep: CodeSweep) -> SweptCode {
+        let surroundings = Arc::clone(&self.inner.surroundings);
+        let swept = tokio::task::spawn_blocking(move || {
+            let mut needed = HashSet::new();
+            for (project, function) in in_use.iter().filter(|(_, function)| is_compiled(function)) {
+                let Some(command) = surroundings.interpreters.found(function.runtime) else {
+                    return Ok(SweptCode::default());
+                };
+                needed.extend(CodeCaches::name(project, function, &command));
+            }
+            surroundings.caches.sweep(&needed, sweep)
+        });
+        match swept.await {
+            Ok(Ok(swept)) => swept,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "compiled code that nobody needs stays");
+                SweptCode::default()
+            }
+            Err(_) => SweptCode::default(),
+        }
+    }
+
     /// How much of the machine functions are kept from here, found out by making a process that is kept from all of it.
     pub async fn isolation(&self) -> Result<Isolation, SpawnError> {
         self.inner.surroundings.spares.isolation().await
@@ -182,7 +209,8 @@ impl Runtime {
 
     /// Keeps no instance of a function any more: those that there are fall asleep when nobody asks.
     pub fn let_sleep(&self, deployment: &DeploymentId, function: &FunctionName) {
-        if let Some(pool) = self.known_pool(deployment, function) {
+        let pools = self.read().pools.get(deployment).and_then(|pools| pools.get(function)).cloned();
+        for pool in pools.into_iter().flatten() {
             pool.keep(0);
         }
     }
@@ -191,11 +219,27 @@ impl Runtime {
     pub async fn retire(&self, deployment: &DeploymentId) {
         let pools: Vec<Arc<Pool>> = {
             let mut registry = self.write();
-            let pools: Vec<_> = registry.pools.remove(deployment).unwrap_or_default().into_values().collect();
+            let pools: Vec<_> = registry.pools.remove(deployment).unwrap_or_default().into_values().flatten().collect();
             registry.closing.extend(pools.iter().cloned());
             pools
         };
         self.drain(&pools).await;
+    }
+
+    /// Takes the instances of a function out of use that have another environment than `spec`: they finish what they have begun, however
+    /// long that takes, and stop. To be called when nobody begins anything with the other environment any more.
+    pub fn supersede(&self, spec: &FunctionSpec) {
+        let mut registry = self.write();
+        let Registry { pools, closing, .. } = &mut *registry;
+        let Some(editions) = pools.get_mut(&spec.deployment).and_then(|pools| pools.get_mut(&spec.function.name))
+        else {
+            return;
+        };
+        let old: Vec<_> = editions.extract_if(.., |pool| pool.spec().env != spec.env).collect();
+        for pool in &old {
+            pool.close();
+        }
+        closing.extend(old);
     }
 
     /// Whether no function is awake.
@@ -211,7 +255,7 @@ impl Runtime {
     /// Stops idle instances, those first that were not asked for the longest, if the machine has too little memory left. Says
     /// how many. To be called every other second while functions are awake.
     pub fn relieve(&self, reading: &MemoryReading) -> usize {
-        let pools: Vec<Arc<Pool>> = self.read().pools.values().flat_map(HashMap::values).cloned().collect();
+        let pools: Vec<Arc<Pool>> = self.read().pools.values().flat_map(HashMap::values).flatten().cloned().collect();
         let mut idle: Vec<_> = pools
             .iter()
             .flat_map(|pool| pool.idle().into_iter().map(move |(number, since)| (since, number, pool)))
@@ -234,6 +278,7 @@ impl Runtime {
             .pools
             .values()
             .flat_map(HashMap::values)
+            .flatten()
             .chain(&registry.closing)
             .flat_map(|pool| pool.view())
             .collect()
@@ -242,7 +287,7 @@ impl Runtime {
     /// What was counted since the runtime began, and how many requests wait.
     pub fn counts(&self) -> RuntimeCounts {
         let registry = self.read();
-        let pools = registry.pools.values().flat_map(HashMap::values).chain(&registry.closing);
+        let pools = registry.pools.values().flat_map(HashMap::values).flatten().chain(&registry.closing);
         let queue_depth = pools.map(|pool| pool.queue_depth()).sum();
         drop(registry);
         self.inner.surroundings.meters.counts(queue_depth)
@@ -254,7 +299,7 @@ impl Runtime {
         let pools: Vec<Arc<Pool>> = {
             let mut registry = self.write();
             registry.is_closed = true;
-            let pools: Vec<_> = registry.pools.drain().flat_map(|(_, pools)| pools.into_values()).collect();
+            let pools: Vec<_> = registry.pools.drain().flat_map(|(_, pools)| pools.into_values()).flatten().collect();
             registry.closing.extend(pools);
             registry.closing.clone()
         };
@@ -281,8 +326,7 @@ impl Runtime {
 
     /// The pool of a function, opened if it is asleep; `None` if the runtime is stopping.
     fn pool(&self, spec: &Arc<FunctionSpec>) -> Option<Arc<Pool>> {
-        let name = &spec.function.name;
-        if let Some(pool) = self.known_pool(&spec.deployment, name) {
+        if let Some(pool) = self.known_pool(spec) {
             return Some(pool);
         }
         let mut registry = self.write();
@@ -290,13 +334,20 @@ impl Runtime {
             return None;
         }
         let pools = registry.pools.entry(spec.deployment).or_default();
-        let pool = pools.entry(name.clone()).or_insert_with(|| self.open_pool(spec));
-        Some(Arc::clone(pool))
+        let editions = pools.entry(spec.function.name.clone()).or_default();
+        if let Some(pool) = edition(editions, spec) {
+            return Some(Arc::clone(pool));
+        }
+        let pool = self.open_pool(spec);
+        editions.push(Arc::clone(&pool));
+        Some(pool)
     }
 
     /// The pool of a function that is awake.
-    fn known_pool(&self, deployment: &DeploymentId, function: &FunctionName) -> Option<Arc<Pool>> {
-        self.read().pools.get(deployment)?.get(function).cloned()
+    fn known_pool(&self, spec: &FunctionSpec) -> Option<Arc<Pool>> {
+        let registry = self.read();
+        let editions = registry.pools.get(&spec.deployment)?.get(&spec.function.name)?;
+        edition(editions, spec).cloned()
     }
 
     fn open_pool(&self, spec: &Arc<FunctionSpec>) -> Arc<Pool> {
@@ -314,8 +365,11 @@ impl Runtime {
         let mut registry = self.write();
         registry.closing.retain(|closing| !Arc::ptr_eq(closing, pool));
         let Some(pools) = registry.pools.get_mut(&deployment) else { return };
-        if pools.get(name).is_some_and(|known| Arc::ptr_eq(known, pool)) {
-            pools.remove(name);
+        if let Some(editions) = pools.get_mut(name) {
+            editions.retain(|known| !Arc::ptr_eq(known, pool));
+            if editions.is_empty() {
+                pools.remove(name);
+            }
         }
         if pools.is_empty() {
             registry.pools.remove(&deployment);
@@ -349,4 +403,9 @@ impl Runtime {
     fn write(&self) -> RwLockWriteGuard<'_, Registry> {
         self.inner.registry.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The pool with the environment of `spec`.
+fn edition<'p>(editions: &'p Editions, spec: &FunctionSpec) -> Option<&'p Arc<Pool>> {
+    editions.iter().find(|pool| pool.spec().env == spec.env)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ship_core::{AddressRange, DeploymentId, Function, FunctionName, LogRecord, ProjectName};
 
+use crate::environment::FunctionEnvironment;
 use crate::interpreter::Interpreters;
 use crate::life::InstanceState;
 use crate::linux::nursery::Isolation;
@@ -21,8 +22,8 @@ pub trait LogSink: Send + Sync + 'static {
 
 /// One function of one deployment, and all that is needed to run it.
 ///
-/// The runtime tells functions apart by deployment and name. The first spec it sees for a pair counts until the deployment
-/// is retired or the function has gone to sleep.
+/// The runtime tells functions apart by deployment, name and environment. The first spec it sees of a function counts until the
+/// deployment is retired or the function has gone to sleep.
 #[derive(Clone, Debug)]
 pub struct FunctionSpec {
     /// The project.
@@ -35,7 +36,7 @@ pub struct FunctionSpec {
     /// and is the working directory.
     pub root: PathBuf,
     /// The environment that the user gave it. Names that the platform sets itself are overridden.
-    pub env: Vec<(String, String)>,
+    pub env: FunctionEnvironment,
 }
 
 /// What a [`crate::Runtime`] needs from its host.

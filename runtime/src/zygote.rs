@@ -120,8 +120,8 @@ impl Zygote {
         let patience = Duration::from_secs(u64::from(spec.function.limits.init_timeout_secs));
         match timeout(patience, is_ready).await {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(reason))) => {
-                tracing::debug!(%reason, function = %spec.function.name, "a function is not forked");
+            Ok(Ok(Err(refusal))) => {
+                tracing::debug!(%refusal, function = %spec.function.name, "a function is not forked");
                 return Ok(None);
             }
             // It has told its log why it ended.
@@ -204,13 +204,21 @@ impl Zygote {
     }
 }
 
+/// A function was loaded, and says that it cannot be forked.
+#[derive(Debug, thiserror::Error)]
+#[error("it says {reason:?}")]
+struct ForkRefusal {
+    /// In the function's own words.
+    reason: String,
+}
+
 /// What is done for a zygote while it is there.
 struct Tending {
     socket: Arc<ZygoteSocket>,
     asked: Arc<Asked>,
     output: Output,
     /// Who waits until it can fork, or is told why not.
-    ready: Option<oneshot::Sender<Result<(), String>>>,
+    ready: Option<oneshot::Sender<Result<(), ForkRefusal>>>,
 }
 
 impl Tending {
@@ -267,11 +275,11 @@ impl Tending {
                 living.remove(&pid).is_some_and(|told| told.set(exit_status(exit)).is_ok())
             }
             (Word::Ready { .. }, _) => self.say(Ok(())),
-            (Word::Refused { error }, _) => self.say(Err(error)),
+            (Word::Refused { error }, _) => self.say(Err(ForkRefusal { reason: error })),
         }
     }
 
-    fn say(&mut self, outcome: Result<(), String>) -> bool {
+    fn say(&mut self, outcome: Result<(), ForkRefusal>) -> bool {
         self.ready.take().is_some_and(|ready| ready.send(outcome).is_ok())
     }
 }

@@ -13,7 +13,7 @@ use rusqlite::{Row, Transaction};
 use ship_core::{ProjectName, TokenId, TokenName};
 
 use crate::database::column::{Micros, Text, signed};
-use crate::database::{Database, StateError};
+use crate::database::{Database, MayBeFull, StateError};
 
 /// How many changes are kept: years of a busy team, in some 20 MB.
 const CHANGES_KEPT: i64 = 100_000;
@@ -97,6 +97,16 @@ impl AuditNote {
         Self { entry: AuditEntry { project, ..self.entry.clone() }, settled: Arc::clone(&self.settled) }
     }
 
+    /// Leaves it unwritten from now on: it stands in the log already, or nothing is to be noted.
+    pub fn withdraw(&self) {
+        self.settled.store(true, Ordering::Release);
+    }
+
+    /// What it says.
+    pub(crate) fn entry(&self) -> &AuditEntry {
+        &self.entry
+    }
+
     /// Whether it is written, or was found to be about nothing that changed.
     pub fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Acquire)
@@ -151,12 +161,13 @@ impl Audit {
         self.database.write(|transaction| entries.iter().try_for_each(|entry| append(transaction, entry)))
     }
 
-    /// Writes a note that no transaction has written.
+    /// Writes a note that no transaction has written. What it says has happened, so on a full disk the room that is kept for
+    /// removing something is given to it.
     pub fn settle(&self, note: &AuditNote) -> Result<(), StateError> {
         if note.is_settled() {
             return Ok(());
         }
-        write(&self.database, Some(note), |()| true, |_| Ok(()))
+        write_making_room(&self.database, Some(note), |_| Ok(()))
     }
 
     /// The `limit` newest entries that fit, newest first.
@@ -191,12 +202,32 @@ pub(crate) fn write<T, E: From<StateError>>(
         Ok::<T, E>(value)
     })?;
     if let Some(note) = note {
-        note.settled.store(true, Ordering::Release);
+        note.withdraw();
     }
     Ok(value)
 }
 
-fn append(transaction: &Transaction, entry: &AuditEntry) -> Result<(), StateError> {
+/// The same for a change that removes something, or that has happened already, which a full disk does not keep from being made.
+pub(crate) fn write_making_room<T, E: From<StateError> + MayBeFull>(
+    database: &Database,
+    note: Option<&AuditNote>,
+    change: impl Fn(&Transaction) -> Result<T, E>,
+) -> Result<T, E> {
+    let value = database.write_making_room(|transaction| {
+        let value = change(transaction)?;
+        if let Some(note) = note {
+            append(transaction, &note.entry)?;
+        }
+        Ok::<T, E>(value)
+    })?;
+    if let Some(note) = note {
+        note.withdraw();
+    }
+    Ok(value)
+}
+
+/// Writes an entry as part of a transaction.
+pub(crate) fn append(transaction: &Transaction, entry: &AuditEntry) -> Result<(), StateError> {
     let (table, kept) = entry.outcome.table();
     let sql = format!(
         "INSERT INTO {table} (at, token, token_name, peer, action, project, resource, outcome, code)

@@ -1,5 +1,6 @@
 //! Content by SHA-256: one door in, one door out, and both check the bytes.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -17,12 +18,18 @@ use crate::disk::FileSystem;
 mod batch;
 mod compress;
 mod error;
+mod pins;
+mod recheck;
 mod variants;
 mod verified;
 
+use batch::Stay;
 pub use batch::{BatchReport, BlobBatch, BlobWriter};
 pub use error::BlobError;
+pub(crate) use pins::{Held, Pins, Sweep};
+pub(crate) use recheck::Recheck;
 pub use variants::{Variant, Variants};
+pub use verified::VerifiedFile;
 use verified::{Fingerprint, Verified};
 
 /// From this many blobs on, looking whether they are here is shared among threads: below it, starting them costs more.
@@ -49,6 +56,7 @@ struct Inner {
     disk: Arc<dyn FileSystem>,
     database: Arc<Database>,
     verified: Verified,
+    pins: Pins,
     /// Held while blobs get their final names and until those names are durable. Whoever holds it knows that every
     /// blob that can be seen would survive a power cut.
     placing: Mutex<()>,
@@ -82,6 +90,7 @@ impl Blobs {
             disk,
             database,
             verified: Verified::new(),
+            pins: Pins::default(),
             placing: Mutex::new(()),
             batches: AtomicU64::new(0),
             damages: AtomicU64::new(0),
@@ -96,6 +105,32 @@ impl Blobs {
         digests.iter().zip(sizes).filter(|(_, size)| size.is_none()).map(|(digest, _)| *digest).collect()
     }
 
+    /// The same for one who is about to send what is missing and then to publish: what is here stays until then, also if no
+    /// deployment needs it yet. How long at the most is decided by who calls [`Blobs::age_leases`].
+    pub fn missing_for_upload(&self, digests: &[Digest]) -> Vec<Digest> {
+        self.inner.pins.lease_present(digests, || self.missing(digests))
+    }
+
+    /// Lets time pass for what stays because somebody may publish it: what was uploaded or asked for before the last but
+    /// one call, and was not published, need not stay any more. The crate knows no clock, so its host calls this.
+    pub fn age_leases(&self) {
+        self.inner.pins.age();
+    }
+
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.inner.pins
+    }
+
+    /// Removes a blob that nobody needs, and says whether it is gone.
+    pub(crate) fn remove(&self, digest: &Digest) -> bool {
+        let path = self.path(digest);
+        let removed = self.inner.disk.remove_file(&path);
+        if let Err(error) = &removed {
+            tracing::warn!(path = %path.display(), %error, "a blob that nobody needs stays");
+        }
+        removed.is_ok()
+    }
+
     /// How often a blob was found missing or damaged when it was read. As long as this does not change, nobody has seen
     /// anything get lost.
     pub fn damages_seen(&self) -> u64 {
@@ -105,19 +140,52 @@ impl Blobs {
     /// How many blobs there are and what they take. Looks at each file: one or two seconds for a million. What goes away meanwhile,
     /// or cannot be looked at, is not counted.
     pub fn totals(&self) -> BlobTotals {
-        let folders = fs::read_dir(&self.inner.folder_path).into_iter().flatten().flatten();
-        let files = folders.filter_map(|folder| fs::read_dir(folder.path()).ok()).flatten().flatten();
-        let sizes = files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file);
-        sizes.fold(BlobTotals::default(), |totals, file| BlobTotals {
-            blobs: totals.blobs + 1,
-            bytes: totals.bytes + file.len(),
-        })
+        let mut totals = BlobTotals::default();
+        self.visit_files(|_, size_bytes| {
+            totals.blobs += 1;
+            totals.bytes += size_bytes;
+        });
+        totals
     }
 
-    /// Begins an upload. Dropped without [`BlobBatch::commit`], nothing of it is kept.
+    /// Shows each stored blob with its size, and gives the paths of what is among them and is no blob. What goes away
+    /// meanwhile, or cannot be looked at, is not shown.
+    pub(crate) fn visit_files(&self, mut visit: impl FnMut(Digest, u64)) -> Vec<PathBuf> {
+        let mut strays = Vec::new();
+        for folder in fs::read_dir(&self.inner.folder_path).into_iter().flatten().flatten() {
+            let Ok(files) = fs::read_dir(folder.path()) else {
+                strays.push(folder.path());
+                continue;
+            };
+            for file in files.flatten() {
+                let Ok(metadata) = file.metadata() else { continue };
+                match digest_at(&folder.file_name(), &file.file_name()).filter(|_| metadata.is_file()) {
+                    Some(digest) => visit(digest, metadata.len()),
+                    None => strays.push(file.path()),
+                }
+            }
+        }
+        strays
+    }
+
+    /// The digests of all stored blobs.
+    pub(crate) fn stored(&self) -> Vec<Digest> {
+        let mut stored = Vec::new();
+        self.visit_files(|digest, _| stored.push(digest));
+        stored
+    }
+
+    /// Begins an upload. Dropped without [`BlobBatch::commit`], nothing of it is kept. What it brings stays for a while,
+    /// although no deployment needs it yet.
     pub fn batch(&self) -> Result<BlobBatch, BlobError> {
         let number = self.inner.batches.fetch_add(1, Ordering::Relaxed);
-        BlobBatch::new(self.clone(), number)
+        BlobBatch::new(self.clone(), number, Stay::Leased)
+    }
+
+    /// The same for blobs that the caller holds.
+    pub(crate) fn batch_of_held(&self, _: &Held) -> Result<BlobBatch, BlobError> {
+        let number = self.inner.batches.fetch_add(1, Ordering::Relaxed);
+        BlobBatch::new(self.clone(), number, Stay::Held)
     }
 
     /// Opens a blob whose bytes were checked: all of them the first time in this process and whenever the file is no
@@ -130,7 +198,7 @@ impl Blobs {
             file.rewind().map_err(|source| self.read_error(digest, source))?;
             self.expect(digest, found, fingerprint)
         })?;
-        Ok(Blob { digest: *digest, size_bytes, file })
+        Ok(Blob { digest: *digest, size_bytes, file, fingerprint })
     }
 
     /// Reads a whole blob into memory. Its bytes are checked each time.
@@ -141,6 +209,11 @@ impl Blobs {
         file.read_to_end(&mut content).map_err(|source| self.read_error(digest, source))?;
         self.expect(digest, Digest::of(&content), fingerprint)?;
         Ok(content.into())
+    }
+
+    /// The same, and `None` if it is not there, which is not counted: it may have been removed on purpose.
+    pub(crate) fn read_if_there(&self, digest: &Digest) -> Result<Option<Bytes>, BlobError> {
+        if self.stored_size(digest).is_none() { Ok(None) } else { self.read(digest).map(Some) }
     }
 
     /// Waits until no batch is giving names, and keeps others from beginning to.
@@ -167,17 +240,26 @@ impl Blobs {
         })
     }
 
+    /// Opens a blob without looking at its bytes, only at how many they are.
+    pub(crate) fn open_unverified_as(&self, digest: &Digest, size_bytes: u64) -> Result<File, BlobError> {
+        match self.open_unverified(digest)? {
+            (file, found) if found == size_bytes => Ok(file),
+            // The bytes cannot be right; reading them sets them aside.
+            _ => Err(self.read(digest).err().unwrap_or(BlobError::Corrupt { digest: *digest })),
+        }
+    }
+
     fn expect(&self, digest: &Digest, found: Digest, fingerprint: Fingerprint) -> Result<(), BlobError> {
         if found == *digest {
             return Ok(());
         }
-        self.inner.damages.fetch_add(1, Ordering::Relaxed);
-        self.quarantine(digest, fingerprint);
+        self.set_aside(digest, fingerprint);
         Err(BlobError::Corrupt { digest: *digest })
     }
 
     /// Takes a damaged file out of the way, so that the blob counts as missing and the next upload of it heals it.
-    fn quarantine(&self, digest: &Digest, damaged: Fingerprint) {
+    fn set_aside(&self, digest: &Digest, damaged: Fingerprint) {
+        self.inner.damages.fetch_add(1, Ordering::Relaxed);
         let path = self.path(digest);
         let settled = self.settle();
         // Another upload may have replaced the file since it was read; the new one is not the damaged one.
@@ -238,6 +320,7 @@ pub struct Blob {
     digest: Digest,
     size_bytes: u64,
     file: File,
+    fingerprint: Fingerprint,
 }
 
 impl Blob {
@@ -255,6 +338,11 @@ impl Blob {
     pub fn into_file(self) -> File {
         self.file
     }
+
+    /// The file, for one who reads it for long and looks now and then whether it still is what was checked.
+    pub fn into_verified(self) -> VerifiedFile {
+        VerifiedFile { file: self.file, fingerprint: self.fingerprint }
+    }
 }
 
 fn hash(file: &mut File) -> io::Result<Digest> {
@@ -268,6 +356,12 @@ fn hash(file: &mut File) -> io::Result<Digest> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The blob whose file stands in this folder under this name, if that is a place for one.
+fn digest_at(folder: &OsStr, file: &OsStr) -> Option<Digest> {
+    let (begin, rest) = (folder.to_str()?, file.to_str()?);
+    Digest::from_hex(&format!("{begin}{rest}")).ok().filter(|_| begin.len() == 2)
 }
 
 /// The folder that a blob's file is in.

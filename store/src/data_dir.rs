@@ -2,19 +2,20 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ship_core::Digest;
 
 use crate::disk::FileSystem;
-use crate::lock::{DataDirLock, LockError};
+use crate::lock::{DataDirLock, LOCK_NAME, LockError};
 use crate::store::OpenError;
 
 /// The layout that this code writes. A directory with a higher number belongs to a newer ship and is not touched.
-const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 1;
 
 /// What must not exist in a folder that becomes a data directory: opening empties `tmp`, and would adopt the rest.
-const OWN_NAMES: [&str; 6] = ["blobs", "functions", "logs", "quarantine", "state.db", "tmp"];
+const OWN_NAMES: [&str; 7] = ["blobs", "functions", "logs", "quarantine", "secrets.key", "state.db", "tmp"];
 
 /// The paths of a data directory.
 #[derive(Debug, Clone)]
@@ -23,6 +24,13 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
+    /// The data directory of a host that still lives and hands it over, with its lock. What that one is writing stays.
+    pub(crate) fn inherit(root: &Path, lock: OwnedFd) -> Result<(Self, DataDirLock), OpenError> {
+        let data_dir = Self::at(root);
+        data_dir.check_version()?;
+        Ok((data_dir, DataDirLock::inherit(lock)))
+    }
+
     /// Makes `root` a data directory if it is none yet, takes its lock, and removes what an earlier process left half
     /// written.
     pub(crate) fn prepare(root: &Path, disk: &dyn FileSystem) -> Result<(Self, DataDirLock), OpenError> {
@@ -39,13 +47,22 @@ impl DataDir {
         Ok((data_dir, lock))
     }
 
+    /// The lock of a folder that is to become a data directory, made if it is not there.
+    pub(crate) fn lock_new(root: &Path, disk: &dyn FileSystem) -> Result<(Self, DataDirLock), OpenError> {
+        let root = &std::path::absolute(root).map_err(|source| OpenError::io("find", root, source))?;
+        create_root(root, disk).map_err(|source| OpenError::io("create", root, source))?;
+        let data_dir = Self::at(root);
+        let lock = data_dir.take_lock()?;
+        Ok((data_dir, lock))
+    }
+
     /// The layout below `root`, without looking at it.
     pub(crate) fn at(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
     fn take_lock(&self) -> Result<DataDirLock, OpenError> {
-        let path = self.root.join("lock");
+        let path = self.root.join(LOCK_NAME);
         DataDirLock::take(&path).map_err(|error| match error {
             LockError::Held { pid } => OpenError::InUse { path: self.root.clone(), pid },
             LockError::Io(source) => OpenError::io("lock", &path, source),
@@ -73,6 +90,11 @@ impl DataDir {
             let reason = "it has files under the store's names but no VERSION";
             return Err(OpenError::NotADataDirectory { path: self.root.clone(), reason });
         }
+        self.write_version(disk)
+    }
+
+    /// Makes the folder a data directory.
+    pub(crate) fn write_version(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
         let (path, temporary) = (self.root.join("VERSION"), self.root.join("VERSION.new"));
         let write = || -> io::Result<()> {
             remove_if_there(&temporary)?;
@@ -112,6 +134,11 @@ impl DataDir {
     /// The directory itself.
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The key that variables are sealed under.
+    pub(crate) fn host_key(&self) -> PathBuf {
+        self.root.join("secrets.key")
     }
 
     /// The state database.

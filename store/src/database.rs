@@ -11,10 +11,12 @@ use ship_core::DeploymentId;
 
 use crate::blobs::BlobError;
 use crate::disk::Durability;
+use crate::reserve::Reserve;
 use crate::store::OpenError;
 
 pub(crate) mod column;
-mod migrations;
+pub(crate) mod migrations;
+mod saved;
 
 /// Reading connections that are kept when nobody reads: one more than a small machine has cores.
 const READERS_KEPT: usize = 3;
@@ -32,6 +34,7 @@ pub(crate) struct Database {
     durability: Durability,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    reserve: Reserve,
 }
 
 impl Database {
@@ -41,13 +44,17 @@ impl Database {
         let mut options = std::fs::OpenOptions::new();
         options.append(true).create(true).mode(0o600);
         options.open(path).map_err(|source| OpenError::io("create", path, source))?;
-        let open = || -> Result<Self, StateError> {
+        let open = move || -> Result<Self, StateError> {
             let mut writer = connect(path, durability)?;
+            saved::save_before_migrations(&writer, path)?;
             migrations::run(&mut writer)?;
             let readers = Mutex::new(Vec::new());
-            Ok(Self { path: path.to_owned(), durability, writer: Mutex::new(writer), readers })
+            let reserve = Reserve::beside(path);
+            Ok(Self { path: path.to_owned(), durability, writer: Mutex::new(writer), readers, reserve })
         };
-        open().map_err(|source| OpenError::Database { path: path.to_owned(), source })
+        let database = open().map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
+        database.keep_room();
+        Ok(database)
     }
 
     /// Reads in one snapshot.
@@ -78,9 +85,55 @@ impl Database {
         Ok(value)
     }
 
+    /// The same for a change that removes something. On a full disk the room that was kept for that is given to it.
+    pub(crate) fn write_making_room<T, E: From<StateError> + MayBeFull>(
+        &self,
+        change: impl Fn(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.write(&change) {
+            Err(error) if error.is_storage_full() && self.reserve.release() => self.write(&change),
+            written => written,
+        }
+    }
+
+    /// Keeps room for the next removal on a full disk, if there is any. What need not survive a power cut is kept for no
+    /// operator who could run out of room.
+    pub(crate) fn keep_room(&self) {
+        if self.durability == Durability::Durable {
+            self.reserve.keep();
+        }
+    }
+
+    /// Copies the database as it is now to a new file. Others read and write meanwhile.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<(), StateError> {
+        saved::copy(&connect(&self.path, self.durability)?, path)
+    }
+
+    /// To be called before a newer ship may change the schema.
+    pub(crate) fn expect_migrations(&self) -> Result<(), StateError> {
+        saved::expect_migrations(&self.path)
+    }
+
+    /// Puts the copy back that was made before a newer ship changed the schema, if one did.
+    pub(crate) fn undo_migrations(&self) -> Result<(), StateError> {
+        saved::undo_migrations(&mut locked(&self.writer), &self.path)
+    }
+
     fn take_reader(&self) -> Result<Connection, StateError> {
         let kept = locked(&self.readers).pop();
         kept.map_or_else(|| connect(&self.path, self.durability), Ok)
+    }
+}
+
+/// An error that may mean that there is no room left.
+pub(crate) trait MayBeFull {
+    /// Whether it does.
+    fn is_storage_full(&self) -> bool;
+}
+
+impl MayBeFull for StateError {
+    fn is_storage_full(&self) -> bool {
+        matches!(self, Self::StorageFull(_))
     }
 }
 
@@ -147,6 +200,15 @@ pub enum StateError {
         #[source]
         source: serde_json::Error,
     },
+    /// The state cannot be copied before its schema changes. Nothing was changed.
+    #[error("the state cannot be copied to {} before its schema changes", path.display())]
+    Save {
+        /// Where to.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The log of a project cannot be read or written.
     #[error("cannot {action} the log {}", path.display())]
     Log {
@@ -158,6 +220,15 @@ pub enum StateError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl StateError {
+    /// Whether `SQLite` says that the file is damaged, or is no database.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let Self::Database(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    }
 }
 
 impl From<rusqlite::Error> for StateError {

@@ -11,30 +11,35 @@
 //! top of the trail; rolling back takes moves off it. So after A, B, C a rollback leads to B and a second one to A, and
 //! after D was published on B, a rollback leads to B again. Deployments that were removed are skipped.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::Transaction;
-use ship_core::{DeploymentId, DeploymentIdPrefix, HostLabel, Manifest, ProjectName};
+use ship_core::{DeploymentId, DeploymentIdPrefix, Function, HostLabel, Manifest, ProjectName};
 
 use crate::audit::{self, AuditNote};
-use crate::blobs::Blobs;
-use crate::database::{Database, StateError};
+use crate::blobs::{BlobError, Blobs};
+use crate::database::{Database, MayBeFull, StateError};
 
 mod alias_log;
+mod environment;
 mod error;
 mod labels;
 mod production;
 mod publish;
 mod record;
 mod remove;
+mod retention;
 mod rows;
 mod stage;
 
 pub use alias_log::{Alias, AliasKind, AliasMove, LabelOwner, MoveCause};
+pub use environment::{Aim, EnvironmentBinding};
 pub use error::{PublishError, RemoveError, RollbackError, StageError};
 pub use publish::{PublishOptions, Published, Republish};
 pub use record::{DeploymentRecord, DeploymentSource, DeploymentSummary, ProjectSummary};
 pub use remove::Removed;
+pub use retention::Retention;
 pub use stage::{StageRequest, StagedDeployment};
 
 /// How many deployments [`Deployments::find`] returns at the most: enough to show that a prefix is ambiguous.
@@ -68,6 +73,14 @@ impl Deployments {
         audit::write(&self.database, self.note.as_ref(), is_change, change)
     }
 
+    /// The same for a change that removes something.
+    fn write_making_room<T, E: From<StateError> + MayBeFull>(
+        &self,
+        change: impl Fn(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        audit::write_making_room(&self.database, self.note.as_ref(), change)
+    }
+
     /// The deployment with this id, if there is one.
     pub fn get(&self, id: &DeploymentId) -> Result<Option<DeploymentRecord>, StateError> {
         self.database.read(|transaction| rows::deployment(transaction, id))
@@ -90,6 +103,53 @@ impl Deployments {
             .read(&record.manifest)
             .map_err(|source| StateError::ManifestBlob { id: *id, source: Box::new(source) })?;
         Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id: *id, source })
+    }
+
+    /// Shows every deployment, oldest first, with its manifest or why that cannot be read. One that is removed meanwhile may
+    /// be left out.
+    pub(crate) fn visit_manifests(
+        &self,
+        mut visit: impl FnMut(DeploymentRecord, Result<Manifest, StateError>),
+    ) -> Result<(), StateError> {
+        for record in self.database.read(rows::deployments)? {
+            let id = record.id;
+            let read = match self.blobs.read_if_there(&record.manifest) {
+                Ok(Some(json)) => {
+                    Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id, source })
+                }
+                Ok(None) if self.get(&id)?.is_none() => continue,
+                Ok(None) => {
+                    let source = Box::new(BlobError::Missing { digest: record.manifest });
+                    Err(StateError::ManifestBlob { id, source })
+                }
+                Err(source) => Err(StateError::ManifestBlob { id, source: Box::new(source) }),
+            };
+            visit(record, read);
+        }
+        Ok(())
+    }
+
+    /// The functions of all deployments but those in `without`, each once for its project. Those of a manifest that cannot be
+    /// read are not among them.
+    pub fn functions_in_use(
+        &self,
+        without: &HashSet<DeploymentId>,
+    ) -> Result<Vec<(ProjectName, Function)>, StateError> {
+        let mut functions = BTreeMap::new();
+        self.visit_manifests(|record, manifest| {
+            let Ok(manifest) = manifest else { return };
+            if without.contains(&record.id) {
+                return;
+            }
+            for function in manifest.functions() {
+                functions.insert((record.project.clone(), function.folder()), function.clone());
+            }
+        })?;
+        Ok(functions.into_iter().map(|((project, _), function)| (project, function)).collect())
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// The `limit` newest deployments, of one project or of all, newest first, each with the labels that lead to it.

@@ -14,17 +14,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ship_core::{Digest, Function, FunctionRuntime, Layer};
 
-use crate::blobs::{BlobError, Blobs};
+use crate::blobs::{BlobError, Blobs, Sweep};
 use crate::data_dir::{DataDir, remove_all};
 use crate::disk::FileSystem;
+use crate::garbage::folder_bytes;
+use crate::needs::Recipe;
 
 mod archive;
 mod error;
 mod limits;
+mod mend;
 
 use archive::{Archive, Entry, EntryKind};
 pub use error::{EntryFault, UnpackError};
 pub use limits::ArchiveLimits;
+pub use mend::Mended;
 
 /// Two artifacts are unpacked at the same time unless they share a turn; one artifact never is.
 const TURNS: usize = 16;
@@ -48,6 +52,8 @@ pub struct Functions {
     trusted: RwLock<HashSet<Digest>>,
     turns: [Mutex<()>; TURNS],
     begun: AtomicU64,
+    /// How often a folder was unpacked anew because it was damaged.
+    renewals: AtomicU64,
 }
 
 impl Functions {
@@ -62,6 +68,7 @@ impl Functions {
             trusted: RwLock::default(),
             turns: Default::default(),
             begun: AtomicU64::new(0),
+            renewals: AtomicU64::new(0),
         }
     }
 
@@ -102,28 +109,65 @@ impl Functions {
             return Ok(folder);
         }
         for layer in &function.layers {
-            self.unpack_as(&layer.digest, &layer.digest, &[])?;
+            let (id, recipe) = Recipe::of_layer(layer);
+            self.unpack_as(&id, &recipe)?;
         }
-        self.unpack_as(&function.folder(), &function.digest, &function.layers)
+        let (id, recipe) = Recipe::of_function(function);
+        self.unpack_as(&id, &recipe)
     }
 
     /// The folder `id`, of an artifact and of links to layers.
-    fn unpack_as(&self, id: &Digest, artifact: &Digest, layers: &[Layer]) -> Result<PathBuf, UnpackError> {
+    fn unpack_as(&self, id: &Digest, recipe: &Recipe) -> Result<PathBuf, UnpackError> {
         let folder = self.folder.join(id.to_hex());
-        let _turn = self.take_turn(id);
+        let _turn = self.take_turn(id)?;
         if !self.is_known(id, &folder) && !self.is_from_this_boot(id, &folder) {
-            self.unpack_to(id, &folder, |fresh| {
-                self.write_entries(artifact, fresh)?;
-                Ok(link_layers(fresh, layers)?)
-            })?;
+            self.unpack_anew(id, &folder, recipe)?;
         }
         self.trusted.write().unwrap_or_else(PoisonError::into_inner).insert(*id);
         Ok(folder)
     }
 
-    fn take_turn(&self, digest: &Digest) -> MutexGuard<'_, ()> {
-        let turn = &self.turns[usize::from(digest.as_bytes()[0]) % TURNS];
-        turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unpack_anew(&self, id: &Digest, folder: &Path, recipe: &Recipe) -> Result<(), UnpackError> {
+        self.unpack_to(id, folder, |fresh| {
+            self.write_entries(&recipe.artifact, fresh)?;
+            Ok(link_layers(fresh, &recipe.layers)?)
+        })
+    }
+
+    /// Removes a folder that nobody needs and gives its bytes, `None` if somebody is about to need it or it cannot be removed.
+    pub(crate) fn remove(&self, id: &Digest, sweep: &Sweep) -> Option<u64> {
+        let folder = self.folder.join(id.to_hex());
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        let removed = self.temporary.join(format!("function-{number}-removed"));
+        let _turn = self.take_turn(id).ok()?;
+        let moved = sweep.if_free([id], || {
+            self.trusted.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+            // A folder can only be moved by an owner who may write to it.
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+            self.disk.rename(&folder, &removed)
+        })?;
+        let gone = moved.and_then(|()| {
+            let bytes = folder_bytes(&removed);
+            remove_all(&removed)?;
+            let _ = self.disk.remove_file(&self.note(id));
+            Ok(bytes)
+        });
+        gone.inspect_err(|error| tracing::warn!(folder = %folder.display(), %error, "an unpacked function stays")).ok()
+    }
+
+    /// The folders that are there, by the digests that they are called after.
+    pub(crate) fn stored(&self) -> Vec<Digest> {
+        let names = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.filter_map(|name| Digest::from_hex(name.to_str()?).ok()).collect()
+    }
+
+    /// The turn to unpack an artifact. While one host takes over from another both live, so a turn is a locked file as well.
+    fn take_turn(&self, digest: &Digest) -> Result<(MutexGuard<'_, ()>, File), UnpackError> {
+        let number = usize::from(digest.as_bytes()[0]) % TURNS;
+        let here = self.turns[number].lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.temporary.join(format!("turn-{number}"));
+        let everywhere = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        Ok((here, everywhere.map_err(|source| BlobError::io("lock", &path, source))?))
     }
 
     fn is_known(&self, digest: &Digest, folder: &Path) -> bool {
@@ -147,8 +191,8 @@ impl Functions {
         write: impl FnOnce(&Path) -> Result<(), UnpackError>,
     ) -> Result<(), UnpackError> {
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
-        let fresh = self.temporary.join(format!("function-{number}"));
-        let stale = self.temporary.join(format!("function-{number}-stale"));
+        let name = format!("function-{}-{number}", std::process::id());
+        let (fresh, stale) = (self.temporary.join(&name), self.temporary.join(format!("{name}-stale")));
         let unpacked = write(&fresh).and_then(|()| {
             self.replace(digest, folder, &fresh, &stale).map_err(|source| BlobError::io("place", folder, source).into())
         });
@@ -214,12 +258,17 @@ fn write_links(entries: &[Entry], folders: &mut Folders<'_>) -> Result<(), BlobE
 /// Lets a function see its layers. Links are made last, so that no entry of an artifact is written through one; an entry in
 /// a layer's place makes it fail. Relative, because the data directory may move.
 fn link_layers(folder: &Path, layers: &[Layer]) -> Result<(), BlobError> {
-    for Layer { mount, digest, .. } in layers {
-        let link = folder.join(mount.as_str());
-        let target = Path::new("..").join(digest.to_hex()).join(mount.as_str());
-        std::os::unix::fs::symlink(target, &link).map_err(|source| BlobError::io("link", &link, source))?;
+    for layer in layers {
+        let link = folder.join(layer.mount.as_str());
+        std::os::unix::fs::symlink(layer_target(layer), &link)
+            .map_err(|source| BlobError::io("link", &link, source))?;
     }
     Ok(())
+}
+
+/// Where the link to a layer leads.
+fn layer_target(layer: &Layer) -> PathBuf {
+    Path::new("..").join(layer.digest.to_hex()).join(layer.mount.as_str())
 }
 
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {

@@ -1,14 +1,18 @@
-//! What a host keeps: blobs by digest, deployments, the alias log, tokens, logs and unpacked functions.
+//! What a host keeps: blobs by digest, deployments, the alias log, tokens, variables, logs and unpacked functions.
 //!
 //! This crate is the only writer below the data directory:
 //!
 //! ```text
 //! VERSION  lock          what layout this is; who has it open
-//! state.db               SQLite: deployments, aliases and their log, tokens, which variants a blob has
+//! state.db               SQLite: deployments, aliases and their log, tokens, certificates, domains, sealed
+//!                        variables, which variants a blob has
+//! state.db.schema-N      the state as it was before a newer ship changed its schema; the last three are kept
+//! secrets.key            what seals the variables: made at first need, readable by its owner alone
 //! blobs/ab/cdef…         content by SHA-256
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
 //! quarantine/            damaged blobs, taken out of the way and kept for whoever wants to look
+//! reserve                room that is given away where removing something finds none
 //! tmp/                   what is being written; emptied whenever the directory is opened
 //! ```
 //!
@@ -20,29 +24,54 @@
 //! arguments, and what is deployed is never interpreted here beyond its manifest.
 
 mod audit;
+mod backup;
 mod blobs;
+mod certificates;
+#[cfg(test)]
+mod crash_tests;
 mod data_dir;
 mod database;
 mod deployments;
 mod disk;
+mod domains;
+mod fsck;
 mod functions;
+mod garbage;
+mod keeping;
 mod lock;
 mod logs;
+mod needs;
 mod project_blobs;
+mod protection;
+mod reserve;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tokens;
+mod variables;
 
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditNote, AuditOutcome, AuditRecord};
-pub use blobs::{BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants};
+pub use backup::{Backup, BackupError, BackupReport, Fault, RestoreError, Restored, restore};
+pub use blobs::{
+    BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants, VerifiedFile,
+};
+pub use certificates::{Certificates, StoredCertificate};
 pub use database::StateError;
 pub use deployments::{
-    Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments, LabelOwner,
-    MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError, Removed, Republish, RollbackError,
-    StageError, StageRequest, StagedDeployment,
+    Aim, Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments,
+    EnvironmentBinding, LabelOwner, MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError,
+    Removed, Republish, Retention, RollbackError, StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
-pub use functions::{ArchiveLimits, EntryFault, Functions, UnpackError};
+pub use domains::{Domain, DomainError, Domains, REST};
+pub use fsck::{BlobFault, DamagedBlob, DamagedFolder, Examination, FsckReport, Leftovers, Progress, Touched};
+pub use functions::{ArchiveLimits, EntryFault, Functions, Mended, UnpackError};
+pub use garbage::{CollectError, Collection, Garbage, Heap};
+pub use keeping::KeptBlobs;
+pub use lock::{is_in_use, lock_holder};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use project_blobs::ProjectBlobs;
+pub use protection::{ProtectionRecord, Protections};
 pub use store::{OpenError, Store};
 pub use tokens::{TokenRecord, Tokens};
+pub use variables::{OpenedVariable, SealedVariable, VariableChange, VariableRecord, Variables, VariablesError};

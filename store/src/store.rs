@@ -1,20 +1,26 @@
 //! The store: one handle on one data directory.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::audit::Audit;
 use crate::blobs::Blobs;
+use crate::certificates::Certificates;
 use crate::data_dir::DataDir;
 use crate::database::{Database, StateError};
 use crate::deployments::Deployments;
 use crate::disk::{Disk, Durability, FileSystem, is_storage_full};
+use crate::domains::Domains;
 use crate::functions::Functions;
+use crate::keeping::{Clearing, Keeping, KeptBlobs};
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
 use crate::project_blobs::ProjectBlobs;
+use crate::protection::Protections;
 use crate::tokens::Tokens;
+use crate::variables::Variables;
 
 /// An open data directory. Cheap to clone; the last clone to go closes it and gives up its lock.
 #[derive(Clone, Debug)]
@@ -28,12 +34,20 @@ struct Inner {
     data_dir: DataDir,
     audit: Audit,
     blobs: Blobs,
+    database: Arc<Database>,
     deployments: Deployments,
     project_blobs: ProjectBlobs,
     tokens: Tokens,
+    certificates: Certificates,
+    domains: Domains,
+    variables: Variables,
+    protections: Protections,
     logs: Logs,
     functions: Functions,
-    _lock: DataDirLock,
+    /// Whose turn it is to collect garbage.
+    collecting: Mutex<()>,
+    keeping: Keeping,
+    lock: DataDirLock,
 }
 
 impl Store {
@@ -42,8 +56,34 @@ impl Store {
         Self::open_on(data, durability, Arc::new(Disk { durability }))
     }
 
+    /// Opens a data directory that is there. Nothing is made where there is none.
+    pub fn open_existing(data: &Path) -> Result<Self, OpenError> {
+        if !data.join("VERSION").exists() {
+            let reason = "there is no VERSION in it";
+            return Err(OpenError::NotADataDirectory { path: data.to_owned(), reason });
+        }
+        Self::open(data, Durability::Durable)
+    }
+
+    /// Opens the data directory `data` beside the process that has it open and that handed over `lock`, a copy of its
+    /// [`Store::lock_handle`]. That one must have ended all its changes, and may go on to read, to take blobs and to append to logs.
+    pub fn inherit(data: &Path, durability: Durability, lock: OwnedFd) -> Result<Self, OpenError> {
+        let disk = Arc::new(Disk { durability });
+        let (data_dir, lock) = DataDir::inherit(data, lock)?;
+        Self::open_in(data_dir, lock, durability, disk)
+    }
+
     pub(crate) fn open_on(data: &Path, durability: Durability, disk: Arc<dyn FileSystem>) -> Result<Self, OpenError> {
         let (data_dir, lock) = DataDir::prepare(data, &*disk)?;
+        Self::open_in(data_dir, lock, durability, disk)
+    }
+
+    fn open_in(
+        data_dir: DataDir,
+        lock: DataDirLock,
+        durability: Durability,
+        disk: Arc<dyn FileSystem>,
+    ) -> Result<Self, OpenError> {
         if !data_dir.database().exists() && holds_blobs(&data_dir.blobs()) {
             return Err(OpenError::StateLost { path: data_dir.database() });
         }
@@ -55,14 +95,69 @@ impl Store {
             audit: Audit::new(Arc::clone(&database)),
             deployments: Deployments::new(Arc::clone(&database), blobs.clone()),
             project_blobs: ProjectBlobs::new(Arc::clone(&database)),
-            tokens: Tokens::new(database),
+            certificates: Certificates::new(Arc::clone(&database)),
+            domains: Domains::new(Arc::clone(&database)),
+            tokens: Tokens::new(Arc::clone(&database)),
+            variables: Variables::new(Arc::clone(&database), data_dir.host_key()),
+            protections: Protections::new(Arc::clone(&database)),
+            database,
+            keeping: Keeping::default(),
             logs: Logs::new(data_dir.logs()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
             blobs,
             data_dir,
-            _lock: lock,
+            collecting: Mutex::default(),
+            lock,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A copy of the handle that holds the lock, for the process that takes the data directory over. `None` if this one has let go of
+    /// it.
+    pub fn lock_handle(&self) -> io::Result<Option<OwnedFd>> {
+        self.inner.lock.handle()
+    }
+
+    /// Says that this process has the data directory now: whoever finds it locked is told so.
+    pub fn claim_lock(&self) -> io::Result<()> {
+        self.inner.lock.claim()
+    }
+
+    /// Lets go of the lock: the data directory is another process's, and this one changes nothing in it any more.
+    pub fn release_lock(&self) {
+        self.inner.lock.release();
+    }
+
+    /// Keeps every blob for as long as the answer lives. Blocks while some are being removed.
+    pub fn keep_blobs(&self) -> KeptBlobs {
+        self.inner.keeping.keep()
+    }
+
+    /// The right to remove blobs that nobody needs, for as long as the answer lives; `None` while somebody keeps all of them. Whoever
+    /// removes blobs has to have it.
+    pub(crate) fn clear_blobs(&self) -> Option<Clearing> {
+        self.inner.keeping.clear()
+    }
+
+    /// To be called before a successor opens the data directory: it may be newer and change the schema, which
+    /// [`Store::undo_migrations`] takes back.
+    pub fn expect_migrations(&self) -> Result<(), StateError> {
+        self.inner.database.expect_migrations()
+    }
+
+    /// Takes back what a successor has made of the schema that did not come to serve, so that this process understands the state. Nothing
+    /// may have changed it otherwise since.
+    pub fn undo_migrations(&self) -> Result<(), StateError> {
+        self.inner.database.undo_migrations()
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// Where everything is written before it gets its name.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.inner.data_dir.temporary()
     }
 
     /// The data directory.
@@ -90,14 +185,39 @@ impl Store {
         &self.inner.project_blobs
     }
 
+    /// Names of the world that lead to projects.
+    pub fn domains(&self) -> &Domains {
+        &self.inner.domains
+    }
+
+    /// The certificates that the host got for itself.
+    pub fn certificates(&self) -> &Certificates {
+        &self.inner.certificates
+    }
+
     /// Who may use the control API.
     pub fn tokens(&self) -> &Tokens {
         &self.inner.tokens
     }
 
+    /// Variables of projects, sealed.
+    pub fn variables(&self) -> &Variables {
+        &self.inner.variables
+    }
+
+    /// Who may see the sites of projects.
+    pub fn protections(&self) -> &Protections {
+        &self.inner.protections
+    }
+
     /// What requests and functions said.
     pub fn logs(&self) -> &Logs {
         &self.inner.logs
+    }
+
+    /// Waits until nobody else collects garbage.
+    pub(crate) fn take_collecting_turn(&self) -> MutexGuard<'_, ()> {
+        self.inner.collecting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Artifacts, unpacked and ready to be started.

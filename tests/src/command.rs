@@ -214,7 +214,8 @@ impl CommandOutput {
     #[track_caller]
     pub fn url(&self) -> String {
         let url = self.stdout.strip_suffix('\n').unwrap_or_default();
-        assert!(url.starts_with("http://") && !url.contains(char::is_whitespace), "no URL on stdout: {}", self.stdout);
+        let is_of_web = url.starts_with("http://") || url.starts_with("https://");
+        assert!(is_of_web && !url.contains(char::is_whitespace), "no URL on stdout: {}", self.stdout);
         url.to_owned()
     }
 

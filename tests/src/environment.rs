@@ -164,7 +164,7 @@ impl Drop for TestEnv {
 }
 
 /// A folder that outlives a test run, beside cargo's own output.
-fn shared_folder() -> PathBuf {
+pub(crate) fn shared_folder() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::workspace_root().join("target"), PathBuf::from);
     let shared = target.join("ship-tests");

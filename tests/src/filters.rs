@@ -24,6 +24,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\bprocess \d+", "process [PID]"),
         (r#""pid": ?\d+"#, r#""pid":[PID]"#),
         (r"\b\d+(\.\d+)? ?(ms|µs|s)\b", "[TIME]"),
+        (r"/tmp/blob-\d+-", "/tmp/blob-[PID]-"),
         (r"\b\d+(\.\d+)? (KiB|MiB|kB|KB|MB)(\W|$)", "[SIZE]$3"),
         (r#""(\w*bytes)": ?\d+"#, "\"$1\": [SIZE]"),
         (r#""(detect|build|hash|upload|publish|total|duration_micros)": ?\d+"#, "\"$1\": [TIME]"),

@@ -122,7 +122,9 @@ impl<'e> TestHost<'e> {
             let url = self.ready[name].as_str().unwrap_or_default();
             url.strip_prefix("http://").unwrap_or_else(|| panic!("no {name} URL in {line}")).to_owned()
         };
-        self.addresses = HostAddresses { sites: address("sites"), control: address("control") };
+        // Where there is TLS, those who come without it are led there from where sites are otherwise.
+        let plain = if self.ready["redirects"].is_string() { "redirects" } else { "sites" };
+        self.addresses = HostAddresses { sites: address(plain), control: address("control") };
         self.running = Some(running);
     }
 
@@ -139,6 +141,15 @@ impl<'e> TestHost<'e> {
     /// Where it listens.
     pub fn addresses(&self) -> &HostAddresses {
         &self.addresses
+    }
+
+    /// The URL of a site on it through TLS, by its whole name.
+    #[track_caller]
+    pub fn secure_url(&self, name: &str) -> String {
+        let sites = self.ready["sites"].as_str().unwrap_or_default();
+        assert!(sites.starts_with("https://"), "the host has TLS: {}", self.ready);
+        let (_, port) = sites.rsplit_once(':').expect("an address ends in its port");
+        format!("https://{name}:{port}")
     }
 
     /// The address of its control API.

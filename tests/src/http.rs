@@ -16,6 +16,7 @@ pub use body::Body;
 pub use events::Events;
 
 use crate::PATIENCE;
+use crate::tls::{TestAuthority, Wire};
 
 /// A request that is about to be sent.
 #[derive(Clone, Debug)]
@@ -26,12 +27,24 @@ pub struct Request {
     target: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
+    trusted: Option<TestAuthority>,
 }
 
 /// A `GET` of `url`, answered in whole.
 #[track_caller]
 pub fn get(url: &str) -> Answer {
     request("GET", url).send()
+}
+
+/// A `GET` of `url` through TLS, to a server that somebody vouches for.
+#[track_caller]
+pub fn get_secure(url: &str, trusted: &TestAuthority) -> Answer {
+    request("GET", url).trusting(trusted).send()
+}
+
+/// A connection through TLS to the server that `authority` names, on this machine.
+pub fn connect_secure(authority: &str, trusted: &TestAuthority, protocols: &[&str]) -> std::io::Result<Wire> {
+    trusted.connect(connect(authority)?, authority, protocols)
 }
 
 /// Listens to the events at `url`.
@@ -42,10 +55,11 @@ pub fn get_events(url: &str) -> Events {
     Events::of(opened)
 }
 
-/// A request to `url`, whose host name leads to this machine whatever it is.
+/// A request to `url`, whose host name leads to this machine whatever it is. One of `https` is told whom to trust.
 #[track_caller]
 pub fn request(method: &str, url: &str) -> Request {
-    let rest = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not an http URL"));
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let rest = rest.unwrap_or_else(|| panic!("{url} is no URL of the web"));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     Request {
         method: method.to_owned(),
@@ -53,10 +67,17 @@ pub fn request(method: &str, url: &str) -> Request {
         target: format!("/{path}"),
         headers: Vec::new(),
         body: None,
+        trusted: None,
     }
 }
 
 impl Request {
+    /// Sends it through TLS, to a server that this authority vouches for.
+    pub fn trusting(mut self, authority: &TestAuthority) -> Self {
+        self.trusted = Some(authority.clone());
+        self
+    }
+
     /// Adds a header. A `host` header replaces the one of the URL.
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_owned()));
@@ -89,8 +110,12 @@ impl Request {
     /// Sends it and reads the answer's head, or says what kept it from that.
     pub fn try_open(self) -> std::io::Result<Opened> {
         let stream = connect(&self.authority)?;
+        let mut stream = match &self.trusted {
+            Some(authority) => authority.connect(stream, &self.authority, &["http/1.1"])?,
+            None => Wire::Plain(stream),
+        };
         let is_head = self.method == "HEAD";
-        (&stream).write_all(&self.encoded())?;
+        stream.write_all(&self.encoded())?;
         Opened::read(BufReader::new(stream), is_head)
     }
 
@@ -126,7 +151,7 @@ impl Request {
 }
 
 /// Connects to the port of `authority` on this machine.
-fn connect(authority: &str) -> std::io::Result<TcpStream> {
+pub(crate) fn connect(authority: &str) -> std::io::Result<TcpStream> {
     let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80);
     let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -158,7 +183,7 @@ impl Sent {
     /// Reads the whole answer.
     #[track_caller]
     pub fn answer(self) -> Answer {
-        Opened::read(BufReader::new(self.0), false).expect("the server answers with HTTP").whole()
+        Opened::read(BufReader::new(Wire::Plain(self.0)), false).expect("the server answers with HTTP").whole()
     }
 }
 
@@ -171,7 +196,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    fn read(mut stream: BufReader<TcpStream>, is_head: bool) -> std::io::Result<Self> {
+    fn read(mut stream: BufReader<Wire>, is_head: bool) -> std::io::Result<Self> {
         let (status, headers) = loop {
             let (status, headers) = read_head(&mut stream)?;
             // Interim answers announce the real one.
@@ -201,7 +226,7 @@ impl Opened {
     }
 }
 
-fn read_head(stream: &mut BufReader<TcpStream>) -> std::io::Result<(u16, Vec<(String, String)>)> {
+fn read_head(stream: &mut BufReader<Wire>) -> std::io::Result<(u16, Vec<(String, String)>)> {
     let mut line = || -> std::io::Result<String> {
         let mut line = String::new();
         stream.read_line(&mut line)?;

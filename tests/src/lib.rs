@@ -20,9 +20,12 @@ mod filters;
 mod gate;
 mod host;
 pub mod http;
+pub mod http2;
 mod lines;
+mod pebble;
 mod processes;
 mod project;
+mod tls;
 
 use std::time::Duration;
 
@@ -36,8 +39,10 @@ pub use exposition::Exposition;
 pub use gate::{GO_FUNCTION_AT_GATE, Gate, Waiting};
 pub use host::{HostAddresses, TestHost};
 pub use lines::Lines;
+pub use pebble::{Pebble, write_dns_hook};
 pub use processes::{Process, processes_mentioning};
 pub use project::TestProject;
+pub use tls::{TestAuthority, Wire};
 
 /// How long a story waits for anything at all. Far more than anything takes, so that only a hang is ever cut off.
 pub const PATIENCE: Duration = Duration::from_mins(5);

@@ -19,12 +19,16 @@ const EXPECTED: &str = "
                                                           view  dep   adm    adm      view  dep   adm
 GET    /metrics                                           403   403   403    403      403   403   +
 GET    /v1/audit                                          403   403   +      +        403   403   +
+GET    /v1/backup                                         403   403   403    403      403   403   +
 POST   /v1/blobs                                          403   +     +      +        403   +     +
 POST   /v1/blobs/missing                                  403   +     +      +        403   +     +
 PUT    /v1/blobs/{digest}                                 403   +     +      +        403   +     +
 GET    /v1/deployments                                    +     +     +      +        +     +     +
 DELETE /v1/deployments/{reference}                        403   403   +      404      403   403   +
 GET    /v1/deployments/{reference}                        +     +     +      404      +     +     +
+GET    /v1/domains                                        +     +     +      +        +     +     +
+POST   /v1/fsck                                           403   403   403    403      403   403   +
+POST   /v1/gc                                             403   403   403    403      403   403   +
 POST   /v1/logins                                         everybody
 POST   /v1/logins/wait                                    everybody
 GET    /v1/logins/{code}                                  403   403   +      +        403   403   +
@@ -33,14 +37,24 @@ GET    /v1/projects                                       +     +     +      +  
 DELETE /v1/projects/{project}                             403   403   +      404      403   403   +
 POST   /v1/projects/{project}/deployments                 403   +     +      404      403   +     +
 POST   /v1/projects/{project}/deployments/{id}/publish    403   +     +      404      403   +     +
+POST   /v1/projects/{project}/domains                     403   403   +      404      403   403   +
+DELETE /v1/projects/{project}/domains/{name}              403   403   +      404      403   403   +
+POST   /v1/projects/{project}/domains/{name}/verify       403   403   +      404      403   403   +
+GET    /v1/projects/{project}/env                         +     +     +      404      +     +     +
+DELETE /v1/projects/{project}/env/{name}                  403   403   +      404      403   403   +
+PUT    /v1/projects/{project}/env/{name}                  403   403   +      404      403   403   +
 GET    /v1/projects/{project}/logs                        +     +     +      404      +     +     +
 POST   /v1/projects/{project}/promote                     403   +     +      404      403   +     +
+GET    /v1/projects/{project}/protection                  +     +     +      404      +     +     +
+PUT    /v1/projects/{project}/protection                  403   403   +      404      403   403   +
+GET    /v1/projects/{project}/readable-env                403   +     +      404      403   +     +
 POST   /v1/projects/{project}/rollback                    403   +     +      404      403   +     +
 POST   /v1/shutdown                                       403   403   403    403      403   403   +
 GET    /v1/status                                         403   403   403    403      403   403   +
 GET    /v1/tokens                                         403   403   +      +        403   403   +
 POST   /v1/tokens                                         403   403   +      +        403   403   +
 DELETE /v1/tokens/{id}                                    403   403   +      +        403   403   +
+POST   /v1/upgrade                                        403   403   403    403      403   403   +
 GET    /v1/whoami                                         +     +     +      +        +     +     +
 ";
 
@@ -146,6 +160,8 @@ fn others_are_as_if_they_were_not() {
     let host = TestHost::start(&environment);
     let crimson = deploy(&environment, &host, "crimson", "a crimson page");
     let _ = deploy(&environment, &host, "blue", "a blue page");
+    let claim = host.control("POST", "/v1/projects/crimson/domains").body(r#"{"name":"a.example"}"#);
+    let _ = claim.send().success();
     let absent: String = crimson.chars().rev().collect();
     let blue = secret(&token(&host, "admin", Some("blue")));
     let their_token = token(&host, "viewer", Some("crimson"));
@@ -166,10 +182,14 @@ fn others_are_as_if_they_were_not() {
         ("POST", "/v1/projects/PROJECT/deployments/NAME/publish", &json!({})),
         ("POST", "/v1/projects/PROJECT/promote", &json!({ "deployment": "NAME" })),
         ("POST", "/v1/projects/PROJECT/rollback", &json!({})),
+        ("POST", "/v1/projects/PROJECT/domains", &json!({ "name": "b.example" })),
+        ("POST", "/v1/projects/PROJECT/domains/a.example/verify", &none),
+        ("DELETE", "/v1/projects/PROJECT/domains/a.example", &none),
         ("POST", "/v1/projects/blue/deployments/NAME/publish", &json!({})),
         ("POST", "/v1/projects/blue/promote", &json!({ "deployment": "NAME" })),
         ("POST", "/v1/projects/blue/rollback", &json!({ "deployment": "NAME" })),
         ("GET", "/v1/deployments?project=PROJECT", &none),
+        ("GET", "/v1/domains?project=PROJECT", &none),
         ("GET", "/v1/audit?project=PROJECT", &none),
         ("DELETE", "/v1/tokens/TOKEN", &none),
     ] {
@@ -184,7 +204,7 @@ fn others_are_as_if_they_were_not() {
         assert_eq!(theirs, ask_about("nothing", &absent, "zzzzzzzzzz"), "{method} {path}");
         assert!(theirs.0 == 404 || path.contains('?'), "{method} {path}: {theirs:?}");
     }
-    for path in ["/v1/projects", "/v1/deployments", "/v1/tokens", "/v1/audit?limit=1000"] {
+    for path in ["/v1/projects", "/v1/deployments", "/v1/domains", "/v1/tokens", "/v1/audit?limit=1000"] {
         let answer = ask("GET", path, &none).success();
         assert!(!answer.text().contains("crimson"), "{path}: {}", answer.text());
     }

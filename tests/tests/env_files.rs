@@ -64,13 +64,13 @@ fn on_a_host() {
     for path in ["/.env", "/.env.production", "/.env.local", "/%2eenv", "/x/../.env"] {
         assert_eq!(http::get(&format!("{first}{path}")).status, 404, "{path}");
     }
-    // A later one is a preview, and stays what it was first published as when production moves to it.
+    // A later one is a preview until production moves to it.
     project.write("index.html", "<p>");
     let second = host.ship(["deploy"]).within(project.folder()).run().success().url();
     assert!(seen(&environment, &second).contains("VERCEL_ENV=\"preview\""));
     let _ = host.ship(["promote", &second]).within(project.folder()).run().success();
     let promoted = seen(&environment, &host.site_url("site"));
-    assert!(promoted.contains("VERCEL_ENV=\"preview\""), "{promoted}");
+    assert!(promoted.contains("VERCEL_ENV=\"production\""), "{promoted}");
 }
 
 /// In development a function sees the files for development, and the next request sees what was edited in them.

@@ -73,7 +73,7 @@ fn what_is_counted() {
     }
     assert_eq!(
         after.labels(),
-        ["code", "function", "kind", "le", "phase", "project", "reason", "runtime", "state", "version"]
+        ["code", "function", "kind", "le", "phase", "project", "reason", "runtime", "state", "version", "what"]
     );
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ship_tests::{PATIENCE, TestEnv, TestHost, TestProject, http};
+use ship_tests::{GO_FUNCTION_AT_GATE, Gate, PATIENCE, TestEnv, TestHost, TestProject, http};
 
 /// Deploys a page to production and gives back the URL of that very deployment.
 fn publish(host: &TestHost<'_>, project: &TestProject, page: &str) -> String {
@@ -320,4 +320,31 @@ fn no_move_onto_what_does_not_start() {
     assert_eq!(production(), "well");
     let _ = command(&["rollback", "--no-check"]).success();
     assert_eq!(production(), "doomed");
+}
+
+/// A request that production has taken before it moved is answered by what took it, to the end; the next one by what production
+/// leads to now.
+#[test]
+fn begun_before_a_move() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let project = environment
+        .project("slow")
+        .file("ship.toml", "[functions.\"**\"]\nnetwork = \"all\"\n")
+        .file("api/wait.go", GO_FUNCTION_AT_GATE);
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    let gate = Gate::new();
+    let production = host.site_url("slow");
+    let mut answer = http::request("GET", &format!("{production}/api/wait?{}", gate.query())).open();
+    let waiting = gate.wait_for_arrival();
+    assert_eq!(answer.body().next_line().as_deref(), Some("begun"));
+    project.edit("api/wait.go", "finished", "finished anew");
+    let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().success();
+    let mut next = http::request("GET", &format!("{production}/api/wait?{}", gate.query())).open();
+    let next_waiting = gate.wait_for_arrival();
+    assert_eq!(next.body().next_line().as_deref(), Some("begun"));
+    waiting.open();
+    next_waiting.open();
+    assert_eq!(answer.whole().success().text(), "finished\n");
+    assert_eq!(next.whole().success().text(), "finished anew\n");
 }

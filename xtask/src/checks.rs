@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use crate::debian::{self, Foreign, Needed};
 use crate::step::{Step, StepError};
 
-/// What the page test drives, and what runs programs for another processor. Everything else the tests need is either Rust or
+/// What the page test drives, what runs programs for another processor, and what kills a process at a system call. Everything else the tests need is either Rust or
 /// fetched by ship itself.
-const NEEDED: [Needed; 4] = [
+const NEEDED: [Needed; 5] = [
     Needed { program: "chromium", package: "chromium" },
     Needed { program: "chromedriver", package: "chromium-driver" },
     Needed { program: "qemu-aarch64-static", package: "qemu-user-static" },
     Needed { program: "/usr/bin/cargo", package: "cargo-web" },
+    Needed { program: "strace", package: "strace" },
 ];
 
 /// What Debian's Rust compiles functions for 64-bit ARM with: rustup's own libraries cannot be fetched everywhere.

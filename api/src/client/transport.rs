@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Response};
@@ -11,10 +12,16 @@ use serde::de::DeserializeOwned;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::io::StreamReader;
 
-use crate::error::{ErrorBody, ErrorDetail};
+use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
 
 /// How long a host may take to accept a connection. On one's own machine it answers in microseconds or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait before a host that is being upgraded is asked again.
+const UPGRADE_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often it is asked again. The new process answers at once; another upgrade may follow the first.
+const UPGRADE_RETRIES: u32 = 250;
 
 /// The longest line of a log stream: a log message has at most 256 KiB, and JSON may write each byte in six.
 const MAX_LINE_BYTES: usize = 2 * 1024 * 1024;
@@ -158,16 +165,31 @@ impl Transport {
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
-        let request = self.request(method, path);
-        let request = match question {
-            Some(question) => request.json(question),
-            None => request,
+        let request = || {
+            let request = self.request(method.clone(), path);
+            match question {
+                Some(question) => request.json(question),
+                None => request,
+            }
         };
-        self.read(self.send(request).await?).await
+        self.read(self.send_to_newest(request).await?).await
     }
 
     pub(super) async fn tell(&self, method: Method, path: &str) -> Result<(), ClientError> {
-        self.send(self.request(method, path)).await.map(drop)
+        self.send_to_newest(|| self.request(method.clone(), path)).await.map(drop)
+    }
+
+    /// Sends a request, and again where a host says that another process took over from it before it did anything.
+    async fn send_to_newest(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, ClientError> {
+        let mut retries = 0..UPGRADE_RETRIES;
+        loop {
+            let answer = self.send(request()).await;
+            let is_upgrading = |error: &ClientError| matches!(error, ClientError::Refused { detail, .. } if detail.code == ErrorCode::Upgrading);
+            if !answer.as_ref().is_err_and(is_upgrading) || retries.next().is_none() {
+                return answer;
+            }
+            tokio::time::sleep(UPGRADE_PAUSE).await;
+        }
     }
 
     pub(super) async fn read<A: DeserializeOwned>(&self, response: Response) -> Result<A, ClientError> {
@@ -197,6 +219,11 @@ pub(super) struct StreamedAnswer(Response);
 impl StreamedAnswer {
     pub(super) fn headers(&self) -> &HeaderMap {
         self.0.headers()
+    }
+
+    /// Its bytes, as they arrive.
+    pub(super) fn into_pieces(self) -> impl Stream<Item = Result<Bytes, reqwest::Error>> + Send + Unpin + use<> {
+        Box::pin(self.0.bytes_stream())
     }
 
     /// Its lines, as they arrive.

@@ -155,6 +155,11 @@ impl ProjectConfig {
         crate::env_files::read(&self.site.base, target, order, &HashMap::new())
     }
 
+    /// Whether there is a frontend to build.
+    pub fn has_frontend(&self) -> bool {
+        self.frontend.is_some()
+    }
+
     /// Where the build of the frontend leaves things, nowhere if there is none.
     pub fn frontend_traces(&self) -> FrontendTraces {
         let Some(frontend) = &self.frontend else { return FrontendTraces::default() };

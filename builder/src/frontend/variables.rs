@@ -67,6 +67,8 @@ pub struct BuildContext {
     pub branch: Option<String>,
     /// The commit it is built from.
     pub commit: Option<String>,
+    /// What is set for it elsewhere, and goes before the project's files: variables that the host keeps and that may be read.
+    pub variables: Vec<(String, String)>,
 }
 
 impl BuildContext {
@@ -103,7 +105,8 @@ impl Variables {
     }
 }
 
-/// Puts together what a build sees: over the caller's variables those of environment files, over them what the build is told
+/// Puts together what a build sees: over the caller's variables those of environment files, over them what is
+/// set elsewhere, and over all what the build is told
 /// of itself. Client code sees only what begins with the framework's prefix, so that is told under such names too.
 pub(super) fn assemble(
     of_caller: &BTreeMap<String, OsString>,
@@ -117,6 +120,7 @@ pub(super) fn assemble(
         .map(|(name, value)| (name.clone(), value.to_string_lossy().into_owned()))
         .collect();
     content.extend(of_files);
+    content.extend(of_build.variables.iter().cloned());
     for (name, value) in of_build.system_variables() {
         if let Some(prefix) = prefix.filter(|_| name.starts_with("VERCEL_")) {
             content.insert(format!("{prefix}{name}"), value.clone());
@@ -165,14 +169,16 @@ mod tests {
             target: BuildTarget::Preview,
             branch: Some("main".into()),
             commit: None,
+            variables: vec![("KEPT".to_owned(), "k".to_owned()), ("SECRET".to_owned(), "kept".to_owned())],
         };
         let variables = assemble(&caller, files, &of_build, Some("VITE_"));
         let content: Vec<String> = variables.content.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             content,
             [
+                "KEPT=k",
                 "NODE_OPTIONS=--x",
-                "SECRET=s",
+                "SECRET=kept",
                 "SHIP=1",
                 "SHIP_ENV=preview",
                 "SHIP_GIT_BRANCH=main",

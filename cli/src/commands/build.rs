@@ -8,6 +8,7 @@ use ship_builder::{Architecture, BuildOptions, BuildTarget, RunsOn, write_output
 use crate::building::{self, BuildRequest};
 use crate::commands::deploy::FunctionLine;
 use crate::error::CommandError;
+use crate::kept_variables::KeptVariables;
 use crate::output::Output;
 use crate::settings::Settings;
 
@@ -30,7 +31,8 @@ pub(crate) struct BuildArgs {
 pub(crate) async fn run(arguments: BuildArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let options = BuildOptions { arch: arguments.arch.unwrap_or_default(), runs_on: RunsOn::AnyMachine };
     let target = if arguments.prod { BuildTarget::Production } else { BuildTarget::Preview };
-    let request = BuildRequest { options, target, ..BuildRequest::default() };
+    let variables = KeptVariables::of_named_host(settings);
+    let request = BuildRequest { options, target, variables, ..BuildRequest::default() };
     let built = building::build(&arguments.path.unwrap_or_else(|| ".".into()), request, settings, output).await?;
     building::say(&built, output);
     let folder = built.root.join(OUTPUT_FOLDER);

@@ -17,6 +17,7 @@ use crate::commands::promote::check_of;
 use crate::connection::{connect, is_on_this_machine};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
+use crate::kept_variables::KeptVariables;
 use crate::output::{Output, count, duration};
 use crate::settings::Settings;
 use crate::source::Source;
@@ -55,7 +56,8 @@ impl DeployArgs {
         let from = if self.prebuilt { BuildFrom::Prebuilt } else { BuildFrom::Sources };
         let runs_on = if is_on_this_machine(settings) { RunsOn::ThisMachine } else { RunsOn::AnyMachine };
         let options = BuildOptions { runs_on, ..BuildOptions::default() };
-        BuildRequest { options, target, branch: self.branch.clone(), from, url: None }
+        let variables = KeptVariables::Asked(StartPolicy::Always);
+        BuildRequest { options, target, branch: self.branch.clone(), from, url: None, variables }
     }
 
     async fn build(&self, path: &Path, settings: &Settings, output: &Output) -> Result<Outcome, CommandError> {

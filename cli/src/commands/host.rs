@@ -1,14 +1,19 @@
 //! `ship host`: the server, and looking after the one in the background.
 
+mod keeper;
 mod run;
+mod service_manager;
+mod signals;
 mod status;
 mod stop;
+mod upgrade;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use ship_core::AddressRange;
+use ship_store::Retention;
 
 use crate::error::CommandError;
 use crate::output::Output;
@@ -30,6 +35,32 @@ struct RunArgs {
     /// Where visitors are served (default: 127.0.0.1:7700); port 0 means any
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Where visitors are served through TLS; --listen then leads them there
+    #[arg(long, value_name = "ADDR")]
+    tls_listen: Option<SocketAddr>,
+    /// A certificate in PEM with those that vouch for it; several are fine
+    #[arg(long, value_name = "FILE", requires_all = ["tls_listen", "tls_key"])]
+    tls_cert: Vec<PathBuf>,
+    /// The private key of each --tls-cert, in the same order
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Vec<PathBuf>,
+    /// Get certificates automatically; the authority writes to this address
+    #[arg(long, value_name = "ADDRESS", requires = "tls_listen")]
+    acme_email: Option<String>,
+    /// The authority to get them from
+    #[arg(
+        long,
+        value_name = "URL",
+        hide_short_help = true,
+        default_value = "https://acme-v02.api.letsencrypt.org/directory"
+    )]
+    acme_directory: String,
+    /// Who vouches for the authority's own server, in PEM (default: whom this machine trusts)
+    #[arg(long, value_name = "FILE", requires = "acme_email", hide_short_help = true)]
+    acme_ca: Option<PathBuf>,
+    /// A program that changes the DNS zone, for a wildcard certificate
+    #[arg(long, value_name = "FILE", requires = "acme_email")]
+    acme_dns_hook: Option<PathBuf>,
     /// Where the control API is served (default: 127.0.0.1:7701)
     #[arg(long, value_name = "ADDR")]
     control: Option<SocketAddr>,
@@ -39,21 +70,40 @@ struct RunArgs {
     /// The domain below which sites stand
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     domain: String,
-    /// Answer /metrics of the control API to everybody, not only to who has a token
+    /// The DNS server that is asked for proofs of domains (default: that of this machine)
+    #[arg(long, value_name = "ADDR", hide_short_help = true)]
+    dns_server: Option<SocketAddr>,
+    /// Answer /metrics to everybody, not only to who has a token
     #[arg(long)]
     open_metrics: bool,
     /// How much of the disk one project's log may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024))]
     log_mb: u64,
-    /// Addresses that functions may connect to beside the public internet: 10.0.0.5, 127.0.0.1:5432, 10.0.0.0/8
+    /// How many deployments of each branch stay (default: all)
+    ///
+    /// Those are the newest. The others are removed when garbage is collected, but for those that are not old and those that production or a branch leads to.
+    #[arg(long, value_name = "N")]
+    keep: Option<u32>,
+    /// For how many days a deployment stays after its last use
+    ///
+    /// It was last used when production or a branch last led to it, or when it was made.
+    #[arg(long, value_name = "DAYS", requires = "keep", default_value_t = Retention::USUAL_DAYS)]
+    keep_days: u32,
+    /// More addresses for functions to connect to: 10.0.0.5:53, 10.0.0.0/8
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     allow_address: Vec<AddressRange>,
     /// The least that functions are kept from; a host that cannot keep them from so much starts none [default: what it can; as root sandbox]
     #[arg(long, value_name = "LEVEL")]
     isolation: Option<IsolationLevel>,
+    /// Begin with what `ship backup` saved; the data directory must be empty
+    #[arg(long, value_name = "FILE")]
+    restore: Option<PathBuf>,
     /// Started in the background by another command
     #[arg(long, hide = true)]
     embedded: bool,
+    /// Started by the host that it takes over from, which is at its standard input
+    #[arg(long, hide = true)]
+    take_over: bool,
 }
 
 /// How much of the machine functions are kept from, as options say it.
@@ -65,18 +115,28 @@ enum IsolationLevel {
     Process,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum HostCommand {
     /// Show the host that runs
     Status,
     /// End the host in the background, or the one that --host names
     Stop,
+    /// Replace the host that runs by another version without a lost request
+    Upgrade {
+        /// The new `ship`, on the host's machine (default: the one that is run here; for a host elsewhere what stands where its own was)
+        program: Option<PathBuf>,
+    },
 }
 
+pub(crate) use self::keeper::{KEEPER_NAME, keep};
+
 pub(crate) fn run(arguments: &HostArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
-    match arguments.command {
+    match &arguments.command {
         None => run::run(&arguments.run, settings, output),
         Some(HostCommand::Status) => super::interruptible(status::run(settings, output), &settings.interrupt),
         Some(HostCommand::Stop) => super::interruptible(stop::run(settings, output), &settings.interrupt),
+        Some(HostCommand::Upgrade { program }) => {
+            super::interruptible(upgrade::run(program.as_deref(), settings, output), &settings.interrupt)
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::project;
 use crate::settings::{HostChoice, Settings};
 
-/// Say which project on which host this folder is, with --project and --host; show it without them
+/// Say with --project and --host what this folder is, or show it without them
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LinkArgs {
     /// Forget what was said of this folder

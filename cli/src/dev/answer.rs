@@ -1,12 +1,12 @@
 //! Answering: no request overtakes an edit.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use ship_core::RequestId;
-use ship_edge::{Answer, EdgeBody, Scheme, Visitor, request_authority};
+use ship_edge::{Answer, EdgeBody, Visitor, request_authority};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ pub(super) enum HostNames {
 }
 
 impl Answer for DevAnswer {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
         let authority = request_authority(request.uri(), request.headers());
         if self.names == HostNames::ThisMachine && !authority.is_some_and(is_this_machine) {
             return with_id(|_| refusal());
@@ -56,7 +56,7 @@ impl Answer for DevAnswer {
             },
             View::Nothing => return failed(&["The dev server ends".to_owned()]),
         };
-        live.edge.respond(&live.site, request, &Visitor { peer, scheme: Scheme::Http }).await
+        live.edge.respond(&live.site, request, &visitor).await
     }
 }
 

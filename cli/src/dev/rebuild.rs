@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ship_builder::BuildTarget;
 use ship_core::{DeploymentId, Manifest};
-use ship_edge::{Edge, EdgeOptions, ExternalReach, LiveDeployment, ServerTiming, Site};
+use ship_edge::{Edge, EdgeOptions, ExternalReach, Indexing, LiveDeployment, ServerTiming, Site};
 use ship_runtime::{LogSink, Runtime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use super::watch::Edits;
 use super::{Console, reload};
 use crate::building::{self, BuildRequest, Built};
 use crate::error::CommandError;
+use crate::kept_variables::KeptVariables;
 use crate::output::{Output, duration};
 use crate::settings::Settings;
 
@@ -45,6 +46,8 @@ pub(super) struct Rebuilder {
     pub(super) console: Console,
     /// The URL of the server.
     pub(super) url: String,
+    /// What a host keeps for development.
+    pub(super) variables: KeptVariables,
     /// What was edited.
     pub(super) edits: Edits,
     /// What is shown, changed here and nowhere else.
@@ -135,6 +138,7 @@ impl Rebuilder {
         let request = BuildRequest {
             target: BuildTarget::Development,
             url: self.url.strip_prefix("http://").map(str::to_owned),
+            variables: self.variables.clone(),
             ..BuildRequest::default()
         };
         loop {
@@ -212,7 +216,14 @@ impl Rebuilder {
         let logs = Arc::new(self.console.clone()) as Arc<dyn LogSink>;
         let edge = Arc::new(Edge::new(store, self.runtime.clone(), logs, options));
         let deployment = LiveDeployment::from_parts(built.name.clone(), id, manifest, built.environment.clone());
-        let site = Site { deployment, own_origins: Arc::clone(&self.own_origins), timing: ServerTiming::Shown };
+        let site = Site {
+            deployment,
+            own_origins: Arc::clone(&self.own_origins),
+            timing: ServerTiming::Shown,
+            // What runs here is found by nobody else, and may be seen by whoever can reach it.
+            indexing: Indexing::Allowed,
+            gate: None,
+        };
         Live { version, styles_since, site, edge }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ship_builder::BuildTarget;
 use ship_edge::{ConnectionLimits, Crew};
 use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use tokio::net::TcpListener;
@@ -20,10 +21,12 @@ use super::rebuild::Rebuilder;
 use super::shown::{Shown, View};
 use super::store::DevStore;
 use super::watch::Watch;
-use crate::embedded::EmbeddedError;
+use crate::connection;
+use crate::embedded::{EmbeddedError, StartPolicy};
 use crate::error::{CommandError, ErrorKind as CommandErrorKind, is_full_disk};
+use crate::kept_variables::{self, KeptVariables};
 use crate::output::Output;
-use crate::project;
+use crate::project::{self, Project};
 use crate::settings::Settings;
 
 /// Where the dev server listens if nothing is said.
@@ -74,12 +77,14 @@ pub(crate) async fn serve(
     })?;
     let (watch, ears) = Watch::start(project.root(), &folder.cookies())?;
     let (shown_sender, shown) = watch::channel(Shown { edits: 0, view: View::Nothing });
+    let variables = kept_for_development(&options.path, settings, output).await;
     let rebuilder = Rebuilder {
         path: options.path,
         settings: settings.clone(),
         output: output.clone(),
         console: console.clone(),
         url: format!("http://{address}"),
+        variables,
         edits: watch.edits.clone(),
         shown: shown_sender,
         store: Arc::new(Mutex::new(DevStore::open(folder.stores())?)),
@@ -104,6 +109,23 @@ pub(crate) async fn serve(
     // Everything that speaks through the console is gone with these, which ends its writer.
     drop(runtime);
     console_writer.await.map_err(|error| CommandError::new(CommandErrorKind::Host, error))
+}
+
+/// What the host that is named, or runs here, keeps for development. Without one, and where it does not answer, there are the
+/// project's own files.
+async fn kept_for_development(path: &Path, settings: &Settings, output: &Output) -> KeptVariables {
+    let (target, policy) = (BuildTarget::Development, StartPolicy::Never);
+    // Most of the time there is none, and then nothing has to be found out first.
+    let Ok(Some(_)) = connection::find(settings, output, policy).await else { return KeptVariables::NotAsked };
+    let Ok(project) = Project::open(path, settings) else { return KeptVariables::NotAsked };
+    match kept_variables::read(&project.name, target, None, policy, settings, output).await {
+        Ok(variables) => KeptVariables::Known(variables),
+        Err(error) => {
+            let lines = error.to_lines();
+            output.warning(format_args!("variables of the host are not set: {}", lines.join(": ")));
+            KeptVariables::NotAsked
+        }
+    }
 }
 
 /// Takes the folder for what this dev server keeps.

@@ -174,7 +174,13 @@ mod tests {
         let cache = project.parent().unwrap().join("cache");
         let environment = BuildEnvironment::new(cache.clone(), cache, []);
         let project = "project".parse().unwrap();
-        let of_build = BuildContext { project, target: BuildTarget::Development, branch: None, commit: None };
+        let of_build = BuildContext {
+            project,
+            target: BuildTarget::Development,
+            branch: None,
+            commit: None,
+            variables: Vec::new(),
+        };
         let prepared = ship_builder::prepare(&folder, config, &environment, &of_build, &|_| {}).unwrap();
         let plan = ship_builder::plan(&folder, prepared, &BuildOptions::default()).unwrap();
         ship_builder::build(plan, &environment, &|_| {}).unwrap()

@@ -10,7 +10,7 @@ use ship_builder::{
 use ship_core::ParseBranchNameError;
 use ship_host::HostError;
 use ship_runtime::RuntimeError;
-use ship_store::OpenError;
+use ship_store::{OpenError, RestoreError};
 
 use super::{CommandError, ErrorKind, is_full_disk};
 use crate::accounts::AccountsError;
@@ -57,6 +57,18 @@ impl From<EmbeddedError> for CommandError {
                 Self::new(ErrorKind::Host, error).hint_of_full_disk()
             }
             EmbeddedError::Files { .. } | EmbeddedError::Spawn { .. } => Self::new(ErrorKind::Host, error),
+        }
+    }
+}
+
+impl From<RestoreError> for CommandError {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::NotEmpty { .. } => Self::project(error)
+                .hint("`--data DIR` names another folder; without `--restore` the host serves what is there"),
+            RestoreError::Open(error) => ship_host::HostError::from(error).into(),
+            RestoreError::Io { ref source, .. } if is_full_disk(source) => Self::project(error).hint_of_full_disk(),
+            RestoreError::Archive { .. } | RestoreError::Io { .. } => Self::project(error),
         }
     }
 }
@@ -192,7 +204,9 @@ impl From<HostError> for CommandError {
             _ => None,
         };
         let error = match error {
-            HostError::PortTaken { .. } | HostError::Listen { .. } | HostError::Open(_) => Self::project(error),
+            HostError::PortTaken { .. } | HostError::Listen { .. } | HostError::Certificate(_) | HostError::Open(_) => {
+                Self::project(error)
+            }
             _ => Self::new(ErrorKind::Host, error),
         };
         hint.into_iter().fold(error, Self::hint)
@@ -263,7 +277,12 @@ fn unreachable(url: &str, source: &(dyn Error + 'static)) -> CommandError {
 fn refused(detail: ErrorDetail) -> CommandError {
     let kind = match detail.code {
         ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::TooManyRequests => ErrorKind::Unreachable,
-        ErrorCode::Internal | ErrorCode::BlobCorrupt | ErrorCode::StorageFull => ErrorKind::Host,
+        ErrorCode::Internal
+        | ErrorCode::HostKey
+        | ErrorCode::BlobCorrupt
+        | ErrorCode::StorageFull
+        | ErrorCode::UpgradeFailed
+        | ErrorCode::Upgrading => ErrorKind::Host,
         _ => ErrorKind::Project,
     };
     let own_hint = match detail.code {

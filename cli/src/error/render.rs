@@ -27,6 +27,8 @@ impl CommandError {
     pub(crate) fn report(&self, output: &Output) {
         if self.kind == ErrorKind::Interrupted {
             // Whoever pressed Ctrl-C knows.
+        } else if output.is_json() && self.is_told {
+            // One document is all that a program gets.
         } else if output.is_json() {
             // The command has failed already; that its error cannot be written changes nothing.
             let _ = output.json(&self.document());

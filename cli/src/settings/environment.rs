@@ -48,6 +48,14 @@ variables! {
     OTEL_METRIC_EXPORT_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL";
     /// OpenTelemetry: nothing is sent if it is `true`
     OTEL_SDK_DISABLED = "OTEL_SDK_DISABLED";
+    /// Where a service manager is told how a host is doing (`sd_notify`)
+    NOTIFY_SOCKET = "NOTIFY_SOCKET";
+    /// How many sockets a service manager listens at for a host (`sd_listen_fds`)
+    LISTEN_FDS = "LISTEN_FDS";
+    /// The process that they are for
+    LISTEN_PID = "LISTEN_PID";
+    /// What they are called: `sites` and `control`
+    LISTEN_FDNAMES = "LISTEN_FDNAMES";
     /// Where programs keep a user's data (default: `~/.local/share`)
     XDG_DATA_HOME = "XDG_DATA_HOME";
     /// The user's home folder
@@ -60,6 +68,8 @@ variables! {
     NO_COLOR = "NO_COLOR";
     /// What the terminal can do; `dumb` means no colours and no bars
     TERM = "TERM";
+    /// The folder in which systemd gives a service its credentials; `ship-host-key` in it is the key of a host's variables
+    CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY";
     /// The X display: without a display, `ship open` only prints
     DISPLAY = "DISPLAY";
     /// The Wayland display

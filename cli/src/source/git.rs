@@ -80,6 +80,19 @@ fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Whether git would leave a file out of a commit; also where there is no repository, or no git to commit with.
+pub(super) fn is_ignored(file: &Path, environment: &Environment) -> bool {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return true };
+    if !folder.ancestors().any(|above| git_folder(above).is_some()) {
+        return true;
+    }
+    let mut git = Command::new("git");
+    git.args(["check-ignore", "--quiet", "--"]).arg(name).current_dir(folder).env_clear();
+    git.envs(environment.pairs(&[PATH, HOME])).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // 1 says that it is not ignored; anything else, that git cannot tell.
+    git.status().map_or(true, |status| status.code() != Some(1))
+}
+
 fn ask_git(tree: &Path, environment: &Environment) -> Head {
     let answer = |arguments: &[&str]| {
         let mut git = Command::new("git");

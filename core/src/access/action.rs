@@ -71,6 +71,26 @@ actions! {
     RemoveDeployment = "deployment.remove", Admin, Noted;
     /// Remove a project with all that it has.
     RemoveProject = "project.remove", Admin, Noted;
+    /// See who may see a project's sites.
+    ReadProtection = "protection.read", Viewer, Reads;
+    /// Change who may see a project's sites.
+    SetProtection = "protection.set", Admin, Noted;
+    /// See which variables a project has, without their values.
+    ListVariables = "env.list", Viewer, Reads;
+    /// Read the values of variables that were set to be readable. The others nobody can read.
+    ReadVariables = "env.read", Deployer, Noted;
+    /// Set a variable.
+    SetVariable = "env.set", Admin, Noted;
+    /// Remove a variable.
+    RemoveVariable = "env.remove", Admin, Noted;
+    /// See which names of the world lead to projects.
+    ReadDomains = "domain.read", Viewer, Reads;
+    /// Claim a name for a project.
+    AddDomain = "domain.add", Admin, Noted;
+    /// Have a name proved, and served.
+    VerifyDomain = "domain.verify", Admin, Noted;
+    /// Give a name up.
+    RemoveDomain = "domain.remove", Admin, Noted;
     /// See which tokens there are. No token is ever shown.
     ReadTokens = "token.read", Admin, Reads;
     /// Make a token, which is good for no more than one's own.
@@ -83,10 +103,19 @@ actions! {
     ApproveLogin = "login.approve", Admin, Noted;
     /// Read the audit log.
     ReadAudit = "audit.read", Admin, Reads;
+    /// Have everything read again that the host keeps. What is damaged is set aside, as by whoever reads it. Not noted, since it
+    /// must work where nothing can be written any more.
+    Examine = "host.examine", Admin, Reads;
+    /// Have what nobody needs removed.
+    CollectGarbage = "garbage.collect", Admin, Noted;
     /// See what the host is and runs.
     ReadStatus = "host.read", Admin, Reads;
     /// Read what the host counts.
     ReadMetrics = "metrics.read", Admin, Reads;
+    /// Have another process take over from the host.
+    UpgradeHost = "host.upgrade", Admin, Noted;
+    /// Copy everything that the host keeps, tokens' hashes and keys of certificates included.
+    BackUp = "host.backup", Admin, Noted;
     /// End the host.
     StopHost = "host.stop", Admin, Noted;
 }

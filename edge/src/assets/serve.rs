@@ -133,7 +133,7 @@ impl AssetServer {
             Ok(opened) => opened.map_err(|error| blame(&ContentError::Blob(error)))?,
             Err(_) => return Err(PlatformError::Internal),
         };
-        Ok(EdgeBody::file(FileBody::new(blob.into_file(), extent.first, extent.length)))
+        Ok(EdgeBody::file(FileBody::new(blob.into_verified(), extent.first, extent.length)))
     }
 
     /// A page in development: with the script in it, and never kept.

@@ -40,7 +40,7 @@ impl Edge {
                 (answer, Some(state))
             }
             prerender => {
-                let Asked { visit, visitor, parts, body } = asked;
+                let Asked { visit, visitor, parts, body, .. } = asked;
                 let request = FunctionRequest { visit, parts, body, query: call.query, visitor };
                 let invoked = self.functions.invoke(deployment, function, request).await;
                 (invoked, prerender.map(|_| CacheState::Bypass))

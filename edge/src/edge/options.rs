@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::external::ExternalReach;
+use crate::gate::Gate;
 use crate::live_deployment::LiveDeployment;
 use crate::server_timing::ServerTiming;
 
@@ -57,4 +58,17 @@ pub struct Site {
     pub own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     /// Whether answers say where their time went.
     pub timing: ServerTiming,
+    /// Whether search engines may show it.
+    pub indexing: Indexing,
+    /// Who decides whether a visitor may see it, where not everybody may.
+    pub gate: Option<Arc<dyn Gate>>,
+}
+
+/// Whether search engines may show a site.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Indexing {
+    /// Its own files and functions say so.
+    Allowed,
+    /// They may not: what is tried out is found by who is shown it.
+    Forbidden,
 }

@@ -112,9 +112,14 @@ impl FunctionServer {
     {
         let spec = deployment.function_spec(&self.store, function).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a function cannot be made ready");
-            PlatformError::FunctionInvocationFailed
+            if error.is_damage() { PlatformError::BlobCorrupt } else { PlatformError::FunctionInvocationFailed }
         })?;
-        self.runtime.invoke(&spec, visit.id, request).await.map_err(|error| blame(&error))
+        self.runtime.invoke(&spec, visit.id, request).await.map_err(|error| {
+            if let InvokeError::Failed(_) = &error {
+                self.doubt(deployment, function);
+            }
+            blame(&error)
+        })
     }
 
     /// The function's response as the visitor gets it.

@@ -16,7 +16,7 @@ const WOKEN: u32 = 4;
 /// How often pages of a sleeping deployment wake its functions, in seconds. Those that do not start are not tried for every visitor.
 const EVERY_SECS: u64 = 10;
 
-/// When pages of a deployment last woke its functions.
+/// When pages of a deployment last woke its functions, or when one of these was last looked at closely.
 pub(crate) struct LastWake {
     /// Seconds are counted from here.
     began: Instant,
@@ -30,7 +30,7 @@ impl LastWake {
     }
 
     /// Whether functions may be woken now. If so, nobody else may for some time.
-    fn take(&self, now: Instant) -> bool {
+    pub(super) fn take(&self, now: Instant) -> bool {
         let second = now.saturating_duration_since(self.began).as_secs();
         let next = self.next_secs.load(Relaxed);
         second >= next && self.next_secs.compare_exchange(next, second + EVERY_SECS, Relaxed, Relaxed).is_ok()

@@ -112,12 +112,13 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
-    use ship_core::{DeploymentId, FunctionIndex};
+    use ship_core::{DeploymentId, Digest, FunctionIndex};
 
     use super::*;
 
     fn key(query: &str) -> PageKey {
-        PageKey { deployment: DeploymentId::of_bytes(b""), function: FunctionIndex(0), query: query.into() }
+        let (deployment, environment) = (DeploymentId::of_bytes(b""), Digest::of(b""));
+        PageKey { deployment, environment, function: FunctionIndex(0), query: query.into() }
     }
 
     fn leader(calls: &Arc<Calls>, query: &str) -> Leader {

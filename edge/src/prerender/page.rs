@@ -56,7 +56,12 @@ impl Page {
             }
         }
         let uri = target.parse().map_err(|_| PlatformError::MalformedRequest)?;
-        let key = PageKey { deployment: *deployment.id(), function, query: telling.into() };
+        let key = PageKey {
+            deployment: *deployment.id(),
+            environment: deployment.environment_edition(),
+            function,
+            query: telling.into(),
+        };
         Ok(Self { key, deployment: Arc::clone(deployment), function, uri, headers })
     }
 

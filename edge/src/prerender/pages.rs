@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
-use ship_core::{DeploymentId, Expiration, FunctionIndex};
+use ship_core::{DeploymentId, Digest, Expiration, FunctionIndex};
 use tokio::time::Instant;
 
 use super::answer::{Answer, CacheState};
@@ -32,6 +32,8 @@ const PASSING: Duration = Duration::from_secs(10);
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct PageKey {
     pub(super) deployment: DeploymentId,
+    /// Which of the environments of the deployment made it.
+    pub(super) environment: Digest,
     pub(super) function: FunctionIndex,
     /// The parameters that tell answers of this function apart.
     pub(super) query: Arc<str>,
@@ -190,7 +192,7 @@ mod tests {
 
     fn key(deployment: &str, query: &str) -> PageKey {
         let deployment = DeploymentId::of_bytes(deployment.as_bytes());
-        PageKey { deployment, function: FunctionIndex(0), query: query.into() }
+        PageKey { deployment, environment: Digest::of(b""), function: FunctionIndex(0), query: query.into() }
     }
 
     fn answer(size_bytes: usize) -> Arc<Answer> {

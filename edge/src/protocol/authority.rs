@@ -37,7 +37,7 @@ pub fn host_label(authority: &str, domain: &str) -> Option<HostLabel> {
 }
 
 /// The host name of an authority in lower case, without its port and a trailing dot.
-pub(crate) fn host_name(authority: &str) -> Option<Cow<'_, str>> {
+pub fn host_name(authority: &str) -> Option<Cow<'_, str>> {
     let (name, port) = authority.split_once(':').unwrap_or((authority, "0"));
     if port.is_empty() || port.len() > 5 || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -33,17 +33,19 @@ const MATCHED_PATH: HeaderName = HeaderName::from_static("x-matched-path");
 pub(crate) const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
 /// What Vercel says of a visitor: where from, through what, and with which of the project's rights. Functions written for it
-/// trust these. Others that begin alike come from outside there too, such as a webhook's `x-vercel-signature`.
-const VERCEL_SAYS: [&str; 9] = [
+/// trust these, and what opens a gate is none of theirs. Others that begin alike come from outside there too, such as a webhook's `x-vercel-signature`.
+const VERCEL_SAYS: [&str; 11] = [
     "x-vercel-deployment-url",
     "x-vercel-forwarded-for",
     "x-vercel-internal-",
     "x-vercel-ip-",
     "x-vercel-ja",
     "x-vercel-oidc-token",
+    "x-vercel-protection-bypass",
     "x-vercel-proxied-for",
     "x-vercel-proxy-",
     "x-vercel-sc-",
+    "x-vercel-set-bypass-cookie",
 ];
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

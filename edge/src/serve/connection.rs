@@ -1,39 +1,39 @@
-//! One connection: hyper's machine, the listener's orders and one timer, polled as one task.
+//! A connection in HTTP/1.1.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Instant;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::time::Sleep;
 
+use super::drive::{Conversation, drive};
 use super::head_guard::ends_guarding;
-use super::state::{ConnectionState, HeadTimer, Order};
-use super::stream::VisitorStream;
+use super::state::{ConnectionState, HeadTimer};
+use super::stream::{Socket, VisitorStream};
 use super::{Answer, ConnectionLimits};
+use crate::body::EdgeBody;
+use crate::visitor::Visitor;
 
 /// Serves a connection until it ends, or until its socket goes over to an upgrade.
-pub(super) async fn run<A: Answer>(
-    stream: VisitorStream,
-    peer: SocketAddr,
+pub(super) async fn run<S: Socket, A: Answer>(
+    stream: VisitorStream<S>,
+    visitor: Visitor,
     state: Arc<ConnectionState>,
     answer: Arc<A>,
     limits: ConnectionLimits,
 ) {
-    let service = service_fn(move |request| {
-        let answer = Arc::clone(&answer);
+    let own = Arc::clone(&state);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (answer, state) = (Arc::clone(&answer), Arc::clone(&own));
         async move {
             let is_last = ends_guarding(&request);
-            let mut response = answer.answer(request, peer).await;
-            if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let mut response = answer.answer(request, visitor).await;
+            if (is_last || state.is_leaving()) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
@@ -47,50 +47,17 @@ pub(super) async fn run<A: Answer>(
         .max_buf_size(limits.max_header_bytes)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let mut http = pin!(http);
-    let mut watch = pin!(tokio::time::sleep(limits.header_read_timeout));
-    let mut is_draining = false;
-    poll_fn(|context| {
-        match state.order(context) {
-            Order::Close => return Poll::Ready(()),
-            // Asked here, where no request can begin at the same time.
-            Order::MakeRoom if state.waits_for_request() => return Poll::Ready(()),
-            Order::MakeRoom | Order::Drain if !is_draining => {
-                is_draining = true;
-                http.as_mut().graceful_shutdown();
-            }
-            Order::Serve | Order::MakeRoom | Order::Drain => {}
-        }
-        if let Poll::Ready(ended) = http.as_mut().poll(context) {
-            if let Err(error) = ended {
-                tracing::debug!(%error, %peer, "a connection ended with an error");
-            }
-            return Poll::Ready(());
-        }
-        poll_patience(watch.as_mut(), &state, limits, context)
-    })
-    .await;
+    drive(http, visitor.peer, &state, limits).await;
 }
 
-/// Ready when the visitor has been waited for long enough.
-///
-/// The timer is not moved for each request: it is set to what is due when it fires, and moved only if something is due earlier.
-fn poll_patience(
-    mut watch: Pin<&mut Sleep>,
-    state: &ConnectionState,
-    limits: ConnectionLimits,
-    context: &mut Context<'_>,
-) -> Poll<()> {
-    let due = state.due();
-    if let Some(due) = due.filter(|due| *due < watch.deadline().into_std()) {
-        watch.as_mut().reset(due.into());
+impl<S, T> Conversation for http1::UpgradeableConnection<TokioIo<VisitorStream<S>>, T>
+where
+    S: Socket,
+    T: HttpService<Incoming, ResBody = EdgeBody, Error = Infallible>,
+{
+    const IS_ENDED_WITH_NOTICE: bool = false;
+
+    fn end_after_requests(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
     }
-    while watch.as_mut().poll(context).is_ready() {
-        let now = Instant::now();
-        if due.is_some_and(|due| due <= now) {
-            return Poll::Ready(());
-        }
-        watch.as_mut().reset(due.unwrap_or(now + limits.idle_timeout).into());
-    }
-    Poll::Pending
 }

@@ -42,6 +42,11 @@ impl ConnectionQueue {
         }
     }
 
+    /// Asks all connections to end after the next response that is not begun yet.
+    pub(super) fn leave_all(&self) {
+        self.tell_all(Order::Leave);
+    }
+
     /// Asks all connections to end after the request in flight.
     pub(super) fn drain_all(&self) {
         self.tell_all(Order::Drain);

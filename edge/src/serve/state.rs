@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,13 @@ use futures_util::task::AtomicWaker;
 
 use super::ConnectionLimits;
 
-/// How long a closing connection is read from, so that a visitor who still sends sees the answer and not a reset.
+/// How long a closing connection is read from, so that a visitor who still sends sees the answer and not a reset; and how long one who
+/// was told that it ends may take to agree.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How much is read of a visitor before the others of the same thread have their turn, in bytes: two records of TLS. It is also two
+/// thousand of the smallest frames of HTTP/2, each of which has to be looked at.
+const TURN_BYTES: usize = 32 * 1024;
 
 /// The state of a connection, shared between its task, its stream and the listener. Times are milliseconds since the
 /// connection began, plus one, so that 0 means "no".
@@ -22,6 +27,9 @@ pub(super) struct ConnectionState {
     head_since: AtomicU32,
     stalled_since: AtomicU32,
     lingering_since: AtomicU32,
+    leaving_since: AtomicU32,
+    streams: AtomicU32,
+    read_in_turn: AtomicUsize,
     order: AtomicU8,
     waker: AtomicWaker,
 }
@@ -34,6 +42,8 @@ pub(super) enum Order {
     Serve,
     /// End, unless a request is being answered; then end after it.
     MakeRoom,
+    /// End after the next response that is not begun yet: the request in flight, or the one that is waited for.
+    Leave,
     /// End after the request in flight.
     Drain,
     /// End now.
@@ -52,6 +62,9 @@ impl ConnectionState {
             head_since: from_the_start(),
             stalled_since: never(),
             lingering_since: never(),
+            leaving_since: never(),
+            streams: AtomicU32::new(0),
+            read_in_turn: AtomicUsize::new(0),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
         }
@@ -60,6 +73,56 @@ impl ConnectionState {
     /// Whether the connection waits for a request, so that closing it harms nothing that has begun.
     pub(super) fn waits_for_request(&self) -> bool {
         self.waiting_since.load(Relaxed) != 0
+    }
+
+    /// Whether it waits for a request, and for nothing else of the visitor.
+    pub(super) fn only_waits(&self) -> bool {
+        let others = [&self.lingering_since, &self.stalled_since];
+        self.waits_for_request() && others.iter().all(|since| since.load(Relaxed) == 0)
+    }
+
+    /// How many of several requests at once are being answered.
+    pub(super) fn streams(&self) -> u32 {
+        self.streams.load(Relaxed)
+    }
+
+    /// Notes that one of several requests at once begins.
+    pub(super) fn stream_begins(&self) {
+        self.streams.fetch_add(1, Relaxed);
+        self.request_begins();
+    }
+
+    /// Notes that it has ended; with the last one the wait for the next begins.
+    pub(super) fn stream_ends(&self) {
+        if self.streams.fetch_sub(1, Relaxed) == 1 {
+            self.note(&self.waiting_since);
+            self.waker.wake();
+        }
+    }
+
+    /// Notes that the connection's task has its turn.
+    pub(super) fn turn_begins(&self) {
+        self.read_in_turn.store(0, Relaxed);
+    }
+
+    /// Notes that so many bytes were read.
+    pub(super) fn reads(&self, bytes: usize) {
+        self.read_in_turn.fetch_add(bytes, Relaxed);
+    }
+
+    /// Whether enough was read in this turn.
+    pub(super) fn turn_is_over(&self) -> bool {
+        self.read_in_turn.load(Relaxed) >= TURN_BYTES
+    }
+
+    fn request_begins(&self) {
+        self.waiting_since.store(0, Relaxed);
+        self.head_since.store(0, Relaxed);
+    }
+
+    /// Notes that the visitor was told that no further request is answered.
+    pub(super) fn leaves(&self) {
+        self.note(&self.leaving_since);
     }
 
     /// Notes that bytes of a head arrived.
@@ -97,6 +160,10 @@ impl ConnectionState {
     /// When the connection has waited long enough for what it waits for. `None` while it waits for nothing of the visitor.
     pub(super) fn due(&self) -> Option<Instant> {
         let limits = &self.limits;
+        let (leaving, waiting) = (self.leaving_since.load(Relaxed), self.waiting_since.load(Relaxed));
+        if leaving != 0 && waiting != 0 {
+            return Some(self.at(leaving.max(waiting)) + LINGER_TIMEOUT);
+        }
         let waits = [
             (&self.lingering_since, LINGER_TIMEOUT),
             (&self.stalled_since, limits.write_timeout),
@@ -105,7 +172,11 @@ impl ConnectionState {
         ];
         let (since, timeout) =
             waits.into_iter().map(|(since, timeout)| (since.load(Relaxed), timeout)).find(|(since, _)| *since != 0)?;
-        Some(self.began + Duration::from_millis(u64::from(since - 1)) + timeout)
+        Some(self.at(since) + timeout)
+    }
+
+    fn at(&self, since: u32) -> Instant {
+        self.began + Duration::from_millis(u64::from(since - 1))
     }
 
     /// Tells the connection something. A stricter order is never taken back.
@@ -114,13 +185,19 @@ impl ConnectionState {
         self.waker.wake();
     }
 
+    /// Whether the next response is the connection's last.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.order.load(Relaxed) >= Order::Leave as u8
+    }
+
     /// What the connection was told; its task is woken when that changes.
     pub(super) fn order(&self, context: &Context<'_>) -> Order {
         self.waker.register(context.waker());
         match self.order.load(Relaxed) {
             0 => Order::Serve,
             1 => Order::MakeRoom,
-            2 => Order::Drain,
+            2 => Order::Leave,
+            3 => Order::Drain,
             _ => Order::Close,
         }
     }
@@ -161,7 +238,6 @@ impl hyper::rt::Sleep for HeadWait {}
 
 impl Drop for HeadWait {
     fn drop(&mut self) {
-        self.state.waiting_since.store(0, Relaxed);
-        self.state.head_since.store(0, Relaxed);
+        self.state.request_begins();
     }
 }

@@ -1,13 +1,13 @@
 //! A visitor's socket, which notes what it is waiting for.
 
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::yield_now;
 
 use super::head_guard::HeadGuard;
 use super::refusal;
@@ -16,24 +16,36 @@ use super::state::ConnectionState;
 /// How much of what a visitor still sends is read after the response has ended. Beyond it the connection is reset.
 const MAX_LINGERING_BYTES: usize = 1024 * 1024;
 
+/// What a visitor is reached through: a socket, or TLS over one.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for S {}
+
 /// A visitor's socket. It holds its place among the connections for as long as it is open, also behind an upgrade.
-pub(super) struct VisitorStream {
-    socket: TcpStream,
+pub(super) struct VisitorStream<S> {
+    socket: S,
     state: Arc<ConnectionState>,
-    guard: HeadGuard,
+    /// Reads along with HTTP/1.1. `None` where that is not what is spoken.
+    guard: Option<HeadGuard>,
     refusal: Option<Refusal>,
     lingered_bytes: Option<usize>,
     _place: OwnedSemaphorePermit,
 }
 
-impl VisitorStream {
-    pub(super) fn new(socket: TcpStream, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
-        Self { socket, state, guard: HeadGuard::default(), refusal: None, lingered_bytes: None, _place: place }
+impl<S: Socket> VisitorStream<S> {
+    /// A socket on which HTTP/1.1 is spoken.
+    pub(super) fn new(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+        Self { guard: Some(HeadGuard::default()), ..Self::unguarded(socket, state, place) }
+    }
+
+    /// A socket on which something else is spoken.
+    pub(super) fn unguarded(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+        Self { socket, state, guard: None, refusal: None, lingered_bytes: None, _place: place }
     }
 
     /// Writes hyper's own answer to an unreadable head as one of this platform. `None` if `bytes` are not such an answer.
     fn poll_refusal(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
-        if self.refusal.is_none() && self.state.waits_for_request() {
+        if self.refusal.is_none() && self.guard.is_some() && self.state.waits_for_request() {
             self.refusal = refusal::mark(bytes).map(|marked| Refusal { marked, sent_bytes: 0 });
         }
         let refusal = self.refusal.as_mut()?;
@@ -48,7 +60,20 @@ impl VisitorStream {
         Some(Poll::Ready(Ok(bytes.len())))
     }
 
-    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+    /// Reads until the turn is over; then the others of the thread are next. What visitors send in HTTP/2 can be nothing but work, without
+    /// a request to wait for; in HTTP/1.1 a connection waits for its answer, or for whoever takes the body.
+    fn poll_read_fairly(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.state.turn_is_over() {
+            // Not merely woken again: whoever yields comes after those whose bytes have arrived in the meantime.
+            return pin!(yield_now()).poll(context).map(Ok);
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        self.state.reads(buffer.filled().len() - before);
+        Poll::Ready(Ok(()))
+    }
+
+    fn note_write<T>(&self, written: &Poll<io::Result<T>>) {
         if written.is_pending() {
             self.state.write_stalls();
         } else {
@@ -63,24 +88,28 @@ struct Refusal {
     sent_bytes: usize,
 }
 
-impl AsyncRead for VisitorStream {
+impl<S: Socket> AsyncRead for VisitorStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
-        let arrived = &mut buffer.filled_mut()[before..];
-        if !arrived.is_empty() && self.state.waits_for_request() {
-            self.state.head_arrives();
+        if self.guard.is_none() {
+            return self.poll_read_fairly(context, buffer);
         }
-        self.guard.check(arrived);
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        let Self { guard: Some(guard), state, .. } = &mut *self else { return Poll::Ready(Ok(())) };
+        let arrived = &mut buffer.filled_mut()[before..];
+        if !arrived.is_empty() && state.waits_for_request() {
+            state.head_arrives();
+        }
+        guard.check(arrived);
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for VisitorStream {
+impl<S: Socket> AsyncWrite for VisitorStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let refused = self.poll_refusal(context, bytes);
         let written = refused.unwrap_or_else(|| Pin::new(&mut self.socket).poll_write(context, bytes));
@@ -100,11 +129,16 @@ impl AsyncWrite for VisitorStream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        // TLS takes what is written and keeps it until there is room: a visitor who does not read shows here.
+        if flushed.is_pending() {
+            self.state.write_stalls();
+        }
+        flushed
     }
 
     /// Closes for writing, then reads on for a moment: a socket that is closed with unread bytes is reset, and a reset can
@@ -129,5 +163,33 @@ impl AsyncWrite for VisitorStream {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, empty, join, repeat};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::serve::ConnectionLimits;
+
+    /// A visitor in HTTP/2 who sends without end is read from for a turn, and again when the others had theirs.
+    #[tokio::test]
+    async fn turns() {
+        let state = Arc::new(ConnectionState::new(ConnectionLimits::default()));
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
+        let endless = join(repeat(0), empty());
+        let mut stream = VisitorStream::unguarded(endless, Arc::clone(&state), place);
+        let mut buffer = [0; 4096];
+        for _ in 0..3 {
+            state.turn_begins();
+            let mut read_bytes = 0;
+            while let Some(bytes) = futures_util::FutureExt::now_or_never(stream.read(&mut buffer)) {
+                read_bytes += bytes.expect("it never fails");
+                assert!(read_bytes <= 1024 * 1024, "the turn has no end");
+            }
+            assert_eq!(read_bytes, 32 * 1024);
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! The listener: places, pipelines, and how it ends.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +7,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::body::Incoming;
-use ship_edge::{Answer, ConnectionLimits, Crew, EdgeBody};
+use ship_edge::{Answer, ConnectionLimits, Crew, EdgeBody, Visitor};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +56,7 @@ struct Gated {
 }
 
 impl Answer for Gated {
-    async fn answer(&self, _: Request<Incoming>, _: SocketAddr) -> Response<EdgeBody> {
+    async fn answer(&self, _: Request<Incoming>, _: Visitor) -> Response<EdgeBody> {
         self.arrived.add_permits(1);
         self.allowed.acquire().await.unwrap().forget();
         Response::new(EdgeBody::full("done"))
@@ -93,7 +92,7 @@ async fn drain() {
 struct Broken;
 
 impl Answer for Broken {
-    async fn answer(&self, _: Request<Incoming>, _: SocketAddr) -> Response<EdgeBody> {
+    async fn answer(&self, _: Request<Incoming>, _: Visitor) -> Response<EdgeBody> {
         let frames = [Ok(Frame::data(Bytes::from("first"))), Err("and no more")];
         Response::new(EdgeBody::other(StreamBody::new(futures_util::stream::iter(frames))))
     }

@@ -8,6 +8,8 @@ mod errors;
 mod external;
 mod functions;
 mod hostile;
+mod http2;
 mod routes;
+mod secure;
 mod stage;
 mod visitor;

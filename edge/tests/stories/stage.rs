@@ -15,7 +15,7 @@ use ship_core::{
     ProjectName,
 };
 use ship_edge::{
-    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, LiveDeployment, Scheme, ServerTiming, Site, Visitor,
+    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, Indexing, LiveDeployment, ServerTiming, Site, Visitor,
     host_label, request_authority,
 };
 use ship_runtime::{CompiledCode, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::secure;
 use crate::visitor::{Connection, Received};
 
 /// How long something may take that happens by itself, before a story is called stuck.
@@ -40,6 +41,7 @@ pub(crate) struct SiteBuilder {
     cors: Vec<CorsRule>,
     options: EdgeOptions,
     limits: ConnectionLimits,
+    is_secure: bool,
 }
 
 impl SiteBuilder {
@@ -55,7 +57,14 @@ impl SiteBuilder {
             cors: Vec::new(),
             options: EdgeOptions::default(),
             limits: ConnectionLimits::default(),
+            is_secure: false,
         }
+    }
+
+    /// Serves the site through TLS.
+    pub(crate) fn secure(mut self) -> Self {
+        self.is_secure = true;
+        self
     }
 
     pub(crate) fn file(mut self, path: &str, media_type: &str, content: impl AsRef<[u8]>) -> Self {
@@ -144,12 +153,24 @@ impl SiteBuilder {
         let own_origins = Arc::new(|origin: &str| origin == "http://site-git-main.localhost");
         let host = Host {
             edge: Arc::clone(&edge),
-            site: Site { deployment: Arc::clone(&deployment), own_origins, timing: ServerTiming::Hidden },
+            site: Site {
+                deployment: Arc::clone(&deployment),
+                own_origins,
+                timing: ServerTiming::Hidden,
+                indexing: Indexing::Allowed,
+                gate: None,
+            },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(ship_edge::serve(listener, Crew::here(), Arc::new(host), self.limits, stop.clone()));
+        let (host, crew, limits) = (Arc::new(host), Crew::here(), self.limits);
+        let serving = if self.is_secure {
+            let tls = secure::server_config("site.localhost");
+            tokio::spawn(ship_edge::serve_tls(listener, tls, crew, host, limits, stop.clone()))
+        } else {
+            tokio::spawn(ship_edge::serve(listener, crew, host, limits, stop.clone()))
+        };
         Stage { address, edge, runtime, deployment, logs, store: self.store, stop, serving, _folder: self.folder }
     }
 }
@@ -161,14 +182,12 @@ struct Host {
 }
 
 impl Answer for Host {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return self.edge.platform_error(PlatformError::MalformedRequest, &request);
         };
         match host_label(authority, "localhost") {
-            Some(label) if label.as_str() == "site" => {
-                self.edge.respond(&self.site, request, &Visitor { peer, scheme: Scheme::Http }).await
-            }
+            Some(label) if label.as_str() == "site" => self.edge.respond(&self.site, request, &visitor).await,
             _ => self.edge.not_found_site(&request),
         }
     }
@@ -235,6 +254,20 @@ impl Stage {
         names
     }
 
+    /// Tells the listener to end, and waits for nothing.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until functions have printed `line` so often.
+    pub(crate) async fn until_logged(&self, line: &str, times: usize) {
+        let start = Instant::now();
+        while self.logs.printed(line) < times {
+            assert!(start.elapsed() < PATIENCE, "{line:?} was printed {} times", self.logs.printed(line));
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Ends everything, in the order in which a host does: a WebSocket would keep its instance for as long as it is open.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
@@ -264,6 +297,13 @@ impl LogSink for MemoryLog {
 }
 
 impl MemoryLog {
+    /// How often functions printed a line.
+    fn printed(&self, line: &str) -> usize {
+        let says =
+            |record: &&LogRecord| matches!(&record.source, LogSource::Function { message, .. } if message == line);
+        self.records.lock().unwrap().iter().filter(says).count()
+    }
+
     /// The records of requests, as soon as there are this many.
     pub(crate) async fn requests(&self, count: usize) -> Vec<LogRecord> {
         let start = Instant::now();

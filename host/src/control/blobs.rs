@@ -19,7 +19,8 @@ use crate::metrics::Phase;
 /// How many digests one question may hold: those of the largest deployment, functions and manifest included.
 const DIGESTS_ASKED: usize = 250_000;
 
-/// Which blobs the host lacks.
+/// Which blobs the host lacks. Those that it has stay for half an hour at least, so that whoever asked can send the rest and
+/// publish.
 #[utoipa::path(post, path = "/v1/blobs/missing", request_body = MissingBlobsRequest,
     responses((status = 200, body = MissingBlobs), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn missing(
@@ -34,7 +35,7 @@ pub(super) async fn missing(
     }
     let store = control.store.clone();
     let missing = blocking(move || match actor.projects().only() {
-        None => Ok(store.blobs().missing(&request.digests)),
+        None => Ok(store.blobs().missing_for_upload(&request.digests)),
         Some(project) => own::missing(&store, project, &request.digests),
     });
     Ok(Json(MissingBlobs { missing: missing.await? }))

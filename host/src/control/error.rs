@@ -10,9 +10,14 @@ use ship_core::ParseProjectNameError;
 use ship_core::route::PatternError;
 use ship_edge::FunctionSpecError;
 use ship_runtime::{InvokeError, StartError};
-use ship_store::{BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError};
+use ship_store::{
+    BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError, VariablesError,
+};
+
+use crate::error::HostError;
 
 use crate::access::Actor;
+use crate::error::with_causes;
 
 /// An error of the control API.
 #[derive(Debug)]
@@ -37,6 +42,11 @@ impl ApiError {
             .ok()
             .and_then(|code| code.as_str().map(str::to_owned))
             .unwrap_or_default()
+    }
+
+    /// The sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.detail.message
     }
 
     /// Whether there is no such thing, or none that may be seen.
@@ -73,12 +83,6 @@ impl ApiError {
         detail.output = failure.map(|failure| failure.output.clone()).unwrap_or_default();
         detail.into()
     }
-}
-
-/// An error and what caused it, in one line.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl From<ErrorDetail> for ApiError {
@@ -194,11 +198,36 @@ impl From<RemoveError> for ApiError {
     }
 }
 
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<VariablesError> for ApiError {
+    fn from(error: VariablesError) -> Self {
+        match error {
+            VariablesError::State(error) => error.into(),
+            VariablesError::Environment(_) | VariablesError::TooMany { .. } => {
+                Self::new(ErrorCode::BadRequest, error.to_string())
+            }
+            error if error.is_about_key() => {
+                tracing::error!(error = with_causes(&error), "variables cannot be sealed or opened");
+                ErrorDetail::new(ErrorCode::HostKey, "the host's key is missing, wrong or open to others")
+                    .with_hint("the host's log says what is wrong with it; what needs no variables is served as before")
+                    .into()
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
 impl From<FunctionSpecError> for ApiError {
     fn from(error: FunctionSpecError) -> Self {
         match error {
             FunctionSpecError::Unpack(UnpackError::Blob(error)) => error.into(),
             FunctionSpecError::Unpack(error) => Self::new(ErrorCode::BadRequest, error.to_string()),
+            FunctionSpecError::Variables(error) => error.into(),
             FunctionSpecError::Stopping => Self::internal(&error),
         }
     }

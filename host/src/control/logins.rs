@@ -68,8 +68,9 @@ pub(super) async fn wait(
             Ok(approved) => approved.is_ok(),
             Err(_) => return Ok(Json(WaitedLogin { created: None })),
         },
-        () = control.shutdown.cancelled() => return Ok(Json(WaitedLogin { created: None })),
+        () = control.closing.door().cancelled() => return Ok(Json(WaitedLogin { created: None })),
     };
+    let _change = control.changes.begin().await.map_err(|_moved| gone())?;
     let (asked, grant) = control.logins.take(secret).filter(|_| approved).ok_or_else(gone)?;
     Ok(Json(WaitedLogin { created: Some(make(&control, asked, grant).await?) }))
 }

@@ -114,7 +114,7 @@ pub(super) async fn logs(
         (tail.records, tail.end)
     };
     let reader = Reader { store: control.store.clone(), project, filter, cursor, has_missed: false };
-    let shutdown = control.shutdown.clone();
+    let shutdown = control.closing.door().clone();
     let until = async move {
         tokio::select! {
             () = shutdown.cancelled() => {}

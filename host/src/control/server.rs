@@ -1,13 +1,13 @@
 //! The control API behind the same accept loop as the sites, so that it has the same limits on connections and headers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use ship_edge::{Answer, EdgeBody};
+use ship_edge::{Answer, EdgeBody, Visitor};
 use tower::ServiceExt as _;
 
 use super::{Control, router};
@@ -28,9 +28,9 @@ impl ControlAnswer {
 }
 
 impl Answer for ControlAnswer {
-    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<EdgeBody> {
+    async fn answer(&self, mut request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
         // A client of IPv4 at a listener of both families is the same client.
-        request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
+        request.extensions_mut().insert(Peer(visitor.peer.ip().to_canonical()));
         match self.router.clone().oneshot(request.map(Body::new)).await {
             Ok(response) => response.map(EdgeBody::other),
             Err(never) => match never {},

@@ -15,7 +15,7 @@ pub(super) async fn status(axum::extract::State(control): State) -> Result<Json<
     Ok(Json(HostStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
-        sites: format!("http://{}", control.sites_address),
+        sites: control.urls.listener(),
         control: format!("http://{}", control.own_address),
         domain: control.urls.domain().to_owned(),
         data: control.data.display().to_string(),
@@ -24,6 +24,7 @@ pub(super) async fn status(axum::extract::State(control): State) -> Result<Json<
         control_groups: control.runtime.control_groups().map(|version| version.as_str().to_owned()),
         projects: projects.len() as u64,
         deployments: projects.iter().map(|project| project.deployments).sum(),
+        certificates: control.acme.names().into_iter().map(views::certificate).collect(),
         instances: control.runtime.instances().into_iter().map(views::instance).collect(),
     }))
 }
@@ -31,6 +32,6 @@ pub(super) async fn status(axum::extract::State(control): State) -> Result<Json<
 /// Finishes the requests in flight and exits.
 #[utoipa::path(post, path = "/v1/shutdown", responses((status = 202), (status = 401, body = ErrorBody)))]
 pub(super) async fn shutdown(axum::extract::State(control): State) -> StatusCode {
-    control.shutdown.cancel();
+    control.closing.stop();
     StatusCode::ACCEPTED
 }

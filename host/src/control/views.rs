@@ -1,9 +1,10 @@
 //! From what the store and the runtime know to what the API says.
 
-use ship_api::{AliasMoveView, CronView, DeploymentView, InstanceView, ListedView, PublishedView};
+use ship_api::{AliasMoveView, CertificateView, CronView, DeploymentView, InstanceView, ListedView, PublishedView};
 use ship_core::{Cron, HostLabel, Target};
 use ship_store::{Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSummary, Published};
 
+use crate::tls::NameReport;
 use crate::urls::Urls;
 
 pub(super) fn instance(instance: ship_runtime::InstanceView) -> InstanceView {
@@ -14,6 +15,11 @@ pub(super) fn instance(instance: ship_runtime::InstanceView) -> InstanceView {
         state: instance.state.as_str().to_owned(),
         in_flight: instance.in_flight,
     }
+}
+
+pub(super) fn certificate((name, report): (String, NameReport)) -> CertificateView {
+    let NameReport { expires_at, next_at, error } = report;
+    CertificateView { name, expires_at, next_at, error }
 }
 
 pub(super) fn cron(cron: &Cron) -> CronView {

@@ -20,6 +20,7 @@ pub(crate) fn render(counts: &Counts) -> String {
     page.functions(counts);
     page.instances(counts);
     page.storage(counts);
+    page.care(counts);
     page.text
 }
 
@@ -153,6 +154,22 @@ impl Page {
         for (phase, durations) in &counts.deploys {
             self.histogram(name, &[("phase", phase.as_str())], durations);
         }
+    }
+
+    fn care(&mut self, counts: &Counts) {
+        let care = &counts.care;
+        self.family("ship_gc_runs_total", "counter", "How often garbage was collected.");
+        self.sample("ship_gc_runs_total", &[], care.collections);
+        self.family("ship_gc_removed_total", "counter", "What was removed because nobody needed it.");
+        for (what, number) in care.removed {
+            self.sample("ship_gc_removed_total", &[("what", what)], number);
+        }
+        self.family("ship_gc_removed_bytes_total", "counter", "The bytes of what was removed.");
+        self.sample("ship_gc_removed_bytes_total", &[], care.removed_bytes);
+        self.family("ship_scrubs_total", "counter", "How often everything was read again in the background.");
+        self.sample("ship_scrubs_total", &[], care.scrubs);
+        self.family("ship_scrubbed_bytes_total", "counter", "How many bytes were read again in the background.");
+        self.sample("ship_scrubbed_bytes_total", &[], care.scrubbed_bytes);
     }
 
     fn family(&mut self, name: &str, kind: &str, help: &str) {

@@ -21,6 +21,9 @@ const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 /// The beginning of the names of hosts' groups. What follows is the host's process id.
 const PREFIX: &str = "ship-";
 
+/// The group that a host moves to where its own has to be free of processes.
+const ROOM: &str = "ship-host";
+
 /// The period of which a quota of processor time is a part, in microseconds: the kernel's own default.
 const CPU_PERIOD_MICROS: u64 = 100_000;
 
@@ -279,6 +282,11 @@ impl Trees {
             };
             let below = path.trim_start_matches('/');
             if controllers.is_empty() {
+                // A host that took over from another was started in the room that that one had made for itself.
+                let below = match below.strip_suffix(ROOM) {
+                    Some(above) if above.is_empty() || above.ends_with('/') => above,
+                    _ => below,
+                };
                 trees.second = mount_of(mounts, "cgroup2", |_| true).map(|mount| (mount.join(below), mount));
             }
             for controller in controllers.split(',').filter(|controller| CONTROLLERS.contains(controller)) {
@@ -332,7 +340,7 @@ fn base_below(group: &Path) -> Option<(ControlGroupVersion, PathBuf)> {
     let has_children = || fs::write(group.join("cgroup.subtree_control"), &wanted).is_ok();
     if !has_children() {
         // A group that limits others has no processes of its own. This process makes room, if it is alone there.
-        let room = group.join("ship-host");
+        let room = group.join(ROOM);
         let makes_room = fs::create_dir_all(&room).and_then(|()| fs::write(room.join("cgroup.procs"), "0"));
         if makes_room.is_err() || !has_children() {
             let _ = fs::write(group.join("cgroup.procs"), "0");
@@ -414,6 +422,14 @@ mod tests {
         assert_eq!(place("cpu"), "/sys/fs/cgroup/cpu/c");
         let (own, whole) = trees.second.unwrap();
         assert_eq!([own, whole], ["/sys/fs/cgroup/unified/user.slice", "/sys/fs/cgroup/unified"].map(PathBuf::from));
+    }
+
+    /// A host that was started by the one before it makes its groups beside that one's, and not in the room that that one is in.
+    #[test]
+    fn room_of_the_host_before() {
+        let trees = Trees::parse("0::/system.slice/ship.service/ship-host\n", MOUNTS);
+        let (own, _) = trees.second.unwrap();
+        assert_eq!(own, Path::new("/sys/fs/cgroup/unified/system.slice/ship.service"));
     }
 
     /// A host's name for its groups leads back to it.

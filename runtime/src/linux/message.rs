@@ -1,4 +1,5 @@
-//! Messages between the host, its nursery and its cells: one value each, with descriptors.
+//! Messages between processes of ship, one value each, with descriptors: host, nursery and cells, and two hosts of which one takes
+//! over from the other.
 //!
 //! The sockets keep the borders of messages (`SOCK_SEQPACKET`), so that one is read whole or not at all.
 
@@ -21,19 +22,19 @@ const MOST_DESCRIPTORS: usize = 12;
 
 /// The longest message, in bytes. A socket takes no longer one unless an administrator allows more; what is long in it is a
 /// function's environment.
-pub(crate) const MOST_BYTES: usize = 192 * 1024;
+pub const MOST_BYTES: usize = 192 * 1024;
 
 /// The request that asks a socket how much of what was sent nobody has received. The numbers of requests have 32 bits.
 #[expect(clippy::cast_possible_truncation, reason = "it is a constant of 16 bits")]
 const UNREAD: rustix::ioctl::Opcode = libc::TIOCOUTQ as rustix::ioctl::Opcode;
 
 /// A pair of connected sockets, closed when a program is executed.
-pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
 /// Sends a value, and copies of descriptors with it.
-pub(crate) fn send(socket: BorrowedFd<'_>, value: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub fn send(socket: BorrowedFd<'_>, value: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let bytes = serde_json::to_vec(value)?;
     if bytes.len() > MOST_BYTES {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the message is too long"));
@@ -50,7 +51,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, value: &impl Serialize, descriptors: 
 }
 
 /// Receives a value and the descriptors that came with it; `None` when the other side is gone.
-pub(crate) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+pub fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let Some(length) = waiting(socket)? else { return Ok(None) };
     let mut bytes = vec![0; length.min(MOST_BYTES)];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];

@@ -17,7 +17,7 @@ use super::foreign::Foreign;
 const PASS_RIGHTS: libc::c_int = 83;
 
 /// The most descriptors that one message carries (`SCM_MAX_FD`).
-pub(crate) const MOST_IN_MESSAGE: usize = 253;
+const MOST_IN_MESSAGE: usize = 253;
 
 /// Whether descriptors may come along with what is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,6 +5,32 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 
+/// Those with which a host is told to end or to be replaced.
+const OF_HOSTS: [libc::c_int; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
+
+/// Keeps SIGHUP, SIGINT and SIGTERM waiting for this thread and for whatever program it becomes, until [`take_signals`]. To be called
+/// where no other thread is left: that one would get them.
+pub fn hold_signals() {
+    mask(libc::SIG_BLOCK);
+}
+
+/// Has those come that were kept waiting.
+pub fn take_signals() {
+    mask(libc::SIG_UNBLOCK);
+}
+
+fn mask(how: libc::c_int) {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: the set is initialised by the first call before it is used, and with these arguments none of them fails.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in OF_HOSTS {
+            libc::sigaddset(set.as_mut_ptr(), signal);
+        }
+        libc::pthread_sigmask(how, set.as_ptr(), std::ptr::null_mut());
+    }
+}
+
 /// Children that end are collected by the kernel.
 pub(super) fn ignore_children() {
     // SAFETY: an ignored signal runs no code.

@@ -66,8 +66,9 @@ pub(crate) fn keep_inherited_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-/// A descriptor that this process was started with. To be called once for each.
-pub(super) fn inherited(descriptor: RawFd) -> OwnedFd {
+/// A descriptor that this process was started with: by ship, or by a service manager that listens in its place. To be called once for
+/// each.
+pub fn inherited(descriptor: RawFd) -> OwnedFd {
     // SAFETY: whoever started this process put it there, and nobody here has taken it before.
     let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
     // What is started later does not get it.

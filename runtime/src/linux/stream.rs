@@ -19,9 +19,11 @@ use super::watch::{watch_for_room, watch_foreign};
 /// through a second descriptor, made when there is none for the first time.
 #[derive(Debug)]
 pub(crate) struct FunctionSocket {
+    /// Before `reading`, so that it is closed first: the last descriptor of the socket is the one that is let go of where that holds up
+    /// nobody.
+    writing: OnceLock<AsyncFd<OwnedFd>>,
     reading: AsyncFd<Foreign>,
     descriptors: Rights,
-    writing: OnceLock<AsyncFd<OwnedFd>>,
 }
 
 impl FunctionSocket {
@@ -31,7 +33,7 @@ impl FunctionSocket {
             Rights::MayCome => Foreign::new(socket),
             Rights::Refused => Foreign::harmless(socket),
         };
-        Ok(Self { reading: watch_foreign(socket)?, descriptors, writing: OnceLock::new() })
+        Ok(Self { writing: OnceLock::new(), reading: watch_foreign(socket)?, descriptors })
     }
 
     /// Reads what there is. Zero is the end.

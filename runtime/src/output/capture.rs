@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::level::level_of;
 use super::lines::{Line, LineSplitter};
+use super::mask::CutLine;
 use super::pipes::{Piece, Pipe, Pipes};
 use super::rate::{LogRate, Verdict};
 use super::requests::ActiveRequests;
@@ -113,7 +114,9 @@ impl LineSink {
         if line.cut_bytes > 0 {
             self.journal.dropped(line.cut_bytes as u64);
         }
-        let (level, message) = level_of(stream, line.bytes);
+        let cut = if line.cut_bytes > 0 { CutLine::AtItsBound } else { CutLine::No };
+        let masked = self.journal.mask().apply(line.bytes, cut);
+        let (level, message) = level_of(stream, &masked);
         let message = String::from_utf8_lossy(message).into_owned();
         self.tail.push(&message);
         self.journal.line(level, requests.to_vec(), stream, message, line.cut_bytes > 0);

@@ -8,6 +8,7 @@
 mod capture;
 mod level;
 mod lines;
+mod mask;
 mod pipes;
 mod rate;
 mod requests;
@@ -18,6 +19,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use capture::{Capture, Turn};
+pub(crate) use mask::Mask;
 use pipes::Pipes;
 use requests::{ActiveRequests, Unread};
 use ship_core::RequestId;

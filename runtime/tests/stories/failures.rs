@@ -130,7 +130,7 @@ async fn crash_loop() {
     let clock = StoppedClock::new();
     let stage = Stage::new();
     let mut spec = stage.function();
-    spec.env = vec![("BOOT_EXIT".to_owned(), "9".to_owned())];
+    spec.env = vec![("BOOT_EXIT".to_owned(), "9".to_owned())].into();
     let broken = Arc::new(spec);
     for _ in 0..20 {
         let error = stage.get(&broken, "/ok").await.unwrap_err();
@@ -157,7 +157,7 @@ async fn crash_loop_under_load() {
     let _clock = StoppedClock::new();
     let stage = Stage::new();
     let mut spec = stage.function();
-    spec.env = vec![("BOOT_EXIT".to_owned(), "9".to_owned())];
+    spec.env = vec![("BOOT_EXIT".to_owned(), "9".to_owned())].into();
     spec.function.limits.concurrency = 1;
     let spec = Arc::new(spec);
     let requests = (0..200).map(|_| stage.get(&spec, "/ok"));

@@ -38,7 +38,7 @@ async fn interpreters_by_path() {
     let mut spec = stage.function();
     spec.function.runtime = FunctionRuntime::Python;
     // A process that was prepared was called with its prelude; what has this variable is started afresh.
-    spec.env = vec![("LANG".to_owned(), "C".to_owned())];
+    spec.env = vec![("LANG".to_owned(), "C".to_owned())].into();
     let request = Request::get("/about").header("host", "site.test").body(Empty::<Bytes>::new()).unwrap();
     let about = text(runtime.invoke(&Arc::new(spec), fresh_id(), request).await.unwrap()).await.unwrap();
     let expected = format!(r#"argv ["{}/python3", "-I", "-u", "-B", "launcher.py"]"#, folder.display());
@@ -55,7 +55,8 @@ async fn what_a_function_finds() {
     ignore_a_signal();
     let stage = Stage::new();
     let mut spec = stage.function();
-    spec.env = [("GREETING", "hello"), ("SHIP_PROJECT", "forged")].map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec();
+    spec.env =
+        [("GREETING", "hello"), ("SHIP_PROJECT", "forged")].map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec().into();
     let about = stage.get(&Arc::new(spec.clone()), "/about").await.unwrap();
     let lines = |kind: &str| -> Vec<String> {
         about.lines().filter_map(|line| Some(line.strip_prefix(kind)?.trim().to_owned())).collect()
@@ -142,7 +143,7 @@ async fn no_program() {
 async fn impossible_variable() {
     let stage = Stage::new();
     let mut spec = stage.function();
-    spec.env = vec![("A=B".to_owned(), "c".to_owned())];
+    spec.env = vec![("A=B".to_owned(), "c".to_owned())].into();
     let error = stage.runtime.check(&Arc::new(spec)).await.unwrap_err();
     let InvokeError::Failed(failure) = &error.source else { panic!("{error:?}") };
     assert_eq!(failure.to_string(), "its process could not be started");

@@ -121,7 +121,7 @@ async fn request_during_idle_stop() {
     let clock = StoppedClock::new();
     let stage = Stage::new();
     let mut spec = stage.function();
-    spec.env = vec![("IGNORE_SIGTERM".to_owned(), "1".to_owned())];
+    spec.env = vec![("IGNORE_SIGTERM".to_owned(), "1".to_owned())].into();
     spec.function.limits.idle_secs = 10;
     spec.function.limits.max_instances = 1;
     let spec = Arc::new(spec);

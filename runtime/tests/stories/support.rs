@@ -62,7 +62,7 @@ impl Stage {
                 warm: Vec::new(),
             },
             root: self.folder.path().join("artifact"),
-            env: Vec::new(),
+            env: ship_runtime::FunctionEnvironment::default(),
         }
     }
 

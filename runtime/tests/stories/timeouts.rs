@@ -204,7 +204,7 @@ fn gated(stage: &Stage, timeout_secs: u32, init_timeout_secs: u32) -> (Arc<Funct
     let gate = stage.folder.path().join("artifact/gate");
     mknodat(CWD, &gate, FileType::Fifo, Mode::RUSR | Mode::WUSR | Mode::ROTH, 0).unwrap();
     let mut spec = stage.function();
-    spec.env = vec![("BOOT_GATE".to_owned(), "gate".to_owned())];
+    spec.env = vec![("BOOT_GATE".to_owned(), "gate".to_owned())].into();
     spec.function.limits.timeout_secs = timeout_secs;
     spec.function.limits.init_timeout_secs = init_timeout_secs;
     (Arc::new(spec), gate)

@@ -85,6 +85,28 @@ fn notes() {
     store.audit().settle(&alone).unwrap();
     assert!(alone.is_settled());
     assert_eq!(count(), 1);
+
+    let withdrawn = note();
+    withdrawn.about("a token").withdraw();
+    store.audit().settle(&withdrawn).unwrap();
+    assert_eq!(count(), 1);
+}
+
+/// On a full disk the room that is kept for removing something is given to the note of what has happened.
+#[test]
+fn full_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), Durability::Durable).unwrap();
+    let database = &store.audit().database;
+    database
+        .write::<_, StateError>(|transaction| Ok(transaction.query_row("PRAGMA max_page_count = 1", [], |_| Ok(()))?))
+        .unwrap();
+    let reserve = folder.path().join("reserve");
+    assert!(reserve.exists());
+    let large = AuditNote::new(entry(1, AuditOutcome::Done, None)).about("x".repeat(100_000));
+    let error = store.audit().settle(&large).unwrap_err();
+    assert!(matches!(error, StateError::StorageFull(_)), "{error}");
+    assert!(!reserve.exists() && !large.is_settled());
 }
 
 fn failing_database(store: &Store) -> Arc<Database> {

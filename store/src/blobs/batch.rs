@@ -27,6 +27,16 @@ pub struct BlobBatch {
     complete: Vec<Temporary>,
     contained: HashSet<Digest>,
     reused_blobs: u64,
+    stay: Stay,
+}
+
+/// Why the blobs of a batch are not removed before a deployment needs them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stay {
+    /// Whoever uploads them is about to publish them.
+    Leased,
+    /// Whoever stores them holds them.
+    Held,
 }
 
 /// A complete file under its temporary name.
@@ -51,7 +61,7 @@ pub struct BatchReport {
 }
 
 impl BlobBatch {
-    pub(super) fn new(blobs: Blobs, number: u64) -> Result<Self, BlobError> {
+    pub(super) fn new(blobs: Blobs, number: u64, stay: Stay) -> Result<Self, BlobError> {
         let folder = &blobs.inner.temporary;
         let temporary_folder = File::open(folder).map_err(|source| BlobError::io("open", folder, source))?;
         Ok(Self {
@@ -62,6 +72,7 @@ impl BlobBatch {
             complete: Vec::new(),
             contained: HashSet::new(),
             reused_blobs: 0,
+            stay,
         })
     }
 
@@ -71,13 +82,18 @@ impl BlobBatch {
         if size_bytes > most {
             return Err(BlobError::TooLarge { digest: expected, size_bytes, most });
         }
+        // Before it is looked whether it is here: from then on nobody removes it.
+        if self.stay == Stay::Leased {
+            self.blobs.pins().lease(expected);
+        }
         let is_here = self.contained.contains(&expected) || self.blobs.stored_size(&expected) == Some(size_bytes);
         let destination = if is_here { None } else { Some(self.create_temporary()?) };
         Ok(BlobWriter { batch: self, expected, expected_bytes: size_bytes, hasher: DigestHasher::new(), destination })
     }
 
     fn create_temporary(&mut self) -> Result<(PathBuf, File), BlobError> {
-        let path = self.blobs.inner.temporary.join(format!("blob-{}-{}", self.number, self.begun));
+        let name = format!("blob-{}-{}-{}", std::process::id(), self.number, self.begun);
+        let path = self.blobs.inner.temporary.join(name);
         self.begun += 1;
         let file = self.blobs.inner.disk.create_file(&path).map_err(|source| BlobError::io("create", &path, source))?;
         Ok((path, file))

@@ -239,7 +239,7 @@ fn healed_blob_is_not_set_aside() {
     let damaged = Fingerprint::of(&File::open(test.path_of(&digest)).unwrap()).unwrap();
     test.blobs().read(&digest).unwrap_err();
     put(test.blobs(), &[b"precious"]).unwrap();
-    test.blobs().quarantine(&digest, damaged);
+    test.blobs().set_aside(&digest, damaged);
     assert_eq!(test.blobs().read(&digest).unwrap(), &b"precious"[..]);
 }
 

@@ -113,8 +113,11 @@ impl Blobs {
 
     fn store_variants(&self, all: &[Compressed]) -> Result<(), BlobError> {
         let Some(first) = all.first() else { return Ok(()) };
-        let mut batch = self.batch()?;
-        for form in all.iter().flat_map(|compressed| &compressed.forms).filter_map(|(_, form)| form.as_ref()) {
+        let forms = || all.iter().flat_map(|compressed| &compressed.forms).filter_map(|(_, form)| form.as_ref());
+        // Until it is recorded whose forms they are.
+        let held = self.pins().hold(forms().map(|form| Digest::of(form)));
+        let mut batch = self.batch_of_held(&held)?;
+        for form in forms() {
             let mut writer = batch.begin(Digest::of(form), form.len() as u64)?;
             writer.write(form)?;
             writer.finish()?;

@@ -5,14 +5,43 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StateError;
 
 /// A published migration is never changed; the next change of the schema is appended.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_access.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_access.sql"),
+    include_str!("migrations/0003_domains.sql"),
+    include_str!("migrations/0004_secrets.sql"),
+];
 
 /// Brings the schema up to date. `SQLite`'s `user_version` counts the migrations that have run.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StateError> {
     run_all(connection, &MIGRATIONS)
 }
 
-fn run_all(connection: &mut Connection, migrations: &[&str]) -> Result<(), StateError> {
+/// How many migrations this code knows.
+pub(crate) fn known() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// The schema that the first `version` migrations make.
+pub(crate) fn schema_at(version: u32) -> Result<Vec<String>, StateError> {
+    let connection = Connection::open_in_memory()?;
+    for migration in MIGRATIONS.iter().take(version as usize) {
+        connection.execute_batch(migration)?;
+    }
+    schema_of(&connection)
+}
+
+/// The schema of a database, in words that two equal schemas share.
+pub(crate) fn schema_of(connection: &Connection) -> Result<Vec<String>, StateError> {
+    // What `SQLite` keeps for itself, statistics and counters, is no schema of ours.
+    let sql = "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema
+               WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn run_all(connection: &mut Connection, migrations: &[&str]) -> Result<(), StateError> {
     let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -4,7 +4,7 @@ use ship_core::{DeploymentId, Digest, HostLabel, ProjectName};
 
 use super::alias_log::LabelOwner;
 use crate::blobs::BlobError;
-use crate::database::StateError;
+use crate::database::{MayBeFull, StateError};
 
 /// A deployment cannot be staged. Nothing became visible.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,12 @@ pub enum RemoveError {
     /// Its aliases cannot be moved.
     #[error(transparent)]
     Publish(#[from] PublishError),
+}
+
+impl MayBeFull for RemoveError {
+    fn is_storage_full(&self) -> bool {
+        matches!(self, Self::Publish(PublishError::State(error)) if error.is_storage_full())
+    }
 }
 
 impl From<StateError> for RemoveError {

@@ -5,8 +5,10 @@ use rusqlite::Transaction;
 use ship_core::{DeploymentId, ProjectName};
 
 use super::alias_log::{self, AliasKind, AliasMove, MoveCause, MoveNumber, Name, Pointer, Step};
+use super::environment::{self, Aim};
 use super::error::{PublishError, RollbackError};
 use super::publish::previous_of_move;
+use super::record::DeploymentRecord;
 use super::{Deployments, labels, rows};
 use crate::database::StateError;
 
@@ -20,7 +22,8 @@ impl Deployments {
     /// Makes a deployment production. If it is already, nothing is appended, and the move says from here to here.
     pub fn promote(&self, project: &ProjectName, id: &DeploymentId, at: Timestamp) -> Result<AliasMove, PublishError> {
         self.write(leads_elsewhere, |transaction| {
-            expect_deployment(transaction, project, id)?;
+            let record = expect_deployment(transaction, project, id)?;
+            environment::bind(transaction, &record, &Aim::Promote)?;
             let name = Name { project, kind: AliasKind::Production };
             let place = labels::production(transaction, &name)?;
             let seen = place.seen.as_ref();
@@ -70,6 +73,8 @@ impl Deployments {
                 None => find_stop(transaction, &seen, |earlier| earlier != current)?
                     .ok_or_else(|| RollbackError::NothingBefore { project: project.clone(), current })?,
             };
+            let record = expect_deployment(transaction, project, &target.deployment)?;
+            environment::bind(transaction, &record, &Aim::Rollback)?;
             let step = Step {
                 label: &seen.alias.label,
                 name: &name,
@@ -133,9 +138,13 @@ fn stop_at(
     }
 }
 
-fn expect_deployment(transaction: &Transaction, project: &ProjectName, id: &DeploymentId) -> Result<(), PublishError> {
+fn expect_deployment(
+    transaction: &Transaction,
+    project: &ProjectName,
+    id: &DeploymentId,
+) -> Result<DeploymentRecord, PublishError> {
     match rows::deployment(transaction, id)? {
-        Some(record) if record.project == *project => Ok(()),
+        Some(record) if record.project == *project => Ok(record),
         _ => Err(PublishError::UnknownDeployment { project: project.clone(), id: *id }),
     }
 }

@@ -1,10 +1,13 @@
 //! Publishing: one transaction in which a deployment becomes visible and aliases move to it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::Transaction;
 use ship_core::{BranchName, DeploymentId, HostLabel, Target};
 
 use super::alias_log::{self, AliasKind, AliasMove, MoveCause, Name, Pointer, Step};
+use super::environment::{self, Aim};
 use super::error::PublishError;
 use super::labels::{self, Place};
 use super::record::DeploymentRecord;
@@ -56,13 +59,16 @@ pub struct Published {
 impl Deployments {
     /// Makes a staged deployment visible and moves its aliases. When it returns, a power cut cannot undo it.
     pub fn publish(&self, staged: StagedDeployment, options: PublishOptions) -> Result<Published, PublishError> {
-        self.write(has_moves, |transaction| {
+        let held = Arc::clone(&staged.held);
+        let published = self.write(has_moves, |transaction| {
             let record = match rows::deployment(transaction, &staged.id)? {
                 Some(record) => record,
                 None => insert(transaction, staged)?,
             };
             move_aliases(transaction, record, options)
-        })
+        })?;
+        held.is_published();
+        Ok(published)
     }
 
     /// Publishes a deployment that is here already, `None` if it is not.
@@ -105,6 +111,7 @@ fn move_aliases(
     options: PublishOptions,
 ) -> Result<Published, PublishError> {
     let PublishOptions { target, branch, republish, at } = options;
+    environment::bind(transaction, &record, &Aim::Publish { target, branch: branch.clone() })?;
     let mut moving = Moving { transaction, record: &record, republish, at, moves: Vec::new() };
     moving.point_own_label()?;
     let branch_label = branch.map(|branch| moving.point_branch(branch)).transpose()?;

@@ -1,11 +1,13 @@
 //! The queries over deployments, aliases and the log, and how their rows become values.
 
+use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{OptionalExtension as _, Params, Row, Transaction};
 use ship_core::{BranchName, DeploymentId, DeploymentIdPrefix, HostLabel, ProjectName};
 
 use super::alias_log::{Alias, AliasKind, AliasMove, MoveCause, MoveNumber, Name, Pointer};
 use super::record::{DeploymentRecord, DeploymentSource, ProjectSummary};
+use super::retention::Retention;
 use crate::database::StateError;
 use crate::database::column::{Micros, Text, signed, unsigned};
 
@@ -24,6 +26,34 @@ pub(super) struct TrailMove {
 
 pub(super) fn deployment(transaction: &Transaction, id: &DeploymentId) -> Result<Option<DeploymentRecord>, StateError> {
     one(transaction, &format!("{DEPLOYMENT} WHERE id = ?1"), [Text(id)], to_deployment)
+}
+
+/// Every deployment, oldest first.
+pub(super) fn deployments(transaction: &Transaction) -> Result<Vec<DeploymentRecord>, StateError> {
+    many(transaction, &format!("{DEPLOYMENT} ORDER BY sequence"), [], to_deployment)
+}
+
+/// The deployments that do not stay, oldest first: neither among the newest of their branch, nor used lately, nor led to by
+/// production or a branch.
+pub(super) fn expired(
+    transaction: &Transaction,
+    retention: Retention,
+    at: Timestamp,
+) -> Result<Vec<DeploymentRecord>, StateError> {
+    let sql = "WITH moves AS (
+                   SELECT to_deployment AS id, moved_at FROM alias_log WHERE kind <> 'deployment'
+                   UNION ALL SELECT from_deployment, moved_at FROM alias_log WHERE kind <> 'deployment'),
+               used AS (SELECT id, max(moved_at) AS moved_at FROM moves WHERE id IS NOT NULL GROUP BY id),
+               ranked AS (
+                   SELECT *, row_number() OVER (PARTITION BY project, branch ORDER BY sequence DESC) AS rank
+                   FROM deployments)
+               SELECT ranked.id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label
+               FROM ranked LEFT JOIN used ON used.id = ranked.id
+               WHERE rank > ?1 AND max(created_at, coalesce(used.moved_at, created_at)) < ?2
+                 AND NOT EXISTS (
+                     SELECT 1 FROM aliases WHERE aliases.deployment = ranked.id AND aliases.kind <> 'deployment')
+               ORDER BY sequence";
+    many(transaction, sql, (retention.keep, Micros(retention.cutoff(at))), to_deployment)
 }
 
 pub(super) fn deployments_from_prefix(

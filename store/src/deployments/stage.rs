@@ -1,13 +1,16 @@
 //! Staging: everything a deployment needs is in place and durable, and nothing of it is visible yet.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use ship_core::{DeploymentId, Digest, Manifest, ProjectName, Target};
 
 use super::error::StageError;
 use super::record::DeploymentSource;
 use super::{Deployments, rows};
-use crate::blobs::{BlobError, Blobs};
+use crate::blobs::{BlobError, Blobs, Held};
 use crate::database::column::kept;
+use crate::needs::Recipe;
 
 /// What is to become a deployment.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct StagedDeployment {
     pub(super) manifest: Digest,
     pub(super) size_bytes: u64,
     pub(super) is_new: bool,
+    /// What it needs, and where its functions are unpacked, stays until it is published or given up.
+    pub(super) held: Arc<Held>,
 }
 
 impl StagedDeployment {
@@ -58,12 +63,16 @@ impl Deployments {
     /// same id, however often it is staged.
     pub fn stage(&self, request: StageRequest) -> Result<StagedDeployment, StageError> {
         let blobs = request.manifest.blobs();
-        check_blobs(&self.blobs, &blobs)?;
         let manifest = Digest::of(request.canonical_json);
+        let folders = request.manifest.functions().iter().map(|function| Recipe::of_function(function).0);
+        // Held before it is looked for, so that what is seen here stays.
+        let needed = blobs.iter().map(|(digest, _)| *digest).chain(folders).chain([manifest]);
+        let held = self.blobs.pins().hold(needed);
+        check_blobs(&self.blobs, &blobs)?;
         let id = Manifest::deployment_id_of(request.project, request.canonical_json);
         let is_known = self.database.read(|transaction| rows::deployment(transaction, &id))?.is_some();
         if !is_known || self.blobs.missing(&[manifest]) == [manifest] {
-            store_manifest(&self.blobs, manifest, request.canonical_json)?;
+            store_manifest(&self.blobs, &held, manifest, request.canonical_json)?;
         }
         Ok(StagedDeployment {
             id,
@@ -74,12 +83,13 @@ impl Deployments {
             manifest,
             size_bytes: blobs.iter().map(|(_, size_bytes)| size_bytes).sum(),
             is_new: !is_known,
+            held: Arc::new(held),
         })
     }
 }
 
-fn store_manifest(blobs: &Blobs, digest: Digest, json: &[u8]) -> Result<(), BlobError> {
-    let mut batch = blobs.batch()?;
+fn store_manifest(blobs: &Blobs, held: &Held, digest: Digest, json: &[u8]) -> Result<(), BlobError> {
+    let mut batch = blobs.batch_of_held(held)?;
     let mut writer = batch.begin(digest, json.len() as u64)?;
     writer.write(json)?;
     writer.finish()?;

@@ -479,8 +479,11 @@ fn removing_a_project() {
     let a = test.preview("site", "a", Some("main")).record.id;
     let b = test.preview("site", "b", Some("main")).record.id;
     let other = test.preview("other", "c", None);
+    let domains = test.store().domains();
+    domains.claim(&"a.example".parse().unwrap(), &project("site"), None, "proof", test.now).unwrap();
     assert_eq!(test.deployments().remove_project(&project("site"), test.now).unwrap(), [a, b]);
     assert_eq!(test.deployments().aliases_of(&project("site")).unwrap(), []);
+    assert_eq!(domains.list(None).unwrap(), []);
     let left: Vec<_> = test.deployments().projects().unwrap().into_iter().map(|project| project.name).collect();
     assert_eq!(left, [project("other")]);
     assert_eq!(test.pointers().len(), 2);
@@ -592,4 +595,27 @@ fn stale_writers_fail() {
     assert_eq!(error.to_string(), "`site` was moved by somebody else at the same time");
     assert_eq!(test.log_length("site"), log_length);
     assert_eq!(test.deployments().history(&label("site")).unwrap()[0].to, Some(a));
+}
+
+/// A clock that jumps by days and by years changes nothing: production goes back in the order in which it was moved, also after
+/// the state was opened anew.
+#[test]
+fn clock_jumps() {
+    const DAY: i64 = 24 * 60 * 60;
+    let mut test = TestStore::new();
+    let begun = test.now.as_second();
+    let mut published = Vec::new();
+    for (content, jump) in [("a", 0), ("b", 5 * 365), ("c", -5 * 365), ("d", 1), ("e", -1)] {
+        test.now = Timestamp::from_second(begun + jump * DAY).unwrap();
+        published.push(test.to_production("site", content));
+        test.reopen();
+    }
+    let listed: Vec<DeploymentId> =
+        test.deployments().list(None, 10).unwrap().into_iter().map(|summary| summary.record.id).collect();
+    assert_eq!(listed, published.iter().rev().copied().collect::<Vec<_>>());
+    for (earlier, jump) in published[..4].iter().rev().zip([-7, 3000, -3000, 0]) {
+        test.now = Timestamp::from_second(begun + jump * DAY).unwrap();
+        assert_eq!(test.roll_back("site").unwrap(), *earlier);
+    }
+    assert!(matches!(test.roll_back("site"), Err(RollbackError::NothingBefore { .. })));
 }

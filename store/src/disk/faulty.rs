@@ -62,6 +62,11 @@ impl FaultyDisk {
         self.is_armed.store(true, Ordering::Relaxed);
     }
 
+    /// Works from here on.
+    pub(crate) fn disarm(&self) {
+        self.is_armed.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the chosen operation was reached.
     pub(crate) fn has_failed(&self) -> bool {
         self.state().operations >= self.nth
@@ -89,7 +94,10 @@ impl FaultyDisk {
     /// Counts an operation, and says whether it fails.
     fn step(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
-        state.operations += u64::from(self.is_armed.load(Ordering::Relaxed));
+        if !self.is_armed.load(Ordering::Relaxed) {
+            return Ok(state);
+        }
+        state.operations += 1;
         match self.fault {
             Fault::Once(error) if state.operations == self.nth => Err(error.into()),
             Fault::Dead if state.operations >= self.nth => Err(Errno::IO.into()),

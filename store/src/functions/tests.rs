@@ -69,6 +69,10 @@ fn tree(folder: &Path) -> Vec<String> {
     for path in entries {
         let mode = path.metadata().unwrap().permissions().mode() & 0o777;
         let name = path.file_name().unwrap().to_str().unwrap();
+        // Whose turn it is to unpack is a lock, and its file stays.
+        if name.starts_with("turn-") {
+            continue;
+        }
         if path.is_dir() {
             lines.push(format!("{mode:o} {name}/"));
             lines.extend(tree(&path).iter().map(|line| format!("  {line}")));

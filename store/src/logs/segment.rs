@@ -1,4 +1,7 @@
 //! Appending to the newest segment of a log, and going on to the next one when it is full.
+//!
+//! While a host takes over from another, both append: the folder of a log is locked for each turn of writing, and whoever has the
+//! lock looks whether the other has gone on to the next segment.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -20,6 +23,8 @@ const GATHERED_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Writer {
     folder: PathBuf,
+    /// What is locked.
+    folder_handle: File,
     number: u64,
     file: File,
     size_bytes: u64,
@@ -31,20 +36,31 @@ impl Writer {
     /// Opens the newest segment of the log in `folder`, making both if there is none.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let folder_handle = File::open(folder)?;
         let number = segment_numbers(folder)?.last().copied().unwrap_or(1);
-        Self::open_segment(folder, number)
-    }
-
-    fn open_segment(folder: &Path, number: u64) -> io::Result<Self> {
-        let path = segment_path(folder, number);
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-        let size_bytes = file.metadata()?.len();
-        let is_torn = size_bytes > 0 && last_byte(&mut file)? != b'\n';
-        Ok(Self { folder: folder.to_owned(), number, file, size_bytes, is_torn })
+        let (file, size_bytes, is_torn) = open_segment(folder, number)?;
+        Ok(Self { folder: folder.to_owned(), folder_handle, number, file, size_bytes, is_torn })
     }
 
     /// Appends lines, each with its end, in segments of at most `segment_bytes`.
     pub(super) fn append(&mut self, lines: impl Iterator<Item = Vec<u8>>, segment_bytes: u64) -> io::Result<()> {
+        let turn = self.folder_handle.try_clone()?;
+        turn.lock()?;
+        let appended = self.catch_up().and_then(|()| self.append_alone(lines, segment_bytes));
+        appended.and(turn.unlock())
+    }
+
+    /// Sees what another process has appended meanwhile.
+    fn catch_up(&mut self) -> io::Result<()> {
+        if segment_path(&self.folder, self.number + 1).exists() {
+            let newest = segment_numbers(&self.folder)?.last().copied().unwrap_or(self.number);
+            return self.go_to(newest);
+        }
+        self.size_bytes = self.file.metadata()?.len();
+        Ok(())
+    }
+
+    fn append_alone(&mut self, lines: impl Iterator<Item = Vec<u8>>, segment_bytes: u64) -> io::Result<()> {
         let mut gathered = Vec::new();
         for line in lines {
             let is_full = self.size_bytes + (gathered.len() + line.len()) as u64 > segment_bytes;
@@ -75,15 +91,30 @@ impl Writer {
         Ok(())
     }
 
+    fn go_to(&mut self, number: u64) -> io::Result<()> {
+        (self.file, self.size_bytes, self.is_torn) = open_segment(&self.folder, number)?;
+        self.number = number;
+        Ok(())
+    }
+
     /// Begins the next segment and removes those that are too many.
     fn go_on(&mut self) -> io::Result<()> {
-        *self = Self::open_segment(&self.folder, self.number + 1)?;
+        self.go_to(self.number + 1)?;
         let numbers = segment_numbers(&self.folder)?;
         for number in numbers.iter().rev().skip(SEGMENTS_KEPT) {
             fs::remove_file(segment_path(&self.folder, *number))?;
         }
         Ok(())
     }
+}
+
+/// A segment, open for appending, its size, and whether it may end in the middle of a line.
+fn open_segment(folder: &Path, number: u64) -> io::Result<(File, u64, bool)> {
+    let path = segment_path(folder, number);
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    let size_bytes = file.metadata()?.len();
+    let is_torn = size_bytes > 0 && last_byte(&mut file)? != b'\n';
+    Ok((file, size_bytes, is_torn))
 }
 
 fn last_byte(file: &mut File) -> io::Result<u8> {

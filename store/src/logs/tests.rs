@@ -222,3 +222,39 @@ fn many_projects() {
         assert_eq!(records, [record(0, "line"), record(1, "line")]);
     }
 }
+
+/// Two processes append to one log, as while one host takes over from another: every line is there once and whole, in segments that
+/// keep their bound.
+#[test]
+fn two_writers() {
+    let test = TestLogs::new();
+    let other = Logs::new(test.folder.path().join("logs"));
+    for logs in [&test.logs, &other] {
+        logs.limit_to(64 * 1024 * SEGMENTS_KEPT as u64);
+    }
+    let append = |logs: &Logs, first: u64| {
+        for number in 0..100 {
+            logs.append(&site(), &[record(first + number, "a line of some length, as functions print them")]).unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| append(&test.logs, 0));
+        append(&other, 1000);
+    });
+    // Both have gone on to later segments, and each finds what the other wrote.
+    let mut numbers: Vec<i64> = test.all().iter().map(|record| record.at.as_second()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..100).chain(1000..1100).collect::<Vec<i64>>());
+    let rounds = 64 * 1024 * 3 / 200;
+    for number in 0..rounds {
+        let logs = if number % 2 == 0 { &test.logs } else { &other };
+        logs.append(&site(), &[record(2000 + number, "x")]).unwrap();
+    }
+    let newest: Vec<i64> = test.all().iter().map(|record| record.at.as_second()).collect();
+    let expected: Vec<i64> = (2000..2000 + rounds.cast_signed()).collect();
+    assert!(newest.ends_with(&expected[expected.len() / 2..]), "the newest records are in their order");
+    for segment in test.segments() {
+        let size = std::fs::metadata(segment_path(&test.folder.path().join("logs/site"), segment)).unwrap().len();
+        assert!(size <= 64 * 1024, "segment {segment} has {size} bytes");
+    }
+}

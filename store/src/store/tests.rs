@@ -35,6 +35,7 @@ fn layout() {
         "lock",
         "logs",
         "quarantine",
+        "reserve",
         "state.db",
         "state.db-shm",
         "state.db-wal",

@@ -1,14 +1,14 @@
 //! The body of an answer: by length, in chunks, or until the connection closes.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpStream;
 
 use super::answer::Ending;
+use crate::tls::Wire;
 
 /// A body that is being read.
 #[derive(Debug)]
 pub struct Body {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
     framing: Framing,
     pending: Vec<u8>,
 }
@@ -22,7 +22,7 @@ enum Framing {
 }
 
 impl Body {
-    pub(super) fn new(stream: BufReader<TcpStream>, status: u16, headers: &[(String, String)], is_head: bool) -> Self {
+    pub(super) fn new(stream: BufReader<Wire>, status: u16, headers: &[(String, String)], is_head: bool) -> Self {
         let header = |name: &str| headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str());
         let length = header("content-length").and_then(|length| length.parse().ok());
         let framing = if is_head || status == 204 || status == 304 {

@@ -6,20 +6,26 @@ use std::time::Duration;
 
 use serde::Serialize;
 use ship_core::HostLabel;
-use ship_host::{Host, HostOptions, MetricsAccess, PortChoice, Ready};
+use ship_host::{
+    AcmeOptions, AfterHandover, Beginning, CertificateFiles, Host, HostOptions, MetricsAccess, OnHandover, PortChoice,
+    Predecessor, Ready, SuccessorCommand, TlsOptions,
+};
 use ship_runtime::Isolation;
+use ship_store::Retention;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::status::port;
+use super::keeper::become_keeper;
+use super::service_manager::{ServiceManager, given_sockets};
+use super::signals::{Heard, Signals};
+use super::status::example;
 use super::{IsolationLevel, RunArgs};
 use crate::connection::VERSION;
 use crate::diagnostics::{self, Destination};
 use crate::embedded::{EmbeddedError, Endpoint, Presence, announce};
 use crate::error::{CommandError, ErrorKind, is_full_disk};
 use crate::home::HostFolder;
-use crate::output::Output;
+use crate::output::{Output, count, size};
 use crate::settings::Settings;
 
 /// Where visitors are served if nothing is said.
@@ -31,6 +37,9 @@ const DEFAULT_CONTROL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Add
 /// How long requests in flight may take to finish when the host stops: less than what service managers wait before they kill.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// The option that tells a host to take over from the one that starts it.
+const TAKE_OVER: &str = "--take-over";
+
 /// Whether the host belongs to a terminal or runs by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mode {
@@ -40,22 +49,101 @@ enum Mode {
 
 pub(super) fn run(arguments: &RunArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let mode = if arguments.embedded { Mode::Embedded } else { Mode::Foreground };
+    let manager = ServiceManager::of(&settings.environment);
+    let predecessor =
+        if arguments.take_over { Some(Predecessor::at_standard_input().map_err(host_error)?) } else { None };
+    let ended = start(arguments, settings, output, mode, &manager, predecessor.clone());
+    if let (Err(error), Some(predecessor)) = (&ended, &predecessor) {
+        predecessor.refuse(error.to_refusal());
+    }
+    match ended? {
+        Ended::Stopped => Ok(()),
+        Ended::HandedOver { data, signals } => Err(host_error(become_keeper(&data, signals))),
+    }
+}
+
+/// How a host has ended.
+enum Ended {
+    /// It is no more.
+    Stopped,
+    /// Others serve in its place, and whoever started it takes its end for theirs.
+    HandedOver { data: PathBuf, signals: Signals },
+}
+
+fn host_error(error: std::io::Error) -> CommandError {
+    CommandError::new(ErrorKind::Host, error)
+}
+
+fn start(
+    arguments: &RunArgs,
+    settings: &Settings,
+    output: &Output,
+    mode: Mode,
+    manager: &ServiceManager,
+    predecessor: Option<Predecessor>,
+) -> Result<Ended, CommandError> {
     let data = data_folder(arguments.data.as_deref(), settings)?;
     let folder = settings.home.host(&data);
     let destination = match mode {
         Mode::Foreground => Destination::StandardError,
         Mode::Embedded => {
-            // A session of its own: no terminal that closes takes the host with it.
-            rustix::process::setsid().map_err(|error| CommandError::new(ErrorKind::Host, error))?;
+            // A session of its own: no terminal that closes takes the host with it. A successor is in that of the host before.
+            if predecessor.is_none() {
+                rustix::process::setsid().map_err(|error| CommandError::new(ErrorKind::Host, error))?;
+            }
             Destination::File(folder.log_file())
         }
     };
     crate::embedded::create_private(folder.folder()).map_err(unusable(folder.folder()))?;
     diagnostics::install(settings, output, "info", &destination).map_err(unusable(&folder.log_file()))?;
-    let options = host_options(arguments, settings, mode, data, &folder)?;
+    if let Some(archive) = arguments.restore.as_deref().filter(|_| predecessor.is_none()) {
+        restore(&data, &settings.absolute(archive), output)?;
+    }
+    let mut options = host_options(arguments, settings, mode, data, &folder)?;
+    // A successor is looked after like the host before it. Of the others, one that nobody is told of stays for its successors.
+    let stays = mode == Mode::Foreground && !manager.listens() && predecessor.is_none();
+    let afterwards = if stays { AfterHandover::Stays } else { AfterHandover::Ends };
+    options.successor = Some(successor(settings, afterwards, manager, folder.clone()));
+    let beginning = match predecessor {
+        Some(predecessor) => Beginning::After(predecessor),
+        None => Beginning::Alone(given_sockets(&settings.environment)?),
+    };
     ship_host::prepare_descriptors();
     let runtime = crate::commands::runtime(&mut Builder::new_multi_thread())?;
-    runtime.block_on(serve(options, &folder, output))
+    runtime.block_on(serve(options, beginning, &folder, manager, output))
+}
+
+/// Makes the data directory what was saved.
+fn restore(data: &Path, archive: &Path, output: &Output) -> Result<(), CommandError> {
+    let restored = ship_store::restore(data, archive)?;
+    let (deployments, blobs) = (count(restored.deployments, "deployment"), count(restored.blobs, "blob"));
+    output.status(format_args!("Restored {deployments} and {blobs}, {}", size(restored.blob_bytes)));
+    Ok(())
+}
+
+/// Another host is started as this one was.
+fn successor(
+    settings: &Settings,
+    afterwards: AfterHandover,
+    manager: &ServiceManager,
+    folder: HostFolder,
+) -> SuccessorCommand {
+    let mut arguments = settings.arguments.clone();
+    if !arguments.iter().any(|word| word == TAKE_OVER) {
+        arguments.push(TAKE_OVER.into());
+    }
+    let manager = manager.clone();
+    let announced_again = move |ready: &Ready| match Presence::of(&folder) {
+        Ok(Presence::Running(endpoint)) if endpoint.pid == ready.pid => {}
+        // A process that did not come to serve had announced itself already.
+        _ => {
+            if let Err(error) = announce(&folder, &endpoint(ready)) {
+                tracing::warn!(%error, "commands of this account do not find this host");
+            }
+        }
+    };
+    let handed_over = OnHandover::new(move |pid| manager.main_process(pid), announced_again);
+    SuccessorCommand { program: settings.executable.clone(), arguments, handed_over, afterwards }
 }
 
 /// The data directory, made if it is absent: absolute and free of symbolic links, so that it has one name.
@@ -96,8 +184,11 @@ fn host_options(
         data,
         sites: arguments.listen.or_else(|| last_address(|endpoint| &endpoint.sites)).unwrap_or(DEFAULT_SITES),
         control: arguments.control.or_else(|| last_address(|endpoint| &endpoint.control)).unwrap_or(DEFAULT_CONTROL),
+        tls: tls_options(arguments, settings)?,
+        dns_server: arguments.dns_server,
         domain,
         token_file: folder.token_file(),
+        host_key_file: settings.host_key_file(),
         interpreters: settings.interpreters(),
         least_isolation: arguments.isolation.map(|level| match level {
             IsolationLevel::Sandbox => Isolation::Sandbox,
@@ -108,31 +199,64 @@ fn host_options(
         telemetry: settings.telemetry()?,
         metrics: if arguments.open_metrics { MetricsAccess::Everybody } else { MetricsAccess::Token },
         log_bytes: arguments.log_mb * 1024 * 1024,
+        retention: arguments.keep.map(|keep| Retention { keep, keep_days: arguments.keep_days }),
         drain: DRAIN,
+        successor: None,
     })
 }
 
-async fn serve(options: HostOptions, folder: &HostFolder, output: &Output) -> Result<(), CommandError> {
-    let signals = |kind| signal(kind).map_err(|error| CommandError::new(ErrorKind::Host, error));
-    let (mut interrupt, mut terminate) = (signals(SignalKind::interrupt())?, signals(SignalKind::terminate())?);
-    let host = Host::start(options).await?;
-    let ready = host.ready().clone();
-    announce(folder, &endpoint(&ready)).map_err(unusable(&folder.endpoint_file()))?;
-    say_ready(&ready, output)?;
-    let shutdown = CancellationToken::new();
-    let asked = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        output.status("Finishing the requests in flight");
-        shutdown.cancel();
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        result = host.serve(shutdown.clone()) => Ok(result?),
-        () = asked => Ok(()),
+/// How visitors are served through TLS, if they are.
+fn tls_options(arguments: &RunArgs, settings: &Settings) -> Result<Option<TlsOptions>, CommandError> {
+    let Some(address) = arguments.tls_listen else { return Ok(None) };
+    if arguments.tls_cert.is_empty() && arguments.acme_email.is_none() {
+        let error = CommandError::usage("`--tls-listen` needs certificates");
+        return Err(error
+            .hint("`--tls-cert FILE --tls-key FILE` names your own, `--acme-email ADDRESS` gets them automatically"));
     }
+    let (certificates, keys) = (&arguments.tls_cert, &arguments.tls_key);
+    if certificates.len() != keys.len() {
+        let counts = format!("{} certificates and {} keys", certificates.len(), keys.len());
+        return Err(CommandError::usage(format!("{counts}: each `--tls-cert FILE` needs its `--tls-key FILE`")));
+    }
+    let pair = |(certificate, key): (&PathBuf, &PathBuf)| CertificateFiles {
+        certificate: settings.absolute(certificate),
+        key: settings.absolute(key),
+    };
+    let acme = arguments.acme_email.clone().map(|email| AcmeOptions {
+        email,
+        directory: arguments.acme_directory.clone(),
+        root: arguments.acme_ca.as_deref().map(|path| settings.absolute(path)),
+        dns_hook: arguments.acme_dns_hook.as_deref().map(|path| settings.absolute(path)),
+    });
+    Ok(Some(TlsOptions { address, files: certificates.iter().zip(keys).map(pair).collect(), acme }))
+}
+
+async fn serve(
+    options: HostOptions,
+    beginning: Beginning,
+    folder: &HostFolder,
+    manager: &ServiceManager,
+    output: &Output,
+) -> Result<Ended, CommandError> {
+    let afterwards = options.successor.as_ref().map_or(AfterHandover::Ends, |successor| successor.afterwards);
+    let is_first = matches!(beginning, Beginning::Alone(_));
+    let mut signals = Signals::listen()?;
+    let host = Host::start(options, beginning).await?;
+    let (ready, upgrader) = (host.ready().clone(), host.upgrader());
+    announce(folder, &endpoint(&ready)).map_err(unusable(&folder.endpoint_file()))?;
+    if is_first {
+        // What a successor prints would be a second ready line where scripts expect one.
+        say_ready(&ready, output)?;
+        manager.ready();
+    }
+    let shutdown = CancellationToken::new();
+    let heard = Heard { upgrader: &upgrader, afterwards, data: &ready.data, output, shutdown: &shutdown };
+    tokio::select! {
+        result = host.serve(shutdown.clone()) => result?,
+        () = heard.follow(&mut signals) => {}
+    }
+    let stays = upgrader.has_handed_over() && afterwards == AfterHandover::Stays;
+    Ok(if stays { Ended::HandedOver { data: ready.data, signals } } else { Ended::Stopped })
 }
 
 fn endpoint(ready: &Ready) -> Endpoint {
@@ -151,6 +275,9 @@ fn endpoint(ready: &Ready) -> Endpoint {
 struct ReadyLine<'r> {
     event: &'static str,
     sites: &'r str,
+    /// Where there is TLS: what leads visitors who come without it there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirects: Option<&'r str>,
     control: &'r str,
     domain: &'r str,
     token_file: &'r Path,
@@ -160,14 +287,19 @@ fn say_ready(ready: &Ready, output: &Output) -> Result<(), CommandError> {
     let line = ReadyLine {
         event: "ready",
         sites: &ready.sites,
+        redirects: ready.redirects.as_deref(),
         control: &ready.control,
         domain: &ready.domain,
         token_file: &ready.token_file,
     };
     output.data(&line, |styles| {
         let (sites, control) = (styles.place(&ready.sites), styles.place(&ready.control));
-        let example = format!("http://<project>.{}{}", ready.domain, port(&ready.sites));
+        let example = example(&ready.sites, &ready.domain);
+        let redirects = ready.redirects.as_deref().map(|from| format!("redirect {}\n", styles.place(from)));
         let token = ready.token_file.display();
-        format!("sites    {sites}  ({example})\ncontrol  {control}\ntoken    {token}\n")
+        format!(
+            "sites    {sites}  ({example})\n{}control  {control}\ntoken    {token}\n",
+            redirects.unwrap_or_default()
+        )
     })
 }

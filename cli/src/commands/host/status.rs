@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ship_api::HostStatus;
+use ship_api::{CertificateView, HostStatus};
 
 use crate::connection;
 use crate::embedded::StartPolicy;
@@ -26,15 +26,16 @@ fn render(status: &HostStatus, styles: Styles) -> String {
         let _ = writeln!(text, "{name} {value}");
     };
     line("host", &format!("ship {}, pid {}, since {} UTC", status.version, status.pid, short_time(status.started_at)));
-    line(
-        "sites",
-        &format!("{}  (http://<project>.{}{})", styles.place(&status.sites), status.domain, port(&status.sites)),
-    );
+    line("sites", &format!("{}  ({})", styles.place(&status.sites), example(&status.sites, &status.domain)));
     line("control", &styles.place(&status.control));
     line("data", &status.data);
     line("keeps", &isolation(status));
     line("holds", &format!("{}, {}", count(status.projects, "project"), count(status.deployments, "deployment")));
     line("running", &count(status.instances.len() as u64, "function instance"));
+    if !status.certificates.is_empty() {
+        text.push('\n');
+        text.push_str(&certificates(&status.certificates).render(styles));
+    }
     if !status.instances.is_empty() {
         let mut table = Table::new(["DEPLOYMENT", "FUNCTION", "PID", "STATE", "REQUESTS"]);
         for instance in &status.instances {
@@ -52,6 +53,21 @@ fn render(status: &HostStatus, styles: Styles) -> String {
     text
 }
 
+/// The certificates that the host gets for itself.
+fn certificates(certificates: &[CertificateView]) -> Table<4> {
+    let mut table = Table::new(["CERTIFICATE", "UNTIL", "NEXT", "PROBLEM"]);
+    for certificate in certificates {
+        let time = |at: Option<_>, otherwise: &str| at.map_or_else(|| otherwise.to_owned(), short_time);
+        table.row([
+            certificate.name.clone(),
+            time(certificate.expires_at, "-"),
+            time(certificate.next_at, "now"),
+            certificate.error.clone().unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    table
+}
+
 /// What functions are kept from, and what limits them.
 fn isolation(status: &HostStatus) -> String {
     let kept = match status.isolation.as_deref() {
@@ -65,7 +81,9 @@ fn isolation(status: &HostStatus) -> String {
     }
 }
 
-/// `:7700`, as it stands behind the domain of a site's URL.
-pub(super) fn port(sites: &str) -> String {
-    sites.rsplit_once(':').map(|(_, port)| format!(":{port}")).filter(|port| port != ":80").unwrap_or_default()
+/// What the URL of a site looks like, where `sites` is where sites are served.
+pub(super) fn example(sites: &str, domain: &str) -> String {
+    let (scheme, usual) = if sites.starts_with("https://") { ("https", ":443") } else { ("http", ":80") };
+    let port = sites.rsplit_once(':').map(|(_, port)| format!(":{port}")).filter(|port| port != usual);
+    format!("{scheme}://<project>.{domain}{}", port.unwrap_or_default())
 }

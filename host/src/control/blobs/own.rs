@@ -11,9 +11,10 @@ const DEPLOYMENTS_SEEN: usize = 10;
 
 /// Which of `digests` are to be sent for a project: those that the host lacks, and those that it has for others alone.
 pub(super) fn missing(store: &Store, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, StateError> {
+    // First, since it pins what is here: whose a pinned blob is does not go with garbage that is collected meanwhile.
+    let absent = store.blobs().missing_for_upload(digests);
     adopt_deployed(store, project, digests)?;
     let foreign = store.project_blobs().lacking(project, digests)?;
-    let absent = store.blobs().missing(digests);
     let missing: HashSet<Digest> = foreign.into_iter().chain(absent).collect();
     Ok(digests.iter().copied().filter(|digest| missing.contains(digest)).collect())
 }

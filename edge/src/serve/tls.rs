@@ -1,0 +1,73 @@
+//! A connection through TLS: the handshake, and which HTTP follows it.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::drive::poll_patience;
+use super::http2::StreamPlaces;
+use super::state::{ConnectionState, Order};
+use super::stream::VisitorStream;
+use super::{Answer, Arrival, ConnectionLimits, connection, http2};
+use crate::visitor::{Scheme, Visitor};
+
+/// Shakes hands with a visitor and speaks with them as they agreed. They have their place, and can lose it to another, from before
+/// the first byte; the time for the first head is also the time for the handshake.
+pub(super) async fn run<A: Answer>(
+    arrival: Arrival,
+    acceptor: TlsAcceptor,
+    answer: Arc<A>,
+    limits: ConnectionLimits,
+    places: Arc<StreamPlaces>,
+) {
+    let Arrival { socket, peer, place, state, tasks } = arrival;
+    let Some(tls) = shake_hands(socket, acceptor, peer, &state, limits).await else { return };
+    let visitor = Visitor { peer, scheme: Scheme::Https };
+    match tls.get_ref().1.alpn_protocol() {
+        Some(b"h2") => {
+            let stream = VisitorStream::unguarded(tls, Arc::clone(&state), place);
+            http2::run(stream, visitor, state, answer, limits, (tasks, places)).await;
+        }
+        None | Some(b"http/1.1") => {
+            let stream = VisitorStream::new(tls, Arc::clone(&state), place);
+            connection::run(stream, visitor, state, answer, limits).await;
+        }
+        // Whoever agreed on another protocol wanted to see a certificate, as an ACME server does.
+        Some(_) => {}
+    }
+}
+
+/// The handshake. `None` if it fails, takes too long, or the listener needs the place.
+async fn shake_hands(
+    socket: TcpStream,
+    acceptor: TlsAcceptor,
+    peer: SocketAddr,
+    state: &ConnectionState,
+    limits: ConnectionLimits,
+) -> Option<TlsStream<TcpStream>> {
+    let mut handshake = pin!(acceptor.accept(socket));
+    let mut watch = pin!(tokio::time::sleep(limits.header_read_timeout));
+    poll_fn(|context| {
+        match state.order(context) {
+            // Whoever was let in is answered, also by a listener that is left.
+            Order::Serve | Order::Leave => {}
+            Order::MakeRoom | Order::Drain | Order::Close => return Poll::Ready(None),
+        }
+        match handshake.as_mut().poll(context) {
+            Poll::Ready(Ok(stream)) => return Poll::Ready(Some(stream)),
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, %peer, "a TLS handshake failed");
+                return Poll::Ready(None);
+            }
+            Poll::Pending => {}
+        }
+        poll_patience(watch.as_mut(), state, limits, context).map(|()| None)
+    })
+    .await
+}

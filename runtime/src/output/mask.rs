@@ -1,0 +1,142 @@
+//! Hiding secret values in what a function prints.
+//!
+//! A line is looked at as it is kept, so it does not matter in how many pieces it was printed. A value of several lines is hidden line
+//! by line. What a function prints in another form (encoded, or a character per line) is its own affair: it has the value.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use memchr::memmem::Finder;
+use ship_core::MASKED_FROM_CHARS;
+
+/// What hides values. `Debug` does not show them.
+#[derive(Default)]
+pub(crate) struct Mask {
+    hidden: Vec<Hidden>,
+}
+
+struct Hidden {
+    finder: Finder<'static>,
+    /// What stands in the value's place.
+    label: String,
+}
+
+impl Mask {
+    /// Hides these values, each under its name.
+    pub(crate) fn new<'p>(secrets: impl Iterator<Item = &'p (String, String)>) -> Self {
+        let mut hidden = Vec::new();
+        for (name, value) in secrets {
+            let lines = value.lines().map(str::trim).filter(|line| line.chars().count() >= MASKED_FROM_CHARS);
+            hidden.extend(lines.map(|line| Hidden {
+                finder: Finder::new(line.as_bytes()).into_owned(),
+                label: format!("[secret {name}]"),
+            }));
+        }
+        Self { hidden }
+    }
+
+    /// The line without the values. `cut` says that its end is missing, and with it perhaps the end of a value.
+    pub(crate) fn apply<'l>(&self, line: &'l [u8], cut: CutLine) -> Cow<'l, [u8]> {
+        let mut found: Vec<(usize, usize, &str)> = Vec::new();
+        for hidden in &self.hidden {
+            let length = hidden.finder.needle().len();
+            let begins = hidden.finder.find_iter(line);
+            found.extend(begins.map(|begin| (begin, begin + length, hidden.label.as_str())));
+            if cut == CutLine::AtItsBound
+                && let Some(begin) = beginning_at_end(line, hidden.finder.needle())
+            {
+                found.push((begin, line.len(), &hidden.label));
+            }
+        }
+        if found.is_empty() {
+            return Cow::Borrowed(line);
+        }
+        // Of values that overlap, the whole stretch is hidden, under the name of the first and longest.
+        found.sort_unstable_by_key(|&(begin, end, _)| (begin, std::cmp::Reverse(end)));
+        let (mut masked, mut shown_until) = (Vec::with_capacity(line.len()), 0);
+        for (begin, end, label) in found {
+            if begin >= shown_until {
+                masked.extend_from_slice(&line[shown_until..begin]);
+                masked.extend_from_slice(label.as_bytes());
+            }
+            shown_until = shown_until.max(end);
+        }
+        masked.extend_from_slice(&line[shown_until..]);
+        Cow::Owned(masked)
+    }
+}
+
+/// Whether a line is whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CutLine {
+    /// It is.
+    No,
+    /// It was longer than a line may be.
+    AtItsBound,
+}
+
+/// Where a value begins that goes on beyond the end of the line, if one does by more than what may be shown.
+fn beginning_at_end(line: &[u8], value: &[u8]) -> Option<usize> {
+    let longest = value.len().saturating_sub(1).min(line.len());
+    (MASKED_FROM_CHARS..=longest)
+        .rev()
+        .map(|length| line.len() - length)
+        .find(|&begin| value.starts_with(&line[begin..]))
+}
+
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mask({} values)", self.hidden.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mask(pairs: &[(&str, &str)]) -> Mask {
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Mask::new(pairs.iter())
+    }
+
+    fn applied(mask: &Mask, line: &str) -> String {
+        String::from_utf8(mask.apply(line.as_bytes(), CutLine::No).into_owned()).unwrap()
+    }
+
+    /// Values go wherever they stand, under their names; short ones stay, and so does a line without any.
+    #[test]
+    fn values() {
+        let mask = mask(&[("KEY", "abcdef"), ("SHORT", "abcde"), ("LONG", "xabcdefx"), ("WORD", "secret")]);
+        assert_eq!(applied(&mask, "abcdef, and abcdef."), "[secret KEY], and [secret KEY].");
+        assert_eq!(applied(&mask, "abcde stays"), "abcde stays");
+        assert_eq!(applied(&mask, "-xabcdefx-"), "-[secret LONG]-", "the longer one hides the one in it");
+        assert_eq!(applied(&mask, "a secret abcdef"), "a [secret WORD] [secret KEY]", "labels are not looked into");
+        assert!(matches!(mask.apply(b"nothing here", CutLine::No), Cow::Borrowed(_)));
+        assert_eq!(format!("{mask:?}"), "Mask(3 values)");
+    }
+
+    /// A value of several lines is hidden in each line that it has; one that a bound cuts off is hidden as far as it goes.
+    #[test]
+    fn lines_and_cuts() {
+        let mask = mask(&[("PEM", "-----BEGIN-----\nMIIEvQ1\r\nshort\n")]);
+        assert_eq!(applied(&mask, "MIIEvQ1"), "[secret PEM]");
+        assert_eq!(applied(&mask, "short"), "short");
+        let cut = mask.apply(b"log: -----BEGIN", CutLine::AtItsBound);
+        assert_eq!(&*cut, b"log: [secret PEM]");
+        assert_eq!(&*mask.apply(b"log: -----", CutLine::AtItsBound), b"log: -----", "that little says nothing");
+    }
+
+    proptest! {
+        /// However values overlap and repeat, none of them is left.
+        #[test]
+        fn none_is_left(values in proptest::collection::vec("[ab]{6,9}", 1..4), line in "[ab ]{0,60}") {
+            let pairs: Vec<_> = values.iter().map(|value| ("X".to_owned(), value.clone())).collect();
+            let masked = applied(&Mask::new(pairs.iter()), &line);
+            for value in &values {
+                prop_assert!(!masked.contains(value.as_str()), "{masked}");
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A consistent copy of the state database, and which blobs it needs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use ship_core::{DeploymentId, Digest, Manifest};
+
+use crate::blobs::BlobError;
+use crate::database::column::{Text, unsigned};
+use crate::database::{StateError, migrations};
+
+/// A copy of the state that nobody else writes to.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    connection: Connection,
+}
+
+/// The file of a copy, removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct SnapshotFile(pub(super) PathBuf);
+
+impl Drop for SnapshotFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::debug!(path = %self.0.display(), %error, "a copy of the state stays until the next start");
+        }
+    }
+}
+
+impl Snapshot {
+    /// Opens a copy.
+    pub(super) fn open(path: &Path) -> Result<Self, StateError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        // What a stranger has put into a schema must not run.
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        Ok(Self { connection })
+    }
+
+    /// How many migrations have made its schema.
+    pub(super) fn schema_version(&self) -> Result<u32, StateError> {
+        Ok(self.connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+    }
+
+    /// What `SQLite` finds wrong with it, `ok` if nothing.
+    pub(super) fn integrity(&self) -> Result<String, StateError> {
+        Ok(self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?)
+    }
+
+    /// Its schema, in words that two equal schemas share.
+    pub(super) fn schema(&self) -> Result<Vec<String>, StateError> {
+        migrations::schema_of(&self.connection)
+    }
+
+    /// The deployments and the digests of their manifests.
+    pub(super) fn deployments(&self) -> Result<Vec<(DeploymentId, Digest)>, StateError> {
+        let mut statement = self.connection.prepare("SELECT id, manifest FROM deployments ORDER BY sequence")?;
+        let rows = statement.query_map([], |row| {
+            let (Text(id), Text(manifest)) = (row.get(0)?, row.get(1)?);
+            Ok((id, manifest))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The compressed forms that are known: of which blob, which, and its size.
+    pub(super) fn variants(&self) -> Result<Vec<(Digest, Digest, u64)>, StateError> {
+        let sql = "SELECT digest, variant, size_bytes FROM variants WHERE variant IS NOT NULL";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let (Text(of), Text(variant)) = (row.get(0)?, row.get(1)?);
+            Ok((of, variant, unsigned(row.get(2)?)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets a compressed form. It is made again when it is wanted.
+    pub(super) fn forget_variant(&self, variant: &Digest) -> Result<(), StateError> {
+        self.connection.execute("DELETE FROM variants WHERE variant = ?1", [Text(variant)])?;
+        Ok(())
+    }
+
+    /// The blobs that deployments need, with their sizes; `manifest` reads one of their manifests.
+    pub(super) fn needed<E: From<StateError>>(
+        &self,
+        manifest: impl Fn(&DeploymentId, &Digest) -> Result<Vec<u8>, E>,
+    ) -> Result<BTreeMap<Digest, (DeploymentId, u64)>, E> {
+        let mut needed = BTreeMap::new();
+        for (id, digest) in self.deployments()? {
+            let json = manifest(&id, &digest)?;
+            let parsed = Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id, source })?;
+            needed.insert(digest, (id, json.len() as u64));
+            needed.extend(parsed.blobs().into_iter().map(|(digest, size_bytes)| (digest, (id, size_bytes))));
+        }
+        Ok(needed)
+    }
+}
+
+/// A manifest that cannot be read is an error of the state that names it.
+pub(super) fn manifest_error(id: &DeploymentId, source: BlobError) -> StateError {
+    StateError::ManifestBlob { id: *id, source: Box::new(source) }
+}
