@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::command::{CommandOutput, RunningShip, ShipCommand};
 use crate::environment::TestEnv;
 use crate::http;
-use crate::processes::Process;
+use crate::processes::{Process, processes_mentioning};
 
 /// Where a host listens.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -217,6 +217,10 @@ impl Drop for TestHost<'_> {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             if std::thread::panicking() {
+                // Whoever took over from it is not its end, and would keep what it says open.
+                for process in processes_mentioning(&self.data) {
+                    process.signal(Signal::KILL);
+                }
                 let said = running.kill();
                 // The harness has no terminal of its own; the test runner shows this with the failure.
                 let _ = std::io::Write::write_all(&mut std::io::stderr(), said.stderr().as_bytes());

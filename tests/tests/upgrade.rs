@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -90,12 +91,15 @@ const PIECE_BYTES: usize = 512 * 1024;
 struct Visitor {
     authority: String,
     connection: Option<BufReader<TcpStream>>,
+    /// How often the server said so.
+    farewells: u32,
 }
 
 impl Visitor {
     fn new(url: &str) -> Self {
         let authority = url.strip_prefix("http://").expect("it is a URL");
-        Self { authority: authority.split('/').next().expect("it has an authority").to_owned(), connection: None }
+        let authority = authority.split('/').next().expect("it has an authority").to_owned();
+        Self { authority, connection: None, farewells: 0 }
     }
 
     fn connect(&self) -> BufReader<TcpStream> {
@@ -125,9 +129,8 @@ impl Visitor {
         }
         assert_eq!(head[0], "http/1.1 200 ok", "{head:?}");
         let body = if chunked { read_chunks(&mut connection) } else { read_exactly(&mut connection, length) };
-        if !closes {
-            self.connection = Some(connection);
-        }
+        self.farewells += u32::from(closes);
+        self.connection = Some(connection).filter(|_| !closes);
         String::from_utf8(body).expect("the page is text")
     }
 }
@@ -287,6 +290,7 @@ fn ten_upgrades_under_load() {
                         visitor.connection = None;
                     }
                 }
+                assert!(!keeps || visitor.farewells > 0, "who stays is told when a process leaves");
             }
         };
         let pages = &["left", "right"];
@@ -333,6 +337,7 @@ fn ten_upgrades_under_load() {
     slow_end.open();
     assert_eq!(slow.whole().success().text(), "finished\n");
     assert_eq!(read_on(&mut download, LARGE_BYTES - UPGRADES * PIECE_BYTES), LARGE_BYTES);
+    drop(download);
     socket.talk();
     socket.close();
     events_end.open();
@@ -605,6 +610,52 @@ fn through_tls() {
     assert_eq!(slow.body(1), "begun\nfinished\n");
     let (_, port) = host.addresses().sites.rsplit_once(':').expect("an address ends in its port");
     assert_eq!(http::get(&format!("http://site.ship.test:{port}/page.txt")).status, 308);
+}
+
+/// Listens in a host's place, tells it so as systemd does, and becomes it.
+const SERVICE_MANAGER: &str = r#"
+import fcntl, os, socket, sys
+folder, command = sys.argv[1], sys.argv[2:]
+listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+with open(folder + "/ports", "w") as ports:
+    ports.write(" ".join(str(listener.getsockname()[1]) for listener in listeners))
+high = [fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD, 20) for listener in listeners]
+for place, descriptor in enumerate(high, 3):
+    os.dup2(descriptor, place, inheritable=True)
+    os.close(descriptor)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="control:sites", NOTIFY_SOCKET=folder + "/notify")
+os.execv(command[0], command)
+"#;
+
+/// Sockets of a service manager are taken, by their names, and it is told when the host is ready and which process is the host after an
+/// upgrade; the one before ends by itself.
+#[test]
+fn service_manager() {
+    let environment = TestEnv::new();
+    let folder = environment.folder().to_owned();
+    let told = UnixDatagram::bind(folder.join("notify")).expect("the folder is writable");
+    told.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
+    let hear = || {
+        let mut message = [0; 64];
+        let length = told.recv(&mut message).expect("the host says something");
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let wrapper = ["python3".as_ref(), "-c".as_ref(), SERVICE_MANAGER.as_ref(), folder.as_os_str()];
+    let mut host = TestHost::start_by(&environment, &folder.join("data"), &wrapper);
+    assert_eq!(hear(), "READY=1");
+    let ports = fs::read_to_string(folder.join("ports")).expect("it was written before the host began");
+    let (control, sites) = ports.split_once(' ').expect("there are two");
+    let addresses = [&host.addresses().control, &host.addresses().sites].map(Clone::clone);
+    assert_eq!(addresses, [control, sites].map(|port| format!("127.0.0.1:{port}")));
+    let project = environment.project("site").file("index.html", "here");
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let first = host.process();
+    let successor = upgrade(&host);
+    assert_eq!(hear(), format!("MAINPID={successor}"));
+    first.wait_for_end();
+    assert_eq!(http::get(&url).success().text(), "here");
+    let _ = host.ship(["host", "stop"]).run().success();
+    let _ = host.ended().success();
 }
 
 /// What a program has started that did not take over is ended with it: it would keep the lock of the data directory, and nobody could

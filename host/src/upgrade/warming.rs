@@ -1,7 +1,9 @@
 //! Functions that are awake in one host are awake in its successor before visitors come to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -18,8 +20,8 @@ const MOST_FUNCTIONS: usize = 500;
 /// How long their names may be together, in bytes: with their deployments they have to fit a message.
 const MOST_NAME_BYTES: usize = 64 * 1024;
 
-/// How many start at once: enough to keep the processors busy.
-const STARTS_AT_ONCE: usize = 16;
+/// How many start at once for each processor: a start is mostly work, so with more of them each would take longer, up to its limit.
+const STARTS_PER_PROCESSOR: usize = 2;
 
 /// How long all starts may take. Meanwhile the host before serves, but no deploy is published.
 const WARMING_TIMEOUT: Duration = Duration::from_secs(15);
@@ -59,7 +61,8 @@ pub(crate) async fn warm(awake: Vec<(DeploymentId, FunctionName)>, map: &SiteMap
                 }
             }
         });
-        futures_util::stream::iter(starts).buffer_unordered(STARTS_AT_ONCE).for_each(|()| std::future::ready(())).await;
+        let at_once = STARTS_PER_PROCESSOR * thread::available_parallelism().map_or(1, NonZero::get);
+        futures_util::stream::iter(starts).buffer_unordered(at_once).for_each(|()| std::future::ready(())).await;
     };
     if timeout(WARMING_TIMEOUT, warming).await.is_err() {
         tracing::warn!("some functions that were awake have to be woken");
