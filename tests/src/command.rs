@@ -68,13 +68,20 @@ impl<'e> ShipCommand<'e> {
     /// Runs it to its end.
     #[track_caller]
     pub fn run(self) -> CommandOutput {
-        let running = self.start();
-        running.finish()
+        self.spawn().finish()
     }
 
-    /// Starts it and lets it run.
+    /// Starts it and lets it run, in a session of its own, as service managers do. Where the kernel shares processors out by session (`autogroup` in
+    /// `sched(7)`), a server and the visitors of its story would be one group otherwise, and beside a group as busy as that Linux 6.18 lets
+    /// functions, which are in groups of their own, wait for seconds.
     #[track_caller]
-    pub fn start(self) -> RunningShip<'e> {
+    pub fn start(mut self) -> RunningShip<'e> {
+        self.wrapper.insert(0, "setsid".into());
+        self.spawn()
+    }
+
+    #[track_caller]
+    fn spawn(self) -> RunningShip<'e> {
         let ship = [crate::ship_binary().as_os_str().to_owned()];
         let mut words = self.wrapper.iter().chain(&ship).chain(&self.arguments);
         let mut command = Command::new(words.next().expect("there is at least ship itself"));

@@ -27,9 +27,6 @@ const ROOM: &str = "ship-host";
 /// The period of which a quota of processor time is a part, in microseconds: the kernel's own default.
 const CPU_PERIOD_MICROS: u64 = 100_000;
 
-/// What a thread weighs that is in no group of its own, in a tree of version 1: the kernel's default of `cpu.shares`.
-const THREAD_SHARES: usize = 1024;
-
 /// How the machine has its control groups.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ControlGroupVersion {
@@ -317,20 +314,7 @@ impl Trees {
             CONTROLLERS.iter().map(|name| self.first.get(*name).map(PathBuf::as_path)).collect::<Option<_>>()?;
         owns.sort_unstable();
         owns.dedup();
-        let bases = owns.into_iter().map(fresh).collect::<Option<Vec<_>>>()?;
-        bases.iter().for_each(|base| weigh(base));
-        Some(bases)
-    }
-}
-
-/// Gives all functions together the weight of a thread for each processor. In version 1 the host's threads are beside their group, each
-/// with the weight that the group would have as a whole: functions that start would hardly get on while visitors keep the host busy. In
-/// version 2 the host is in a group too, which weighs what theirs does.
-fn weigh(base: &Path) {
-    let shares = base.join("cpu.shares");
-    if shares.exists() {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let _ = fs::write(shares, (THREAD_SHARES * processors).to_string());
+        owns.into_iter().map(fresh).collect()
     }
 }
 
