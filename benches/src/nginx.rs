@@ -34,7 +34,9 @@ impl Nginx {
         fs::create_dir_all(folder)?;
         let configuration = folder.join("nginx.conf");
         fs::write(&configuration, configured(folder, root, upstream, address))?;
-        let child = Command::new(program)
+        // In a session of its own, as hosts are: where the kernel shares processors out by session, both have as much.
+        let child = Command::new("setsid")
+            .arg(program)
             .arg("-p")
             .arg(folder)
             .arg("-c")
