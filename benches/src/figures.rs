@@ -9,6 +9,8 @@ mod memory;
 mod neighbour;
 mod publish;
 mod serve;
+mod start;
+mod swap;
 mod typescript;
 mod wake;
 mod warm;
@@ -16,7 +18,7 @@ mod warm;
 use crate::figure::Figure;
 
 /// All figures, in the order of the table.
-pub(crate) const ALL: [Figure; 25] = [
+pub(crate) const ALL: [Figure; 27] = [
     Figure { id: "D1", work: "first deploy of the example, compiler cache empty", measure: deploy::cold },
     Figure { id: "D2", work: "deploy of it again, nothing changed", measure: deploy::unchanged },
     Figure { id: "D3", work: "deploy after one changed line of Go", measure: deploy::one_line },
@@ -30,6 +32,7 @@ pub(crate) const ALL: [Figure; 25] = [
     Figure { id: "S3", work: "time added to a warm Go function", measure: warm::added },
     Figure { id: "S4", work: "memory of the host at rest", measure: memory::at_rest },
     Figure { id: "S5", work: "memory per further sleeping deployment", measure: memory::per_deployment },
+    Figure { id: "S6", work: "start of a host with 10,000 deployments", measure: start::until_ready },
     Figure { id: "W1", work: "first request to a sleeping Go function", measure: wake::sleeping },
     Figure { id: "W2", work: "first request to a sleeping Node function", measure: wake::small_node },
     Figure { id: "W3", work: "the same with a large bundle", measure: wake::large_node },
@@ -40,10 +43,15 @@ pub(crate) const ALL: [Figure; 25] = [
     Figure { id: "V3", work: "edit of a Go function until the new answer", measure: develop::edited_function },
     Figure { id: "V4", work: "edit of a page until its reload event", measure: develop::edited_page },
     Figure { id: "V5", work: "memory of ship dev at rest", measure: develop::memory },
+    Figure { id: "K2", work: "requests over deploys, rollbacks and upgrades", measure: swap::over_changes },
     Figure { id: "K3", work: "a neighbour while a function does harm", measure: neighbour::under_harm },
     Figure { id: "N1", work: "memory with many functions, asleep and awake", measure: memory::density },
 ];
 
 /// Names for several of them.
-pub(crate) const GROUPS: [(&str, &[&str]); 3] =
-    [("cold", &["W1", "W2", "W3", "W4", "W5"]), ("warm", &["S3"]), ("density", &["S4", "S5", "N1"])];
+pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
+    ("swap", &["D8", "K2"]),
+    ("cold", &["W1", "W2", "W3", "W4", "W5"]),
+    ("warm", &["S3"]),
+    ("density", &["S4", "S5", "N1"]),
+];

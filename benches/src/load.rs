@@ -41,6 +41,8 @@ pub(crate) struct Order {
     pub(crate) path: String,
     /// More headers, each a whole line.
     pub(crate) headers: Vec<String>,
+    /// What an answer may have as its body; anything if empty.
+    pub(crate) bodies: Vec<String>,
     /// How many connections, each with one request at a time.
     pub(crate) connections: usize,
     /// For how long.
@@ -54,7 +56,7 @@ impl Order {
     /// As many requests as possible on `connections` connections.
     pub(crate) fn saturating(target: Target, host: &str, path: &str, connections: usize, seconds: f64) -> Self {
         let (host, path) = (host.to_owned(), path.to_owned());
-        Self { target, host, path, headers: Vec::new(), connections, seconds, per_second: None }
+        Self { target, host, path, headers: Vec::new(), bodies: Vec::new(), connections, seconds, per_second: None }
     }
 
     /// Makes the load, in a process of its own, and waits for its report.

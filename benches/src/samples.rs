@@ -12,6 +12,8 @@ pub(crate) enum Unit {
     PerSecond,
     /// Bytes.
     Bytes,
+    /// Things, counted.
+    Count,
 }
 
 /// Values that were measured several times, in ascending order.
@@ -31,6 +33,11 @@ impl Samples {
     /// Times.
     pub(crate) fn seconds(values: Vec<f64>) -> Self {
         Self::new(Unit::Seconds, values)
+    }
+
+    /// One count.
+    pub(crate) fn count(counted: u64) -> Self {
+        Self::new(Unit::Count, vec![counted as f64])
     }
 
     /// The value in the middle.
@@ -78,6 +85,7 @@ fn readable(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Seconds => scaled(&[(1., "s"), (1e-3, "ms"), (1e-6, "µs")]),
         Unit::PerSecond => format!("{value:.0}/s"),
+        Unit::Count => format!("{value:.0}"),
         Unit::Bytes => scaled(&[(1_048_576., "MiB"), (1024., "KiB"), (1., "B")]),
     }
 }

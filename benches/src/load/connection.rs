@@ -63,10 +63,13 @@ impl Stream {
 pub(super) enum Progress {
     /// The answer is not all there yet.
     Waiting,
-    /// The answer is complete and a success.
-    Success,
-    /// The answer is complete and no success.
-    Failure,
+    /// The answer is complete.
+    Answered {
+        /// Whether it is a success with a body that was expected.
+        is_good: bool,
+        /// Whether it is the last on this connection.
+        is_last: bool,
+    },
 }
 
 /// A connection and the answer it is reading.
@@ -93,8 +96,8 @@ impl Connection {
         self.stream.write_all(request)
     }
 
-    /// Reads what there is.
-    pub(super) fn receive(&mut self) -> io::Result<Progress> {
+    /// Reads what there is. A body is held against those that are expected, if any are.
+    pub(super) fn receive(&mut self, bodies: &[String]) -> io::Result<Progress> {
         loop {
             if self.filled == self.buffer.len() {
                 self.buffer.resize(2 * self.filled, 0);
@@ -106,26 +109,31 @@ impl Connection {
                 Err(error) => return Err(error),
             }
             let received = &self.buffer[..self.filled];
-            if is_complete(received) {
-                let success = received.starts_with(b"HTTP/1.1 2");
-                return Ok(if success { Progress::Success } else { Progress::Failure });
+            if let Some((head, body)) = complete(received) {
+                let is_expected = bodies.is_empty() || bodies.iter().any(|expected| expected.as_bytes() == body);
+                let is_good = head.starts_with(b"HTTP/1.1 2") && is_expected;
+                let is_last = value(head, b"connection:").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+                return Ok(Progress::Answered { is_good, is_last });
             }
         }
     }
 }
 
-fn is_complete(received: &[u8]) -> bool {
-    let Some(head) = received.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
-    match content_length(&received[..head]) {
-        Some(length) => received.len() >= head + 4 + length,
+/// The head and the body of an answer that is all there. A body in chunks is not put together.
+fn complete(received: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = received.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let (head, body) = (&received[..end], &received[end + 4..]);
+    let is_complete = match value(head, b"content-length:").and_then(|value| value.parse::<usize>().ok()) {
+        Some(length) => body.len() >= length,
         None => received.ends_with(b"\r\n0\r\n\r\n"),
-    }
+    };
+    is_complete.then_some((head, body))
 }
 
-fn content_length(head: &[u8]) -> Option<usize> {
-    const NAME: &[u8] = b"content-length:";
+/// The value of a header, of which the name is given with its colon.
+fn value<'h>(head: &'h [u8], name: &[u8]) -> Option<&'h str> {
     let line = head
         .split(|byte| *byte == b'\n')
-        .find(|line| line.len() > NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))?;
-    std::str::from_utf8(&line[NAME.len()..]).ok()?.trim().parse().ok()
+        .find(|line| line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(&line[name.len()..]).ok().map(str::trim)
 }

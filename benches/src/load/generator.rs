@@ -88,16 +88,21 @@ impl<'o> Generator<'o> {
         self.poll.poll(&mut self.events, Some(wait))?;
         let ready: Vec<usize> = self.events.iter().map(|event| event.token().0).collect();
         for number in ready {
-            match self.connections[number].receive() {
-                Ok(Progress::Waiting) => continue,
-                Ok(Progress::Success) => self.record(number),
-                Ok(Progress::Failure) => self.failed += 1,
-                Err(_) => {
-                    self.reopen(number)?;
-                    continue;
+            match self.connections[number].receive(&self.order.bodies) {
+                Ok(Progress::Waiting) => {}
+                Ok(Progress::Answered { is_good, is_last }) => {
+                    if is_good {
+                        self.record(number);
+                    } else {
+                        self.failed += 1;
+                    }
+                    if is_last {
+                        self.open_again(number)?;
+                    }
+                    self.idle.push_back(number);
                 }
+                Err(_) => self.reopen(number)?,
             }
-            self.idle.push_back(number);
         }
         Ok(())
     }
@@ -110,8 +115,13 @@ impl<'o> Generator<'o> {
     /// A connection broke: its request failed, and another takes its place.
     fn reopen(&mut self, number: usize) -> io::Result<()> {
         self.failed += 1;
-        self.connections[number] = Connection::open(&self.order.target, self.poll.registry(), Token(number))?;
+        self.open_again(number)?;
         self.idle.push_back(number);
+        Ok(())
+    }
+
+    fn open_again(&mut self, number: usize) -> io::Result<()> {
+        self.connections[number] = Connection::open(&self.order.target, self.poll.registry(), Token(number))?;
         Ok(())
     }
 }
