@@ -179,8 +179,8 @@ impl TestIssuer {
             let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
             let answer = self.answer(&target, &head);
             let endless = target == "/keys" && *self.keys_answer() == KeysAnswer::Endless;
-            let length = if endless { usize::MAX } else { answer.1.len() };
-            let text = format!("HTTP/1.1 {}\r\ncontent-length: {length}\r\n\r\n{}", answer.0, answer.1);
+            let length = if endless { String::new() } else { format!("content-length: {}\r\n", answer.1.len()) };
+            let text = format!("HTTP/1.1 {}\r\n{length}\r\n{}", answer.0, answer.1);
             let mut sent = (&mut &*connection).write_all(text.as_bytes());
             while endless && sent.is_ok() {
                 sent = (&mut &*connection).write_all(&[b' '; 4096]);

@@ -84,7 +84,7 @@ fn a_job_logs_in() {
     assert!(another.stderr().contains("the host does not take this identity"), "{}", another.stderr());
     let nobody = runner.ship(["ls"]).run().exits_with(3);
     assert!(nobody.stderr().contains("the request has no token"), "{}", nobody.stderr());
-    let no_job = runner.ship(login).run().exits_with(2);
+    let no_job = runner.ship(&login[..3]).run().exits_with(2);
     assert!(no_job.stderr().contains("this is no job that has an identity"), "{}", no_job.stderr());
 }
 
@@ -215,7 +215,7 @@ fn once() {
 fn no_keys() {
     let environment = TestEnv::new();
     let runner = TestEnv::new();
-    let host = TestHost::start(&environment);
+    let mut host = TestHost::start(&environment);
     let other = TestIssuer::start();
     let elsewhere = KeysAnswer::At(format!("{}/keys", other.url()));
     let local_file = KeysAnswer::At("file:///etc/passwd".to_owned());
@@ -242,6 +242,17 @@ fn no_keys() {
     assert_eq!(other.questions(), 0, "nobody is followed to another place");
     let noted = entries(&host, "token.exchange");
     assert!(noted.iter().all(|entry| entry["resource"] == "the keys of its issuer cannot be read"), "{noted:?}");
+    host.ask_to_end();
+    let log = host.ended();
+    for reason in [
+        "answered with 500",
+        "answered with more than 262144 bytes",
+        "answered with 302",
+        "describes another issuer",
+        "has its keys at another server",
+    ] {
+        assert!(log.stderr().contains(reason), "{reason}: {}", log.stderr());
+    }
 }
 
 /// Strangers make the host ask nobody but the issuers that an admin has declared, and those not often; keys that an issuer has published

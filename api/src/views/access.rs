@@ -25,8 +25,8 @@ pub struct TokenView {
     /// The id of the token that made it; none if the host did.
     #[schema(value_type = Option<String>)]
     pub created_by: Option<TokenId>,
-    /// The trust that a job was given it for; none if somebody made it.
-    #[serde(default)]
+    /// The trust that a job was given it for; absent if somebody made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub trust: Option<TrustId>,
     /// From when on it opens nothing; none is never.
