@@ -134,6 +134,10 @@ mod tests {
                 {"id":"a3v9q2m8x1","issuer":"https://ci.example","audience":"ship://example.com","subject":"the job","repository":null,"branch":null,"environment":null,"role":"viewer","project":"red","lifetime":"1h","created_at":"2026-04-14T12:03:04Z","created_by":"0123456789","expires_at":"2026-07-14T12:03:04Z"}]}"#,
         )
         .unwrap();
-        insta::assert_snapshot!(render(&list, Output::for_tests().data_styles()), @"");
+        insta::assert_snapshot!(render(&list, Output::for_tests().data_styles()), @r"
+        ID          ISSUER              JOBS                                            ROLE      PROJECT  LIFETIME  EXPIRES (UTC)
+        k3v9q2m8x1  github              acme/blue, branch main, environment production  deployer  blue     15m       never
+        a3v9q2m8x1  https://ci.example  subject the job                                 viewer    red      1h        2026-07-14 12:03:04
+        ");
     }
 }
