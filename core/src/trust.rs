@@ -1,5 +1,5 @@
 //! Whom a host trusts without a secret: jobs of continuous integration, which their platform vouches for with a signed identity
-//! (OpenID Connect).
+//! (OIDC).
 //!
 //! Here is what an admin may trust, and whether what a platform says of a job fits it. That the platform has said it, the host
 //! finds out before.

@@ -1,4 +1,4 @@
-//! Identities: what a platform of continuous integration says of a job and signs (OpenID Connect), verified.
+//! Identities: what a platform of continuous integration says of a job and signs (OIDC), verified.
 //!
 //! Nothing that an identity says is believed before its signature is checked, but for the name of its issuer, and that only chooses among
 //! the issuers that admins have declared: a stranger makes the host ask nobody else.
@@ -129,10 +129,10 @@ impl Identities {
         }
         let now = Timestamp::now().as_second();
         let leeway = LEEWAY_SECONDS.cast_signed();
-        let (Some(issued), Some(end)) = (claims.seconds("iat"), claims.seconds("exp")) else {
+        let (Some(begun), Some(end)) = (claims.seconds("iat"), claims.seconds("exp")) else {
             return Err(IdentityError::Claims);
         };
-        if issued > now + leeway {
+        if begun > now + leeway {
             return Err(IdentityError::Early);
         }
         let name = claims.text("jti").filter(|name| !name.is_empty()).ok_or(IdentityError::Claims)?;

@@ -44,7 +44,7 @@ impl FromStr for SubjectPattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let beginning = text.strip_suffix('*').unwrap_or(text);
-        let is_plain = !beginning.contains('*') && !text.chars().any(|character| character.is_control());
+        let is_plain = !beginning.contains('*') && !text.chars().any(char::is_control);
         if !beginning.trim().is_empty() && text.len() <= MAX_BYTES && is_plain {
             return Ok(Self { text: text.into() });
         }

@@ -105,7 +105,9 @@ pub(super) async fn remove(
         // A token that is made at the same time is either made before, and ended here, or not made.
         let _turn = shared.exchanging();
         let tokens = trusts.noting(note).remove(&id)?.ok_or_else(|| unknown(&id))?;
-        tokens.iter().for_each(|token| shared.keyring.remove(token));
+        for token in &tokens {
+            shared.keyring.remove(token);
+        }
         Ok::<_, ApiError>(RemovedTrust { id, tokens })
     });
     Ok(Json(removed.await?))

@@ -22,6 +22,7 @@ pub(super) fn install() {
     let _ = RING.install_default();
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the library asks so")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     match (algorithm, key.kind()) {
         (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {

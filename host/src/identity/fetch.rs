@@ -1,4 +1,4 @@
-//! Asking an issuer for its keys (OpenID Connect Discovery 1.0, section 4).
+//! Asking an issuer for its keys (OIDC Discovery 1.0, section 4).
 
 use std::time::Duration;
 

@@ -48,6 +48,7 @@ impl SigningKey {
     }
 
     /// The same key under another name.
+    #[must_use]
     pub fn called(&self, name: &str) -> Self {
         Self { name: name.to_owned(), pair: Arc::clone(&self.pair) }
     }
