@@ -4,6 +4,7 @@ mod backup;
 mod logs;
 mod projects;
 mod transport;
+mod trusts;
 mod upload;
 
 use reqwest::Method;

@@ -50,6 +50,8 @@ pub enum ErrorCode {
     Unauthorized,
     /// The token is known, and not good for this.
     Forbidden,
+    /// The issuer of an identity cannot be asked for its keys, so the identity is neither right nor wrong.
+    IssuerUnreachable,
     /// The address has given too many wrong tokens, or asks for too much. `Retry-After` says when to ask again.
     TooManyRequests,
     /// No such route, project or deployment, or one that the token is not for.
@@ -112,6 +114,7 @@ impl ErrorCode {
             Self::FunctionStartFailed | Self::UpgradeFailed => 422,
             Self::TooManyRequests => 429,
             Self::BlobCorrupt | Self::HostKey | Self::Internal => 500,
+            Self::IssuerUnreachable => 502,
             Self::Upgrading => 503,
             Self::StorageFull => 507,
         }

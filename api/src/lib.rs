@@ -26,12 +26,12 @@ pub use variables::{
     VariableView,
 };
 pub use views::{
-    AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin,
-    CertificateView, CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DamagedBlobView, DamagedFunctionView,
-    DeploymentDetail, DeploymentList, DeploymentView, DomainList, DomainRequest, DomainView, FsckView, FunctionView,
-    GcRequest, GcView, HeapView, HostStatus, InstanceView, LeftoversView, LimitsView, ListedView, LoginView,
-    MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest, PublishOptions, PublishRequest,
-    PublishedView, RemovedDeploymentView, RemovedToken, RemovedView, Republish, RollbackRequest, StaticView, TokenList,
-    TokenView, TouchedView, UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView,
-    WhoAmI,
+    AddTrustRequest, AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest,
+    BegunLogin, CertificateView, CheckFunctions, CreateTokenRequest, CreatedToken, CronView, DamagedBlobView,
+    DamagedFunctionView, DeploymentDetail, DeploymentList, DeploymentView, DomainList, DomainRequest, DomainView,
+    ExchangeRequest, FsckView, FunctionView, GcRequest, GcView, HeapView, HostStatus, InstanceView, LeftoversView,
+    LimitsView, ListedView, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest,
+    PublishOptions, PublishRequest, PublishedView, RemovedDeploymentView, RemovedToken, RemovedTrust, RemovedView,
+    Republish, RollbackRequest, StaticView, TokenList, TokenView, TouchedView, TrustList, TrustView, UpgradeRequest,
+    UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView, WhoAmI,
 };

@@ -3,6 +3,7 @@
 mod access;
 mod care;
 mod domains;
+mod trust;
 mod upgrade;
 
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ pub use self::care::{
     TouchedView,
 };
 pub use self::domains::{DomainList, DomainRequest, DomainView};
+pub use self::trust::{AddTrustRequest, ExchangeRequest, RemovedTrust, TrustList, TrustView};
 pub use self::upgrade::{UpgradeRequest, UpgradedView};
 
 /// What a host says about itself.

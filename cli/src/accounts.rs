@@ -8,9 +8,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use ship_core::ProjectName;
+use ship_core::{Digest, ProjectName};
 
 use crate::home::ShipHome;
 
@@ -80,6 +81,19 @@ struct Credentials {
 #[serde(deny_unknown_fields)]
 struct Credential {
     token: String,
+    /// The job of continuous integration that it is for. Another on the same machine has nothing to do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    job: Option<OfJob>,
+}
+
+/// For which job a token is kept, and for how long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfJob {
+    /// What tells the job from others.
+    pub(crate) mark: Digest,
+    /// When the token ends.
+    pub(crate) until: Timestamp,
 }
 
 /// The host that commands talk to, if this account logged in at one.
@@ -103,22 +117,38 @@ pub(crate) fn link(home: &ShipHome, folder: &Path, link: Option<Link>) -> Result
     write(&path, &config)
 }
 
-/// The token for a host, if there is one.
-pub(crate) fn token_for(home: &ShipHome, url: &str) -> Result<Option<String>, AccountsError> {
+/// The token for a host, if there is one; one of a job only while that is `job`.
+pub(crate) fn token_for(home: &ShipHome, url: &str, job: Option<Digest>) -> Result<Option<String>, AccountsError> {
     let path = home.credentials_file();
     if std::fs::metadata(&path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0) {
         return Err(AccountsError::Readable { path });
     }
-    Ok(read::<Credentials>(&path)?.hosts.remove(&name_of(url)).map(|credential| credential.token))
+    let credential = read::<Credentials>(&path)?.hosts.remove(&name_of(url));
+    let is_ours = |of: OfJob| Some(of.mark) == job && of.until > Timestamp::now();
+    Ok(credential.filter(|credential| credential.job.is_none_or(is_ours)).map(|credential| credential.token))
 }
 
 /// Keeps a token, and has commands talk to its host from now on.
 pub(crate) fn log_in(home: &ShipHome, url: &str, token: String) -> Result<(), AccountsError> {
+    keep(home, url, Credential { token, job: None })?;
+    set_default_host(home, url)
+}
+
+/// Keeps a token for the other commands of a job.
+pub(crate) fn keep_for_job(home: &ShipHome, url: &str, token: String, job: OfJob) -> Result<(), AccountsError> {
+    keep(home, url, Credential { token, job: Some(job) })
+}
+
+fn keep(home: &ShipHome, url: &str, credential: Credential) -> Result<(), AccountsError> {
     let path = home.credentials_file();
     let mut credentials: Credentials = read(&path)?;
-    credentials.hosts.insert(name_of(url), Credential { token });
-    write(&path, &credentials)?;
-    set_default_host(home, Some(name_of(url)))
+    credentials.hosts.insert(name_of(url), credential);
+    write(&path, &credentials)
+}
+
+/// Has commands talk to a host from now on.
+pub(crate) fn set_default_host(home: &ShipHome, url: &str) -> Result<(), AccountsError> {
+    change_default_host(home, Some(name_of(url)))
 }
 
 /// Forgets the token for a host, and that commands talk to it. Whether there was one.
@@ -130,12 +160,12 @@ pub(crate) fn log_out(home: &ShipHome, url: &str) -> Result<bool, AccountsError>
         write(&path, &credentials)?;
     }
     if default_host(home)?.is_some_and(|host| name_of(&host) == name_of(url)) {
-        set_default_host(home, None)?;
+        change_default_host(home, None)?;
     }
     Ok(was_there)
 }
 
-fn set_default_host(home: &ShipHome, host: Option<String>) -> Result<(), AccountsError> {
+fn change_default_host(home: &ShipHome, host: Option<String>) -> Result<(), AccountsError> {
     let config: Config = read(&home.config_file())?;
     write(&home.config_file(), &Config { host, ..config })
 }
@@ -184,13 +214,16 @@ mod tests {
         log_in(&home, "https://One.example/", "ship_one".into()).unwrap();
         log_in(&home, "https://two.example", "ship_two".into()).unwrap();
         assert_eq!(default_host(&home).unwrap().as_deref(), Some("https://two.example"));
-        assert_eq!(token_for(&home, "https://one.example").unwrap().as_deref(), Some("ship_one"));
+        assert_eq!(token_for(&home, "https://one.example", None).unwrap().as_deref(), Some("ship_one"));
         for file in [home.credentials_file(), home.config_file()] {
             assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert!(log_out(&home, "https://two.example/").unwrap());
         assert!(!log_out(&home, "https://two.example/").unwrap());
-        assert_eq!((default_host(&home).unwrap(), token_for(&home, "https://two.example").unwrap()), (None, None));
+        assert_eq!(
+            (default_host(&home).unwrap(), token_for(&home, "https://two.example", None).unwrap()),
+            (None, None)
+        );
         let (here, there) = (folder.path(), Path::new("/elsewhere"));
         let linked = Link { host: Some("https://one.example".into()), project: Some("blue".parse().unwrap()) };
         link(&home, here, Some(linked.clone())).unwrap();
@@ -199,6 +232,22 @@ mod tests {
         link(&home, here, None).unwrap();
         assert_eq!(link_of(&home, here).unwrap(), None);
         std::fs::set_permissions(home.credentials_file(), std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(token_for(&home, "https://one.example"), Err(AccountsError::Readable { .. })));
+        assert!(matches!(token_for(&home, "https://one.example", None), Err(AccountsError::Readable { .. })));
+    }
+
+    /// What is kept for a job is neither for another job on the same machine nor for people, and not for longer than it is good.
+    #[test]
+    fn of_one_job() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = ShipHome::new(folder.path().join("home"));
+        let (mine, other) = (Digest::of(b"mine"), Digest::of(b"other"));
+        let keep =
+            |until| keep_for_job(&home, "https://a.example", "ship_a".into(), OfJob { mark: mine, until }).unwrap();
+        let found = |job| token_for(&home, "https://a.example/", job).unwrap();
+        keep(Timestamp::MAX);
+        assert_eq!((found(Some(mine)).as_deref(), found(Some(other)), found(None)), (Some("ship_a"), None, None));
+        assert_eq!(default_host(&home).unwrap(), None);
+        keep(Timestamp::UNIX_EPOCH);
+        assert_eq!(found(Some(mine)), None);
     }
 }

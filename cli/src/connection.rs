@@ -6,6 +6,7 @@ use crate::accounts;
 use crate::embedded::{self, Endpoint, StartPolicy, running_hosts};
 use crate::error::{CommandError, ErrorKind};
 use crate::home::HostFolder;
+use crate::identity::{self, JobIdentity};
 use crate::output::Output;
 use crate::settings::{HostChoice, Origin, Settings};
 
@@ -48,7 +49,7 @@ pub(crate) async fn find(
                 Origin::Link => "`ship link`",
                 Origin::Login => "`ship login`",
             };
-            let connection = named(settings, url)?;
+            let connection = named(settings, output, url).await?;
             output.detail(format_args!("host {url}, from {from}"));
             Ok(Some(connection))
         }
@@ -63,11 +64,16 @@ pub(crate) async fn find(
     }
 }
 
-/// The host at a URL. Who logged in there has a token; if it is one of this account, its own token opens it.
-fn named(settings: &Settings, url: &str) -> Result<Connection, CommandError> {
+/// The host at a URL. Who logged in there has a token; if it is one of this account, its own token opens it; and a job whose platform vouches
+/// for it gets one.
+async fn named(settings: &Settings, output: &Output, url: &str) -> Result<Connection, CommandError> {
     let known = running_hosts(&settings.home).into_iter().find(|(_, endpoint)| same_address(&endpoint.control, url));
-    let token = match (&settings.token, accounts::token_for(&settings.home, url)?) {
+    let job = JobIdentity::of(&settings.environment);
+    let token = match (&settings.token, accounts::token_for(&settings.home, url, job.map(|job| job.mark()))?) {
         (None, Some(token)) => Some(token),
+        (None, None) if known.is_none() && job.is_some() => {
+            Some(identity::exchange(settings, output, url, None).await?.token)
+        }
         _ => token(settings, known.as_ref().map(|(folder, _)| folder))?,
     };
     let client = Client::new(ClientOptions { base_url: url.to_owned(), token })?;
@@ -109,7 +115,7 @@ fn same_host(left: &str, right: &str) -> bool {
 }
 
 /// The machine that a URL names. `localhost` is this machine, whichever of its loopback addresses is meant.
-fn host_of(url: &str) -> Option<String> {
+pub(crate) fn host_of(url: &str) -> Option<String> {
     let url: reqwest::Url = url.parse().ok()?;
     let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
     let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());

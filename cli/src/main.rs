@@ -14,6 +14,7 @@ mod diagnostics;
 mod embedded;
 mod error;
 mod home;
+mod identity;
 mod kept_variables;
 mod namespaces;
 mod output;

@@ -33,6 +33,7 @@ mod site_index;
 mod system_variables;
 mod text;
 mod trace;
+mod trust;
 mod variable;
 mod warm;
 
@@ -68,6 +69,10 @@ pub use schedule::{Schedule, ScheduleError};
 pub use site_index::{AssetIndex, Found, FunctionIndex, SiteIndex};
 pub use system_variables::{SystemVariables, main_host};
 pub use trace::TraceContext;
+pub use trust::{
+    ConditionsError, Issuer, JobClaims, JobConditions, ParseIssuerError, ParseRepositoryNameError,
+    ParseSubjectPatternError, ParseTrustIdError, Platform, RepositoryName, SubjectPattern, TrustId,
+};
 pub use variable::{
     BranchWithoutPreview, MASKED_FROM_CHARS, UnknownVariableKind, UnknownVariableTarget, VariableKind, VariableName,
     VariableNameError, VariableScope, VariableTarget, VariableValue, VariableValueError, check_environment_bytes,

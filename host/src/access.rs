@@ -109,6 +109,7 @@ mod tests {
             scope: Scope { role, projects },
             created_at: Timestamp::UNIX_EPOCH,
             created_by: None,
+            trust: None,
             expires_at: None,
             last_used_at: None,
         };

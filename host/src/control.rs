@@ -9,6 +9,7 @@ mod care;
 mod deployments;
 mod domains;
 mod error;
+mod exchange;
 mod extract;
 mod guard;
 mod logins;
@@ -20,13 +21,14 @@ mod routes;
 mod server;
 mod status;
 mod tokens;
+mod trusts;
 mod upgrade;
 mod variables;
 mod views;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use jiff::Timestamp;
@@ -44,6 +46,7 @@ use self::routes::{Of, Routes};
 pub(crate) use self::server::ControlAnswer;
 use crate::care::Collector;
 use crate::domains::ProofReader;
+use crate::identity::Identities;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::logins::Logins;
@@ -73,6 +76,9 @@ pub(crate) struct Control {
     pub(crate) register: Register,
     pub(crate) doors: Doors,
     pub(crate) logins: Logins,
+    pub(crate) identities: Identities,
+    /// Whose turn it is to give tokens for trusts, or to take trusts away.
+    pub(crate) exchanging: Mutex<()>,
     pub(crate) closing: Closing,
     pub(crate) changes: Arc<Changes>,
     pub(crate) upgrader: Upgrader,
@@ -81,6 +87,13 @@ pub(crate) struct Control {
     pub(crate) data: PathBuf,
     /// Whose turn it is to have everything read again.
     pub(crate) examining: tokio::sync::Mutex<()>,
+}
+
+impl Control {
+    /// Waits for the turn to change which tokens there are for trusts, in the store and in memory.
+    fn exchanging(&self) -> MutexGuard<'_, ()> {
+        self.exchanging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The state each route gets.
@@ -129,6 +142,10 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::ReadTokens, Of::Own, routes!(tokens::list))
         .on(Action::CreateToken, Of::Own, routes!(tokens::create))
         .on(Action::RemoveToken, Of::Own, routes!(tokens::remove))
+        .on(Action::ReadTrusts, Of::Own, routes!(trusts::list))
+        .on(Action::AddTrust, Of::Own, routes!(trusts::add))
+        .on(Action::RemoveTrust, Of::Own, routes!(trusts::remove))
+        .open(routes!(exchange::exchange))
         .open(routes!(logins::begin))
         .open(routes!(logins::wait))
         .on(Action::ReadLogins, Of::Own, routes!(logins::inspect))

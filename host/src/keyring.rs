@@ -41,6 +41,12 @@ impl Key {
         Timestamp::from_microsecond(self.used.load(Ordering::Relaxed)).ok()
     }
 
+    /// Whether it has expired before some time, as a token of a job before another.
+    pub(crate) fn expired_before(&self, before: Timestamp, of_jobs_before: Timestamp) -> bool {
+        let before = if self.token.trust.is_some() { of_jobs_before } else { before };
+        self.token.expires_at.is_some_and(|end| end < before)
+    }
+
     fn has_expired(&self, now: Timestamp) -> bool {
         self.token.expires_at.is_some_and(|end| end <= now)
     }
@@ -102,9 +108,9 @@ impl Keyring {
         });
     }
 
-    /// Forgets what has expired before some time.
-    pub(crate) fn remove_expired(&self, before: Timestamp) {
-        self.write().retain(|_, key| key.token.expires_at.is_none_or(|end| end >= before));
+    /// Forgets what has expired before some time, tokens of jobs before another.
+    pub(crate) fn remove_expired(&self, before: Timestamp, of_jobs_before: Timestamp) {
+        self.write().retain(|_, key| !key.expired_before(before, of_jobs_before));
     }
 
     /// Which were used since this was last asked, and when.
@@ -146,6 +152,7 @@ mod tests {
             scope: Scope { role: Role::Viewer, projects: ProjectScope::All },
             created_at: at(0),
             created_by: None,
+            trust: None,
             expires_at,
             last_used_at: None,
         }
@@ -172,9 +179,9 @@ mod tests {
         assert!(admitted.removed.is_cancelled());
         assert_eq!(keyring.admit(second, at(9)).unwrap_err(), Refused::Unknown);
 
-        keyring.remove_expired(at(10));
+        keyring.remove_expired(at(10), at(100));
         assert_eq!(keyring.all().len(), 1);
-        keyring.remove_expired(at(11));
+        keyring.remove_expired(at(11), at(0));
         assert!(keyring.all().is_empty());
     }
 }

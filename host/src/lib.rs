@@ -16,6 +16,7 @@ mod descriptors;
 mod domains;
 mod environments;
 mod error;
+mod identity;
 mod journal;
 mod keyring;
 mod listen;

@@ -22,6 +22,9 @@ const UPKEEP: Duration = Duration::from_mins(1);
 /// How long an expired token is kept, so that its owner is told that it expired and lists show that it did.
 const EXPIRED_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// The same for tokens of jobs. Many come in a day, and whoever had one is gone.
+const EXPIRED_OF_JOBS_KEPT: SignedDuration = SignedDuration::from_hours(1);
+
 enum Message {
     Refused(Box<AuditEntry>),
     /// Wanted is to know when all before this is written.
@@ -118,17 +121,19 @@ impl RegisterWriter {
 
     async fn upkeep(&self) {
         let (store, keyring) = (self.store.clone(), Arc::clone(&self.keyring));
-        let before = Timestamp::now().checked_sub(EXPIRED_KEPT).unwrap_or(Timestamp::MIN);
+        let now = Timestamp::now();
+        let [before, of_jobs_before] =
+            [EXPIRED_KEPT, EXPIRED_OF_JOBS_KEPT].map(|kept| now.checked_sub(kept).unwrap_or(Timestamp::MIN));
         let written = blocking(move || {
             let uses = keyring.new_uses();
             if !uses.is_empty() {
                 store.tokens().note_uses(&uses)?;
             }
-            let is_old = |end: Timestamp| end < before;
-            if keyring.all().iter().any(|key| key.token.expires_at.is_some_and(is_old)) {
-                store.tokens().remove_expired(before)?;
-                keyring.remove_expired(before);
+            if keyring.all().iter().any(|key| key.expired_before(before, of_jobs_before)) {
+                store.tokens().remove_expired(before, of_jobs_before)?;
+                keyring.remove_expired(before, of_jobs_before);
             }
+            store.trusts().forget_used(now)?;
             Ok::<_, ship_store::StateError>(())
         });
         if let Err(error) = written.await {

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! VERSION  lock          what layout this is; who has it open
-//! state.db               SQLite: deployments, aliases and their log, tokens, certificates, domains, sealed
+//! state.db               SQLite: deployments, aliases and their log, tokens, trusts, certificates, domains, sealed
 //!                        variables, which variants a blob has
 //! state.db.schema-N      the state as it was before a newer ship changed its schema; the last three are kept
 //! secrets.key            what seals the variables: made at first need, readable by its owner alone
@@ -48,6 +48,7 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod trusts;
 mod variables;
 
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditNote, AuditOutcome, AuditRecord};
@@ -74,4 +75,5 @@ pub use project_blobs::ProjectBlobs;
 pub use protection::{ProtectionRecord, Protections};
 pub use store::{OpenError, Store};
 pub use tokens::{TokenRecord, Tokens};
+pub use trusts::{ExchangeError, TrustError, TrustRecord, Trusts, UsedIdentity};
 pub use variables::{OpenedVariable, SealedVariable, VariableChange, VariableRecord, Variables, VariablesError};

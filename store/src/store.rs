@@ -20,6 +20,7 @@ use crate::logs::Logs;
 use crate::project_blobs::ProjectBlobs;
 use crate::protection::Protections;
 use crate::tokens::Tokens;
+use crate::trusts::Trusts;
 use crate::variables::Variables;
 
 /// An open data directory. Cheap to clone; the last clone to go closes it and gives up its lock.
@@ -38,6 +39,7 @@ struct Inner {
     deployments: Deployments,
     project_blobs: ProjectBlobs,
     tokens: Tokens,
+    trusts: Trusts,
     certificates: Certificates,
     domains: Domains,
     variables: Variables,
@@ -98,6 +100,7 @@ impl Store {
             certificates: Certificates::new(Arc::clone(&database)),
             domains: Domains::new(Arc::clone(&database)),
             tokens: Tokens::new(Arc::clone(&database)),
+            trusts: Trusts::new(Arc::clone(&database)),
             variables: Variables::new(Arc::clone(&database), data_dir.host_key()),
             protections: Protections::new(Arc::clone(&database)),
             database,
@@ -198,6 +201,11 @@ impl Store {
     /// Who may use the control API.
     pub fn tokens(&self) -> &Tokens {
         &self.inner.tokens
+    }
+
+    /// Which jobs are trusted.
+    pub fn trusts(&self) -> &Trusts {
+        &self.inner.trusts
     }
 
     /// Variables of projects, sealed.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction};
-use ship_core::{ProjectName, ProjectScope, Role, Scope, TokenId, TokenName};
+use ship_core::{ProjectName, ProjectScope, Role, Scope, TokenId, TokenName, TrustId};
 
 use crate::audit::{self, AuditNote};
 use crate::database::column::{Micros, Text, kept};
@@ -25,6 +25,8 @@ pub struct TokenRecord {
     pub created_at: Timestamp,
     /// The token that made it, none if the host did.
     pub created_by: Option<TokenId>,
+    /// The trust that it was given to a job for, none if somebody made it.
+    pub trust: Option<TrustId>,
     /// From when on it opens nothing, never if there is none.
     pub expires_at: Option<Timestamp>,
     /// When it was last used, as far as that was written.
@@ -52,7 +54,7 @@ impl Tokens {
     /// All of them, the oldest first.
     pub fn all(&self) -> Result<Vec<TokenRecord>, StateError> {
         self.database.read(|transaction| {
-            let sql = "SELECT id, hash, name, role, project, created_at, created_by, expires_at, last_used_at
+            let sql = "SELECT id, hash, name, role, project, created_at, created_by, expires_at, last_used_at, trust
                        FROM tokens ORDER BY created_at, id";
             Ok(transaction.prepare_cached(sql)?.query_map([], to_token)?.collect::<Result<_, _>>()?)
         })
@@ -74,6 +76,7 @@ impl Tokens {
             scope,
             created_at: kept(at),
             created_by: None,
+            trust: None,
             expires_at: None,
             last_used_at: None,
         };
@@ -96,10 +99,11 @@ impl Tokens {
         )
     }
 
-    /// Forgets the tokens that opened nothing any more at some time. How many there were.
-    pub fn remove_expired(&self, before: Timestamp) -> Result<usize, StateError> {
+    /// Forgets the tokens that opened nothing any more at some time, those of jobs at another. How many there were.
+    pub fn remove_expired(&self, before: Timestamp, of_jobs_before: Timestamp) -> Result<usize, StateError> {
         self.database.write(|transaction| {
-            Ok(transaction.prepare_cached("DELETE FROM tokens WHERE expires_at < ?1")?.execute([Micros(before)])?)
+            let sql = "DELETE FROM tokens WHERE expires_at < CASE WHEN trust IS NULL THEN ?1 ELSE ?2 END";
+            Ok(transaction.prepare_cached(sql)?.execute((Micros(before), Micros(of_jobs_before)))?)
         })
     }
 
@@ -115,9 +119,9 @@ impl Tokens {
     }
 }
 
-fn insert(transaction: &Transaction, token: &TokenRecord) -> Result<(), StateError> {
-    let sql = "INSERT INTO tokens (id, hash, name, role, project, created_at, created_by, expires_at, last_used_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+pub(crate) fn insert(transaction: &Transaction, token: &TokenRecord) -> Result<(), StateError> {
+    let sql = "INSERT INTO tokens (id, hash, name, role, project, created_at, created_by, expires_at, last_used_at,
+               trust) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     transaction.prepare_cached(sql)?.execute((
         Text(&token.id),
         token.hash,
@@ -128,6 +132,7 @@ fn insert(transaction: &Transaction, token: &TokenRecord) -> Result<(), StateErr
         token.created_by.as_ref().map(Text),
         token.expires_at.map(Micros),
         token.last_used_at.map(Micros),
+        token.trust.as_ref().map(Text),
     ))?;
     Ok(())
 }
@@ -137,6 +142,7 @@ fn to_token(row: &Row) -> rusqlite::Result<TokenRecord> {
     let created_by: Option<Text<TokenId>> = row.get(6)?;
     let expires_at: Option<Micros> = row.get(7)?;
     let last_used_at: Option<Micros> = row.get(8)?;
+    let trust: Option<Text<TrustId>> = row.get(9)?;
     Ok(TokenRecord {
         id: row.get(0).map(|Text(id)| id)?,
         hash: row.get(1)?,
@@ -147,6 +153,7 @@ fn to_token(row: &Row) -> rusqlite::Result<TokenRecord> {
         },
         created_at: row.get(5).map(|Micros(at)| at)?,
         created_by: created_by.map(|Text(id)| id),
+        trust: trust.map(|Text(id)| id),
         expires_at: expires_at.map(|Micros(at)| at),
         last_used_at: last_used_at.map(|Micros(at)| at),
     })
@@ -166,6 +173,7 @@ mod tests {
             scope: Scope { role: Role::Deployer, projects: ProjectScope::One("blue".parse().unwrap()) },
             created_at: Timestamp::from_second(i64::from(byte)).unwrap(),
             created_by: Some("0123456789".parse().unwrap()),
+            trust: None,
             expires_at: Some(Timestamp::from_second(100 + i64::from(byte)).unwrap()),
             last_used_at: None,
         }
@@ -185,8 +193,8 @@ mod tests {
         drop(store);
         let store = Store::open(folder.path(), Durability::Durable).unwrap();
         assert_eq!(store.tokens().all().unwrap(), [TokenRecord { last_used_at: Some(at), ..token(2) }]);
-        assert_eq!(store.tokens().remove_expired(Timestamp::from_second(102).unwrap()).unwrap(), 0);
-        assert_eq!(store.tokens().remove_expired(Timestamp::from_second(103).unwrap()).unwrap(), 1);
+        assert_eq!(store.tokens().remove_expired(Timestamp::from_second(102).unwrap(), Timestamp::MAX).unwrap(), 0);
+        assert_eq!(store.tokens().remove_expired(Timestamp::from_second(103).unwrap(), Timestamp::MIN).unwrap(), 1);
     }
 
     /// The owner's new token leaves nothing of the one before, and others alone, whatever they are called.

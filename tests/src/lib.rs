@@ -21,6 +21,7 @@ mod gate;
 mod host;
 pub mod http;
 pub mod http2;
+pub mod issuer;
 mod lines;
 mod pebble;
 mod processes;

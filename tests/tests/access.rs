@@ -27,6 +27,7 @@ GET    /v1/deployments                                    +     +     +      +  
 DELETE /v1/deployments/{reference}                        403   403   +      404      403   403   +
 GET    /v1/deployments/{reference}                        +     +     +      404      +     +     +
 GET    /v1/domains                                        +     +     +      +        +     +     +
+POST   /v1/exchange                                       everybody
 POST   /v1/fsck                                           403   403   403    403      403   403   +
 POST   /v1/gc                                             403   403   403    403      403   403   +
 POST   /v1/logins                                         everybody
@@ -54,6 +55,9 @@ GET    /v1/status                                         403   403   403    403
 GET    /v1/tokens                                         403   403   +      +        403   403   +
 POST   /v1/tokens                                         403   403   +      +        403   403   +
 DELETE /v1/tokens/{id}                                    403   403   +      +        403   403   +
+GET    /v1/trusts                                         403   403   +      +        403   403   +
+POST   /v1/trusts                                         403   403   +      +        403   403   +
+DELETE /v1/trusts/{id}                                    403   403   +      +        403   403   +
 POST   /v1/upgrade                                        403   403   403    403      403   403   +
 GET    /v1/whoami                                         +     +     +      +        +     +     +
 ";
@@ -162,6 +166,9 @@ fn others_are_as_if_they_were_not() {
     let _ = deploy(&environment, &host, "blue", "a blue page");
     let claim = host.control("POST", "/v1/projects/crimson/domains").body(r#"{"name":"a.example"}"#);
     let _ = claim.send().success();
+    let trust = json!({ "issuer": "github", "repository": "acme/crimson", "role": "viewer", "project": "crimson" });
+    let their_trust = host.control("POST", "/v1/trusts").body(trust.to_string()).send().json();
+    let their_trust_id = their_trust["id"].as_str().unwrap();
     let absent: String = crimson.chars().rev().collect();
     let blue = secret(&token(&host, "admin", Some("blue")));
     let their_token = token(&host, "viewer", Some("crimson"));
@@ -192,19 +199,24 @@ fn others_are_as_if_they_were_not() {
         ("GET", "/v1/domains?project=PROJECT", &none),
         ("GET", "/v1/audit?project=PROJECT", &none),
         ("DELETE", "/v1/tokens/TOKEN", &none),
+        ("DELETE", "/v1/trusts/TRUST", &none),
     ] {
-        let ask_about = |project: &str, name: &str, token: &str| {
-            let fill = |text: &str| text.replace("PROJECT", project).replace("NAME", name).replace("TOKEN", token);
+        let ask_about = |project: &str, name: &str, token: &str, trust: &str| {
+            let fill = |text: &str| {
+                let text = text.replace("PROJECT", project).replace("NAME", name);
+                text.replace("TOKEN", token).replace("TRUST", trust)
+            };
             let body: Value = serde_json::from_str(&fill(&body.to_string())).unwrap();
             let answer = ask(method, &fill(path), &body);
             let text = answer.text().replace(project, "PROJECT").replace(name, "NAME").replace(token, "TOKEN");
+            let text = text.replace(trust, "TRUST");
             (answer.status, text)
         };
-        let theirs = ask_about("crimson", &crimson, their_token_id);
-        assert_eq!(theirs, ask_about("nothing", &absent, "zzzzzzzzzz"), "{method} {path}");
+        let theirs = ask_about("crimson", &crimson, their_token_id, their_trust_id);
+        assert_eq!(theirs, ask_about("nothing", &absent, "zzzzzzzzzz", "yyyyyyyyyy"), "{method} {path}");
         assert!(theirs.0 == 404 || path.contains('?'), "{method} {path}: {theirs:?}");
     }
-    for path in ["/v1/projects", "/v1/deployments", "/v1/domains", "/v1/tokens", "/v1/audit?limit=1000"] {
+    for path in ["/v1/projects", "/v1/deployments", "/v1/domains", "/v1/tokens", "/v1/trusts", "/v1/audit?limit=1000"] {
         let answer = ask("GET", path, &none).success();
         assert!(!answer.text().contains("crimson"), "{path}: {}", answer.text());
     }

@@ -1,7 +1,7 @@
 //! Tokens and the audit log on the wire.
 
 use jiff::Timestamp;
-use ship_core::{Lifetime, LoginCode, ProjectName, Role, TokenId, TokenName};
+use ship_core::{Lifetime, LoginCode, ProjectName, Role, TokenId, TokenName, TrustId};
 use utoipa::ToSchema;
 
 /// What is known of a token, which is everything but the token.
@@ -25,6 +25,10 @@ pub struct TokenView {
     /// The id of the token that made it; none if the host did.
     #[schema(value_type = Option<String>)]
     pub created_by: Option<TokenId>,
+    /// The trust that a job was given it for; absent if somebody made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub trust: Option<TrustId>,
     /// From when on it opens nothing; none is never.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,

@@ -9,6 +9,7 @@ use ship_core::TokenName;
 use super::whoami::of_token;
 use crate::accounts;
 use crate::error::CommandError;
+use crate::identity;
 use crate::output::Output;
 use crate::settings::environment::USER;
 use crate::settings::{HostChoice, Settings};
@@ -16,7 +17,7 @@ use crate::settings::{HostChoice, Settings};
 /// The most that is read as a token, in bytes.
 const TOKEN_BYTES: u64 = 4 * 1024;
 
-/// Log in at a host: with a token, or by a code that its admin approves
+/// Log in at a host: with a token, by a code that its admin approves, or as a CI job
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LoginArgs {
     /// The control address of the host [default: that of --host]
@@ -25,6 +26,12 @@ pub(crate) struct LoginArgs {
     /// Read a token from standard input, instead of asking for one by a code
     #[arg(long)]
     with_token: bool,
+    /// Log in as the job of GitHub Actions or GitLab CI that this is
+    #[arg(long, conflicts_with = "with_token")]
+    oidc: bool,
+    /// Whom the job's identity is for [default: ship:// and the name in the URL]
+    #[arg(long, value_name = "AUDIENCE", requires = "oidc")]
+    audience: Option<String>,
     /// What this machine calls itself in the host's lists [default: the user's name]
     #[arg(long, value_name = "NAME")]
     name: Option<TokenName>,
@@ -39,6 +46,11 @@ pub(crate) async fn run(arguments: LoginArgs, settings: &Settings, output: &Outp
             );
         }
     };
+    if arguments.oidc {
+        let created = identity::exchange(settings, output, &url, arguments.audience.as_deref()).await?;
+        accounts::set_default_host(&settings.home, &url)?;
+        return logged_in(&url, &client(&url, Some(created.token))?.whoami().await?, output);
+    }
     let token = match &settings.token {
         Some(token) => token.expose_secret().to_owned(),
         None if arguments.with_token => read_token()?,
@@ -46,6 +58,10 @@ pub(crate) async fn run(arguments: LoginArgs, settings: &Settings, output: &Outp
     };
     let who = client(&url, Some(token.clone()))?.whoami().await?;
     accounts::log_in(&settings.home, &url, token)?;
+    logged_in(&url, &who, output)
+}
+
+fn logged_in(url: &str, who: &WhoAmI, output: &Output) -> Result<(), CommandError> {
     output.status(format_args!("Logged in at {url} as {}", of_token(&who.token)));
     let WhoAmI { token, domain } = who;
     output.data(&json!({ "host": url, "token": token, "domain": domain }), |_| String::new())

@@ -3,6 +3,7 @@
 mod approve;
 mod create;
 mod ls;
+mod trust;
 
 use clap::Subcommand;
 use ship_core::{Lifetime, Role, TokenId};
@@ -34,6 +35,9 @@ enum TokensCommand {
     },
     /// Let the machine in that shows a code; with --project into that project alone
     Approve(approve::ApproveArgs),
+    /// Let jobs of GitHub Actions and GitLab CI in without a secret
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
 }
 
 /// What somebody is let do.
@@ -58,5 +62,6 @@ pub(crate) async fn run(arguments: TokensArgs, settings: &Settings, output: &Out
             output.data(&removed, |_| id.to_string())
         }
         TokensCommand::Approve(arguments) => approve::run(&arguments, &host.client, settings, output).await,
+        TokensCommand::Trust(command) => trust::run(command, &host.client, settings, output).await,
     }
 }

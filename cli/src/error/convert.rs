@@ -279,6 +279,7 @@ fn refused(detail: ErrorDetail) -> CommandError {
         ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::TooManyRequests => ErrorKind::Unreachable,
         ErrorCode::Internal
         | ErrorCode::HostKey
+        | ErrorCode::IssuerUnreachable
         | ErrorCode::BlobCorrupt
         | ErrorCode::StorageFull
         | ErrorCode::UpgradeFailed

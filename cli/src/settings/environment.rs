@@ -30,6 +30,10 @@ variables! {
     SHIP_HOST = "SHIP_HOST";
     /// The token for that host, as `--token`
     SHIP_TOKEN = "SHIP_TOKEN";
+    /// The identity of a CI job, which its platform signs: it is exchanged for a token where there is none
+    SHIP_ID_TOKEN = "SHIP_ID_TOKEN";
+    /// Whom the identity of a CI job is for (default: `ship://` and the name in the host's address)
+    SHIP_AUDIENCE = "SHIP_AUDIENCE";
     /// Which diagnostics are written, as in `ship_host=debug,info`
     SHIP_LOG = "SHIP_LOG";
     /// OpenTelemetry: the collector that a host sends telemetry to, over OTLP/HTTP
@@ -188,6 +192,10 @@ variables! {
     USER = "USER";
     /// The user's shell
     SHELL = "SHELL";
+    /// GitHub Actions: where a job asks for its identity
+    ACTIONS_ID_TOKEN_REQUEST_URL = "ACTIONS_ID_TOKEN_REQUEST_URL";
+    /// GitHub Actions: what a job asks for its identity with
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
     /// GitHub Actions: the branch a pull request comes from
     GITHUB_HEAD_REF = "GITHUB_HEAD_REF";
     /// GitHub Actions: the branch or tag that is built

@@ -97,6 +97,12 @@ actions! {
     CreateToken = "token.create", Admin, Noted;
     /// Remove a token.
     RemoveToken = "token.remove", Admin, Noted;
+    /// See which jobs of others' platforms are trusted.
+    ReadTrusts = "trust.read", Admin, Reads;
+    /// Trust jobs of a platform with what one may oneself.
+    AddTrust = "trust.add", Admin, Noted;
+    /// Trust them no longer, and end the tokens that they have.
+    RemoveTrust = "trust.remove", Admin, Noted;
     /// See who waits to log in.
     ReadLogins = "login.read", Admin, Reads;
     /// Let somebody log in.

@@ -26,6 +26,12 @@ impl Lifetime {
     /// A year and a day, for what is renewed once a year.
     pub const LONGEST: Self = Self { seconds: 366 * DAY_SECONDS };
 
+    /// A quarter of an hour, for the token of a job: longer than a deploy takes.
+    pub const OF_JOB: Self = Self { seconds: 15 * 60 };
+
+    /// An hour, for jobs that build for long with the token in hand. Whoever finds it afterwards has nothing.
+    pub const LONGEST_OF_JOB: Self = Self { seconds: 60 * 60 };
+
     /// When a token that is made now ends.
     pub fn end(self, now: Timestamp) -> Timestamp {
         now.checked_add(SignedDuration::from_secs(self.seconds)).unwrap_or(Timestamp::MAX)

@@ -18,6 +18,11 @@ impl TokenName {
         Self("owner".into())
     }
 
+    /// The name of the token of a job that has none of its own.
+    pub fn job() -> Self {
+        Self("job".into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

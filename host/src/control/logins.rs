@@ -90,8 +90,8 @@ async fn make(control: &Arc<Control>, asked: Asked, grant: Grant) -> Result<Crea
         outcome: AuditOutcome::Done,
         code: None,
     });
-    let making =
-        Making { name: asked.name, scope: grant.scope, expires_at: grant.expires_at, created_by: grant.approved_by };
+    let Grant { scope, expires_at, approved_by } = grant;
+    let making = Making { name: asked.name, scope, expires_at, created_by: approved_by, trust: None };
     tokens::make(control, making, note).await
 }
 

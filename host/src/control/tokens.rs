@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use ship_api::{
     CreateTokenRequest, CreatedToken, ErrorBody, ErrorCode, ErrorDetail, RemovedToken, TokenList, TokenView, WhoAmI,
 };
-use ship_core::{Lifetime, Scope, TokenId, TokenName};
+use ship_core::{Lifetime, Scope, TokenId, TokenName, TrustId};
 use ship_store::{AuditNote, TokenRecord};
 
 use super::extract::{Body, Path};
@@ -46,16 +46,23 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<CreatedToken>), ApiError> {
     let scope = Scope { role: request.role, projects: request.project.into() };
     let expires_at = grantable(&actor, &scope, request.expires)?;
-    let making = Making { name: request.name, scope, expires_at, created_by: actor.key.token.id.clone() };
+    let created_by = actor.key.token.id.clone();
+    let making = Making { name: request.name, scope, expires_at, created_by, trust: None };
     Ok((StatusCode::CREATED, Json(make(&control, making, note).await?)))
 }
 
 /// Until when somebody can give a token of this scope to somebody else, or why they cannot. What is given ends with what it was given
 /// from.
 pub(super) fn grantable(actor: &Actor, scope: &Scope, wanted: Option<Lifetime>) -> Result<Timestamp, ApiError> {
+    covered(actor, scope)?;
+    let wanted = wanted.unwrap_or_default().end(Timestamp::now());
+    Ok(actor.key.token.expires_at.map_or(wanted, |own_end| own_end.min(wanted)))
+}
+
+/// Whether somebody can give a scope to somebody else.
+pub(super) fn covered(actor: &Actor, scope: &Scope) -> Result<(), ApiError> {
     if actor.scope().covers(scope) {
-        let wanted = wanted.unwrap_or_default().end(Timestamp::now());
-        return Ok(actor.key.token.expires_at.map_or(wanted, |own_end| own_end.min(wanted)));
+        return Ok(());
     }
     let own = actor.projects().only().map(|project| format!("`--project {project}`"));
     let detail = ErrorDetail::new(ErrorCode::Forbidden, "a token can be good for no more than the one that makes it");
@@ -68,22 +75,13 @@ pub(super) struct Making {
     pub(super) scope: Scope,
     pub(super) expires_at: Timestamp,
     pub(super) created_by: TokenId,
+    /// The trust that a job gets it for.
+    pub(super) trust: Option<TrustId>,
 }
 
 /// Makes a token: in the database with its note first, then in memory.
 pub(super) async fn make(control: &Control, making: Making, note: AuditNote) -> Result<CreatedToken, ApiError> {
-    let Making { name, scope, expires_at, created_by } = making;
-    let token = PlainToken::generate().map_err(|error| ApiError::internal(&error))?;
-    let record = TokenRecord {
-        id: new_token_id().map_err(|error| ApiError::internal(&error))?,
-        hash: token.hash().0,
-        name,
-        scope,
-        created_at: as_kept(Timestamp::now()),
-        created_by: Some(created_by),
-        expires_at: Some(as_kept(expires_at)),
-        last_used_at: None,
-    };
+    let (token, record) = draw(making)?;
     let note = note.of(record.scope.projects.only().cloned()).about(record.id.as_str());
     let (store, keyring, added) = (control.store.clone(), Arc::clone(&control.keyring), record.clone());
     blocking(move || {
@@ -92,11 +90,34 @@ pub(super) async fn make(control: &Control, making: Making, note: AuditNote) -> 
         Ok::<_, ApiError>(())
     })
     .await?;
-    Ok(CreatedToken { token: token.expose_secret().to_owned(), view: view(&Key::new(record)) })
+    Ok(created(&token, record))
+}
+
+/// A new token, and what is kept of it, which nobody knows yet.
+pub(super) fn draw(making: Making) -> Result<(PlainToken, TokenRecord), ApiError> {
+    let Making { name, scope, expires_at, created_by, trust } = making;
+    let token = PlainToken::generate().map_err(|error| ApiError::internal(&error))?;
+    let record = TokenRecord {
+        id: new_token_id().map_err(|error| ApiError::internal(&error))?,
+        hash: token.hash().0,
+        name,
+        scope,
+        created_at: as_kept(Timestamp::now()),
+        created_by: Some(created_by),
+        trust,
+        expires_at: Some(as_kept(expires_at)),
+        last_used_at: None,
+    };
+    Ok((token, record))
+}
+
+/// The answer in which a token stands.
+pub(super) fn created(token: &PlainToken, record: TokenRecord) -> CreatedToken {
+    CreatedToken { token: token.expose_secret().to_owned(), view: view(&Key::new(record)) }
 }
 
 /// A time as precise as the store keeps it, so that a token looks the same after the host was started again.
-fn as_kept(at: Timestamp) -> Timestamp {
+pub(super) fn as_kept(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
@@ -137,6 +158,7 @@ fn view(key: &Key) -> TokenView {
         project: token.scope.projects.only().cloned(),
         created_at: token.created_at,
         created_by: token.created_by.clone(),
+        trust: token.trust.clone(),
         expires_at: token.expires_at,
         last_used_at: key.last_used_at(),
     }

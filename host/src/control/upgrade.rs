@@ -41,11 +41,14 @@ pub(super) async fn hold_changes(
     }
     match control.changes.begin().await {
         Ok(_change) => Ok(next.run(request).await),
-        Err(_moved) => {
-            let message = "another process of the host makes this change: it was upgraded in this moment";
-            Err(ErrorDetail::new(ErrorCode::Upgrading, message).with_hint("ask again at once").into())
-        }
+        Err(_moved) => Err(moved()),
     }
+}
+
+/// The answer to a change that another process makes now.
+pub(super) fn moved() -> ApiError {
+    let message = "another process of the host makes this change: it was upgraded in this moment";
+    ErrorDetail::new(ErrorCode::Upgrading, message).with_hint("ask again at once").into()
 }
 
 fn changes_state(method: &Method, path: &str) -> bool {

@@ -19,6 +19,7 @@ use crate::control::{Control, Doors};
 use crate::domains::ProofReader;
 use crate::environments::Environments;
 use crate::error::HostError;
+use crate::identity::Identities;
 use crate::keyring::Keyring;
 use crate::logins::Logins;
 use crate::options::HostOptions;
@@ -160,6 +161,8 @@ impl Parts {
             register,
             doors: Doors::default(),
             logins: Logins::default(),
+            identities: Identities::of_domain(&self.options.domain),
+            exchanging: std::sync::Mutex::default(),
             store: self.store.clone(),
             runtime: self.machinery.runtime.clone(),
             publisher,

@@ -5,11 +5,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StateError;
 
 /// A published migration is never changed; the next change of the schema is appended.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_access.sql"),
     include_str!("migrations/0003_domains.sql"),
     include_str!("migrations/0004_secrets.sql"),
+    include_str!("migrations/0005_trusts.sql"),
 ];
 
 /// Brings the schema up to date. `SQLite`'s `user_version` counts the migrations that have run.
