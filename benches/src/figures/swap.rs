@@ -110,7 +110,7 @@ fn changes(host: &TestHost<'_>, project: &TestProject, deployments: &[String; 2]
     while !is_over.load(Ordering::Relaxed) {
         ship(&["promote", &deployments[1]]);
         ship(&["rollback", &deployments[0]]);
-        let _ = deploy(host, project, SIDES[usize::from(tally.deploys % 2 == 0)]);
+        let _ = deploy(host, project, SIDES[usize::from(tally.deploys.is_multiple_of(2))]);
         tally.moves += 2;
         tally.deploys += 1;
     }
