@@ -43,7 +43,8 @@ fuzz_target!(|input: &[u8]| {
     let mut headers = HeaderMap::new();
     for line in input.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let (name, value) = line.iter().position(|byte| *byte == b':').map_or((&b""[..], line), |at| (&line[..at], &line[at + 1..]));
+        let (name, value) =
+            line.iter().position(|byte| *byte == b':').map_or((&b""[..], line), |at| (&line[..at], &line[at + 1..]));
         let Ok(value) = HeaderValue::from_bytes(value.trim_ascii()) else { continue };
         ship_edge::laws::header_value(&value, line.len() as u64);
         if let Ok(text) = value.to_str() {

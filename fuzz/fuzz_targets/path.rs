@@ -84,5 +84,10 @@ fuzz_target!(|input: &[u8]| {
     there_and_back::<TokenId>(text);
     there_and_back::<TokenName>(text);
     // Read alone: nobody writes them.
-    let _ = (text.parse::<DeploymentIdPrefix>(), text.parse::<LogLevels>(), text.parse::<LogMoment>(), text.parse::<StatusRanges>());
+    let _ = (
+        text.parse::<DeploymentIdPrefix>(),
+        text.parse::<LogLevels>(),
+        text.parse::<LogMoment>(),
+        text.parse::<StatusRanges>(),
+    );
 });

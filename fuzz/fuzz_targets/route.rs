@@ -15,8 +15,12 @@ const RESOLUTION_BYTES: usize = 16 * 1024 * 1024;
 
 fn site(routes: RouteTable) -> Option<Manifest> {
     let digest = Digest::of(b"");
-    let asset =
-        |path: &str| Asset { path: path.parse().expect("a path"), digest, size_bytes: 0, media_type: MediaType::octet_stream() };
+    let asset = |path: &str| Asset {
+        path: path.parse().expect("a path"),
+        digest,
+        size_bytes: 0,
+        media_type: MediaType::octet_stream(),
+    };
     let function = |name: &str| Function {
         name: name.parse().expect("a name"),
         runtime: FunctionRuntime::Go,
@@ -55,7 +59,10 @@ fn is_sound(decision: &Resolution, manifest: &Manifest) {
     };
     assert!(headers + outcome <= RESOLUTION_BYTES, "{headers} bytes of headers, {outcome} of the outcome");
     for (name, value) in &decision.headers {
-        assert!(*name == name.to_ascii_lowercase() && name != "location" && is_text_of_a_header(value), "{name}: {value}");
+        assert!(
+            *name == name.to_ascii_lowercase() && name != "location" && is_text_of_a_header(value),
+            "{name}: {value}"
+        );
     }
     match &decision.outcome {
         Outcome::Redirect { status, location } => {

@@ -43,7 +43,8 @@ pub(crate) fn run(seconds: Option<&str>) -> Result<(), StepError> {
 fn targets(fuzz: &Path) -> Result<Vec<String>, StepError> {
     let folder = fuzz.join("fuzz_targets");
     let entries = fs::read_dir(&folder).map_err(|source| StepError::Folder { path: folder, source })?;
-    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned));
+    let names =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned));
     let mut names: Vec<String> = names.collect();
     names.sort();
     Ok(names)

@@ -46,7 +46,8 @@ fn host(headers: &HeaderMap) {
 pub fn header_map(headers: &HeaderMap) {
     let mut passed = headers.clone();
     drop_forged(&mut passed);
-    let is_forged = |name: &HeaderName| name.as_str().starts_with("x-ship-") || name.as_str().starts_with("x-forwarded-");
+    let is_forged =
+        |name: &HeaderName| name.as_str().starts_with("x-ship-") || name.as_str().starts_with("x-forwarded-");
     assert!(!passed.keys().any(is_forged), "{passed:?}");
     drop_hop_by_hop_but_trailers(&mut passed);
     assert!(passed.get(header::TE).is_none_or(|value| value == "trailers"));
