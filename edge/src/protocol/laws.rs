@@ -30,7 +30,8 @@ pub fn header_value(value: &HeaderValue, size_bytes: u64) {
 
 /// The host that a request is for is a name and a port, and its label is one.
 fn host(headers: &HeaderMap) {
-    let Some(authority) = request_authority(&Uri::from_static("/"), headers) else { return };
+    let target = Uri::from_static("/");
+    let Some(authority) = request_authority(&target, headers) else { return };
     assert!(!authority.contains(['/', '\\', '@', '?', '#', ' ', '\t']), "{authority:?}");
     if let Some(name) = host_name(authority) {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
