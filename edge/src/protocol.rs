@@ -6,7 +6,7 @@ pub(crate) mod authority;
 pub(crate) mod conditional;
 pub(crate) mod headers;
 #[cfg(any(test, fuzzing))]
-pub mod laws;
+pub(crate) mod laws;
 pub(crate) mod range;
 
 /// The weight of a list element in thousandths, from what follows its first `;`. `None` if it is not a weight at all.

@@ -309,7 +309,7 @@ fn hostile_artifacts() -> Vec<(Vec<u8>, &'static str)> {
         (with(&[Entry::new(DEVICE, "device", "")]), "is not a file"),
         (with(&[Entry::new(FILE, "zeros", zeros.clone()).deflated()]), "larger than 16777216 bytes"),
         (with(&[Entry::new(FILE, "zeros", zeros).deflated().saying(1)]), "declared uncompressed size"),
-        (zip(&overlapping), "OVER"),
+        (zip(&overlapping), "larger than 16777216 bytes"),
         (
             zip(&(0..50_001).map(|number| Entry::new(FILE, number.to_string(), "")).collect::<Vec<_>>()),
             "more than 50000 entries",

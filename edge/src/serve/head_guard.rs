@@ -5,7 +5,7 @@
 use memchr::memchr;
 
 #[cfg(any(test, fuzzing))]
-pub mod laws;
+pub(crate) mod laws;
 
 /// As many bytes of a line as decide what it says of the body's end: `transfer-encoding: chunked`, with some white space.
 const LINE_BYTES: usize = 64;

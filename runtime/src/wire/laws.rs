@@ -67,15 +67,18 @@ fn take(
     }
 }
 
-/// Reads bytes as a function's answers: pieces change nothing, but that what is refused may be seen as refused sooner, and who reads
-/// a whole answer at once sees the same answer.
+/// Reads bytes as a function's answers: pieces change nothing, but that what is refused may be seen as refused sooner, or in a head that
+/// is not complete later; and who reads a whole answer at once sees the same answer.
 pub fn responses(bytes: &[u8], sizes: &[usize]) {
     let whole = read(bytes, &[bytes.len().max(1)]);
     let in_pieces = read(bytes, sizes);
+    // A head in pieces is looked at again when it has doubled: what follows may still be on its way.
+    let is_seen_later = whole.ending == Ending::BadHead && in_pieces.ending == Ending::InHead;
     let statuses = |seen: &Seen| seen.responses.iter().map(|(status, _)| *status).collect::<Vec<_>>();
-    assert_eq!((statuses(&whole), &whole.ending), (statuses(&in_pieces), &in_pieces.ending));
+    assert_eq!(statuses(&whole), statuses(&in_pieces));
+    assert!(whole.ending == in_pieces.ending || is_seen_later, "{:?}, in pieces {:?}", whole.ending, in_pieces.ending);
     if whole.ending != Ending::BadBody {
-        assert_eq!(whole, in_pieces);
+        assert_eq!(whole.responses, in_pieces.responses);
     }
     if let Ok((head, body)) = read_whole(&Bytes::copy_from_slice(bytes)) {
         assert_eq!(whole, Seen { responses: vec![(head.status.as_u16(), body.to_vec())], ending: Ending::InHead });

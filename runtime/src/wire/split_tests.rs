@@ -26,6 +26,12 @@ fn responses() -> impl Strategy<Value = String> {
     proptest::collection::vec(one, 1..5).prop_map(|all| all.concat())
 }
 
+/// A beginning that can become no head is seen as that at once, and one byte after the other when it has doubled.
+#[test]
+fn hopeless_beginning() {
+    laws::responses(b"HTTP/1.1 103 Early Hints\r\n\r\n\r\xedHTTP/1.1 200 \r\ntrail:OK\r\nzzzzzzzzzz", &[29, 2, 14]);
+}
+
 proptest! {
     /// Pieces change nothing, but that what is refused may be seen as refused sooner.
     #[test]
