@@ -3,6 +3,7 @@
 //! The host and the dev server both call [`resolve()`], so what works in development works in production.
 
 mod condition;
+mod effort;
 mod pattern;
 mod pause;
 mod query;

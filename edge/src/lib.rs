@@ -44,3 +44,11 @@ pub use serve::{Answer, Closing, ConnectionLimits, Crew, serve, serve_tls};
 pub use server_timing::ServerTiming;
 pub use site_environment::SiteEnvironment;
 pub use visitor::{Scheme, Visitor};
+
+/// What must hold of any bytes that a visitor sends. For tests and for fuzzing, for which `cargo fuzz` and `cargo xtask test --fuzz` set
+/// this condition.
+#[cfg(any(test, fuzzing))]
+pub mod laws {
+    pub use crate::protocol::laws::{header_map, header_value};
+    pub use crate::serve::head_guard::laws::request_heads;
+}

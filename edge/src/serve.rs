@@ -8,7 +8,7 @@ mod closing;
 mod connection;
 mod crew;
 mod drive;
-mod head_guard;
+pub(crate) mod head_guard;
 mod http2;
 mod pace;
 mod queue;

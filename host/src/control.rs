@@ -15,6 +15,7 @@ mod guard;
 mod logins;
 mod logs;
 mod metrics;
+mod patience;
 mod projects;
 mod protection;
 mod routes;

@@ -83,3 +83,7 @@ pub use spec::{CompiledCode, FunctionSpec, InstanceView, LogSink, Reach, Runtime
 pub use upgraded::Upgraded;
 pub use vigil::keep_vigil;
 pub use wire::WireError;
+/// What must hold of any bytes on a connection. For tests and for fuzzing, for which `cargo fuzz` and `cargo xtask test --fuzz` set
+/// this condition.
+#[cfg(any(test, fuzzing))]
+pub use wire::laws;

@@ -7,6 +7,8 @@ mod decoder;
 mod error;
 mod head;
 mod inbox;
+#[cfg(any(test, fuzzing))]
+pub mod laws;
 mod request_head;
 #[cfg(test)]
 mod split_tests;

@@ -130,7 +130,7 @@ impl Functions {
     fn unpack_anew(&self, id: &Digest, folder: &Path, recipe: &Recipe) -> Result<(), UnpackError> {
         self.unpack_to(id, folder, |fresh| {
             self.write_entries(&recipe.artifact, fresh)?;
-            Ok(link_layers(fresh, &recipe.layers)?)
+            link_layers(&recipe.artifact, fresh, &recipe.layers)
         })
     }
 
@@ -257,11 +257,16 @@ fn write_links(entries: &[Entry], folders: &mut Folders<'_>) -> Result<(), BlobE
 
 /// Lets a function see its layers. Links are made last, so that no entry of an artifact is written through one; an entry in
 /// a layer's place makes it fail. Relative, because the data directory may move.
-fn link_layers(folder: &Path, layers: &[Layer]) -> Result<(), BlobError> {
+fn link_layers(artifact: &Digest, folder: &Path, layers: &[Layer]) -> Result<(), UnpackError> {
     for layer in layers {
         let link = folder.join(layer.mount.as_str());
-        std::os::unix::fs::symlink(layer_target(layer), &link)
-            .map_err(|source| BlobError::io("link", &link, source))?;
+        std::os::unix::fs::symlink(layer_target(layer), &link).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => {
+                let name = layer.mount.as_str().to_owned();
+                UnpackError::Entry { digest: *artifact, name, fault: EntryFault::InPlaceOfLayer }
+            }
+            _ => BlobError::io("link", &link, source).into(),
+        })?;
     }
     Ok(())
 }

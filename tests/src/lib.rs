@@ -8,6 +8,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a story fails, whatever the function")]
 
+pub mod artifact;
 mod binary;
 mod browser;
 mod chaos_proxy;

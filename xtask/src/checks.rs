@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::debian::{self, Foreign, Needed};
-use crate::step::{Step, StepError};
+use crate::step::{Step, StepError, cargo_output};
 
 /// What the page test drives, what runs programs for another processor, and what kills a process at a system call. Everything else the tests need is either Rust or
 /// fetched by ship itself.
@@ -32,6 +32,7 @@ const BINARY: &str = "SHIP_TEST_BINARY";
 pub(crate) fn test() -> Result<(), StepError> {
     debian::install(&NEEDED, &FOREIGN)?;
     Step::cargo(["fmt", "--all", "--check"]).run()?;
+    Step::cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?;
     // The stories run the release binary: it is what people run, and the README's first command needs it built anyway.
     Step::cargo(["build", "--release", "--package", "ship"]).run()?;
     Step::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
@@ -45,12 +46,9 @@ pub(crate) fn test() -> Result<(), StepError> {
     }
 }
 
-/// The release build of ship, if it is where this program's own build says that it should be: beside it in cargo's target
-/// folder, wherever that was set to be.
+/// The release build of ship, if it is where this program's own build says that it should be.
 fn release_binary() -> Option<PathBuf> {
-    let own = std::env::current_exe().ok()?;
-    let binary = own.parent()?.parent()?.join("release/ship");
-    binary.is_file().then_some(binary)
+    cargo_output().map(|output| output.join("release/ship")).filter(|binary| binary.is_file())
 }
 
 /// Writes the generated documents. The test that compares them knows how to make them.

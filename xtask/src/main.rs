@@ -6,6 +6,7 @@
 mod bench;
 mod checks;
 mod debian;
+mod fuzz;
 mod step;
 
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   test            install what the tests need, then run every check that CI runs
+  test --fuzz [SECONDS]
+                  feed every parser that meets strangers with hostile input, for a minute each or for so many seconds
   bench [NAME…]   build for release, measure, print the table (--list names them, --json FILE keeps the figures)
   docs            write the generated documents: docs/cli.md, docs/openapi.json
 ";
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => checks::test(),
+        ["test", "--fuzz"] => fuzz::run(None),
+        ["test", "--fuzz", seconds] => fuzz::run(Some(seconds)),
         ["bench", rest @ ..] => bench::run(rest),
         ["docs"] => checks::write_documents(),
         _ => Err(StepError::Usage),

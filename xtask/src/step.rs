@@ -27,6 +27,23 @@ pub(crate) enum StepError {
         /// The command line.
         command: String,
     },
+    /// A folder that should be there cannot be read or made.
+    #[error("`{}` cannot be used", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A fuzz target found an input on which a parser fails. It has said which, and why.
+    #[error("the fuzz target `{target}` fails; its input is in {}, and the next run begins with it", failed.display())]
+    Fuzzed {
+        /// The name of the target.
+        target: String,
+        /// The folder of its failures.
+        failed: PathBuf,
+    },
     /// A package is needed that cannot be installed from here.
     #[error("this needs Debian's packages {packages} (apt-get install {packages}), and only root can install them")]
     NotRoot {
@@ -40,6 +57,12 @@ pub(crate) enum StepError {
 pub(crate) fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&package).parent().unwrap_or_else(|| Path::new(".")).to_owned()
+}
+
+/// The folder of cargo's output that this program was built into, wherever that was set to be. `None` if it was moved out of there.
+pub(crate) fn cargo_output() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    Some(own.parent()?.parent()?.to_owned())
 }
 
 /// Says something to the person who waits. Standard error, because a run's standard output is its programs' own.
@@ -73,6 +96,12 @@ impl Step {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(workspace_root());
         Self { command }
+    }
+
+    /// Adds an argument.
+    pub(crate) fn and(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
     }
 
     /// Adds an environment variable.

@@ -1,5 +1,6 @@
 //! A decision that waits for a middleware.
 
+use super::effort::Effort;
 use super::query::Query;
 use crate::path::FunctionName;
 
@@ -12,7 +13,8 @@ pub struct Pause {
     pub(super) query: Query,
     pub(super) headers: Vec<(String, String)>,
     pub(super) status: Option<u16>,
-    pub(super) hard_patterns: u32,
+    /// What is left of the work that may be done for the request.
+    pub(super) effort: Effort,
     /// The middleware that were asked. None is asked twice about one request.
     pub(super) asked: Vec<FunctionName>,
 }

@@ -1,5 +1,7 @@
 //! The query of a request, as routes change it.
 
+use std::collections::HashSet;
+
 /// The parameters that routes add to a request.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Query {
@@ -20,7 +22,7 @@ impl Query {
             return sent.map(str::to_owned);
         }
         let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-        let taken: Vec<String> = self.added.split('&').map(key).collect();
+        let taken: HashSet<String> = self.added.split('&').map(key).collect();
         let mut merged = self.added.clone();
         for pair in sent.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !taken.contains(&key(pair))) {
             merged.push('&');

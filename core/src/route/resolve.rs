@@ -1,5 +1,6 @@
 //! The decision: which asset, function, redirect or error answers a request.
 
+use super::effort::{Effort, Spent};
 use super::pattern::PatternExhausted;
 use super::pause::{Heading, Pause};
 use super::query::Query;
@@ -69,9 +70,9 @@ pub enum Outcome {
     },
     /// Nothing, and no page for that.
     NotFound,
-    /// A pattern took more steps than allowed.
+    /// A pattern took more steps than allowed, or all that was tried together did.
     Exhausted {
-        /// The pattern.
+        /// The pattern at which that was found.
         pattern: String,
     },
 }
@@ -93,7 +94,7 @@ pub fn resolve(table: &RouteTable, index: &SiteIndex, request: &RouteRequest<'_>
         query: Query::default(),
         headers: Vec::new(),
         status: None,
-        hard_patterns: 0,
+        effort: Effort::OF_A_REQUEST,
         asked: Vec::new(),
     };
     walk.resolve_from(0)
@@ -108,16 +109,16 @@ pub fn resume(
     pause: Pause,
     heading: Heading,
 ) -> Resolution {
-    let Pause { next, path, query, headers, status, hard_patterns, asked } = pause;
+    let Pause { next, path, query, headers, status, effort, asked } = pause;
     let (path, query) = match heading {
         Heading::AsBefore => (path, query),
         Heading::Rewritten => (request.path.as_str().to_owned(), Query::default()),
     };
-    Walk { table, index, request, path, query, headers, status, hard_patterns, asked }.resolve_from(next)
+    Walk { table, index, request, path, query, headers, status, effort, asked }.resolve_from(next)
 }
 
-/// How many patterns that may backtrack are tried for one request. Each is bounded by itself; together they must be too.
-const HARD_PATTERNS_TRIED: u32 = 256;
+/// What a header counts beside its name and value, as HTTP/2 counts it (RFC 9113, section 6.5.2).
+const HEADER_BYTES: usize = 32;
 
 /// One walk through the phases: the request as the routes have changed it so far.
 struct Walk<'w> {
@@ -128,7 +129,7 @@ struct Walk<'w> {
     query: Query,
     headers: Vec<(String, String)>,
     status: Option<u16>,
-    hard_patterns: u32,
+    effort: Effort,
     asked: Vec<FunctionName>,
 }
 
@@ -146,15 +147,20 @@ enum Passed {
     Nothing,
 }
 
+/// The end of a walk that takes too much, at this route.
+fn spent_at(route: &Route) -> impl Fn(Spent) -> Stop {
+    |Spent| Stop::Exhausted(route.src.as_str().to_owned())
+}
+
 impl Walk<'_> {
     fn resolve_from(mut self, first: usize) -> Resolution {
         let outcome = match self.run(first) {
             Ok(outcome) | Err(Stop::Outcome(outcome)) => outcome,
             Err(Stop::Exhausted(pattern)) => Outcome::Exhausted { pattern },
             Err(Stop::Middleware(function, next)) => {
-                let Self { path, query, headers, status, hard_patterns, mut asked, .. } = self;
+                let Self { path, query, headers, status, effort, mut asked, .. } = self;
                 asked.push(function.clone());
-                let pause = Box::new(Pause { next, path, query, headers, status, hard_patterns, asked });
+                let pause = Box::new(Pause { next, path, query, headers, status, effort, asked });
                 return Resolution { outcome: Outcome::Middleware { function, pause }, headers: Vec::new() };
             }
         };
@@ -188,7 +194,7 @@ impl Walk<'_> {
     fn phase_from(&mut self, phase: Phase, first: usize) -> Result<Passed, Stop> {
         for (number, route) in self.table.phase(phase).iter().enumerate().skip(first) {
             let Some(groups) = self.matches(route)? else { continue };
-            self.add_headers(route, &groups);
+            self.add_headers(route, &groups)?;
             if let Some(function) = &route.middleware {
                 if self.asked.contains(function) {
                     continue;
@@ -198,17 +204,18 @@ impl Walk<'_> {
             if route.continues {
                 self.status = route.status.or(self.status);
                 if let (Some(dest), true) = (&route.dest, route.check) {
-                    if let Some(found) = self.index.find(&groups.fill_path(dest)) {
+                    let path = groups.fill_path(&mut self.effort, dest).map_err(spent_at(route))?;
+                    if let Some(found) = self.index.find(&path) {
                         return Ok(Passed::Found(found));
                     }
                 } else if let Some(dest) = &route.dest {
-                    self.go_to(dest, &groups)?;
+                    self.go_to(route, dest, &groups)?;
                 }
                 continue;
             }
             self.stop_for_status(route, &groups)?;
             let Some(dest) = &route.dest else { return Ok(Passed::Nothing) };
-            self.go_to(dest, &groups)?;
+            self.go_to(route, dest, &groups)?;
             if !route.check {
                 return Ok(self.index.find(&self.path).map_or(Passed::Nothing, Passed::Found));
             }
@@ -235,6 +242,7 @@ impl Walk<'_> {
 
     /// The groups of a route that is about this request.
     fn matches(&mut self, route: &Route) -> Result<Option<Groups>, Stop> {
+        self.effort.try_route().map_err(spent_at(route))?;
         let method = self.request.method;
         if !route.methods.is_empty() && !route.methods.iter().any(|name| name.eq_ignore_ascii_case(method)) {
             return Ok(None);
@@ -243,11 +251,8 @@ impl Walk<'_> {
             return Ok(None);
         }
         let conditions = route.has.iter().chain(&route.missing).filter(|condition| condition.is_hard()).count();
-        let conditions = u32::try_from(conditions).unwrap_or(u32::MAX);
-        self.hard_patterns = self.hard_patterns.saturating_add(conditions).saturating_add(route.src.is_hard().into());
-        if self.hard_patterns > HARD_PATTERNS_TRIED {
-            return Err(Stop::Exhausted(route.src.as_str().to_owned()));
-        }
+        let hard_patterns = conditions + usize::from(route.src.is_hard());
+        self.effort.try_hard_patterns(hard_patterns).map_err(spent_at(route))?;
         let mut groups = Groups::default();
         let exhausted = |_: PatternExhausted| Stop::Exhausted(route.src.as_str().to_owned());
         if !groups.capture(&route.src, &self.path).map_err(exhausted)? {
@@ -266,16 +271,18 @@ impl Walk<'_> {
         Ok(Some(groups))
     }
 
-    fn add_headers(&mut self, route: &Route, groups: &Groups) {
+    fn add_headers(&mut self, route: &Route, groups: &Groups) -> Result<(), Stop> {
         for (name, value) in &route.headers {
             let name = name.to_ascii_lowercase();
             if name == "location" {
                 continue;
             }
-            let value = groups.fill_header(value);
+            self.effort.write(name.len() + HEADER_BYTES).map_err(spent_at(route))?;
+            let value = groups.fill_header(&mut self.effort, value).map_err(spent_at(route))?;
             self.headers.retain(|(known, _)| *known != name);
             self.headers.push((name, value));
         }
+        Ok(())
     }
 
     /// A route with a status answers by itself: a redirect if it has a `location`, otherwise the status without more.
@@ -284,7 +291,8 @@ impl Walk<'_> {
         let location = route.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location"));
         if let (300..400, Some((_, template))) = (status, location) {
             // What was caught must not lead to a host that the route does not name: then there is nothing at this path.
-            let Some(filled) = groups.fill_location(template) else { return Err(Stop::Outcome(Outcome::NotFound)) };
+            let filled = groups.fill_location(&mut self.effort, template).map_err(spent_at(route))?;
+            let Some(filled) = filled else { return Err(Stop::Outcome(Outcome::NotFound)) };
             let location = self.query.appended_to(&filled, self.request.query);
             return Err(Stop::Outcome(Outcome::Redirect { status, location }));
         }
@@ -297,18 +305,19 @@ impl Walk<'_> {
     }
 
     /// Takes a destination: another path here, or another host, which ends the walk.
-    fn go_to(&mut self, dest: &str, groups: &Groups) -> Result<(), Stop> {
+    fn go_to(&mut self, route: &Route, dest: &str, groups: &Groups) -> Result<(), Stop> {
         let (path, query) = dest.split_once('?').map_or((dest, None), |(path, query)| (path, Some(query)));
         if let Some(query) = query {
-            self.query.add(&groups.fill_query(query));
+            self.query.add(&groups.fill_query(&mut self.effort, query).map_err(spent_at(route))?);
         }
         if path.starts_with("http://") || path.starts_with("https://") {
             // What was caught must not turn the host into another one: then there is nothing at this path.
-            let Some(filled) = groups.fill_url(path) else { return Err(Stop::Outcome(Outcome::NotFound)) };
+            let filled = groups.fill_url(&mut self.effort, path).map_err(spent_at(route))?;
+            let Some(filled) = filled else { return Err(Stop::Outcome(Outcome::NotFound)) };
             let url = self.query.appended_to(&filled, self.request.query);
             return Err(Stop::Outcome(Outcome::External { url, status: self.status }));
         }
-        let filled = groups.fill_path(path);
+        let filled = groups.fill_path(&mut self.effort, path).map_err(spent_at(route))?;
         self.path = if filled.starts_with('/') { filled } else { format!("/{filled}") };
         Ok(())
     }
@@ -317,7 +326,7 @@ impl Walk<'_> {
     fn hit(&mut self, found: Found) -> Result<Outcome, Stop> {
         for route in self.table.phase(Phase::Hit) {
             if let Some(groups) = self.matches(route)? {
-                self.add_headers(route, &groups);
+                self.add_headers(route, &groups)?;
             }
         }
         Ok(Outcome::Found { found, query: self.query.merged(self.request.query), status: self.status })
@@ -330,9 +339,10 @@ impl Walk<'_> {
                 continue;
             }
             let Some(groups) = self.matches(route)? else { continue };
-            self.add_headers(route, &groups);
-            let page = route.dest.as_ref().and_then(|dest| self.index.find(&groups.fill_path(dest)));
-            if let Some(found) = page {
+            self.add_headers(route, &groups)?;
+            let Some(dest) = &route.dest else { continue };
+            let page = groups.fill_path(&mut self.effort, dest).map_err(spent_at(route))?;
+            if let Some(found) = self.index.find(&page) {
                 return Ok(Outcome::Found { found, query: None, status: Some(status) });
             }
         }

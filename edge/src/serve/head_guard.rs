@@ -4,6 +4,9 @@
 
 use memchr::memchr;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
+
 /// As many bytes of a line as decide what it says of the body's end: `transfer-encoding: chunked`, with some white space.
 const LINE_BYTES: usize = 64;
 
@@ -162,6 +165,8 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Whether a head passes, whatever pieces it arrives in.
@@ -234,5 +239,13 @@ mod tests {
         assert!(!passes("GET / HTTP/1.1\r\nX: y\r\n\n"));
         assert!(!passes("GET / HTTP/1.1\nHost: a.test\n\n"));
         assert!(!passes("GET / HTTP/1.1\r\nHost: a.test\nX: y\r\n\r\n"));
+    }
+
+    proptest! {
+        /// Whatever is sent, the guard sees what the parser behind it sees.
+        #[test]
+        fn laws(heads in "(GET|POST) / HTTP/1.1\r?\n((content-length|Transfer-Encoding|upgrade|x|): ?([0-9]{0,2}|chunked|[ ,;a-z]{0,70})\r?\n){0,4}\r\n(a{0,12}|\r\n|GET / HTTP/1.1\r\n\r\n){0,3}") {
+            laws::request_heads(heads.as_bytes());
+        }
     }
 }

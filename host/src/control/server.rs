@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use ship_edge::{Answer, EdgeBody, Visitor};
 use tower::ServiceExt as _;
 
+use super::patience::Patient;
 use super::{Control, router};
 
 /// Where a request comes from.
@@ -31,7 +32,7 @@ impl Answer for ControlAnswer {
     async fn answer(&self, mut request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
         // A client of IPv4 at a listener of both families is the same client.
         request.extensions_mut().insert(Peer(visitor.peer.ip().to_canonical()));
-        match self.router.clone().oneshot(request.map(Body::new)).await {
+        match self.router.clone().oneshot(request.map(|body| Body::new(Patient::new(body)))).await {
             Ok(response) => response.map(EdgeBody::other),
             Err(never) => match never {},
         }

@@ -58,7 +58,7 @@ impl Inbox {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Inbox {
     /// Bytes arrive.
     pub(crate) fn put(&mut self, bytes: &[u8]) {

@@ -74,6 +74,9 @@ pub enum EntryFault {
         /// The name of the other file.
         other: String,
     },
+    /// A layer is to stand in its place.
+    #[error("stands where a layer of the function belongs")]
+    InPlaceOfLayer,
     /// It is a folder or a device.
     #[error("is not a file")]
     NotAFile,

@@ -282,6 +282,32 @@ fn hostile_tables() {
     );
 }
 
+/// Routes that write what they caught again and again, in a path or in headers, and routes that have others walked once more: at some point
+/// it is enough.
+#[test]
+fn tables_that_multiply() {
+    for route in
+        [r#"{"src":"/(.*)","dest":"/$1$1","continue":true}"#, r#"{"src":"/(.*)","dest":"/$1/$1","check":true}"#]
+    {
+        let decision =
+            site(&[], &[], &format!("[{}]", vec![route; 60].join(","))).get(&format!("/{}", "a".repeat(8_000)));
+        assert!(decision.starts_with("exhausted"), "{}", &decision[..60]);
+    }
+    let headers: Vec<String> = (0..9_000)
+        .map(|number| format!(r#"{{"src":"/(.*)","headers":{{"x-{number}":"{}"}},"continue":true}}"#, "$1".repeat(20)))
+        .collect();
+    let decision = site(&[], &[], &format!("[{}]", headers.join(","))).get("/abcdefgh");
+    assert!(decision.starts_with("exhausted"), "{decision}");
+    let again = vec![r#"{"src":"/a.*","dest":"/ab","check":true}"#; 4_000].join(",");
+    let tried = vec![r#"{"src":"/b","dest":"/x","check":true}"#; 4_000].join(",");
+    let decision = site(&[], &[], &format!("[{again},{{\"handle\":\"rewrite\"}},{tried}]")).get("/a");
+    assert!(decision.starts_with("exhausted"), "{decision}");
+    // The largest table may still be walked through, and what stands in it is found.
+    let longest =
+        format!("[{},{}]", vec![r#"{"src":"/b","dest":"/x"}"#; 9_998].join(","), r#"{"src":"/a","dest":"/page"}"#);
+    assert_eq!(site(&["page"], &[], &longest).get("/a"), "asset page");
+}
+
 /// However many patterns may backtrack, one request tries a bounded number of them; literal beginnings cost nothing.
 #[test]
 fn many_hard_patterns() {
