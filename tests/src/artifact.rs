@@ -94,7 +94,7 @@ fn common(entry: &Entry, method: u16, data: &[u8]) -> Vec<u8> {
     let name = u16::try_from(entry.name.len()).expect("a name has so many bytes at the most");
     let halves: Vec<u8> = [20, 0, method, 0, 0x21_u16].iter().flat_map(|half| half.to_le_bytes()).collect();
     let words = [checksum.sum().to_le_bytes(), word(data.len()), said_bytes].concat();
-    [halves, words.to_vec(), name.to_le_bytes().to_vec(), vec![0; 2]].concat()
+    [halves, words, name.to_le_bytes().to_vec(), vec![0; 2]].concat()
 }
 
 fn deflated(content: &[u8]) -> Vec<u8> {

@@ -25,7 +25,9 @@ fn deploy_live(environment: &TestEnv, host: &TestHost<'_>) {
 fn kept(data: &Path) -> BTreeSet<String> {
     let folders = ["blobs", "functions", "quarantine", "tmp"];
     let mut names = BTreeSet::new();
-    folders.iter().for_each(|folder| collect(data, &data.join(folder), &mut names));
+    for folder in folders {
+        collect(data, &data.join(folder), &mut names);
+    }
     names
 }
 

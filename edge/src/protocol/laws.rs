@@ -10,6 +10,10 @@ use super::headers::{add_vary, drop_forged, drop_hop_by_hop, drop_hop_by_hop_but
 use super::range::ByteRange;
 
 /// What one value means, whichever header it stands in.
+///
+/// # Panics
+///
+/// If the law is broken.
 pub fn header_value(value: &HeaderValue, size_bytes: u64) {
     let only = |name: HeaderName| HeaderMap::from_iter([(name, value.clone())]);
     if let ByteRange::Part { first, last } = ByteRange::parse(value.to_str().unwrap_or_default(), size_bytes) {
@@ -44,6 +48,10 @@ fn host(headers: &HeaderMap) {
 }
 
 /// What is left of a visitor's headers on their way to a function.
+///
+/// # Panics
+///
+/// If the law is broken.
 pub fn header_map(headers: &HeaderMap) {
     let mut passed = headers.clone();
     drop_forged(&mut passed);

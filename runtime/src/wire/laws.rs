@@ -1,6 +1,7 @@
 //! Laws that hold for whatever a function or a visitor sends. Property tests and fuzzing ask for them.
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::{Decoder, Framing, HeadReader, Inbox, Question, read_whole, write_request_head};
@@ -69,6 +70,10 @@ fn take(
 
 /// Reads bytes as a function's answers: pieces change nothing, but that what is refused may be seen as refused sooner, or in a head that
 /// is not complete later; and who reads a whole answer at once sees the same answer.
+///
+/// # Panics
+///
+/// If the law is broken.
 pub fn responses(bytes: &[u8], sizes: &[usize]) {
     let whole = read(bytes, &[bytes.len().max(1)]);
     let in_pieces = read(bytes, sizes);
@@ -87,6 +92,10 @@ pub fn responses(bytes: &[u8], sizes: &[usize]) {
 
 /// Reads bytes as a visitor's request, and what a function is asked then as the function does: one request, of the same path, whose
 /// body ends in one way.
+///
+/// # Panics
+///
+/// If the law is broken.
 pub fn requests(bytes: &[u8]) {
     let Some(request) = parse(bytes) else { return };
     let (parts, ()) = request.into_parts();
@@ -94,8 +103,8 @@ pub fn requests(bytes: &[u8]) {
         let mut written = Vec::new();
         write_request_head(&mut written, &parts, &[], framing, &[]);
         let read = parse(&written).unwrap_or_else(|| panic!("a function cannot read {}", written.escape_ascii()));
-        let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        assert_eq!((read.method(), read.uri().path_and_query().map(|path| path.as_str())), (&parts.method, Some(path)));
+        let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        assert_eq!((read.method(), read.uri().path_and_query().map(PathAndQuery::as_str)), (&parts.method, Some(path)));
         let count = |name: &str| read.headers().get_all(name).iter().count();
         let (lengths, codings) = (count("content-length"), count("transfer-encoding"));
         match framing {

@@ -9,6 +9,10 @@ const FIELDS: usize = 100;
 
 /// The verdict does not depend on the pieces that bytes arrive in. As long as heads pass, the guard and the parser that hyper uses see
 /// the same end of each and the same body behind it.
+///
+/// # Panics
+///
+/// If the law is broken.
 pub fn request_heads(bytes: &[u8]) {
     let whole = checked(bytes, bytes.len().max(1));
     for size in [1, 2, 5, 63] {
