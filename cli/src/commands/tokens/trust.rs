@@ -25,7 +25,7 @@ pub(super) enum TrustCommand {
 /// Trust the jobs of one repository; with --project, which has to be named, in that project alone
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct AddArgs {
-    /// Who vouches for the jobs: github, gitlab, gitlab=https://git.example.com, or another address
+    /// Who vouches for the jobs: github, gitlab, gitlab=URL for one of your own, or another address
     #[arg(long, value_name = "ISSUER")]
     issuer: Issuer,
     /// The repository that they belong to
