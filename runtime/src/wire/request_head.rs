@@ -57,6 +57,10 @@ fn write_request_line(into: &mut Vec<u8>, parts: &Parts) {
     into.push(b' ');
     // A function is a server, not a proxy.
     let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    // In `http://example.com?query` there is no path: that of the root is meant (RFC 9112, section 3.2.1).
+    if path.starts_with('?') {
+        into.push(b'/');
+    }
     into.extend_from_slice(path.as_bytes());
     into.extend_from_slice(b" HTTP/1.1\r\n");
 }

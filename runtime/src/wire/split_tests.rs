@@ -32,6 +32,13 @@ fn hopeless_beginning() {
     laws::responses(b"HTTP/1.1 103 Early Hints\r\n\r\n\r\xedHTTP/1.1 200 \r\ntrail:OK\r\nzzzzzzzzzz", &[29, 2, 14]);
 }
 
+/// An address without a path is that of the root.
+#[test]
+fn address_without_a_path() {
+    laws::requests(b"GET http://a?test/ HTTP/1.1\r\n\r\n");
+    laws::requests(b"GET http://a HTTP/1.1\r\n\r\n");
+}
+
 proptest! {
     /// Pieces change nothing, but that what is refused may be seen as refused sooner.
     #[test]
