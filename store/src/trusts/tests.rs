@@ -1,3 +1,5 @@
+//! Stories of trusts and of identities that are used up.
+
 use ship_core::{ProjectScope, Scope};
 
 use super::*;
