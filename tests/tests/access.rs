@@ -555,3 +555,18 @@ fn routes_of(description: &Value) -> Vec<(String, String)> {
     });
     routes.collect()
 }
+
+/// Whoever has no token is heard on the few routes that are open, and not at length: what they send would stand in the host's memory.
+#[test]
+fn strangers_are_brief() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    for path in ["/v1/exchange", "/v1/logins", "/v1/logins/wait"] {
+        let request = http::request("POST", &format!("{}{path}", host.control_url()));
+        let request = request.header("content-type", "application/json");
+        let long = format!("{{\"identity\":\"{}\"}}", "a".repeat(64 * 1024));
+        let answer = request.body(long).send();
+        let said = (answer.status, answer.json()["error"]["code"].clone());
+        assert_eq!(said, (413, "PAYLOAD_TOO_LARGE".into()), "{path}: {}", answer.text());
+    }
+}

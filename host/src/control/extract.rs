@@ -8,19 +8,25 @@ use ship_api::ErrorCode;
 use ship_core::SiteLimits;
 
 use super::ApiError;
+use crate::access::Actor;
 use crate::blocking::blocking;
 
 /// From which size on a body is parsed on a thread of its own, so that other clients need not wait for it.
 const LARGE_BODY_BYTES: usize = 64 * 1024;
 
-/// A JSON body, of any declared type, up to the size of the largest manifest.
+/// The largest body of somebody who has shown no token, in bytes: what is held in memory of strangers. An identity of a job has two
+/// thousand, and is taken with up to sixteen.
+const STRANGERS_BODY_BYTES: usize = 64 * 1024;
+
+/// A JSON body, of any declared type, up to the size of the largest manifest; of strangers, up to what they have to say.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let limit = SiteLimits::DEFAULT.manifest_bytes;
+        let is_known = request.extensions().get::<Actor>().is_some();
+        let limit = if is_known { SiteLimits::DEFAULT.manifest_bytes } else { STRANGERS_BODY_BYTES };
         let bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| {
             ApiError::new(ErrorCode::PayloadTooLarge, format!("the body broke off or is larger than {limit} bytes"))
         })?;
