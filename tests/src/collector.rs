@@ -1,6 +1,6 @@
 //! A collector of telemetry that shows what it was sent.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -8,6 +8,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::PATIENCE;
+use crate::http::read_request_head;
 
 /// A collector that takes OTLP over HTTP, in its JSON encoding. It lives as long as the story's process.
 #[derive(Debug)]
@@ -67,13 +68,7 @@ impl Collector {
 fn serve(connection: &TcpStream, documents: &Sender<Document>, status: &str) {
     let mut reader = BufReader::new(connection);
     loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            match reader.read_line(&mut head) {
-                Ok(1..) => {}
-                _ => return,
-            }
-        }
+        let Some(head) = read_request_head(&mut reader) else { return };
         let head = head.to_ascii_lowercase();
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);

@@ -7,7 +7,7 @@ mod answer;
 mod body;
 mod events;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -224,6 +224,15 @@ impl Opened {
         let (bytes, ending) = self.body.read_whole();
         Answer::new(self.status, self.headers, bytes, ending)
     }
+}
+
+/// The head of the next request that a server of the stories is sent. `None` where the client has left.
+pub(crate) fn read_request_head(client: &mut impl BufRead) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        client.read_line(&mut head).ok().filter(|bytes| *bytes > 0)?;
+    }
+    Some(head)
 }
 
 fn read_head(stream: &mut BufReader<Wire>) -> std::io::Result<(u16, Vec<(String, String)>)> {

@@ -3,7 +3,7 @@
 
 mod signing;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,8 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+
+use crate::http::read_request_head;
 
 pub use signing::{SigningKey, compact, signed};
 
@@ -169,13 +171,7 @@ impl TestIssuer {
     fn serve(&self, connection: &TcpStream) {
         let mut reader = BufReader::new(connection);
         loop {
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                match reader.read_line(&mut head) {
-                    Ok(1..) => {}
-                    _ => return,
-                }
-            }
+            let Some(head) = read_request_head(&mut reader) else { return };
             let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
             let answer = self.answer(&target, &head);
             let endless = target == "/keys" && *self.keys_answer() == KeysAnswer::Endless;

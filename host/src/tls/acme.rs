@@ -178,8 +178,8 @@ impl AcmeKeeper {
         let now = Timestamp::now();
         while orders.len() < ORDERS_AT_ONCE {
             let Some(name) = self.book().due(now) else { break };
-            if let Err(why) = self.may_order(&name, now).await {
-                self.book().failed(&name, why, now);
+            if let Err(error) = self.may_order(&name, now).await {
+                self.book().failed(&name, with_causes(&error), now);
                 continue;
             }
             self.book().begin(&name);
@@ -202,7 +202,7 @@ impl AcmeKeeper {
     }
 
     /// Whether a certificate may be ordered for a name now, or why not.
-    async fn may_order(&self, name: &str, now: Timestamp) -> Result<(), String> {
+    async fn may_order(&self, name: &str, now: Timestamp) -> Result<(), AcmeError> {
         let label = host_label(name, &self.domain);
         let is_preview = label.is_some_and(|label| !self.map.is_production(&label));
         if !is_preview || self.book().has_certificate(name) {
@@ -210,12 +210,9 @@ impl AcmeKeeper {
         }
         let store = self.store.clone();
         let since = now - WEEK;
-        match blocking(move || store.certificates().obtained_since(since)).await {
-            Ok(obtained) if obtained >= WEEKLY_FOR_PREVIEWS => {
-                Err(format!("{obtained} certificates were obtained within a week, so those of previews wait"))
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
+        match blocking(move || store.certificates().obtained_since(since)).await? {
+            obtained if obtained >= WEEKLY_FOR_PREVIEWS => Err(AcmeError::PreviewsWait(obtained)),
+            _ => Ok(()),
         }
     }
 
@@ -224,18 +221,19 @@ impl AcmeKeeper {
         let now = Timestamp::now();
         let kept = match ended {
             Ok(issued) => self.keep(name, issued, now).await,
-            Err(error) => Err(with_causes(&error)),
+            Err(error) => Err(error),
         };
         match kept {
             Ok(()) => tracing::info!(name, "a certificate was obtained"),
-            Err(why) => {
+            Err(error) => {
+                let why = with_causes(&error);
                 tracing::warn!(name, why, "no certificate was obtained");
                 self.book().failed(name, why, now);
             }
         }
     }
 
-    async fn keep(&self, name: &str, issued: Issued, at: Timestamp) -> Result<(), String> {
+    async fn keep(&self, name: &str, issued: Issued, at: Timestamp) -> Result<(), AcmeError> {
         let stored = StoredCertificate {
             name: name.to_owned(),
             directory: self.directory.clone(),
@@ -245,8 +243,7 @@ impl AcmeKeeper {
         };
         let store = self.store.clone();
         let kept = blocking(move || store.certificates().keep(&stored).map(|()| stored)).await;
-        let stored = kept.map_err(|error| error.to_string())?;
-        if self.take_stored(&stored) { Ok(()) } else { Err("what the authority sent cannot be used".to_owned()) }
+        if self.take_stored(&kept?) { Ok(()) } else { Err(AcmeError::Unusable) }
     }
 
     /// Shows a certificate and notes when it is to be renewed. `false` if it is none.

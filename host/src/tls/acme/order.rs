@@ -63,6 +63,12 @@ pub(crate) enum AcmeError {
     /// It took too long.
     #[error("it took more than {} s", .0.as_secs())]
     Timeout(Duration),
+    /// As many certificates as previews may cause were obtained.
+    #[error("{0} certificates were obtained within a week, so those of previews wait")]
+    PreviewsWait(u64),
+    /// The certificate that the authority sent is none, or not for its key.
+    #[error("what the authority sent cannot be used")]
+    Unusable,
 }
 
 /// Orders a certificate for a name.
