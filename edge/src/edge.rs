@@ -1,5 +1,6 @@
 //! The edge itself: what happens to a request from its head to its response, in order.
 
+mod at_once;
 mod decision;
 mod function;
 mod gatekeeping;
@@ -31,11 +32,12 @@ use crate::prerender::PrerenderServer;
 use crate::protocol::accept_page::ErrorForm;
 use crate::protocol::authority::request_authority;
 use crate::protocol::headers;
+use crate::protocol::normal_path::NormalPath;
 use crate::request_log::{LogDesk, RequestLog, Visit};
 use crate::server_timing::{self, ServerTiming};
 use crate::trace;
 use crate::visitor::Visitor;
-use decision::{NormalPath, decide};
+use decision::decide;
 use function::Call;
 use gatekeeping::Arrival;
 

@@ -175,7 +175,12 @@ impl Shown {
 
 /// Whether a query holds what is for a gate, also where there is none: it belongs in no log and to no function.
 pub(crate) fn has_shown(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.contains(BYPASS_MARK))
+    uri.query().is_some_and(may_show)
+}
+
+/// Whether a query may hold something that is shown.
+pub(crate) fn may_show(query: &str) -> bool {
+    query.contains(BYPASS_MARK)
 }
 
 /// Has a visitor who was let in come back with the cookie. `None` where a request cannot be asked again: it is let through as it is.

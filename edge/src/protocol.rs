@@ -7,6 +7,7 @@ pub(crate) mod conditional;
 pub(crate) mod headers;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
+pub(crate) mod normal_path;
 pub(crate) mod range;
 
 /// The weight of a list element in thousandths, from what follows its first `;`. `None` if it is not a weight at all.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use ship_core::{FunctionIndex, LogLevel, LogRecord, LogSource, PlatformError, RequestId, TraceContext};
 use ship_runtime::LogSink;
 
+use crate::fast_path::PlainRequest;
 use crate::findings::{Findings, Found};
 use crate::live_deployment::LiveDeployment;
 use crate::log_allowance::{Allowed, PER_SECOND};
@@ -34,21 +35,41 @@ pub(crate) struct Visit {
     pub(crate) findings: Findings,
 }
 
+/// When something began: for people, and to measure from.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment {
+    at: Timestamp,
+    started: Instant,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self { at: Timestamp::now(), started: Instant::now() }
+    }
+}
+
 impl Visit {
     /// A request that begins now.
     pub(crate) fn begin(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        let at = Timestamp::now();
+        let began = Moment::now();
         let host = headers.get(http::header::HOST).cloned();
-        Self::of(new_request_id(at), at, method.clone(), uri.clone(), host)
+        Self::of(new_request_id(began.at), began, method.clone(), uri.clone(), host)
+    }
+
+    /// A plain request, which began then.
+    pub(crate) fn of_plain(began: Moment, request: &PlainRequest<'_>) -> Option<Self> {
+        let (uri, host) = (request.target.parse().ok()?, HeaderValue::from_str(request.authority).ok()?);
+        Some(Self::of(new_request_id(began.at), began, Method::GET, uri, Some(host)))
     }
 
     /// A request of the host's own, for what a visitor will get.
     pub(crate) fn of_host(id: RequestId, uri: Uri, host: Option<HeaderValue>) -> Self {
-        Self::of(id, Timestamp::now(), Method::GET, uri, host)
+        Self::of(id, Moment::now(), Method::GET, uri, host)
     }
 
-    fn of(id: RequestId, at: Timestamp, method: Method, uri: Uri, host: Option<HeaderValue>) -> Self {
-        Self { id, at, started: Instant::now(), method, uri, host, trace: None, findings: Findings::default() }
+    fn of(id: RequestId, began: Moment, method: Method, uri: Uri, host: Option<HeaderValue>) -> Self {
+        let Moment { at, started } = began;
+        Self { id, at, started, method, uri, host, trace: None, findings: Findings::default() }
     }
 
     /// The id as a header's value.

@@ -8,6 +8,7 @@ mod closing;
 mod connection;
 mod crew;
 mod drive;
+mod fast_stream;
 pub(crate) mod head_guard;
 mod http2;
 mod pace;
@@ -31,6 +32,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
+use crate::fast_path::{PlainRequest, ReadyAnswer};
 use crate::visitor::{Scheme, Visitor};
 pub use closing::Closing;
 pub use crew::Crew;
@@ -43,6 +45,13 @@ use stream::VisitorStream;
 pub trait Answer: Send + Sync + 'static {
     /// Answers one request of a visitor. One of HTTP/2 looks like one of HTTP/1.1.
     fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> impl Future<Output = Response<EdgeBody>> + Send;
+
+    /// Answers a plain request as [`Answer::answer`] would, if nothing has to be waited for. `None`, which is always right, has it answered
+    /// the other way.
+    fn answer_at_once(&self, request: &PlainRequest<'_>, visitor: Visitor) -> Option<ReadyAnswer> {
+        let _ = (request, visitor);
+        None
+    }
 }
 
 /// What a visitor's connection may take.

@@ -20,6 +20,14 @@ pub enum ServerTiming {
 
 /// Says in an answer what was learnt of its request. What the function says of itself stays beside it.
 pub(crate) fn tell(found: &Found, headers: &mut HeaderMap) {
+    if let Some(entries) = entries(found) {
+        let value = HeaderValue::from_str(&entries).expect("entries are words and numbers");
+        headers.append(SERVER_TIMING, value);
+    }
+}
+
+/// What the header says of a request, if there is anything to say.
+pub(crate) fn entries(found: &Found) -> Option<String> {
     let mut entries = String::new();
     let mut entry = |name: &str, duration: Option<Duration>| {
         let Some(duration) = duration else { return };
@@ -36,10 +44,7 @@ pub(crate) fn tell(found: &Found, headers: &mut HeaderMap) {
         write!(entries, ", cache;desc={}", cache.as_str()).expect("text can always grow");
     }
     let entries = entries.trim_start_matches(", ");
-    if !entries.is_empty() {
-        let value = HeaderValue::from_str(entries).expect("entries are words and numbers");
-        headers.append(SERVER_TIMING, value);
-    }
+    (!entries.is_empty()).then(|| entries.to_owned())
 }
 
 #[cfg(test)]

@@ -46,6 +46,18 @@ struct Inner {
     newcomers: OnceLock<mpsc::UnboundedSender<String>>,
 }
 
+impl Slot {
+    /// The deployment as it is seen at the label.
+    fn site(&self, deployment: Arc<LiveDeployment>) -> Site {
+        let (timing, indexing) = match self.kind {
+            SiteKind::Production => (ServerTiming::Hidden, Indexing::Allowed),
+            SiteKind::Preview => (ServerTiming::Shown, Indexing::Forbidden),
+        };
+        let gate = protection::before_site(&self.gate, self.kind);
+        Site { deployment, own_origins: Arc::clone(&self.own_origins), timing, indexing, gate }
+    }
+}
+
 /// Counts a deployment by what its manifest takes in memory.
 #[derive(Clone)]
 struct LiveWeight;
@@ -159,18 +171,14 @@ impl SiteMap {
     pub(crate) async fn site(&self, label: &HostLabel) -> Option<Result<Site, ship_edge::LoadError>> {
         let slot = self.slot(label)?;
         let id = **slot.deployment.load().as_ref()?;
-        let (timing, indexing) = match slot.kind {
-            SiteKind::Production => (ServerTiming::Hidden, Indexing::Allowed),
-            SiteKind::Preview => (ServerTiming::Shown, Indexing::Forbidden),
-        };
-        let site = |deployment| Site {
-            deployment,
-            own_origins: Arc::clone(&slot.own_origins),
-            timing,
-            indexing,
-            gate: protection::before_site(&slot.gate, slot.kind),
-        };
-        Some(self.live(id).await.map(site))
+        Some(self.live(id).await.map(|deployment| slot.site(deployment)))
+    }
+
+    /// The site at a label, if it is in memory.
+    pub(crate) fn site_at_once(&self, label: &HostLabel) -> Option<Site> {
+        let slot = self.slot(label)?;
+        let id = **slot.deployment.load().as_ref()?;
+        self.inner.live.get(&id).map(|deployment| slot.site(deployment))
     }
 
     /// A deployment, read from disk if nobody asked for it lately.

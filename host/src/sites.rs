@@ -6,7 +6,9 @@ use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use ship_core::{HostLabel, PlatformError};
-use ship_edge::{Answer, Edge, EdgeBody, Scheme, Visitor, host_label, host_name, request_authority};
+use ship_edge::{
+    Answer, Edge, EdgeBody, PlainRequest, ReadyAnswer, Scheme, Visitor, host_label, host_name, request_authority,
+};
 
 use crate::cookies;
 use crate::domains::Destination;
@@ -14,7 +16,7 @@ use crate::site_map::SiteMap;
 use crate::urls::Urls;
 
 /// What browsers are told of a site that has TLS: for a year, it is never asked for in the clear.
-const ALWAYS_SECURE: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const ALWAYS_SECURE: &str = "max-age=31536000";
 
 /// What answers at the sites listener.
 pub(crate) struct Sites {
@@ -83,8 +85,21 @@ impl Answer for Sites {
     async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
         let mut response = self.named(request, visitor).await;
         if visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given {
-            response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(ALWAYS_SECURE);
+            let promise = HeaderValue::from_static(ALWAYS_SECURE);
+            response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(promise);
         }
         response
+    }
+
+    fn answer_at_once(&self, request: &PlainRequest<'_>, visitor: Visitor) -> Option<ReadyAnswer> {
+        let label = host_label(request.authority(), self.urls.domain()).or_else(|| {
+            match host_name(request.authority()).and_then(|name| self.urls.domains().destination(&name))? {
+                Destination::Production(project) => Some(HostLabel::production(&project)),
+                Destination::Redirect(_) => None,
+            }
+        });
+        let ready = self.edge.respond_at_once(&self.map.site_at_once(&label?)?, request)?;
+        let is_promised = visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given;
+        Some(if is_promised { ready.with_security_promise(ALWAYS_SECURE) } else { ready })
     }
 }

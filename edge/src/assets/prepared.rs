@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ship_core::{Asset, Digest};
 use ship_store::Variants;
@@ -56,6 +57,8 @@ pub(super) struct Representation {
     pub(super) headers: HeaderMap,
     /// The headers of a 304.
     pub(super) headers_unchanged: HeaderMap,
+    /// The status line of a 200 for the whole and the lines of its headers, but for those that each answer has of its own.
+    pub(super) lines: Bytes,
 }
 
 impl PreparedAsset {
@@ -128,12 +131,24 @@ impl Representation {
         let etag = format!("\"{}{suffix}\"", &content.to_hex()[..ETAG_DIGITS]);
         let etag = HeaderValue::from_str(&etag).expect("an entity tag is quotes, digits and letters");
         headers.insert(header::ETAG, etag.clone());
+        let lines = lines_of(&headers, size_bytes);
         headers.insert(SHIP_ID, HeaderValue::from_static(""));
         let mut headers_unchanged = headers.clone();
         let not_in_304: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::ACCEPT_RANGES];
         for name in not_in_304 {
             headers_unchanged.remove(name);
         }
-        Self { digest, size_bytes, etag, headers, headers_unchanged }
+        Self { digest, size_bytes, etag, headers, headers_unchanged, lines }
     }
+}
+
+fn lines_of(headers: &HeaderMap, size_bytes: u64) -> Bytes {
+    let mut lines = b"HTTP/1.1 200 OK\r\n".to_vec();
+    for (name, value) in headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            lines.extend_from_slice(part);
+        }
+    }
+    lines.extend_from_slice(format!("content-length: {size_bytes}\r\n").as_bytes());
+    lines.into()
 }

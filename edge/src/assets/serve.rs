@@ -72,6 +72,25 @@ impl AssetServer {
         }
     }
 
+    /// The whole of an asset that is in memory in the form that `accept_encoding` asks for: the lines before it, and its bytes.
+    pub(crate) fn at_once(
+        &self,
+        deployment: &LiveDeployment,
+        index: AssetIndex,
+        accept_encoding: Option<&str>,
+    ) -> Option<(Bytes, Bytes)> {
+        let asset = deployment.asset(index);
+        let whole = |form: &Representation| Some((form.lines.clone(), self.cache.get(&form.digest)?));
+        let value = accept_encoding.filter(|_| asset.is_compressible());
+        let accepted = value.map_or(AcceptedCodings::IDENTITY_ONLY, AcceptedCodings::of_value);
+        if !accepted.wants_compressed() {
+            return whole(&asset.identity);
+        }
+        let variants = asset.variants(self.variants.generation(), |digest| self.store.blobs().variants(digest));
+        let best = variants.as_ref().and_then(|variants| variants.best(accepted));
+        whole(best.unwrap_or(&asset.identity))
+    }
+
     async fn send(
         &self,
         form: &Representation,

@@ -2,53 +2,24 @@
 
 use http::request;
 use ship_core::route::{Heading, Outcome, Pause, Resolution, RouteRequest, resolve, resume};
-use ship_core::{Found, UrlPath, UrlPathError};
+use ship_core::{AssetIndex, Found, UrlPath};
 
 use crate::live_deployment::LiveDeployment;
 use crate::protocol::authority::host_name;
+use crate::protocol::normal_path::NormalPath;
 
-/// A normalised path. Nearly all are normalised as they come, and then cost nothing.
-pub(super) enum NormalPath<'r> {
-    /// As it came.
-    AsSent(&'r str),
-    /// After decoding and resolving.
-    Normalised(UrlPath),
-}
-
-impl<'r> NormalPath<'r> {
-    pub(super) fn parse(raw: &'r str) -> Result<Self, UrlPathError> {
-        if is_normal(raw) { Ok(Self::AsSent(raw)) } else { UrlPath::parse(raw).map(Self::Normalised) }
+/// The file at a normalised path where no route could say anything else.
+pub(super) fn direct_asset(deployment: &LiveDeployment, path: &str) -> Option<AssetIndex> {
+    match deployment.index().find(path) {
+        Some(Found::Asset(asset)) if deployment.has_direct_paths() => Some(asset),
+        _ => None,
     }
-
-    pub(super) fn as_str(&self) -> &str {
-        match self {
-            Self::AsSent(path) => path,
-            Self::Normalised(path) => path.as_str(),
-        }
-    }
-
-    fn into_url_path(self) -> Result<UrlPath, UrlPathError> {
-        match self {
-            Self::AsSent(path) => UrlPath::parse(path),
-            Self::Normalised(path) => Ok(path),
-        }
-    }
-}
-
-/// Whether normalising would change nothing: no escapes, no empty segment, none that begins with a dot.
-fn is_normal(path: &str) -> bool {
-    let is_plain =
-        |byte: u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~');
-    path.starts_with('/')
-        && path.bytes().all(is_plain)
-        && !path.as_bytes().windows(2).any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.'))
 }
 
 /// Decides what answers a request.
 pub(super) fn decide(deployment: &LiveDeployment, path: NormalPath<'_>, parts: &request::Parts) -> Resolution {
-    if deployment.has_direct_paths()
-        && let Some(found @ Found::Asset(_)) = deployment.index().find(path.as_str())
-    {
+    if let Some(asset) = direct_asset(deployment, path.as_str()) {
+        let found = Found::Asset(asset);
         return Resolution { outcome: Outcome::Found { found, query: None, status: None }, headers: Vec::new() };
     }
     let Ok(path) = path.into_url_path() else {
@@ -83,21 +54,4 @@ fn with_request<D>(path: &UrlPath, parts: &request::Parts, decide: impl FnOnce(&
         query: parts.uri.query(),
         header: &|name| text(name).map(str::to_owned),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// The short way and the long way give the same path.
-        #[test]
-        fn same_as_parsed(raw in "/([a-c./~%-]|%2e|//|\\.\\./){0,20}") {
-            let short = NormalPath::parse(&raw).map(|path| path.as_str().to_owned());
-            let long = UrlPath::parse(&raw).map(|path| path.as_str().to_owned());
-            prop_assert_eq!(short, long);
-        }
-    }
 }

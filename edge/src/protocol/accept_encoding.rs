@@ -36,6 +36,11 @@ impl AcceptedCodings {
         Self::parse(values.filter_map(|value| value.to_str().ok()))
     }
 
+    /// Reads the header where it is one line.
+    pub(crate) fn of_value(value: &str) -> Self {
+        Self::parse([value].into_iter())
+    }
+
     fn parse<'v>(values: impl Iterator<Item = &'v str>) -> Self {
         let (mut brotli, mut gzip, mut identity, mut others) = (None, None, None, None);
         for element in values.flat_map(|value| value.split(',')) {

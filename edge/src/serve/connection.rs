@@ -12,6 +12,7 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 
 use super::drive::{Conversation, drive};
+use super::fast_stream::FastStream;
 use super::head_guard::ends_guarding;
 use super::state::{ConnectionState, HeadTimer};
 use super::stream::{Socket, VisitorStream};
@@ -28,6 +29,7 @@ pub(super) async fn run<S: Socket, A: Answer>(
     limits: ConnectionLimits,
 ) {
     let own = Arc::clone(&state);
+    let stream = FastStream::new(stream, Arc::clone(&answer), visitor);
     let service = service_fn(move |request: Request<Incoming>| {
         let (answer, state) = (Arc::clone(&answer), Arc::clone(&own));
         async move {
@@ -50,9 +52,10 @@ pub(super) async fn run<S: Socket, A: Answer>(
     drive(http, visitor.peer, &state, limits).await;
 }
 
-impl<S, T> Conversation for http1::UpgradeableConnection<TokioIo<VisitorStream<S>>, T>
+impl<S, A, T> Conversation for http1::UpgradeableConnection<TokioIo<FastStream<S, A>>, T>
 where
     S: Socket,
+    A: Answer,
     T: HttpService<Incoming, ResBody = EdgeBody, Error = Infallible>,
 {
     const IS_ENDED_WITH_NOTICE: bool = false;

@@ -64,6 +64,11 @@ impl Default for HeadGuard {
 }
 
 impl HeadGuard {
+    /// Whether the next byte begins a head.
+    pub(super) fn is_at_head(&self) -> bool {
+        matches!(self.place, Place::RequestLine) && self.line_bytes == 0
+    }
+
     /// Looks at the next bytes. Where a head must be refused, a byte that no head can hold is put into it, so that hyper
     /// answers with a 400 and closes the connection.
     pub(super) fn check(&mut self, arrived: &mut [u8]) {

@@ -115,8 +115,15 @@ impl ConnectionState {
         self.read_in_turn.load(Relaxed) >= TURN_BYTES
     }
 
-    fn request_begins(&self) {
+    /// Notes that a whole head has come.
+    pub(super) fn request_begins(&self) {
         self.waiting_since.store(0, Relaxed);
+        self.head_since.store(0, Relaxed);
+    }
+
+    /// Notes that a request was answered while hyper waited for one: the wait begins anew.
+    pub(super) fn request_answered(&self) {
+        self.waiting_since.store(self.now(), Relaxed);
         self.head_since.store(0, Relaxed);
     }
 
@@ -214,23 +221,20 @@ impl hyper::rt::Timer for HeadTimer {
         self.sleep_until(Instant::now() + duration)
     }
 
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
         self.0.note(&self.0.waiting_since);
-        Box::pin(HeadWait { state: Arc::clone(&self.0), deadline })
+        Box::pin(HeadWait(Arc::clone(&self.0)))
     }
 }
 
-/// A wait for a head.
-struct HeadWait {
-    state: Arc<ConnectionState>,
-    deadline: Instant,
-}
+/// A wait for a head. It never ends by itself: hyper does not know of the requests that were answered without it in the meantime.
+struct HeadWait(Arc<ConnectionState>);
 
 impl Future for HeadWait {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.deadline { Poll::Ready(()) } else { Poll::Pending }
+        Poll::Pending
     }
 }
 
@@ -238,6 +242,26 @@ impl hyper::rt::Sleep for HeadWait {}
 
 impl Drop for HeadWait {
     fn drop(&mut self) {
-        self.state.request_begins();
+        self.0.request_begins();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever was answered may keep the connection from then on, whether or not hyper knows of the answer.
+    #[test]
+    fn answered() {
+        let limits = ConnectionLimits::default();
+        let state = ConnectionState::new(limits);
+        assert_eq!(state.due(), Some(state.began + limits.header_read_timeout), "who connects is expected to speak");
+        let began = state.now();
+        while state.now() == began {
+            std::thread::yield_now();
+        }
+        state.request_answered();
+        assert!(state.due() > Some(state.began + limits.idle_timeout));
+        assert!(state.only_waits());
     }
 }

@@ -73,6 +73,52 @@ impl<S: Socket> VisitorStream<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether the next bytes of the visitor begin a request of HTTP/1.1, with no answer on its way, and the connection goes on after it.
+    pub(super) fn is_between_requests(&self) -> bool {
+        let is_at_head = self.guard.as_ref().is_some_and(HeadGuard::is_at_head);
+        is_at_head && self.refusal.is_none() && self.state.waits_for_request() && !self.state.is_leaving()
+    }
+
+    /// Reads what has arrived, as it is. Whoever takes it for a request has it [admitted](Self::admit).
+    pub(super) fn poll_arrival(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
+    }
+
+    /// Looks at bytes before hyper does.
+    pub(super) fn admit(&mut self, arrived: &mut [u8]) {
+        let Some(guard) = &mut self.guard else { return };
+        if !arrived.is_empty() && self.state.waits_for_request() {
+            self.state.head_arrives();
+        }
+        guard.check(arrived);
+    }
+
+    /// Notes that a request has come whose answer is on its way.
+    pub(super) fn answer_begins(&self) {
+        self.state.request_begins();
+    }
+
+    /// Notes that a request was answered, and the next is waited for.
+    pub(super) fn answered(&self) {
+        self.state.request_answered();
+    }
+
+    /// Writes two pieces as one.
+    pub(super) fn poll_write_both(
+        &mut self,
+        context: &mut Context<'_>,
+        first: &[u8],
+        second: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = if second.is_empty() {
+            Pin::new(&mut self.socket).poll_write(context, first)
+        } else {
+            Pin::new(&mut self.socket).poll_write_vectored(context, &[IoSlice::new(first), IoSlice::new(second)])
+        };
+        self.note_write(&written);
+        written
+    }
+
     fn note_write<T>(&self, written: &Poll<io::Result<T>>) {
         if written.is_pending() {
             self.state.write_stalls();
@@ -98,13 +144,8 @@ impl<S: Socket> AsyncRead for VisitorStream<S> {
         if self.guard.is_none() {
             return self.poll_read_fairly(context, buffer);
         }
-        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
-        let Self { guard: Some(guard), state, .. } = &mut *self else { return Poll::Ready(Ok(())) };
-        let arrived = &mut buffer.filled_mut()[before..];
-        if !arrived.is_empty() && state.waits_for_request() {
-            state.head_arrives();
-        }
-        guard.check(arrived);
+        ready!(self.poll_arrival(context, buffer))?;
+        self.admit(&mut buffer.filled_mut()[before..]);
         Poll::Ready(Ok(()))
     }
 }

@@ -142,8 +142,12 @@ async fn idle_connections() {
         .limits(|limits| limits.idle_timeout = Duration::from_millis(200))
         .start()
         .await;
-    let received = stage.send("GET /a.txt HTTP/1.1\r\nHost: site.localhost\r\n\r\n").await;
-    assert_eq!((received.status(), received.responses()), (200, 1));
+    // The second one is answered from memory, without hyper.
+    for at_once in [0, 1] {
+        let received = stage.send("GET /a.txt HTTP/1.1\r\nHost: site.localhost\r\n\r\n").await;
+        assert_eq!((received.status(), received.responses()), (200, 1));
+        assert_eq!(stage.answered_at_once(), at_once);
+    }
     stage.stop().await;
 }
 
@@ -159,6 +163,24 @@ async fn slow_readers() {
     connection.send(request("GET", "/film.mp4", &[], "")).await;
     stage.logs.requests(1).await;
     assert!(connection.rest().await.bytes.len() < 64 * 1024 * 1024);
+    stage.stop().await;
+}
+
+/// Who takes nothing of an answer that is owed from memory is closed after a while as well.
+#[tokio::test]
+async fn slow_readers_of_memory() {
+    let stage = SiteBuilder::new()
+        .file("film.mp4", "video/mp4", vec![1_u8; 32 * 1024 * 1024])
+        .options(|options| options.cache_bytes = 512 * 1024 * 1024)
+        .limits(|limits| limits.write_timeout = Duration::from_millis(200))
+        .start()
+        .await;
+    assert_eq!(stage.get("/film.mp4", &[]).await.body().len(), 32 * 1024 * 1024);
+    let mut connection = stage.connect().await;
+    connection.send("GET /film.mp4 HTTP/1.1\r\nHost: site.localhost\r\n\r\n").await;
+    stage.logs.requests(2).await;
+    assert_eq!(stage.answered_at_once(), 1);
+    assert!(connection.rest().await.bytes.len() < 32 * 1024 * 1024);
     stage.stop().await;
 }
 

@@ -6,6 +6,7 @@ mod connections;
 mod cors;
 mod errors;
 mod external;
+mod fast_path;
 mod functions;
 mod hostile;
 mod http2;

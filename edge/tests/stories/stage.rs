@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,8 @@ use ship_core::{
     ProjectName,
 };
 use ship_edge::{
-    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, Indexing, LiveDeployment, ServerTiming, Site, Visitor,
-    host_label, request_authority,
+    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, Indexing, LiveDeployment, PlainRequest, ReadyAnswer,
+    ServerTiming, Site, Visitor, host_label, request_authority,
 };
 use ship_runtime::{CompiledCode, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
@@ -42,6 +43,8 @@ pub(crate) struct SiteBuilder {
     options: EdgeOptions,
     limits: ConnectionLimits,
     is_secure: bool,
+    timing: ServerTiming,
+    indexing: Indexing,
 }
 
 impl SiteBuilder {
@@ -58,7 +61,15 @@ impl SiteBuilder {
             options: EdgeOptions::default(),
             limits: ConnectionLimits::default(),
             is_secure: false,
+            timing: ServerTiming::Hidden,
+            indexing: Indexing::Allowed,
         }
+    }
+
+    /// Serves the site as a preview: answers say where their time went, and search engines are kept out.
+    pub(crate) fn preview(mut self) -> Self {
+        (self.timing, self.indexing) = (ServerTiming::Shown, Indexing::Forbidden);
+        self
     }
 
     /// Serves the site through TLS.
@@ -151,13 +162,15 @@ impl SiteBuilder {
         .unwrap();
         let edge = Arc::new(Edge::new(self.store.clone(), runtime.clone(), sink, self.options));
         let own_origins = Arc::new(|origin: &str| origin == "http://site-git-main.localhost");
+        let answered_at_once = Arc::<AtomicUsize>::default();
         let host = Host {
             edge: Arc::clone(&edge),
+            answered_at_once: Arc::clone(&answered_at_once),
             site: Site {
                 deployment: Arc::clone(&deployment),
                 own_origins,
-                timing: ServerTiming::Hidden,
-                indexing: Indexing::Allowed,
+                timing: self.timing,
+                indexing: self.indexing,
                 gate: None,
             },
         };
@@ -171,7 +184,8 @@ impl SiteBuilder {
         } else {
             tokio::spawn(ship_edge::serve(listener, crew, host, limits, stop.clone()))
         };
-        Stage { address, edge, runtime, deployment, logs, store: self.store, stop, serving, _folder: self.folder }
+        let (store, folder) = (self.store, self.folder);
+        Stage { address, edge, deployment, logs, store, answered_at_once, runtime, stop, serving, _folder: folder }
     }
 }
 
@@ -179,6 +193,7 @@ impl SiteBuilder {
 struct Host {
     edge: Arc<Edge>,
     site: Site,
+    answered_at_once: Arc<AtomicUsize>,
 }
 
 impl Answer for Host {
@@ -191,6 +206,13 @@ impl Answer for Host {
             _ => self.edge.not_found_site(&request),
         }
     }
+
+    fn answer_at_once(&self, request: &PlainRequest<'_>, _: Visitor) -> Option<ReadyAnswer> {
+        host_label(request.authority(), "localhost").filter(|label| label.as_str() == "site")?;
+        let ready = self.edge.respond_at_once(&self.site, request)?;
+        self.answered_at_once.fetch_add(1, Ordering::Relaxed);
+        Some(ready)
+    }
 }
 
 /// A site that is served.
@@ -200,6 +222,7 @@ pub(crate) struct Stage {
     pub(crate) deployment: Arc<LiveDeployment>,
     pub(crate) logs: Arc<MemoryLog>,
     pub(crate) store: Store,
+    answered_at_once: Arc<AtomicUsize>,
     runtime: Runtime,
     stop: CancellationToken,
     serving: JoinHandle<()>,
@@ -231,6 +254,11 @@ impl Stage {
     pub(crate) fn blob_file(&self, digest: &Digest) -> PathBuf {
         let hex = digest.to_hex();
         self.store.data_dir().join("blobs").join(&hex[..2]).join(&hex[2..])
+    }
+
+    /// How many requests were answered without hyper.
+    pub(crate) fn answered_at_once(&self) -> usize {
+        self.answered_at_once.load(Ordering::Relaxed)
     }
 
     /// How many instances run.

@@ -3,6 +3,7 @@
 use httparse::{EMPTY_HEADER, Header, Request, Status};
 
 use super::{HeadGuard, Place};
+use crate::fast_path::PlainRequest;
 
 /// How many fields of a head are read: as many as hyper reads.
 const FIELDS: usize = 100;
@@ -22,9 +23,17 @@ pub fn request_heads(bytes: &[u8]) {
     loop {
         let mut headers = [EMPTY_HEADER; FIELDS];
         let mut request = Request::new(&mut headers);
-        let Ok(Status::Complete(length)) = request.parse(rest) else { return };
-        if !passes(&mut guard, &rest[..length]) {
+        let Ok(Status::Complete(length)) = request.parse(rest) else {
+            assert_eq!(PlainRequest::parse(rest), None, "what nobody can read is not plain");
             return;
+        };
+        let plain = PlainRequest::parse(rest);
+        if !passes(&mut guard, &rest[..length]) {
+            assert_eq!(plain, None, "what is refused is not plain");
+            return;
+        }
+        if let Some(plain) = plain {
+            is_the_same(plain, &request, length);
         }
         let body = body_of(request.headers);
         rest = &rest[length..];
@@ -40,6 +49,20 @@ pub fn request_heads(bytes: &[u8]) {
             _ => panic!("the guard and the parser see different ends of {}", bytes.escape_ascii()),
         }
     }
+}
+
+/// A plain request is what the parser reads, to the byte.
+fn is_the_same((plain, plain_length): (PlainRequest<'_>, usize), request: &Request<'_, '_>, length: usize) {
+    let hosts: Vec<&[u8]> = request
+        .headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case("host"))
+        .map(|host| host.value)
+        .collect();
+    assert_eq!((request.method, request.version), (Some("GET"), Some(1)));
+    assert_eq!((request.path, hosts), (Some(plain.target), vec![plain.authority.as_bytes()]));
+    assert_eq!(plain_length, length);
+    assert!(matches!(body_of(request.headers), Body::Length(0)), "a plain request has no body");
 }
 
 /// What becomes of bytes in pieces of this size.
