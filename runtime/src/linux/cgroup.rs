@@ -211,6 +211,8 @@ impl CellGroups {
                 let is_lower = self.set("memory.limit_in_bytes", &memory);
                 self.set_if_there("memory.memsw.limit_in_bytes", &memory)?;
                 is_lower.or_else(|_| self.set("memory.limit_in_bytes", &memory))?;
+                // What waits in sockets is counted for itself here.
+                self.set_if_there("memory.kmem.tcp.limit_in_bytes", &memory)?;
                 self.set("pids.max", &processes)?;
                 quota.map_or(Ok(()), |quota| {
                     self.set("cpu.cfs_period_us", &CPU_PERIOD_MICROS.to_string())?;

@@ -146,11 +146,11 @@ pub(crate) fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> 
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Connects a socket to a path as the thread `thread` sees it.
-pub(crate) fn connect_to_path(socket: BorrowedFd<'_>, path: &[u8], thread: u32) -> io::Result<()> {
+/// Connects a socket to a path as a thread sees it. `thread` is its folder of the kernel's, in which nothing is found once it has ended.
+pub(crate) fn connect_to_path(socket: BorrowedFd<'_>, path: &[u8], thread: BorrowedFd<'_>) -> io::Result<()> {
     let file = match own_descriptor(path) {
         // The kernel would show this process's own, and only by a link of the kind that is not followed elsewhere.
-        Some(number) => rustix::fs::openat(CWD, format!("/proc/{thread}/fd/{number}"), PLACE, Mode::empty())?,
+        Some(number) => rustix::fs::openat(thread, format!("fd/{number}"), PLACE, Mode::empty())?,
         None => open_as_seen(path, thread)?,
     };
     let leads_there = rustix::net::SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
@@ -158,14 +158,20 @@ pub(crate) fn connect_to_path(socket: BorrowedFd<'_>, path: &[u8], thread: u32) 
 }
 
 /// The place that a path leads to for a thread, which is never outside of its cell.
-fn open_as_seen(path: &[u8], thread: u32) -> io::Result<OwnedFd> {
+fn open_as_seen(path: &[u8], thread: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let (start, below) = match path.strip_prefix(b"/") {
         Some(below) => ("root", below),
         None => ("cwd", path),
     };
-    let base = rustix::fs::openat(CWD, format!("/proc/{thread}/{start}"), PLACE | OFlags::DIRECTORY, Mode::empty())?;
+    let base = rustix::fs::openat(thread, start, PLACE | OFlags::DIRECTORY, Mode::empty())?;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     Ok(rustix::fs::openat2(&base, below, PLACE, Mode::empty(), inside)?)
+}
+
+/// The folder in which the kernel tells of a thread. It stays that of this very thread: when the number goes to another one, this leads
+/// nowhere.
+pub(crate) fn folder_of_thread(thread: u32) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(CWD, format!("/proc/{thread}"), PLACE | OFlags::DIRECTORY, Mode::empty())?)
 }
 
 /// The number in `/proc/self/fd/N`, by which programs reach a socket whose path is too long, or gone.
@@ -228,6 +234,27 @@ mod tests {
         let visitor =
             std::net::TcpStream::connect_timeout(&listening.local_addr().unwrap(), Duration::from_millis(200));
         assert_eq!(visitor.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// What is found by a thread's folder is that thread's: once it has ended nothing is, whoever has its number then.
+    #[test]
+    fn ended() {
+        use std::os::fd::AsFd as _;
+        use std::os::unix::net::{UnixListener, UnixStream};
+
+        let folder = tempfile::tempdir().unwrap();
+        let _listener = UnixListener::bind(folder.path().join("a.sock")).unwrap();
+        let mut asking = std::process::Command::new("sleep").arg("60").current_dir(folder.path()).spawn().unwrap();
+        let thread = folder_of_thread(asking.id()).unwrap();
+        let connect = || {
+            let flags = SocketFlags::CLOEXEC;
+            let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+            connect_to_path(socket.as_fd(), b"a.sock", thread.as_fd()).map(|()| UnixStream::from(socket))
+        };
+        assert!(connect().is_ok());
+        asking.kill().unwrap();
+        asking.wait().unwrap();
+        assert!(connect().is_err());
     }
 
     /// Only the form that names a descriptor of the process itself does.

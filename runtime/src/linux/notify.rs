@@ -3,16 +3,17 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use tokio::io::unix::AsyncFd;
 
+use super::dial::folder_of_thread;
 use super::foreign::Foreign;
 use super::watch::watch;
 
@@ -47,13 +48,20 @@ pub(crate) struct Questions {
     tells_too_much: AtomicBool,
 }
 
+/// A call that waits, as the kernel tells of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notice {
+    id: u64,
+    thread: u32,
+    arguments: [u64; 3],
+}
+
 /// A call of `connect` that waits.
 #[derive(Debug)]
 pub(crate) struct ConnectCall {
     id: u64,
-    /// The thread that called.
-    thread: u32,
-    process: Pid,
+    /// The folder in which the kernel tells of the thread that called. It is that thread's for good.
+    thread: OwnedFd,
     /// The number of the socket in its process.
     number: RawFd,
     /// The address, as it was given.
@@ -74,8 +82,8 @@ impl Questions {
         Ok(Self { listener: watch(listener)?, tells_too_much: AtomicBool::new(false) })
     }
 
-    /// The next call that waits. What cannot be understood is answered here.
-    pub(crate) async fn next(&self) -> io::Result<ConnectCall> {
+    /// The next call that waits.
+    pub(crate) async fn next(&self) -> io::Result<Notice> {
         loop {
             let mut guard = self.listener.readable().await?;
             match self.state()? {
@@ -88,39 +96,42 @@ impl Questions {
             }
             // SAFETY: it is plain numbers, for which zero is a value, and the kernel wants zeroes there.
             let mut notice: libc::seccomp_notif = unsafe { std::mem::zeroed() };
-            if self.ask(RECEIVE, &raw mut notice).is_err() {
-                continue;
-            }
-            match ConnectCall::read(&notice) {
-                Ok(mut call) => {
-                    call.is_closed_on_execution = self.is_closed_on_execution(&call).await;
-                    if self.is_valid(call.id) {
-                        return Ok(call);
-                    }
-                }
-                Err(error) => self.answer(notice.id, Err(error.raw_os_error().unwrap_or(libc::EFAULT))),
+            if self.ask(RECEIVE, &raw mut notice).is_ok() {
+                let [first, second, third, ..] = notice.data.args;
+                return Ok(Notice { id: notice.id, thread: notice.pid, arguments: [first, second, third] });
             }
         }
+    }
+
+    /// Reads what a call is about. The function can make that take as long as it likes. An error is for the function.
+    pub(crate) fn read(&self, notice: Notice) -> io::Result<ConnectCall> {
+        let mut call = ConnectCall::read(notice)?;
+        call.is_closed_on_execution = self.is_closed_on_execution(&call);
+        // All that was read is of the thread that asked, if that one is there still.
+        if self.is_valid(notice.id) { Ok(call) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
     }
 
     /// Whether the descriptor of a call is closed when its process executes a program. Only the kernel's text about it says that, and a
-    /// process may have put something in its place about which that text is a hundred megabytes long: so another thread reads it,
-    /// and after one that took long nothing is read any more for this cell.
-    async fn is_closed_on_execution(&self, call: &ConnectCall) -> bool {
+    /// process may have put something in its place about which that text is a hundred megabytes long: after one that took long
+    /// nothing is read any more for this cell.
+    fn is_closed_on_execution(&self, call: &ConnectCall) -> bool {
         if self.tells_too_much.load(Ordering::Relaxed) {
             return true;
         }
-        let (process, number, begun) = (call.process, call.number, Instant::now());
-        let read = tokio::task::spawn_blocking(move || is_closed_on_execution(process, number)).await;
+        let begun = Instant::now();
+        let is_closed = call.reads_as_closed_on_execution();
         if begun.elapsed() > MOST_TELLING {
             self.tells_too_much.store(true, Ordering::Relaxed);
         }
-        read.unwrap_or(true)
+        is_closed.unwrap_or(true)
     }
 
     /// Says that a call gave this.
-    pub(crate) fn conclude(&self, call: &ConnectCall, result: Result<(), i32>) {
-        self.answer(call.id, result);
+    pub(crate) fn conclude(&self, call: Notice, result: Result<(), i32>) {
+        let error = result.map_or_else(|errno| -errno, |()| 0);
+        let answer = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags: 0 };
+        // The only failure is that whoever asked is gone.
+        let _ = self.ask(ANSWER, &raw const answer);
     }
 
     /// Puts `socket` in the place of the one that a call is about.
@@ -133,13 +144,6 @@ impl Questions {
             newfd_flags: if call.is_closed_on_execution { libc::O_CLOEXEC.cast_unsigned() } else { 0 },
         };
         self.ask(ADD_DESCRIPTOR, &raw const addition)
-    }
-
-    fn answer(&self, id: u64, result: Result<(), i32>) {
-        let error = result.map_or_else(|errno| -errno, |()| 0);
-        let answer = libc::seccomp_notif_resp { id, val: 0, error, flags: 0 };
-        // The only failure is that whoever asked is gone.
-        let _ = self.ask(ANSWER, &raw const answer);
     }
 
     /// Whether a call still waits, so that what was read of its process was its own.
@@ -170,32 +174,37 @@ impl Questions {
 
 impl ConnectCall {
     /// Reads what a call is about. All of it is a copy: what its process changes from now on changes nothing.
-    fn read(notice: &libc::seccomp_notif) -> io::Result<Self> {
-        let [number, address, length, ..] = notice.data.args;
+    fn read(notice: Notice) -> io::Result<Self> {
+        let [number, address, length] = notice.arguments;
         let number = RawFd::try_from(number & u64::from(u32::MAX)).map_err(|_| bad_descriptor())?;
         let length = usize::try_from(length & u64::from(u32::MAX)).unwrap_or(usize::MAX);
         if length > MOST_ADDRESS_BYTES {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
+        let thread = folder_of_thread(notice.thread)?;
         let mut bytes = vec![0; length];
-        File::open(format!("/proc/{}/mem", notice.pid))?
+        open_below(&thread, "mem")?
             .read_exact_at(&mut bytes, address)
             .map_err(|_| io::Error::from_raw_os_error(libc::EFAULT))?;
-        let process = process_of(notice.pid)?;
-        let handle = rustix::process::pidfd_open(process, PidfdFlags::empty())?;
+        let handle = rustix::process::pidfd_open(process_of(&thread)?, PidfdFlags::empty())?;
         let socket =
             rustix::process::pidfd_getfd(&handle, number, PidfdGetfdFlags::empty()).map_err(|_| bad_descriptor())?;
         let socket = Foreign::new(socket);
         if !FileType::from_raw_mode(rustix::fs::fstat(&socket)?.st_mode).is_socket() {
             return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
         }
-        let (id, thread) = (notice.id, notice.pid);
-        Ok(Self { id, thread, process, number, address: bytes, socket, is_closed_on_execution: true })
+        Ok(Self { id: notice.id, thread, number, address: bytes, socket, is_closed_on_execution: true })
     }
 
-    /// The thread that called.
-    pub(crate) const fn thread(&self) -> u32 {
-        self.thread
+    /// Where the kernel tells of the thread that called.
+    pub(crate) fn thread(&self) -> BorrowedFd<'_> {
+        self.thread.as_fd()
+    }
+
+    fn reads_as_closed_on_execution(&self) -> io::Result<bool> {
+        let text = io::read_to_string(open_below(&self.thread, &format!("fdinfo/{}", self.number))?)?;
+        let flags = text.lines().find_map(|line| i32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
+        Ok(flags.is_some_and(|flags| flags & libc::O_CLOEXEC != 0))
     }
 }
 
@@ -204,16 +213,13 @@ fn bad_descriptor() -> io::Error {
 }
 
 /// The process of a thread.
-fn process_of(thread: u32) -> io::Result<Pid> {
-    let status = std::fs::read_to_string(format!("/proc/{thread}/status"))?;
+fn process_of(thread: &OwnedFd) -> io::Result<Pid> {
+    let status = io::read_to_string(open_below(thread, "status")?)?;
     let id = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
     id.and_then(Pid::from_raw).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }
 
-/// Whether a descriptor of another process is closed when it executes a program.
-fn is_closed_on_execution(process: Pid, number: RawFd) -> bool {
-    let text =
-        std::fs::read_to_string(format!("/proc/{}/fdinfo/{number}", process.as_raw_nonzero())).unwrap_or_default();
-    let flags = text.lines().find_map(|line| i32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
-    flags.is_some_and(|flags| flags & libc::O_CLOEXEC != 0)
+/// A file of the kernel's about a thread.
+fn open_below(thread: &OwnedFd, name: &str) -> io::Result<File> {
+    Ok(rustix::fs::openat(thread, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
 }

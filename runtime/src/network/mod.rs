@@ -6,6 +6,7 @@
 //! nobody. The host never lets the kernel go on with a call by itself: between the look and the call, another thread could
 //! change the address.
 
+mod aside;
 mod names;
 
 use std::collections::HashSet;
@@ -19,10 +20,11 @@ use rustix::net::AddressFamily;
 use ship_core::{AddressRange, LogLevel, NetworkAccess, embedded_address, is_public_address};
 use tokio::task::JoinSet;
 
+use self::aside::Aside;
 use crate::journal::Journal;
 use crate::linux::dial::{self, Blocking, Destination};
 use crate::linux::foreign::Foreign;
-use crate::linux::notify::{ConnectCall, Questions};
+use crate::linux::notify::{ConnectCall, Notice, Questions};
 
 /// How many connections of an instance are made at once. Others wait; most take less than a round trip.
 const MOST_AT_ONCE: usize = 64;
@@ -97,8 +99,15 @@ struct Owner {
 /// The host's side of a cell's network.
 #[derive(Debug)]
 pub(crate) struct CellConnections {
-    questions: Questions,
+    desk: Arc<Desk>,
     names: Option<names::NameService>,
+    aside: Arc<Aside>,
+}
+
+/// Where calls of `connect` are decided and carried out. The function can hold up whoever does so.
+#[derive(Debug)]
+struct Desk {
+    questions: Questions,
     /// Whose they are, once that is known. Until then they lead nowhere outside of the cell.
     owner: OnceLock<Owner>,
     /// What has been told to the log.
@@ -115,12 +124,13 @@ impl CellConnections {
             _ => None,
         };
         let questions = Questions::new(listener)?;
-        Ok(Some(Self { questions, names, owner: OnceLock::new(), told: Mutex::default() }))
+        let desk = Arc::new(Desk { questions, owner: OnceLock::new(), told: Mutex::default() });
+        Ok(Some(Self { desk, names, aside: Arc::default() }))
     }
 
     /// Says whose they are.
     pub(crate) fn belong_to(&self, access: NetworkAccess, policy: Policy, journal: Journal) {
-        let _ = self.owner.set(Owner { access, policy, journal });
+        let _ = self.desk.owner.set(Owner { access, policy, journal });
     }
 
     /// Makes connections and answers questions about names until it is dropped.
@@ -130,9 +140,9 @@ impl CellConnections {
     }
 
     async fn serve_names(&self) -> std::convert::Infallible {
-        match (&self.names, self.owner.get()) {
+        match (&self.names, self.desk.owner.get()) {
             (Some(names), Some(owner)) if owner.access == NetworkAccess::None => {
-                names.refuse(|name| self.tell_refusal(&format!("ask for the name {name}"))).await
+                names.refuse(|name| self.desk.tell_refusal(&format!("ask for the name {name}"))).await
             }
             (Some(names), Some(_)) => names.serve().await,
             _ => std::future::pending().await,
@@ -143,31 +153,38 @@ impl CellConnections {
         let mut under_way = JoinSet::new();
         loop {
             tokio::select! {
-                call = self.questions.next(), if under_way.len() < MOST_AT_ONCE => {
+                notice = self.desk.questions.next(), if under_way.len() < MOST_AT_ONCE => {
                     // Without questions there is no instance any more.
-                    let Ok(call) = call else { return std::future::pending().await };
-                    match self.begin(&call) {
-                        Ok(Begun::Done) => self.questions.conclude(&call, Ok(())),
-                        Ok(Begun::UnderWay(attempt)) => {
-                            under_way.spawn(async move { let result = attempt.finish(&call).await; (call, attempt, result) });
-                        }
-                        Err(error) => self.questions.conclude(&call, Err(errno_of(&error))),
-                    }
+                    let Ok(notice) = notice else { return std::future::pending().await };
+                    under_way.spawn(answer(Arc::clone(&self.desk), Arc::clone(&self.aside), notice));
                     // Others get their turn even if the function does nothing but connect.
                     tokio::task::yield_now().await;
                 }
-                Some(finished) = under_way.join_next() => {
-                    let Ok((call, attempt, result)) = finished else { continue };
-                    let result = result.and_then(|()| self.hand_over(&call, &attempt));
-                    let _ = attempt.restore(&call);
-                    self.questions.conclude(&call, result.map_err(|error| errno_of(&error)));
-                }
+                Some(_) = under_way.join_next() => {}
             }
         }
     }
+}
 
+/// Carries out what a call asks for, and says what it gave.
+async fn answer(desk: Arc<Desk>, aside: Arc<Aside>, notice: Notice) {
+    let (of_begin, of_end) = (Arc::clone(&desk), Arc::clone(&desk));
+    let result = match aside.run(move || of_begin.begin(notice)).await.flatten() {
+        Ok(Begun::Done) => Ok(()),
+        Ok(Begun::UnderWay(attempt)) => {
+            let attempt = Arc::new(attempt);
+            let finished = attempt.finish(&aside).await;
+            aside.run(move || of_end.end(&attempt, finished)).await.flatten()
+        }
+        Err(error) => Err(error),
+    };
+    desk.questions.conclude(notice, result.map_err(|error| errno_of(&error)));
+}
+
+impl Desk {
     /// Begins what a call asks for.
-    fn begin(&self, call: &ConnectCall) -> io::Result<Begun> {
+    fn begin(&self, notice: Notice) -> io::Result<Begun> {
+        let call = self.questions.read(notice)?;
         let destination = Destination::read(&call.address).ok_or_else(|| os_error(libc::EINVAL))?;
         let is_stream = dial::is_stream(call.socket.as_fd())?;
         let verdict = match &destination {
@@ -187,57 +204,36 @@ impl CellConnections {
                 Err(os_error(libc::EACCES))
             }
             // Datagrams could be sent anywhere from such a socket.
-            Verdict::Outside if is_stream && is_internet(call.socket.as_fd())? => self.begin_outside(call),
-            Verdict::Outside | Verdict::Inside => Self::begin_inside(call, &destination),
+            Verdict::Outside if is_stream && is_internet(call.socket.as_fd())? => self.begin_outside(call, destination),
+            Verdict::Outside | Verdict::Inside => begin_inside(call, destination),
         }
     }
 
-    fn begin_outside(&self, call: &ConnectCall) -> io::Result<Begun> {
+    fn begin_outside(&self, call: ConnectCall, destination: Destination) -> io::Result<Begun> {
         let is_blocking = dial::is_blocking(call.socket.as_fd())?;
         let twin = Foreign::new(dial::twin(call.socket.as_fd())?);
-        match dial::connect(twin.as_fd(), &call.address) {
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) && is_blocking => {
-                Ok(Begun::UnderWay(Attempt { twin: Some(twin), restores: None }))
-            }
-            result => {
-                let is_begun = result.as_ref().is_ok_and(|()| true)
-                    || result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINPROGRESS));
-                if is_begun {
-                    self.hand_over(
-                        call,
-                        &Attempt { twin: Some(twin), restores: is_blocking.then_some(Blocking::Yes) },
-                    )?;
-                }
-                result.map(|()| Begun::Done)
-            }
+        let result = dial::connect(twin.as_fd(), &call.address);
+        let is_begun = result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINPROGRESS));
+        let attempt = Attempt { call, destination, twin: Some(twin), restores: None };
+        if is_begun && is_blocking {
+            return Ok(Begun::UnderWay(attempt));
         }
+        if is_begun || result.is_ok() {
+            self.hand_over(&attempt)?;
+        }
+        result.map(|()| Begun::Done)
     }
 
-    /// A connection within the cell is made by the socket that is there, which belongs to the cell's network.
-    fn begin_inside(call: &ConnectCall, destination: &Destination) -> io::Result<Begun> {
-        if is_internet(call.socket.as_fd())? && dial::is_of_host(call.socket.as_fd())? {
-            return Err(os_error(libc::EISCONN));
-        }
-        let is_blocking = dial::is_blocking(call.socket.as_fd())?;
-        let restores = is_blocking.then_some(Blocking::Yes);
-        if is_blocking {
-            dial::set_blocking(call.socket.as_fd(), Blocking::No)?;
-        }
-        let attempt = Attempt { twin: None, restores };
-        let result = Attempt::connect(call, destination);
-        let is_unfinished = |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EAGAIN));
-        match result {
-            Err(error) if is_blocking && is_unfinished(&error) => Ok(Begun::UnderWay(attempt)),
-            result => {
-                attempt.restore(call)?;
-                result.map(|()| Begun::Done)
-            }
-        }
+    /// Ends what a call asked for.
+    fn end(&self, attempt: &Attempt, finished: io::Result<()>) -> io::Result<()> {
+        let result = finished.and_then(|()| self.hand_over(attempt));
+        let _ = attempt.restore();
+        result
     }
 
     /// Puts the connection that was made outside in its place.
-    fn hand_over(&self, call: &ConnectCall, attempt: &Attempt) -> io::Result<()> {
-        let Some(twin) = &attempt.twin else { return Ok(()) };
+    fn hand_over(&self, attempt: &Attempt) -> io::Result<()> {
+        let Attempt { call, twin: Some(twin), .. } = attempt else { return Ok(()) };
         if dial::is_blocking(call.socket.as_fd())? {
             dial::set_blocking(twin.as_fd(), Blocking::Yes)?;
         }
@@ -255,6 +251,25 @@ impl CellConnections {
     }
 }
 
+/// A connection within the cell is made by the socket that is there, which belongs to the cell's network.
+fn begin_inside(call: ConnectCall, destination: Destination) -> io::Result<Begun> {
+    if is_internet(call.socket.as_fd())? && dial::is_of_host(call.socket.as_fd())? {
+        return Err(os_error(libc::EISCONN));
+    }
+    let is_blocking = dial::is_blocking(call.socket.as_fd())?;
+    let restores = is_blocking.then_some(Blocking::Yes);
+    let attempt = Attempt { call, destination, twin: None, restores };
+    let result = attempt.connect();
+    let is_unfinished = |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EAGAIN));
+    match result {
+        Err(error) if is_blocking && is_unfinished(&error) => Ok(Begun::UnderWay(attempt)),
+        result => {
+            attempt.restore()?;
+            result.map(|()| Begun::Done)
+        }
+    }
+}
+
 /// What became of a call at once.
 enum Begun {
     /// It is connected.
@@ -265,6 +280,8 @@ enum Begun {
 
 /// A connection that is being made.
 struct Attempt {
+    call: ConnectCall,
+    destination: Destination,
     /// The socket of the host's network, if it is made there.
     twin: Option<Foreign>,
     /// What the process's own socket is to be again.
@@ -272,7 +289,11 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn connect(call: &ConnectCall, destination: &Destination) -> io::Result<()> {
+    fn connect(&self) -> io::Result<()> {
+        let Self { call, destination, restores, .. } = self;
+        if restores.is_some() {
+            dial::set_blocking(call.socket.as_fd(), Blocking::No)?;
+        }
         match destination {
             Destination::Path(path) => dial::connect_to_path(call.socket.as_fd(), path, call.thread()),
             _ => dial::connect(call.socket.as_fd(), &call.address),
@@ -280,25 +301,25 @@ impl Attempt {
     }
 
     /// Waits until it is made.
-    async fn finish(&self, call: &ConnectCall) -> io::Result<()> {
+    async fn finish(self: &Arc<Self>, aside: &Aside) -> io::Result<()> {
         if let Some(twin) = &self.twin {
             return dial::connected(twin.as_fd()).await;
         }
-        let destination = Destination::read(&call.address).ok_or_else(|| os_error(libc::EINVAL))?;
-        if !matches!(destination, Destination::Internet(_)) {
-            loop {
-                match Self::connect(call, &destination) {
-                    Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => tokio::time::sleep(QUEUE_PAUSE).await,
-                    result => return result,
-                }
+        if matches!(self.destination, Destination::Internet(_)) {
+            return dial::connected(self.call.socket.as_fd()).await;
+        }
+        loop {
+            let again = Arc::clone(self);
+            match aside.run(move || again.connect()).await.flatten() {
+                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => tokio::time::sleep(QUEUE_PAUSE).await,
+                result => return result,
             }
         }
-        dial::connected(call.socket.as_fd()).await
     }
 
-    fn restore(&self, call: &ConnectCall) -> io::Result<()> {
+    fn restore(&self) -> io::Result<()> {
         match (&self.twin, self.restores) {
-            (None, Some(blocking)) => dial::set_blocking(call.socket.as_fd(), blocking),
+            (None, Some(blocking)) => dial::set_blocking(self.call.socket.as_fd(), blocking),
             _ => Ok(()),
         }
     }

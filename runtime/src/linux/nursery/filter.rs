@@ -78,10 +78,20 @@ const REFUSED: [libc::c_long; 49] = [
     libc::SYS_vhangup,
 ];
 
-/// What is said to be unknown to the kernel, so that programs do without it: calls whose arguments no filter can see, and rings
-/// through which calls are made that no filter sees.
-const UNKNOWN: [libc::c_long; 4] =
-    [libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+/// What is said to be unknown to the kernel, so that programs do without it: calls whose arguments no filter can see, rings
+/// through which calls are made that no filter sees, and the places for asynchronous input and output, of which the machine has so many for all.
+const UNKNOWN: [libc::c_long; 5] = [
+    libc::SYS_clone3,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_io_setup,
+];
+
+/// What is said not to be possible with these descriptors, so that programs copy: calls that hold a pipe's lock while they wait for
+/// something else. Whoever reads from that pipe, as the host does what functions print, waits as long, and cannot even be killed.
+const WAITING_WITH_A_LOCK: [libc::c_long; 4] =
+    [libc::SYS_sendfile, libc::SYS_splice, libc::SYS_tee, libc::SYS_vmsplice];
 
 /// The kinds of sockets that there are: local ones, the internet's, and the kernel's own news about addresses.
 const SOCKET_DOMAINS: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
@@ -142,6 +152,9 @@ impl Filter {
         }
         for call in UNKNOWN {
             program.if_equal(number(call), errno(libc::ENOSYS));
+        }
+        for call in WAITING_WITH_A_LOCK {
+            program.if_equal(number(call), errno(libc::EINVAL));
         }
         if self == Self::AskingForConnections {
             program.if_equal(number(libc::SYS_connect), libc::SECCOMP_RET_USER_NOTIF);
