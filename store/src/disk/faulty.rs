@@ -137,6 +137,11 @@ impl FileSystem for FaultyDisk {
         self.disk.write(file, bytes)
     }
 
+    fn mark(&self, file: &File, nanoseconds: u32) -> io::Result<()> {
+        drop(self.step()?);
+        self.disk.mark(file, nanoseconds)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.step()?;
         self.disk.rename(from, to)?;
