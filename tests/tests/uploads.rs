@@ -361,6 +361,27 @@ fn artifacts_that_mean_ill() {
     is_unharmed(&host);
 }
 
+/// A function whose program cannot be run is refused with its name and what the kernel said. Where on the machine it stands is said in the
+/// host's own log, and nowhere else.
+#[test]
+fn errors_name_no_file_of_the_host() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let artifact = zip(&[Entry::new(EXECUTABLE, "bootstrap", "#!/nowhere/at/all\n")]);
+    assert_eq!(put(&host, &Digest::of(&artifact)).body(artifact.as_slice()).send().status, 201);
+    let refused = publish(&host, "site", &json!({ "functions": [function("api/evil", &artifact, artifact.len())] }));
+    assert_eq!(outcome(&refused), code(422, "FUNCTION_START_FAILED"));
+    let message = "function `api/evil` does not start: its process could not be started: \
+                   cannot run `bootstrap`: No such file or directory (os error 2)";
+    assert_eq!(refused.json()["error"]["message"], message);
+    let data = host.data().to_string_lossy().into_owned();
+    assert!(!refused.text().contains(&data), "{}", refused.text());
+    host.ask_to_end();
+    let ended = host.ended().success();
+    let place = format!("{data}/functions/{}/bootstrap", Digest::of(&artifact).to_hex());
+    assert!(ended.stderr().contains(&place), "{}", ended.stderr());
+}
+
 /// Whether a file is the manifest of a deployment that was refused: it is stored before its functions are tried.
 fn is_manifest(host: &TestHost<'_>, name: &str, expected: &BTreeSet<String>) -> bool {
     let content = || std::fs::read(host.data().join(name)).unwrap_or_default();
