@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -124,7 +125,7 @@ fn point(line: &str, data: &Path) -> Option<String> {
         ["blobs", ..] => "blob",
         ["tmp", name, ..] if name.starts_with("blob-") => "temporary file",
         ["tmp", _, ..] => "function in tmp",
-        ["functions", name] if name.ends_with(".boot") => "note of the boot",
+        ["functions", name] if name.contains(".boot") => "note of the boot",
         ["functions", _, ..] => "function",
         [name, ..] => name,
     };
@@ -155,7 +156,7 @@ fn table() {
     let opening = (0..first.len()).take_while(is_opening).count();
     let mut table = format!("Opening\n  {}\n", first[..opening].join("\n  "));
     for (step, points) in &all {
-        table += &format!("{step:?}\n  {}\n", points[opening..].join("\n  "));
+        writeln!(table, "{step:?}\n  {}", points[opening..].join("\n  ")).unwrap();
     }
     insta::assert_snapshot!(table);
 }

@@ -14,7 +14,7 @@ pub(super) fn what(path: &Path) -> &'static str {
         (Some([]), ..) => "folder of buckets",
         (Some([_]), ..) => "bucket",
         (Some(_), ..) => content_at(path),
-        (_, Some([name]), _) if name.ends_with(".boot") => "note of the boot",
+        (_, Some([name]), _) if name.contains(".boot") => "note of the boot",
         (_, Some([_]), _) => "unpacked function",
         (_, _, Some([name])) if name.starts_with("blob-") => content_at(path),
         (_, _, Some([name])) if name.ends_with("-stale") => "stale function",
