@@ -47,7 +47,7 @@ pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
 pub use error::HostError;
 pub use listen::holder_of;
-pub use options::{HostOptions, MetricsAccess, PortChoice};
+pub use options::{HostOptions, MetricsAccess, PortChoice, ScrubPace};
 pub use server::{Host, Ready};
 pub use telemetry::TelemetryOptions;
 pub use tls::{AcmeOptions, CertificateError, CertificateFiles, TlsOptions};

@@ -1,6 +1,7 @@
 //! What a host is told when it starts.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,10 +50,21 @@ pub struct HostOptions {
     pub log_bytes: u64,
     /// Which deployments stay when garbage is collected; without it all do.
     pub retention: Option<Retention>,
+    /// How everything that is kept is read again in the background.
+    pub scrub: ScrubPace,
     /// How long requests in flight may take to finish when the host stops.
     pub drain: Duration,
     /// How another host is started that takes over from this one; `None` where none can be.
     pub successor: Option<SuccessorCommand>,
+}
+
+/// How everything that is kept is read again in the background, to find damage before somebody asks for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScrubPace {
+    /// How long after its start the host begins.
+    pub first: Duration,
+    /// How much is read in a second, in bytes, over a whole pass.
+    pub bytes_a_second: NonZeroU64,
 }
 
 /// Who may read `/metrics` of the control API.

@@ -1,6 +1,6 @@
 //! Publishing: the order in which a deployment is stored, its functions tried, and the aliases moved.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -403,26 +403,20 @@ impl Publisher {
         note: AuditNote,
     ) -> Result<Vec<DeploymentRecord>, ApiError> {
         let store = self.store.clone();
-        let expired = blocking(move || store.deployments().expired(retention, Timestamp::now())).await?;
-        let projects: BTreeSet<ProjectName> = expired.into_iter().map(|record| record.project).collect();
+        let mut expiry = blocking(move || store.deployments().noting(note).expiry(retention, Timestamp::now())).await?;
         let mut gone = Vec::new();
-        for project in projects {
-            loop {
-                let (project, note) = (project.clone(), note.clone());
-                let removed = self
-                    .move_aliases(move |store| {
-                        let removed =
-                            store.deployments().noting(note).remove_expired(&project, retention, Timestamp::now())?;
-                        let moves = removed.iter().flat_map(|removed| removed.moves.clone()).collect();
-                        Ok((removed, project, moves))
-                    })
-                    .await?;
-                if removed.is_empty() {
-                    break;
-                }
-                self.forget(removed.iter().map(|removed| removed.record.id).collect(), None).await;
-                gone.extend(removed.into_iter().map(|removed| removed.record));
-            }
+        while let Some(project) = expiry.next_project().cloned() {
+            let removing = self.move_aliases(move |_| {
+                let removed = expiry.remove_some()?;
+                let moves = removed.iter().flat_map(|removed| removed.moves.clone()).collect();
+                // Who removed something meanwhile may have ended the project that was next.
+                let project = removed.first().map_or(project, |removed| removed.record.project.clone());
+                Ok(((expiry, removed), project, moves))
+            });
+            let removed;
+            (expiry, removed) = removing.await?;
+            self.forget(removed.iter().map(|removed| removed.record.id).collect(), None).await;
+            gone.extend(removed.into_iter().map(|removed| removed.record));
         }
         Ok(gone)
     }

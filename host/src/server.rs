@@ -158,7 +158,7 @@ impl Host {
             take_over(predecessor, &store, &journal, (closing.clone(), options.drain), &tasks).await;
         }
         let door = closing.door();
-        tasks.spawn(scrub(store.clone(), Arc::clone(&collector.meters), door.clone()));
+        tasks.spawn(scrub(store.clone(), options.scrub, Arc::clone(&collector.meters), door.clone()));
         tasks.spawn(take_care(collector, store, door.clone()));
         tasks.spawn(warmth.run(door.clone()));
         tasks.spawn(register_writer.run(door.clone()));

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use rustix::fs::{AtFlags, statat};
 use ship_core::{Digest, DigestHasher};
 
 use crate::data_dir::{DataDir, blob_name};
@@ -18,6 +17,7 @@ use crate::disk::FileSystem;
 mod batch;
 mod compress;
 mod error;
+mod mark;
 mod pins;
 mod recheck;
 mod variants;
@@ -26,6 +26,7 @@ mod verified;
 use batch::Stay;
 pub use batch::{BatchReport, BlobBatch, BlobWriter};
 pub use error::BlobError;
+pub(crate) use mark::{Seen, nanoseconds};
 pub(crate) use pins::{Held, Pins, Sweep};
 pub(crate) use recheck::Recheck;
 pub use variants::{Variant, Variants};
@@ -99,10 +100,11 @@ impl Blobs {
     }
 
     /// Which of `digests` are not here, in their order. Each costs a look at the file system, one or two microseconds: so
-    /// what somebody has removed is noticed, and no memory is spent on knowing millions of digests.
+    /// what somebody has removed or written to is noticed, and no memory is spent on knowing millions of digests.
     pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
-        let sizes = self.stored_sizes(digests);
-        digests.iter().zip(sizes).filter(|(_, size)| size.is_none()).map(|(digest, _)| *digest).collect()
+        let seen = self.look_at_all(digests);
+        let lacking = digests.iter().zip(seen).filter(|(digest, seen)| !self.is_sound(digest, *seen));
+        lacking.map(|(digest, _)| *digest).collect()
     }
 
     /// The same for one who is about to send what is missing and then to publish: what is here stays until then, also if no
@@ -275,13 +277,12 @@ impl Blobs {
 
     /// The size of a blob's file, `None` if there is none that can be reached.
     fn stored_size(&self, digest: &Digest) -> Option<u64> {
-        let stat = statat(&self.inner.folder, blob_name(digest), AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        u64::try_from(stat.st_size).ok()
+        self.look(digest).map(|seen| seen.size_bytes)
     }
 
-    /// The sizes of many blobs' files, in their order.
-    fn stored_sizes(&self, digests: &[Digest]) -> Vec<Option<u64>> {
-        let look_up = |digests: &[Digest]| digests.iter().map(|digest| self.stored_size(digest)).collect::<Vec<_>>();
+    /// What the files of many blobs look like, in their order.
+    fn look_at_all(&self, digests: &[Digest]) -> Vec<Option<Seen>> {
+        let look_up = |digests: &[Digest]| digests.iter().map(|digest| self.look(digest)).collect::<Vec<_>>();
         if digests.len() < LOOKED_UP_ALONE {
             return look_up(digests);
         }
@@ -289,8 +290,8 @@ impl Blobs {
         std::thread::scope(|scope| {
             let shares = digests.chunks(digests.len().div_ceil(threads));
             let lookups: Vec<_> = shares.map(|share| scope.spawn(move || look_up(share))).collect();
-            let sizes = lookups.into_iter().flat_map(|lookup| lookup.join().expect("looking up a file does not panic"));
-            sizes.collect()
+            let seen = lookups.into_iter().flat_map(|lookup| lookup.join().expect("looking up a file does not panic"));
+            seen.collect()
         })
     }
 
@@ -308,9 +309,9 @@ impl Blobs {
 }
 
 impl Settled<'_> {
-    /// The sizes of blobs that would survive a power cut, `None` for those that are not here, in their order.
-    pub(crate) fn sizes(&self, digests: &[Digest]) -> Vec<Option<u64>> {
-        self.blobs.stored_sizes(digests)
+    /// What the files of blobs look like that would survive a power cut, `None` for those that are not here, in their order.
+    pub(crate) fn look_at_all(&self, digests: &[Digest]) -> Vec<Option<Seen>> {
+        self.blobs.look_at_all(digests)
     }
 }
 
@@ -341,7 +342,7 @@ impl Blob {
 
     /// The file, for one who reads it for long and looks now and then whether it still is what was checked.
     pub fn into_verified(self) -> VerifiedFile {
-        VerifiedFile { file: self.file, fingerprint: self.fingerprint }
+        VerifiedFile { file: self.file, fingerprint: self.fingerprint, mark: nanoseconds(&self.digest) }
     }
 }
 

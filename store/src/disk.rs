@@ -3,8 +3,11 @@
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use rustix::fs::{Timespec, Timestamps, UTIME_OMIT, futimens};
+use rustix::io::Errno;
 
 #[cfg(test)]
 pub(crate) mod faulty;
@@ -30,6 +33,8 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// Writes all of `bytes` at the file's position.
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
+    /// Gives the modification time of a file these nanoseconds. Its seconds stay.
+    fn mark(&self, file: &File, nanoseconds: u32) -> io::Result<()>;
     /// Moves what is called `from` to `to`, replacing a file of that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -66,6 +71,16 @@ impl FileSystem for Disk {
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
+    }
+
+    fn mark(&self, file: &File, nanoseconds: u32) -> io::Result<()> {
+        let last_modification = Timespec { tv_sec: file.metadata()?.mtime(), tv_nsec: nanoseconds.into() };
+        let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        match futimens(file, &Timestamps { last_access, last_modification }) {
+            // A file system that gives no times to files. What stands there is read whenever a process first asks for it.
+            Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
+            marked => Ok(marked?),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

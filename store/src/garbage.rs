@@ -115,6 +115,8 @@ impl Collector<'_> {
                 unneeded.push((digest, size_bytes));
             }
         });
+        // In the order of the names, so that each folder is visited once, and a collection does the same each time.
+        unneeded.sort_unstable();
         let sources = self.forget_variants()?;
         self.forget_owners()?;
         for (digest, size_bytes) in unneeded {

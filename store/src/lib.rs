@@ -60,8 +60,8 @@ pub use certificates::{Certificates, StoredCertificate};
 pub use database::StateError;
 pub use deployments::{
     Aim, Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments,
-    EnvironmentBinding, LabelOwner, MoveCause, ProjectSummary, PublishError, PublishOptions, Published, RemoveError,
-    Removed, Republish, Retention, RollbackError, StageError, StageRequest, StagedDeployment,
+    EnvironmentBinding, Expiry, LabelOwner, MoveCause, ProjectSummary, PublishError, PublishOptions, Published,
+    RemoveError, Removed, Republish, Retention, RollbackError, StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
 pub use domains::{Domain, DomainError, Domains, REST};

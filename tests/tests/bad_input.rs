@@ -389,7 +389,7 @@ fn full_disk() {
     ----- stdout -----
     ----- stderr -----
     Built 2 files in [TIME]
-    error: no room is left to write [ENV]/small-disk/tmp/blob-[PID]-2-0
+    error: the host's disk is full
     hint: make room on the host's disk and run the command again: what it has stays there
     ");
     assert_eq!(http::get(&host.site_url("site")).success().text(), "small");

@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ship_core::Digest;
 use ship_tests::http::Ending;
-use ship_tests::{TestEnv, TestHost, http};
+use ship_tests::{Exposition, PATIENCE, TestEnv, TestHost, http};
 
 const MEGABYTE: usize = 1024 * 1024;
 
@@ -123,6 +124,87 @@ fn damaged_files() {
         assert_eq!(http::get(&format!("{url}/{name}.txt")).success().text(), name);
     }
     is_clean(&host);
+}
+
+/// A file is damaged that nobody has asked for, in place and without another size, while the host runs and while it does not: the next
+/// deploy of the same tree sends that file again, and nothing else.
+#[test]
+fn damaged_and_never_read() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let content = "nobody has read this";
+    let project = environment.project("site").file("public/index.html", "page").file("public/unread.txt", content);
+    let deploy = |host: &TestHost<'_>| {
+        let document = host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+        (document["upload"]["sent_blobs"].clone(), document["url"].as_str().expect("a URL").to_owned())
+    };
+    let path = blob(host.data(), content.as_bytes());
+    let over_write = || {
+        let file = fs::File::options().write(true).open(&path).expect("the file is ours");
+        std::os::unix::fs::FileExt::write_all_at(&file, b"?", 3).expect("it can be written");
+    };
+    assert_eq!(deploy(&host).0, 2);
+    assert_eq!(deploy(&host).0, 0);
+
+    over_write();
+    let (sent, url) = deploy(&host);
+    assert_eq!(sent, 1);
+    assert_eq!(http::get(&format!("{url}/unread.txt")).success().text(), content);
+
+    host.kill();
+    over_write();
+    host.start_again();
+    assert_eq!(deploy(&host).0, 1);
+    assert_eq!(http::get(&format!("{url}/unread.txt")).success().text(), content);
+    is_clean(&host);
+    assert_eq!(deploy(&host).0, 0);
+}
+
+/// What no file system shows, because it is below: bytes are others, and all that the system says of the file is as before. The scrubber
+/// finds it at its rate, says so in the log, in the metrics and to whoever asks, and the next deploy heals it.
+#[test]
+fn found_by_the_scrubber() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start_with(&environment, &["--scrub-after", "0", "--scrub-mb", "4"]);
+    let content = vec![7; 4 * MEGABYTE];
+    let project = environment.project("site").file("public/index.html", "page").file("public/unread.bin", &content);
+    let document = host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+    let url = format!("{}/unread.bin", document["url"].as_str().expect("a URL"));
+    host.ask_to_end();
+    let _ = host.ended().success();
+    let path = blob(host.data(), &content);
+    let time = path.metadata().and_then(|metadata| metadata.modified()).expect("files have times");
+    let file = fs::File::options().write(true).open(&path).expect("the file is ours");
+    std::os::unix::fs::FileExt::write_all_at(&file, b"?", 3).expect("it can be written");
+    file.set_modified(time).expect("the file is ours");
+
+    let began = Instant::now();
+    host.start_again();
+    let count = |host: &TestHost<'_>, name: &str| {
+        Exposition::read(&host.control("GET", "/metrics").send().success().text()).count(name)
+    };
+    while count(&host, "ship_scrubs_total") == 0 {
+        assert!(began.elapsed() < PATIENCE, "everything is read again");
+    }
+    // Between the first megabyte and the last there are the pauses that make the rate.
+    assert!(began.elapsed() >= Duration::from_millis(750), "{:?}", began.elapsed());
+    assert_eq!(count(&host, "ship_blob_corrupt_total"), 1);
+    assert!(count(&host, "ship_scrubbed_bytes_total") > content.len() as u64);
+    let found = damage(&host);
+    let touched = json!({ "id": document["deployment"]["id"], "project": "site", "used_as": ["/unread.bin"] });
+    let digest = Digest::of(&content).to_string();
+    assert_eq!(found["damaged"], json!([{ "digest": digest, "fault": "missing", "deployments": [touched] }]));
+    blob_corrupt(&url);
+
+    let document = host.ship(["deploy", "--json"]).within(project.folder()).run().success().json();
+    assert_eq!(document["upload"]["sent_blobs"], 1, "{document}");
+    assert!(http::get(&url).success().body == content);
+    is_clean(&host);
+    host.ask_to_end();
+    let ended = host.ended().success();
+    let said = |words: [&str; 2]| ended.stderr().lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(said(["a blob is damaged", &digest]), "{}", ended.stderr());
+    assert!(said(["everything that is kept was read again", "damaged=1"]), "{}", ended.stderr());
 }
 
 /// A file that visitors have had is in memory: damage on the disk never reaches them, and is found all the same.

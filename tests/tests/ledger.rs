@@ -318,6 +318,7 @@ fn full_disk() {
             }
             let refused = output.exits_with(4).json();
             assert_eq!(refused["error"]["code"], "STORAGE_FULL", "{refused}");
+            assert_eq!(refused["error"]["message"], "the host's disk is full", "no file of the host is named");
             break;
         }
     }

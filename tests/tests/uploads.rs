@@ -84,13 +84,28 @@ fn answer_to(host: &TestHost<'_>, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&http::exchange_raw(&host.addresses().control, bytes)).into_owned()
 }
 
-/// Waits until an upload that has ended has taken its temporary file with it.
+/// Waits until what is kept fits.
 #[track_caller]
-fn settled(host: &TestHost<'_>, expected: &BTreeSet<String>) {
+fn wait_until(host: &TestHost<'_>, fits: impl Fn(&BTreeSet<String>) -> bool) {
     let began = std::time::Instant::now();
-    while kept(host.data()) != *expected {
-        assert!(began.elapsed() < PATIENCE, "{:?}", kept(host.data()).difference(expected).collect::<Vec<_>>());
+    loop {
+        let names = kept(host.data());
+        if fits(&names) {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{names:?}");
         thread::yield_now();
+    }
+}
+
+/// Waits until an upload that has ended has taken its temporary file with it, and sees what is left: what was `before`, and the blobs of
+/// these contents.
+#[track_caller]
+fn settled(host: &TestHost<'_>, before: &BTreeSet<String>, added: &[&[u8]]) {
+    let expected: BTreeSet<String> = before.iter().cloned().chain(added.iter().map(|content| place(content))).collect();
+    wait_until(host, |names| *names == expected);
+    for content in added {
+        assert!(std::fs::read(host.data().join(place(content))).expect("the blob is there") == *content);
     }
 }
 
@@ -122,14 +137,12 @@ fn lengths_and_codings_that_lie() {
         let answer = host.control("PUT", &format!("/v1/blobs/{name}")).body("x").send();
         assert!((400..500).contains(&answer.status), "{}: {}", answer.status, answer.text());
     }
-    settled(&host, &before);
+    settled(&host, &before, &[]);
 
     assert_eq!(put(&host, &digest).body(content).send().status, 201);
     assert_eq!(put(&host, &digest).body(content).send().status, 200, "it is here");
     assert_eq!(outcome(&put(&host, &digest).body("sixteen BYTE txt").send()), code(400, "DIGEST_MISMATCH"));
-    let mut with_blob = before.clone();
-    with_blob.insert(place(content));
-    assert_eq!(kept(host.data()), with_blob);
+    settled(&host, &before, &[content]);
     is_unharmed(&host);
 }
 
@@ -158,29 +171,23 @@ fn uploads_that_break_off() {
         let ended = [many.as_slice(), &chunk(&pack[..=cut]), b"0\r\n\r\n"].concat();
         let ended = answer_to(&host, &ended);
         assert!(ended.starts_with("HTTP/1.1 400 "), "{ended}");
-        settled(&host, &before);
+        settled(&host, &before, &[]);
     }
     let beyond = answer_to(&host, &[one.as_slice(), &content, b"and more"].concat());
     assert!(beyond.starts_with("HTTP/1.1 201 "), "{beyond}");
-    let mut with_blob = before.clone();
-    with_blob.insert(place(&content));
-    settled(&host, &with_blob);
+    settled(&host, &before, &[&content]);
 
     let other = vec![8_u8; 256 * 1024];
     let length = format!("content-length: {}", other.len());
     let head = head(&format!("PUT /v1/blobs/{}", Digest::of(&other)), &length);
     let mut half = TcpStream::connect(&host.addresses().control).expect("the host listens");
     half.write_all(&[head.as_slice(), &other[..other.len() / 2]].concat()).expect("the host reads");
-    let is_begun = || kept(host.data()).iter().any(|name| name.starts_with("tmp/blob-"));
-    let began = std::time::Instant::now();
-    while !is_begun() {
-        assert!(began.elapsed() < PATIENCE, "the upload has a file");
-        thread::yield_now();
-    }
+    let has_half = |names: &BTreeSet<String>| names.iter().any(|name| name.starts_with("tmp/blob-"));
+    wait_until(&host, has_half);
     host.kill();
-    assert_ne!(kept(host.data()), with_blob, "a host that is killed removes nothing");
+    assert!(has_half(&kept(host.data())), "a host that is killed removes nothing");
     host.start_again();
-    assert_eq!(kept(host.data()), with_blob);
+    settled(&host, &before, &[&content]);
     is_unharmed(&host);
 }
 
@@ -215,10 +222,7 @@ fn right_and_wrong_at_once() {
         }
     }
     assert_eq!(stored, 1, "one of them was first");
-    let mut with_blob = before;
-    with_blob.insert(place(&right));
-    settled(&host, &with_blob);
-    assert_eq!(std::fs::read(host.data().join(place(&right))).expect("the blob is there"), right);
+    settled(&host, &before, &[&right]);
     is_unharmed(&host);
 }
 
@@ -355,6 +359,27 @@ fn artifacts_that_mean_ill() {
     let _ = host.ship(["gc"]).run().success();
     assert_eq!(kept(host.data()), before);
     is_unharmed(&host);
+}
+
+/// A function whose program cannot be run is refused with its name and what the kernel said. Where on the machine it stands is said in the
+/// host's own log, and nowhere else.
+#[test]
+fn errors_name_no_file_of_the_host() {
+    let environment = TestEnv::new();
+    let mut host = TestHost::start(&environment);
+    let artifact = zip(&[Entry::new(EXECUTABLE, "bootstrap", "#!/nowhere/at/all\n")]);
+    assert_eq!(put(&host, &Digest::of(&artifact)).body(artifact.as_slice()).send().status, 201);
+    let refused = publish(&host, "site", &json!({ "functions": [function("api/evil", &artifact, artifact.len())] }));
+    assert_eq!(outcome(&refused), code(422, "FUNCTION_START_FAILED"));
+    let message = "function `api/evil` does not start: its process could not be started: \
+                   cannot run `bootstrap`: No such file or directory (os error 2)";
+    assert_eq!(refused.json()["error"]["message"], message);
+    let data = host.data().to_string_lossy().into_owned();
+    assert!(!refused.text().contains(&data), "{}", refused.text());
+    host.ask_to_end();
+    let ended = host.ended().success();
+    let place = format!("{data}/functions/{}/bootstrap", Digest::of(&artifact).to_hex());
+    assert!(ended.stderr().contains(&place), "{}", ended.stderr());
 }
 
 /// Whether a file is the manifest of a deployment that was refused: it is stored before its functions are tried.

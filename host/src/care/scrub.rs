@@ -1,6 +1,7 @@
 //! The scrubber: everything is read again in the background, so slowly that nobody notices, and what is damaged is found
 //! before somebody asks for it.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,26 +12,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::CareMeters;
 use crate::blocking::blocking;
-
-/// How much is read in a second: a twentieth of what a slow disk gives, and less than a hundredth of one processor. A
-/// hundred gigabytes take three and a half hours.
-const BYTES_A_SECOND: u64 = 8 * 1024 * 1024;
+use crate::options::ScrubPace;
 
 /// How much is read at once, between two pauses.
 const STEP_BYTES: u64 = 1024 * 1024;
-
-/// When it begins after a start.
-const FIRST: Duration = Duration::from_hours(1);
 
 /// How long it rests between two passes.
 const REST: Duration = Duration::from_hours(24);
 
 /// Reads everything again and again until it is stopped.
-pub(crate) async fn scrub(store: Store, meters: Arc<CareMeters>, stop: CancellationToken) {
+pub(crate) async fn scrub(store: Store, pace: ScrubPace, meters: Arc<CareMeters>, stop: CancellationToken) {
     let work = async {
-        sleep(FIRST).await;
+        sleep(pace.first).await;
         loop {
-            match pass(&store, &meters).await {
+            match pass(&store, pace.bytes_a_second, &meters).await {
                 Ok(report) => tell(&report),
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
@@ -44,7 +39,7 @@ pub(crate) async fn scrub(store: Store, meters: Arc<CareMeters>, stop: Cancellat
 }
 
 /// Reads everything once.
-async fn pass(store: &Store, meters: &CareMeters) -> Result<FsckReport, StateError> {
+async fn pass(store: &Store, bytes_a_second: NonZeroU64, meters: &CareMeters) -> Result<FsckReport, StateError> {
     let examined = store.clone();
     let mut examination = blocking(move || examined.examine()).await?;
     loop {
@@ -60,15 +55,17 @@ async fn pass(store: &Store, meters: &CareMeters) -> Result<FsckReport, StateErr
         if progress == Progress::Done {
             break;
         }
-        sleep(Duration::from_micros(bytes * 1_000_000 / BYTES_A_SECOND)).await;
+        sleep(Duration::from_micros(bytes.saturating_mul(1_000_000) / bytes_a_second)).await;
     }
     let report = blocking(move || examination.finish()).await?;
     meters.scrubs.fetch_add(1, Ordering::Relaxed);
     Ok(report)
 }
 
-/// Each damaged blob was logged when it was found; this says whom it touches.
+/// Each damaged blob was logged when it was found; this says whom it touches, and that everything was read.
 fn tell(report: &FsckReport) {
+    let (blobs, bytes, damaged) = (report.blobs, report.bytes, report.damaged.len());
+    tracing::info!(blobs, bytes, damaged, "everything that is kept was read again");
     for problem in &report.state {
         tracing::error!(problem, "the state database is damaged");
     }
@@ -99,6 +96,9 @@ mod tests {
         folder.path().join("blobs").join(&name[..2]).join(&name[2..])
     }
 
+    const PACE: ScrubPace =
+        ScrubPace { first: Duration::from_hours(1), bytes_a_second: NonZeroU64::new(8 * 1024 * 1024).unwrap() };
+
     /// Everything is read at its rate, damage is set aside and counted, and it begins anew after a rest.
     #[tokio::test(start_paused = true)]
     async fn slowly() {
@@ -111,7 +111,7 @@ mod tests {
         std::fs::write(file_of(&folder, &contents[2]), "damaged").unwrap();
         let meters = Arc::<CareMeters>::default();
         let began = Instant::now();
-        let report = pass(&store, &meters).await.unwrap();
+        let report = pass(&store, PACE.bytes_a_second, &meters).await.unwrap();
         let took = began.elapsed();
         assert!(took >= Duration::from_millis(1_600) && took < Duration::from_secs(3), "{took:?}");
         assert_eq!((report.damaged.len(), report.damaged[0].digest), (1, Digest::of(&contents[2])));
@@ -120,8 +120,8 @@ mod tests {
         assert_eq!(meters.counts().scrubbed_bytes, 15 * 1024 * 1024 + 7);
 
         let stop = CancellationToken::new();
-        let scrubbing = tokio::spawn(scrub(store.clone(), Arc::clone(&meters), stop.clone()));
-        sleep(FIRST + REST * 2).await;
+        let scrubbing = tokio::spawn(scrub(store.clone(), PACE, Arc::clone(&meters), stop.clone()));
+        sleep(PACE.first + REST * 2).await;
         assert_eq!(meters.counts().scrubs, 3);
         stop.cancel();
         scrubbing.await.unwrap();

@@ -9,7 +9,7 @@ use ship_api::{ErrorBody, ErrorCode, ErrorDetail};
 use ship_core::ParseProjectNameError;
 use ship_core::route::PatternError;
 use ship_edge::FunctionSpecError;
-use ship_runtime::{InvokeError, StartError};
+use ship_runtime::{Failure, FailureReason, InvokeError, SpawnError, StartError};
 use ship_store::{
     BlobError, PublishError, RemoveError, RollbackError, StageError, StateError, UnpackError, VariablesError,
 };
@@ -71,18 +71,33 @@ impl ApiError {
         ErrorDetail::new(ErrorCode::Internal, "the host could not do this").with_hint("the host's log says why").into()
     }
 
+    /// There is no room left. On which file is the operator's business.
+    fn storage_full() -> Self {
+        Self::new(ErrorCode::StorageFull, "the host's disk is full")
+    }
+
     /// A function does not start; `hint` says what that means and what can be done.
     pub(crate) fn function_start(error: &StartError, hint: &str) -> Self {
         let failure = match &error.source {
             InvokeError::Failed(failure) => Some(failure),
             _ => None,
         };
-        let cause = failure.map_or_else(|| error.source.to_string(), |failure| with_causes(failure.as_ref()));
+        let cause = failure.map_or_else(|| error.source.to_string(), |failure| why_not_started(failure));
         let message = format!("{error}: {cause}");
+        tracing::warn!(error = with_causes(error), "a function was tried and does not start");
         let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message).with_hint(hint);
         detail.output = failure.map(|failure| failure.output.clone()).unwrap_or_default();
         detail.into()
     }
+}
+
+/// What is told of a process that did not run. Where the host keeps its programs is its operator's business, and in its log.
+fn why_not_started(failure: &Failure) -> String {
+    let FailureReason::Spawn(SpawnError::Program { program, source }) = &failure.reason else {
+        return with_causes(failure);
+    };
+    let name = program.file_name().unwrap_or_default().display();
+    format!("{failure}: cannot run `{name}`: {source}")
 }
 
 impl From<ErrorDetail> for ApiError {
@@ -109,7 +124,10 @@ impl IntoResponse for ApiError {
 impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
         match error {
-            StateError::StorageFull(_) => Self::new(ErrorCode::StorageFull, "the host's disk is full"),
+            StateError::StorageFull(_) => {
+                tracing::error!(error = with_causes(&error), "the disk is full");
+                Self::storage_full()
+            }
             error => Self::internal(&error),
         }
     }
@@ -132,7 +150,10 @@ impl From<BlobError> for ApiError {
         let code = match &error {
             BlobError::DigestMismatch { .. } => ErrorCode::DigestMismatch,
             BlobError::TooLarge { .. } => ErrorCode::PayloadTooLarge,
-            BlobError::StorageFull { .. } => ErrorCode::StorageFull,
+            BlobError::StorageFull { .. } => {
+                tracing::error!(error = with_causes(&error), "the disk is full");
+                return Self::storage_full();
+            }
             BlobError::Corrupt { .. } => ErrorCode::BlobCorrupt,
             _ => return Self::internal(&error),
         };

@@ -15,6 +15,7 @@ use super::entries::{
 };
 use super::error::{Fault, RestoreError};
 use super::snapshot::Snapshot;
+use crate::blobs::nanoseconds;
 use crate::data_dir::{DataDir, LAYOUT_VERSION, remove_all};
 use crate::database::{StateError, migrations};
 use crate::disk::{Disk, Durability, FileSystem as _};
@@ -56,7 +57,7 @@ pub fn restore(data: &Path, archive: &Path) -> Result<Restored, RestoreError> {
         _ => Ok(()),
     };
     clear()?;
-    let restored = read(file, archive, &unfinished).and_then(|restored| {
+    let restored = read(file, archive, &unfinished, disk).and_then(|restored| {
         place(&data_dir, &unfinished, disk)?;
         Ok(restored)
     });
@@ -85,13 +86,13 @@ fn see_that_it_is_empty(data: &Path) -> Result<(), RestoreError> {
 }
 
 /// Reads an archive into a new folder, and checks all of it.
-fn read(file: File, archive: &Path, folder: &Path) -> Result<Restored, RestoreError> {
+fn read(file: File, archive: &Path, folder: &Path, disk: Disk) -> Result<Restored, RestoreError> {
     let make = |folder: &Path| {
         DirBuilder::new().mode(0o700).create(folder).map_err(|source| io_error("create", folder, source))
     };
     make(folder)?;
     make(&folder.join("blobs"))?;
-    let mut reading = Reading { archive, folder, blobs: BTreeMap::new() };
+    let mut reading = Reading { archive, folder, disk, blobs: BTreeMap::new() };
     let mut tar = Archive::new(BufReader::with_capacity(COPIED_BYTES, file));
     // Raw: a header that gives the next entry another name or size is an entry that does not belong there.
     let mut entries = tar.entries().map_err(|_| reading.fault(Fault::NoBackup))?.raw(true);
@@ -132,6 +133,7 @@ fn place(data_dir: &DataDir, unfinished: &Path, disk: Disk) -> Result<(), Restor
 struct Reading<'r> {
     archive: &'r Path,
     folder: &'r Path,
+    disk: Disk,
     /// What was read, with the sizes.
     blobs: BTreeMap<Digest, u64>,
 }
@@ -179,7 +181,7 @@ impl Reading<'_> {
         if entry.size() != description.state_bytes {
             return Err(self.fault(Fault::Damaged { name }));
         }
-        self.copy(entry, &self.folder.join(STATE), description.state, &name)
+        self.copy(entry, &self.folder.join(STATE), description.state, &name).map(drop)
     }
 
     fn blob<R: Read>(&mut self, entry: Entry<'_, R>) -> Result<(), RestoreError> {
@@ -197,19 +199,20 @@ impl Reading<'_> {
         if !shard.exists() {
             DirBuilder::new().mode(0o700).create(shard).map_err(|source| io_error("create", shard, source))?;
         }
-        self.copy(entry, &path, digest, &name)?;
+        let file = self.copy(entry, &path, digest, &name)?;
+        self.disk.mark(&file, nanoseconds(&digest)).map_err(|source| io_error("mark", &path, source))?;
         self.blobs.insert(digest, size_bytes);
         Ok(())
     }
 
-    /// Copies an entry to a new file, and checks it on the way.
+    /// Copies an entry to a new file, which it gives, and checks it on the way.
     fn copy<R: Read>(
         &self,
         mut entry: tar::Entry<'_, R>,
         path: &Path,
         expected: Digest,
         name: &str,
-    ) -> Result<(), RestoreError> {
+    ) -> Result<File, RestoreError> {
         let unwritable = |source| io_error("write", path, source);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
         let (mut hasher, mut buffer, mut left) = (DigestHasher::new(), vec![0; COPIED_BYTES], entry.size());
@@ -222,7 +225,7 @@ impl Reading<'_> {
             file.write_all(&buffer[..count]).map_err(unwritable)?;
             left -= (count as u64).min(left);
         }
-        if hasher.finish() == expected { Ok(()) } else { Err(self.fault(Fault::Damaged { name: name.to_owned() })) }
+        if hasher.finish() == expected { Ok(file) } else { Err(self.fault(Fault::Damaged { name: name.to_owned() })) }
     }
 
     /// Sees that the state is one of ship's own, and that all it needs is there. How many deployments it has.

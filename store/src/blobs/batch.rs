@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ship_core::{Digest, DigestHasher, SiteLimits};
 
-use super::{BlobError, Blobs, bucket_of};
+use super::{BlobError, Blobs, bucket_of, nanoseconds};
 
 /// Up to this many files and folders are synced one by one, which costs a third of a millisecond each and waits for nobody
 /// else's data. Beyond it one sync of the whole file system is cheaper: 10,000 files take 0.15 s instead of 4 s.
@@ -86,9 +86,14 @@ impl BlobBatch {
         if self.stay == Stay::Leased {
             self.blobs.pins().lease(expected);
         }
-        let is_here = self.contained.contains(&expected) || self.blobs.stored_size(&expected) == Some(size_bytes);
+        let is_here = self.contained.contains(&expected) || self.is_stored(&expected, size_bytes);
         let destination = if is_here { None } else { Some(self.create_temporary()?) };
         Ok(BlobWriter { batch: self, expected, expected_bytes: size_bytes, hasher: DigestHasher::new(), destination })
+    }
+
+    fn is_stored(&self, digest: &Digest, size_bytes: u64) -> bool {
+        let seen = self.blobs.look(digest).filter(|seen| seen.size_bytes == size_bytes);
+        self.blobs.is_sound(digest, seen)
     }
 
     fn create_temporary(&mut self) -> Result<(PathBuf, File), BlobError> {
@@ -248,7 +253,15 @@ impl BlobWriter<'_> {
             return Err(self.mismatch());
         }
         match self.destination.take() {
-            Some((path, file)) => self.batch.add(self.expected, self.expected_bytes, path, file),
+            Some((path, file)) => {
+                let disk = &self.batch.blobs.inner.disk;
+                let marked = disk.mark(&file, nanoseconds(&self.expected));
+                if let Err(source) = marked {
+                    self.batch.remove_temporary(&path);
+                    return Err(BlobError::io("mark", &path, source));
+                }
+                self.batch.add(self.expected, self.expected_bytes, path, file);
+            }
             None => self.batch.reused_blobs += 1,
         }
         Ok(())

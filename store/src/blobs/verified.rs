@@ -45,6 +45,8 @@ impl Fingerprint {
 pub struct VerifiedFile {
     pub(super) file: File,
     pub(super) fingerprint: Fingerprint,
+    /// The nanoseconds of a file that was found right (`mark.rs`).
+    pub(super) mark: u32,
 }
 
 impl VerifiedFile {
@@ -61,8 +63,16 @@ impl VerifiedFile {
             // A file whose name was removed was not changed by that; one that was moved was set aside.
             let is_only_removed =
                 metadata.nlink() == 0 && Fingerprint { changed: later.changed, ..self.fingerprint } == later;
-            later == self.fingerprint || is_only_removed
+            later == self.fingerprint || is_only_removed || self.is_only_marked(later)
         })
+    }
+
+    /// Whether all that has changed is that the file had no mark and has one now, which it gets when its bytes were found right.
+    fn is_only_marked(&self, later: Fingerprint) -> bool {
+        let (seconds, nanoseconds) = self.fingerprint.modified;
+        let mark = i64::from(self.mark);
+        let marked = Fingerprint { modified: (seconds, mark), changed: later.changed, ..self.fingerprint };
+        nanoseconds != mark && later == marked
     }
 }
 
@@ -86,5 +96,10 @@ impl Verified {
         hash: impl FnOnce() -> Result<(), BlobError>,
     ) -> Result<(), BlobError> {
         self.files.get_or_insert_with(&(digest, fingerprint), hash)
+    }
+
+    /// Notes that this very file is right.
+    pub(super) fn trust(&self, digest: Digest, fingerprint: Fingerprint) {
+        self.files.insert((digest, fingerprint), ());
     }
 }

@@ -39,7 +39,7 @@ impl Step {
             Self::Remove => drop(deployments.remove(&third.id(), noon())?),
             Self::Expire => {
                 let later = noon() + jiff::SignedDuration::from_secs(1);
-                deployments.remove_expired(&first.project, Retention { keep: 0, keep_days: 0 }, later)?;
+                deployments.expiry(Retention { keep: 0, keep_days: 0 }, later)?.remove_some()?;
             }
             Self::Collect => drop(store.collect_garbage(Collection::Remove, &HashSet::new())?),
         }

@@ -25,7 +25,11 @@ impl Deployments {
     /// Removes a deployment that production does not lead to. A branch whose alias led to it falls back to the deployment
     /// before it on that branch; if there is none, the label is gone.
     pub fn remove(&self, id: &DeploymentId, at: Timestamp) -> Result<Removed, RemoveError> {
-        self.write_making_room(|transaction| remove_in(transaction, id, at))
+        self.write_making_room(|transaction| {
+            let removed = remove_in(transaction, id, at)?;
+            variables::rows::prune(transaction, &removed.record.project)?;
+            Ok(removed)
+        })
     }
 
     /// Removes a project: all its aliases and deployments, production included, its variables
@@ -51,7 +55,7 @@ impl Deployments {
     }
 }
 
-/// Removes a deployment as part of a transaction.
+/// Removes a deployment as part of a transaction, which then has to see which variables of its project nobody needs any more.
 pub(super) fn remove_in(transaction: &Transaction, id: &DeploymentId, at: Timestamp) -> Result<Removed, RemoveError> {
     let record = rows::deployment(transaction, id)?.ok_or(RemoveError::UnknownDeployment { id: *id })?;
     let pointers = rows::pointers_to(transaction, id)?;
@@ -64,7 +68,6 @@ pub(super) fn remove_in(transaction: &Transaction, id: &DeploymentId, at: Timest
     };
     let moves = pointers.iter().map(fall_back).collect::<Result<_, _>>()?;
     rows::delete_deployment(transaction, id)?;
-    variables::rows::prune(transaction, &record.project)?;
     Ok(Removed { record, moves })
 }
 

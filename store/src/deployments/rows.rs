@@ -1,5 +1,7 @@
 //! The queries over deployments, aliases and the log, and how their rows become values.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{OptionalExtension as _, Params, Row, Transaction};
@@ -190,6 +192,33 @@ pub(super) fn moves_of_label(transaction: &Transaction, label: &HostLabel) -> Re
 pub(super) fn last_version(transaction: &Transaction, label: &HostLabel) -> Result<u64, StateError> {
     let sql = "SELECT version FROM alias_log WHERE label = ?1 ORDER BY version DESC LIMIT 1";
     Ok(one(transaction, sql, [Text(label)], |row| row.get(0))?.map_or(0, unsigned))
+}
+
+/// The last move in the log, if there is any.
+pub(super) fn last_move(transaction: &Transaction) -> Result<Option<MoveNumber>, StateError> {
+    let sql = "SELECT sequence FROM alias_log ORDER BY sequence DESC LIMIT 1";
+    one(transaction, sql, [], |row| row.get(0).map(MoveNumber))
+}
+
+/// Whether a deployment was removed after a move: its own label leads nowhere then.
+pub(super) fn is_any_removed_since(transaction: &Transaction, seen: Option<MoveNumber>) -> Result<bool, StateError> {
+    let sql = "SELECT 1 FROM alias_log WHERE sequence > ?1 AND kind = 'deployment' AND to_deployment IS NULL LIMIT 1";
+    Ok(one(transaction, sql, [after(seen)], |_| Ok(()))?.is_some())
+}
+
+/// The deployments that production or a branch was led to, or away from, after a move.
+pub(super) fn led_to_since(
+    transaction: &Transaction,
+    seen: Option<MoveNumber>,
+) -> Result<HashSet<DeploymentId>, StateError> {
+    let sql = "SELECT to_deployment, from_deployment FROM alias_log WHERE sequence > ?1 AND kind <> 'deployment'";
+    let ends = |row: &Row| Ok([row.get::<_, Option<Text<DeploymentId>>>(0)?, row.get(1)?]);
+    let moves = many(transaction, sql, [after(seen)], ends)?;
+    Ok(moves.into_iter().flatten().flatten().map(|Text(id)| id).collect())
+}
+
+fn after(seen: Option<MoveNumber>) -> i64 {
+    seen.map_or(0, |MoveNumber(number)| number)
 }
 
 pub(super) fn trail_move(transaction: &Transaction, number: MoveNumber) -> Result<Option<TrailMove>, StateError> {

@@ -8,7 +8,7 @@ use ship_core::{DeploymentId, Digest, Manifest, ProjectName, Target};
 use super::error::StageError;
 use super::record::DeploymentSource;
 use super::{Deployments, rows};
-use crate::blobs::{BlobError, Blobs, Held};
+use crate::blobs::{BlobError, Blobs, Held, Seen};
 use crate::database::column::kept;
 use crate::needs::Recipe;
 
@@ -100,17 +100,18 @@ fn store_manifest(blobs: &Blobs, held: &Held, digest: Digest, json: &[u8]) -> Re
 /// Looks at each blob while no upload is between naming its files and making the names durable: what is seen here stays.
 fn check_blobs(blobs: &Blobs, needed: &[(Digest, u64)]) -> Result<(), StageError> {
     let digests: Vec<Digest> = needed.iter().map(|(digest, _)| *digest).collect();
-    let stored = blobs.settle().sizes(&digests);
+    let stored = blobs.settle().look_at_all(&digests);
     let (mut missing, mut suspicious) = (Vec::new(), Vec::new());
-    for ((digest, size_bytes), stored_bytes) in needed.iter().zip(stored) {
-        match stored_bytes {
+    for ((digest, size_bytes), seen) in needed.iter().zip(stored) {
+        match seen {
             None => missing.push(*digest),
-            Some(stored_bytes) if stored_bytes != *size_bytes => suspicious.push((*digest, *size_bytes)),
-            Some(_) => {}
+            Some(Seen { size_bytes: stored_bytes, is_marked: true }) if stored_bytes == *size_bytes => {}
+            Some(_) => suspicious.push((*digest, *size_bytes)),
         }
     }
     for (digest, announced_bytes) in suspicious {
         match blobs.open(&digest) {
+            Ok(blob) if blob.size_bytes() == announced_bytes => {}
             Ok(blob) => return Err(StageError::WrongSize { digest, announced_bytes, stored_bytes: blob.size_bytes() }),
             Err(BlobError::Corrupt { .. } | BlobError::Missing { .. }) => missing.push(digest),
             Err(error) => return Err(error.into()),

@@ -10,7 +10,10 @@ use std::sync::{Mutex, MutexGuard};
 
 use rustix::io::Errno;
 
+use self::points::{content, what};
 use super::{Disk, Durability, FileSystem};
+
+mod points;
 
 /// What happens from the chosen operation on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +36,8 @@ pub(crate) struct FaultyDisk {
 
 #[derive(Debug, Default)]
 struct State {
-    operations: u64,
+    /// What the operations so far are called.
+    operations: Vec<String>,
     /// Files whose content would not survive a power cut: where each is now, by inode.
     unsynced_files: HashMap<u64, PathBuf>,
     /// Names that would not survive one, by the folder that they are in.
@@ -69,7 +73,18 @@ impl FaultyDisk {
 
     /// Whether the chosen operation was reached.
     pub(crate) fn has_failed(&self) -> bool {
-        self.state().operations >= self.nth
+        self.point().is_some()
+    }
+
+    /// What the chosen operation is called, if it was reached.
+    pub(crate) fn point(&self) -> Option<String> {
+        let before = usize::try_from(self.nth).unwrap() - 1;
+        self.state().operations.get(before).cloned()
+    }
+
+    /// What the operations so far are called, in their order.
+    pub(crate) fn points(&self) -> Vec<String> {
+        self.state().operations.clone()
     }
 
     /// Loses what a power cut may lose: half of the content of each file that was not synced and, if asked, each name that
@@ -91,18 +106,26 @@ impl FaultyDisk {
         self.state.lock().unwrap()
     }
 
-    /// Counts an operation, and says whether it fails.
-    fn step(&self) -> io::Result<MutexGuard<'_, State>> {
+    /// Counts an operation that is called like this, and says whether it fails.
+    fn step(&self, name: String) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
         if !self.is_armed.load(Ordering::Relaxed) {
             return Ok(state);
         }
-        state.operations += 1;
+        state.operations.push(name);
+        let number = state.operations.len() as u64;
         match self.fault {
-            Fault::Once(error) if state.operations == self.nth => Err(error.into()),
-            Fault::Dead if state.operations >= self.nth => Err(Errno::IO.into()),
+            Fault::Once(error) if number == self.nth => Err(error.into()),
+            Fault::Dead if number >= self.nth => Err(Errno::IO.into()),
             _ => Ok(state),
         }
+    }
+
+    /// What a file is that was made here and is not synced yet.
+    fn what_is_written(&self, file: &File) -> &'static str {
+        let inode = file.metadata().unwrap().ino();
+        let path = self.state().unsynced_files.get(&inode).cloned();
+        path.map_or("stored blob", |path| what(&path))
     }
 }
 
@@ -115,14 +138,16 @@ pub(crate) enum Lost {
 
 impl FileSystem for FaultyDisk {
     fn create_file(&self, path: &Path) -> io::Result<File> {
-        let mut state = self.step()?;
+        let is_blob = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("blob-"));
+        let kind = if is_blob { "temporary file" } else { what(path) };
+        let mut state = self.step(format!("create {kind}"))?;
         let file = self.disk.create_file(path)?;
         state.unsynced_files.insert(file.metadata()?.ino(), path.to_owned());
         Ok(file)
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.step()?;
+        let mut state = self.step(format!("create {}", what(path)))?;
         self.disk.create_folder(path)?;
         state.note_name(path);
         Ok(())
@@ -130,15 +155,26 @@ impl FileSystem for FaultyDisk {
 
     /// A failing write has written half, as a full disk does.
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.step() {
+        let kind = match self.what_is_written(file) {
+            "empty file" => content(bytes),
+            kind => kind,
+        };
+        if let Err(error) = self.step(format!("write {kind}")) {
             let _ = self.disk.write(file, &bytes[..bytes.len() / 2]);
             return Err(error);
         }
         self.disk.write(file, bytes)
     }
 
+    fn mark(&self, file: &File, nanoseconds: u32) -> io::Result<()> {
+        drop(self.step(format!("mark {}", self.what_is_written(file)))?);
+        self.disk.mark(file, nanoseconds)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.step()?;
+        let is_leaving = to.parent().is_some_and(|folder| folder.ends_with("tmp"));
+        let place = if is_leaving { "away" } else { "into place" };
+        let mut state = self.step(format!("rename {} {place}", what(from)))?;
         self.disk.rename(from, to)?;
         if let Some(path) = state.unsynced_files.get_mut(&to.metadata()?.ino()) {
             to.clone_into(path);
@@ -148,23 +184,23 @@ impl FileSystem for FaultyDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        drop(self.step()?);
+        drop(self.step(format!("remove {}", what(path)))?);
         self.disk.remove_file(path)
     }
 
     fn sync_file(&self, file: &File) -> io::Result<()> {
-        let mut state = self.step()?;
+        let mut state = self.step(format!("sync {}", self.what_is_written(file)))?;
         state.unsynced_files.remove(&file.metadata()?.ino());
         Ok(())
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.step()?.unsynced_names.remove(path);
+        self.step(format!("sync names in {}", what(path)))?.unsynced_names.remove(path);
         Ok(())
     }
 
     fn sync_everything(&self, _folder: &File) -> io::Result<()> {
-        let mut state = self.step()?;
+        let mut state = self.step("sync everything".to_owned())?;
         state.unsynced_files.clear();
         state.unsynced_names.clear();
         Ok(())

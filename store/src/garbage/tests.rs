@@ -210,8 +210,9 @@ fn retention() {
     assert_eq!(expired(&test, 0, 97, day(100)), [&ids[0][..2], &ids[1][..2], &ids[2][..]].concat());
 
     let project = &main[0].project;
-    let removed = test.store.deployments().remove_expired(project, Retention { keep: 2, keep_days: 30 }, day(100));
-    assert_eq!(removed.unwrap().len(), 5);
+    let mut expiry = test.store.deployments().expiry(Retention { keep: 2, keep_days: 30 }, day(100)).unwrap();
+    assert_eq!(expiry.remove_some().unwrap().len(), 5);
+    assert_eq!(expiry.next_project(), None);
     assert_eq!(expired(&test, 2, 30, day(100)), []);
     // A rollback goes to what is left.
     assert_eq!(test.store.deployments().rollback(project, None, day(100)).unwrap().to, Some(ids[0][3]));
@@ -261,7 +262,7 @@ fn expiry_is_noted() {
     });
     note.withdraw();
     let deployments = test.store.deployments().noting(note);
-    let remove = |keep| deployments.remove_expired(&sites[0].project, Retention { keep, keep_days: 30 }, day(100));
+    let remove = |keep| deployments.expiry(Retention { keep, keep_days: 30 }, day(100)).unwrap().remove_some();
     // The first is production, and the last is the newest of its branch.
     assert_eq!(remove(1).unwrap().len(), 2);
     let noted = || -> Vec<_> {

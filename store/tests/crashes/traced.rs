@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -23,7 +24,7 @@ const STEP: &str = "SHIP_CRASH_STEP";
 const ACKNOWLEDGED: &str = "acknowledged";
 
 /// The system calls that change files or make changes durable.
-const CHANGING: &str = "write,pwrite64,writev,pwritev,ftruncate,fallocate,fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat";
+const CHANGING: &str = "write,pwrite64,writev,pwritev,ftruncate,fallocate,fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat,utimensat";
 
 /// How many processes are tried at a time.
 const AT_ONCE: usize = 4;
@@ -70,11 +71,13 @@ fn at_each_call(step: Step, injection: &str) -> u64 {
                     let log =
                         data.path().join("../").join(format!("{}.trace", data.path().file_name().unwrap().display()));
                     let inject = format!("inject={CHANGING}:{injection}:when={nth}");
-                    let output = run(step, data.path(), &["-o", log.to_str().unwrap(), "-e", &inject]);
+                    let output = run(step, data.path(), &["-y", "-o", log.to_str().unwrap(), "-e", &inject]);
                     let is_reached = fs::read_to_string(&log)
                         .is_ok_and(|text| text.contains("INJECTED") || text.contains("SIGKILL"));
+                    let point = fs::read_to_string(&log).ok().and_then(|text| last_point(&text, data.path()));
+                    let point = point.unwrap_or_else(|| "a call outside of the data directory".to_owned());
+                    let context = format!("{step:?} has {injection} at `{point}` (call {nth})");
                     fs::remove_file(&log).unwrap();
-                    let context = format!("{step:?} has {injection} at call {nth}");
                     scenario.check(data.path(), is_acknowledged(&output), &context);
                     if !is_reached {
                         assert!(is_acknowledged(&output), "{context}: {output:?}");
@@ -86,6 +89,76 @@ fn at_each_call(step: Step, injection: &str) -> u64 {
         }
     });
     last.into_inner().unwrap()
+}
+
+/// The last point in a trace that is one.
+fn last_point(trace: &str, data: &Path) -> Option<String> {
+    trace.lines().rev().find_map(|line| point(line, data))
+}
+
+/// What a system call below the data directory is called: what it does, and to what. Names there that differ each time are what they
+/// stand for.
+fn point(line: &str, data: &Path) -> Option<String> {
+    let (head, arguments) = line.split_once('(')?;
+    let verb = match head.rsplit(' ').next()? {
+        "write" | "pwrite64" | "writev" | "pwritev" => "write",
+        "ftruncate" => "cut",
+        "fallocate" => "take room for",
+        "fsync" | "fdatasync" => "sync",
+        "syncfs" => return Some("sync everything".to_owned()),
+        "rename" | "renameat" | "renameat2" => "rename",
+        "unlink" | "unlinkat" | "rmdir" => "remove",
+        "mkdir" | "mkdirat" => "create",
+        "utimensat" => "mark",
+        _ => return None,
+    };
+    let at = Path::new(described(arguments).unwrap_or_default());
+    // What is written is quoted, too.
+    let is_named = matches!(verb, "rename" | "remove" | "create");
+    let path = quoted(arguments).last().filter(|_| is_named).map_or_else(|| at.to_owned(), |name| at.join(name));
+    let within = path.strip_prefix(data).ok()?;
+    let names: Vec<&str> = within.iter().filter_map(|name| name.to_str()).collect();
+    let what = match names[..] {
+        [] => "the data directory",
+        ["blobs"] => "folder of buckets",
+        ["blobs", _] => "bucket",
+        ["blobs", ..] => "blob",
+        ["tmp", name, ..] if name.starts_with("blob-") => "temporary file",
+        ["tmp", _, ..] => "function in tmp",
+        ["functions", name] if name.contains(".boot") => "note of the boot",
+        ["functions", _, ..] => "function",
+        [name, ..] => name,
+    };
+    Some(format!("{verb} {what}"))
+}
+
+/// What the points of a step in a real process are called, the same several times in a row once.
+fn points(step: Step) -> Vec<String> {
+    let data = Scenario::of(step).begin();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let calls = format!("trace={CHANGING}");
+    let output = run(step, data.path(), &["-y", "-o", log.path().to_str().unwrap(), "-e", &calls]);
+    assert!(is_acknowledged(&output), "{output:?}");
+    let trace = fs::read_to_string(log.path()).unwrap();
+    let calls = trace.lines().take_while(|line| !line.contains(ACKNOWLEDGED));
+    let mut points: Vec<String> = calls.filter_map(|line| point(line, data.path())).collect();
+    points.dedup();
+    points
+}
+
+/// Every point at which a process may die, by name, from the opening of the data directory to the acknowledgement: those of `SQLite` are
+/// among them. Opening is the same for all steps, and stands once.
+#[test]
+fn table() {
+    let all = Step::ALL.map(|step| (step, points(step)));
+    let first = &all[0].1;
+    let is_opening = |at: &usize| all.iter().all(|(_, points)| points.get(*at) == first.get(*at));
+    let opening = (0..first.len()).take_while(is_opening).count();
+    let mut table = format!("Opening\n  {}\n", first[..opening].join("\n  "));
+    for (step, points) in &all {
+        writeln!(table, "{step:?}\n  {}", points[opening..].join("\n  ")).unwrap();
+    }
+    insta::assert_snapshot!(table);
 }
 
 /// The process is killed before each of its system calls that change something.

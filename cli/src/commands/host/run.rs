@@ -1,6 +1,7 @@
 //! `ship host`: the server in this process.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde::Serialize;
 use ship_core::HostLabel;
 use ship_host::{
     AcmeOptions, AfterHandover, Beginning, CertificateFiles, Host, HostOptions, MetricsAccess, OnHandover, PortChoice,
-    Predecessor, Ready, SuccessorCommand, TlsOptions,
+    Predecessor, Ready, ScrubPace, SuccessorCommand, TlsOptions,
 };
 use ship_runtime::Isolation;
 use ship_store::Retention;
@@ -27,6 +28,9 @@ use crate::error::{CommandError, ErrorKind, is_full_disk};
 use crate::home::HostFolder;
 use crate::output::{Output, count, size};
 use crate::settings::Settings;
+
+/// In bytes.
+const MEGABYTE: NonZeroU64 = NonZeroU64::new(1024 * 1024).expect("it is not 0");
 
 /// Where visitors are served if nothing is said.
 const DEFAULT_SITES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7700);
@@ -199,6 +203,10 @@ fn host_options(
         telemetry: settings.telemetry()?,
         metrics: if arguments.open_metrics { MetricsAccess::Everybody } else { MetricsAccess::Token },
         log_bytes: arguments.log_mb * 1024 * 1024,
+        scrub: ScrubPace {
+            first: Duration::from_secs(arguments.scrub_after),
+            bytes_a_second: arguments.scrub_mb.saturating_mul(MEGABYTE),
+        },
         retention: arguments.keep.map(|keep| Retention { keep, keep_days: arguments.keep_days }),
         drain: DRAIN,
         successor: None,

@@ -132,7 +132,10 @@ impl Soak {
             1..4 => {
                 let retention = Retention { keep: 3, keep_days: 0 };
                 let later = noon() + jiff::SignedDuration::from_secs(1);
-                self.store.deployments().remove_expired(&site.project, retention, later).unwrap();
+                let mut expiry = self.store.deployments().expiry(retention, later).unwrap();
+                while expiry.next_project().is_some() {
+                    expiry.remove_some().unwrap();
+                }
             }
             _ => drop(self.store.deployments().remove(&site.id(), noon())),
         }
