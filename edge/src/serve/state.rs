@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::task::AtomicWaker;
 
 use super::ConnectionLimits;
+use super::frame_guard::Earnings;
 
 /// How long a closing connection is read from, so that a visitor who still sends sees the answer and not a reset; and how long one who
 /// was told that it ends may take to agree.
@@ -30,6 +31,7 @@ pub(super) struct ConnectionState {
     leaving_since: AtomicU32,
     streams: AtomicU32,
     read_in_turn: AtomicUsize,
+    earnings: Earnings,
     order: AtomicU8,
     waker: AtomicWaker,
 }
@@ -65,6 +67,7 @@ impl ConnectionState {
             leaving_since: never(),
             streams: AtomicU32::new(0),
             read_in_turn: AtomicUsize::new(0),
+            earnings: Earnings::default(),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
         }
@@ -113,6 +116,16 @@ impl ConnectionState {
     /// Whether enough was read in this turn.
     pub(super) fn turn_is_over(&self) -> bool {
         self.read_in_turn.load(Relaxed) >= TURN_BYTES
+    }
+
+    /// What the connection may take.
+    pub(super) fn limits(&self) -> &ConnectionLimits {
+        &self.limits
+    }
+
+    /// What the connection's answers have earned.
+    pub(super) fn earnings(&self) -> &Earnings {
+        &self.earnings
     }
 
     fn request_begins(&self) {

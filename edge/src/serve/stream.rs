@@ -4,11 +4,14 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 
+use super::frame_guard::{FrameGuard, too_many_pieces};
 use super::head_guard::HeadGuard;
 use super::refusal;
 use super::state::ConnectionState;
@@ -25,8 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for S {}
 pub(super) struct VisitorStream<S> {
     socket: S,
     state: Arc<ConnectionState>,
-    /// Reads along with HTTP/1.1. `None` where that is not what is spoken.
-    guard: Option<HeadGuard>,
+    guard: Guard,
     refusal: Option<Refusal>,
     lingered_bytes: Option<usize>,
     _place: OwnedSemaphorePermit,
@@ -35,17 +37,21 @@ pub(super) struct VisitorStream<S> {
 impl<S: Socket> VisitorStream<S> {
     /// A socket on which HTTP/1.1 is spoken.
     pub(super) fn new(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
-        Self { guard: Some(HeadGuard::default()), ..Self::unguarded(socket, state, place) }
+        Self::guarded(socket, state, place, Guard::Heads(HeadGuard::default()))
     }
 
-    /// A socket on which something else is spoken.
-    pub(super) fn unguarded(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
-        Self { socket, state, guard: None, refusal: None, lingered_bytes: None, _place: place }
+    /// A socket on which HTTP/2 is spoken.
+    pub(super) fn of_frames(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+        Self::guarded(socket, state, place, Guard::Frames(FrameGuard::new()))
+    }
+
+    fn guarded(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit, guard: Guard) -> Self {
+        Self { socket, state, guard, refusal: None, lingered_bytes: None, _place: place }
     }
 
     /// Writes hyper's own answer to an unreadable head as one of this platform. `None` if `bytes` are not such an answer.
     fn poll_refusal(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
-        if self.refusal.is_none() && self.guard.is_some() && self.state.waits_for_request() {
+        if self.refusal.is_none() && matches!(self.guard, Guard::Heads(_)) && self.state.waits_for_request() {
             self.refusal = refusal::mark(bytes).map(|marked| Refusal { marked, sent_bytes: 0 });
         }
         let refusal = self.refusal.as_mut()?;
@@ -82,6 +88,16 @@ impl<S: Socket> VisitorStream<S> {
     }
 }
 
+/// Who reads along.
+enum Guard {
+    /// In HTTP/1.1.
+    Heads(HeadGuard),
+    /// In HTTP/2.
+    Frames(FrameGuard),
+    /// Nobody any more: in place of what the visitor sends, this is what is left to read. Behind it the connection ends.
+    TooMuch(Bytes),
+}
+
 /// An answer that is written in place of hyper's.
 struct Refusal {
     marked: Vec<u8>,
@@ -95,16 +111,28 @@ impl<S: Socket> AsyncRead for VisitorStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        if self.guard.is_none() {
-            return self.poll_read_fairly(context, buffer);
+        match &self.guard {
+            Guard::Heads(_) => ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?,
+            Guard::Frames(_) => ready!(self.poll_read_fairly(context, buffer))?,
+            Guard::TooMuch(_) => {}
         }
-        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
-        let Self { guard: Some(guard), state, .. } = &mut *self else { return Poll::Ready(Ok(())) };
+        let Self { guard, state, .. } = &mut *self;
         let arrived = &mut buffer.filled_mut()[before..];
-        if !arrived.is_empty() && state.waits_for_request() {
-            state.head_arrives();
+        match guard {
+            Guard::Heads(heads) => {
+                if !arrived.is_empty() && state.waits_for_request() {
+                    state.head_arrives();
+                }
+                heads.check(arrived);
+            }
+            Guard::Frames(frames) => {
+                if let Some(kept) = frames.follow(arrived, state.earnings(), Instant::now()) {
+                    buffer.set_filled(before + kept);
+                    *guard = Guard::TooMuch(too_many_pieces(state.limits().max_header_bytes).into());
+                }
+            }
+            Guard::TooMuch(rest) => buffer.put_slice(&rest.split_to(rest.len().min(buffer.remaining()))),
         }
-        guard.check(arrived);
         Poll::Ready(Ok(()))
     }
 }
@@ -156,7 +184,7 @@ impl<S: Socket> AsyncWrite for VisitorStream<S> {
         while lingered < MAX_LINGERING_BYTES {
             self.lingered_bytes = Some(lingered);
             let mut buffer = ReadBuf::new(&mut scratch);
-            ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
+            ready!(self.poll_read_fairly(context, &mut buffer))?;
             match buffer.filled().len() {
                 0 => break,
                 more => lingered += more,
@@ -180,7 +208,7 @@ mod tests {
         let state = Arc::new(ConnectionState::new(ConnectionLimits::default()));
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
         let endless = join(repeat(0), empty());
-        let mut stream = VisitorStream::unguarded(endless, Arc::clone(&state), place);
+        let mut stream = VisitorStream::of_frames(endless, Arc::clone(&state), place);
         let mut buffer = [0; 4096];
         for _ in 0..3 {
             state.turn_begins();
