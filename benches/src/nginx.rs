@@ -27,38 +27,13 @@ impl Nginx {
     /// Starts nginx with as many workers as there are cores, serving the files below `root`, and what listens at the Unix
     /// socket `upstream` below `/api/`. Everything it writes stands in `folder`.
     pub(crate) fn start(program: &Path, folder: &Path, root: &Path, upstream: Option<&Path>) -> std::io::Result<Self> {
-        let (function, location) = upstream.map_or_else(Default::default, to_upstream);
-        Self::start_as(program, folder, |folder, address| {
-            configured(folder, &function, &format!("listen {address}; root {}; {location}", root.display()))
-        })
-    }
-
-    /// Starts nginx to serve the files below `root` through TLS, in HTTP/2, with a certificate and its key.
-    pub(crate) fn start_secure(
-        program: &Path,
-        folder: &Path,
-        root: &Path,
-        (certificate, key): (&Path, &Path),
-    ) -> std::io::Result<Self> {
-        let (root, certificate, key) = (root.display(), certificate.display(), key.display());
-        Self::start_as(program, folder, |folder, address| {
-            let tls = format!("ssl_certificate {certificate}; ssl_certificate_key {key};");
-            configured(folder, "", &format!("listen {address} ssl http2; {tls} root {root};"))
-        })
-    }
-
-    fn start_as(
-        program: &Path,
-        folder: &Path,
-        configure: impl FnOnce(&Path, SocketAddr) -> String,
-    ) -> std::io::Result<Self> {
         // It inherits its listening socket: the first connection waits for it, so nobody has to ask whether it is ready.
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         fcntl_setfd(&listener, FdFlags::empty())?;
         let address = listener.local_addr()?;
         fs::create_dir_all(folder)?;
         let configuration = folder.join("nginx.conf");
-        fs::write(&configuration, configure(folder, address))?;
+        fs::write(&configuration, configured(folder, root, upstream, address))?;
         // In a session of its own, as hosts are: where the kernel shares processors out by session, both have as much.
         let child = Command::new("setsid")
             .arg(program)
@@ -81,18 +56,16 @@ impl Drop for Nginx {
     }
 }
 
-/// What says that a Unix socket is a function, and what leads to it.
-fn to_upstream(socket: &Path) -> (String, &'static str) {
-    (
-        format!("upstream function {{ server unix:{}; keepalive 512; }}", socket.display()),
-        "location /api/ { proxy_pass http://function; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
-         proxy_set_header Host $host; }",
-    )
-}
-
-fn configured(folder: &Path, function: &str, server: &str) -> String {
-    let folder = folder.display();
+fn configured(folder: &Path, root: &Path, upstream: Option<&Path>, address: SocketAddr) -> String {
+    let (folder, root) = (folder.display(), root.display());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (function, location) = upstream.map_or_else(Default::default, |socket| {
+        (
+            format!("upstream function {{ server unix:{}; keepalive 512; }}", socket.display()),
+            "location /api/ { proxy_pass http://function; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
+             proxy_set_header Host $host; }",
+        )
+    });
     format!(
         "daemon off; user root; worker_processes {workers}; pid {folder}/pid; error_log {folder}/error.log crit;
          events {{ worker_connections 4096; }}
@@ -104,7 +77,7 @@ fn configured(folder: &Path, function: &str, server: &str) -> String {
              client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
              uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
              {function}
-             server {{ {server} }}
+             server {{ listen {address}; root {root}; {location} }}
          }}
 "
     )

@@ -1,6 +1,5 @@
 //! What visitors who mean no good cost the others, and the host.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -12,13 +11,12 @@ use crate::alternate::alternate;
 use crate::attack::{Attack, Order};
 use crate::figure::{Bound, Row};
 use crate::load::Report;
-use crate::nginx::{self, Nginx};
 use crate::samples::{Samples, Unit};
+use crate::talk;
 use crate::visit::Visit;
 
-/// What attackers do, and what is attacked by it. The first does nothing to anybody: what it costs is the price of sharing two processors.
-const ATTACKS: [(Attack, &str); 13] = [
-    (Attack::Spin, "others compute"),
+/// What attackers do.
+const ATTACKS: [(Attack, &str); 12] = [
     (Attack::SlowHeads, "1,000 send heads slowly"),
     (Attack::SlowBodies, "1,000 send bodies slowly"),
     (Attack::SlowReaders, "1,000 read slowly"),
@@ -49,7 +47,8 @@ const LOOK: Duration = Duration::from_millis(20);
 
 const TAKES: &str = "package handler\n\nimport (\n\t\"io\"\n\t\"net/http\"\n)\n\nfunc Handler(w http.ResponseWriter, r *http.Request) {\n\tio.Copy(io.Discard, r.Body)\n}\n";
 
-/// K4: the 99th percentile of visitors under attack and without it, beside nginx under the same attack, and the host's memory.
+/// K4: the 99th percentile of visitors under attack and without it, beside what it is when the attackers only use their share of the
+/// processors, and the host's memory.
 pub(crate) fn under_attack(runs: usize) -> Vec<Row> {
     if !go_is_installed() {
         return vec![Row::skipped("visitors under attack", "no go on PATH")];
@@ -67,42 +66,35 @@ pub(crate) fn under_attack(runs: usize) -> Vec<Row> {
         .file("public/large.bin", "x".repeat(LARGE_BYTES))
         .file("api/takes.go", TAKES);
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
-    let nginx = nginx::program().map(|program| {
-        let folder = environment.folder().join("nginx");
-        Nginx::start_secure(&program, &folder, &project.path("public"), (&certificate, &key)).expect("nginx starts")
-    });
     let ship = Scene {
         authority: host.secure_url("site.ship.test").replace("https://", ""),
         trusted: authority.pem().to_owned(),
     };
-    let nginx = nginx.as_ref().map(|nginx| ship.at(nginx.address));
-    ATTACKS.iter().flat_map(|attack| under(*attack, host.process(), &ship, nginx.as_ref(), runs)).collect()
+    ATTACKS.iter().flat_map(|attack| under(*attack, host.process(), &ship, runs)).collect()
 }
 
-fn under((attack, does): (Attack, &str), host: Process, ship: &Scene, nginx: Option<&Scene>, runs: usize) -> Vec<Row> {
-    let mut grown = Vec::new();
+fn under((attack, does): (Attack, &str), host: Process, ship: &Scene, runs: usize) -> Vec<Row> {
+    talk::say(&format!("measuring K4: {does}"));
+    let (mut grown, mut beside) = (Vec::new(), Vec::new());
     let attacked = |_| {
         let before = host.resident_bytes();
         let (report, most) = growing(host, || ship.visited_under(attack));
         grown.push(most.saturating_sub(before) as f64);
         report
     };
-    let (under, alone) = alternate(runs, attacked, |_| ship.visited());
-    let note = nginx.map_or_else(String::new, |nginx| {
-        let (under, alone) = alternate(runs, |_| nginx.visited_under(attack), |_| nginx.visited());
-        format!("nginx: {:.2} ×, {}", p99(&under).median() / p99(&alone).median(), p99(&under))
-    });
-    let p50 = |reports: &[Report]| Samples::seconds(reports.iter().map(|report| report.p50).collect()).median();
-    let note = format!("the middle one {:.2} ×; {note}", p50(&under) / p50(&alone));
-    let bound = Bound::times(2.);
+    let alone = |_| {
+        beside.push(ship.visited_under(Attack::Spin));
+        ship.visited()
+    };
+    let (under, alone) = alternate(runs, attacked, alone);
+    let beside = p99(&beside);
+    let note =
+        format!("{:.2} × what it is while as many only compute ({beside})", p99(&under).median() / beside.median());
+    let work = format!("a visitor's p99 while {does}");
+    let growth = Samples::new(Unit::Bytes, grown);
     vec![
-        Row::compared(&format!("a visitor's p99 while {does}"), p99(&under), "without it", p99(&alone), bound)
-            .noting(note),
-        Row::alone(
-            &format!("the host grows while {does}"),
-            Samples::new(Unit::Bytes, grown),
-            Some(Bound::AtMost { value: MAX_GROWTH }),
-        ),
+        Row::compared(&work, p99(&under), "without it", p99(&alone), Bound::times(2.)).noting(note),
+        Row::alone(&format!("the host grows while {does}"), growth, Some(Bound::AtMost { value: MAX_GROWTH })),
     ]
 }
 
@@ -117,12 +109,6 @@ struct Scene {
 }
 
 impl Scene {
-    /// The same site at another address.
-    fn at(&self, address: SocketAddr) -> Self {
-        let (name, _) = self.authority.rsplit_once(':').expect("an authority ends in its port");
-        Self { authority: format!("{name}:{}", address.port()), trusted: self.trusted.clone() }
-    }
-
     fn visited(&self) -> Report {
         let Self { authority, trusted } = self;
         Visit { authority: authority.clone(), trusted: trusted.clone(), page: PAGE.to_owned(), seconds: SECONDS }

@@ -19,6 +19,9 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// thousand of the smallest frames of HTTP/2, each of which has to be looked at.
 const TURN_BYTES: usize = 32 * 1024;
 
+/// The time at which a connection begins.
+const FROM_THE_START: u32 = 1;
+
 /// The state of a connection, shared between its task, its stream and the listener. Times are milliseconds since the
 /// connection began, plus one, so that 0 means "no".
 pub(super) struct ConnectionState {
@@ -55,7 +58,7 @@ pub(super) enum Order {
 impl ConnectionState {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
         let never = || AtomicU32::new(0);
-        let from_the_start = || AtomicU32::new(1);
+        let from_the_start = || AtomicU32::new(FROM_THE_START);
         Self {
             began: Instant::now(),
             limits,
@@ -76,6 +79,11 @@ impl ConnectionState {
     /// Whether the connection waits for a request, so that closing it harms nothing that has begun.
     pub(super) fn waits_for_request(&self) -> bool {
         self.waiting_since.load(Relaxed) != 0
+    }
+
+    /// Whether it waits for the first request, or for the handshake before it.
+    pub(super) fn has_asked_nothing(&self) -> bool {
+        self.waits_for_request() && self.head_since.load(Relaxed) == FROM_THE_START
     }
 
     /// Whether it waits for a request, and for nothing else of the visitor.

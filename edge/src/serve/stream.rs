@@ -19,6 +19,9 @@ use super::state::ConnectionState;
 /// How much of what a visitor still sends is read after the response has ended. Beyond it the connection is reset.
 const MAX_LINGERING_BYTES: usize = 1024 * 1024;
 
+/// The same of a visitor who has sent too much already: no more than what was under way when they were told.
+const MAX_LINGERING_FLOOD_BYTES: usize = 128 * 1024;
+
 /// What a visitor is reached through: a socket, or TLS over one.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
@@ -174,14 +177,18 @@ impl<S: Socket> AsyncWrite for VisitorStream<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingered_bytes.is_none() {
             ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
-            if self.state.waits_for_request() {
+            if self.state.waits_for_request() && !matches!(self.guard, Guard::TooMuch(_)) {
                 return Poll::Ready(Ok(()));
             }
             self.state.lingers();
         }
+        let most = match self.guard {
+            Guard::TooMuch(_) => MAX_LINGERING_FLOOD_BYTES,
+            _ => MAX_LINGERING_BYTES,
+        };
         let mut lingered = self.lingered_bytes.unwrap_or(0);
         let mut scratch = [0; 8192];
-        while lingered < MAX_LINGERING_BYTES {
+        while lingered < most {
             self.lingered_bytes = Some(lingered);
             let mut buffer = ReadBuf::new(&mut scratch);
             ready!(self.poll_read_fairly(context, &mut buffer))?;
