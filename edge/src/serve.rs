@@ -17,6 +17,7 @@ mod refusal;
 mod state;
 mod stream;
 mod tls;
+mod turns;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};

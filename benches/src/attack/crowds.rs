@@ -18,13 +18,15 @@ const SLOW: usize = 1_000;
 /// How many have large answers waiting for them.
 const WAITING: usize = 100;
 
-/// How often all of a crowd are looked at.
-const PAUSE: Duration = Duration::from_millis(250);
+/// One part of a crowd after the other says something, each once in a second.
+const PARTS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Connections that are kept for as long as the server lets them be.
 pub(super) struct Crowd {
     open: fn(&Place<'_>) -> io::Result<Member>,
     members: Vec<Option<Member>>,
+    next: usize,
 }
 
 /// One of them.
@@ -49,27 +51,34 @@ pub(super) fn of(attack: Attack, place: &Place<'_>) -> Option<Crowd> {
     };
     let files = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).expect("the hard limit may be reached");
-    let mut crowd = Crowd { open, members: (0..count).map(|_| None).collect() };
-    crowd.fill(place);
+    let mut crowd = Crowd { open, members: (0..count).map(|_| None).collect(), next: 0 };
+    (0..PARTS).for_each(|_| crowd.fill_next(place));
     Some(crowd)
 }
 
 impl Crowd {
-    /// Lets everybody say something, and replaces those whom the server has let go.
+    /// Lets the next of them say something, and replaces those whom the server has let go.
     pub(super) fn go_on(&mut self, place: &Place<'_>) {
         thread::sleep(PAUSE);
-        for member in &mut self.members {
+        for member in self.part() {
             if member.as_mut().is_some_and(|member| member.go_on().is_err()) {
                 *member = None;
             }
         }
-        self.fill(place);
+        self.fill_next(place);
     }
 
-    fn fill(&mut self, place: &Place<'_>) {
-        for member in self.members.iter_mut().filter(|member| member.is_none()) {
-            *member = (self.open)(place).ok();
+    fn fill_next(&mut self, place: &Place<'_>) {
+        let open = self.open;
+        for member in self.part().iter_mut().filter(|member| member.is_none()) {
+            *member = open(place).ok();
         }
+        self.next = (self.next + 1) % PARTS;
+    }
+
+    fn part(&mut self) -> &mut [Option<Member>] {
+        let size = self.members.len() / PARTS;
+        &mut self.members[self.next * size..(self.next + 1) * size]
     }
 }
 

@@ -11,7 +11,6 @@ use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::task::yield_now;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -19,6 +18,7 @@ use super::drive::poll_patience;
 use super::http2::StreamPlaces;
 use super::state::{ConnectionState, Order};
 use super::stream::VisitorStream;
+use super::turns::begin_in_turn;
 use super::{Answer, Arrival, ConnectionLimits, connection, http2};
 use crate::visitor::{Scheme, Visitor};
 
@@ -58,16 +58,8 @@ async fn shake_hands(
 ) -> io::Result<TlsStream<TcpStream>> {
     // To read what somebody says first is no work yet.
     let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-    let turn = handshakes.acquire().await.expect("the semaphore is never closed");
-    let mut handshake = pin!(hello.into_stream(tls));
-    let begun = poll_fn(|context| Poll::Ready(handshake.as_mut().poll(context))).await;
-    yield_now().await;
-    drop(turn);
-    match begun {
-        Poll::Ready(done) => done,
-        // What is left for the visitor's answer is little.
-        Poll::Pending => handshake.await,
-    }
+    // What is left for the visitor's answer is little.
+    begin_in_turn(handshakes, async { hello.into_stream(tls).await }).await
 }
 
 /// What comes of a handshake. `None` if it fails, takes too long, or the listener needs the place.
