@@ -5,8 +5,9 @@ mod crowds;
 mod floods;
 mod wire;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
@@ -71,7 +72,8 @@ impl Order {
         let mut command = Command::new("setsid");
         command.arg(std::env::current_exe().expect("the running program has a path"));
         command.arg(COMMAND).arg(serde_json::to_string(self).expect("an order has only string keys"));
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("this program can start itself");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("this program can start itself");
         let said = child.stdout.take().expect("it is piped");
         let ready = BufReader::new(said).lines().next();
         assert!(matches!(ready, Some(Ok(_))), "the attackers are ready");
@@ -89,7 +91,7 @@ impl Drop for Attackers {
 /// Attacks as `order` says until it is ended.
 pub(crate) fn main(order: &str) -> ExitCode {
     match serde_json::from_str::<Order>(order) {
-        Ok(order) => attack(&order),
+        Ok(order) => attack(order),
         Err(error) => {
             talk::say(&format!("nobody can be attacked: {error}"));
             ExitCode::FAILURE
@@ -97,25 +99,36 @@ pub(crate) fn main(order: &str) -> ExitCode {
     }
 }
 
-fn attack(order: &Order) -> ExitCode {
+/// Attacks until whoever gave the order is gone, however they ended: their end of standard input is closed then.
+fn attack(order: Order) -> ExitCode {
+    let order = Arc::new(order);
+    let attackers = if crowds::is_for(order.attack) { 1 } else { ATTACKERS };
+    let (ready, are_ready) = mpsc::channel();
+    for _ in 0..attackers {
+        let (order, ready) = (Arc::clone(&order), ready.clone());
+        // They end with this process.
+        drop(thread::spawn(move || attack_without_end(&order, &ready)));
+    }
+    let is_ready = are_ready.iter().take(attackers).count() == attackers;
+    if is_ready {
+        talk::print("ready");
+        // An error is an end as well.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+    }
+    ExitCode::SUCCESS
+}
+
+fn attack_without_end(order: &Order, ready: &mpsc::Sender<()>) {
     let trusted = TestAuthority::known_by(order.trusted.as_bytes());
     let place = wire::Place { authority: &order.authority, trusted: &trusted };
-    if let Some(mut crowd) = crowds::of(order.attack, &place) {
-        talk::print("ready");
-        loop {
-            crowd.go_on(&place);
+    let mut crowd = crowds::of(order.attack, &place);
+    // Nobody who does not wait for it is there any more.
+    let _ = ready.send(());
+    loop {
+        match &mut crowd {
+            Some(crowd) => crowd.go_on(&place),
+            // A server that ends a connection, or lets nobody in, is attacked anew.
+            None => drop(floods::once(order.attack, &place)),
         }
     }
-    talk::print("ready");
-    thread::scope(|scope| {
-        for _ in 0..ATTACKERS {
-            scope.spawn(|| {
-                loop {
-                    // A server that ends a connection, or lets nobody in, is attacked anew.
-                    let _ = floods::once(order.attack, &place);
-                }
-            });
-        }
-    });
-    ExitCode::SUCCESS
 }

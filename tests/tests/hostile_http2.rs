@@ -218,6 +218,19 @@ fn frames_that_ask_for_nothing() {
     }
 }
 
+/// Answers to questions that the host never asked are not worth a line of its log each.
+#[test]
+fn answers_to_nothing() {
+    let environment = TestEnv::new();
+    let mut stage = Stage::start(&environment);
+    let mut connection = stage.connect();
+    let answers = http2::encoded(kind::PING, flag::ACK, 0, &[7; 8]).repeat(16);
+    assert_eq!(until_ended(&mut connection, |connection, _| connection.write(&answers)), CALM);
+    stage.host.ask_to_end();
+    let said = stage.host.ended().stderr().to_owned();
+    assert!(!said.contains("PING"), "{said}");
+}
+
 /// Large answers that are asked for many times over and never taken.
 #[test]
 fn takes_nothing() {

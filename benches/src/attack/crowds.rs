@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Connections that are kept for as long as the server lets them be.
 pub(super) struct Crowd {
-    open: fn(&Place<'_>) -> io::Result<Member>,
+    open: Join,
     members: Vec<Option<Member>>,
     next: usize,
 }
@@ -39,16 +39,29 @@ enum Member {
     Kept(Flood),
 }
 
-/// The crowd that an attack needs, all of it there. `None` if it needs none.
-pub(super) fn of(attack: Attack, place: &Place<'_>) -> Option<Crowd> {
-    let (open, count): (fn(&Place<'_>) -> io::Result<Member>, usize) = match attack {
+/// How somebody joins a crowd.
+type Join = fn(&Place<'_>) -> io::Result<Member>;
+
+/// How somebody joins the crowd that an attack needs, and how many they are. `None` if it needs none.
+fn plan(attack: Attack) -> Option<(Join, usize)> {
+    Some(match attack {
         Attack::Crowd => (silent, SILENT),
         Attack::SlowHeads => (slow_head, SLOW),
         Attack::SlowBodies => (slow_body, SLOW),
         Attack::SlowReaders => (slow_reader, SLOW),
         Attack::NoWindow => (no_window, WAITING),
         _ => return None,
-    };
+    })
+}
+
+/// Whether an attack is that of a crowd.
+pub(super) fn is_for(attack: Attack) -> bool {
+    plan(attack).is_some()
+}
+
+/// The crowd that an attack needs, all of it there. `None` if it needs none.
+pub(super) fn of(attack: Attack, place: &Place<'_>) -> Option<Crowd> {
+    let (open, count) = plan(attack)?;
     let files = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).expect("the hard limit may be reached");
     let mut crowd = Crowd { open, members: (0..count).map(|_| None).collect(), next: 0 };

@@ -87,7 +87,7 @@ impl Flood {
         loop {
             match stream.conn.read_tls(&mut stream.sock) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => drop(stream.conn.process_new_packets().map_err(io::Error::other)?),
+                Ok(_) => stream.conn.process_new_packets().map(|_| ()).map_err(io::Error::other)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }

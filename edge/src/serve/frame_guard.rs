@@ -184,8 +184,8 @@ mod tests {
     /// also if what they say arrives in lumps of megabytes.
     #[test]
     fn takes_in_small_steps() {
-        let mut visitor = Visitor::new();
         const LUMP: u32 = 4 * 1024 * 1024;
+        let mut visitor = Visitor::new();
         for _ in 0..256 {
             visitor.earnings.earn(LUMP / BYTES_FOR_A_FRAME);
             for _ in 0..2 * (LUMP / 512) {
@@ -207,7 +207,9 @@ mod tests {
         #[test]
         fn laws(kinds in prop::collection::vec((0_u8..12, 0_u32..40), 0..80), rest in prop::collection::vec(any::<u8>(), 0..40)) {
             let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-            kinds.iter().for_each(|(kind, length)| bytes.extend(frame(*kind, *length)));
+            for (kind, length) in &kinds {
+                bytes.extend(frame(*kind, *length));
+            }
             bytes.extend(rest);
             laws::frames(&bytes);
         }

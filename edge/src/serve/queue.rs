@@ -82,7 +82,9 @@ mod tests {
     fn makes_room() {
         let mut queue = ConnectionQueue::new(8);
         let states: Vec<_> = (0..5).map(|_| Arc::new(ConnectionState::new(ConnectionLimits::default()))).collect();
-        states.iter().for_each(|state| queue.push(state));
+        for state in &states {
+            queue.push(state);
+        }
         // The first two have been answered once, the third is being answered, the others have said nothing.
         states[..3].iter().for_each(|state| state.stream_begins());
         states[..2].iter().for_each(|state| state.stream_ends());

@@ -59,7 +59,9 @@ async fn shake_hands(
     // To read what somebody says first is no work yet.
     let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
     // What is left for the visitor's answer is little.
-    begin_in_turn(handshakes, async { hello.into_stream(tls).await }).await
+    let handshake = async { hello.into_stream(tls).await };
+    // Of its own, and only now: those who never say anything are not to take room for it.
+    begin_in_turn(handshakes, Box::pin(handshake)).await
 }
 
 /// What comes of a handshake. `None` if it fails, takes too long, or the listener needs the place.
