@@ -1,5 +1,4 @@
-//! A connection in HTTP/2: many requests at once, each a task of its own. They begin one after the other, so that who asks for a hundred
-//! things does not keep a thread from others who ask for one.
+//! A connection in HTTP/2: many requests at once, each a task of its own.
 //!
 //! What a connection may hold, whatever its visitor does: [`MAX_STREAMS`] heads of `max_header_bytes`, [`CONNECTION_WINDOW`] bytes of
 //! bodies that nobody has read yet, and for each stream [`SEND_BUFFER_BYTES`] and a piece of a response that the visitor does not take.
@@ -18,14 +17,12 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::drive::{Conversation, drive};
 use super::pace::{Pace, PacedBody, keep_pace, needs_no_answer};
 use super::state::{ConnectionState, Order};
 use super::stream::{Socket, VisitorStream};
-use super::turns::begin_in_turn;
 use super::{Answer, ConnectionLimits};
 use crate::visitor::Visitor;
 
@@ -62,8 +59,7 @@ pub(super) async fn run<S: Socket, A: Answer>(
     limits: ConnectionLimits,
     (tasks, places): (TaskTracker, Arc<StreamPlaces>),
 ) {
-    let turns = Arc::new(Semaphore::new(1));
-    let streams = Streams { state: Arc::clone(&state), tasks, limits, places, turns, tally: Arc::default() };
+    let streams = Streams { state: Arc::clone(&state), tasks, limits, places, tally: Arc::default() };
     let (of_connection, places) = (Arc::clone(&state), Arc::clone(&streams.places));
     let service = service_fn(move |request: Request<Incoming>| {
         // The stream itself is counted once its future is driven.
@@ -137,7 +133,6 @@ struct Streams {
     tasks: TaskTracker,
     limits: ConnectionLimits,
     places: Arc<StreamPlaces>,
-    turns: Arc<Semaphore>,
     tally: Arc<Tally>,
 }
 
@@ -157,8 +152,7 @@ where
         self.state.stream_begins();
         self.places.taken.fetch_add(1, Relaxed);
         self.tasks.spawn(async move {
-            let paced = keep_pace(stream, &open.pace, open.streams.limits.write_timeout);
-            begin_in_turn(&open.streams.turns, paced).await;
+            keep_pace(stream, &open.pace, open.streams.limits.write_timeout).await;
             drop(open);
         });
     }

@@ -1,4 +1,4 @@
-//! Work of which visitors can ask for much at once, one piece after the other.
+//! Work of which strangers can ask for much at once, one piece after the other.
 
 use std::future::poll_fn;
 use std::pin::pin;
