@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
-/// How many frames pass at once: as many as Envoy lets wait for their answer (`max_outbound_control_frames`). To look at them costs the
-/// host about what the handshake did, so it makes little difference to come back and begin anew.
+/// How many frames pass at once: as many as Envoy lets wait for their answer (`max_outbound_control_frames`). Who is let go
+/// after them and comes back keeps visitors waiting no longer than handshakes alone do.
 pub(super) const AT_ONCE: u32 = 1000;
 
 /// How many pass in a second when nothing is earned: more than somebody needs who asks whether the host is still there. Clients of gRPC ask
