@@ -4,6 +4,7 @@ mod deploy;
 mod develop;
 mod floor;
 mod forked;
+mod hostile;
 mod many_files;
 mod memory;
 mod neighbour;
@@ -18,7 +19,7 @@ mod warm;
 use crate::figure::Figure;
 
 /// All figures, in the order of the table.
-pub(crate) const ALL: [Figure; 27] = [
+pub(crate) const ALL: [Figure; 28] = [
     Figure { id: "D1", work: "first deploy of the example, compiler cache empty", measure: deploy::cold },
     Figure { id: "D2", work: "deploy of it again, nothing changed", measure: deploy::unchanged },
     Figure { id: "D3", work: "deploy after one changed line of Go", measure: deploy::one_line },
@@ -45,6 +46,7 @@ pub(crate) const ALL: [Figure; 27] = [
     Figure { id: "V5", work: "memory of ship dev at rest", measure: develop::memory },
     Figure { id: "K2", work: "requests over deploys, rollbacks and upgrades", measure: swap::over_changes },
     Figure { id: "K3", work: "a neighbour while a function does harm", measure: neighbour::under_harm },
+    Figure { id: "K4", work: "visitors while others mean no good", measure: hostile::under_attack },
     Figure { id: "N1", work: "memory with many functions, asleep and awake", measure: memory::density },
 ];
 

@@ -7,6 +7,7 @@
 #![expect(clippy::cast_precision_loss, reason = "nothing that is counted here comes near 2 to the power of 52")]
 
 mod alternate;
+mod attack;
 mod commands;
 mod figure;
 mod figures;
@@ -16,6 +17,7 @@ mod nginx;
 mod npm;
 mod samples;
 mod talk;
+mod visit;
 
 use std::process::ExitCode;
 
@@ -24,11 +26,14 @@ use figure::Outcome;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // The measuring process starts itself again to make load.
-    if let [command, order] = arguments.as_slice()
-        && command == load::COMMAND
-    {
-        return load::main(order);
+    // The measuring process starts itself again, so that what it measures with is not in its own way.
+    if let [command, order] = arguments.as_slice() {
+        match command.as_str() {
+            load::COMMAND => return load::main(order),
+            attack::COMMAND => return attack::main(order),
+            visit::COMMAND => return visit::main(order),
+            _ => {}
+        }
     }
     let arguments = match Arguments::parse(&arguments) {
         Ok(arguments) => arguments,

@@ -14,6 +14,10 @@ use crate::settings::environment::SHIP_LOG;
 /// The size at which the log of an embedded host begins anew. The file before is kept once, so twice this is the most.
 const MAX_LOG_BYTES: u64 = 4 * 1024 * 1024;
 
+/// What a host writes. h2 warns of what visitors do: whoever sends answers to questions that were never asked would write a line of the log
+/// with each.
+pub(crate) const OF_A_HOST: &str = "info,h2=error";
+
 /// What is written with `--verbose`: everything of ship itself, and of others what may be wrong.
 const VERBOSE: &str = "warn,ship=debug,ship_api=debug,ship_builder=debug,ship_edge=debug,ship_host=debug,\
                        ship_runtime=debug,ship_store=debug";

@@ -52,5 +52,6 @@ pub use visitor::{Scheme, Visitor};
 #[cfg(any(test, fuzzing))]
 pub mod laws {
     pub use crate::protocol::laws::{header_map, header_value};
+    pub use crate::serve::frame_guard::laws::frames;
     pub use crate::serve::head_guard::laws::request_heads;
 }

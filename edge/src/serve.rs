@@ -9,6 +9,7 @@ mod connection;
 mod crew;
 mod drive;
 mod fast_stream;
+pub(crate) mod frame_guard;
 pub(crate) mod head_guard;
 mod http2;
 mod pace;
@@ -17,6 +18,7 @@ mod refusal;
 mod state;
 mod stream;
 mod tls;
+mod turns;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
@@ -28,7 +30,6 @@ use hyper::body::Incoming;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
@@ -121,10 +122,9 @@ pub async fn serve_tls<A: Answer>(
     limits: ConnectionLimits,
     closing: impl Into<Closing>,
 ) {
-    let acceptor = TlsAcceptor::from(tls);
     let places = Arc::new(StreamPlaces::new(limits.max_connections));
     let converse =
-        move |arrival: Arrival| tls::run(arrival, acceptor.clone(), Arc::clone(&answer), limits, Arc::clone(&places));
+        move |arrival: Arrival| tls::run(arrival, Arc::clone(&tls), Arc::clone(&answer), limits, Arc::clone(&places));
     admit(listener, crew, limits, closing.into(), converse).await;
 }
 
@@ -136,6 +136,8 @@ struct Arrival {
     state: Arc<ConnectionState>,
     /// What the listener waits for when it ends.
     tasks: TaskTracker,
+    /// Turns to shake hands on the thread that answers them.
+    handshakes: Arc<Semaphore>,
 }
 
 /// Lets visitors in until `closing`; what is said with each is the listener's business. It is a type of its own for each kind of
@@ -165,11 +167,12 @@ where
         let (post, converse, within) = (crew.post(), converse.clone(), tasks.clone());
         let runtime = post.runtime().clone();
         let connection = async move {
-            let _post = post;
+            let handshakes = Arc::clone(post.handshakes());
             match TcpStream::from_std(socket) {
-                Ok(socket) => converse(Arrival { socket, peer, place, state, tasks: within }).await,
+                Ok(socket) => converse(Arrival { socket, peer, place, state, tasks: within, handshakes }).await,
                 Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
             }
+            drop(post);
         };
         tasks.spawn_on(connection, &runtime);
     }

@@ -97,6 +97,13 @@ pub enum Wire {
 }
 
 impl Wire {
+    /// The connection that goes through TLS.
+    #[track_caller]
+    pub fn secure(&mut self) -> &mut StreamOwned<ClientConnection, TcpStream> {
+        let Self::Secure(stream) = self else { panic!("this connection is in the clear") };
+        stream
+    }
+
     /// The certificate that the server showed, if it did.
     pub fn certificate(&self) -> Option<Vec<u8>> {
         let Self::Secure(stream) = self else { return None };

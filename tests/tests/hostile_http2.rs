@@ -23,6 +23,9 @@ const FAST_ENOUGH: Duration = Duration::from_millis(50);
 /// How much the host may grow under any of the attacks, in bytes.
 const MAX_GROWTH: u64 = 128 * 1024 * 1024;
 
+/// `SETTINGS_INITIAL_WINDOW_SIZE`.
+const INITIAL_WINDOW_SIZE: u16 = 4;
+
 /// `ENHANCE_YOUR_CALM`, as the last four bytes of what GOAWAY says first.
 const CALM: [u8; 4] = [0, 0, 0, 11];
 
@@ -198,11 +201,39 @@ fn large_head() {
     });
 }
 
+/// Frames that ask for nothing, without end: whether the host is there, and a window that is opened byte by byte.
+#[test]
+fn frames_that_ask_for_nothing() {
+    let environment = TestEnv::new();
+    let stage = Stage::start(&environment);
+    for (kind, stream, payload) in [(kind::PING, 0, &[0; 8][..]), (kind::WINDOW_UPDATE, 1, &[0, 0, 0, 1])] {
+        stage.under(2, |stage| {
+            // Nothing of the answer is taken, so the stream stays.
+            let mut connection = Connection::open_with(&stage.authority, &stage.name, &[(INITIAL_WINDOW_SIZE, 0)])
+                .expect("the host shakes hands with everybody");
+            ask(&mut connection, 1, &stage.name, "/large.bin").expect("the host reads");
+            let frames = http2::encoded(kind, flag::NONE, stream, payload).repeat(16);
+            assert_eq!(until_ended(&mut connection, |connection, _| connection.write(&frames)), CALM);
+        });
+    }
+}
+
+/// Answers to questions that the host never asked are not worth a line of its log each.
+#[test]
+fn answers_to_nothing() {
+    let environment = TestEnv::new();
+    let mut stage = Stage::start(&environment);
+    let mut connection = stage.connect();
+    let answers = http2::encoded(kind::PING, flag::ACK, 0, &[7; 8]).repeat(16);
+    assert_eq!(until_ended(&mut connection, |connection, _| connection.write(&answers)), CALM);
+    stage.host.ask_to_end();
+    let said = stage.host.ended().stderr().to_owned();
+    assert!(!said.contains("PING"), "{said}");
+}
+
 /// Large answers that are asked for many times over and never taken.
 #[test]
 fn takes_nothing() {
-    /// `SETTINGS_INITIAL_WINDOW_SIZE`.
-    const INITIAL_WINDOW_SIZE: u16 = 4;
     let environment = TestEnv::new();
     let stage = Stage::start(&environment);
     stage.under(2, |stage| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 /// The runtimes among which a listener's connections are divided. Each goes to the one that has fewest, and stays there.
 ///
@@ -17,12 +18,14 @@ pub struct Crew {
 struct Member {
     runtime: Handle,
     connections: Arc<AtomicUsize>,
+    handshakes: Arc<Semaphore>,
 }
 
 /// The place of a connection on one of the runtimes, until it is dropped.
 pub(super) struct Post {
     runtime: Handle,
     connections: Arc<AtomicUsize>,
+    handshakes: Arc<Semaphore>,
 }
 
 impl Crew {
@@ -32,8 +35,8 @@ impl Crew {
     ///
     /// If there are none.
     pub fn of(runtimes: impl IntoIterator<Item = Handle>) -> Self {
-        let members: Arc<[Member]> =
-            runtimes.into_iter().map(|runtime| Member { runtime, connections: Arc::default() }).collect();
+        let member = |runtime| Member { runtime, connections: Arc::default(), handshakes: Arc::new(Semaphore::new(1)) };
+        let members: Arc<[Member]> = runtimes.into_iter().map(member).collect();
         assert!(!members.is_empty(), "somebody must answer");
         Self { members }
     }
@@ -50,9 +53,10 @@ impl Crew {
     /// A place for one more connection, where there are fewest.
     pub(super) fn post(&self) -> Post {
         let fewest = self.members.iter().min_by_key(|member| member.connections.load(Relaxed));
-        let Member { runtime, connections } = fewest.expect("a crew has members");
+        let Member { runtime, connections, handshakes } = fewest.expect("a crew has members");
         connections.fetch_add(1, Relaxed);
-        Post { runtime: runtime.clone(), connections: Arc::clone(connections) }
+        let (connections, handshakes) = (Arc::clone(connections), Arc::clone(handshakes));
+        Post { runtime: runtime.clone(), connections, handshakes }
     }
 }
 
@@ -60,6 +64,11 @@ impl Post {
     /// Where the connection is to live.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    /// Turns to shake hands there: one at a time.
+    pub(super) fn handshakes(&self) -> &Arc<Semaphore> {
+        &self.handshakes
     }
 }
 

@@ -148,7 +148,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let open = OpenStream { pace: Arc::default(), streams: self.clone() };
+        let open = OpenStream { pace: Arc::new(Pace::on(&self.state)), streams: self.clone() };
         self.state.stream_begins();
         self.places.taken.fetch_add(1, Relaxed);
         self.tasks.spawn(async move {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use super::state::ConnectionState;
 use crate::body::{BodyError, EdgeBody};
 
 /// How much of a body is given to the connection at once, in bytes: the size of a frame. What waits for a visitor is no more than this
@@ -28,9 +29,22 @@ pub(super) struct Pace {
     pieces: AtomicU32,
     is_held: AtomicBool,
     has_ended: AtomicBool,
+    connection: Option<Arc<ConnectionState>>,
 }
 
 impl Pace {
+    /// The pace of a response that is still to come, on this connection.
+    pub(super) fn on(connection: &Arc<ConnectionState>) -> Self {
+        Self { connection: Some(Arc::clone(connection)), ..Self::default() }
+    }
+
+    /// Notes that the head of the response goes to the visitor, or a piece of so many bytes.
+    fn gives(&self, bytes: usize) {
+        if let Some(connection) = &self.connection {
+            connection.earnings().earn_answer(bytes);
+        }
+    }
+
     /// Whether the response was given to the connection as a whole.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended.load(Relaxed)
@@ -78,6 +92,7 @@ impl PacedBody {
     pub(super) fn of_current_stream(mut body: EdgeBody) -> Self {
         let pace = PACE.try_with(Arc::clone).unwrap_or_default();
         body.hold_little();
+        pace.gives(0);
         if body.is_end_stream() {
             pace.has_ended.store(true, Relaxed);
         }
@@ -88,6 +103,7 @@ impl PacedBody {
     fn piece(&mut self) -> Frame<Bytes> {
         let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
         self.pace.pieces.fetch_add(1, Relaxed);
+        self.pace.gives(piece.len());
         if self.is_end_stream() {
             self.pace.has_ended.store(true, Relaxed);
         }

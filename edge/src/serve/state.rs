@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::task::AtomicWaker;
 
 use super::ConnectionLimits;
+use super::frame_guard::Earnings;
 
 /// How long a closing connection is read from, so that a visitor who still sends sees the answer and not a reset; and how long one who
 /// was told that it ends may take to agree.
@@ -17,6 +18,9 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much is read of a visitor before the others of the same thread have their turn, in bytes: two records of TLS. It is also two
 /// thousand of the smallest frames of HTTP/2, each of which has to be looked at.
 const TURN_BYTES: usize = 32 * 1024;
+
+/// The time at which a connection begins.
+const FROM_THE_START: u32 = 1;
 
 /// The state of a connection, shared between its task, its stream and the listener. Times are milliseconds since the
 /// connection began, plus one, so that 0 means "no".
@@ -30,6 +34,7 @@ pub(super) struct ConnectionState {
     leaving_since: AtomicU32,
     streams: AtomicU32,
     read_in_turn: AtomicUsize,
+    earnings: Earnings,
     order: AtomicU8,
     waker: AtomicWaker,
 }
@@ -53,7 +58,7 @@ pub(super) enum Order {
 impl ConnectionState {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
         let never = || AtomicU32::new(0);
-        let from_the_start = || AtomicU32::new(1);
+        let from_the_start = || AtomicU32::new(FROM_THE_START);
         Self {
             began: Instant::now(),
             limits,
@@ -65,6 +70,7 @@ impl ConnectionState {
             leaving_since: never(),
             streams: AtomicU32::new(0),
             read_in_turn: AtomicUsize::new(0),
+            earnings: Earnings::default(),
             order: AtomicU8::new(Order::Serve as u8),
             waker: AtomicWaker::new(),
         }
@@ -73,6 +79,11 @@ impl ConnectionState {
     /// Whether the connection waits for a request, so that closing it harms nothing that has begun.
     pub(super) fn waits_for_request(&self) -> bool {
         self.waiting_since.load(Relaxed) != 0
+    }
+
+    /// Whether it waits for the first request, or for the handshake before it.
+    pub(super) fn has_asked_nothing(&self) -> bool {
+        self.waits_for_request() && self.head_since.load(Relaxed) == FROM_THE_START
     }
 
     /// Whether it waits for a request, and for nothing else of the visitor.
@@ -113,6 +124,16 @@ impl ConnectionState {
     /// Whether enough was read in this turn.
     pub(super) fn turn_is_over(&self) -> bool {
         self.read_in_turn.load(Relaxed) >= TURN_BYTES
+    }
+
+    /// What the connection may take.
+    pub(super) fn limits(&self) -> &ConnectionLimits {
+        &self.limits
+    }
+
+    /// What the connection's answers have earned.
+    pub(super) fn earnings(&self) -> &Earnings {
+        &self.earnings
     }
 
     /// Notes that a whole head has come.

@@ -4,17 +4,23 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 
+use super::frame_guard::{FrameGuard, too_many_pieces};
 use super::head_guard::HeadGuard;
 use super::refusal;
 use super::state::ConnectionState;
 
 /// How much of what a visitor still sends is read after the response has ended. Beyond it the connection is reset.
 const MAX_LINGERING_BYTES: usize = 1024 * 1024;
+
+/// The same of a visitor who has sent too much already: no more than what was under way when they were told.
+const MAX_LINGERING_FLOOD_BYTES: usize = 128 * 1024;
 
 /// What a visitor is reached through: a socket, or TLS over one.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -25,8 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for S {}
 pub(super) struct VisitorStream<S> {
     socket: S,
     state: Arc<ConnectionState>,
-    /// Reads along with HTTP/1.1. `None` where that is not what is spoken.
-    guard: Option<HeadGuard>,
+    guard: Guard,
     refusal: Option<Refusal>,
     lingered_bytes: Option<usize>,
     _place: OwnedSemaphorePermit,
@@ -35,17 +40,21 @@ pub(super) struct VisitorStream<S> {
 impl<S: Socket> VisitorStream<S> {
     /// A socket on which HTTP/1.1 is spoken.
     pub(super) fn new(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
-        Self { guard: Some(HeadGuard::default()), ..Self::unguarded(socket, state, place) }
+        Self::guarded(socket, state, place, Guard::Heads(HeadGuard::default()))
     }
 
-    /// A socket on which something else is spoken.
-    pub(super) fn unguarded(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
-        Self { socket, state, guard: None, refusal: None, lingered_bytes: None, _place: place }
+    /// A socket on which HTTP/2 is spoken.
+    pub(super) fn of_frames(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+        Self::guarded(socket, state, place, Guard::Frames(FrameGuard::new()))
+    }
+
+    fn guarded(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit, guard: Guard) -> Self {
+        Self { socket, state, guard, refusal: None, lingered_bytes: None, _place: place }
     }
 
     /// Writes hyper's own answer to an unreadable head as one of this platform. `None` if `bytes` are not such an answer.
     fn poll_refusal(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
-        if self.refusal.is_none() && self.guard.is_some() && self.state.waits_for_request() {
+        if self.refusal.is_none() && matches!(self.guard, Guard::Heads(_)) && self.state.waits_for_request() {
             self.refusal = refusal::mark(bytes).map(|marked| Refusal { marked, sent_bytes: 0 });
         }
         let refusal = self.refusal.as_mut()?;
@@ -75,7 +84,7 @@ impl<S: Socket> VisitorStream<S> {
 
     /// Whether the next bytes of the visitor begin a request of HTTP/1.1, with no answer on its way, and the connection goes on after it.
     pub(super) fn is_between_requests(&self) -> bool {
-        let is_at_head = self.guard.as_ref().is_some_and(HeadGuard::is_at_head);
+        let is_at_head = matches!(&self.guard, Guard::Heads(heads) if heads.is_at_head());
         is_at_head && self.refusal.is_none() && self.state.waits_for_request() && !self.state.is_leaving()
     }
 
@@ -86,11 +95,11 @@ impl<S: Socket> VisitorStream<S> {
 
     /// Looks at bytes before hyper does.
     pub(super) fn admit(&mut self, arrived: &mut [u8]) {
-        let Some(guard) = &mut self.guard else { return };
+        let Guard::Heads(heads) = &mut self.guard else { return };
         if !arrived.is_empty() && self.state.waits_for_request() {
             self.state.head_arrives();
         }
-        guard.check(arrived);
+        heads.check(arrived);
     }
 
     /// Notes that a request has come whose answer is on its way.
@@ -128,6 +137,16 @@ impl<S: Socket> VisitorStream<S> {
     }
 }
 
+/// Who reads along.
+enum Guard {
+    /// In HTTP/1.1.
+    Heads(HeadGuard),
+    /// In HTTP/2.
+    Frames(FrameGuard),
+    /// Nobody any more: in place of what the visitor sends, this is what is left to read. Behind it the connection ends.
+    TooMuch(Bytes),
+}
+
 /// An answer that is written in place of hyper's.
 struct Refusal {
     marked: Vec<u8>,
@@ -141,11 +160,27 @@ impl<S: Socket> AsyncRead for VisitorStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        if self.guard.is_none() {
-            return self.poll_read_fairly(context, buffer);
+        match &self.guard {
+            Guard::Heads(_) => {
+                ready!(self.poll_arrival(context, buffer))?;
+                self.admit(&mut buffer.filled_mut()[before..]);
+                return Poll::Ready(Ok(()));
+            }
+            Guard::Frames(_) => ready!(self.poll_read_fairly(context, buffer))?,
+            Guard::TooMuch(_) => {}
         }
-        ready!(self.poll_arrival(context, buffer))?;
-        self.admit(&mut buffer.filled_mut()[before..]);
+        let Self { guard, state, .. } = &mut *self;
+        match guard {
+            Guard::Heads(_) => {}
+            Guard::Frames(frames) => {
+                let arrived = &mut buffer.filled_mut()[before..];
+                if let Some(kept) = frames.follow(arrived, state.earnings(), Instant::now()) {
+                    buffer.set_filled(before + kept);
+                    *guard = Guard::TooMuch(too_many_pieces(state.limits().max_header_bytes).into());
+                }
+            }
+            Guard::TooMuch(rest) => buffer.put_slice(&rest.split_to(rest.len().min(buffer.remaining()))),
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -187,17 +222,21 @@ impl<S: Socket> AsyncWrite for VisitorStream<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingered_bytes.is_none() {
             ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
-            if self.state.waits_for_request() {
+            if self.state.waits_for_request() && !matches!(self.guard, Guard::TooMuch(_)) {
                 return Poll::Ready(Ok(()));
             }
             self.state.lingers();
         }
+        let most = match self.guard {
+            Guard::TooMuch(_) => MAX_LINGERING_FLOOD_BYTES,
+            _ => MAX_LINGERING_BYTES,
+        };
         let mut lingered = self.lingered_bytes.unwrap_or(0);
         let mut scratch = [0; 8192];
-        while lingered < MAX_LINGERING_BYTES {
+        while lingered < most {
             self.lingered_bytes = Some(lingered);
             let mut buffer = ReadBuf::new(&mut scratch);
-            ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
+            ready!(self.poll_read_fairly(context, &mut buffer))?;
             match buffer.filled().len() {
                 0 => break,
                 more => lingered += more,
@@ -221,7 +260,7 @@ mod tests {
         let state = Arc::new(ConnectionState::new(ConnectionLimits::default()));
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
         let endless = join(repeat(0), empty());
-        let mut stream = VisitorStream::unguarded(endless, Arc::clone(&state), place);
+        let mut stream = VisitorStream::of_frames(endless, Arc::clone(&state), place);
         let mut buffer = [0; 4096];
         for _ in 0..3 {
             state.turn_begins();

@@ -1,19 +1,24 @@
 //! A connection through TLS: the handshake, and which HTTP follows it.
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::Semaphore;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::drive::poll_patience;
 use super::http2::StreamPlaces;
 use super::state::{ConnectionState, Order};
 use super::stream::VisitorStream;
+use super::turns::begin_in_turn;
 use super::{Answer, Arrival, ConnectionLimits, connection, http2};
 use crate::visitor::{Scheme, Visitor};
 
@@ -21,17 +26,18 @@ use crate::visitor::{Scheme, Visitor};
 /// the first byte; the time for the first head is also the time for the handshake.
 pub(super) async fn run<A: Answer>(
     arrival: Arrival,
-    acceptor: TlsAcceptor,
+    tls: Arc<ServerConfig>,
     answer: Arc<A>,
     limits: ConnectionLimits,
     places: Arc<StreamPlaces>,
 ) {
-    let Arrival { socket, peer, place, state, tasks } = arrival;
-    let Some(tls) = shake_hands(socket, acceptor, peer, &state, limits).await else { return };
+    let Arrival { socket, peer, place, state, tasks, handshakes } = arrival;
+    let handshake = shake_hands(socket, tls, &handshakes);
+    let Some(tls) = wait_for(handshake, peer, &state, limits).await else { return };
     let visitor = Visitor { peer, scheme: Scheme::Https };
     match tls.get_ref().1.alpn_protocol() {
         Some(b"h2") => {
-            let stream = VisitorStream::unguarded(tls, Arc::clone(&state), place);
+            let stream = VisitorStream::of_frames(tls, Arc::clone(&state), place);
             http2::run(stream, visitor, state, answer, limits, (tasks, places)).await;
         }
         None | Some(b"http/1.1") => {
@@ -43,15 +49,29 @@ pub(super) async fn run<A: Answer>(
     }
 }
 
-/// The handshake. `None` if it fails, takes too long, or the listener needs the place.
+/// The handshake, one at a time on each thread. It takes longer than most answers, and anybody can ask for one: so between two of them those
+/// have their turn whose bytes have arrived, however many wait to be let in.
 async fn shake_hands(
     socket: TcpStream,
-    acceptor: TlsAcceptor,
+    tls: Arc<ServerConfig>,
+    handshakes: &Semaphore,
+) -> io::Result<TlsStream<TcpStream>> {
+    // To read what somebody says first is no work yet.
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    // What is left for the visitor's answer is little.
+    let handshake = async { hello.into_stream(tls).await };
+    // Of its own, and only now: those who never say anything are not to take room for it.
+    begin_in_turn(handshakes, Box::pin(handshake)).await
+}
+
+/// What comes of a handshake. `None` if it fails, takes too long, or the listener needs the place.
+async fn wait_for(
+    handshake: impl Future<Output = io::Result<TlsStream<TcpStream>>>,
     peer: SocketAddr,
     state: &ConnectionState,
     limits: ConnectionLimits,
 ) -> Option<TlsStream<TcpStream>> {
-    let mut handshake = pin!(acceptor.accept(socket));
+    let mut handshake = pin!(handshake);
     let mut watch = pin!(tokio::time::sleep(limits.header_read_timeout));
     poll_fn(|context| {
         match state.order(context) {

@@ -260,3 +260,83 @@ async fn gives_up_without_end() {
     drop(visitor);
     stage.stop().await;
 }
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, 0], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Why a host ends a connection on which many of these frames come, as GOAWAY says it.
+async fn reason_to_end(address: std::net::SocketAddr, frames: &[u8]) -> u32 {
+    const GOAWAY: u8 = 7;
+    let (mut reader, mut writer) = tokio::io::split(secure::connect(address, &["h2"]).await);
+    let flood = async {
+        let first = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(4, 0, &[])].concat();
+        writer.write_all(&[first, frames.repeat(1_100)].concat()).await.expect("the host reads what is under way");
+        // The connection stays open on this side.
+        std::future::pending::<()>().await;
+    };
+    let answer = async {
+        loop {
+            let mut head = [0; 9];
+            reader.read_exact(&mut head).await.expect("the host says why");
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            reader.read_exact(&mut payload).await.expect("a frame is whole");
+            if head[3] == GOAWAY {
+                return u32::from_be_bytes(payload[4..8].try_into().unwrap());
+            }
+        }
+    };
+    let ended = async {
+        tokio::select! {
+            reason = answer => reason,
+            () = flood => unreachable!("it has no end"),
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the host ends the connection")
+}
+
+/// Frames that ask for nothing end their connection when they are too many, whatever they are.
+#[tokio::test]
+async fn floods() {
+    let stage = SiteBuilder::new().file("a.txt", "text/plain", "[a]").secure().start().await;
+    let mut visitor = Visitor::connect(stage.address).await;
+    let floods = [
+        ("PING", frame(6, 0, &[0; 8])),
+        ("SETTINGS", frame(4, 0, &[0, 4, 0, 0, 0, 1])),
+        ("PRIORITY", frame(2, 1, &[0, 0, 0, 0, 1])),
+        ("WINDOW_UPDATE", frame(8, 0, &[0, 0, 0, 1])),
+        ("a frame of no kind", frame(200, 0, &[1])),
+    ];
+    for (what, flood) in floods {
+        assert_eq!(reason_to_end(stage.address, &flood).await, 11, "{what} is answered with ENHANCE_YOUR_CALM");
+        assert_eq!(visitor.get("/a.txt").await, (200, "[a]".to_owned()));
+    }
+    drop(visitor);
+    stage.stop().await;
+}
+
+/// Who takes a large answer in the smallest steps, and asks often, is no flood.
+#[tokio::test]
+async fn takes_in_small_steps() {
+    const LARGE: usize = 1024 * 1024;
+    let stage = SiteBuilder::new()
+        .file("a.txt", "text/plain", "[a]")
+        .file("large.bin", "application/octet-stream", vec![b'x'; LARGE])
+        .secure()
+        .start()
+        .await;
+    // With a window of 1 KiB, h2 opens it for each half of that, for the stream and for the connection.
+    let mut visitor = Visitor::connect_with(stage.address, |builder| {
+        builder.initial_stream_window_size(1024).initial_connection_window_size(64 * 1024);
+    })
+    .await;
+    let large = visitor.open("/large.bin").await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(large.len(), LARGE);
+    for _ in 0..1_500 {
+        assert_eq!(visitor.get("/a.txt").await, (200, "[a]".to_owned()));
+    }
+    drop(visitor);
+    stage.stop().await;
+}

@@ -99,7 +99,8 @@ fn start(
         }
     };
     crate::embedded::create_private(folder.folder()).map_err(unusable(folder.folder()))?;
-    diagnostics::install(settings, output, "info", &destination).map_err(unusable(&folder.log_file()))?;
+    diagnostics::install(settings, output, diagnostics::OF_A_HOST, &destination)
+        .map_err(unusable(&folder.log_file()))?;
     if let Some(archive) = arguments.restore.as_deref().filter(|_| predecessor.is_none()) {
         restore(&data, &settings.absolute(archive), output)?;
     }
