@@ -5,21 +5,28 @@ use std::str::FromStr;
 
 use ship_core::{DeploymentIdPrefix, HostLabel};
 
-/// A deployment as somebody names it. The host tries it as an id first and as a host label second.
+/// A deployment as somebody names it. The host tries it as an id first and as a host label second; a URL has to be one of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeploymentReference {
-    text: Box<str>,
+    label: Box<str>,
+    /// What stands behind the label in a host name, in lower case.
+    domain: Option<Box<str>>,
 }
 
 impl DeploymentReference {
     /// The reference as an id or the beginning of one, if it can be that.
     pub fn as_id_prefix(&self) -> Option<DeploymentIdPrefix> {
-        self.text.parse().ok()
+        self.label.parse().ok().filter(|_| self.domain.is_none())
     }
 
     /// The reference as the first label of a URL, if it can be that.
     pub fn as_label(&self) -> Option<HostLabel> {
-        self.text.parse().ok()
+        self.label.parse().ok()
+    }
+
+    /// The domain that the label stands below, where a whole host name was given.
+    pub fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
     }
 }
 
@@ -29,17 +36,20 @@ impl FromStr for DeploymentReference {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let without_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
         let authority = without_scheme.split(['/', '?', '#']).next().unwrap_or_default();
-        let label = authority.split(['.', ':']).next().unwrap_or_default().to_ascii_lowercase();
-        if label.parse::<HostLabel>().is_err() {
+        let name = authority.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        let (label, domain) = name.split_once('.').map_or((&*name, None), |(label, domain)| (label, Some(domain)));
+        let is_named = |domain: &str| domain.split('.').all(|label| label.parse::<HostLabel>().is_ok());
+        if label.parse::<HostLabel>().is_err() || !domain.is_none_or(is_named) {
             return Err(ParseReferenceError { found: text.chars().take(200).collect() });
         }
-        Ok(Self { text: label.into() })
+        Ok(Self { label: label.into(), domain: domain.map(Into::into) })
     }
 }
 
 impl fmt::Display for DeploymentReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.label)?;
+        self.domain.as_ref().map_or(Ok(()), |domain| write!(f, ".{domain}"))
     }
 }
 
@@ -54,14 +64,16 @@ pub struct ParseReferenceError {
 mod tests {
     use super::*;
 
-    /// A URL, with or without scheme, port and path, comes down to its first label.
+    /// A URL, with or without scheme, port and path, comes down to its host name.
     #[test]
     fn urls_and_ids() {
         let text = |text: &str| text.parse::<DeploymentReference>().map(|reference| reference.to_string());
-        assert_eq!(text("http://site-git-main.localhost:7700/a?b").as_deref(), Ok("site-git-main"));
-        assert_eq!(text("Site.example.com").as_deref(), Ok("site"));
+        assert_eq!(text("http://site-git-main.localhost:7700/a?b").as_deref(), Ok("site-git-main.localhost"));
+        assert_eq!(text("Site.example.com.").as_deref(), Ok("site.example.com"));
         assert_eq!(text("0a1b2c3d").as_deref(), Ok("0a1b2c3d"));
         assert!(text("").is_err());
-        assert!(text("../etc").is_err());
+        for wrong in ["../etc", "site..com", "site.-a", ".site"] {
+            assert!(text(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -211,6 +211,7 @@ const OTHER_VERCEL_FILES: [&str; 6] =
 
 /// The configuration's text: that of `ship.toml`, or of `vercel.json` where there is none, or nothing at all.
 fn read_config(project: &ProjectDir, warnings: &mut Vec<ProjectWarning>) -> Result<(ConfigFile, String), DetectError> {
+    site::check_project_files(project)?;
     let is_there = |name: &str| project.root().join(name).is_file();
     if let Some(text) = read_text(project, ConfigFile::ShipToml)? {
         if is_there(ConfigFile::VercelJson.name()) {

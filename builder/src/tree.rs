@@ -3,6 +3,7 @@
 //! Symlinks are followed while they stay inside. What cannot be deployed (a socket, a name that is not UTF-8, a loop) is an
 //! error that names it, never silently left out.
 
+use std::fs::FileType;
 use std::fs::{DirEntry, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -154,12 +155,7 @@ impl<S: Selection> Walk<'_, S> {
     /// A file; `location` is only asked for when something is wrong with it.
     fn file(&self, path: &str, metadata: &Metadata, location: impl Fn() -> PathBuf) -> Result<Entry, TreeError> {
         let kind = metadata.file_type();
-        if !kind.is_file() {
-            let kind = match () {
-                () if kind.is_fifo() => "a named pipe",
-                () if kind.is_socket() => "a socket",
-                () => "a device",
-            };
+        if let Some(kind) = special_kind(kind) {
             return Err(TreeError::SpecialFile { path: self.shown(&location()), kind });
         }
         let path = path.parse().map_err(|source| TreeError::Name { path: self.shown(&location()), source })?;
@@ -236,6 +232,16 @@ pub(crate) fn shown_below(project: &Path, location: &Path) -> PathBuf {
         Ok(below) if below.as_os_str().is_empty() => PathBuf::from("."),
         Ok(below) => below.to_owned(),
         Err(_) => location.to_owned(),
+    }
+}
+
+/// What something is that is neither a file nor a folder.
+pub(crate) fn special_kind(kind: FileType) -> Option<&'static str> {
+    match () {
+        () if kind.is_file() || kind.is_dir() => None,
+        () if kind.is_fifo() => Some("a named pipe"),
+        () if kind.is_socket() => Some("a socket"),
+        () => Some("a device"),
     }
 }
 

@@ -9,6 +9,8 @@ mod text;
 
 use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
@@ -32,6 +34,8 @@ pub(crate) struct Output {
     talk_colors: ColorChoice,
     /// Bars that stand below the talk, on a terminal that can move its cursor.
     bars: Option<MultiProgress>,
+    /// Whether whoever read the data is gone.
+    is_left: Arc<AtomicBool>,
 }
 
 /// The form of data on standard output.
@@ -70,6 +74,7 @@ impl Output {
             data_colors: colors(io::stdout().is_terminal()),
             talk_colors: colors(talk_on_terminal),
             bars: (talk_on_terminal && can_move && talk > Talk::Quiet).then(MultiProgress::new),
+            is_left: Arc::default(),
         }
     }
 
@@ -77,7 +82,7 @@ impl Output {
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
         let (data_colors, talk_colors) = (ColorChoice::Never, ColorChoice::Never);
-        Self { form: Form::Human, talk: Talk::Normal, data_colors, talk_colors, bars: None }
+        Self { form: Form::Human, talk: Talk::Normal, data_colors, talk_colors, bars: None, is_left: Arc::default() }
     }
 
     /// Whether data is JSON.
@@ -125,6 +130,11 @@ impl Output {
         self.write_data(format!("{text}{end}").as_bytes())
     }
 
+    /// Whether nobody reads the output any more.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Relaxed)
+    }
+
     fn write_data(&self, bytes: &[u8]) -> Result<(), CommandError> {
         let write = || {
             let mut stdout = AutoStream::new(io::stdout().lock(), self.data_colors);
@@ -133,7 +143,10 @@ impl Output {
         };
         match self.beside_bars(write) {
             // Whoever read the output has seen enough, as `head` does.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_left.store(true, Ordering::Relaxed);
+                Ok(())
+            }
             Err(error) => Err(CommandError::project(format!("standard output cannot be written: {error}"))),
             Ok(()) => Ok(()),
         }

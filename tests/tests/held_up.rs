@@ -1,12 +1,12 @@
-//! Functions that would hold up the host by what they share with it: the pipe that they print to, sockets that it connects for them, and
-//! the kernel's memory for what waits in sockets.
+//! Functions that would hold up the host by what they share with it: the pipe that they print to, sockets that it connects for them,
+//! the kernel's memory for what waits in sockets, and the machine's ports.
 
 use ship_core::PlatformError;
 use ship_tests::{TestEnv, TestHost, http};
 
 /// A function that holds up whoever touches what it shares, as long as its instance lives.
 const HOLD: &str = r#"
-import fcntl, os, socket, tempfile, threading, time
+import errno, fcntl, os, select, socket, tempfile, threading, time
 from http.server import BaseHTTPRequestHandler
 
 kept = []
@@ -68,9 +68,40 @@ def fill_sockets():
             pass
     return str(sent // 1024 // 1024)
 
+def name_sockets():
+    "A socket whose connection outside was refused is of the machine's network; the others are the function's own."
+    outside = socket.socket()
+    outside.setblocking(False)
+    try:
+        outside.connect(("127.0.0.1", 9))
+    except BlockingIOError:
+        select.select([], [outside], [])
+    said = [os.strerror(outside.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))]
+    try:
+        outside.bind(("0.0.0.0", 0))
+        said.append("a port of the machine")
+    except OSError as error:
+        said.append(os.strerror(error.errno))
+    path = tempfile.mktemp()
+    for family, name in [(socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_UNIX, path), (socket.AF_UNIX, "\0name")]:
+        server = socket.socket(family)
+        server.bind(name)
+        server.listen()
+        client = socket.socket(family)
+        client.connect(server.getsockname() if family == socket.AF_INET else name)
+        server.accept()[0].sendall(b"served")
+        said.append(client.recv(6).decode())
+    said.append("mine" if os.stat(path).st_uid == os.getuid() else "somebody's")
+    for taken in [path, "/usr/x.sock", "/proc/x.sock", "/nowhere/x.sock"]:
+        try:
+            socket.socket(socket.AF_UNIX).bind(taken)
+        except OSError as error:
+            said.append(errno.errorcode[error.errno])
+    return ", ".join(said)
+
 class handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        what = {"pipe": hold_pipe, "connection": hold_connection, "sockets": fill_sockets}[self.path.split("?")[1]]
+        what = {"pipe": hold_pipe, "connection": hold_connection, "sockets": fill_sockets, "names": name_sockets}[self.path.split("?")[1]]
         text = what().encode()
         self.send_response(200)
         self.send_header("content-length", str(len(text)))
@@ -102,7 +133,8 @@ impl<'e> Site<'e> {
         let limits = format!("[functions.\"api/hold\"]\nmemory_mb = {MEMORY_MB}\nmax_instances = 8\n");
         let project = environment.project("site").file("api/hold.py", HOLD).file("api/neighbour.py", NEIGHBOUR);
         let project = project.file("public/index.html", "home").file("ship.toml", limits);
-        let host = TestHost::start(environment);
+        // The discard service, which this machine does not have, stands for one outside that refuses.
+        let host = TestHost::start_with(environment, &["--allow-address", "127.0.0.1:9"]);
         let _ = host.ship(["deploy"]).within(project.folder()).run().success();
         let url = host.site_url("site");
         let site = Self { host, url };
@@ -160,5 +192,17 @@ fn sockets() {
         }
         _ => assert_eq!(answer.header("x-ship-error").as_deref(), Some(PlatformError::FunctionOutOfMemory.code())),
     }
+    site.is_served();
+}
+
+/// A socket that the host has connected for a function cannot take a port of the machine once its connection is no more. The function's own sockets get
+/// names as everywhere, and files of theirs are the function's.
+#[test]
+fn names() {
+    let environment = TestEnv::new();
+    let site = Site::deploy(&environment);
+    let said = site.hold("names").success().text();
+    let refused = "Connection refused, Invalid argument";
+    assert_eq!(said, format!("{refused}, served, served, served, mine, EADDRINUSE, EROFS, ENOENT, ENOENT"));
     site.is_served();
 }

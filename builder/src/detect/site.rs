@@ -1,6 +1,7 @@
 //! Where a project's static files are, and which of the files there belong to the site.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use globset::GlobSet;
@@ -9,7 +10,7 @@ use toml::Spanned;
 
 use crate::config::{BuildEntry, ConfigError, ConfigText};
 use crate::project::ProjectDir;
-use crate::tree::{self, Selection};
+use crate::tree::{self, Selection, TreeError, follow, shown_below, special_kind};
 
 use super::{DetectError, DetectedFunction, Reach, middleware};
 use crate::python;
@@ -60,6 +61,9 @@ const PROJECT_FILES: [&str; 43] = [
     "vercel.json",
     "yarn.lock",
 ];
+
+/// How large such a file is at most, in bytes. Lock files of large projects have some ten million.
+const MAX_PROJECT_FILE_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Files that are about a module or a package, in whichever folder it stands.
 const MANIFESTS: [&str; 6] = ["cargo.lock", "cargo.toml", "go.mod", "go.sum", "go.work", "go.work.sum"];
@@ -273,6 +277,37 @@ impl Selection for SiteSelection {
             }
         }
     }
+}
+
+/// Looks whether what is read of a project by its name is a file of it, before it is read: nobody may write to a named pipe, a device has no end, and what
+/// a symlink outside says is not the project's. A repository of somebody else can hold all of them.
+pub(super) fn check_project_files(project: &ProjectDir) -> Result<(), TreeError> {
+    let root = project.root();
+    let unreadable = |path: &Path, source| TreeError::Unreadable { path: shown_below(root, path), source };
+    for entry in std::fs::read_dir(root).map_err(|source| unreadable(root, source))? {
+        let entry = entry.map_err(|source| unreadable(root, source))?;
+        let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
+        let is_read = PROJECT_FILES.binary_search(&name.as_str()).is_ok() || MANIFESTS.contains(&name.as_str());
+        if !is_read {
+            continue;
+        }
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+            match follow(&path, root) {
+                // Whoever wants to read it says that there is nothing.
+                Err(TreeError::SymlinkBroken { .. } | TreeError::SymlinkLoop { .. }) => continue,
+                followed => drop(followed?),
+            }
+        }
+        let metadata = std::fs::metadata(&path).map_err(|source| unreadable(&path, source))?;
+        if let Some(kind) = special_kind(metadata.file_type()) {
+            return Err(TreeError::SpecialFile { path: shown_below(root, &path), kind });
+        }
+        if metadata.len() > MAX_PROJECT_FILE_BYTES {
+            return Err(unreadable(&path, io::ErrorKind::FileTooLarge.into()));
+        }
+    }
+    Ok(())
 }
 
 fn is_project_file(path: &str, name: &str) -> bool {

@@ -55,7 +55,8 @@ pub(crate) fn clock_time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%H:%M:%S%.3f").to_string()
 }
 
-/// Text from outside without what a terminal would obey: control characters other than tab and line end are spelled out.
+/// Text from outside without what a terminal would obey: control characters other than tab and line end are spelled out, and so is what
+/// changes the direction of text, which shows it in another order than it stands in.
 pub(crate) fn plain(text: &str) -> String {
     if !text.chars().any(obeyed) {
         return text.to_owned();
@@ -67,7 +68,9 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 fn obeyed(character: char) -> bool {
-    character.is_control() && !matches!(character, '\n' | '\t')
+    let turns =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || character.is_control() && !matches!(character, '\n' | '\t')
 }
 
 #[cfg(test)]
@@ -92,10 +95,11 @@ mod tests {
         assert_eq!((short_time(at), clock_time(at)), ("2026-04-14 12:03:04".into(), "12:03:04.123".into()));
     }
 
-    /// A function cannot move the cursor of whoever reads its log.
+    /// A function cannot move the cursor of whoever reads its log, nor turn what they read.
     #[test]
     fn no_escape_sequences() {
         assert_eq!(plain("a\u{1b}[2Jb\tc\r"), "a\\u{1b}[2Jb\tc\\u{d}");
         assert_eq!(plain("größe"), "größe");
+        assert_eq!(plain("\u{202e}edoc"), "\\u{202e}edoc");
     }
 }

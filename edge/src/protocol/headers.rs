@@ -34,9 +34,11 @@ pub(crate) const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
 /// What Vercel says of a visitor: where from, through what, and with which of the project's rights. Functions written for it
 /// trust these, and what opens a gate is none of theirs. Others that begin alike come from outside there too, such as a webhook's `x-vercel-signature`.
-const VERCEL_SAYS: [&str; 11] = [
+const VERCEL_SAYS: [&str; 13] = [
+    "x-vercel-cron-",
     "x-vercel-deployment-url",
     "x-vercel-forwarded-for",
+    "x-vercel-id",
     "x-vercel-internal-",
     "x-vercel-ip-",
     "x-vercel-ja",
@@ -253,6 +255,8 @@ mod tests {
             ("x-vercel-ip-country", "XX"),
             ("x-vercel-forwarded-for", "1.2.3.4"),
             ("x-vercel-oidc-token", "forged"),
+            ("x-vercel-id", "forged"),
+            ("x-vercel-cron-schedule", "forged"),
             ("x-vercel-signature", "of a webhook"),
             ("x-shipping", "kept"),
             ("accept", "*/*"),

@@ -6,7 +6,7 @@ use ship_api::{
     DeploymentDetail, DeploymentList, DeploymentReference, ErrorBody, ErrorCode, ErrorDetail, FunctionView,
     PublishOptions, PublishRequest, PublishedView, RemovedView, StaticView,
 };
-use ship_core::{DeploymentId, Manifest, ProjectName, ProjectScope};
+use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, ProjectScope};
 use ship_runtime::Isolation;
 use ship_store::{DeploymentRecord, Store};
 
@@ -15,6 +15,7 @@ use super::guard::{Named, Noted};
 use super::{ApiError, Control, State, blobs, views};
 use crate::access::Actor;
 use crate::blocking::blocking;
+use crate::domains::Destination;
 
 /// How many deployments one answer lists at the most.
 const LISTED: usize = 1_000;
@@ -192,13 +193,34 @@ pub(super) async fn find(
     let parsed: DeploymentReference =
         reference.parse().map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("{error}")))?;
     let (store, projects) = (control.store.clone(), projects.clone());
-    blocking(move || find_in(&store, &projects, &parsed)).await
+    let label = label_meant(control, &parsed)?;
+    blocking(move || find_in(&store, &projects, &parsed, label.as_ref())).await
+}
+
+/// The label of this host that a reference means, if it can be one. A URL of another host means nothing here, however alike its
+/// first label is: what `ship rm` is given would otherwise be removed on the wrong one.
+fn label_meant(control: &Control, reference: &DeploymentReference) -> Result<Option<HostLabel>, ApiError> {
+    let urls = &control.urls;
+    match reference.domain() {
+        None => Ok(reference.as_label()),
+        Some(domain) if domain == urls.domain() => Ok(reference.as_label()),
+        Some(_) => match urls.domains().destination(&reference.to_string()) {
+            Some(Destination::Production(project)) => Ok(Some(HostLabel::production(&project))),
+            Some(Destination::Redirect(_)) | None => {
+                let message =
+                    format!("`{reference}` is no URL of this host, whose sites stand below `{}`", urls.domain());
+                let detail = ErrorDetail::new(ErrorCode::NotFound, message);
+                Err(detail.with_hint("`--host` asks another host").into())
+            }
+        },
+    }
 }
 
 fn find_in(
     store: &Store,
     projects: &ProjectScope,
     reference: &DeploymentReference,
+    label: Option<&HostLabel>,
 ) -> Result<DeploymentRecord, ApiError> {
     let only = projects.only();
     let by_id = reference.as_id_prefix().map(|prefix| store.deployments().find(&prefix, only));
@@ -213,7 +235,7 @@ fn find_in(
             return Err(detail.with_hint(format!("it may be {}", ids.join(", "))).into());
         }
     }
-    let alias = reference.as_label().map(|label| store.deployments().alias(&label)).transpose()?.flatten();
+    let alias = label.map(|label| store.deployments().alias(label)).transpose()?.flatten();
     let alias = alias.filter(|alias| projects.holds(&alias.project));
     let record = alias.map(|alias| store.deployments().get(&alias.deployment)).transpose()?.flatten();
     record.ok_or_else(|| {

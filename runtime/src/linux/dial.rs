@@ -146,6 +146,38 @@ pub(crate) fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> 
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Gives a socket a name as it came.
+pub(crate) fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(address.len()).map_err(io::Error::other)?;
+    // SAFETY: the address is as long as is said, and the kernel checks what is in it.
+    let code = unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr().cast(), length) };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives a local socket a path as a thread sees it, which uses files as `owner`, a user and a group. Only for a thread of the host's on which nobody else
+/// uses files meanwhile.
+pub(crate) fn bind_to_path(
+    socket: BorrowedFd<'_>,
+    path: &[u8],
+    thread: BorrowedFd<'_>,
+    (user, group): (u32, u32),
+) -> io::Result<()> {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let above = match &path[..path.len() - name.len()] {
+        b"" => b".",
+        above => above,
+    };
+    let folder = open_as_seen(above, thread)?;
+    let inside = [format!("/proc/self/fd/{}/", folder.as_raw_fd()).as_bytes(), name].concat();
+    let address = rustix::net::SocketAddrUnix::new(inside)?;
+    // SAFETY: these change how the files that this thread makes are made, and nothing else.
+    let before = unsafe { (libc::setfsgid(group), libc::setfsuid(user)) };
+    let bound = rustix::net::bind(socket, &address);
+    // SAFETY: the same.
+    unsafe { (libc::setfsuid(before.1.cast_unsigned()), libc::setfsgid(before.0.cast_unsigned())) };
+    Ok(bound?)
+}
+
 /// Connects a socket to a path as a thread sees it. `thread` is its folder of the kernel's, in which nothing is found once it has ended.
 pub(crate) fn connect_to_path(socket: BorrowedFd<'_>, path: &[u8], thread: BorrowedFd<'_>) -> io::Result<()> {
     let file = match own_descriptor(path) {
@@ -163,6 +195,7 @@ fn open_as_seen(path: &[u8], thread: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         Some(below) => ("root", below),
         None => ("cwd", path),
     };
+    let below = if below.is_empty() { b"." } else { below };
     let base = rustix::fs::openat(thread, start, PLACE | OFlags::DIRECTORY, Mode::empty())?;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     Ok(rustix::fs::openat2(&base, below, PLACE, Mode::empty(), inside)?)

@@ -26,6 +26,9 @@ const ADD_DESCRIPTOR: libc::Ioctl = request(WRITE, 3, size_of::<libc::seccomp_no
 /// A descriptor takes the place of another (`SECCOMP_ADDFD_FLAG_SETFD`).
 const ADD_IN_PLACE: u32 = 1;
 
+/// The kernel carries out the call (`SECCOMP_USER_NOTIF_FLAG_CONTINUE`).
+const GO_ON: u32 = 1;
+
 const WRITE: u64 = 1;
 const READ: u64 = 2;
 
@@ -52,13 +55,24 @@ pub(crate) struct Questions {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Notice {
     id: u64,
+    /// What is asked for.
+    pub(crate) wish: Wish,
     thread: u32,
     arguments: [u64; 3],
 }
 
-/// A call of `connect` that waits.
+/// What a call would have done with a socket and an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wish {
+    /// The socket connected to the address.
+    Connect,
+    /// The socket named by the address.
+    Bind,
+}
+
+/// What a call that waits is about.
 #[derive(Debug)]
-pub(crate) struct ConnectCall {
+pub(crate) struct SocketCall {
     id: u64,
     /// The folder in which the kernel tells of the thread that called. It is that thread's for good.
     thread: OwnedFd,
@@ -82,7 +96,7 @@ impl Questions {
         Ok(Self { listener: watch(listener)?, tells_too_much: AtomicBool::new(false) })
     }
 
-    /// The next call that waits.
+    /// The next call that waits. It is nobody's until this has given it: dropping the future loses none.
     pub(crate) async fn next(&self) -> io::Result<Notice> {
         loop {
             let mut guard = self.listener.readable().await?;
@@ -98,14 +112,15 @@ impl Questions {
             let mut notice: libc::seccomp_notif = unsafe { std::mem::zeroed() };
             if self.ask(RECEIVE, &raw mut notice).is_ok() {
                 let [first, second, third, ..] = notice.data.args;
-                return Ok(Notice { id: notice.id, thread: notice.pid, arguments: [first, second, third] });
+                let wish = if i64::from(notice.data.nr) == libc::SYS_bind { Wish::Bind } else { Wish::Connect };
+                return Ok(Notice { id: notice.id, wish, thread: notice.pid, arguments: [first, second, third] });
             }
         }
     }
 
     /// Reads what a call is about. The function can make that take as long as it likes. An error is for the function.
-    pub(crate) fn read(&self, notice: Notice) -> io::Result<ConnectCall> {
-        let mut call = ConnectCall::read(notice)?;
+    pub(crate) fn read(&self, notice: Notice) -> io::Result<SocketCall> {
+        let mut call = SocketCall::read(notice)?;
         call.is_closed_on_execution = self.is_closed_on_execution(&call);
         // All that was read is of the thread that asked, if that one is there still.
         if self.is_valid(notice.id) { Ok(call) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
@@ -114,7 +129,7 @@ impl Questions {
     /// Whether the descriptor of a call is closed when its process executes a program. Only the kernel's text about it says that, and a
     /// process may have put something in its place about which that text is a hundred megabytes long: after one that took long
     /// nothing is read any more for this cell.
-    fn is_closed_on_execution(&self, call: &ConnectCall) -> bool {
+    fn is_closed_on_execution(&self, call: &SocketCall) -> bool {
         if self.tells_too_much.load(Ordering::Relaxed) {
             return true;
         }
@@ -129,13 +144,21 @@ impl Questions {
     /// Says that a call gave this.
     pub(crate) fn conclude(&self, call: Notice, result: Result<(), i32>) {
         let error = result.map_or_else(|errno| -errno, |()| 0);
-        let answer = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags: 0 };
+        self.answer(&libc::seccomp_notif_resp { id: call.id, val: 0, error, flags: 0 });
+    }
+
+    /// Lets the kernel do what a call asks for then: another thread of the function may have changed it since.
+    pub(crate) fn let_go_on(&self, call: Notice) {
+        self.answer(&libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags: GO_ON });
+    }
+
+    fn answer(&self, answer: &libc::seccomp_notif_resp) {
         // The only failure is that whoever asked is gone.
-        let _ = self.ask(ANSWER, &raw const answer);
+        let _ = self.ask(ANSWER, std::ptr::from_ref(answer));
     }
 
     /// Puts `socket` in the place of the one that a call is about.
-    pub(crate) fn replace(&self, call: &ConnectCall, socket: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn replace(&self, call: &SocketCall, socket: BorrowedFd<'_>) -> io::Result<()> {
         let addition = libc::seccomp_notif_addfd {
             id: call.id,
             flags: ADD_IN_PLACE,
@@ -172,7 +195,7 @@ impl Questions {
     }
 }
 
-impl ConnectCall {
+impl SocketCall {
     /// Reads what a call is about. All of it is a copy: what its process changes from now on changes nothing.
     fn read(notice: Notice) -> io::Result<Self> {
         let [number, address, length] = notice.arguments;
@@ -199,6 +222,16 @@ impl ConnectCall {
     /// Where the kernel tells of the thread that called.
     pub(crate) fn thread(&self) -> BorrowedFd<'_> {
         self.thread.as_fd()
+    }
+
+    /// As whom the thread uses files: its user and its group, as the host sees them.
+    pub(crate) fn owner_of_files(&self) -> io::Result<(u32, u32)> {
+        let status = io::read_to_string(open_below(&self.thread, "status")?)?;
+        let last = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next_back()?.parse().ok()
+        };
+        last("Uid:").zip(last("Gid:")).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
     }
 
     fn reads_as_closed_on_execution(&self) -> io::Result<bool> {

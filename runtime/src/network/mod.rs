@@ -13,18 +13,20 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::net::AddressFamily;
 use ship_core::{AddressRange, LogLevel, NetworkAccess, embedded_address, is_public_address};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use self::aside::Aside;
 use crate::journal::Journal;
 use crate::linux::dial::{self, Blocking, Destination};
 use crate::linux::foreign::Foreign;
-use crate::linux::notify::{ConnectCall, Notice, Questions};
+use crate::linux::notify::{Notice, Questions, SocketCall, Wish};
 
 /// How many connections of an instance are made at once. Others wait; most take less than a round trip.
 const MOST_AT_ONCE: usize = 64;
@@ -102,9 +104,14 @@ pub(crate) struct CellConnections {
     desk: Arc<Desk>,
     names: Option<names::NameService>,
     aside: Arc<Aside>,
+    /// The calls that are being answered. They go on when another serves: first it is who keeps the cell ready, then who looks after its
+    /// instance, and a call that came in between would never be answered.
+    under_way: Mutex<JoinSet<()>>,
+    /// How many more there may be.
+    places: Arc<Semaphore>,
 }
 
-/// Where calls of `connect` are decided and carried out. The function can hold up whoever does so.
+/// Where calls of `connect` and `bind` are decided and carried out. The function can hold up whoever does so.
 #[derive(Debug)]
 struct Desk {
     questions: Questions,
@@ -112,6 +119,8 @@ struct Desk {
     owner: OnceLock<Owner>,
     /// What has been told to the log.
     told: Mutex<HashSet<String>>,
+    /// Whether the cell was given a socket of the host's network.
+    has_given: AtomicBool,
 }
 
 impl CellConnections {
@@ -124,8 +133,14 @@ impl CellConnections {
             _ => None,
         };
         let questions = Questions::new(listener)?;
-        let desk = Arc::new(Desk { questions, owner: OnceLock::new(), told: Mutex::default() });
-        Ok(Some(Self { desk, names, aside: Arc::default() }))
+        let desk = Arc::new(Desk {
+            questions,
+            owner: OnceLock::new(),
+            told: Mutex::default(),
+            has_given: AtomicBool::new(false),
+        });
+        let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
+        Ok(Some(Self { desk, names, aside: Arc::default(), under_way: Mutex::default(), places }))
     }
 
     /// Says whose they are.
@@ -150,19 +165,24 @@ impl CellConnections {
     }
 
     async fn serve_calls(&self) -> std::convert::Infallible {
-        let mut under_way = JoinSet::new();
         loop {
-            tokio::select! {
-                notice = self.desk.questions.next(), if under_way.len() < MOST_AT_ONCE => {
-                    // Without questions there is no instance any more.
-                    let Ok(notice) = notice else { return std::future::pending().await };
-                    under_way.spawn(answer(Arc::clone(&self.desk), Arc::clone(&self.aside), notice));
-                    // Others get their turn even if the function does nothing but connect.
-                    tokio::task::yield_now().await;
-                }
-                Some(_) = under_way.join_next() => {}
-            }
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            // Without questions there is no instance any more.
+            let Ok(notice) = self.desk.questions.next().await else { return std::future::pending().await };
+            let answered = answer(Arc::clone(&self.desk), Arc::clone(&self.aside), notice);
+            self.begin(async move {
+                let _place = place;
+                answered.await;
+            });
+            // Others get their turn even if the function does nothing but connect.
+            tokio::task::yield_now().await;
         }
+    }
+
+    fn begin(&self, answering: impl Future<Output = ()> + Send + 'static) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        while under_way.try_join_next().is_some() {}
+        under_way.spawn(answering);
     }
 }
 
@@ -171,6 +191,7 @@ async fn answer(desk: Arc<Desk>, aside: Arc<Aside>, notice: Notice) {
     let (of_begin, of_end) = (Arc::clone(&desk), Arc::clone(&desk));
     let result = match aside.run(move || of_begin.begin(notice)).await.flatten() {
         Ok(Begun::Done) => Ok(()),
+        Ok(Begun::GoesOn) => return desk.questions.let_go_on(notice),
         Ok(Begun::UnderWay(attempt)) => {
             let attempt = Arc::new(attempt);
             let finished = attempt.finish(&aside).await;
@@ -185,6 +206,35 @@ impl Desk {
     /// Begins what a call asks for.
     fn begin(&self, notice: Notice) -> io::Result<Begun> {
         let call = self.questions.read(notice)?;
+        match notice.wish {
+            Wish::Connect => self.begin_to_connect(call),
+            Wish::Bind => self.bind(&call),
+        }
+    }
+
+    /// Names a socket. One of the host's network gets no name: it would be a port of the machine.
+    fn bind(&self, call: &SocketCall) -> io::Result<Begun> {
+        let socket = call.socket.as_fd();
+        if is_internet(socket)? {
+            if dial::is_of_host(socket)? {
+                return Err(os_error(libc::EINVAL));
+            }
+            return dial::bind(socket, &call.address).map(|()| Begun::Done);
+        }
+        // As long as there is none that another thread could put in the place of this one, the kernel may do it: it does best.
+        if !self.has_given.load(Ordering::Relaxed) {
+            return Ok(Begun::GoesOn);
+        }
+        let bound = match Destination::read(&call.address) {
+            Some(Destination::Path(path)) if dial::family(socket)? == AddressFamily::UNIX => {
+                dial::bind_to_path(socket, &path, call.thread(), call.owner_of_files()?)
+            }
+            _ => dial::bind(socket, &call.address),
+        };
+        bound.map(|()| Begun::Done)
+    }
+
+    fn begin_to_connect(&self, call: SocketCall) -> io::Result<Begun> {
         let destination = Destination::read(&call.address).ok_or_else(|| os_error(libc::EINVAL))?;
         let is_stream = dial::is_stream(call.socket.as_fd())?;
         let verdict = match &destination {
@@ -209,7 +259,7 @@ impl Desk {
         }
     }
 
-    fn begin_outside(&self, call: ConnectCall, destination: Destination) -> io::Result<Begun> {
+    fn begin_outside(&self, call: SocketCall, destination: Destination) -> io::Result<Begun> {
         let is_blocking = dial::is_blocking(call.socket.as_fd())?;
         let twin = Foreign::new(dial::twin(call.socket.as_fd())?);
         let result = dial::connect(twin.as_fd(), &call.address);
@@ -237,6 +287,7 @@ impl Desk {
         if dial::is_blocking(call.socket.as_fd())? {
             dial::set_blocking(twin.as_fd(), Blocking::Yes)?;
         }
+        self.has_given.store(true, Ordering::Relaxed);
         self.questions.replace(call, twin.as_fd())
     }
 
@@ -252,7 +303,7 @@ impl Desk {
 }
 
 /// A connection within the cell is made by the socket that is there, which belongs to the cell's network.
-fn begin_inside(call: ConnectCall, destination: Destination) -> io::Result<Begun> {
+fn begin_inside(call: SocketCall, destination: Destination) -> io::Result<Begun> {
     if is_internet(call.socket.as_fd())? && dial::is_of_host(call.socket.as_fd())? {
         return Err(os_error(libc::EISCONN));
     }
@@ -272,15 +323,17 @@ fn begin_inside(call: ConnectCall, destination: Destination) -> io::Result<Begun
 
 /// What became of a call at once.
 enum Begun {
-    /// It is connected.
+    /// It is connected, or named.
     Done,
+    /// The kernel does it.
+    GoesOn,
     /// It takes time, and its process waits.
     UnderWay(Attempt),
 }
 
 /// A connection that is being made.
 struct Attempt {
-    call: ConnectCall,
+    call: SocketCall,
     destination: Destination,
     /// The socket of the host's network, if it is made there.
     twin: Option<Foreign>,

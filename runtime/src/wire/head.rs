@@ -21,9 +21,14 @@ pub(crate) struct ResponseHead {
     pub(crate) keeps_alive: bool,
 }
 
+/// How many heads may announce another before the one that counts. Programs send one or two.
+const MAX_ANNOUNCEMENTS: u32 = 32;
+
 /// Reads along with a head that arrives in pieces, each byte once.
 #[derive(Default)]
 pub(crate) struct HeadReader {
+    /// How many heads came that only announce another.
+    announcements: u32,
     /// How far it was looked at.
     looked_at: usize,
     /// Where the line begins that is being looked at.
@@ -41,9 +46,12 @@ impl HeadReader {
             // One copy of the head, of which every value is a part.
             let head = parse(&Bytes::copy_from_slice(&bytes[..end]), question)?;
             inbox.consume(end);
-            *self = Self::default();
+            *self = Self { announcements: self.announcements + 1, ..Self::default() };
             if !head.parts.status.is_informational() || head.parts.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
+            }
+            if self.announcements > MAX_ANNOUNCEMENTS {
+                return Err(WireError::Ambiguous("it announces its response without end"));
             }
         }
     }
@@ -247,6 +255,8 @@ mod tests {
         let interim = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
         assert_eq!(head(&format!("{interim}HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n")).parts.status, 201);
         assert!(read(interim.as_bytes(), Question::Plain).unwrap().is_none());
+        let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
+        assert!(matches!(read(endless.as_bytes(), Question::Plain), Err(WireError::Ambiguous(_))));
     }
 
     /// A connection goes on unless either side's version or word ends it.

@@ -38,23 +38,29 @@ impl<'c> Follower<'c> {
         Self { settings, output, project, query, patience }
     }
 
-    /// Shows lines as they come. It never ends well: a log has no end.
+    /// Shows lines as they come, until nobody reads them any more: a log has no end.
     pub(super) async fn follow(mut self, mut answer: LogStream) -> Result<(), CommandError> {
         loop {
             self.query.after = answer.start.or(self.query.after);
             self.show_until_gone(answer).await?;
+            if self.output.is_left() {
+                return Ok(());
+            }
             answer = self.find_again().await?;
             self.output.status("The host is back");
         }
     }
 
-    /// Shows lines until the host goes away, and remembers where it was.
+    /// Shows lines until the host goes away or nobody reads them, and remembers where it was.
     async fn show_until_gone(&mut self, mut answer: LogStream) -> Result<(), CommandError> {
         loop {
             match answer.lines.try_next().await {
                 Ok(Some(line)) => {
                     self.query.after = line.cursor.or(self.query.after);
                     show(&line.record, self.output)?;
+                    if self.output.is_left() {
+                        return Ok(());
+                    }
                 }
                 Ok(None) => return Ok(()),
                 Err(error) if is_gone(&error) => return Ok(()),

@@ -163,17 +163,18 @@ fn confine(order: &Order) -> Result<Option<OwnedFd>, Trouble> {
 
 fn give_away_privileges(order: &Order) -> Result<(), Trouble> {
     let naming = "give privileges away";
-    if order.recipe.isolation == Isolation::Sandbox && rustix::process::geteuid().is_root() {
-        let (user, group) = (Uid::from_raw(INNER_USER), Gid::from_raw(INNER_USER));
-        rustix::thread::set_thread_groups(&[]).while_trying(naming)?;
-        rustix::thread::set_thread_res_gid(group, group, group).while_trying(naming)?;
-        rustix::thread::set_thread_res_uid(user, user, user).while_trying(naming)?;
-    }
+    // First, because the right to do so goes with the user.
     let last = 63;
     for capability in 0..=last {
         // SAFETY: the call takes integers. Those that the kernel does not know give an error, which changes nothing; without the
         // right to change the set there is nothing in it that a function could get.
         unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+    }
+    if order.recipe.isolation == Isolation::Sandbox && rustix::process::geteuid().is_root() {
+        let (user, group) = (Uid::from_raw(INNER_USER), Gid::from_raw(INNER_USER));
+        rustix::thread::set_thread_groups(&[]).while_trying(naming)?;
+        rustix::thread::set_thread_res_gid(group, group, group).while_trying(naming)?;
+        rustix::thread::set_thread_res_uid(user, user, user).while_trying(naming)?;
     }
     let nothing = CapabilitySet::empty();
     let sets = CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing };

@@ -169,7 +169,9 @@ impl<'a> Cell<'a> {
         document.write_all(&text).while_trying("say which function it is")
     }
 
+    /// Limits the function's process, to no more than the host may have itself.
     fn limit(&self, resource: Resource, most: u64) -> rustix::io::Result<()> {
+        let most = rustix::process::getrlimit(resource).maximum.map_or(most, |own| own.min(most));
         let most = Rlimit { current: Some(most), maximum: Some(most) };
         rustix::process::prlimit(Some(self.function), resource, most).map(drop)
     }
