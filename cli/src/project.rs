@@ -1,6 +1,6 @@
 //! Which project a command means: a folder, what was found in it, and its name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ship_api::{Client, DeploymentDetail, DeploymentReference, ProjectView};
 use ship_builder::{ProjectConfig, ProjectDir, detect, detect_prebuilt};
@@ -54,6 +54,13 @@ impl Project {
 /// projects only if a `ship.toml` in them says so.
 pub(crate) fn open_folder(path: &Path, settings: &Settings) -> Result<ProjectDir, CommandError> {
     let folder = ProjectDir::open(&settings.absolute(path))?;
+    if let Some(home) = home_within(folder.root(), settings) {
+        let (home, root) = (home.display(), folder.root().display());
+        return Err(CommandError::project(format!("what ship keeps stands in {home}, within the project {root}"))
+            .hint(
+                "it holds tokens and what is deployed, which nobody wants to publish: SHIP_HOME names another folder",
+            ));
+    }
     let what = match folder.root() {
         root if root.parent().is_none() => "the whole file system",
         root if is_home(root, settings) => "your home folder",
@@ -64,6 +71,17 @@ pub(crate) fn open_folder(path: &Path, settings: &Settings) -> Result<ProjectDir
     }
     Err(CommandError::project(format!("{} is {what}, and no project", folder.root().display()))
         .hint("`ship deploy PATH` or `ship dev PATH` takes the folder of a project; a `ship.toml` makes this one"))
+}
+
+/// The folder with what ship keeps, if it stands in a project where it could be taken for a part of it. What is below `.ship` is nobody's.
+fn home_within(root: &Path, settings: &Settings) -> Option<PathBuf> {
+    let home = settings.home.folder();
+    // It may be made only by this command.
+    let home =
+        home.canonicalize().ok().or_else(|| Some(home.parent()?.canonicalize().ok()?.join(home.file_name()?)))?;
+    let below = home.strip_prefix(root).ok()?;
+    let is_apart = below.components().next().is_some_and(|first| first.as_os_str() == ".ship");
+    (!is_apart).then_some(home)
 }
 
 fn is_home(root: &Path, settings: &Settings) -> bool {
@@ -121,7 +139,23 @@ pub(crate) fn name_here(settings: &Settings) -> Result<ProjectName, CommandError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::environment::Environment;
+    use crate::settings::environment::{Environment, SHIP_HOME};
+
+    /// What ship keeps is no part of a project, whether it is there already or not; below `.ship` nobody takes it for one.
+    #[test]
+    fn home_of_ship() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path().canonicalize().unwrap();
+        let settings = |home: &str| {
+            let home = project.join(home);
+            Settings::for_tests(&project, Environment::from([(SHIP_HOME, home.to_str().unwrap())]))
+        };
+        for (home, is_opened) in [("kept", false), (".ship/home", true), ("../kept", true)] {
+            assert_eq!(open_folder(Path::new("."), &settings(home)).is_ok(), is_opened, "{home}");
+        }
+        fs_err::create_dir(project.join("kept")).unwrap();
+        assert!(open_folder(Path::new("."), &settings("kept")).is_err());
+    }
 
     /// A home folder is no project, until a `ship.toml` says that it is; a folder below it is one as it stands.
     #[test]

@@ -1,5 +1,7 @@
 //! What happened: a line per request and per printed line, tied together by the request's id.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ship_tests::{TestEnv, TestHost, TestProject, http};
 
 /// A project with a function that prints.
@@ -121,13 +123,13 @@ fn logs_of_nobody() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: `site-[ID-1]` is a deployment of `site`, not of `other`
+    error: `site-[ID-1].localhost` is a deployment of `site`, not of `other`
     ");
     insta::assert_snapshot!(host.ship(["open", &url, "--project", "other"]).run().snapshot(), @"
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: `site-[ID-1]` is a deployment of `site`, not of `other`
+    error: `site-[ID-1].localhost` is a deployment of `site`, not of `other`
     ");
 }
 
@@ -386,6 +388,27 @@ fn following_across_a_restart() {
     let ended = following.terminate();
     let shown: Vec<&str> = ended.stdout().lines().filter_map(|line| line.split_ascii_whitespace().nth(2)).collect();
     assert_eq!(shown, ["/missing/1", "/missing/2", "/missing/3"]);
+}
+
+/// Whoever follows a log for somebody who has seen enough ends with the next line.
+#[test]
+fn following_for_nobody() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let (project, url) = busy(&environment, &host);
+    let following = host.ship(["logs", "-f"]).within(project.folder());
+    let following = following.started_by(["sh", "-c", "\"$@\" | head -n 1", "sh"]).start();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(http::get(&format!("{url}/missing")).status, 404);
+            }
+        });
+        let shown = following.finish();
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(shown.success().stdout().lines().count(), 1);
+    });
 }
 
 /// A host that does not come back ends whoever follows, and not as if all were well.

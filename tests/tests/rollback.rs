@@ -145,7 +145,7 @@ fn removing() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: the host has no deployment `site-[ID-1]`
+    error: the host has no deployment `site-[ID-1].localhost`
     hint: `ship ls` shows what is deployed
     ");
     insta::assert_snapshot!(command(&["rollback"]).snapshot(), @"
@@ -204,8 +204,16 @@ fn unknown_deployments() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: the host has no deployment `no-such-site`
+    error: the host has no deployment `no-such-site.localhost`
     hint: `ship ls` shows what is deployed
+    ");
+    // Ids are the same on every host, and so are first labels.
+    insta::assert_snapshot!(command(&["rm", "https://site.prod.example.com", "--yes"]).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `site.prod.example.com` is no URL of this host, whose sites stand below `localhost`
+    hint: `--host` asks another host
     ");
     insta::assert_snapshot!(command(&["inspect", "../../etc/passwd"]).snapshot(), @"
     exit code: 2

@@ -1,5 +1,8 @@
 //! What a folder is found to consist of.
 
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode};
 use ship_core::route::Phase;
 
 use super::*;
@@ -110,6 +113,32 @@ fn folders_outside() {
         let project = TestProject::new([("index.html", "")]);
         project.symlink(elsewhere.root(), folder);
         assert_eq!(project.detect().unwrap_err().code(), Some("symlink_leaves_project"), "{folder}");
+    }
+}
+
+/// What is read by its name is a file of the project: nothing that never ends is read, and nothing from outside.
+#[test]
+fn files_that_are_none() {
+    let elsewhere = TestProject::new([("package.json", "{}")]);
+    for name in ["ship.toml", "vercel.json", "now.json", "package.json", "go.mod"] {
+        let project = TestProject::new([("index.html", "")]);
+        project.symlink(Path::new("/dev/zero"), name);
+        assert_eq!(project.detect().unwrap_err().code(), Some("symlink_leaves_project"), "{name}");
+
+        let project = TestProject::new([("index.html", "")]);
+        project.symlink(&elsewhere.root().join("package.json"), name);
+        assert_eq!(project.detect().unwrap_err().code(), Some("symlink_leaves_project"), "{name}");
+
+        let project = TestProject::new([("index.html", "")]);
+        let pipe = project.root().join(name);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        let error = project.detect().unwrap_err().to_string();
+        assert_eq!(error, format!("`{name}` is a named pipe, and only files can be deployed"));
+
+        let project = TestProject::new([("index.html", ""), (name, "")]);
+        let file = std::fs::File::options().write(true).open(project.root().join(name)).unwrap();
+        file.set_len(1 << 40).unwrap();
+        assert_eq!(project.detect().unwrap_err().to_string(), format!("`{name}` cannot be read"));
     }
 }
 
