@@ -126,7 +126,7 @@ fn files_that_are_none() {
         assert_eq!(project.detect().unwrap_err().code(), Some("symlink_leaves_project"), "{name}");
 
         let project = TestProject::new([("index.html", "")]);
-        project.symlink(&elsewhere.root().join("package.json"), name);
+        project.symlink(elsewhere.root().join("package.json"), name);
         assert_eq!(project.detect().unwrap_err().code(), Some("symlink_leaves_project"), "{name}");
 
         let project = TestProject::new([("index.html", "")]);
