@@ -37,6 +37,27 @@ fn a_branch_gets_its_url() {
     assert_eq!([seen(&output.url()), seen(&production), seen(&main)], ["new map", "main", "main"]);
 }
 
+/// A branch that is what production is leads to the same deployment, and production has not moved.
+#[test]
+fn a_branch_that_changed_nothing() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("public/index.html", "main").on_branch("main");
+    let host = TestHost::start(&environment);
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    project.check_out("feature");
+    insta::assert_snapshot!(host.ship(["deploy"]).within(project.folder()).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site-[ID-1].localhost:[PORT]
+    ----- stderr -----
+    Built 1 file in [TIME]
+    Nothing to send, 1 file already there
+    Published site as preview in [TIME]
+      http://site-git-feature.localhost:[PORT]
+      http://site.localhost:[PORT]
+    ");
+}
+
 /// What is known of a deployment says which branch and commit it came from.
 #[test]
 fn inspect_says_where_it_came_from() {

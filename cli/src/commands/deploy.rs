@@ -93,7 +93,7 @@ pub(crate) async fn run(arguments: DeployArgs, settings: &Settings, output: &Out
         Deployed::Published(built, delivery) => (built, delivery),
         Deployed::Ignored { command } => return say_ignored(&command, output),
     };
-    say(&delivery, started, output);
+    say(&delivery, &arguments, started, output);
     let document = DeployDocument::new(&built, &delivery, started.elapsed());
     output.data(&document, |_| delivery.published.url.clone())
 }
@@ -196,7 +196,7 @@ fn cut_off(error: ClientError) -> CommandError {
 }
 
 /// Says what was sent, what leads to the deployment, and how long it all took.
-fn say(delivery: &Delivery, started: Instant, output: &Output) {
+fn say(delivery: &Delivery, arguments: &DeployArgs, started: Instant, output: &Output) {
     let published = &delivery.published;
     let there = delivery.reused_blobs;
     if delivery.new_blobs == 0 {
@@ -204,7 +204,12 @@ fn say(delivery: &Delivery, started: Instant, output: &Output) {
     } else {
         output.status(format_args!("{} sent, {there} already there", count(delivery.new_blobs, "file")));
     }
-    let what = format!("{} as {}", published.deployment.project, published.deployment.target);
+    // One that production has too is only a preview where nothing else was asked for.
+    let target = match published.deployment.target {
+        Target::Production if published.changed && !arguments.prod && !published.first_of_project => Target::Preview,
+        target => target,
+    };
+    let what = format!("{} as {target}", published.deployment.project);
     let changed = if published.changed { "Published" } else { "Already published:" };
     let time = duration(started.elapsed());
     output.status(format_args!("{} {what} in {time}", output.styles().good(changed)));

@@ -66,18 +66,16 @@ async fn left_alone() {
     stage.logs.until_said("[The function did not answer in 5 s.]").await;
 }
 
-/// A function that says without end that it is working on it is given up all the same, and others are served meanwhile.
+/// A function that says without end that it is working on it has no answer, which is seen at once, and others are served meanwhile.
 #[tokio::test]
 async fn endless_interim_answers() {
-    let clock = StoppedClock::new();
     let stage = Arc::new(Stage::new());
     let spec = stage.function_with(|limits| limits.timeout_secs = 5);
     stage.get(&spec, "/ok").await.unwrap();
     let request = asking(&stage, &spec, "/endless-interim");
     tokio::task::yield_now().await;
     assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
-    clock.advance(5).await;
-    assert!(matches!(request.await.unwrap(), Err(InvokeError::Timeout)));
+    assert!(matches!(request.await.unwrap(), Err(InvokeError::InvalidResponse(_))));
 }
 
 /// Requests that wait behind one that never ends get another instance when its time is over.
