@@ -31,11 +31,17 @@ impl Process {
         String::from_utf8_lossy(&bytes).trim_end_matches('\0').replace('\0', " ")
     }
 
-    /// Whether it still runs. A process that ended and that nobody has waited for yet does not.
+    /// Whether it still runs. A process that ended and that nobody has waited for yet does not, and neither does one that the
+    /// kernel is taking down: it has closed its files, which is what others wait for, while its working folder can still be read.
     pub fn is_running(self) -> bool {
+        /// The bit of a process that is on its way out, in the ninth field of proc_pid_stat(5).
+        const EXITING: u32 = 0x4;
         let status = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
-        let state = status.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-        !matches!(state, None | Some('Z' | 'X'))
+        let mut fields = status.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
+        let has_ended = matches!(fields.next(), None | Some("" | "Z" | "X"));
+        // The state is the third field, so the flags are the sixth behind it.
+        let flags = fields.nth(5).and_then(|flags| flags.parse::<u32>().ok()).unwrap_or(0);
+        !has_ended && flags & EXITING == 0
     }
 
     /// Resident memory in bytes, as the kernel counts it for this process alone.
@@ -102,7 +108,8 @@ pub fn processes_mentioning(folder: &Path) -> Vec<Process> {
     let needle = folder.as_os_str().as_bytes();
     let mut found = all_processes();
     found.retain(|process| process.0.unsigned_abs() != std::process::id());
-    found.retain(|process| process.is_running() && mentions(*process, needle));
+    // Asked in this order: what ends while its folder is read has ended.
+    found.retain(|process| mentions(*process, needle) && process.is_running());
     found
 }
 
