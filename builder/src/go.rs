@@ -23,4 +23,4 @@ pub use toolchain::ToolchainError;
 pub(crate) use build::build;
 pub(crate) use closure::{GoInputs, InputError};
 pub(crate) use fetch::{client as http_client, sweep};
-pub(crate) use scan::{GoFile, NearHandler, is_go_source, mentions, scan};
+pub(crate) use scan::{GoFile, Handler, NearHandler, is_go_source, mentions, scan};

@@ -400,6 +400,26 @@ fn full_disk() {
     assert_eq!(http::get(&host.site_url("site")).success().text(), "smaller");
 }
 
+/// The disk of the compiler's cache is full. Go itself says then that its own library is not there.
+#[test]
+fn full_compiler_cache() {
+    let environment = TestEnv::new();
+    let project = environment.example("date-weather");
+    let script = "mount -t tmpfs -o size=100k,mode=700 small-disk \"$0\" && exec \"$@\"";
+    let words = ["unshare", "--map-root-user", "--mount", "sh", "-c", script];
+    let cache = environment.folder().join("compiler-cache");
+    std::fs::create_dir(&cache).expect("the folder is writable");
+    let wrapper: Vec<&std::ffi::OsStr> = words.iter().map(AsRef::as_ref).chain([cache.as_os_str()]).collect();
+    let build = environment.ship(["build"]).within(project.folder()).with("GOCACHE", &cache).started_by(wrapper).run();
+    insta::assert_snapshot!(build.exits_with(1).snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the disk is full, so the functions cannot be compiled: make room and run the command again
+    Go's cache is in `[ENV]/compiler-cache`
+    ");
+}
+
 /// What `ship` says where its home is a disk of this size on which one page is taken.
 fn on_small_disk(environment: &TestEnv, size: &str, arguments: &[&str]) -> String {
     let project = environment.project("site").file("public/index.html", "small");

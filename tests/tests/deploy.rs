@@ -343,3 +343,35 @@ fn open_names_the_site() {
     ----- stderr -----
     "#);
 }
+
+/// Where somebody has chosen a browser, it is started with the URL where they want it; of several the first there is.
+#[test]
+fn open_starts_the_chosen_browser() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("public/index.html", "a page");
+    let host = TestHost::start(&environment);
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    let url = host.site_url("site");
+    let told = environment.folder().join("told");
+    let browser = environment.folder().join("browser");
+    std::fs::write(&browser, format!("#!/bin/sh\necho \"$@\" > {}\n", told.display())).expect("the folder is writable");
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &told, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).expect("a new name");
+
+    let browser = browser.display();
+    for (chosen, expected) in
+        [(browser.to_string(), "URL"), (format!("no-such-browser:{browser} --new %s x"), "--new URL x")]
+    {
+        let _ = host.ship(["open"]).within(project.folder()).with("BROWSER", chosen).run().success();
+        let told = std::fs::read_to_string(&told).expect("the browser writes what it was told");
+        assert_eq!(told.trim_end().replace(&url, "URL"), expected);
+    }
+    insta::assert_snapshot!(host.ship(["open"]).within(project.folder()).with("BROWSER", "no-such").run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    http://site.localhost:[PORT]
+    ----- stderr -----
+    warning: the browser cannot be opened: `no-such`: No such file or directory (os error 2)
+    ");
+}

@@ -7,7 +7,7 @@ use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, WarmSchedule};
 
 use super::{DetectError, IgnoreFile, ProjectWarning, server};
 use crate::config::{Allowance, FunctionRules, OwnLimits};
-use crate::go::{self, GoFile, NearHandler};
+use crate::go::{self, GoFile, Handler, NearHandler};
 use crate::included::Inclusion;
 use crate::node::{self, NodeSource};
 use crate::project::ProjectDir;
@@ -119,6 +119,7 @@ pub(super) fn find(
     for source in &sources {
         if source.scan.handler.is_some() {
             functions.push(function(&source.file, FunctionRuntime::Go, rules)?);
+            warnings.extend(further_handler(source, &sources));
         } else {
             warnings.extend(near_handler(source, &sources));
         }
@@ -181,6 +182,14 @@ fn near_handler(source: &GoSource, all: &[GoSource]) -> Option<ProjectWarning> {
     let NearHandler { name, line, flaw } = source.scan.near_handler.clone()?;
     let is_used = all.iter().any(|other| other.file != source.file && go::mentions(&other.text, &name));
     (!is_used).then(|| ProjectWarning::NearHandler { file: source.file.clone(), line, name, flaw })
+}
+
+/// A second handler in a file that has one. What is used somewhere is a helper, and just as it should be.
+fn further_handler(source: &GoSource, all: &[GoSource]) -> Option<ProjectWarning> {
+    let (first, Handler { name, line }) = (source.scan.handler.as_ref()?, source.scan.further_handler.clone()?);
+    let is_used = all.iter().any(|any| go::mentions(&any.text, &name));
+    let (file, first) = (source.file.clone(), first.name.clone());
+    (!is_used).then_some(ProjectWarning::FurtherHandler { file, line, name, first })
 }
 
 pub(super) fn go_source(project: &ProjectDir, base: &Path, file: &str) -> Result<GoSource, DetectError> {

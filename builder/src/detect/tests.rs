@@ -79,15 +79,18 @@ fn near_handlers() {
         ("func get(w http.ResponseWriter, r *http.Request) {}", "its name does not begin with a capital letter"),
         ("func Get[T any](w http.ResponseWriter, r *http.Request) {}", "it has type parameters"),
         ("func Get(w http.ResponseWriter, r *http.Request) error { return nil }", "it returns a value"),
+        ("func Handler(w http.ResponseWriter) {}", "its parameters are not those of a handler"),
+        ("func Handler() string { return \"\" }", "its parameters are not those of a handler"),
         ("var Get http.HandlerFunc = nil", "it is a variable"),
         ("var Get = http.HandlerFunc(nil)", "it is a variable"),
     ];
     for (function, reason) in nearly {
-        let name = if function.starts_with("func get") { "get" } else { "Get" };
+        let name = ["get", "Handler"].into_iter().find(|name| function[5..].starts_with(name)).unwrap_or("Get");
+        let wanted = if name == "get" { "Get" } else { name };
         let project = TestProject::new([("api/get.go", file(function).as_str())]);
         let said: Vec<String> = project.detect().unwrap().warnings.iter().map(ToString::to_string).collect();
         let expected = format!(
-            "api/get.go:5: `{name}` is not a function of the site, because {reason}: expected `func Get(w \
+            "api/get.go:5: `{name}` is not a function of the site, because {reason}: expected `func {wanted}(w \
              http.ResponseWriter, r *http.Request)`"
         );
         assert_eq!(said, [expected], "{function}");
@@ -103,6 +106,25 @@ fn near_handlers() {
         let project = TestProject::new([("api/help.go", file(function).as_str()), ("api/page.go", &user)]);
         assert_eq!(project.detect().unwrap().warnings, [], "{function}");
     }
+}
+
+/// Of two handlers in a file the first is the function, and the second is spoken of unless something uses it.
+#[test]
+fn further_handlers() {
+    let file = |body: &str| {
+        format!(
+            "package handler\n\nimport \"net/http\"\n\nfunc Date(w http.ResponseWriter, r *http.Request) {{ {body} }}\n\n\
+             func Zone(w http.ResponseWriter, r *http.Request) {{}}\n"
+        )
+    };
+    let warnings = |text: &str| {
+        let project = TestProject::new([("api/date.go", text)]).detect().unwrap();
+        project.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let expected = "api/date.go:7: `Zone` is not a function of the site, because a file is one function, here `Date`: give it a \
+                    file of its own";
+    assert_eq!(warnings(&file("")), [expected]);
+    assert_eq!(warnings(&file("Zone(w, r)")), Vec::<String>::new());
 }
 
 /// Neither `api/` nor `public/` may be a symlink out of the project.

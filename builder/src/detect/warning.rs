@@ -47,6 +47,17 @@ pub enum ProjectWarning {
         /// What keeps it from being one.
         flaw: HandlerFlaw,
     },
+    /// A Go file has a second handler, which nothing uses.
+    FurtherHandler {
+        /// The file, relative to the project.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// Its name.
+        name: String,
+        /// The name of the first, which is the function.
+        first: String,
+    },
     /// A function in Rust called `handler` cannot answer requests, and nothing else in its file does.
     NearRustHandler {
         /// The file, relative to the project.
@@ -117,6 +128,7 @@ impl ProjectWarning {
             | Self::BuildOfNothing { .. } => None,
             Self::LanguageNotBuilt { file }
             | Self::NearHandler { file, .. }
+            | Self::FurtherHandler { file, .. }
             | Self::NearRustHandler { file, .. }
             | Self::NearExport { file, .. }
             | Self::NearEntry { file, .. }
@@ -155,6 +167,11 @@ impl fmt::Display for ProjectWarning {
                  r *http.Request)`",
                 reason(*flaw),
                 capitalised(name)
+            ),
+            Self::FurtherHandler { file, line, name, first } => write!(
+                f,
+                "{file}:{line}: `{name}` is not a function of the site, because a file is one function, here `{first}`: give it a \
+                 file of its own"
             ),
             Self::NearRustHandler { file, line, flaw } => write!(
                 f,

@@ -145,6 +145,10 @@ impl Compiler<'_> {
         if said.contains(DISK_FULL) {
             return Err(CompileError::DiskFull { message });
         }
+        // Go says nothing of a disk then, but that packages of its own library are not there.
+        if let Some(cache) = settings::compiler_cache(self.environment).filter(|cache| is_full(cache)) {
+            return Err(CompileError::DiskFull { message: format!("Go's cache is in `{}`", cache.display()) });
+        }
         Err(CompileError::Refused { message })
     }
 
@@ -170,6 +174,14 @@ impl Compiler<'_> {
         }
         command
     }
+}
+
+/// Whether nothing more can be written into a folder.
+fn is_full(folder: &Path) -> bool {
+    /// More than a file system keeps for itself beside a file.
+    const PROBE_BYTES: usize = 64 * 1024;
+    let written = tempfile::tempfile_in(folder).and_then(|mut file| io::Write::write_all(&mut file, &[0; PROBE_BYTES]));
+    written.is_err_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 /// What `command`, a `go build` without packages, says against these; nothing if they are right.
@@ -203,7 +215,7 @@ pub enum CompileError {
     /// The disk is full. What the compiler says then is about the disk, not about the functions.
     #[error("the disk is full, so the functions cannot be compiled: make room and run the command again\n{message}")]
     DiskFull {
-        /// The compiler's messages, which name the files.
+        /// The compiler's messages, which name the files; or which folder is meant.
         message: String,
     },
     /// There is no compiler.

@@ -17,6 +17,8 @@ pub(crate) struct GoFile {
     pub(crate) embeds: Vec<String>,
     /// The first function that can answer requests.
     pub(crate) handler: Option<Handler>,
+    /// The next one, which answers nothing.
+    pub(crate) further_handler: Option<Handler>,
     /// The first of those that are nearly one.
     pub(crate) near_handler: Option<NearHandler>,
     /// Where the name of a function `main` stands.
@@ -31,6 +33,9 @@ pub(crate) struct Handler {
     /// The line it starts in, counted from 1.
     pub(crate) line: usize,
 }
+
+/// What people call a function that answers requests, whatever it takes.
+const NAMES_OF_HANDLERS: [&str; 2] = ["Handler", "handler"];
 
 /// What was probably meant to answer requests, and does not.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -168,14 +173,21 @@ impl<'s> Scan<'s> {
         if self.peek() != Some(TokenKind::Symbol('(')) {
             return;
         }
-        let Some(parameters) = self.parameters() else { return };
         let line = self.line_of(at);
+        let parameters = self.parameters();
+        let is_named_handler = NAMES_OF_HANDLERS.contains(&name);
+        let Some(parameters) = parameters.or(is_named_handler.then_some(Parameters::Others)) else { return };
         let flaw = match (parameters, self.peek()) {
             (Parameters::Others, _) => HandlerFlaw::Parameters,
             _ if is_generic => HandlerFlaw::Generic,
             _ if !name.starts_with(char::is_uppercase) => HandlerFlaw::Unexported,
             (Parameters::Wanted, Some(TokenKind::Symbol('{'))) => {
-                self.file.handler.get_or_insert_with(|| Handler { name: name.to_owned(), line });
+                let handler = Handler { name: name.to_owned(), line };
+                if self.file.handler.is_none() {
+                    self.file.handler = Some(handler);
+                } else {
+                    self.file.further_handler.get_or_insert(handler);
+                }
                 return;
             }
             (Parameters::Wanted, _) => HandlerFlaw::Returns,

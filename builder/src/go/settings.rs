@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::environment::{Architecture, Audience, BuildEnvironment};
 
@@ -37,6 +37,15 @@ pub(super) fn personal(environment: &BuildEnvironment) -> BTreeMap<String, OsStr
 /// One setting of Go: from the environment, or else from `go env -w`.
 pub(super) fn value(environment: &BuildEnvironment, name: &str) -> Option<OsString> {
     environment.variable(name).map(OsString::from).or_else(|| personal(environment).remove(name))
+}
+
+/// The folder of the compiler's cache, where `go` itself looks for it: `GOCACHE`, or below the user's folder for caches.
+pub(super) fn compiler_cache(environment: &BuildEnvironment) -> Option<PathBuf> {
+    let of_user = || {
+        let caches = environment.variable("XDG_CACHE_HOME").map(PathBuf::from);
+        Some(caches.or_else(|| Some(Path::new(environment.variable("HOME")?).join(".cache")))?.join("go-build"))
+    };
+    value(environment, "GOCACHE").map(PathBuf::from).or_else(of_user)
 }
 
 /// Who chooses the toolchain: see [`DEFAULT_TOOLCHAIN_CHOICE`].

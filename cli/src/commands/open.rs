@@ -1,5 +1,6 @@
 //! `ship open`: a site in the browser.
 
+use std::io;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
@@ -11,7 +12,7 @@ use crate::error::CommandError;
 use crate::output::Output;
 use crate::project;
 use crate::settings::Settings;
-use crate::settings::environment::{DISPLAY, Environment, WAYLAND_DISPLAY};
+use crate::settings::environment::{BROWSER, DISPLAY, Environment, WAYLAND_DISPLAY};
 
 /// Print a site's URL and open it in the browser
 #[derive(Clone, Debug, clap::Args)]
@@ -39,17 +40,37 @@ async fn production_url(host: &Connection, settings: &Settings) -> Result<String
     Ok(project::on_host(&host.client, &name).await?.url)
 }
 
-/// Opens the browser where there is a desktop. Elsewhere the URL that was printed is all there is to do.
+/// Opens the browser that the user has chosen, or that of the desktop. Where there is neither, the URL that was printed is all
+/// there is to do.
 fn open_in_browser(url: &str, environment: &Environment, output: &Output) {
-    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let desktop = [DISPLAY, WAYLAND_DISPLAY].iter().any(|variable| environment.raw(*variable).is_some());
-    if !desktop && !cfg!(target_os = "macos") {
-        output.detail("there is no desktop to open a browser on");
-        return;
+    let of_desktop = match (cfg!(target_os = "macos"), desktop) {
+        (true, _) => "open",
+        (false, true) => "xdg-open",
+        (false, false) => "",
+    };
+    let chosen = environment.text(BROWSER).unwrap_or(of_desktop);
+    let mut failure = None;
+    for browser in chosen.split(':').map(str::trim).filter(|browser| !browser.is_empty()) {
+        match start(browser, url) {
+            Ok(()) => return,
+            Err(error) => failure = Some((browser, error)),
+        }
     }
+    match failure {
+        Some((browser, error)) => output.warning(format_args!("the browser cannot be opened: `{browser}`: {error}")),
+        None => output.detail("there is no desktop to open a browser on"),
+    }
+}
+
+/// Starts one of the programs that `BROWSER` lists: its words, with the URL in the place of `%s` or behind them. No shell reads
+/// it.
+fn start(browser: &str, url: &str) -> io::Result<()> {
+    let mut words: Vec<String> = browser.split_whitespace().map(|word| word.replace("%s", url)).collect();
+    if !browser.contains("%s") {
+        words.push(url.to_owned());
+    }
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
-    let started = command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    if let Err(error) = started {
-        output.warning(format_args!("the browser cannot be opened: `{program}`: {error}"));
-    }
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
 }

@@ -78,6 +78,8 @@ variables! {
     DISPLAY = "DISPLAY";
     /// The Wayland display
     WAYLAND_DISPLAY = "WAYLAND_DISPLAY";
+    /// The browser that `ship open` starts, with or without a display; of several with colons between them, the first there is
+    BROWSER = "BROWSER";
     /// The system's language settings, passed on to an embedded host
     LANG = "LANG";
     /// Where Go modules and Go toolchains are fetched from

@@ -60,7 +60,8 @@ fn commit_of(git: &Path, reference: &str) -> Option<String> {
     let common = first_line(&git.join("commondir")).map_or_else(|| git.to_owned(), |path| git.join(path));
     [git, &common].iter().find_map(|folder| first_line(&folder.join(reference)).filter(|line| is_commit(line))).or_else(
         || {
-            let packed = fs_err::read_to_string(common.join("packed-refs")).ok()?;
+            let packed = common.join("packed-refs");
+            let packed = packed.is_file().then(|| fs_err::read_to_string(packed).ok())??;
             let commit = packed.lines().find_map(|line| line.split_once(' ').filter(|(_, name)| *name == reference))?.0;
             is_commit(commit).then(|| commit.to_owned())
         },
@@ -70,7 +71,8 @@ fn commit_of(git: &Path, reference: &str) -> Option<String> {
 fn first_line(path: &Path) -> Option<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    let file = fs_err::File::open(path).ok()?;
+    // A pipe would be waited for.
+    let file = fs_err::metadata(path).ok()?.is_file().then(|| fs_err::File::open(path).ok())??;
     file.take(MAX_LINE_BYTES as u64).read_to_string(&mut text).ok()?;
     text.lines().next().map(|line| line.trim().to_owned())
 }
@@ -109,6 +111,8 @@ fn ask_git(tree: &Path, environment: &Environment) -> Head {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
     use super::*;
 
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -184,6 +188,9 @@ mod tests {
         assert_eq!(head_in(&folder(&[("index.html", "")]), ""), nothing);
         assert_eq!(head_in(&folder(&[(".git/HEAD", "what?")]), ""), nothing);
         assert_eq!(head_in(&folder(&[(".git", "gitdir: nowhere")]), ""), nothing);
+        let pipe = folder(&[("index.html", "")]);
+        mkfifoat(CWD, pipe.path().join(".git"), Mode::RUSR | Mode::WUSR).unwrap();
+        assert_eq!(head_in(&pipe, ""), nothing);
         let outside = folder(&[(".git/HEAD", "ref: refs/heads/../../../x"), ("x", COMMIT)]);
         assert_eq!(head_in(&outside, "").1, None);
     }
