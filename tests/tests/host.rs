@@ -174,6 +174,16 @@ fn unreachable_and_refused() {
     hint: `ship host status` shows whether a host runs here
     hint: run the same command again: only what the host still lacks is sent
     ");
+    let sites = host.site_url("site").replace("site.localhost", "127.0.0.1");
+    let other = environment.ship(["deploy", "--host", &sites]).within(project.folder()).run();
+    insta::assert_snapshot!(other.exits_with(4).snapshot(), @"
+    exit code: 4
+    ----- stdout -----
+    ----- stderr -----
+    Built 1 file in [TIME]
+    error: no host's control API is at http://127.0.0.1:[PORT]: what answers there says 404 Not Found
+    hint: a host has two addresses, one of its sites and one of its control API: the host's ready line names both
+    ");
 }
 
 /// What functions are kept from can be asked before there is a host, and nothing is left of the question; a host that runs is

@@ -79,6 +79,14 @@ pub enum ClientError {
         /// What the host says about it.
         detail: Box<ErrorDetail>,
     },
+    /// Something else than a host's control API answered with an error, for example a host's sites or a proxy.
+    #[error("no host's control API is at {url}: what answers there says {status}")]
+    OtherServer {
+        /// Its address.
+        url: String,
+        /// The status of the answer.
+        status: reqwest::StatusCode,
+    },
     /// The answer is not what this version of the API says.
     #[error("the host's answer cannot be read")]
     UnreadableAnswer {
@@ -155,8 +163,8 @@ impl Transport {
             return Ok(response);
         }
         let bytes = response.bytes().await.map_err(|source| self.unanswered(source))?;
-        let body: ErrorBody =
-            serde_json::from_slice(&bytes).map_err(|source| ClientError::UnreadableAnswer { source })?;
+        let body: ErrorBody = serde_json::from_slice(&bytes)
+            .map_err(|_| ClientError::OtherServer { url: self.base_url.to_string(), status })?;
         Err(ClientError::Refused { status: status.as_u16(), detail: Box::new(body.error) })
     }
 

@@ -255,6 +255,8 @@ impl From<ClientError> for CommandError {
             ClientError::Disconnected { .. } => Self::new(ErrorKind::Unreachable, error.to_string())
                 .hint("`ship host status` shows whether a host runs here"),
             ClientError::Refused { detail, .. } => refused(*detail),
+            ClientError::OtherServer { .. } => Self::new(ErrorKind::Host, error)
+                .hint("a host has two addresses, one of its sites and one of its control API: the host's ready line names both"),
             ClientError::UnreadableAnswer { .. } => {
                 Self::new(ErrorKind::Host, error).hint("is this the control address of a ship host of this version?")
             }
