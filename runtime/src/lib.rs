@@ -75,6 +75,7 @@ pub use linux::message;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use linux::signals::{hold_signals, take_signals};
 pub use linux::spawn::inherited;
+pub use linux::turns::take_short_turns;
 pub use meters::{ExitReason, RuntimeCounts};
 pub use prelude::{KnownLauncher, KnownPackage};
 pub use pressure::MemoryReading;

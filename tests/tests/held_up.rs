@@ -1,12 +1,12 @@
 //! Functions that would hold up the host by what they share with it: the pipe that they print to, sockets that it connects for them,
-//! the kernel's memory for what waits in sockets, and the machine's ports.
+//! the kernel's memory for what waits in sockets, the machine's ports, and its processors.
 
 use ship_core::PlatformError;
 use ship_tests::{TestEnv, TestHost, http};
 
 /// A function that holds up whoever touches what it shares, as long as its instance lives.
 const HOLD: &str = r#"
-import errno, fcntl, os, select, socket, tempfile, threading, time
+import ctypes, errno, fcntl, os, select, socket, struct, tempfile, threading, time
 from http.server import BaseHTTPRequestHandler
 
 kept = []
@@ -99,9 +99,23 @@ def name_sockets():
             said.append(errno.errorcode[error.errno])
     return ", ".join(said)
 
+def hold_processor():
+    "How long a turn on a processor is, and whether it can be made longer; a kernel before 6.12 knows of no such turns."
+    libc = ctypes.CDLL(None, use_errno=True)
+    get, make = {"x86_64": (315, 314), "aarch64": (275, 274)}[os.uname().machine]
+    attributes = ctypes.create_string_buffer(48)
+    assert libc.syscall(get, 0, attributes, 48, 0) == 0
+    turn = struct.unpack_from("Q", attributes, 24)[0]
+    if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 12):
+        turn = 400_000
+    struct.pack_into("Q", attributes, 24, 100_000_000)
+    said = "longer" if libc.syscall(make, 0, attributes, 0) == 0 else os.strerror(ctypes.get_errno())
+    return f"{turn} ns, {said}"
+
 class handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        what = {"pipe": hold_pipe, "connection": hold_connection, "sockets": fill_sockets, "names": name_sockets}[self.path.split("?")[1]]
+        holds = {"pipe": hold_pipe, "connection": hold_connection, "sockets": fill_sockets, "names": name_sockets, "processor": hold_processor}
+        what = holds[self.path.split("?")[1]]
         text = what().encode()
         self.send_response(200)
         self.send_header("content-length", str(len(text)))
@@ -205,4 +219,12 @@ fn names() {
     let refused = "Connection refused, Invalid argument";
     assert_eq!(said, format!("{refused}, served, served, served, mine, EADDRINUSE, EROFS, ENOENT, ENOENT"));
     site.is_served();
+}
+
+/// A function's turns on a processor are as short as the host's, and stay so: whoever comes while it computes waits for the end of one.
+#[test]
+fn processors() {
+    let environment = TestEnv::new();
+    let site = Site::deploy(&environment);
+    assert_eq!(site.hold("processor").success().text(), "400000 ns, Operation not permitted");
 }

@@ -180,7 +180,8 @@ impl Compiler<'_> {
 fn is_full(folder: &Path) -> bool {
     /// More than a file system keeps for itself beside a file.
     const PROBE_BYTES: usize = 64 * 1024;
-    let written = tempfile::tempfile_in(folder).and_then(|mut file| io::Write::write_all(&mut file, &vec![0; PROBE_BYTES]));
+    let written =
+        tempfile::tempfile_in(folder).and_then(|mut file| io::Write::write_all(&mut file, &vec![0; PROBE_BYTES]));
     written.is_err_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 

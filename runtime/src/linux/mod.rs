@@ -19,5 +19,6 @@ pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod stream;
 pub(crate) mod tree;
+pub(crate) mod turns;
 pub(crate) mod warden;
 pub(crate) mod watch;

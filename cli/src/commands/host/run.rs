@@ -114,6 +114,7 @@ fn start(
         None => Beginning::Alone(given_sockets(&settings.environment)?),
     };
     ship_host::prepare_descriptors();
+    ship_runtime::take_short_turns();
     let runtime = crate::commands::runtime(&mut Builder::new_multi_thread())?;
     runtime.block_on(serve(options, beginning, &folder, manager, output))
 }

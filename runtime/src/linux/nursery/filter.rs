@@ -26,7 +26,7 @@ const ARCH: u32 = 4;
 const ARGUMENTS: u32 = 16;
 
 /// What is refused outright.
-const REFUSED: [libc::c_long; 49] = [
+const REFUSED: [libc::c_long; 50] = [
     libc::SYS_acct,
     libc::SYS_add_key,
     libc::SYS_adjtimex,
@@ -65,6 +65,8 @@ const REFUSED: [libc::c_long; 49] = [
     libc::SYS_quotactl,
     libc::SYS_reboot,
     libc::SYS_request_key,
+    // Nobody makes their turns on a processor longer than those of the others.
+    libc::SYS_sched_setattr,
     libc::SYS_setdomainname,
     libc::SYS_sethostname,
     libc::SYS_setns,
