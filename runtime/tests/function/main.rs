@@ -87,6 +87,7 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/multiply" => exchange.text(&multiply()),
         "/reach-itself" => exchange.text(reach_itself()?),
         "/fill" => exchange.text(&fill()),
+        "/hoard" => exchange.text(&hoard()),
         "/look" => exchange.text(&look(request.query())),
         "/upgrade" => exchange.upgrade(),
         path if path.starts_with("/hang") => hang(path, exchange),
@@ -185,6 +186,27 @@ fn multiply() -> String {
         }
     }
     unreachable!("there is an end to everything")
+}
+
+/// Takes what the kernel counts for a user and not for a process, and keeps it: watchers of files, and signals that wait.
+fn hoard() -> String {
+    let (mut watchers, mut signals) = (0, 0);
+    // SAFETY: the calls take integers and values of plain numbers, which outlive them; the signal is blocked where it is sent to.
+    unsafe {
+        while libc::inotify_init1(0) >= 0 {
+            watchers += 1;
+        }
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+        let mut about: libc::siginfo_t = std::mem::zeroed();
+        about.si_code = libc::SI_QUEUE;
+        let send = libc::SYS_rt_tgsigqueueinfo;
+        while libc::syscall(send, libc::getpid(), libc::gettid(), libc::SIGRTMIN(), &raw const about) == 0 {
+            signals += 1;
+        }
+    }
+    format!("{watchers} watchers, {signals} signals")
 }
 
 /// Writes to `/tmp` until there is no room. How many MiB, and why no more.

@@ -72,6 +72,22 @@ async fn temporary_files() {
     assert_eq!(stage.get(&Arc::new(small), "/fill").await.unwrap(), "32 no storage space");
 }
 
+/// What the kernel counts for a user has an end in each cell, and what all cells take of it is none of the host's.
+#[tokio::test]
+async fn what_is_counted_for_users() {
+    let stage = Stage::new();
+    let usual = stage.function();
+    // The kernel gives a user 128 watchers of files.
+    for number in 0..10 {
+        let deployment = ship_core::DeploymentId::of_bytes(&[number]);
+        let spec = Arc::new(ship_runtime::FunctionSpec { deployment, ..usual.clone() });
+        assert_eq!(stage.get(&spec, "/hoard").await.unwrap(), "16 watchers, 1024 signals");
+    }
+    if rustix::process::geteuid().is_root() {
+        rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::empty()).expect("there is one left for root");
+    }
+}
+
 /// A function sees the system's programs, its own folder and its own processes, and nothing of the host's or of its neighbours'.
 #[tokio::test]
 async fn what_is_seen() {
