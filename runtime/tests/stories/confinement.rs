@@ -51,6 +51,21 @@ async fn processes() {
     until(|| !children.iter().any(|child| is_running(*child))).await;
 }
 
+/// All functions together leave the machine a quarter of the processes that it may have.
+#[tokio::test]
+async fn processes_of_all() {
+    let stage = Stage::new();
+    assert_eq!(stage.get(&stage.function_with(|_| {}), "/ok").await.unwrap(), "ok");
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", stage.instance().pid)).unwrap();
+    let line = groups.lines().find(|line| line.contains(":pids:") || line.starts_with("0::")).unwrap();
+    let mounted = if line.starts_with("0::") { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/pids" };
+    let group = format!("{mounted}{}", line.splitn(3, ':').nth(2).unwrap());
+    let all = std::path::Path::new(&group).parent().unwrap().join("pids.max");
+    let all: u64 = std::fs::read_to_string(all).unwrap().trim().parse().expect("it is limited");
+    let machine: u64 = std::fs::read_to_string("/proc/sys/kernel/pid_max").unwrap().trim().parse().unwrap();
+    assert!(all <= machine / 4 * 3, "{all}");
+}
+
 fn children_of(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap());
