@@ -87,6 +87,7 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/multiply" => exchange.text(&multiply()),
         "/reach-itself" => exchange.text(reach_itself()?),
         "/fill" => exchange.text(&fill()),
+        "/news" => exchange.text(&news()),
         "/hoard" => exchange.text(&hoard()),
         "/look" => exchange.text(&look(request.query())),
         "/upgrade" => exchange.upgrade(),
@@ -186,6 +187,15 @@ fn multiply() -> String {
         }
     }
     unreachable!("there is an end to everything")
+}
+
+/// The kernel's protocols of news that there are sockets for.
+fn news() -> String {
+    // SAFETY: the call takes integers.
+    let is_there = |protocol| unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_DGRAM, protocol) } >= 0;
+    let there: Vec<String> =
+        (0..32).filter(|protocol| is_there(*protocol)).map(|protocol| protocol.to_string()).collect();
+    there.join(" ")
 }
 
 /// Takes what the kernel counts for a user and not for a process, and keeps it: watchers of files, and signals that wait.

@@ -160,6 +160,16 @@ impl Neighbour {
     }
 }
 
+/// Of what the kernel tells programs by sockets, a function hears about addresses alone, whichever network it sees.
+#[tokio::test]
+async fn news_of_the_kernel() {
+    for network in [NetworkAccess::Public, NetworkAccess::All] {
+        let stage = Stage::new();
+        let spec = stage.function_with(|limits| limits.network = network);
+        assert_eq!(stage.get(&spec, "/news").await.unwrap(), "0", "{network:?}");
+    }
+}
+
 /// A function without a network hears at once that there is no such name; why is in the log.
 #[tokio::test]
 async fn names_without_network() {

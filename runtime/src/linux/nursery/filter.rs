@@ -167,6 +167,8 @@ impl Filter {
         }
         program.if_call_has(libc::SYS_clone, 0, NAMESPACES, errno(libc::EPERM));
         program.unless_call_has_one_of(libc::SYS_socket, 0, &SOCKET_DOMAINS, errno(libc::EAFNOSUPPORT));
+        // Programs ask it for their addresses. Behind its other protocols are firewalls, encryption, devices and the list of all sockets.
+        program.unless_socket_has(libc::AF_NETLINK, libc::NETLINK_ROUTE, errno(libc::EPROTONOSUPPORT));
         // Pushing input into a terminal.
         program.if_call_has_one_of(libc::SYS_ioctl, 1, &[0x5412, 0x541C], errno(libc::EPERM));
         program.end(libc::SECCOMP_RET_ALLOW)
@@ -265,6 +267,16 @@ impl Program {
             self.step(BPF_JMP | BPF_JEQ | BPF_K, (left + 1, 0), value.cast_unsigned());
         }
         self.give(verdict);
+        self.load(NUMBER);
+    }
+
+    /// A call for a socket of this domain whose protocol is another one.
+    fn unless_socket_has(&mut self, domain: libc::c_int, protocol: libc::c_int, verdict: u32) {
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 6), number(libc::SYS_socket));
+        self.load(ARGUMENTS);
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 3), domain.cast_unsigned());
+        self.load(ARGUMENTS + 8 * 2);
+        self.unless_equal(protocol.cast_unsigned(), verdict);
         self.load(NUMBER);
     }
 
