@@ -87,6 +87,7 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/multiply" => exchange.text(&multiply()),
         "/reach-itself" => exchange.text(reach_itself()?),
         "/fill" => exchange.text(&fill()),
+        "/huge-pages" => exchange.text(&huge_pages()),
         "/news" => exchange.text(&news()),
         "/hoard" => exchange.text(&hoard()),
         "/look" => exchange.text(&look(request.query())),
@@ -187,6 +188,20 @@ fn multiply() -> String {
         }
     }
     unreachable!("there is an end to everything")
+}
+
+/// What becomes of who asks for huge pages, as memory and as a file in memory, and for usual ones.
+fn huge_pages() -> String {
+    let (protection, usual) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: new memory is asked for, and nobody uses it; the name ends with NUL.
+    let asked = unsafe {
+        [
+            libc::mmap(std::ptr::null_mut(), 2 << 20, protection, usual | libc::MAP_HUGETLB, -1, 0) as isize,
+            libc::memfd_create(c"huge".as_ptr(), libc::MFD_HUGETLB) as isize,
+            libc::mmap(std::ptr::null_mut(), 2 << 20, protection, usual, -1, 0) as isize,
+        ]
+    };
+    asked.map(|given| if given == -1 { "refused" } else { "given" }.to_owned()).join(" ")
 }
 
 /// The kernel's protocols of news that there are sockets for.

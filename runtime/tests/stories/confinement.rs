@@ -170,6 +170,13 @@ async fn news_of_the_kernel() {
     }
 }
 
+/// Memory that counts for nobody is not given to functions.
+#[tokio::test]
+async fn huge_pages() {
+    let stage = Stage::new();
+    assert_eq!(stage.get(&stage.function_with(|_| {}), "/huge-pages").await.unwrap(), "refused refused given");
+}
+
 /// A function without a network hears at once that there is no such name; why is in the log.
 #[tokio::test]
 async fn names_without_network() {

@@ -2,7 +2,8 @@
 //!
 //! It refuses what no function needs and much harm was done with: making namespaces and mounts, looking into other processes,
 //! loading code into the kernel, and the kernel's rarely used corners. It is a list of what is refused rather than of what is
-//! allowed, because functions are programs of any kind. What makes a connection is not refused but asked about.
+//! allowed, because functions are programs of any kind. Huge pages are refused, too: an operator reserves them for one program, and
+//! the kernel counts them for no function's memory. What makes a connection is not refused but asked about.
 #![expect(unsafe_code, reason = "the filter is handed to the kernel by a plain system call")]
 
 use std::io;
@@ -147,6 +148,8 @@ impl Filter {
         program.load(NUMBER);
         #[cfg(target_arch = "x86_64")]
         program.if_at_least(X32_BIT, errno(libc::ENOSYS));
+        // First, because memory is asked for more often than anything else that is looked at here.
+        program.decide_by(libc::SYS_mmap, 3, libc::MAP_HUGETLB, errno(libc::EINVAL));
         for call in REFUSED.into_iter().chain(only_here()) {
             program.if_equal(number(call), errno(libc::EPERM));
         }
@@ -165,6 +168,7 @@ impl Filter {
                 program.if_call_has(call, flags, libc::MSG_FASTOPEN, errno(libc::EOPNOTSUPP));
             }
         }
+        program.if_call_has(libc::SYS_memfd_create, 1, libc::MFD_HUGETLB.cast_signed(), errno(libc::EINVAL));
         program.if_call_has(libc::SYS_clone, 0, NAMESPACES, errno(libc::EPERM));
         program.unless_call_has_one_of(libc::SYS_socket, 0, &SOCKET_DOMAINS, errno(libc::EAFNOSUPPORT));
         // Programs ask it for their addresses. Behind its other protocols are firewalls, encryption, devices and the list of all sockets.
@@ -242,6 +246,15 @@ impl Program {
         self.step(BPF_JMP | BPF_JSET | BPF_K, (0, 1), bits.cast_unsigned());
         self.give(verdict);
         self.load(NUMBER);
+    }
+
+    /// A call for which nothing else counts than whether one of these bits is in an argument.
+    fn decide_by(&mut self, call: libc::c_long, argument: u32, bits: libc::c_int, verdict: u32) {
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 4), number(call));
+        self.load(ARGUMENTS + 8 * argument);
+        self.step(BPF_JMP | BPF_JSET | BPF_K, (0, 1), bits.cast_unsigned());
+        self.give(verdict);
+        self.give(libc::SECCOMP_RET_ALLOW);
     }
 
     /// A call whose argument is one of these values.
