@@ -87,6 +87,7 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/multiply" => exchange.text(&multiply()),
         "/reach-itself" => exchange.text(reach_itself()?),
         "/fill" => exchange.text(&fill()),
+        "/sync" => exchange.text(&sync()),
         "/huge-pages" => exchange.text(&huge_pages()),
         "/news" => exchange.text(&news()),
         "/hoard" => exchange.text(&hoard()),
@@ -188,6 +189,17 @@ fn multiply() -> String {
         }
     }
     unreachable!("there is an end to everything")
+}
+
+/// What is said when the disk is to write down a file that is not there, or memory is to forget it: a kernel that is asked finds that out.
+fn sync() -> String {
+    let no_file = -1;
+    // SAFETY: the calls take integers.
+    let answers = unsafe {
+        let forget = libc::posix_fadvise(no_file, 0, 0, libc::POSIX_FADV_DONTNEED);
+        [libc::fsync(no_file), libc::fdatasync(no_file), libc::syncfs(no_file), forget]
+    };
+    answers.map(|answer| if answer == 0 { "done" } else { "no such file" }.to_owned()).join(", ")
 }
 
 /// What becomes of who asks for huge pages, as memory and as a file in memory, and for usual ones.

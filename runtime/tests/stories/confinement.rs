@@ -177,6 +177,16 @@ async fn huge_pages() {
     assert_eq!(stage.get(&stage.function_with(|_| {}), "/huge-pages").await.unwrap(), "refused refused given");
 }
 
+/// Functions keep nothing on a disk, and have none write down what others gave it: the kernel is not even asked.
+#[tokio::test]
+async fn disks() {
+    for network in [NetworkAccess::Public, NetworkAccess::All] {
+        let stage = Stage::new();
+        let spec = stage.function_with(|limits| limits.network = network);
+        assert_eq!(stage.get(&spec, "/sync").await.unwrap(), "done, done, done, done", "{network:?}");
+    }
+}
+
 /// A function without a network hears at once that there is no such name; why is in the log.
 #[tokio::test]
 async fn names_without_network() {

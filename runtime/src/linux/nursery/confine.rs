@@ -164,7 +164,7 @@ fn confine(order: &Order) -> Result<Option<OwnedFd>, Trouble> {
         CellNetwork::Own if order.recipe.isolation == Isolation::Sandbox => Filter::AskingForConnections,
         _ => Filter::Plain,
     };
-    filter.install().while_trying("filter system calls")
+    filter.install(order.recipe.isolation).while_trying("filter system calls")
 }
 
 fn give_away_privileges(order: &Order) -> Result<(), Trouble> {

@@ -11,6 +11,8 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
+use super::order::Isolation;
+
 /// The architecture whose calls are understood, as the kernel's audit names it.
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xC000_003E;
@@ -94,6 +96,11 @@ const UNKNOWN: [libc::c_long; 5] = [
 const WAITING_WITH_A_LOCK: [libc::c_long; 4] =
     [libc::SYS_sendfile, libc::SYS_splice, libc::SYS_tee, libc::SYS_vmsplice];
 
+/// What is said to be done where all that can be written to is memory: calls that have a disk write down what it was given. They may be made with any file that can be read,
+/// the system's programs included, and each would have the disk empty its cache, for which the host and everybody else waits who keeps something.
+const DONE: [libc::c_long; 5] =
+    [libc::SYS_fdatasync, libc::SYS_fsync, libc::SYS_sync, libc::SYS_sync_file_range, libc::SYS_syncfs];
+
 /// The kinds of sockets that there are: local ones, the internet's, and the kernel's own news about addresses.
 const SOCKET_DOMAINS: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
@@ -117,8 +124,8 @@ pub(super) enum Filter {
 
 impl Filter {
     /// Puts this process and all that it starts behind the filter, for good. Its listener, if it has one.
-    pub(super) fn install(self) -> io::Result<Option<OwnedFd>> {
-        let mut program = self.program();
+    pub(super) fn install(self, isolation: Isolation) -> io::Result<Option<OwnedFd>> {
+        let mut program = self.program(isolation);
         let length = u16::try_from(program.len()).map_err(io::Error::other)?;
         let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
         let flags = match self {
@@ -141,7 +148,7 @@ impl Filter {
         }
     }
 
-    fn program(self) -> Vec<sock_filter> {
+    fn program(self, isolation: Isolation) -> Vec<sock_filter> {
         let mut program = Program::default();
         program.load(ARCH);
         program.unless_equal(ARCHITECTURE, libc::SECCOMP_RET_KILL_PROCESS);
@@ -158,6 +165,14 @@ impl Filter {
         }
         for call in WAITING_WITH_A_LOCK {
             program.if_equal(number(call), errno(libc::EINVAL));
+        }
+        if isolation == Isolation::Sandbox {
+            for call in DONE {
+                program.if_equal(number(call), errno(0));
+            }
+            program.if_call_has(libc::SYS_msync, 2, libc::MS_SYNC, errno(0));
+            // Nor may the machine be made to read anew what all use.
+            program.if_call_has_one_of(libc::SYS_fadvise64, 3, &[libc::POSIX_FADV_DONTNEED], errno(0));
         }
         if self == Self::AskingForConnections {
             program.if_equal(number(libc::SYS_connect), libc::SECCOMP_RET_USER_NOTIF);
