@@ -70,6 +70,12 @@ impl ControlGroups {
             let bases = trees.first()?;
             Some((ControlGroupVersion::One, bases))
         })?;
+        if let Some(most) = most_processes(&bases) {
+            for file in bases.iter().map(|base| base.join("pids.max")).filter(|file| file.exists()) {
+                // Who may make a group may limit it.
+                let _ = fs::write(file, most.to_string());
+            }
+        }
         Some(Arc::new(Self { version, bases, next: AtomicU64::new(0), remaining: Mutex::default() }))
     }
 
@@ -265,6 +271,16 @@ impl Drop for CellGroups {
     }
 }
 
+/// How many processes all functions may have together: three quarters of what there may be on the machine, or in the group that the host
+/// was put into. Sixty instances with the usual limit come to as many as a small machine has numbers for, and the host,
+/// its services and whoever wants to look what is the matter need some.
+fn most_processes(bases: &[PathBuf]) -> Option<u64> {
+    let number = |file: PathBuf| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let machine = ["/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"].map(PathBuf::from);
+    let above = bases.iter().filter_map(|base| Some(base.parent()?.join("pids.max")));
+    machine.into_iter().chain(above).filter_map(number).min().map(|most| most / 4 * 3)
+}
+
 /// Where this process is in the machine's trees.
 struct Trees {
     /// The folder of its group by controller, in version 1.
@@ -438,6 +454,19 @@ mod tests {
     #[test]
     fn names() {
         assert_eq!(["ship-12", "ship-12-3", "ship-host", "other"].map(host_of), [Some(12), Some(12), None, None]);
+    }
+
+    /// Of the processes that there may be, on the machine or in the group above, a quarter is left to others.
+    #[test]
+    fn processes_of_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let bases = [folder.path().join("ship-1"), folder.path().join("unlimited/ship-1")];
+        std::fs::create_dir(folder.path().join("unlimited")).unwrap();
+        std::fs::write(folder.path().join("unlimited/pids.max"), "max\n").unwrap();
+        let machine = most_processes(&bases).unwrap();
+        assert!(machine > 1000, "{machine}");
+        std::fs::write(folder.path().join("pids.max"), "400\n").unwrap();
+        assert_eq!(most_processes(&bases), Some(300));
     }
 
     /// Without a place in every tree there are no groups: half of the limits would look like all of them.

@@ -153,6 +153,9 @@ impl Pool {
             slot.member.trunks.clear();
             slot.member.instance.stop(grace);
         }
+        while let Some(slot) = self.books().roster.next_to_cut_short() {
+            slot.member.instance.kill(EndReason::Stopped);
+        }
     }
 
     /// Asks the instances that were not heard of whether they are there, which tells a slow start from a slow request. The

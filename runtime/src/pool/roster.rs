@@ -244,6 +244,19 @@ impl<M, W> Roster<M, W> {
         Some(slot)
     }
 
+    /// An instance that is to end at once although it has something to finish: more of them do so than there may be that take requests. An instance may go
+    /// on for half a minute after its last request, and visitors who come every other second would each leave one behind. The oldest
+    /// go first. Each is given once.
+    pub(crate) fn next_to_cut_short(&mut self) -> Option<&mut Slot<M>> {
+        let lingers = |slot: &Slot<M>| slot.state == InstanceState::Stopping && !slot.is_cut_short;
+        if self.count(lingers) <= self.limits.max_instances {
+            return None;
+        }
+        let slot = self.slots.iter_mut().find(|slot| lingers(slot))?;
+        slot.is_cut_short = true;
+        Some(slot)
+    }
+
     /// The instances that could be stopped at once without anybody noticing: they have no request and are not among those that
     /// are kept. Each with the time since when nobody has asked it, the longest first.
     pub(crate) fn idle(&self) -> Vec<(InstanceNumber, Instant)> {

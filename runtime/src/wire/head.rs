@@ -112,6 +112,7 @@ pub(crate) fn read_whole(response: &Bytes) -> Result<(response::Parts, Bytes), W
         return Err(WireError::Ambiguous("it announces another response and is whole"));
     }
     match head.decoder {
+        Decoder::Length(0) if head.parts.status == StatusCode::RESET_CONTENT => Ok((head.parts, Bytes::new())),
         Decoder::Length(length) if length == body.len() as u64 => Ok((head.parts, body)),
         _ => Err(WireError::Ambiguous("its body has another length than it says")),
     }
@@ -139,7 +140,30 @@ fn parse(shared: &Bytes, question: Question) -> Result<ResponseHead, WireError> 
     }
     let decoder = decoder(&parts, question)?;
     let keeps_alive = !matches!(decoder, Decoder::UntilClose) && keeps_alive(&parts) && question != Question::Connect;
-    Ok(ResponseHead { parts, decoder, keeps_alive })
+    Ok(ResponseHead { parts, decoder, keeps_alive }.without_forbidden_content())
+}
+
+impl ResponseHead {
+    /// Leaves out what a status forbids (RFC 9110, sections 8.6 and 15.3.6). The framing of a 205 allows content that its meaning does not, so of two
+    /// readers one may look for it and the other take it for the next response: a visitor never gets any, and the connection on which it
+    /// was sent is not used again.
+    fn without_forbidden_content(mut self) -> Self {
+        let headers = &mut self.parts.headers;
+        match self.parts.status {
+            StatusCode::NO_CONTENT => {
+                headers.remove(CONTENT_LENGTH);
+                headers.remove(TRANSFER_ENCODING);
+            }
+            StatusCode::RESET_CONTENT => {
+                self.keeps_alive &= self.decoder.is_over();
+                self.decoder = Decoder::Length(0);
+                headers.remove(TRANSFER_ENCODING);
+                headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            _ => {}
+        }
+        self
+    }
 }
 
 /// How the body is read: by what the head says, as long as it says it once and plainly.
@@ -247,6 +271,27 @@ mod tests {
         for (text, question, expected) in cases {
             assert_eq!(body_of(&format!("HTTP/1.1 {text}\r\n"), question), expected, "{text:?} {question:?}");
         }
+    }
+
+    /// A 205 has no content for anybody, and a connection on which it came with some is not used again; a 204 has no length.
+    #[test]
+    fn forbidden_content() {
+        for (head_of, keeps_alive) in [
+            ("205 Reset Content\r\ncontent-length: 0\r\n", true),
+            ("205 Reset Content\r\ncontent-length: 5\r\n", false),
+            ("205 Reset Content\r\ntransfer-encoding: chunked\r\n", false),
+            ("205 Reset Content\r\n", false),
+        ] {
+            let head = head(&format!("HTTP/1.1 {head_of}\r\n"));
+            assert_eq!((head.decoder, head.keeps_alive), (Decoder::Length(0), keeps_alive), "{head_of:?}");
+            assert_eq!(head.parts.headers[CONTENT_LENGTH], "0");
+            assert!(!head.parts.headers.contains_key(TRANSFER_ENCODING));
+        }
+        let head = head("HTTP/1.1 204 No Content\r\ncontent-length: 57\r\n\r\n");
+        assert!(head.parts.headers.is_empty() && head.keeps_alive);
+        let whole = Bytes::from_static(b"HTTP/1.1 205 Reset Content\r\ncontent-length: 5\r\n\r\nhello");
+        let (parts, body) = read_whole(&whole).unwrap();
+        assert_eq!((parts.status, body.len()), (StatusCode::RESET_CONTENT, 0));
     }
 
     /// Heads that announce another are skipped, whatever they say.

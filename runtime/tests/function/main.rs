@@ -42,7 +42,8 @@ fn main() -> io::Result<()> {
     let listener = unsafe { UnixListener::from_raw_fd(3) };
     for (number, stream) in listener.incoming().enumerate() {
         let stream = stream?;
-        thread::spawn(move || serve(Exchange::new(number, stream)));
+        // Where no more threads may be, whoever connects is not answered; those before go on.
+        let _ = thread::Builder::new().spawn(move || serve(Exchange::new(number, stream)));
     }
     Ok(())
 }
@@ -87,6 +88,10 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/multiply" => exchange.text(&multiply()),
         "/reach-itself" => exchange.text(reach_itself()?),
         "/fill" => exchange.text(&fill()),
+        "/sync" => exchange.text(&sync()),
+        "/huge-pages" => exchange.text(&huge_pages()),
+        "/news" => exchange.text(&news()),
+        "/hoard" => exchange.text(&hoard()),
         "/look" => exchange.text(&look(request.query())),
         "/upgrade" => exchange.upgrade(),
         path if path.starts_with("/hang") => hang(path, exchange),
@@ -185,6 +190,61 @@ fn multiply() -> String {
         }
     }
     unreachable!("there is an end to everything")
+}
+
+/// What is said when the disk is to write down a file that is not there, or memory is to forget it: a kernel that is asked finds that out.
+fn sync() -> String {
+    let no_file = -1;
+    // SAFETY: the calls take integers.
+    let answers = unsafe {
+        let forget = libc::posix_fadvise(no_file, 0, 0, libc::POSIX_FADV_DONTNEED);
+        [libc::fsync(no_file), libc::fdatasync(no_file), libc::syncfs(no_file), forget]
+    };
+    answers.map(|answer| if answer == 0 { "done" } else { "no such file" }.to_owned()).join(", ")
+}
+
+/// What becomes of who asks for huge pages, as memory and as a file in memory, and for usual ones.
+fn huge_pages() -> String {
+    let (protection, usual) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: new memory is asked for, and nobody uses it; the name ends with NUL.
+    let asked = unsafe {
+        [
+            libc::mmap(std::ptr::null_mut(), 2 << 20, protection, usual | libc::MAP_HUGETLB, -1, 0) as isize,
+            libc::memfd_create(c"huge".as_ptr(), libc::MFD_HUGETLB) as isize,
+            libc::mmap(std::ptr::null_mut(), 2 << 20, protection, usual, -1, 0) as isize,
+        ]
+    };
+    asked.map(|given| if given == -1 { "refused" } else { "given" }.to_owned()).join(" ")
+}
+
+/// The kernel's protocols of news that there are sockets for.
+fn news() -> String {
+    // SAFETY: the call takes integers.
+    let is_there = |protocol| unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_DGRAM, protocol) } >= 0;
+    let there: Vec<String> =
+        (0..32).filter(|protocol| is_there(*protocol)).map(|protocol| protocol.to_string()).collect();
+    there.join(" ")
+}
+
+/// Takes what the kernel counts for a user and not for a process, and keeps it: watchers of files, and signals that wait.
+fn hoard() -> String {
+    let (mut watchers, mut signals) = (0, 0);
+    // SAFETY: the calls take integers and values of plain numbers, which outlive them; the signal is blocked where it is sent to.
+    unsafe {
+        while libc::inotify_init1(0) >= 0 {
+            watchers += 1;
+        }
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+        let mut about: libc::siginfo_t = std::mem::zeroed();
+        about.si_code = libc::SI_QUEUE;
+        let send = libc::SYS_rt_tgsigqueueinfo;
+        while libc::syscall(send, libc::getpid(), libc::gettid(), libc::SIGRTMIN(), &raw const about) == 0 {
+            signals += 1;
+        }
+    }
+    format!("{watchers} watchers, {signals} signals")
 }
 
 /// Writes to `/tmp` until there is no room. How many MiB, and why no more.

@@ -51,6 +51,21 @@ async fn processes() {
     until(|| !children.iter().any(|child| is_running(*child))).await;
 }
 
+/// All functions together leave the machine a quarter of the processes that it may have.
+#[tokio::test]
+async fn processes_of_all() {
+    let stage = Stage::new();
+    assert_eq!(stage.get(&stage.function_with(|_| {}), "/ok").await.unwrap(), "ok");
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", stage.instance().pid)).unwrap();
+    let line = groups.lines().find(|line| line.contains(":pids:") || line.starts_with("0::")).unwrap();
+    let mounted = if line.starts_with("0::") { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/pids" };
+    let group = format!("{mounted}{}", line.splitn(3, ':').nth(2).unwrap());
+    let all = std::path::Path::new(&group).parent().unwrap().join("pids.max");
+    let all: u64 = std::fs::read_to_string(all).unwrap().trim().parse().expect("it is limited");
+    let machine: u64 = std::fs::read_to_string("/proc/sys/kernel/pid_max").unwrap().trim().parse().unwrap();
+    assert!(all <= machine / 4 * 3, "{all}");
+}
+
 fn children_of(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap());
@@ -70,6 +85,22 @@ async fn temporary_files() {
     let mut small = ship_runtime::FunctionSpec { deployment: ship_core::DeploymentId::of_bytes(b"small"), ..small };
     small.function.limits.memory_mb = 64;
     assert_eq!(stage.get(&Arc::new(small), "/fill").await.unwrap(), "32 no storage space");
+}
+
+/// What the kernel counts for a user has an end in each cell, and what all cells take of it is none of the host's.
+#[tokio::test]
+async fn what_is_counted_for_users() {
+    let stage = Stage::new();
+    let usual = stage.function();
+    // The kernel gives a user 128 watchers of files.
+    for number in 0..10 {
+        let deployment = ship_core::DeploymentId::of_bytes(&[number]);
+        let spec = Arc::new(ship_runtime::FunctionSpec { deployment, ..usual.clone() });
+        assert_eq!(stage.get(&spec, "/hoard").await.unwrap(), "16 watchers, 1024 signals");
+    }
+    if rustix::process::geteuid().is_root() {
+        rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::empty()).expect("there is one left for root");
+    }
 }
 
 /// A function sees the system's programs, its own folder and its own processes, and nothing of the host's or of its neighbours'.
@@ -126,6 +157,33 @@ impl Neighbour {
             }
         });
         Self { address }
+    }
+}
+
+/// Of what the kernel tells programs by sockets, a function hears about addresses alone, whichever network it sees.
+#[tokio::test]
+async fn news_of_the_kernel() {
+    for network in [NetworkAccess::Public, NetworkAccess::All] {
+        let stage = Stage::new();
+        let spec = stage.function_with(|limits| limits.network = network);
+        assert_eq!(stage.get(&spec, "/news").await.unwrap(), "0", "{network:?}");
+    }
+}
+
+/// Memory that counts for nobody is not given to functions.
+#[tokio::test]
+async fn huge_pages() {
+    let stage = Stage::new();
+    assert_eq!(stage.get(&stage.function_with(|_| {}), "/huge-pages").await.unwrap(), "refused refused given");
+}
+
+/// Functions keep nothing on a disk, and have none write down what others gave it: the kernel is not even asked.
+#[tokio::test]
+async fn disks() {
+    for network in [NetworkAccess::Public, NetworkAccess::All] {
+        let stage = Stage::new();
+        let spec = stage.function_with(|limits| limits.network = network);
+        assert_eq!(stage.get(&spec, "/sync").await.unwrap(), "done, done, done, done", "{network:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Uid};
 use rustix::thread::UnshareFlags;
 
 use super::init::{self, Ends};
@@ -24,12 +24,17 @@ pub(super) fn give_birth(
     groups: Vec<OwnedFd>,
 ) -> Result<(), Trouble> {
     let (waits, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).while_trying("make a pipe")?;
-    let Some(child) = clone_with(namespaces(order)).while_trying("make namespaces")? else {
+    be_owner(order);
+    let child = clone_with(namespaces(order));
+    if !matches!(child, Ok(None)) {
+        be_host().while_trying("be the host's user again")?;
+    }
+    let Some(child) = child.while_trying("make namespaces")? else {
         drop(go);
         // Whoever holds these would keep the host from seeing the nursery's end, or the nursery the host's.
         super::super::spawn::close(orders);
         let may_begin = rustix::io::read(&waits, &mut [0; 1]).is_ok_and(|length| length == 1);
-        if may_begin {
+        if may_begin && be_host().is_ok() {
             drop(waits);
             init::live(order, control, ends, groups);
         }
@@ -40,6 +45,22 @@ pub(super) fn give_birth(
     }
     rustix::io::write(&go, b"!").while_trying("let a cell begin")?;
     Ok(())
+}
+
+/// Becomes for a moment, where the host may, the user that a cell's function is outside. What the kernel counts for a user (watches of files,
+/// signals and messages that wait) it counts for the owner of a namespace as well, who has to have room for it: were that root, one function could
+/// use up what there is for all others, and for the machine's own services.
+fn be_owner(order: &Order) {
+    if order.recipe.isolation == Isolation::Sandbox && rustix::process::geteuid().is_root() {
+        // Root of a container may have no such users; then the cell is root's own.
+        let _ = rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::from_raw(order.user), Uid::ROOT);
+    }
+}
+
+/// Becomes who the host is, by whichever number it is known in this process's namespace.
+fn be_host() -> rustix::io::Result<()> {
+    let user = rustix::process::getuid();
+    rustix::thread::set_thread_res_uid(user, user, user)
 }
 
 /// The namespaces that a cell gets of its own.

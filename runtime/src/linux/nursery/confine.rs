@@ -35,6 +35,9 @@ const WORDS_FD: RawFd = 5;
 /// Below this number are the descriptors that a function's process gets.
 const FIRST_FREE_FD: RawFd = 6;
 
+/// How many signals may wait for a function. The kernel counts them for an account, and the cells of a host that is not root are all of its account.
+const MAX_SIGNALS: u64 = 1024;
+
 /// The newest protections of paths that are known here; what the kernel lacks of them is done without.
 const LANDLOCK: ABI = ABI::V6;
 
@@ -149,6 +152,9 @@ fn confine(order: &Order) -> Result<Option<OwnedFd>, Trouble> {
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, none).while_trying("forbid memory dumps")?;
+    let few = rustix::process::getrlimit(Resource::Sigpending).maximum.map_or(MAX_SIGNALS, |own| own.min(MAX_SIGNALS));
+    let few = Rlimit { current: Some(few), maximum: Some(few) };
+    rustix::process::setrlimit(Resource::Sigpending, few).while_trying("limit signals")?;
     give_away_privileges(order)?;
     // Elsewhere it has to be known first which of the host's folders are the function's.
     if order.recipe.isolation == Isolation::Sandbox {
@@ -158,7 +164,7 @@ fn confine(order: &Order) -> Result<Option<OwnedFd>, Trouble> {
         CellNetwork::Own if order.recipe.isolation == Isolation::Sandbox => Filter::AskingForConnections,
         _ => Filter::Plain,
     };
-    filter.install().while_trying("filter system calls")
+    filter.install(order.recipe.isolation).while_trying("filter system calls")
 }
 
 fn give_away_privileges(order: &Order) -> Result<(), Trouble> {

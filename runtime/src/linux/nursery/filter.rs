@@ -2,13 +2,16 @@
 //!
 //! It refuses what no function needs and much harm was done with: making namespaces and mounts, looking into other processes,
 //! loading code into the kernel, and the kernel's rarely used corners. It is a list of what is refused rather than of what is
-//! allowed, because functions are programs of any kind. What makes a connection is not refused but asked about.
+//! allowed, because functions are programs of any kind. Huge pages are refused, too: an operator reserves them for one program, and
+//! the kernel counts them for no function's memory. What makes a connection is not refused but asked about.
 #![expect(unsafe_code, reason = "the filter is handed to the kernel by a plain system call")]
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
+
+use super::order::Isolation;
 
 /// The architecture whose calls are understood, as the kernel's audit names it.
 #[cfg(target_arch = "x86_64")]
@@ -95,6 +98,11 @@ const UNKNOWN: [libc::c_long; 5] = [
 const WAITING_WITH_A_LOCK: [libc::c_long; 4] =
     [libc::SYS_sendfile, libc::SYS_splice, libc::SYS_tee, libc::SYS_vmsplice];
 
+/// What is said to be done where all that can be written to is memory: calls that have a disk write down what it was given. They may be made with any file that can be read,
+/// the system's programs included, and each would have the disk empty its cache, for which the host and everybody else waits who keeps something.
+const DONE: [libc::c_long; 5] =
+    [libc::SYS_fdatasync, libc::SYS_fsync, libc::SYS_sync, libc::SYS_sync_file_range, libc::SYS_syncfs];
+
 /// The kinds of sockets that there are: local ones, the internet's, and the kernel's own news about addresses.
 const SOCKET_DOMAINS: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
@@ -118,8 +126,8 @@ pub(super) enum Filter {
 
 impl Filter {
     /// Puts this process and all that it starts behind the filter, for good. Its listener, if it has one.
-    pub(super) fn install(self) -> io::Result<Option<OwnedFd>> {
-        let mut program = self.program();
+    pub(super) fn install(self, isolation: Isolation) -> io::Result<Option<OwnedFd>> {
+        let mut program = self.program(isolation);
         let length = u16::try_from(program.len()).map_err(io::Error::other)?;
         let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
         let flags = match self {
@@ -142,13 +150,15 @@ impl Filter {
         }
     }
 
-    fn program(self) -> Vec<sock_filter> {
+    fn program(self, isolation: Isolation) -> Vec<sock_filter> {
         let mut program = Program::default();
         program.load(ARCH);
         program.unless_equal(ARCHITECTURE, libc::SECCOMP_RET_KILL_PROCESS);
         program.load(NUMBER);
         #[cfg(target_arch = "x86_64")]
         program.if_at_least(X32_BIT, errno(libc::ENOSYS));
+        // First, because memory is asked for more often than anything else that is looked at here.
+        program.decide_by(libc::SYS_mmap, 3, libc::MAP_HUGETLB, errno(libc::EINVAL));
         for call in REFUSED.into_iter().chain(only_here()) {
             program.if_equal(number(call), errno(libc::EPERM));
         }
@@ -157,6 +167,14 @@ impl Filter {
         }
         for call in WAITING_WITH_A_LOCK {
             program.if_equal(number(call), errno(libc::EINVAL));
+        }
+        if isolation == Isolation::Sandbox {
+            for call in DONE {
+                program.if_equal(number(call), errno(0));
+            }
+            program.if_call_has(libc::SYS_msync, 2, libc::MS_SYNC, errno(0));
+            // Nor may the machine be made to read anew what all use.
+            program.if_call_has_one_of(libc::SYS_fadvise64, 3, &[libc::POSIX_FADV_DONTNEED], errno(0));
         }
         if self == Self::AskingForConnections {
             program.if_equal(number(libc::SYS_connect), libc::SECCOMP_RET_USER_NOTIF);
@@ -167,8 +185,11 @@ impl Filter {
                 program.if_call_has(call, flags, libc::MSG_FASTOPEN, errno(libc::EOPNOTSUPP));
             }
         }
+        program.if_call_has(libc::SYS_memfd_create, 1, libc::MFD_HUGETLB.cast_signed(), errno(libc::EINVAL));
         program.if_call_has(libc::SYS_clone, 0, NAMESPACES, errno(libc::EPERM));
         program.unless_call_has_one_of(libc::SYS_socket, 0, &SOCKET_DOMAINS, errno(libc::EAFNOSUPPORT));
+        // Programs ask it for their addresses. Behind its other protocols are firewalls, encryption, devices and the list of all sockets.
+        program.unless_socket_has(libc::AF_NETLINK, libc::NETLINK_ROUTE, errno(libc::EPROTONOSUPPORT));
         // Pushing input into a terminal.
         program.if_call_has_one_of(libc::SYS_ioctl, 1, &[0x5412, 0x541C], errno(libc::EPERM));
         program.end(libc::SECCOMP_RET_ALLOW)
@@ -244,6 +265,15 @@ impl Program {
         self.load(NUMBER);
     }
 
+    /// A call for which nothing else counts than whether one of these bits is in an argument.
+    fn decide_by(&mut self, call: libc::c_long, argument: u32, bits: libc::c_int, verdict: u32) {
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 4), number(call));
+        self.load(ARGUMENTS + 8 * argument);
+        self.step(BPF_JMP | BPF_JSET | BPF_K, (0, 1), bits.cast_unsigned());
+        self.give(verdict);
+        self.give(libc::SECCOMP_RET_ALLOW);
+    }
+
     /// A call whose argument is one of these values.
     fn if_call_has_one_of(&mut self, call: libc::c_long, argument: u32, values: &[libc::c_int], verdict: u32) {
         let count = u8::try_from(values.len()).expect("few values");
@@ -267,6 +297,16 @@ impl Program {
             self.step(BPF_JMP | BPF_JEQ | BPF_K, (left + 1, 0), value.cast_unsigned());
         }
         self.give(verdict);
+        self.load(NUMBER);
+    }
+
+    /// A call for a socket of this domain whose protocol is another one.
+    fn unless_socket_has(&mut self, domain: libc::c_int, protocol: libc::c_int, verdict: u32) {
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 6), number(libc::SYS_socket));
+        self.load(ARGUMENTS);
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 3), domain.cast_unsigned());
+        self.load(ARGUMENTS + 8 * 2);
+        self.unless_equal(protocol.cast_unsigned(), verdict);
         self.load(NUMBER);
     }
 

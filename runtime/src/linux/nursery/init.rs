@@ -26,6 +26,10 @@ pub(super) struct Ends {
 /// How much sooner than others the processes of a cell are ended when the machine has no memory left, of 1,000.
 const OOM_SCORE: &str = "500";
 
+/// How many watchers of files a cell may have (`inotify_init`). A program needs one; the kernel gives an account 128, and the cells of a host that
+/// is not root are all of its account.
+const MAX_WATCHERS: &str = "16";
+
 /// The port of the domain name system.
 const NAMES_PORT: u16 = 53;
 
@@ -34,6 +38,10 @@ pub(super) fn live(order: &Order, control: &OwnedFd, ends: Ends, groups: Vec<Own
     let _ = rustix::thread::set_name(c"ship-cell");
     // Where the machine's memory is used up, the kernel is to end a function before the host or anything else.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    if order.recipe.isolation == Isolation::Sandbox {
+        // This is about the namespace of who writes; some machines let nobody.
+        let _ = std::fs::write("/proc/sys/user/max_inotify_instances", MAX_WATCHERS);
+    }
     match enter(groups, order.recipe.isolation).and_then(|()| Cell::make(order, control, ends)) {
         Ok(cell) => cell.stay(),
         Err(trouble) => {

@@ -115,6 +115,28 @@ fn overtime() {
     assert_eq!(books.overtime(retired[1]), Overtime::Kill(retired[1]));
 }
 
+/// Instances that have something to finish when they are stopped are never more than there may be that take requests: the oldest of
+/// them end at once, and each is named once.
+#[test]
+fn lingering() {
+    let mut now = Instant::now();
+    let mut books = books(|limits| (limits.max_instances, limits.idle_secs) = (2, 0));
+    let mut stopped = Vec::new();
+    for round in 0..4 {
+        request(&mut books, now);
+        assert_eq!(start_wanted(&mut books, now), 1);
+        let number = serve_waiting(&mut books)[0];
+        books.ready(number);
+        books.release(number, now);
+        now += IDLE_LEAST;
+        assert_eq!(books.next_to_stop(now).map(|slot| slot.number), Some(number));
+        stopped.push(number);
+        let expected = (round >= 2).then(|| stopped[round - 2]);
+        assert_eq!(books.next_to_cut_short().map(|slot| slot.number), expected);
+        assert!(books.next_to_cut_short().is_none());
+    }
+}
+
 /// While starts fail, one is tried at a time, and only after the pause; requests that wait are hopeless then.
 #[test]
 fn failing_starts() {

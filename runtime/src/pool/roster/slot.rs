@@ -19,6 +19,8 @@ pub(crate) struct Slot<M> {
     pub(super) idle_since: Instant,
     pub(super) was_ready: bool,
     pub(super) is_probed: bool,
+    /// Whether it was told to end without finishing what it does beside requests.
+    pub(super) is_cut_short: bool,
 }
 
 impl<M> Slot<M> {
@@ -33,6 +35,7 @@ impl<M> Slot<M> {
             idle_since: now,
             was_ready: false,
             is_probed: false,
+            is_cut_short: false,
         }
     }
 
