@@ -155,8 +155,8 @@ where
         self.state.stream_begins();
         self.places.taken.fetch_add(1, Relaxed);
         self.tasks.spawn(async move {
-            let pass = Pass::of(open.streams.seat.as_ref());
-            in_turn(pass, keep_pace(stream, &open.pace, open.streams.limits.write_timeout)).await;
+            let mut pass = Pass::of(open.streams.seat.as_ref());
+            in_turn(&mut pass, keep_pace(stream, &open.pace, open.streams.limits.write_timeout)).await;
             drop(open);
         });
     }

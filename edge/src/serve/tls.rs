@@ -56,14 +56,14 @@ async fn shake_hands(
     socket: TcpStream,
     tls: Arc<ServerConfig>,
     handshakes: &Semaphore,
-    pass: Pass,
+    mut pass: Pass,
 ) -> io::Result<TlsStream<TcpStream>> {
-    // To read what somebody says first is no work yet.
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    // To read what somebody says first is little work.
+    let hello = in_turn(&mut pass, LazyConfigAcceptor::new(Acceptor::default(), socket)).await?;
     // What is left for the visitor's answer is little.
     let handshake = async { hello.into_stream(tls).await };
     // Of its own, and only now: those who never say anything are not to take room for it.
-    begin_in_turn(handshakes, Box::pin(in_turn(pass, handshake))).await
+    begin_in_turn(handshakes, Box::pin(in_turn(&mut pass, handshake))).await
 }
 
 /// What comes of a handshake. `None` if it fails, takes too long, or the listener needs the place.
