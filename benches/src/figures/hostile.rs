@@ -83,7 +83,10 @@ fn under((attack, does): (Attack, &str), host: Process, (ship, other): (&Scene, 
     };
     let alone = |_| {
         beside.push(under_attack_of(attack, other, || ship.visited(VISITORS)));
-        sharing.push(under_attack_of(attack, ship, || ship.visited(ATTACKERS)));
+        // Twenty thousand have more than the share of their address, so nobody else who has it is let in.
+        if attack != Attack::Crowd {
+            sharing.push(under_attack_of(attack, ship, || ship.visited(ATTACKERS)));
+        }
         ship.visited(VISITORS)
     };
     let (under, alone) = alternate(runs, attacked, alone);
