@@ -27,7 +27,7 @@ pub fn embedded_address(address: IpAddr) -> IpAddr {
 pub fn subscriber_address(address: IpAddr) -> IpAddr {
     match embedded_address(address) {
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

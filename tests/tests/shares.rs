@@ -100,7 +100,7 @@ fn proxies() {
 #[test]
 fn processor() {
     /// How many of their connections are answered meanwhile.
-    const CONNECTIONS: usize = 100;
+    const CONNECTIONS: usize = 15;
     /// How much of a processor the host may use: their share is a tenth, beside it is what was saved up, the somebody, and what is no
     /// visitor's work. Without a bound it is more than one where there are two.
     const MOST: f64 = 0.5;
