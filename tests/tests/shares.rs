@@ -12,7 +12,7 @@ use ship_tests::http2::{self, Connection, flag, kind};
 use ship_tests::{PATIENCE, TestAuthority, TestEnv, TestHost, http};
 
 /// Visitors of three addresses; the first is that of the host itself, where proxies are if nobody says otherwise.
-const LOCAL: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
+const LOCAL: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const ONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
