@@ -6,6 +6,7 @@ mod floods;
 mod wire;
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -24,8 +25,6 @@ const ATTACKERS: usize = 16;
 /// What attackers do, without pause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Attack {
-    /// Nothing to the server: they only use as much of the processors as the others.
-    Spin,
     /// Heads that come byte by byte.
     SlowHeads,
     /// Bodies that come byte by byte.
@@ -61,6 +60,8 @@ pub(crate) struct Order {
     pub(crate) authority: String,
     /// Who vouches for it, in PEM.
     pub(crate) trusted: String,
+    /// The address that they come from, one of this machine's.
+    pub(crate) from: Ipv4Addr,
 }
 
 /// Attackers at work. They end when this is dropped.
@@ -120,7 +121,7 @@ fn attack(order: Order) -> ExitCode {
 
 fn attack_without_end(order: &Order, ready: &mpsc::Sender<()>) {
     let trusted = TestAuthority::known_by(order.trusted.as_bytes());
-    let place = wire::Place { authority: &order.authority, trusted: &trusted };
+    let place = wire::Place { authority: &order.authority, trusted: &trusted, from: order.from };
     let mut crowd = crowds::of(order.attack, &place);
     // Nobody who does not wait for it is there any more.
     let _ = ready.send(());

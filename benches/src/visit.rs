@@ -1,6 +1,7 @@
 //! Visitors who mean well, in a process and a session of their own: each asks for a page now and then, on one connection in HTTP/2.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub(crate) struct Visit {
     pub(crate) trusted: String,
     /// What its page says.
     pub(crate) page: String,
+    /// The address that they come from, one of this machine's.
+    pub(crate) from: Ipv4Addr,
     /// For how long, in seconds.
     pub(crate) seconds: f64,
 }
@@ -67,7 +70,8 @@ pub(crate) fn main(order: &str) -> ExitCode {
 /// How long one visitor waited each time, in nanoseconds.
 fn waits(visit: &Visit, number: u32) -> Vec<u32> {
     let trusted = TestAuthority::known_by(visit.trusted.as_bytes());
-    let mut connection = Connection::open(&trusted, &visit.authority).expect("the server lets a visitor in");
+    let mut connection =
+        Connection::open_from(visit.from, &trusted, &visit.authority).expect("the server lets a visitor in");
     let head = http2::get(&visit.authority, "/");
     let apart = Duration::from_secs(1) / PER_SECOND;
     let end = Instant::now() + Duration::from_secs_f64(visit.seconds);
@@ -85,7 +89,7 @@ fn waits(visit: &Visit, number: u32) -> Vec<u32> {
             if nanos.last().is_some_and(|last| Duration::from_nanos(u64::from(*last)) > apart) { due } else { now };
         let page = ask(&mut connection, stream, &head).or_else(|_| {
             // A server may close a connection between two requests. Whoever asks then connects anew.
-            connection = Connection::open(&trusted, &visit.authority)?;
+            connection = Connection::open_from(visit.from, &trusted, &visit.authority)?;
             ask(&mut connection, stream, &head)
         });
         assert_eq!(page.expect("every visitor is answered"), visit.page);

@@ -22,6 +22,15 @@ pub fn embedded_address(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The address of whoever has a line to the internet: one of IPv4, or the first half of one of IPv6, of which a single machine
+/// chooses the second half as it likes (RFC 4291, section 2.5.1).
+pub fn subscriber_address(address: IpAddr) -> IpAddr {
+    match embedded_address(address) {
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 /// Whether an address, in whichever of its spellings, belongs to the public internet: not to a machine, a network, a test or a
 /// group (the registries of special-purpose addresses, RFC 6890 and after).
 pub fn is_public_address(address: IpAddr) -> bool {
@@ -135,6 +144,14 @@ pub struct InvalidAddressRange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A machine of IPv6 is one subscriber, whichever of its addresses it comes from; one of IPv4 is itself, however it is spelled.
+    #[test]
+    fn subscribers() {
+        let of = |text: &str| subscriber_address(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(["192.0.2.1", "::ffff:192.0.2.1"].map(of), ["192.0.2.1", "192.0.2.1"]);
+    }
 
     /// Each form names what it says, and no neighbour.
     #[test]

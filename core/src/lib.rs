@@ -41,7 +41,7 @@ pub use access::{
     Action, Effect, Lifetime, LoginCode, ParseLifetimeError, ParseLoginCodeError, ParseTokenIdError,
     ParseTokenNameError, ProjectScope, Role, Scope, TokenId, TokenName, UnknownRole,
 };
-pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address};
+pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address, subscriber_address};
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};

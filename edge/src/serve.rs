@@ -15,6 +15,7 @@ mod http2;
 mod pace;
 mod queue;
 mod refusal;
+pub(crate) mod shares;
 mod state;
 mod stream;
 mod tls;
@@ -27,9 +28,11 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use rustix::net::sockopt::set_socket_linger;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
@@ -39,6 +42,8 @@ pub use closing::Closing;
 pub use crew::Crew;
 use http2::StreamPlaces;
 use queue::ConnectionQueue;
+use shares::Seat;
+pub use shares::{ShareRules, Shares};
 use state::ConnectionState;
 use stream::VisitorStream;
 
@@ -93,6 +98,9 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 /// How long a place is waited for before another look for a connection that only waits.
 const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
+/// How many visitors are let in, or refused, before those who are there have their turn.
+const ARRIVALS_IN_TURN: usize = 8;
+
 /// Serves a listener in the clear until it is closed, lets the requests in flight end and returns. Visitors are let in here, and
 /// answered by the `crew`.
 pub async fn serve<A: Answer>(
@@ -132,12 +140,18 @@ pub async fn serve_tls<A: Answer>(
 struct Arrival {
     socket: TcpStream,
     peer: SocketAddr,
-    place: OwnedSemaphorePermit,
+    place: Place,
     state: Arc<ConnectionState>,
     /// What the listener waits for when it ends.
     tasks: TaskTracker,
     /// Turns to shake hands on the thread that answers them.
     handshakes: Arc<Semaphore>,
+}
+
+/// A place among all connections, and the seat among those of its address.
+struct Place {
+    seat: Option<Arc<Seat>>,
+    _among_all: OwnedSemaphorePermit,
 }
 
 /// Lets visitors in until `closing`; what is said with each is the listener's business. It is a type of its own for each kind of
@@ -150,17 +164,25 @@ where
     let mut queue = ConnectionQueue::new(limits.max_connections);
     let tasks = TaskTracker::new();
     let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
-    loop {
+    for number in 1_usize.. {
+        if number % ARRIVALS_IN_TURN == 0 {
+            // However many arrive at once, visitors of this thread are answered in between.
+            yield_now().await;
+        }
         let (socket, peer) = tokio::select! {
             biased;
             () = closing.door().cancelled() => break,
             accepted = door.accept(&mut queue) => accepted,
         };
+        let Ok(seat) = crew.shares().seat(peer, door.places.available_permits()) else {
+            refuse(&socket, peer);
+            continue;
+        };
         // Whoever was let in is answered, also if the door is closed while there is no place.
         let place = tokio::select! {
             biased;
             () = closing.hurry().cancelled() => break,
-            place = door.place(&mut queue) => place,
+            place = door.place(&mut queue) => Place { seat, _among_all: place },
         };
         let state = Arc::new(ConnectionState::new(limits));
         queue.push(&state);
@@ -239,6 +261,14 @@ impl Door {
                 }
             }
         }
+    }
+}
+
+/// Ends a connection of an address that has its share of them, with a reset: nothing is kept of it, here or in the kernel.
+fn refuse(socket: &StdStream, peer: SocketAddr) {
+    tracing::debug!(%peer, "a connection is refused: its address has as many as it may");
+    if let Err(error) = set_socket_linger(socket, Some(Duration::ZERO)) {
+        tracing::debug!(%error, "a connection ends without a reset");
     }
 }
 

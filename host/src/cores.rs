@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rustls::ServerConfig;
-use ship_edge::{Answer, Closing, ConnectionLimits, Crew};
+use ship_edge::{Answer, Closing, ConnectionLimits, Crew, ShareRules, Shares};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -21,16 +21,18 @@ const READING_THREADS: usize = 32;
 /// The threads that answer visitors. They end when this is dropped.
 pub(crate) struct Cores {
     runtimes: Vec<Handle>,
+    shares: Shares,
     threads: Vec<JoinHandle<()>>,
     stop: DropGuard,
 }
 
 impl Cores {
-    /// Starts a thread per processor that this process may use.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts a thread per processor that this process may use. Their work is shared out by these rules among all who come to a listener.
+    pub(crate) fn start(rules: ShareRules) -> io::Result<Self> {
         let stopping = CancellationToken::new();
         let count = thread::available_parallelism().map_or(1, NonZero::get);
-        let mut cores = Self { runtimes: Vec::new(), threads: Vec::new(), stop: stopping.clone().drop_guard() };
+        let (shares, stop) = (Shares::new(rules), stopping.clone().drop_guard());
+        let mut cores = Self { runtimes: Vec::new(), shares, threads: Vec::new(), stop };
         for number in 0..count {
             let mut runtime = Builder::new_current_thread();
             let runtime = runtime.enable_all().max_blocking_threads(READING_THREADS).build()?;
@@ -83,7 +85,7 @@ impl Cores {
         F: Future<Output = ()> + Send,
     {
         let [first, ..] = self.runtimes.as_slice() else { return Ok(()) };
-        let crew = Crew::of(self.runtimes.iter().cloned());
+        let crew = Crew::of(self.runtimes.iter().cloned()).shared_out(self.shares.clone());
         let listener = listener.into_std().map_err(HostError::Cores)?;
         let serving = first.spawn(async move {
             let listener = TcpListener::from_std(listener).map_err(HostError::Cores)?;

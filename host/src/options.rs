@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ship_core::AddressRange;
+use ship_edge::ShareRules;
 use ship_runtime::{Interpreters, Isolation};
 use ship_store::Retention;
 
@@ -40,6 +41,8 @@ pub struct HostOptions {
     pub least_isolation: Option<Isolation>,
     /// Where functions may connect to beside the public internet.
     pub allowed_addresses: Vec<AddressRange>,
+    /// How visitors' addresses share the host.
+    pub shares: ShareRules,
     /// What to do when a port is taken.
     pub ports: PortChoice,
     /// Where telemetry is sent, if it is.

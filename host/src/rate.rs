@@ -9,6 +9,7 @@ use governor::clock::{Clock as _, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use ship_core::subscriber_address;
 
 /// How many addresses are told apart: some megabytes. While there are as many, all that come share one allowance.
 const ADDRESSES: usize = 10_000;
@@ -42,7 +43,7 @@ impl AddressLimit {
 
     /// Takes one from the allowance of an address, or says after how long there is another.
     pub(crate) fn take(&self, address: IpAddr) -> Result<(), Duration> {
-        let mut key = subscriber(address);
+        let mut key = subscriber_address(address);
         if self.limiter.len() >= ADDRESSES {
             self.forget();
             if self.limiter.len() >= ADDRESSES {
@@ -58,15 +59,6 @@ impl AddressLimit {
             self.limiter.retain_recent();
             *forgotten = Instant::now();
         }
-    }
-}
-
-/// The address of whoever has a line to the internet: one of IPv4, or the first half of one of IPv6, of which a single machine
-/// chooses the second half as it likes (RFC 4291, section 2.5.1).
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
     }
 }
 
@@ -89,6 +81,7 @@ mod tests {
         assert!(take("192.0.2.2"));
         assert!(take("2001:db8::1") && take("2001:db8::2") && !take("2001:db8::3"));
         assert!(take("2001:db8:0:1::1"));
+        assert!(take("::ffff:192.0.2.3") && take("::ffff:192.0.2.3") && take("::ffff:192.0.2.4"));
         let wait = limit.take("192.0.2.1".parse().unwrap()).unwrap_err();
         assert!(wait > Duration::from_mins(50) && wait <= Duration::from_hours(1), "{wait:?}");
     }

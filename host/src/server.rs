@@ -167,7 +167,7 @@ impl Host {
         let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
         let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
         let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
-        let cores = Cores::start().map_err(HostError::Cores)?;
+        let cores = Cores::start(options.shares).map_err(HostError::Cores)?;
         let sites = async {
             let served = match listeners.secure {
                 Some(secure) => secure.serve(&cores, listeners.sites, sites, limits, &closing).await,

@@ -72,6 +72,16 @@ impl<'e> TestHost<'e> {
         host
     }
 
+    /// The same by another program: see [`ShipCommand::started_by`].
+    #[track_caller]
+    pub fn start_by_with(environment: &'e TestEnv, wrapper: &[&str], options: &[&str]) -> Self {
+        let mut host = Self::new(environment, &environment.folder().join("data"));
+        host.wrapper = wrapper.iter().map(|word| (*word).into()).collect();
+        host.options = options.iter().map(|word| (*word).into()).collect();
+        host.begin();
+        host
+    }
+
     /// Starts a host on free ports with the data directory `<environment>/data` and further environment variables.
     #[track_caller]
     pub fn start_in(environment: &'e TestEnv, variables: &[(&str, &str)]) -> Self {

@@ -15,6 +15,8 @@ pub use answer::{Answer, Ending};
 pub use body::Body;
 pub use events::Events;
 
+use rustix::net;
+
 use crate::PATIENCE;
 use crate::tls::{TestAuthority, Wire};
 
@@ -154,6 +156,21 @@ impl Request {
 pub(crate) fn connect(authority: &str) -> std::io::Result<TcpStream> {
     let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80);
     let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The same as a visitor who has another of this machine's addresses: any that begins with 127.
+pub fn connect_from(from: Ipv4Addr, authority: &str) -> std::io::Result<TcpStream> {
+    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80);
+    let socket = net::socket_with(net::AddressFamily::INET, net::SocketType::STREAM, net::SocketFlags::CLOEXEC, None)?;
+    // A port of one's own that the kernel remembers of a connection before may be used again.
+    net::sockopt::set_socket_reuseaddr(&socket, true)?;
+    net::bind(&socket, &SocketAddr::from((from, 0)))?;
+    net::connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;

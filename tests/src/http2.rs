@@ -3,8 +3,9 @@
 //! Written for the stories alone. It compresses no headers and reads none but the status, which servers write as one byte.
 
 use std::io::{self, BufReader, Read as _, Write as _};
+use std::net::Ipv4Addr;
 
-use crate::http::connect;
+use crate::http::{connect, connect_from};
 use crate::tls::{TestAuthority, Wire};
 
 /// What a client says first (RFC 9113, section 3.4).
@@ -59,7 +60,15 @@ impl Connection {
 
     /// The same with settings: numbers and values.
     pub fn open_with(trusted: &TestAuthority, authority: &str, settings: &[(u16, u32)]) -> io::Result<Self> {
-        let wire = trusted.connect(connect(authority)?, authority, &["h2"])?;
+        Self::over(trusted.connect(connect(authority)?, authority, &["h2"])?, settings)
+    }
+
+    /// The same as a visitor who has another of this machine's addresses.
+    pub fn open_from(from: Ipv4Addr, trusted: &TestAuthority, authority: &str) -> io::Result<Self> {
+        Self::over(trusted.connect(connect_from(from, authority)?, authority, &["h2"])?, &[])
+    }
+
+    fn over(wire: Wire, settings: &[(u16, u32)]) -> io::Result<Self> {
         let mut connection = Self { stream: BufReader::new(wire) };
         let settings: Vec<u8> = settings
             .iter()

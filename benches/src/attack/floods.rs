@@ -22,9 +22,6 @@ pub(crate) const TAKES: &str = "/api/takes";
 /// Attacks once. It ends as the server ends the connection, or when there is nothing more to do on it.
 pub(super) fn once(attack: Attack, place: &Place<'_>) -> io::Result<()> {
     match attack {
-        Attack::Spin => loop {
-            std::hint::spin_loop();
-        },
         Attack::Handshakes => place.secure("h2").map(drop),
         Attack::RapidReset => rapid_reset(place),
         Attack::Continuation => continuation(place),

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ship_tests::http2::{encoded, flag, kind};
-use ship_tests::{TestAuthority, Wire};
+use ship_tests::{TestAuthority, Wire, http};
 
 /// What a client says first (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -15,15 +15,13 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) struct Place<'p> {
     pub(super) authority: &'p str,
     pub(super) trusted: &'p TestAuthority,
+    pub(super) from: Ipv4Addr,
 }
 
 impl Place<'_> {
     /// A connection that says nothing yet.
     pub(super) fn connect(&self) -> io::Result<TcpStream> {
-        let port = self.authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(443);
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        http::connect_from(self.from, self.authority)
     }
 
     /// One through TLS, for one of these protocols.

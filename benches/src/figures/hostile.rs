@@ -1,5 +1,6 @@
 //! What visitors who mean no good cost the others, and the host.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -31,6 +32,10 @@ const ATTACKS: [(Attack, &str); 12] = [
     (Attack::EmptyData, "empty DATA floods"),
 ];
 
+/// Where visitors come from, and where attackers do. Neither is where proxies are, who are not held back.
+const VISITORS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const ATTACKERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
 /// How long visitors visit in each run, in seconds.
 const SECONDS: f64 = 1.5;
 
@@ -47,53 +52,51 @@ const LOOK: Duration = Duration::from_millis(20);
 
 const TAKES: &str = "package handler\n\nimport (\n\t\"io\"\n\t\"net/http\"\n)\n\nfunc Handler(w http.ResponseWriter, r *http.Request) {\n\tio.Copy(io.Discard, r.Body)\n}\n";
 
-/// K4: the 99th percentile of visitors under attack and without it, beside what it is when the attackers only use their share of the
-/// processors, and the host's memory.
+/// K4: the 99th percentile of visitors under attack, beside what it is without it, and what it is when another host of this machine is
+/// attacked, so that the machine is as busy; what it is for visitors who have the attackers' address; and the host's memory.
 pub(crate) fn under_attack(runs: usize) -> Vec<Row> {
     if !go_is_installed() {
         return vec![Row::skipped("visitors under attack", "no go on PATH")];
     }
-    let environment = TestEnv::new();
+    let (environment, other_environment) = (TestEnv::new(), TestEnv::new());
     let authority = TestAuthority::new();
     let (certificate, key) = authority.write(&environment.folder().join("pair"), &["*.ship.test"]);
     let files = [&certificate, &key].map(|path| path.display().to_string());
     let options =
         ["--domain", "ship.test", "--tls-listen", "127.0.0.1:0", "--tls-cert", &files[0], "--tls-key", &files[1]];
-    let host = TestHost::start_with(&environment, &options);
-    let project = environment
-        .project("site")
-        .file("public/index.html", PAGE)
-        .file("public/large.bin", "x".repeat(LARGE_BYTES))
-        .file("api/takes.go", TAKES);
-    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
-    let ship = Scene {
-        authority: host.secure_url("site.ship.test").replace("https://", ""),
-        trusted: authority.pem().to_owned(),
-    };
-    ATTACKS.iter().flat_map(|attack| under(*attack, host.process(), &ship, runs)).collect()
+    let [(host, ship), (_other_host, other)] = [&environment, &other_environment].map(|environment| {
+        let host = TestHost::start_with(environment, &options);
+        let scene = Scene::set(environment, &host, &authority);
+        (host, scene)
+    });
+    ATTACKS.iter().flat_map(|attack| under(*attack, host.process(), (&ship, &other), runs)).collect()
 }
 
-fn under((attack, does): (Attack, &str), host: Process, ship: &Scene, runs: usize) -> Vec<Row> {
+fn under((attack, does): (Attack, &str), host: Process, (ship, other): (&Scene, &Scene), runs: usize) -> Vec<Row> {
     talk::say(&format!("measuring K4: {does}"));
-    let (mut grown, mut beside) = (Vec::new(), Vec::new());
+    let (mut grown, mut beside, mut sharing) = (Vec::new(), Vec::new(), Vec::new());
     let attacked = |_| {
         let before = host.resident_bytes();
-        let (report, most) = growing(host, || ship.visited_under(attack));
+        let (report, most) = growing(host, || under_attack_of(attack, ship, || ship.visited(VISITORS)));
         grown.push(most.saturating_sub(before) as f64);
         report
     };
     let alone = |_| {
-        beside.push(ship.visited_under(Attack::Spin));
-        ship.visited()
+        beside.push(under_attack_of(attack, other, || ship.visited(VISITORS)));
+        // Twenty thousand have more than the share of their address, so nobody else who has it is let in.
+        if attack != Attack::Crowd {
+            sharing.push(under_attack_of(attack, ship, || ship.visited(ATTACKERS)));
+        }
+        ship.visited(VISITORS)
     };
     let (under, alone) = alternate(runs, attacked, alone);
-    let beside = p99(&beside);
-    let note =
-        format!("{:.2} × what it is while as many only compute ({beside})", p99(&under).median() / beside.median());
+    let [under, alone, beside, sharing] = [under, alone, beside, sharing].map(|reports| p99(&reports));
     let work = format!("a visitor's p99 while {does}");
     let growth = Samples::new(Unit::Bytes, grown);
     vec![
-        Row::compared(&work, p99(&under), "without it", p99(&alone), Bound::times(2.)).noting(note),
+        Row::compared(&work, under.clone(), "without it", alone, Bound::times(2.)),
+        Row::compared(&work, under, "to another host", beside, Bound::times(2.))
+            .noting(format!("{sharing} with their address")),
         Row::alone(&format!("the host grows while {does}"), growth, Some(Bound::AtMost { value: MAX_GROWTH })),
     ]
 }
@@ -102,25 +105,38 @@ fn p99(reports: &[Report]) -> Samples {
     Samples::seconds(reports.iter().map(|report| report.p99).collect())
 }
 
+/// What comes of some work while a host is attacked.
+fn under_attack_of<T>(attack: Attack, scene: &Scene, work: impl FnOnce() -> T) -> T {
+    let Scene { authority, trusted } = scene.clone();
+    let attackers = Order { attack, authority, trusted, from: ATTACKERS }.begin();
+    let result = work();
+    drop(attackers);
+    result
+}
+
 /// Somewhere to visit and to attack.
+#[derive(Clone)]
 struct Scene {
     authority: String,
     trusted: String,
 }
 
 impl Scene {
-    fn visited(&self) -> Report {
-        let Self { authority, trusted } = self;
-        Visit { authority: authority.clone(), trusted: trusted.clone(), page: PAGE.to_owned(), seconds: SECONDS }
-            .carry_out()
+    /// Deploys what there is to visit.
+    fn set(environment: &TestEnv, host: &TestHost<'_>, authority: &TestAuthority) -> Self {
+        let project = environment
+            .project("site")
+            .file("public/index.html", PAGE)
+            .file("public/large.bin", "x".repeat(LARGE_BYTES))
+            .file("api/takes.go", TAKES);
+        let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+        let authority_of_url = host.secure_url("site.ship.test").replace("https://", "");
+        Self { authority: authority_of_url, trusted: authority.pem().to_owned() }
     }
 
-    fn visited_under(&self, attack: Attack) -> Report {
-        let Self { authority, trusted } = self;
-        let attackers = Order { attack, authority: authority.clone(), trusted: trusted.clone() }.begin();
-        let report = self.visited();
-        drop(attackers);
-        report
+    fn visited(&self, from: Ipv4Addr) -> Report {
+        let Self { authority, trusted } = self.clone();
+        Visit { authority, trusted, from, page: PAGE.to_owned(), seconds: SECONDS }.carry_out()
     }
 }
 

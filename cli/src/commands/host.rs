@@ -9,7 +9,7 @@ mod stop;
 mod upgrade;
 
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -26,6 +26,13 @@ const SCRUBBED_MB: NonZeroU64 = NonZeroU64::new(8).expect("8 is not 0");
 
 /// After how many seconds it begins: not while everybody wakes up.
 const SCRUB_AFTER_SECS: u64 = 60 * 60;
+
+/// Where proxies are that nobody names: on the machine itself.
+const LOCAL_PROXIES: [&str; 2] = ["127.0.0.1", "::1"];
+
+/// What an address gets of a processor, in percent: ten thousand requests for small files in a second, or a thousand handshakes. Beside
+/// it one of two processors is never all in use.
+const ADDRESS_PERCENT: NonZeroU32 = NonZeroU32::new(25).expect("25 is not 0");
 
 /// Serve deployments from this machine until Ctrl-C
 #[derive(Clone, Debug, clap::Args)]
@@ -105,6 +112,14 @@ struct RunArgs {
     /// How many seconds after the host's start it begins with that
     #[arg(long, value_name = "SECS", default_value_t = SCRUB_AFTER_SECS, hide_short_help = true)]
     scrub_after: u64,
+    /// Proxies before the host, whose visitors are many: 127.0.0.1, 10.0.0.0/8
+    ///
+    /// Visitors of any other address share a part of the places for connections and, while others are connected, of a processor.
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', default_values = LOCAL_PROXIES)]
+    proxy: Vec<AddressRange>,
+    /// How much of one processor the visitors of an address get while others are connected, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = ADDRESS_PERCENT, value_parser = percent, hide_short_help = true)]
+    address_share: NonZeroU32,
     /// More addresses for functions to connect to: 10.0.0.5:53, 10.0.0.0/8
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     allow_address: Vec<AddressRange>,
@@ -142,6 +157,12 @@ enum HostCommand {
         /// The new `ship`, on the host's machine (default: the one that is run here; for a host elsewhere what stands where its own was)
         program: Option<PathBuf>,
     },
+}
+
+/// A part of one processor: as an address has one turn at a time, it could not use more.
+fn percent(text: &str) -> Result<NonZeroU32, String> {
+    let percent = text.parse().ok().filter(|percent| (1..=100).contains(percent)).and_then(NonZeroU32::new);
+    percent.ok_or_else(|| "expected a number from 1 to 100".to_owned())
 }
 
 pub(crate) use self::keeper::{KEEPER_NAME, keep};

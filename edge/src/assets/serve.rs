@@ -17,6 +17,7 @@ use crate::live_deployment::LiveDeployment;
 use crate::protocol::accept_encoding::AcceptedCodings;
 use crate::protocol::conditional::{is_unchanged, range_applies};
 use crate::protocol::range::ByteRange;
+use crate::serve::shares::bill_elsewhere;
 
 /// What of a request decides how an asset is sent.
 pub(crate) struct AssetRequest<'r> {
@@ -147,7 +148,7 @@ impl AssetServer {
             return Ok(EdgeBody::full(cut(&bytes, extent)));
         }
         let (store, digest) = (self.store.clone(), form.digest);
-        let opened = tokio::task::spawn_blocking(move || store.blobs().open(&digest)).await;
+        let opened = bill_elsewhere(move || store.blobs().open(&digest)).await;
         let blob = match opened {
             Ok(opened) => opened.map_err(|error| blame(&ContentError::Blob(error)))?,
             Err(_) => return Err(PlatformError::Internal),

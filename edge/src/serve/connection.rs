@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use super::drive::{Conversation, drive};
 use super::fast_stream::FastStream;
 use super::head_guard::ends_guarding;
+use super::shares::Pass;
 use super::state::{ConnectionState, HeadTimer};
 use super::stream::{Socket, VisitorStream};
 use super::{Answer, ConnectionLimits};
@@ -28,7 +29,7 @@ pub(super) async fn run<S: Socket, A: Answer>(
     answer: Arc<A>,
     limits: ConnectionLimits,
 ) {
-    let own = Arc::clone(&state);
+    let (own, pass) = (Arc::clone(&state), Pass::of(stream.seat()));
     let stream = FastStream::new(stream, Arc::clone(&answer), visitor);
     let service = service_fn(move |request: Request<Incoming>| {
         let (answer, state) = (Arc::clone(&answer), Arc::clone(&own));
@@ -49,7 +50,7 @@ pub(super) async fn run<S: Socket, A: Answer>(
         .max_buf_size(limits.max_header_bytes)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    drive(http, visitor.peer, &state, limits).await;
+    drive(http, pass, visitor.peer, &state, limits).await;
 }
 
 impl<S, A, T> Conversation for http1::UpgradeableConnection<TokioIo<FastStream<S, A>>, T>

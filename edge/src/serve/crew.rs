@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::shares::Shares;
+
 /// The runtimes among which a listener's connections are divided. Each goes to the one that has fewest, and stays there.
 ///
 /// With one single-threaded runtime per processor, a request is answered where its bytes arrive: no task moves between
@@ -13,6 +15,7 @@ use tokio::sync::Semaphore;
 #[derive(Clone)]
 pub struct Crew {
     members: Arc<[Member]>,
+    shares: Shares,
 }
 
 struct Member {
@@ -38,7 +41,19 @@ impl Crew {
         let member = |runtime| Member { runtime, connections: Arc::default(), handshakes: Arc::new(Semaphore::new(1)) };
         let members: Arc<[Member]> = runtimes.into_iter().map(member).collect();
         assert!(!members.is_empty(), "somebody must answer");
-        Self { members }
+        Self { members, shares: Shares::default() }
+    }
+
+    /// The same, whose work is shared out among visitors' addresses.
+    #[must_use]
+    pub fn shared_out(mut self, shares: Shares) -> Self {
+        self.shares = shares;
+        self
+    }
+
+    /// How its work is shared out.
+    pub(super) fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     /// A crew of one: the runtime that this is called on.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 use super::ConnectionLimits;
+use super::shares::Pass;
 use super::state::{ConnectionState, Order};
 
 /// What hyper drives a connection with.
@@ -23,6 +24,7 @@ pub(super) trait Conversation: Future<Output = hyper::Result<()>> {
 /// Drives a connection until it ends, until the listener ends it, or until the visitor was waited for long enough.
 pub(super) async fn drive<C: Conversation>(
     conversation: C,
+    mut pass: Pass,
     peer: SocketAddr,
     state: &ConnectionState,
     limits: ConnectionLimits,
@@ -31,7 +33,6 @@ pub(super) async fn drive<C: Conversation>(
     let mut watch = pin!(tokio::time::sleep(limits.header_read_timeout));
     let mut is_ending = false;
     poll_fn(|context| {
-        state.turn_begins();
         let mut ends = false;
         match state.order(context) {
             Order::Close => return Poll::Ready(()),
@@ -48,7 +49,11 @@ pub(super) async fn drive<C: Conversation>(
                 state.leaves();
                 conversation.as_mut().end_after_requests();
             }
-            if let Poll::Ready(ended) = conversation.as_mut().poll(context) {
+            let polled = pass.poll_in_turn(context, |context| {
+                state.turn_begins();
+                conversation.as_mut().poll(context)
+            });
+            if let Poll::Ready(ended) = polled {
                 if let Err(error) = ended {
                     tracing::debug!(%error, %peer, "a connection ended with an error");
                 }

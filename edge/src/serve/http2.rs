@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::drive::{Conversation, drive};
 use super::pace::{Pace, PacedBody, keep_pace, needs_no_answer};
+use super::shares::{Pass, Seat, in_turn};
 use super::state::{ConnectionState, Order};
 use super::stream::{Socket, VisitorStream};
 use super::{Answer, ConnectionLimits};
@@ -59,7 +60,8 @@ pub(super) async fn run<S: Socket, A: Answer>(
     limits: ConnectionLimits,
     (tasks, places): (TaskTracker, Arc<StreamPlaces>),
 ) {
-    let streams = Streams { state: Arc::clone(&state), tasks, limits, places, tally: Arc::default() };
+    let (seat, pass) = (stream.seat().cloned(), Pass::of(stream.seat()));
+    let streams = Streams { seat, state: Arc::clone(&state), tasks, limits, places, tally: Arc::default() };
     let (of_connection, places) = (Arc::clone(&state), Arc::clone(&streams.places));
     let service = service_fn(move |request: Request<Incoming>| {
         // The stream itself is counted once its future is driven.
@@ -87,7 +89,7 @@ pub(super) async fn run<S: Socket, A: Answer>(
         .keep_alive_interval(PING.0)
         .keep_alive_timeout(PING.1)
         .serve_connection(TokioIo::new(stream), service);
-    drive(http, visitor.peer, &state, limits).await;
+    drive(http, pass, visitor.peer, &state, limits).await;
 }
 
 impl<S, T> Conversation for http2::Connection<TokioIo<VisitorStream<S>>, T, Streams>
@@ -129,6 +131,7 @@ impl StreamPlaces {
 /// Where the streams of a connection run: each is a task, which ends with its connection at the latest.
 #[derive(Clone)]
 struct Streams {
+    seat: Option<Arc<Seat>>,
     state: Arc<ConnectionState>,
     tasks: TaskTracker,
     limits: ConnectionLimits,
@@ -152,7 +155,8 @@ where
         self.state.stream_begins();
         self.places.taken.fetch_add(1, Relaxed);
         self.tasks.spawn(async move {
-            keep_pace(stream, &open.pace, open.streams.limits.write_timeout).await;
+            let mut pass = Pass::of(open.streams.seat.as_ref());
+            in_turn(&mut pass, keep_pace(stream, &open.pace, open.streams.limits.write_timeout)).await;
             drop(open);
         });
     }

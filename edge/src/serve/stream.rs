@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 
 use super::frame_guard::{FrameGuard, too_many_pieces};
 use super::head_guard::HeadGuard;
-use super::refusal;
+use super::shares::Seat;
 use super::state::ConnectionState;
+use super::{Place, refusal};
 
 /// How much of what a visitor still sends is read after the response has ended. Beyond it the connection is reset.
 const MAX_LINGERING_BYTES: usize = 1024 * 1024;
@@ -34,22 +34,27 @@ pub(super) struct VisitorStream<S> {
     guard: Guard,
     refusal: Option<Refusal>,
     lingered_bytes: Option<usize>,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl<S: Socket> VisitorStream<S> {
     /// A socket on which HTTP/1.1 is spoken.
-    pub(super) fn new(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(socket: S, state: Arc<ConnectionState>, place: Place) -> Self {
         Self::guarded(socket, state, place, Guard::Heads(HeadGuard::default()))
     }
 
     /// A socket on which HTTP/2 is spoken.
-    pub(super) fn of_frames(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn of_frames(socket: S, state: Arc<ConnectionState>, place: Place) -> Self {
         Self::guarded(socket, state, place, Guard::Frames(FrameGuard::new()))
     }
 
-    fn guarded(socket: S, state: Arc<ConnectionState>, place: OwnedSemaphorePermit, guard: Guard) -> Self {
-        Self { socket, state, guard, refusal: None, lingered_bytes: None, _place: place }
+    fn guarded(socket: S, state: Arc<ConnectionState>, place: Place, guard: Guard) -> Self {
+        Self { socket, state, guard, refusal: None, lingered_bytes: None, place }
+    }
+
+    /// The connection among those of its address.
+    pub(super) fn seat(&self) -> Option<&Arc<Seat>> {
+        self.place.seat.as_ref()
     }
 
     /// Writes hyper's own answer to an unreadable head as one of this platform. `None` if `bytes` are not such an answer.
@@ -258,7 +263,8 @@ mod tests {
     #[tokio::test]
     async fn turns() {
         let state = Arc::new(ConnectionState::new(ConnectionLimits::default()));
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
+        let among_all = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
+        let place = Place { seat: None, _among_all: among_all };
         let endless = join(repeat(0), empty());
         let mut stream = VisitorStream::of_frames(endless, Arc::clone(&state), place);
         let mut buffer = [0; 4096];

@@ -16,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::drive::poll_patience;
 use super::http2::StreamPlaces;
+use super::shares::{Pass, in_turn};
 use super::state::{ConnectionState, Order};
 use super::stream::VisitorStream;
 use super::turns::begin_in_turn;
@@ -32,7 +33,7 @@ pub(super) async fn run<A: Answer>(
     places: Arc<StreamPlaces>,
 ) {
     let Arrival { socket, peer, place, state, tasks, handshakes } = arrival;
-    let handshake = shake_hands(socket, tls, &handshakes);
+    let handshake = shake_hands(socket, tls, &handshakes, Pass::of(place.seat.as_ref()));
     let Some(tls) = wait_for(handshake, peer, &state, limits).await else { return };
     let visitor = Visitor { peer, scheme: Scheme::Https };
     match tls.get_ref().1.alpn_protocol() {
@@ -55,13 +56,14 @@ async fn shake_hands(
     socket: TcpStream,
     tls: Arc<ServerConfig>,
     handshakes: &Semaphore,
+    mut pass: Pass,
 ) -> io::Result<TlsStream<TcpStream>> {
-    // To read what somebody says first is no work yet.
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    // To read what somebody says first is little work.
+    let hello = in_turn(&mut pass, LazyConfigAcceptor::new(Acceptor::default(), socket)).await?;
     // What is left for the visitor's answer is little.
     let handshake = async { hello.into_stream(tls).await };
     // Of its own, and only now: those who never say anything are not to take room for it.
-    begin_in_turn(handshakes, Box::pin(handshake)).await
+    begin_in_turn(handshakes, Box::pin(in_turn(&mut pass, handshake))).await
 }
 
 /// What comes of a handshake. `None` if it fails, takes too long, or the listener needs the place.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use ship_core::HostLabel;
+use ship_edge::ShareRules;
 use ship_host::{
     AcmeOptions, AfterHandover, Beginning, CertificateFiles, Host, HostOptions, MetricsAccess, OnHandover, PortChoice,
     Predecessor, Ready, ScrubPace, SuccessorCommand, TlsOptions,
@@ -201,6 +202,7 @@ fn host_options(
             IsolationLevel::Process => Isolation::Process,
         }),
         allowed_addresses: arguments.allow_address.clone(),
+        shares: ShareRules { proxies: arguments.proxy.clone(), processor_percent: arguments.address_share },
         ports: if mode == Mode::Embedded { PortChoice::NextFree } else { PortChoice::Exact },
         telemetry: settings.telemetry()?,
         metrics: if arguments.open_metrics { MetricsAccess::Everybody } else { MetricsAccess::Token },
