@@ -200,6 +200,12 @@ pub enum StateError {
         #[source]
         source: serde_json::Error,
     },
+    /// The manifest that the state names for a deployment is not the one that its id was made of.
+    #[error("the manifest of deployment {id} is another one's")]
+    ManifestOfAnother {
+        /// The deployment.
+        id: DeploymentId,
+    },
     /// The state cannot be copied before its schema changes. Nothing was changed.
     #[error("the state cannot be copied to {} before its schema changes", path.display())]
     Save {
