@@ -422,6 +422,34 @@ fn audit() {
     assert!(table.stdout().contains("deployment.publish"), "{}", table.stdout());
 }
 
+/// Of what decides who may see or do something, the log also says what it was set to.
+#[test]
+fn audit_of_settings() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let put = |path: &str, body: Value| host.control("PUT", path).body(body.to_string()).send().success();
+    put(
+        "/v1/projects/blue/env/KEY",
+        json!({"value": "a secret", "kind": "secret", "targets": ["production", "preview"]}),
+    );
+    put("/v1/projects/blue/env/URL", json!({"value": "x", "targets": ["preview"], "branch": "b", "kind": "plain"}));
+    put("/v1/projects/blue/protection", json!({"mode": "password", "password": "long enough"}));
+    put("/v1/projects/blue/protection", json!({"mode": "off", "coverage": "everything"}));
+    put("/v1/projects/blue/protection", json!({"rotate_bypass": true}));
+    let made = token(&host, "deployer", Some("blue"));
+    let entries = host.control("GET", "/v1/audit").send().success().json()["entries"].as_array().unwrap().clone();
+    let found: Vec<_> = entries.iter().rev().map(|entry| entry["resource"].as_str().unwrap_or("-")).collect();
+    let expected = [
+        "KEY for production, preview",
+        "URL, plain, for preview (b)",
+        "password for previews, another password, another bypass secret",
+        "off for everything",
+        "off for everything, another bypass secret",
+        &format!("{} as deployer", made["id"].as_str().unwrap()),
+    ];
+    assert_eq!(found, expected);
+}
+
 /// Whoever gives many wrong tokens hears 429 and when to come back; whoever has a right one is let in from the same address all the
 /// while.
 #[test]
