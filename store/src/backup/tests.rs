@@ -305,6 +305,8 @@ fn foreign_state() {
     };
     let project = "UPDATE deployments SET project = '../evil'; UPDATE aliases SET project = '../evil'";
     assert!(foreign(project).starts_with("`project` of `deployments` cannot be read: "), "{}", foreign(project));
+    let blob = "INSERT INTO project_blobs VALUES ('site', x'00')";
+    assert!(foreign(blob).starts_with("`digest` of `project_blobs` cannot be read: "), "{}", foreign(blob));
     let time = format!("UPDATE aliases SET moved_at = {}", i64::MAX);
     assert!(foreign(&time).starts_with("`moved_at` of `aliases` cannot be read: "), "{}", foreign(&time));
     let version = "UPDATE aliases SET version = 7 WHERE label = 'site'";

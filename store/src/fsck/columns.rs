@@ -16,7 +16,7 @@ use crate::database::column::{Micros, Text};
 type Reading = fn(&Connection, &str, &str) -> Result<Option<String>, StateError>;
 
 /// Tables and columns, and as what each is read.
-const COLUMNS: [(&str, &str, Reading); 33] = [
+const COLUMNS: [(&str, &str, Reading); 37] = [
     ("deployments", "id", reads::<Text<DeploymentId>>),
     ("deployments", "project", reads::<Text<ProjectName>>),
     ("deployments", "target", reads::<Text<Target>>),
@@ -36,6 +36,7 @@ const COLUMNS: [(&str, &str, Reading); 33] = [
     ("variants", "digest", reads::<Text<Digest>>),
     ("variants", "variant", reads::<Option<Text<Digest>>>),
     ("tokens", "id", reads::<Text<TokenId>>),
+    ("tokens", "hash", reads::<[u8; 32]>),
     ("tokens", "name", reads::<Text<TokenName>>),
     ("tokens", "role", reads::<Text<Role>>),
     ("tokens", "project", reads::<Option<Text<ProjectName>>>),
@@ -47,6 +48,9 @@ const COLUMNS: [(&str, &str, Reading); 33] = [
     ("protection", "project", reads::<Text<ProjectName>>),
     ("protection", "mode", reads::<Text<ProtectionMode>>),
     ("protection", "coverage", reads::<Text<ProtectionCoverage>>),
+    ("protection", "bypass", reads::<[u8; 32]>),
+    ("protection", "cookie_key", reads::<[u8; 32]>),
+    ("project_blobs", "digest", reads::<[u8; 32]>),
     ("trusts", "id", reads::<Text<TrustId>>),
     ("trusts", "project", reads::<Text<ProjectName>>),
     ("trusts", "role", reads::<Text<Role>>),
