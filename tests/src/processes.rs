@@ -34,7 +34,7 @@ impl Process {
     /// Whether it still runs. A process that ended and that nobody has waited for yet does not, and neither does one that the
     /// kernel is taking down: it has closed its files, which is what others wait for, while its working folder can still be read.
     pub fn is_running(self) -> bool {
-        /// The bit of a process that is on its way out, in the ninth field of proc_pid_stat(5).
+        /// The bit of a process that is on its way out, in the ninth field of `proc_pid_stat(5)`.
         const EXITING: u32 = 0x4;
         let status = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
         let mut fields = status.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
