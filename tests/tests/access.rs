@@ -427,15 +427,17 @@ fn audit() {
 fn audit_of_settings() {
     let environment = TestEnv::new();
     let host = TestHost::start(&environment);
-    let put = |path: &str, body: Value| host.control("PUT", path).body(body.to_string()).send().success();
+    let put = |path: &str, body: &Value| {
+        let _ = host.control("PUT", path).body(body.to_string()).send().success();
+    };
     put(
         "/v1/projects/blue/env/KEY",
-        json!({"value": "a secret", "kind": "secret", "targets": ["production", "preview"]}),
+        &json!({"value": "a secret", "kind": "secret", "targets": ["production", "preview"]}),
     );
-    put("/v1/projects/blue/env/URL", json!({"value": "x", "targets": ["preview"], "branch": "b", "kind": "plain"}));
-    put("/v1/projects/blue/protection", json!({"mode": "password", "password": "long enough"}));
-    put("/v1/projects/blue/protection", json!({"mode": "off", "coverage": "everything"}));
-    put("/v1/projects/blue/protection", json!({"rotate_bypass": true}));
+    put("/v1/projects/blue/env/URL", &json!({"value": "x", "targets": ["preview"], "branch": "b", "kind": "plain"}));
+    put("/v1/projects/blue/protection", &json!({"mode": "password", "password": "long enough"}));
+    put("/v1/projects/blue/protection", &json!({"mode": "off", "coverage": "everything"}));
+    put("/v1/projects/blue/protection", &json!({"rotate_bypass": true}));
     let made = token(&host, "deployer", Some("blue"));
     let entries = host.control("GET", "/v1/audit").send().success().json()["entries"].as_array().unwrap().clone();
     let found: Vec<_> = entries.iter().rev().map(|entry| entry["resource"].as_str().unwrap_or("-")).collect();
