@@ -54,8 +54,13 @@ pub(crate) async fn read(
         branch.filter(|_| target == VariableTarget::Preview).map(str::parse).transpose()?;
     let readable = host.client.readable_variables(project, target, branch.as_ref()).await?;
     say_what_is_secret(&readable.secret, target, output);
-    let pairs = readable.values.into_iter();
-    Ok(pairs.map(|variable| (variable.name.to_string(), variable.value.expose().to_owned())).collect())
+    let (left_out, pairs): (Vec<_>, Vec<_>) =
+        readable.values.into_iter().partition(|variable| variable.name.chooses_programs());
+    for variable in left_out {
+        // Whoever sets it at the host is not whoever owns this machine.
+        output.warning(format_args!("`{}` can choose programs, so a host decides nothing by it here", variable.name));
+    }
+    Ok(pairs.into_iter().map(|variable| (variable.name.to_string(), variable.value.expose().to_owned())).collect())
 }
 
 /// A page that lacks a value is hard to explain afterwards.

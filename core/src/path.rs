@@ -147,7 +147,8 @@ serde_through_text!(FunctionName);
 /// The path of a request, normalised once; everything that routes, routes on this.
 ///
 /// Percent-escapes are decoded, runs of `/` collapsed, `.` and `..` resolved (never above the root). The escapes of `/`, `\`
-/// and `%` stay escaped, so that `a%2Fb` remains one segment and no second decoding can turn it into two.
+/// and `%` stay escaped, so that `a%2Fb` remains one segment and no second decoding can turn it into two. A `\` that is not
+/// escaped becomes so: browsers take it for a `/`, and `/\host` for another host.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UrlPath(Box<str>);
 
@@ -199,19 +200,19 @@ fn decode_keeping_separators(raw: &str) -> Result<String, UrlPathError> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        if bytes[at] != b'%' {
-            decoded.push(bytes[at]);
-            at += 1;
-            continue;
-        }
-        let byte = bytes.get(at + 1..at + 3).and_then(hex_pair).ok_or(UrlPathError::BadEscape)?;
+        let is_escape = bytes[at] == b'%';
+        let byte = if is_escape {
+            bytes.get(at + 1..at + 3).and_then(hex_pair).ok_or(UrlPathError::BadEscape)?
+        } else {
+            bytes[at]
+        };
         match byte {
-            b'/' => decoded.extend_from_slice(b"%2F"),
+            b'/' if is_escape => decoded.extend_from_slice(b"%2F"),
             b'\\' => decoded.extend_from_slice(b"%5C"),
             b'%' => decoded.extend_from_slice(b"%25"),
             byte => decoded.push(byte),
         }
-        at += 3;
+        at += if is_escape { 3 } else { 1 };
     }
     if decoded.iter().any(u8::is_ascii_control) {
         return Err(UrlPathError::ControlCharacter);
@@ -296,6 +297,7 @@ mod tests {
             ("/a/b/..", "/a/"),
             ("/a%2fb", "/a%2Fb"),
             ("/a%5Cb", "/a%5Cb"),
+            ("/\\a.test/..\\b", "/%5Ca.test/..%5Cb"),
             ("/100%25", "/100%25"),
             ("/%2525", "/%2525"),
             ("/my%20file", "/my file"),

@@ -34,6 +34,41 @@ const RESERVED: [&str; 18] = [
 /// Beginnings of such names: the platform's own, as on Vercel, and those that the system's loaders look for.
 const RESERVED_PREFIXES: [&str; 5] = ["SHIP_", "VERCEL_", "LD_", "DYLD_", "NPM_CONFIG_"];
 
+/// Names whose values are commands, or options that hold one, for tools that builds run. Functions may have them; a build that got one from
+/// its host would run what somebody else wrote, on a machine that is not theirs.
+const COMMANDS: [&str; 26] = [
+    "BASHOPTS",
+    "BROWSER",
+    "BUN_OPTIONS",
+    "CC",
+    "CXX",
+    "EDITOR",
+    "GIT_ASKPASS",
+    "GIT_EDITOR",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",
+    "GIT_PROXY_COMMAND",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_SSH",
+    "GOFLAGS",
+    "JDK_JAVA_OPTIONS",
+    "LESSOPEN",
+    "MAKEFLAGS",
+    "PAGER",
+    "PERL5DB",
+    "PROMPT_COMMAND",
+    "PS4",
+    "PYTHONBREAKPOINT",
+    "RUSTFLAGS",
+    "SHELLOPTS",
+    "VISUAL",
+    "_JAVA_OPTIONS",
+];
+
+/// Beginnings of such names. Settings of package managers are among them: they say where programs are fetched from.
+const COMMAND_PREFIXES: [&str; 8] =
+    ["BUN_CONFIG_", "CARGO_", "CGO_", "COREPACK_", "GIT_CONFIG", "PNPM_CONFIG_", "RUSTC", "YARN_"];
+
 /// The fewest characters of a value that are hidden where a function prints them: shorter ones would take words out of every line.
 pub const MASKED_FROM_CHARS: usize = 6;
 
@@ -45,6 +80,13 @@ impl VariableName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a build that finds it set may run another program for it. No build gets such a one from a host.
+    pub fn chooses_programs(&self) -> bool {
+        let upper = self.0.to_ascii_uppercase();
+        COMMANDS.binary_search(&upper.as_str()).is_ok()
+            || COMMAND_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
     }
 }
 
@@ -344,6 +386,18 @@ mod tests {
         }
         for malformed in ["", "1A", "A-B", "A B", "A=B", "A\0", "Ä", &"A".repeat(257)] {
             assert_eq!(name(malformed), Err(VariableNameError::Malformed { found: (*malformed).to_owned() }));
+        }
+    }
+
+    /// What names a command for some tool is known in any case of letters; what only looks like it is not.
+    #[test]
+    fn commands() {
+        assert!(COMMANDS.is_sorted());
+        for command in ["GIT_SSH", "git_config_key_0", "GOFLAGS", "RUSTC_WRAPPER", "CARGO_BUILD_RUSTC", "PS4"] {
+            assert!(name(command).unwrap().chooses_programs(), "{command}");
+        }
+        for other in ["GIT_COMMIT", "CC_NUMBER", "EDITOR_URL", "DATABASE_URL", "NODE_ENV"] {
+            assert!(!name(other).unwrap().chooses_programs(), "{other}");
         }
     }
 

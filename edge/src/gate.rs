@@ -284,7 +284,9 @@ mod tests {
             back.headers()[LOCATION].to_str().unwrap().to_owned()
         };
         assert_eq!(location("/a/b?c=//evil.test"), "/a/b?c=//evil.test");
-        for uri in ["//evil.test/x", "///evil.test", "/.//evil.test", "/%2e%2e//evil.test", "/x/..//evil.test"] {
+        for uri in
+            ["//evil.test/x", "///evil.test", "/.//evil.test", "/%2e%2e//evil.test", "/x/..//evil.test", r"/\evil.test"]
+        {
             let location = location(uri);
             assert!(location.starts_with('/') && !location.starts_with("//") && !location.contains('\\'), "{location}");
         }

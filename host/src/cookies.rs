@@ -39,8 +39,10 @@ fn names(attribute: &[u8], domain: &str) -> bool {
     let Some((name, value)) = std::str::from_utf8(attribute).ok().and_then(|text| text.split_once('=')) else {
         return false;
     };
-    let value = value.trim().to_ascii_lowercase();
+    // Quotes and a dot at the end are no part of a name to some who keep cookies.
+    let value = value.trim().trim_matches('"').to_ascii_lowercase();
     let named = value.strip_prefix('.').unwrap_or(&value);
+    let named = named.strip_suffix('.').unwrap_or(named);
     let is_above = domain.strip_suffix(named).is_some_and(|below| below.is_empty() || below.ends_with('.'));
     name.trim().eq_ignore_ascii_case("domain") && !named.is_empty() && is_above
 }
@@ -56,6 +58,8 @@ mod tests {
             ("a=b; Domain=ship.example; Path=/", "a=b; Path=/"),
             ("a=b;domain=.SHIP.Example", "a=b"),
             ("a=b; Domain=example", "a=b"),
+            ("a=b; Domain=ship.example.", "a=b"),
+            ("a=b; Domain=\".ship.example\"", "a=b"),
             ("a=b; Secure; Domain = ship.example ; Domain=.example", "a=b; Secure"),
             ("a=b; Domain=site.ship.example", "a=b; Domain=site.ship.example"),
             ("a=b; Domain=hip.example", "a=b; Domain=hip.example"),

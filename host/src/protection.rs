@@ -134,7 +134,10 @@ impl Protections {
             record.cookie_key = random()?;
         }
         record.changed_at = Timestamp::now();
-        self.store.protections().set(project, &record, note)?;
+        let news = [(has_new_password, ", another password"), (secret.is_some(), ", another bypass secret")];
+        let news = news.into_iter().filter_map(|(is_new, what)| is_new.then_some(what)).collect::<String>();
+        let what = format!("{} for {}{news}", record.mode, record.coverage);
+        self.store.protections().set(project, &record, &note.about(what))?;
         gate.set(Some(record.clone()));
         Ok((record, secret))
     }

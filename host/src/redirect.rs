@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use ship_core::PlatformError;
+use ship_core::{PlatformError, UrlPath};
 use ship_edge::{Answer, EdgeBody, Visitor, host_name, request_authority};
 
 use crate::sites::Sites;
@@ -24,7 +24,11 @@ impl Answer for SecureElsewhere {
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return edge.platform_error(PlatformError::MalformedRequest, &request);
         };
-        if request.uri().path().starts_with(ACME_PREFIX) {
+        // As the site itself would read it: `..` in a path that begins with the prefix leads to everything else.
+        let Ok(path) = UrlPath::parse(request.uri().path()) else {
+            return edge.platform_error(PlatformError::MalformedRequest, &request);
+        };
+        if path.as_str().starts_with(ACME_PREFIX) {
             return self.sites.answer(request, visitor).await;
         }
         let Some(name) = host_name(authority).filter(|_| self.sites.is_own(authority)) else {

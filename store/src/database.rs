@@ -24,6 +24,9 @@ const READERS_KEPT: usize = 3;
 /// How long to wait for a lock that somebody outside holds, an operator's `sqlite3` or a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// No file is made by opening one, and each connection is used by one thread at a time.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 /// Statements that a connection keeps prepared. There are about forty in this crate.
 const STATEMENTS_KEPT: usize = 64;
 
@@ -55,6 +58,23 @@ impl Database {
         let database = open().map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
         database.keep_room();
         Ok(database)
+    }
+
+    /// Whether there is a database at `path` that has a schema. One that was cut to nothing has none, nor has one that was copied
+    /// without the log beside it before anything got from there into it. Nothing is made or changed.
+    pub(crate) fn has_begun(path: &Path) -> Result<bool, OpenError> {
+        if !path.exists() {
+            return Ok(false);
+        }
+        let version = || {
+            let connection = Connection::open_with_flags(path, FLAGS)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            saved::version_of(&connection)
+        };
+        match version() {
+            Ok(version) => Ok(version > 0),
+            Err(source) => Err(OpenError::Database { path: path.to_owned(), source }),
+        }
     }
 
     /// Reads in one snapshot.
@@ -143,8 +163,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn connect(path: &Path, durability: Durability) -> Result<Connection, StateError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = Connection::open_with_flags(path, FLAGS)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -199,6 +218,12 @@ pub enum StateError {
         /// Why not.
         #[source]
         source: serde_json::Error,
+    },
+    /// The manifest that the state names for a deployment is not the one that its id was made of.
+    #[error("the manifest of deployment {id} is another one's")]
+    ManifestOfAnother {
+        /// The deployment.
+        id: DeploymentId,
     },
     /// The state cannot be copied before its schema changes. Nothing was changed.
     #[error("the state cannot be copied to {} before its schema changes", path.display())]

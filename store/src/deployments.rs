@@ -104,7 +104,7 @@ impl Deployments {
             .blobs
             .read(&record.manifest)
             .map_err(|source| StateError::ManifestBlob { id: *id, source: Box::new(source) })?;
-        Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id: *id, source })
+        read_manifest(id, &record.project, &json)
     }
 
     /// Shows every deployment, oldest first, with its manifest or why that cannot be read. One that is removed meanwhile may
@@ -116,9 +116,7 @@ impl Deployments {
         for record in self.database.read(rows::deployments)? {
             let id = record.id;
             let read = match self.blobs.read_if_there(&record.manifest) {
-                Ok(Some(json)) => {
-                    Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id, source })
-                }
+                Ok(Some(json)) => read_manifest(&id, &record.project, &json),
                 Ok(None) if self.get(&id)?.is_none() => continue,
                 Ok(None) => {
                     let source = Box::new(BlobError::Missing { digest: record.manifest });
@@ -197,3 +195,12 @@ impl Deployments {
 mod model_tests;
 #[cfg(test)]
 mod tests;
+
+/// What the manifest of a deployment says, after seeing that the deployment's id is made of it: whatever stands in the state, no
+/// deployment shows what another one is.
+pub(crate) fn read_manifest(id: &DeploymentId, project: &ProjectName, json: &[u8]) -> Result<Manifest, StateError> {
+    if Manifest::deployment_id_of(project, json) != *id {
+        return Err(StateError::ManifestOfAnother { id: *id });
+    }
+    Manifest::from_json(json).map_err(|source| StateError::ManifestFormat { id: *id, source })
+}

@@ -15,9 +15,10 @@ use crate::functions::Mended;
 use crate::needs::{Needs, Recipe};
 use crate::store::Store;
 
+mod columns;
 mod leftovers;
 mod report;
-mod state;
+pub(crate) mod state;
 
 pub use report::{BlobFault, DamagedBlob, DamagedFolder, FsckReport, Leftovers, Touched};
 
@@ -58,7 +59,7 @@ impl Store {
 
     /// Begins to look at everything that deployments need. Reads the state database and all manifests.
     pub fn examine(&self) -> Result<Examination, StateError> {
-        let state = self.deployments().database().read(state::problems)?;
+        let state = self.deployments().database().read(|transaction| state::problems(transaction))?;
         let needs = match Needs::read(self.deployments(), &std::collections::HashSet::new()) {
             // The database has said already why nothing can be read from it.
             Err(_) if !state.is_empty() => Needs::default(),

@@ -86,7 +86,7 @@ impl Store {
         durability: Durability,
         disk: Arc<dyn FileSystem>,
     ) -> Result<Self, OpenError> {
-        if !data_dir.database().exists() && holds_blobs(&data_dir.blobs()) {
+        if holds_blobs(&data_dir.blobs()) && !Database::has_begun(&data_dir.database())? {
             return Err(OpenError::StateLost { path: data_dir.database() });
         }
         let database = Arc::new(Database::open(&data_dir.database(), durability)?);
@@ -265,8 +265,9 @@ pub enum OpenError {
         /// The highest version that this code knows.
         known: u32,
     },
-    /// The state database is gone although blobs are there. An empty one in its place would forget every deployment.
-    #[error("{} is missing although deployments were stored beside it", path.display())]
+    /// The state database is gone, or is one in which nothing ever was, although blobs are there. To go on with it would forget every
+    /// deployment.
+    #[error("{} is missing or empty although deployments were stored beside it", path.display())]
     StateLost {
         /// Where the database should be.
         path: PathBuf,

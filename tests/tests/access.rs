@@ -422,6 +422,36 @@ fn audit() {
     assert!(table.stdout().contains("deployment.publish"), "{}", table.stdout());
 }
 
+/// Of what decides who may see or do something, the log also says what it was set to.
+#[test]
+fn audit_of_settings() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let put = |path: &str, body: &Value| {
+        let _ = host.control("PUT", path).body(body.to_string()).send().success();
+    };
+    put(
+        "/v1/projects/blue/env/KEY",
+        &json!({"value": "a secret", "kind": "secret", "targets": ["production", "preview"]}),
+    );
+    put("/v1/projects/blue/env/URL", &json!({"value": "x", "targets": ["preview"], "branch": "b", "kind": "plain"}));
+    put("/v1/projects/blue/protection", &json!({"mode": "password", "password": "long enough"}));
+    put("/v1/projects/blue/protection", &json!({"mode": "off", "coverage": "everything"}));
+    put("/v1/projects/blue/protection", &json!({"rotate_bypass": true}));
+    let made = token(&host, "deployer", Some("blue"));
+    let entries = host.control("GET", "/v1/audit").send().success().json()["entries"].as_array().unwrap().clone();
+    let found: Vec<_> = entries.iter().rev().map(|entry| entry["resource"].as_str().unwrap_or("-")).collect();
+    let expected = [
+        "KEY for production, preview",
+        "URL, plain, for preview (b)",
+        "password for previews, another password, another bypass secret",
+        "off for everything",
+        "off for everything, another bypass secret",
+        &format!("{} as deployer", made["id"].as_str().unwrap()),
+    ];
+    assert_eq!(found, expected);
+}
+
 /// Whoever gives many wrong tokens hears 429 and when to come back; whoever has a right one is let in from the same address all the
 /// while.
 #[test]
@@ -449,7 +479,8 @@ fn login_by_code() {
     let line = waiting.stderr().wait_for(|line| line.contains("The code of this login is"));
     let code = line.rsplit(' ').next().unwrap().to_owned();
     let unasked = host.ship(["tokens", "approve", &code, "--role", "viewer"]).run().exits_with(2);
-    assert!(unasked.stderr().contains("`laptop` at 127.0.0.1"), "{}", unasked.stderr());
+    // The address goes before the name, which is whatever the machine calls itself.
+    assert!(unasked.stderr().contains("from 127.0.0.1, `laptop`"), "{}", unasked.stderr());
     let approve = ["tokens", "approve", &code, "--role", "viewer", "--project", "blue", "--yes", "--json"];
     let approved = host.ship(approve).run().success().json();
     assert_eq!((&approved["login"]["name"], &approved["role"]), (&json!("laptop"), &json!("viewer")));

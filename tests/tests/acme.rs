@@ -24,14 +24,14 @@ fn start<'e>(environment: &'e TestEnv, options: &[String]) -> TestHost<'e> {
     TestHost::start_with(environment, &options)
 }
 
-/// Waits until a site is there for who trusts the authority.
+/// Waits until a site is there for who trusts the authority. If it never is, the host says why it has no certificate.
 #[track_caller]
-fn until_secure(url: &str, trusted: &TestAuthority) -> http::Answer {
+fn until_secure(host: &TestHost<'_>, url: &str, trusted: &TestAuthority) -> http::Answer {
     let begun = Instant::now();
     loop {
         match http::request("GET", url).trusting(trusted).try_open() {
             Ok(opened) => return opened.whole(),
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "{url}: {error}"),
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{url}: {error}; {:?}", certificates(host)),
         }
     }
 }
@@ -57,8 +57,8 @@ fn by_handshake() {
     let mut host = start(&environment, &options(&pebble, port, &[]));
     let project = environment.project("site").file("public/index.html", "here");
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
-    assert_eq!(until_secure(&host.secure_url("site.ship.test"), &trusted).success().text(), "here");
-    assert_eq!(until_secure(&url, &trusted).success().text(), "here");
+    assert_eq!(until_secure(&host, &host.secure_url("site.ship.test"), &trusted).success().text(), "here");
+    assert_eq!(until_secure(&host, &url, &trusted).success().text(), "here");
     for stranger in ["nobody.ship.test", "ship.test", "other.test"] {
         let answer = http::request("GET", &host.secure_url(stranger)).trusting(&trusted).try_open();
         assert!(answer.is_err(), "{stranger}");
@@ -88,8 +88,8 @@ fn by_zone() {
     let project = environment.project("site").file("public/index.html", "here");
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let trusted = pebble.issued();
-    assert_eq!(until_secure(&url, &trusted).success().text(), "here");
-    assert_eq!(until_secure(&host.secure_url("site.ship.test"), &trusted).success().text(), "here");
+    assert_eq!(until_secure(&host, &url, &trusted).success().text(), "here");
+    assert_eq!(until_secure(&host, &host.secure_url("site.ship.test"), &trusted).success().text(), "here");
     assert_eq!(certificates(&host), [("*.ship.test".to_owned(), true, None)]);
     let asked = std::fs::read_to_string(hook.with_file_name("hook.log")).expect("the program was run");
     assert_eq!(asked, "present _acme-challenge.ship.test\ncleanup _acme-challenge.ship.test\n");

@@ -322,6 +322,10 @@ fn full_disk() {
             break;
         }
     }
+    // Neither is there room for the key that the first variable is sealed with.
+    let set = ["env", "set", "KEY", "--project", "site", "--json"];
+    let refused = host.ship(set).reading("a secret").run().exits_with(4).json();
+    assert_eq!(refused["error"]["code"], "STORAGE_FULL", "{refused}");
     for (url, _, content) in &deployed {
         assert!(http::get(url).success().body == *content, "{url}");
     }

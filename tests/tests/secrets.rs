@@ -317,18 +317,21 @@ fn builds_and_development() {
         "build.mjs",
         r#"import { mkdirSync, writeFileSync } from "node:fs";
 mkdirSync("dist", { recursive: true });
-writeFileSync("dist/index.html", `${process.env.VITE_API} ${process.env.VITE_KEY} ${process.env.API_KEY}`);"#,
+writeFileSync("dist/index.html", `${process.env.VITE_API} ${process.env.VITE_KEY} ${process.env.API_KEY} ${process.env.GIT_SSH}`);"#,
     );
     site.project.remove("index.html");
+    site.set(&["GIT_SSH", "--plain"], "/somewhere/else");
     site.set(&["VITE_API", "--plain", "--target", "production"], "https://api");
     site.set(&["VITE_API", "--plain", "--target", "preview"], "https://preview");
     site.set(&["VITE_KEY"], "not for pages");
     site.set(&["API_KEY"], SECRET);
     let deployed = site.ship(&["deploy", "--prod"]).run().success();
-    assert_eq!(http::get(&deployed.url()).success().text(), "https://api undefined undefined");
+    assert_eq!(http::get(&deployed.url()).success().text(), "https://api undefined undefined undefined");
+    let command = "warning: `GIT_SSH` can choose programs, so a host decides nothing by it here";
+    assert!(deployed.stderr().contains(command), "{}", deployed.stderr());
     let warning = "warning: `VITE_KEY` is set as a secret, which only functions can read, so the build lacks it";
     assert!(deployed.stderr().contains(warning), "{}", deployed.stderr());
-    assert_eq!(http::get(&site.deploy(&[])).success().text(), "https://preview undefined undefined");
+    assert_eq!(http::get(&site.deploy(&[])).success().text(), "https://preview undefined undefined undefined");
 
     site.set(&["API_KEY", "--target", "development"], "of development");
     site.set(&["OTHER", "--target", "development"], "of development");

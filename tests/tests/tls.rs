@@ -49,6 +49,17 @@ fn sites() {
         let answer = plain(name, path);
         assert_eq!((answer.status, answer.header("location")), (404, None), "{name}{path}");
     }
+    // What only begins like the place for proofs is led to TLS as well, and what is no path is led nowhere.
+    for path in ["/.well-known/acme-challenge/../../", "/.well-known/acme-challenge/%2e%2e/%2E./index.html"] {
+        let led = plain("site.ship.test", path);
+        let there = format!("{}{path}", host.secure_url("site.ship.test"));
+        assert_eq!((led.status, led.header("location"), led.text()), (308, Some(there), String::new()), "{path}");
+    }
+    let answer = http::exchange_raw(
+        &format!("site.ship.test:{port}"),
+        b"GET * HTTP/1.1\r\nHost: site.ship.test\r\nConnection: close\r\n\r\n",
+    );
+    assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
 }
 
 /// Who asks for a name that the host has no certificate for gets none, whatever certificates there are.

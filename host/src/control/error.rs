@@ -232,6 +232,10 @@ impl From<VariablesError> for ApiError {
             VariablesError::Environment(_) | VariablesError::TooMany { .. } => {
                 Self::new(ErrorCode::BadRequest, error.to_string())
             }
+            error if error.is_storage_full() => {
+                tracing::error!(error = with_causes(&error), "the disk is full");
+                Self::storage_full()
+            }
             error if error.is_about_key() => {
                 tracing::error!(error = with_causes(&error), "variables cannot be sealed or opened");
                 ErrorDetail::new(ErrorCode::HostKey, "the host's key is missing, wrong or open to others")

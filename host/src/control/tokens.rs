@@ -82,7 +82,8 @@ pub(super) struct Making {
 /// Makes a token: in the database with its note first, then in memory.
 pub(super) async fn make(control: &Control, making: Making, note: AuditNote) -> Result<CreatedToken, ApiError> {
     let (token, record) = draw(making)?;
-    let note = note.of(record.scope.projects.only().cloned()).about(record.id.as_str());
+    let what = format!("{} as {}", record.id, record.scope.role);
+    let note = note.of(record.scope.projects.only().cloned()).about(what);
     let (store, keyring, added) = (control.store.clone(), Arc::clone(&control.keyring), record.clone());
     blocking(move || {
         store.tokens().noting(note).add(&added)?;

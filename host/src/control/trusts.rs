@@ -42,7 +42,8 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<TrustView>), ApiError> {
     let trust = declared(&control, &actor, request)?;
     covered(&actor, &scope(&trust))?;
-    let note = note.of(Some(trust.project.clone())).about(trust.id.as_str());
+    let what = format!("{} as {}", trust.id, trust.role);
+    let note = note.of(Some(trust.project.clone())).about(what);
     let (store, added) = (control.store.clone(), trust.clone());
     blocking(move || store.trusts().noting(note).add(&added)).await?;
     Ok((StatusCode::CREATED, Json(view(&control, &trust))))

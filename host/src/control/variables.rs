@@ -44,7 +44,7 @@ pub(super) async fn set(
         let (value, kind) = (&request.value, request.kind);
         let change =
             VariableChange { project: &project, name: &name, scopes: &scopes, kind, value, at: Timestamp::now() };
-        let records = store.variables().noting(note.about(name.as_str())).set(&change)?;
+        let records = store.variables().noting(note.about(what(&name, kind, &scopes))).set(&change)?;
         Ok::<_, ApiError>(SetVariableView { set: records.into_iter().map(view).collect(), project })
     });
     Ok(Json(set.await?))
@@ -156,6 +156,15 @@ fn scopes(targets: &[VariableTarget], branch: Option<&BranchName>) -> Result<Vec
     let scope = |target| VariableScope::new(target, branch.cloned());
     let scopes = targets.into_iter().map(scope).collect::<Result<_, _>>();
     scopes.map_err(|error| ApiError::new(ErrorCode::BadRequest, error.to_string()))
+}
+
+/// What the audit log says of a variable that is set: also for whom, and whether it may be read from now on.
+fn what(name: &VariableName, kind: VariableKind, scopes: &[VariableScope]) -> String {
+    let scopes = scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match kind {
+        VariableKind::Secret => format!("{name} for {scopes}"),
+        VariableKind::Plain => format!("{name}, plain, for {scopes}"),
+    }
 }
 
 fn view(record: VariableRecord) -> VariableView {

@@ -233,10 +233,6 @@ impl Reading<'_> {
         let foreign = |reason: String| self.fault(Fault::ForeignState { reason });
         let unreadable = |error: StateError| foreign(with_cause(&error));
         let snapshot = Snapshot::open(&self.folder.join(STATE)).map_err(unreadable)?;
-        let integrity = snapshot.integrity().map_err(unreadable)?;
-        if integrity != "ok" {
-            return Err(foreign(integrity));
-        }
         let version = snapshot.schema_version().map_err(unreadable)?;
         if version != description.schema {
             return Err(foreign(format!("its schema has version {version}")));
@@ -244,6 +240,10 @@ impl Reading<'_> {
         // Triggers and views of a stranger would run in the host.
         if snapshot.schema().map_err(unreadable)? != migrations::schema_at(version).map_err(unreadable)? {
             return Err(foreign("its schema is another".to_owned()));
+        }
+        // A host that cannot read its state does not start, and what it was restored to would be all that there is.
+        if let Some(problem) = snapshot.problems().map_err(unreadable)?.into_iter().next() {
+            return Err(foreign(problem));
         }
         let manifest = |id: &_, digest: &Digest| {
             let path = self.folder.join(blob_entry(digest));

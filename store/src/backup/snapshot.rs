@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
-use ship_core::{DeploymentId, Digest, Manifest};
+use ship_core::{DeploymentId, Digest, ProjectName};
 
 use crate::blobs::BlobError;
 use crate::database::column::{Text, unsigned};
 use crate::database::{StateError, migrations};
+use crate::deployments::read_manifest;
 
 /// A copy of the state that nobody else writes to.
 #[derive(Debug)]
@@ -46,9 +47,9 @@ impl Snapshot {
         Ok(self.connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
     }
 
-    /// What `SQLite` finds wrong with it, `ok` if nothing.
-    pub(super) fn integrity(&self) -> Result<String, StateError> {
-        Ok(self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?)
+    /// What is wrong with it, one sentence each; the same that an examination of a host's state finds.
+    pub(super) fn problems(&self) -> Result<Vec<String>, StateError> {
+        crate::fsck::state::problems(&self.connection)
     }
 
     /// Its schema, in words that two equal schemas share.
@@ -56,12 +57,13 @@ impl Snapshot {
         migrations::schema_of(&self.connection)
     }
 
-    /// The deployments and the digests of their manifests.
-    pub(super) fn deployments(&self) -> Result<Vec<(DeploymentId, Digest)>, StateError> {
-        let mut statement = self.connection.prepare("SELECT id, manifest FROM deployments ORDER BY sequence")?;
+    /// The deployments, their projects, and the digests of their manifests.
+    pub(super) fn deployments(&self) -> Result<Vec<(DeploymentId, ProjectName, Digest)>, StateError> {
+        let sql = "SELECT id, project, manifest FROM deployments ORDER BY sequence";
+        let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
-            let (Text(id), Text(manifest)) = (row.get(0)?, row.get(1)?);
-            Ok((id, manifest))
+            let (Text(id), Text(project), Text(manifest)) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok((id, project, manifest))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -89,9 +91,9 @@ impl Snapshot {
         manifest: impl Fn(&DeploymentId, &Digest) -> Result<Vec<u8>, E>,
     ) -> Result<BTreeMap<Digest, (DeploymentId, u64)>, E> {
         let mut needed = BTreeMap::new();
-        for (id, digest) in self.deployments()? {
+        for (id, project, digest) in self.deployments()? {
             let json = manifest(&id, &digest)?;
-            let parsed = Manifest::from_json(&json).map_err(|source| StateError::ManifestFormat { id, source })?;
+            let parsed = read_manifest(&id, &project, &json)?;
             needed.insert(digest, (id, json.len() as u64));
             needed.extend(parsed.blobs().into_iter().map(|(digest, size_bytes)| (digest, (id, size_bytes))));
         }

@@ -276,7 +276,7 @@ fn other_files() {
     assert!(matches!(described("\"state_bytes\": ", "\"state_bytes\": 1"), Fault::Damaged { .. }));
 }
 
-/// A state that ship has not made: one with a trigger, one that names what is not there.
+/// A state that ship has not made: one with a trigger, one that names what is not there, what no host can read, or what is another's.
 #[test]
 fn foreign_state() {
     let stage = Stage::new();
@@ -299,6 +299,28 @@ fn foreign_state() {
     assert!(matches!(with_state(trigger), Fault::ForeignState { .. }));
     assert!(matches!(with_state("PRAGMA user_version = 0"), Fault::ForeignState { .. }));
     let other = Digest::of(b"elsewhere");
+    let foreign = |sql: &str| match with_state(sql) {
+        Fault::ForeignState { reason } => reason,
+        other => panic!("{other}"),
+    };
+    let project = "UPDATE deployments SET project = '../evil'; UPDATE aliases SET project = '../evil'";
+    assert!(foreign(project).starts_with("`project` of `deployments` cannot be read: "), "{}", foreign(project));
+    let blob = "INSERT INTO project_blobs VALUES ('site', x'00')";
+    assert!(foreign(blob).starts_with("`digest` of `project_blobs` cannot be read: "), "{}", foreign(blob));
+    let time = format!("UPDATE aliases SET moved_at = {}", i64::MAX);
+    assert!(foreign(&time).starts_with("`moved_at` of `aliases` cannot be read: "), "{}", foreign(&time));
+    let version = "UPDATE aliases SET version = 7 WHERE label = 'site'";
+    assert_eq!(foreign(version), "the label `site` does not lead to where its log says");
+    let triggers: String = Connection::open(stage.folder.path().join("data/state.db"))
+        .unwrap()
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'alias_log_is_never_changed'", [], |row| row.get(0))
+        .unwrap();
+    let circle = format!(
+        "DROP TRIGGER alias_log_is_never_changed; UPDATE alias_log SET previous = sequence WHERE label = 'site'; {triggers}"
+    );
+    assert_eq!(foreign(&circle), "the label `site` would be rolled back to a move that came later");
+    let swapped = "UPDATE deployments SET manifest = (SELECT manifest FROM deployments ORDER BY sequence DESC LIMIT 1)";
+    assert!(foreign(swapped).ends_with("is another one's"), "{}", foreign(swapped));
     let names_another = format!("UPDATE deployments SET manifest = '{other}'");
     assert!(matches!(with_state(&names_another), Fault::MissingBlob { digest, .. } if digest == other));
 }

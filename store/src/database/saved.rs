@@ -75,7 +75,7 @@ pub(super) fn undo_migrations(connection: &mut Connection, path: &Path) -> Resul
     Ok(backup.run_to_completion(PAGES_AT_ONCE, Duration::from_millis(50), None)?)
 }
 
-fn version_of(connection: &Connection) -> Result<u32, StateError> {
+pub(super) fn version_of(connection: &Connection) -> Result<u32, StateError> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 

@@ -138,7 +138,7 @@ pub(super) struct Name<'n> {
 }
 
 /// A row of the log, by its sequence number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 pub(super) struct MoveNumber(pub(super) i64);
 
 /// An alias together with the last move in its log.

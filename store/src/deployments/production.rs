@@ -119,7 +119,8 @@ pub(super) fn find_stop(
         if let Some(deployment) = passed.existing.filter(|id| is_wanted(*id)) {
             return Ok(Some(TrailStop { deployment, previous: passed.previous }));
         }
-        next = passed.previous;
+        // Each stop is older than the one before it, so the way ends whatever the log says.
+        next = passed.previous.filter(|earlier| *earlier < number);
     }
     Ok(None)
 }

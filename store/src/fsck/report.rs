@@ -105,8 +105,9 @@ pub(super) fn write(examination: Examination) -> Result<FsckReport, StateError> 
     // Where the database is damaged nobody can say what is needed.
     let needs = if state.is_empty() { Some(Needs::read(store.deployments(), &HashSet::new())?) } else { None };
     if let Some(needs) = &needs {
-        let unreadable =
-            needs.unreadable.iter().filter(|(_, error)| matches!(error, StateError::ManifestFormat { .. }));
+        let is_wrong =
+            |error: &_| matches!(error, StateError::ManifestFormat { .. } | StateError::ManifestOfAnother { .. });
+        let unreadable = needs.unreadable.iter().filter(|(_, error)| is_wrong(error));
         state.extend(unreadable.map(|(_, error)| with_causes(error)));
         // What nobody needs any more may be gone; what is still missed counts as damage from here on.
         faults.retain(|digest, fault| {

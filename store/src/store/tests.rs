@@ -128,7 +128,8 @@ fn first_start_may_die_anywhere() {
     }
 }
 
-/// A store whose database was taken away does not start as an empty one, which would forget what was acknowledged.
+/// A store whose database was taken away, cut to nothing, or copied without the log beside it does not start as an empty one, which would
+/// forget what was acknowledged, and have it collected.
 #[test]
 fn lost_state_is_said() {
     let folder = tempfile::tempdir().unwrap();
@@ -139,10 +140,21 @@ fn lost_state_is_said() {
     blob.finish().unwrap();
     batch.commit().unwrap();
     drop(store);
+    let state = folder.path().join("state.db");
     for name in ["state.db", "state.db-wal", "state.db-shm"] {
         let _ = std::fs::remove_file(folder.path().join(name));
     }
-    let error = Store::open(folder.path(), Durability::Durable).unwrap_err();
-    assert!(matches!(error, OpenError::StateLost { .. }), "{error}");
-    assert!(!folder.path().join("state.db").exists());
+    let lost = || {
+        let error = Store::open(folder.path(), Durability::Durable).unwrap_err();
+        assert!(matches!(error, OpenError::StateLost { .. }), "{error}");
+    };
+    lost();
+    assert!(!state.exists());
+    std::fs::write(&state, "").unwrap();
+    lost();
+    assert_eq!(std::fs::read(&state).unwrap(), b"");
+    let without_its_log = rusqlite::Connection::open(&state).unwrap();
+    without_its_log.pragma_update(None, "journal_mode", "wal").unwrap();
+    drop(without_its_log);
+    lost();
 }

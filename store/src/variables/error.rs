@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ship_core::{EnvironmentError, VariableName, VariableScope};
 
 use crate::database::StateError;
+use crate::disk::is_storage_full;
 
 /// Variables cannot be sealed, opened or kept.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,11 @@ pub enum VariablesError {
 }
 
 impl VariablesError {
+    /// Whether no room was left to write the key. What has to do with the database says so itself.
+    pub fn is_storage_full(&self) -> bool {
+        matches!(self, Self::KeyFile { source, .. } if is_storage_full(source))
+    }
+
     /// Whether it is the key that is missing, wrong or open to others: what the operator has to see to.
     pub const fn is_about_key(&self) -> bool {
         matches!(

@@ -29,12 +29,13 @@ pub(super) async fn run(
     let place = settings.project.as_ref().map_or_else(|| "every project".to_owned(), |project| format!("`{project}`"));
     let (name, peer) = (plain(login.name.as_str()), plain(&login.peer));
     if settings.confirmation == Confirmation::Ask {
-        // A code that somebody else sent may be theirs: whoever approves it should know whose machine it is.
-        match output.confirm(format!("Let `{name}` at {peer} in as {role} of {place}?")).await {
+        // A code that somebody else sent may be theirs: whoever approves it should know whose machine it is. What it calls itself comes
+        // last, where it cannot pretend to be the address.
+        match output.confirm(format!("Let in, as {role} of {place}, from {peer}: `{name}`?")).await {
             Some(true) => {}
             Some(false) => return Err(CommandError::project(format!("`{name}` was not let in"))),
             None => {
-                return Err(CommandError::usage(format!("letting `{name}` at {peer} in needs a confirmation"))
+                return Err(CommandError::usage(format!("letting in, from {peer}, `{name}` needs a confirmation"))
                     .hint(format!("`ship tokens approve {} --role {role} --yes`", arguments.code)));
             }
         }
