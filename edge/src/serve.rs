@@ -24,7 +24,7 @@ mod turns;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -98,6 +98,9 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 /// How long a place is waited for before another look for a connection that only waits.
 const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often it is said that visitors are refused.
+const REFUSALS_TOLD_EVERY: Duration = Duration::from_mins(1);
+
 /// How many visitors are let in, or refused, before those who are there have their turn.
 const ARRIVALS_IN_TURN: usize = 8;
 
@@ -164,6 +167,7 @@ where
     let mut queue = ConnectionQueue::new(limits.max_connections);
     let tasks = TaskTracker::new();
     let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
+    let mut told = None;
     for number in 1_usize.. {
         if number % ARRIVALS_IN_TURN == 0 {
             // However many arrive at once, visitors of this thread are answered in between.
@@ -175,7 +179,7 @@ where
             accepted = door.accept(&mut queue) => accepted,
         };
         let Ok(seat) = crew.shares().seat(peer, door.places.available_permits()) else {
-            refuse(&socket, peer);
+            refuse(&socket, peer, &mut told);
             continue;
         };
         // Whoever was let in is answered, also if the door is closed while there is no place.
@@ -264,9 +268,13 @@ impl Door {
     }
 }
 
-/// Ends a connection of an address that has its share of them, with a reset: nothing is kept of it, here or in the kernel.
-fn refuse(socket: &StdStream, peer: SocketAddr) {
-    tracing::debug!(%peer, "a connection is refused: its address has as many as it may");
+/// Ends a connection of an address that has its share of them, with a reset: nothing is kept of it, here or in the kernel. It is said
+/// once a minute: it may be an attack, or a proxy that nobody has named.
+fn refuse(socket: &StdStream, peer: SocketAddr, told: &mut Option<Instant>) {
+    if told.is_none_or(|told| told.elapsed() >= REFUSALS_TOLD_EVERY) {
+        *told = Some(Instant::now());
+        tracing::warn!(address = %peer.ip(), "connections are refused: their address has as many as it may; a proxy is named with --proxy");
+    }
     if let Err(error) = set_socket_linger(socket, Some(Duration::ZERO)) {
         tracing::debug!(%error, "a connection ends without a reset");
     }

@@ -67,7 +67,8 @@ impl Database {
             return Ok(false);
         }
         let version = || {
-            let connection = Connection::open_with_flags(path, FLAGS)?;
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
             saved::version_of(&connection)
         };

@@ -59,7 +59,7 @@ fn deploy(environment: &TestEnv, host: &TestHost<'_>) -> String {
 #[test]
 fn places() {
     let environment = TestEnv::new();
-    let host = TestHost::start_by_with(&environment, &FEW, &[]);
+    let mut host = TestHost::start_by_with(&environment, &FEW, &[]);
     let authority = deploy(&environment, &host);
     let (mut first, ended) = crowd(ONE, &authority, 1000);
     assert_eq!((first.len(), ended), (ITS_SHARE, Some(io::ErrorKind::ConnectionReset)));
@@ -76,6 +76,10 @@ fn places() {
     while crowd(ONE, &authority, 1).0.is_empty() {
         assert!(Instant::now() < deadline, "the places of those who left are taken for ever");
     }
+    // However many were refused, the operator is told once a minute.
+    host.ask_to_end();
+    let ended = host.ended();
+    assert_eq!(ended.stderr().matches("connections are refused: ").count(), 1, "{}", ended.stderr());
 }
 
 /// A proxy speaks for many: one on the host's machine has as many places as there are, and one elsewhere if the operator says so.

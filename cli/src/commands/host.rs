@@ -92,7 +92,7 @@ struct RunArgs {
     #[arg(long)]
     open_metrics: bool,
     /// How much of the disk one project's log may take, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024))]
+    #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024), hide_short_help = true)]
     log_mb: u64,
     /// How many deployments of each branch stay (default: all)
     ///
@@ -112,9 +112,10 @@ struct RunArgs {
     /// How many seconds after the host's start it begins with that
     #[arg(long, value_name = "SECS", default_value_t = SCRUB_AFTER_SECS, hide_short_help = true)]
     scrub_after: u64,
-    /// Proxies before the host, whose visitors are many: 127.0.0.1, 10.0.0.0/8
+    /// Proxies before the host: 10.0.0.0/8
     ///
-    /// Visitors of any other address share a part of the places for connections and, while others are connected, of a processor.
+    /// A proxy speaks for many visitors. Those of any other address share a part of the places for connections and, while others are
+    /// connected, of a processor.
     #[arg(long, value_name = "ADDR", value_delimiter = ',', default_values = LOCAL_PROXIES)]
     proxy: Vec<AddressRange>,
     /// How much of one processor the visitors of an address get while others are connected, in percent
