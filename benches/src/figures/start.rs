@@ -36,7 +36,8 @@ pub(crate) fn until_ready(runs: usize) -> Vec<Row> {
 fn publish(host: &TestHost<'_>, number: usize) -> String {
     let content = format!("page {number}");
     let digest = Digest::of(content.as_bytes()).to_string();
-    drop(host.control("PUT", &format!("/v1/blobs/{digest}")).body(content.as_bytes()).send().success());
+    let stored = host.control("PUT", &format!("/v1/blobs/{digest}")).body(content.as_bytes()).send();
+    assert_eq!(stored.status, 201, "{}", stored.text());
     let page = json!({
         "path": "index.html",
         "digest": digest,
@@ -46,6 +47,8 @@ fn publish(host: &TestHost<'_>, number: usize) -> String {
     let manifest = json!({ "version": 1, "assets": [page], "functions": [], "routes": [], "cors": [] });
     let order = json!({ "manifest": manifest, "publish": { "target": "preview" } });
     let request = host.control("POST", "/v1/projects/many/deployments").header("content-type", "application/json");
-    let published = request.body(order.to_string()).send().success().json();
+    let published = request.body(order.to_string()).send();
+    assert_eq!(published.status, 201, "{}", published.text());
+    let published = published.json();
     published["url"].as_str().expect("a deployment has a URL").to_owned()
 }
