@@ -161,10 +161,15 @@ enum HostCommand {
 }
 
 /// A part of one processor: as an address has one turn at a time, it could not use more.
-fn percent(text: &str) -> Result<NonZeroU32, String> {
+fn percent(text: &str) -> Result<NonZeroU32, NotAPercentage> {
     let percent = text.parse().ok().filter(|percent| (1..=100).contains(percent)).and_then(NonZeroU32::new);
-    percent.ok_or_else(|| "expected a number from 1 to 100".to_owned())
+    percent.ok_or(NotAPercentage)
 }
+
+/// A share of a processor is no part of one.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("expected a number from 1 to 100")]
+struct NotAPercentage;
 
 pub(crate) use self::keeper::{KEEPER_NAME, keep};
 
