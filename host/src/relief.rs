@@ -13,13 +13,13 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the host looks whether it holds memory for nothing.
 const HEAP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Gives back what a crowd has left, until it is stopped.
+/// Gives back what the start or a crowd has left, until it is stopped.
 pub(crate) async fn watch_heap(stop: CancellationToken) {
     let heap = Heap::default();
     stop.run_until_cancelled_owned(async {
         loop {
-            sleep(HEAP_INTERVAL).await;
             heap.give_back();
+            sleep(HEAP_INTERVAL).await;
         }
     })
     .await;

@@ -1,39 +1,71 @@
-//! Memory that this process has freed and the C library has kept: given back to the machine.
+//! Memory that this process holds for nothing: given back to the machine.
 //!
 //! What a crowd of visitors took stays with glibc's allocator when they are gone: pieces of all sizes, in an arena per thread, are free and
-//! still resident. A host that was flooded once would look flooded for ever.
+//! still resident. A host that was flooded once would look flooded for ever. And what a start alone needed of the program stays in
+//! memory for as long as the process runs.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// How much more than after the last time must be resident before the heap is looked through again. That takes a millisecond for
-/// each 100 MB or so, in which whoever wants memory of the same arena waits.
+use super::program;
+
+/// How much more than after the last time must be resident before anything is given back again. To look through the heap takes a
+/// millisecond for each 100 MB or so, in which whoever wants memory of the same arena waits; a program's pages come back at a
+/// microsecond for each sixteen.
 const WORTH_IT: u64 = 8 * 1024 * 1024;
 
-/// What was resident when the heap was last trimmed.
-#[derive(Debug, Default)]
+/// What this process holds, and what was resident of it when it last gave some back.
+#[derive(Debug)]
 pub struct Heap {
-    trimmed_to: AtomicU64,
+    allocated: Holding,
+    program: Holding,
 }
 
-impl Heap {
-    /// Gives free memory back if the process has grown since it last did. To be called now and then, by one thread.
-    pub fn give_back(&self) {
-        let Some(resident) = resident_bytes() else { return };
-        if resident < self.trimmed_to.load(Relaxed).saturating_add(WORTH_IT) {
-            // What shrank by itself counts from there.
-            self.trimmed_to.fetch_min(resident, Relaxed);
-            return;
-        }
-        trim();
-        self.trimmed_to.store(resident_bytes().unwrap_or(resident), Relaxed);
+impl Default for Heap {
+    fn default() -> Self {
+        Self { allocated: Holding::of("RssAnon:", trim), program: Holding::of("RssFile:", program::let_go) }
     }
 }
 
-/// How much of this process is in memory (`proc_pid_status(5)`).
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    resident.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+impl Heap {
+    /// Gives back free memory, and pages of the program, if the process has grown since it last did. To be called now and then, by
+    /// one thread.
+    pub fn give_back(&self) {
+        self.allocated.give_back();
+        self.program.give_back();
+    }
+}
+
+/// One kind of memory.
+#[derive(Debug)]
+struct Holding {
+    /// What the kernel calls it.
+    line: &'static str,
+    release: fn(),
+    released_to: AtomicU64,
+}
+
+impl Holding {
+    fn of(line: &'static str, release: fn()) -> Self {
+        Self { line, release, released_to: AtomicU64::new(0) }
+    }
+
+    fn give_back(&self) {
+        let Some(resident) = self.resident_bytes() else { return };
+        if resident < self.released_to.load(Relaxed).saturating_add(WORTH_IT) {
+            // What shrank by itself counts from there.
+            self.released_to.fetch_min(resident, Relaxed);
+            return;
+        }
+        (self.release)();
+        self.released_to.store(self.resident_bytes().unwrap_or(resident), Relaxed);
+    }
+
+    /// How much of it is in memory (`proc_pid_status(5)`).
+    fn resident_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix(self.line))?;
+        resident.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+    }
 }
 
 #[cfg(target_env = "gnu")]
@@ -58,15 +90,30 @@ mod tests {
     fn freed_memory_is_given_back() {
         let heap = Heap::default();
         heap.give_back();
-        let before = resident_bytes().unwrap();
+        let resident_bytes = || heap.allocated.resident_bytes().unwrap();
+        let before = resident_bytes();
         let mut pieces: Vec<Box<[u8; 8192]>> = (0..8192_u32).map(|_| Box::new([1; 8192])).collect();
         let last = pieces.pop();
         drop(pieces);
-        let freed = resident_bytes().unwrap();
+        let freed = resident_bytes();
         heap.give_back();
-        let after = resident_bytes().unwrap();
+        let after = resident_bytes();
         assert!(freed > before + (48 << 20), "the allocator gives it back by itself: {before} {freed}");
         assert!(after < before + (24 << 20), "{before} {freed} {after}");
         drop(last);
+    }
+
+    /// What was run once and is not run again does not stay; what is run comes back.
+    #[test]
+    fn the_programs_pages_are_given_back() {
+        let heap = Heap::default();
+        let resident_bytes = || heap.program.resident_bytes().unwrap();
+        // Other tests run beside this one and bring theirs in.
+        let is_smaller_afterwards = |_| {
+            let before = resident_bytes();
+            (heap.program.release)();
+            resident_bytes() < before
+        };
+        assert!((0..20).any(is_smaller_afterwards));
     }
 }

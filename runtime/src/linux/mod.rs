@@ -13,6 +13,7 @@ pub mod message;
 pub(crate) mod notify;
 pub(crate) mod nursery;
 mod process;
+mod program;
 pub(crate) mod rights;
 pub(crate) mod signals;
 pub(crate) mod socket;
