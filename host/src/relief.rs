@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often the host looks whether it holds memory for nothing.
-const HEAP_INTERVAL: Duration = Duration::from_secs(10);
+const HEAP_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Gives back what the start or a crowd has left, until it is stopped.
 pub(crate) async fn watch_heap(stop: CancellationToken) {

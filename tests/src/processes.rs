@@ -46,8 +46,18 @@ impl Process {
 
     /// Resident memory in bytes, as the kernel counts it for this process alone.
     pub fn resident_bytes(self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// What of its resident memory is in no file, in bytes: how many pages of a program are in memory varies by megabytes.
+    pub fn anonymous_bytes(self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    /// A kind of memory, by its line in proc_pid_status(5).
+    fn memory(self, kind: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(kind));
         let kibibytes = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
         kibibytes.unwrap_or(0) * 1024
     }

@@ -1,5 +1,8 @@
 //! Memory of the host while nobody asks for anything.
 
+use std::thread;
+use std::time::Duration;
+
 use ship_tests::{TestEnv, TestHost, TestProject, http};
 
 use super::floor::go_is_installed;
@@ -10,6 +13,9 @@ use crate::samples::{Samples, Unit};
 const SLEEPING: usize = 1000;
 const AWAKE: usize = 100;
 
+/// How long nobody has asked for anything when a host counts as at rest. It looks every three seconds what it can give back.
+const REST: Duration = Duration::from_secs(7);
+
 /// S4: 100 deployments with two functions each, started anew, each asked once for a file, all functions asleep.
 pub(crate) fn at_rest(_: usize) -> Vec<Row> {
     let environment = TestEnv::new();
@@ -19,10 +25,12 @@ pub(crate) fn at_rest(_: usize) -> Vec<Row> {
     // A page would wake its functions.
     let ask_all = || urls.iter().for_each(|url| drop(http::get(&format!("{url}/number.txt")).success()));
     ask_all();
+    thread::sleep(REST);
     let after_deploys = host.process().resident_bytes();
     host.kill();
     host.start_again();
     ask_all();
+    thread::sleep(REST);
     let after_start = host.process().resident_bytes();
     let row =
         |work: &str, bytes: u64| Row::alone(work, bytes_of(bytes), Some(Bound::AtMost { value: 30. * 1024. * 1024. }));
@@ -37,14 +45,15 @@ pub(crate) fn per_deployment(_: usize) -> Vec<Row> {
     let environment = TestEnv::new();
     let mut host = TestHost::start(&environment);
     let project = environment.example("date-weather");
-    let mut resident_with = |count: usize| {
+    let mut held_with = |count: usize| {
         let _ = deploy_many(&host, &project, count);
         host.kill();
         host.start_again();
-        host.process().resident_bytes()
+        thread::sleep(REST);
+        host.process().anonymous_bytes()
     };
-    let few = resident_with(100);
-    let many = resident_with(400);
+    let few = held_with(100);
+    let many = held_with(400);
     let each = many.saturating_sub(few) / 400;
     let bound = Bound::AtMost { value: 10. * 1024. };
     vec![Row::alone("memory per further deployment, asleep", bytes_of(each), Some(bound))]
