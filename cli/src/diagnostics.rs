@@ -40,7 +40,8 @@ pub(crate) fn install(
 ) -> io::Result<()> {
     let own = if output.is_verbose() { VERBOSE } else { default };
     let filter = EnvFilter::builder().parse_lossy(settings.environment.text(SHIP_LOG).unwrap_or(own));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    // What cannot be written would be told on standard error, which panics where that is on the same full disk.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
     // A second subscriber can only be asked for by a mistake in this program, and changes nothing.
     let _ = match destination {
         Destination::StandardError => builder.with_writer(io::stderr).try_init(),

@@ -374,30 +374,47 @@ fn full_disk() {
     let environment = TestEnv::new();
     let data = environment.folder().join("small-disk");
     std::fs::create_dir(&data).expect("the folder is writable");
-    // A disk of eight megabytes, in a mount namespace that ends with the host. The names are arguments of the script.
-    let script = "mount -t tmpfs -o size=8m,mode=700 small-disk \"$0\" && exec \"$@\"";
+    // A disk of eight megabytes, in a mount namespace that ends with the host. The names are arguments of the script. What the host
+    // says of itself goes there as well, as in the background, and finds no room either.
+    let script = "mount -t tmpfs -o size=8m,mode=700 small-disk \"$0\" && exec \"$@\" 2>>\"$0/host.log\"";
     let words = ["unshare", "--map-root-user", "--mount", "sh", "-c", script];
     let wrapper: Vec<&std::ffi::OsStr> = words.iter().map(AsRef::as_ref).chain([data.as_os_str()]).collect();
     let host = TestHost::start_by(&environment, &data, &wrapper);
     let project = environment.project("site").file("public/index.html", "small");
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
 
-    project.write("public/large.bin", vec![7; 16 * 1024 * 1024]);
+    // Much more than the connection holds: the answer is there before everything was sent.
+    let files: Vec<String> = (0..64).map(|number| format!("public/large-{number}.bin")).collect();
+    for (seed, file) in (1..).zip(&files) {
+        project.write(file, noise(seed));
+    }
     let output = host.ship(["deploy", "--prod"]).within(project.folder()).run();
     insta::assert_snapshot!(output.exits_with(4).snapshot(), @"
     exit code: 4
     ----- stdout -----
     ----- stderr -----
-    Built 2 files in [TIME]
+    Built 65 files in [TIME]
     error: the host's disk is full
     hint: make room on the host's disk and run the command again: what it has stays there
     ");
     assert_eq!(http::get(&host.site_url("site")).success().text(), "small");
 
-    project.remove("public/large.bin");
+    files.iter().for_each(|file| project.remove(file));
     project.write("public/index.html", "smaller");
     let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().success();
     assert_eq!(http::get(&host.site_url("site")).success().text(), "smaller");
+}
+
+/// A megabyte that cannot be compressed, and is the same for the same seed, which is not 0 (xorshift64*, Vigna 2016).
+fn noise(seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes()
+    };
+    (0..128 * 1024).flat_map(|_| next()).collect()
 }
 
 /// The disk of the compiler's cache is full. Go itself says then that its own library is not there.
