@@ -17,6 +17,18 @@ use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
 /// How long a host may take to accept a connection. On one's own machine it answers in microseconds or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a host may take to answer a question that changes nothing. Reading what it knows is a matter of milliseconds; what
+/// checks, compresses or deletes may take as long as it takes.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long a network may be silent before it is asked whether the host is still there, and how often that is asked.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// How long what was sent may stay on its way. Linux would try for a quarter of an hour.
+#[cfg(target_os = "linux")]
+const DELIVERY_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// How long to wait before a host that is being upgraded is asked again.
 const UPGRADE_PAUSE: Duration = Duration::from_millis(20);
 
@@ -101,7 +113,7 @@ pub enum ClientError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A host that is followed should say something now and then, and said nothing.
+    /// A host that should answer, or that is followed and should say something now and then, said nothing.
     #[error("the host has not been heard of for a minute")]
     Silent,
     /// A file could not be read while it was sent.
@@ -175,6 +187,7 @@ impl Transport {
     {
         let request = || {
             let request = self.request(method.clone(), path);
+            let request = if method == Method::GET { request.timeout(ANSWER_TIMEOUT) } else { request };
             match question {
                 Some(question) => request.json(question),
                 None => request,
@@ -215,6 +228,8 @@ impl Transport {
         let url = self.base_url.to_string();
         if source.is_connect() {
             ClientError::Unreachable { url, source }
+        } else if source.is_timeout() {
+            ClientError::Silent
         } else {
             ClientError::Disconnected { url, source }
         }
@@ -245,8 +260,15 @@ impl StreamedAnswer {
 /// The HTTP client for an address. Reading the machine's root certificates takes longer than a whole deploy that changes
 /// nothing, so a plain `http` address, which never needs them, gets a client that trusts none.
 fn http_client(url: &reqwest::Url) -> Option<reqwest::Client> {
-    let builder =
-        reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+    let builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE)
+        .tcp_keepalive_retries(KEEPALIVE_RETRIES)
+        .redirect(reqwest::redirect::Policy::none());
+    // Only Linux can bound it.
+    #[cfg(target_os = "linux")]
+    let builder = builder.tcp_user_timeout(DELIVERY_TIMEOUT);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     match url.scheme() {
         "http" => {
@@ -263,5 +285,22 @@ fn http_client(url: &reqwest::Url) -> Option<reqwest::Client> {
             builder.build().ok()
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A host that takes a question and is stuck is not waited for without end.
+    #[tokio::test(start_paused = true)]
+    async fn silent_host() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let transport = Transport::new(ClientOptions { base_url, token: None }).unwrap();
+        let asked = transport.ask::<(), ()>(Method::GET, "/v1/status", None);
+        assert!(matches!(asked.await, Err(ClientError::Silent)));
     }
 }
