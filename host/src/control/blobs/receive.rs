@@ -1,6 +1,8 @@
 //! From a request's body to stored blobs: the network on one side, the disk on the other, a short queue between them.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -33,6 +35,7 @@ const DRAINED_BYTES: u64 = 1024 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where blobs go, and whose they are then.
+#[derive(Clone)]
 pub(super) struct Destination {
     pub(super) store: Store,
     /// The project that they were sent for, by somebody who may see nothing else.
@@ -40,6 +43,18 @@ pub(super) struct Destination {
 }
 
 impl Destination {
+    /// What makes a batch durable.
+    fn committing(
+        &self,
+        batch: BlobBatch,
+        blobs: Vec<(Digest, u64)>,
+    ) -> impl FnOnce() -> Result<UploadReport, ApiError> + Send + use<'_> {
+        move || {
+            let report = batch.commit()?;
+            self.stored(&blobs, report)
+        }
+    }
+
     /// Notes whose the blobs are that are durable now, and says what storing them came to. Whoever sees one project alone does not
     /// hear that others had sent a blob before.
     fn stored(&self, blobs: &[(Digest, u64)], report: BatchReport) -> Result<UploadReport, ApiError> {
@@ -80,8 +95,7 @@ pub(super) async fn blob(
             blob.write(&piece)?;
         }
         blob.finish()?;
-        let report = batch.commit()?;
-        destination.stored(&[(digest, size_bytes)], report)
+        destination.committing(batch, vec![(digest, size_bytes)])()
     });
     let ((), report) = tokio::join!(forward(body, pieces), writer);
     report
@@ -134,22 +148,33 @@ impl Receiver {
         Self { destination, batched: Vec::new(), pieces, decoder: PackDecoder::new(), report: UploadReport::default() }
     }
 
+    /// While the disk makes one batch durable, the next is received: each would wait for the other otherwise.
     fn receive_pack(mut self) -> Result<UploadReport, ApiError> {
-        loop {
-            let mut batch = self.destination.store.clone().blobs().batch()?;
-            let more = self.fill(&mut batch);
-            // What is complete is kept even if the stream broke off, so that the next try sends only the rest.
-            let report = batch.commit()?;
-            let stored = self.destination.stored(&std::mem::take(&mut self.batched), report)?;
-            self.report.stored_blobs += stored.stored_blobs;
-            self.report.stored_bytes += stored.stored_bytes;
-            self.report.reused_blobs += stored.reused_blobs;
-            if let Filled::Ended = more? {
-                break;
+        let destination = self.destination.clone();
+        thread::scope(|scope| {
+            let mut committing = None;
+            loop {
+                let mut batch = destination.store.blobs().batch()?;
+                let more = self.fill(&mut batch);
+                self.add(committing.take().map_or(Ok(UploadReport::default()), Committing::end)?);
+                // What is complete is kept even if the stream broke off, so that the next try sends only the rest.
+                let commit = destination.committing(batch, std::mem::take(&mut self.batched));
+                if let Ok(Filled::Due) = more {
+                    committing = Some(Committing(scope.spawn(commit)));
+                    continue;
+                }
+                self.add(commit()?);
+                more?;
+                self.decoder.finish()?;
+                return Ok(self.report);
             }
-        }
-        self.decoder.finish()?;
-        Ok(self.report)
+        })
+    }
+
+    fn add(&mut self, stored: UploadReport) {
+        self.report.stored_blobs += stored.stored_blobs;
+        self.report.stored_bytes += stored.stored_bytes;
+        self.report.reused_blobs += stored.reused_blobs;
     }
 
     /// Takes blobs into a batch until it is time to commit, or the pack ends.
@@ -216,6 +241,16 @@ impl Receiver {
                 None => return Ok(None),
             }
         }
+    }
+}
+
+/// A batch that is being made durable.
+struct Committing<'scope>(ScopedJoinHandle<'scope, Result<UploadReport, ApiError>>);
+
+impl Committing<'_> {
+    /// Waits until it is.
+    fn end(self) -> Result<UploadReport, ApiError> {
+        self.0.join().unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 
