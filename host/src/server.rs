@@ -47,20 +47,40 @@ pub struct Host {
     control: Arc<ControlAnswer>,
     runtime: Runtime,
     edge: Arc<Edge>,
-    warmth: Warmth<HostStove>,
+    chores: Chores,
     journal_writer: JoinHandle<()>,
-    register_writer: RegisterWriter,
     telemetry: Option<Exporter>,
     /// What was begun for clients that may be gone.
     tasks: TaskTracker,
     closing: Closing,
     store: Store,
     journal: Arc<Journal>,
-    collector: Collector,
     conductor: Conductor,
     upgrader: Upgrader,
     /// The host that this one takes over from.
     predecessor: Option<Predecessor>,
+}
+
+/// What a host does beside requests.
+struct Chores {
+    store: Store,
+    runtime: Runtime,
+    warmth: Warmth<HostStove>,
+    register_writer: RegisterWriter,
+    collector: Collector,
+}
+
+impl Chores {
+    /// Begins all of it, until `door` closes.
+    fn begin(self, options: &HostOptions, tasks: &TaskTracker, door: &CancellationToken) {
+        let Self { store, runtime, warmth, register_writer, collector } = self;
+        tasks.spawn(scrub(store.clone(), options.scrub, Arc::clone(&collector.meters), door.clone()));
+        tasks.spawn(take_care(collector, store, door.clone()));
+        tasks.spawn(warmth.run(door.clone()));
+        tasks.spawn(register_writer.run(door.clone()));
+        tasks.spawn(watch_memory(runtime, door.clone()));
+        tasks.spawn(watch_heap(door.clone()));
+    }
 }
 
 /// Where a host can be reached.
@@ -104,17 +124,15 @@ impl Host {
             control: Arc::new(ControlAnswer::new(control)),
             options,
             listeners,
+            chores: Chores { store: store.clone(), runtime: runtime.clone(), warmth, register_writer, collector },
             runtime,
             edge,
-            warmth,
             journal_writer,
-            register_writer,
             telemetry,
             tasks,
             closing,
             store,
             journal,
-            collector,
             conductor,
             upgrader,
             predecessor,
@@ -141,15 +159,13 @@ impl Host {
             control,
             runtime,
             edge,
-            warmth,
+            chores,
             journal_writer,
-            register_writer,
             telemetry,
             tasks,
             closing,
             store,
             journal,
-            collector,
             conductor,
             predecessor,
             ..
@@ -157,16 +173,13 @@ impl Host {
         if let Some(predecessor) = predecessor {
             take_over(predecessor, &store, &journal, (closing.clone(), options.drain), &tasks).await;
         }
-        let door = closing.door();
-        tasks.spawn(scrub(store.clone(), options.scrub, Arc::clone(&collector.meters), door.clone()));
-        tasks.spawn(take_care(collector, store, door.clone()));
-        tasks.spawn(warmth.run(door.clone()));
-        tasks.spawn(register_writer.run(door.clone()));
-        tasks.spawn(watch_memory(runtime.clone(), door.clone()));
-        tasks.spawn(watch_heap(door.clone()));
-        let limits = ConnectionLimits { drain_timeout: options.drain, ..ConnectionLimits::default() };
-        let control_limits = ConnectionLimits { max_connections: MAX_CLIENTS, ..limits };
-        let limits = ConnectionLimits { max_connections: descriptors::visitors(), ..limits };
+        chores.begin(&options, &tasks, closing.door());
+        let limits_for = |max_connections| ConnectionLimits {
+            max_connections,
+            drain_timeout: options.drain,
+            ..ConnectionLimits::default()
+        };
+        let (limits, control_limits) = (limits_for(descriptors::visitors()), limits_for(MAX_CLIENTS));
         let cores = Cores::start(options.shares).map_err(HostError::Cores)?;
         let sites = async {
             let served = match listeners.secure {
@@ -186,31 +199,37 @@ impl Host {
         let watching = tokio::spawn(watch(conductor, closing.clone(), shutdown, journal.written(), finished.clone()));
         drop(journal);
         let (served, ()) = tokio::join!(sites, control);
-        // A successor's host lets WebSockets end by themselves.
-        closing.hurry().run_until_cancelled(edge.websockets_ended()).await;
-        // Otherwise the edge closes those that are still open; the runtime would wait for their instances.
-        edge.shutdown().await;
-        runtime.shutdown().await;
+        end_requests(&edge, &runtime, &closing).await;
         tasks.close();
         tasks.wait().await;
         // The last requests have ended, so the last telemetry has all of them.
         silence.cancel();
-        if let Some(exporting) = exporting
-            && exporting.await.is_err()
-        {
-            tracing::error!("the exporter of telemetry panicked");
+        if let Some(exporting) = exporting {
+            ended(exporting, "the exporter of telemetry panicked").await;
         }
         // Everything that writes to the journal is gone with these, which ends its writer.
         drop((runtime, edge));
         cores.stop().await;
-        if journal_writer.await.is_err() {
-            tracing::error!("the journal's writer panicked");
-        }
+        ended(journal_writer, "the journal's writer panicked").await;
         // Everything is written, so that a successor who sees this one's end can have all of it read.
         finished.cancel();
-        if watching.await.is_err() {
-            tracing::error!("what starts successors panicked");
-        }
+        ended(watching, "what starts successors panicked").await;
         served
+    }
+}
+
+/// Ends what goes on of requests once nobody is let in any more.
+async fn end_requests(edge: &Edge, runtime: &Runtime, closing: &Closing) {
+    // A successor's host lets WebSockets end by themselves.
+    closing.hurry().run_until_cancelled(edge.websockets_ended()).await;
+    // Otherwise the edge closes those that are still open; the runtime would wait for their instances.
+    edge.shutdown().await;
+    runtime.shutdown().await;
+}
+
+/// Waits for a task to end, and tells of a panic in it.
+async fn ended<T>(task: JoinHandle<T>, panicked: &'static str) {
+    if task.await.is_err() {
+        tracing::error!("{panicked}");
     }
 }
