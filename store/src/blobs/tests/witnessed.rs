@@ -125,7 +125,9 @@ impl FileSystem for WitnessedDisk {
         }
         let folders: HashSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
         state.folders.clear();
-        folders.into_iter().for_each(|folder| state.name(folder));
+        for folder in folders {
+            state.name(folder);
+        }
         Ok(())
     }
 }
@@ -152,7 +154,9 @@ impl DurabilityWitness for Witness {
 /// The blobs in a data directory, beside the state of a store.
 fn blobs_in(folder: &Path, disk: &Arc<WitnessedDisk>, test: &TestStore) -> Blobs {
     let data_dir = DataDir::at(folder);
-    [data_dir.blobs(), data_dir.temporary()].iter().for_each(|folder| fs::create_dir_all(folder).unwrap());
+    for folder in [data_dir.blobs(), data_dir.temporary()] {
+        fs::create_dir_all(folder).unwrap();
+    }
     let database = Arc::clone(&test.blobs().inner.database);
     Blobs::new(&data_dir, Arc::clone(disk) as Arc<dyn FileSystem>, database).unwrap()
 }
