@@ -112,7 +112,10 @@ pub(crate) fn read_whole(response: &Bytes) -> Result<(response::Parts, Bytes), W
         return Err(WireError::Ambiguous("it announces another response and is whole"));
     }
     match head.decoder {
-        Decoder::Length(0) if head.parts.status == StatusCode::RESET_CONTENT => Ok((head.parts, Bytes::new())),
+        // What it says that it does not have is not left out but wrong.
+        Decoder::Length(0) if head.parts.status == StatusCode::RESET_CONTENT && !head.keeps_alive => {
+            Ok((head.parts, Bytes::new()))
+        }
         Decoder::Length(length) if length == body.len() as u64 => Ok((head.parts, body)),
         _ => Err(WireError::Ambiguous("its body has another length than it says")),
     }

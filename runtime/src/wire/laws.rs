@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Request};
 
-use super::{Decoder, Framing, HeadReader, Inbox, Question, read_whole, write_request_head};
+use super::head::ResponseHead;
+use super::{Framing, HeadReader, Inbox, Question, read_whole, write_request_head};
 
 /// What a reader makes of a connection's bytes: statuses and bodies, one after the other, and how it ends.
 #[derive(PartialEq, Eq, Debug)]
@@ -17,6 +18,8 @@ struct Seen {
 enum Ending {
     InHead,
     InBody,
+    /// Behind a response that is the last of its connection.
+    Closed,
     BadHead,
     BadBody,
 }
@@ -25,19 +28,19 @@ enum Ending {
 fn read(bytes: &[u8], sizes: &[usize]) -> Seen {
     let mut inbox = Inbox::new();
     let mut seen = Seen { responses: Vec::new(), ending: Ending::InHead };
-    let (mut reader, mut decoder): (_, Option<Decoder>) = (HeadReader::default(), None);
+    let (mut reader, mut head) = (HeadReader::default(), None);
     let mut sizes = sizes.iter().copied().chain(std::iter::repeat(*sizes.last().unwrap_or(&1)));
     let mut rest = bytes;
     while !rest.is_empty() {
         let (piece, later) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
         rest = later;
         inbox.put(piece);
-        if let Err(ending) = take(&mut inbox, &mut reader, &mut decoder, &mut seen) {
+        if let Err(ending) = take(&mut inbox, &mut reader, &mut head, &mut seen) {
             seen.ending = ending;
             return seen;
         }
     }
-    seen.ending = if decoder.is_some() { Ending::InBody } else { Ending::InHead };
+    seen.ending = if head.is_some() { Ending::InBody } else { Ending::InHead };
     seen
 }
 
@@ -45,22 +48,26 @@ fn read(bytes: &[u8], sizes: &[usize]) -> Seen {
 fn take(
     inbox: &mut Inbox,
     reader: &mut HeadReader,
-    decoder: &mut Option<Decoder>,
+    head: &mut Option<ResponseHead>,
     seen: &mut Seen,
 ) -> Result<(), Ending> {
     loop {
-        if let Some(body) = decoder {
+        if let Some(answer) = head {
             let Some((_, bytes)) = seen.responses.last_mut() else { return Ok(()) };
-            body.decode(inbox, bytes).map_err(|_| Ending::BadBody)?;
-            if !body.is_over() {
+            answer.decoder.decode(inbox, bytes).map_err(|_| Ending::BadBody)?;
+            if !answer.decoder.is_over() {
                 return Ok(());
             }
-            *decoder = None;
+            // What follows is nobody's: a function has said so, or it sent content with a 205.
+            if !answer.keeps_alive {
+                return Err(Ending::Closed);
+            }
+            *head = None;
         }
         match reader.read(inbox, Question::Plain) {
-            Ok(Some(head)) => {
-                seen.responses.push((head.parts.status.as_u16(), Vec::new()));
-                *decoder = Some(head.decoder);
+            Ok(Some(answer)) => {
+                seen.responses.push((answer.parts.status.as_u16(), Vec::new()));
+                *head = Some(answer);
             }
             Ok(None) => return Ok(()),
             Err(_) => return Err(Ending::BadHead),
@@ -86,7 +93,8 @@ pub fn responses(bytes: &[u8], sizes: &[usize]) {
         assert_eq!(whole.responses, in_pieces.responses);
     }
     if let Ok((head, body)) = read_whole(&Bytes::copy_from_slice(bytes)) {
-        assert_eq!(whole, Seen { responses: vec![(head.status.as_u16(), body.to_vec())], ending: Ending::InHead });
+        assert_eq!(whole.responses, [(head.status.as_u16(), body.to_vec())]);
+        assert!(matches!(whole.ending, Ending::InHead | Ending::Closed), "{:?}", whole.ending);
     }
 }
 

@@ -32,6 +32,16 @@ fn hopeless_beginning() {
     laws::responses(b"HTTP/1.1 103 Early Hints\r\n\r\n\r\xedHTTP/1.1 200 \r\ntrail:OK\r\nzzzzzzzzzz", &[29, 2, 14]);
 }
 
+/// A 205 with content is the last response of its connection for who reads pieces, and the whole answer for who reads it at once; where it says
+/// that it has none, what follows is refused by both.
+#[test]
+fn content_of_a_205() {
+    for framing in ["transfer-encoding: chunked", "content-length: 5", "x: y", "content-length: 0"] {
+        let response = format!("HTTP/1.1 205 Reset Content\r\n{framing}\r\n\r\n0ello\r\n0\r\nx-P/1");
+        laws::responses(response.as_bytes(), &[29, 2, 14]);
+    }
+}
+
 /// An address without a path is that of the root.
 #[test]
 fn address_without_a_path() {

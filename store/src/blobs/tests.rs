@@ -14,6 +14,8 @@ use super::*;
 use crate::disk::faulty::{Fault, FaultyDisk, Lost};
 use crate::{Durability, Store};
 
+mod witnessed;
+
 /// A store in a folder of its own.
 struct TestStore {
     folder: tempfile::TempDir,

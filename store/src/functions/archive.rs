@@ -21,6 +21,10 @@ const END_SIGNATURE: &[u8] = b"PK\x05\x06";
 /// The longest name of one file or folder on any file system that matters.
 const PART_BYTES: usize = 255;
 
+/// The longest path of a file in an artifact, in bytes (macOS's `PATH_MAX`). A path below the data directory begins with that folder and the
+/// function's, and Linux opens none above 4096: what is longer could be unpacked, and neither read nor compared afterwards.
+const PATH_BYTES: usize = 1024;
+
 /// The kind of a file in its Unix mode, and the only kind that is accepted besides links.
 const KIND_MASK: u32 = 0o170_000;
 const REGULAR_FILE: u32 = 0o100_000;
@@ -197,6 +201,9 @@ fn to_path(raw_name: &[u8]) -> Result<SitePath, EntryFault> {
     let path: SitePath = name.parse().map_err(EntryFault::Name)?;
     if path.as_str().split('/').any(|part| part.len() > PART_BYTES) {
         return Err(EntryFault::PartTooLong);
+    }
+    if path.as_str().len() > PATH_BYTES {
+        return Err(EntryFault::PathTooLong);
     }
     Ok(path)
 }

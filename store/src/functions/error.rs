@@ -62,6 +62,9 @@ pub enum EntryFault {
     /// A part of its name is longer than a file name can be.
     #[error("has a part that is longer than 255 bytes")]
     PartTooLong,
+    /// Its name is longer than a path in an artifact can be.
+    #[error("is a path longer than 1024 bytes")]
+    PathTooLong,
     /// Another file has the same name, or one that some file systems take for the same.
     #[error("is the same name as {other:?}")]
     SameName {

@@ -204,6 +204,11 @@ fn hostile_names() {
     let long = "x".repeat(256);
     let message = format!("artifact A has the entry {long:?}, which has a part that is longer than 255 bytes");
     assert_eq!(test.refusal(&zip_of(&[(&long, 0o644, "")])), message);
+    // It fits while it has its temporary name, and is too long below its final one.
+    let deep = "part-of-63-bytes".repeat(4)[1..].to_owned() + "/";
+    let deep = deep.repeat(62) + "file";
+    let message = format!("artifact A has the entry {deep:?}, which is a path longer than 1024 bytes");
+    assert_eq!(test.refusal(&zip_of(&[(&deep, 0o644, "")])), message);
 }
 
 /// Two entries with one name, or with names that some file system takes for the same, are refused.
