@@ -318,6 +318,26 @@ fn removed_at_once() {
     assert_eq!(unknown.code(), Some(1), "{}", unknown.snapshot());
 }
 
+/// Nobody locks themselves out by mistake: the token that a command comes with is removed only by who says so.
+#[test]
+fn own_token() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let own = host.ship(["whoami", "--json"]).run().success().json();
+    let id = own["token"]["id"].as_str().unwrap();
+    let refused = host.ship(["tokens", "rm", id]).run().exits_with(2).snapshot().replace(id, "[ID]");
+    insta::assert_snapshot!(refused, @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: [ID] is the token that this command uses: without it you are locked out
+    hint: `ship tokens rm [ID] --yes`
+    ");
+    let _ = host.ship(["whoami"]).run().success();
+    let _ = host.ship(["tokens", "rm", id, "--yes"]).run().success();
+    let _ = host.ship(["whoami"]).run().exits_with(3);
+}
+
 /// Nobody gives away more than they have: no larger role, no other project, no longer life.
 #[test]
 fn no_more_than_oneself() {

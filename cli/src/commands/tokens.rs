@@ -3,6 +3,7 @@
 mod approve;
 mod create;
 mod ls;
+mod rm;
 mod trust;
 
 use clap::Subcommand;
@@ -56,11 +57,7 @@ pub(crate) async fn run(arguments: TokensArgs, settings: &Settings, output: &Out
     match arguments.command {
         TokensCommand::Create(arguments) => create::run(&arguments, &host.client, settings, output).await,
         TokensCommand::Ls => ls::run(&host.client, output).await,
-        TokensCommand::Rm { id } => {
-            let removed = host.client.remove_token(&id).await?;
-            output.status(format_args!("Removed the token {id}: it opens nothing any more"));
-            output.data(&removed, |_| id.to_string())
-        }
+        TokensCommand::Rm { id } => rm::run(&id, &host.client, settings, output).await,
         TokensCommand::Approve(arguments) => approve::run(&arguments, &host.client, settings, output).await,
         TokensCommand::Trust(command) => trust::run(command, &host.client, settings, output).await,
     }
