@@ -54,7 +54,7 @@ impl Process {
         self.memory("RssAnon:")
     }
 
-    /// A kind of memory, by its line in proc_pid_status(5).
+    /// A kind of memory, by its line in `proc_pid_status(5)`.
     fn memory(self, kind: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix(kind));
