@@ -189,20 +189,39 @@ impl CellConnections {
 /// Carries out what a call asks for, and says what it gave.
 async fn answer(desk: Arc<Desk>, aside: Arc<Aside>, notice: Notice) {
     let (of_begin, of_end) = (Arc::clone(&desk), Arc::clone(&desk));
-    let result = match aside.run(move || of_begin.begin(notice)).await.flatten() {
-        Ok(Begun::Done) => Ok(()),
-        Ok(Begun::GoesOn) => return desk.questions.let_go_on(notice),
-        Ok(Begun::UnderWay(attempt)) => {
+    let result = match aside.run(move || of_begin.answer_at_once(notice)).await {
+        Ok(None) => return,
+        Ok(Some(attempt)) => {
             let attempt = Arc::new(attempt);
             let finished = attempt.finish(&aside).await;
             aside.run(move || of_end.end(&attempt, finished)).await.flatten()
         }
         Err(error) => Err(error),
     };
-    desk.questions.conclude(notice, result.map_err(|error| errno_of(&error)));
+    desk.conclude(notice, result);
 }
 
 impl Desk {
+    /// Carries out what a call asks for, and says what it gave, if that is known at once: who asks need not wait for another thread. Otherwise gives
+    /// what is under way.
+    fn answer_at_once(&self, notice: Notice) -> Option<Attempt> {
+        let result = match self.begin(notice) {
+            Ok(Begun::Done) => Ok(()),
+            Ok(Begun::GoesOn) => {
+                self.questions.let_go_on(notice);
+                return None;
+            }
+            Ok(Begun::UnderWay(attempt)) => return Some(attempt),
+            Err(error) => Err(error),
+        };
+        self.conclude(notice, result);
+        None
+    }
+
+    fn conclude(&self, notice: Notice, result: io::Result<()>) {
+        self.questions.conclude(notice, result.map_err(|error| errno_of(&error)));
+    }
+
     /// Begins what a call asks for.
     fn begin(&self, notice: Notice) -> io::Result<Begun> {
         let call = self.questions.read(notice)?;

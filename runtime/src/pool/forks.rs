@@ -69,7 +69,7 @@ impl Pool {
             return self.tell(Event::Due);
         }
         let (pool, spares) = (Arc::clone(self), Arc::clone(&self.surroundings.spares));
-        self.tasks().spawn(async move {
+        self.surroundings.background.spawn(async move {
             let prepare = async {
                 sleep(FORK_PAUSE).await;
                 match Zygote::start(&pool.spec, &pool.surroundings, pool.journal.clone()).await {
@@ -96,7 +96,10 @@ impl Pool {
     pub(super) async fn fork(&self) -> Option<Child> {
         let zygote = self.forks.zygote()?;
         let child = match zygote.take().await {
-            Ok(forked) => supervisor::start_forked(forked, zygote.program.clone(), &self.spec, self.journal.clone()),
+            Ok(forked) => {
+                let (program, journal) = (zygote.program.clone(), self.journal.clone());
+                supervisor::start_forked(forked, program, &self.spec, journal, &self.surroundings.background)
+            }
             Err(error) => Err(error),
         };
         child

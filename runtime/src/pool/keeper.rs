@@ -93,7 +93,7 @@ impl Pool {
             number
         };
         let pool = Arc::clone(self);
-        self.tasks().spawn(async move {
+        self.surroundings.background.spawn(async move {
             child.supervise().await;
             pool.tell(Event::Gone(number));
         });
