@@ -111,7 +111,7 @@ pub(crate) struct CellConnections {
     places: Arc<Semaphore>,
 }
 
-/// Where calls of `connect` and `bind` are decided and carried out. The function can hold up whoever does so.
+/// Where calls of `connect`, `bind` and `listen` are decided and carried out. The function can hold up whoever does so.
 #[derive(Debug)]
 struct Desk {
     questions: Questions,
@@ -228,6 +228,7 @@ impl Desk {
         match notice.wish {
             Wish::Connect => self.begin_to_connect(call),
             Wish::Bind => self.bind(&call),
+            Wish::Listen { backlog } => self.listen(&call, backlog),
         }
     }
 
@@ -251,6 +252,21 @@ impl Desk {
             _ => dial::bind(socket, &call.address),
         };
         bound.map(|()| Begun::Done)
+    }
+
+    /// Has a socket take connections. One of the host's network takes none: they would come from the machine's network.
+    fn listen(&self, call: &SocketCall, backlog: i32) -> io::Result<Begun> {
+        let socket = call.socket.as_fd();
+        if is_internet(socket)? {
+            if dial::is_of_host(socket)? {
+                return Err(os_error(libc::EINVAL));
+            }
+        } else if !self.has_given.load(Ordering::Relaxed) {
+            // As with a name. Who connects to a local socket is told who has made it listen.
+            return Ok(Begun::GoesOn);
+        }
+        rustix::net::listen(socket, backlog)?;
+        Ok(Begun::Done)
     }
 
     fn begin_to_connect(&self, call: SocketCall) -> io::Result<Begun> {
