@@ -45,6 +45,15 @@ impl Forks {
         }
     }
 
+    /// Forgets what was found out about a function whose instances all end, unless there is what forks the next ones. Whatever kept the last ones
+    /// from being forked ends with them.
+    pub(super) fn begin_anew(&self) {
+        let mut state = self.state();
+        if matches!(&*state, State::Settled) {
+            *state = State::Unknown;
+        }
+    }
+
     /// Gives up what forks. The instances that it has forked stay.
     pub(super) fn give_up(&self) {
         *self.state() = State::Settled;
