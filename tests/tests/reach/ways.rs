@@ -183,8 +183,9 @@ impl<'e> Site<'e> {
 
     /// What did not work for a function with this network, and what has arrived.
     fn try_all(&self, network: &str, addresses: &[&str]) -> (Value, BTreeSet<String>) {
-        let to: String = addresses.iter().map(|address| format!("&to={}", address.replace('%', "%25"))).collect();
-        let answer = http::get(&format!("{}/api/{network}?port={}{to}", self.url, self.witness.port()));
+        let to: Vec<String> = addresses.iter().map(|address| address.replace('%', "%25")).collect();
+        let (port, to) = (self.witness.port(), to.join("&to="));
+        let answer = http::get(&format!("{}/api/{network}?port={port}&to={to}", self.url));
         (answer.success().json(), self.witness.heard())
     }
 }
