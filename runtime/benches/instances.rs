@@ -54,6 +54,7 @@ fn main() {
             reach: Reach::Public { allowed: Vec::new() },
             logs: Arc::new(NoLogs),
             interpreters: Interpreters::default(),
+            background: tokio.handle().clone(),
             drain_timeout: Duration::from_secs(5),
         };
         let runtime = Runtime::new(options).unwrap();

@@ -97,7 +97,7 @@ async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Res
     let interpreters = surroundings.interpreters.clone();
     if let Some(command) = interpreters.found(runtime) {
         // The next start finds what was installed since. This one has a visitor who waits.
-        surroundings.tasks.spawn(async move {
+        surroundings.background.spawn(async move {
             tokio::time::sleep(SPARES_PAUSE).await;
             tokio::task::spawn_blocking(move || drop(interpreters.look(runtime))).await
         });

@@ -12,6 +12,7 @@
 //! | `pressure` | how many instances are stopped when memory runs short |
 //! | `supervisor`, `instance` | one process: its owner, and what the others see of it |
 //! | `launch` | what makes a prepared process a function |
+//! | `background` | what is done beside requests, and where |
 //! | `spares` | processes that are prepared before anybody needs them |
 //! | `zygote` | processes that have loaded a function in Python and fork its instances |
 //! | `network` | where functions may connect to |
@@ -29,6 +30,7 @@
 //! This crate never reads the store, the network, a configuration or its own environment, knows no visitors and no routes,
 //! and never forks the host.
 
+mod background;
 mod body;
 mod code_cache;
 mod connection;

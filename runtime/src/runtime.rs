@@ -9,9 +9,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use ship_core::{DeploymentId, Function, FunctionName, FunctionRuntime, ProjectName, RequestId};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use crate::background::Background;
 use crate::body::{BoxError, FunctionBody};
 use crate::code_cache::{CodeCaches, CodeSweep, SweptCode, is_compiled};
 use crate::error::{InvokeError, RuntimeError, SpawnError, StartError};
@@ -32,7 +34,8 @@ use crate::spec::{FunctionSpec, InstanceView, RuntimeOptions};
 
 /// Runs functions. A cheap handle: clones are the same runtime.
 ///
-/// Its tasks run on the tokio runtime in which it is used. [`Runtime::shutdown`] ends all processes and tasks in order; if
+/// What answers a request runs on the tokio runtime in which it was asked for, and everything else on that of
+/// [`RuntimeOptions::background`]. [`Runtime::shutdown`] ends all processes and tasks in order; if
 /// the tokio runtime is dropped without it, the processes are killed.
 #[derive(Clone)]
 pub struct Runtime {
@@ -80,12 +83,13 @@ impl Runtime {
             source,
         })?;
         let tasks = TaskTracker::new();
+        let background = Background::new(tasks.clone(), options.background);
         let surroundings = Surroundings {
             spares: Arc::new(Spares::new(
                 Nursery::new(&options.nursery),
                 options.least_isolation,
                 folder,
-                tasks.clone(),
+                background.clone(),
             )),
             caches,
             compiled_code: options.compiled_code,
@@ -94,6 +98,7 @@ impl Runtime {
             interpreters: options.interpreters,
             meters: Arc::default(),
             tasks,
+            background,
         };
         let inner = Inner {
             surroundings: Arc::new(surroundings),
@@ -170,7 +175,8 @@ impl Runtime {
     pub async fn probe(folder: &Path, nursery: &Path) -> Result<Probe, RuntimeError> {
         let folder = Arc::new(RunFolder::open(folder)?);
         let find = async |least| {
-            let spares = Spares::new(Nursery::new(nursery), least, Arc::clone(&folder), TaskTracker::new());
+            let background = Background::new(TaskTracker::new(), Handle::current());
+            let spares = Spares::new(Nursery::new(nursery), least, Arc::clone(&folder), background);
             let isolation = spares.isolation().await;
             spares.close().await;
             (isolation, spares.control_groups())

@@ -15,8 +15,8 @@ use ship_core::FunctionLimits;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
 
+use crate::background::Background;
 use crate::error::SpawnError;
 use crate::limits::{
     EMPTY_SPARES_FIRST, EMPTY_SPARES_MOST, SPARE_TIMEOUT, SPARES_CALM, SPARES_LEAST, SPARES_MOST, SPARES_PAUSE,
@@ -37,7 +37,7 @@ pub(crate) struct Spares {
     nursery: Nursery,
     folder: Arc<RunFolder>,
     groups: Option<Arc<ControlGroups>>,
-    tasks: TaskTracker,
+    background: Background,
     stop: CancellationToken,
     least_isolation: Isolation,
     /// How much of the machine processes are kept from, once it is known.
@@ -118,13 +118,13 @@ impl Spares {
         nursery: Nursery,
         least_isolation: Isolation,
         folder: Arc<RunFolder>,
-        tasks: TaskTracker,
+        background: Background,
     ) -> Self {
         Self {
             nursery,
             folder,
             groups: ControlGroups::open(),
-            tasks,
+            background,
             stop: CancellationToken::new(),
             least_isolation,
             isolation: OnceCell::new(),
@@ -231,10 +231,10 @@ impl Spares {
 
     /// A process of a kind, made now and for nobody else.
     pub(crate) async fn make(&self, recipe: &Recipe) -> Result<Spare, SpawnError> {
-        match self.try_to_make(recipe).await {
+        match self.background.watching(self.try_to_make(recipe)).await {
             // Whoever was to make it has ended with the order. The next order starts another.
             Err(SpawnError::Io { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => {
-                self.try_to_make(recipe).await
+                self.background.watching(self.try_to_make(recipe)).await
             }
             made => made,
         }
@@ -254,7 +254,7 @@ impl Spares {
         if let Some(connections) = connections.clone() {
             // What an interpreter does while it starts may connect to itself.
             let stopped = stop.clone();
-            self.tasks.spawn(async move {
+            self.background.spawn(async move {
                 tokio::select! {
                     () = stopped.cancelled() => {}
                     never = connections.serve() => never,
@@ -285,7 +285,7 @@ impl Spares {
 
     /// Fills a shelf in the background.
     fn fill(self: &Arc<Self>, recipe: &Recipe) {
-        if self.stop.is_cancelled() || self.tasks.is_closed() {
+        if self.stop.is_cancelled() || self.background.is_closed() {
             return;
         }
         let spares = Arc::clone(self);
@@ -319,7 +319,7 @@ impl Spares {
     /// Does something until it is done or the host stops.
     fn in_background(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        self.background.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = work => {}

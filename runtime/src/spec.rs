@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ship_core::{AddressRange, DeploymentId, Function, FunctionName, LogRecord, ProjectName};
+use tokio::runtime::Handle;
 
 use crate::environment::FunctionEnvironment;
 use crate::interpreter::Interpreters;
@@ -57,6 +58,8 @@ pub struct RuntimeOptions {
     pub compiled_code: CompiledCode,
     /// What runs functions in Node and Python.
     pub interpreters: Interpreters,
+    /// Where everything is done that answers no request. What answers one is done where it was asked for.
+    pub background: Handle,
     /// How long [`crate::Runtime::retire`] and [`crate::Runtime::shutdown`] wait for requests that are being answered.
     pub drain_timeout: Duration,
 }

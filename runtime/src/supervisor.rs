@@ -8,6 +8,7 @@ use std::time::Duration;
 use ship_core::{LogLevel, RequestId};
 use tokio::time::{Instant, sleep_until};
 
+use crate::background::Background;
 use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
 use crate::journal::Journal;
@@ -48,11 +49,11 @@ pub(crate) async fn start(
         connections.belong_to(spec.function.limits.network, surroundings.reach.policy(), journal.clone());
     }
     warden.run(assignment, &spec.function.limits)?;
-    let output = watch_output(stdout, stderr, &journal)?;
+    let output = watch_output(stdout, stderr, &journal, &surroundings.background)?;
     let instance = Arc::new(Instance::new(Warden::Cell(warden), program, address, output));
     if let Some(name) = missing_cache {
         let (spec, surroundings, instance) = (Arc::clone(spec), Arc::clone(surroundings), Arc::clone(&instance));
-        surroundings.tasks.clone().spawn(async move {
+        surroundings.background.clone().spawn(async move {
             tokio::select! {
                 () = surroundings.spares.closing() => {}
                 made = make_cache(name, &spec, &surroundings, &instance) => {
@@ -72,16 +73,23 @@ pub(crate) fn start_forked(
     program: PathBuf,
     spec: &FunctionSpec,
     journal: Journal,
+    background: &Background,
 ) -> Result<Child, SpawnError> {
     let Forked { warden, address, stdout, stderr } = forked;
     warden.begin(&spec.function.limits)?;
-    let output = watch_output(stdout, stderr, &journal)?;
+    let output = watch_output(stdout, stderr, &journal, background)?;
     let instance = Arc::new(Instance::new(Warden::Fork(warden), program, address, output));
     // Its zygote's are its own.
     Ok(Child { instance, journal, connections: None, memory_mb: spec.function.limits.memory_mb })
 }
 
-fn watch_output(stdout: OwnedFd, stderr: OwnedFd, journal: &Journal) -> Result<Output, SpawnError> {
+fn watch_output(
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    journal: &Journal,
+    background: &Background,
+) -> Result<Output, SpawnError> {
+    let _there = background.enter();
     Output::new(stdout, stderr, journal.clone())
         .map_err(|source| SpawnError::Io { action: "watch the output of the process", source })
 }

@@ -109,7 +109,7 @@ impl Zygote {
         let (socket_of_task, asked_of_task) = (Arc::clone(&socket), Arc::clone(&asked));
         let tending = Tending { socket: socket_of_task, asked: asked_of_task, output, ready: Some(ready) };
         let (spares, stopped) = (Arc::clone(spares), stop.clone());
-        surroundings.tasks.spawn(async move {
+        surroundings.background.spawn(async move {
             tokio::select! {
                 () = stopped.cancelled() => {}
                 () = spares.closing() => {}
@@ -136,7 +136,7 @@ impl Zygote {
         let ahead = self.ahead().take();
         let taken = match ahead.filter(|forked| !forked.warden.is_gone()) {
             Some(forked) => forked,
-            None => self.fork().await?,
+            None => self.surroundings.background.watching(self.fork()).await?,
         };
         self.fork_ahead();
         Ok(taken)
@@ -145,7 +145,7 @@ impl Zygote {
     /// Forks a process that nobody needs yet.
     pub(crate) fn fork_ahead(self: &Arc<Self>) {
         let (zygote, spares) = (Arc::clone(self), Arc::clone(&self.surroundings.spares));
-        self.surroundings.tasks.spawn(async move {
+        self.surroundings.background.spawn(async move {
             let fork = async {
                 sleep(SPARES_PAUSE).await;
                 if zygote.ahead().is_none()

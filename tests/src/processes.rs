@@ -92,6 +92,15 @@ impl Process {
         poll(&mut waiting, Some(&limit)).expect("a process descriptor can be polled") > 0
     }
 
+    /// The process that has started it.
+    #[track_caller]
+    #[must_use]
+    pub fn parent(self) -> Self {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).expect("it is running");
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
+        Self(parent.expect("each process has a parent"))
+    }
+
     /// Every running process of the cell that it is in, itself included: those that share its own world of process ids.
     #[track_caller]
     pub fn cell(self) -> Vec<Self> {

@@ -1,6 +1,9 @@
 //! Functions that would hold up the host by what they share with it: the pipe that they print to, sockets that it connects for them,
 //! the kernel's memory for what waits in sockets, the machine's ports, and its processors.
 
+use std::fs;
+use std::time::Duration;
+
 use ship_core::PlatformError;
 use ship_tests::{TestEnv, TestHost, http};
 
@@ -112,9 +115,22 @@ def hold_processor():
     said = "longer" if libc.syscall(make, 0, attributes, 0) == 0 else os.strerror(ctypes.get_errno())
     return f"{turn} ns, {said}"
 
+def connect_without_end():
+    "Each connection is asked of the host, which makes it, here to nobody."
+    for _ in range(20_000):
+        with socket.socket() as one:
+            assert one.connect_ex(("127.0.0.1", 9)) == errno.ECONNREFUSED
+    return "nobody was there"
+
+def print_without_end():
+    for _ in range(20_000):
+        os.write(1, b"a line\n" * 500)
+    return "it was printed"
+
 class handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        holds = {"pipe": hold_pipe, "connection": hold_connection, "sockets": fill_sockets, "names": name_sockets, "processor": hold_processor}
+        holds = {"pipe": hold_pipe, "connection": hold_connection, "sockets": fill_sockets, "names": name_sockets,
+                 "processor": hold_processor, "connections": connect_without_end, "lines": print_without_end}
         what = holds[self.path.split("?")[1]]
         text = what().encode()
         self.send_response(200)
@@ -144,12 +160,16 @@ struct Site<'e> {
 
 impl<'e> Site<'e> {
     fn deploy(environment: &'e TestEnv) -> Self {
+        Self::deploy_with(environment, &["deploy"])
+    }
+
+    fn deploy_with(environment: &'e TestEnv, command: &[&str]) -> Self {
         let limits = format!("[functions.\"api/hold\"]\nmemory_mb = {MEMORY_MB}\nmax_instances = 8\n");
         let project = environment.project("site").file("api/hold.py", HOLD).file("api/neighbour.py", NEIGHBOUR);
         let project = project.file("public/index.html", "home").file("ship.toml", limits);
         // The discard service, which this machine does not have, stands for one outside that refuses.
         let host = TestHost::start_with(environment, &["--allow-address", "127.0.0.1:9"]);
-        let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+        let _ = host.ship(command).within(project.folder()).run().success();
         let url = host.site_url("site");
         let site = Self { host, url };
         site.is_served();
@@ -158,6 +178,21 @@ impl<'e> Site<'e> {
 
     fn hold(&self, what: &str) -> http::Answer {
         http::get(&format!("{}/api/hold?{what}", self.url))
+    }
+
+    /// How long the host's threads that answer visitors have had a processor, and how long the others.
+    fn processor_time(&self) -> (Duration, Duration) {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.host.process().id())).expect("the host runs");
+        let (mut of_visitors, mut of_others) = (Duration::ZERO, Duration::ZERO);
+        for thread in threads.flatten() {
+            let read = |name: &str| fs::read_to_string(thread.path().join(name));
+            // A thread may end meanwhile.
+            let Ok((name, times)) = read("comm").and_then(|name| Ok((name, read("schedstat")?))) else { continue };
+            let nanos = times.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("the time comes first");
+            let sum = if name.starts_with("visitors-") { &mut of_visitors } else { &mut of_others };
+            *sum += Duration::from_nanos(nanos);
+        }
+        (of_visitors, of_others)
     }
 
     /// Others are served, by each of the threads that answer visitors, and so is the owner.
@@ -227,4 +262,20 @@ fn processors() {
     let environment = TestEnv::new();
     let site = Site::deploy(&environment);
     assert_eq!(site.hold("processor").success().text(), "400000 ns, Operation not permitted");
+}
+
+/// What the host does for a function beside its requests is done by threads that no visitor waits for, also when a visitor has woken it: it makes
+/// the connections that the function wants, and reads what it prints.
+#[test]
+fn visitors_threads() {
+    let environment = TestEnv::new();
+    let site = Site::deploy_with(&environment, &["deploy", "--no-check"]);
+    for (what, said) in [("lines", "it was printed"), ("connections", "nobody was there")] {
+        let before = site.processor_time();
+        assert_eq!(site.hold(what).success().text(), said);
+        let after = site.processor_time();
+        let (of_visitors, of_others) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+        assert!(of_visitors * 10 < of_others, "{what}: {of_visitors:?} of visitors' threads, {of_others:?} of others");
+    }
+    site.is_served();
 }

@@ -10,6 +10,7 @@ use ship_builder::BuildTarget;
 use ship_edge::{ConnectionLimits, Crew};
 use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,6 +74,7 @@ pub(crate) async fn serve(
         reach: Reach::Everywhere,
         logs,
         interpreters,
+        background: Handle::current(),
         drain_timeout: DRAIN,
     })?;
     let (watch, ears) = Watch::start(project.root(), &folder.cookies())?;

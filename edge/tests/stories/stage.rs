@@ -23,6 +23,7 @@ use ship_runtime::{CompiledCode, Interpreters, Isolation, LogSink, Reach, Runtim
 use ship_store::{Durability, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -157,6 +158,7 @@ impl SiteBuilder {
             reach: Reach::Public { allowed: Vec::new() },
             logs: runtime_logs,
             interpreters: Interpreters::default(),
+            background: Handle::current(),
             drain_timeout,
         })
         .unwrap();

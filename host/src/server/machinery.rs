@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ship_edge::{Edge, EdgeOptions, ExternalReach, Traces};
 use ship_runtime::{CompiledCode, Isolation, LogSink, OWN_PROGRAM, Reach, Runtime, RuntimeOptions};
 use ship_store::Store;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -91,6 +92,7 @@ fn runtime_options(options: &HostOptions, logs: Arc<dyn LogSink>) -> RuntimeOpti
         reach: Reach::Public { allowed: options.allowed_addresses.clone() },
         logs,
         interpreters: options.interpreters.clone(),
+        background: Handle::current(),
         drain_timeout: options.drain,
     }
 }

@@ -89,7 +89,8 @@ fn network_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
 pub(crate) fn twin(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let twin = rustix::net::socket_with(family(socket)?, SocketType::STREAM, flags, None)?;
-    let_nobody_in(&twin)?;
+    // A second line behind the host's not making it listen. Newer kernels let only those have it who may manage the network.
+    let _ = let_nobody_in(&twin);
     for (level, name) in KEPT_OPTIONS {
         if let Ok(value) = option::<libc::c_int>(socket, level, name) {
             // An option that cannot be set stays as it is.

@@ -68,6 +68,11 @@ pub(crate) enum Wish {
     Connect,
     /// The socket named by the address.
     Bind,
+    /// The socket made to take connections, without an address.
+    Listen {
+        /// How many may wait.
+        backlog: i32,
+    },
 }
 
 /// What a call that waits is about.
@@ -112,7 +117,11 @@ impl Questions {
             let mut notice: libc::seccomp_notif = unsafe { std::mem::zeroed() };
             if self.ask(RECEIVE, &raw mut notice).is_ok() {
                 let [first, second, third, ..] = notice.data.args;
-                let wish = if i64::from(notice.data.nr) == libc::SYS_bind { Wish::Bind } else { Wish::Connect };
+                let wish = match i64::from(notice.data.nr) {
+                    libc::SYS_bind => Wish::Bind,
+                    libc::SYS_listen => Wish::Listen { backlog: lower_half(second).cast_signed() },
+                    _ => Wish::Connect,
+                };
                 return Ok(Notice { id: notice.id, wish, thread: notice.pid, arguments: [first, second, third] });
             }
         }
@@ -199,8 +208,11 @@ impl SocketCall {
     /// Reads what a call is about. All of it is a copy: what its process changes from now on changes nothing.
     fn read(notice: Notice) -> io::Result<Self> {
         let [number, address, length] = notice.arguments;
-        let number = RawFd::try_from(number & u64::from(u32::MAX)).map_err(|_| bad_descriptor())?;
-        let length = usize::try_from(length & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+        let number = RawFd::try_from(lower_half(number)).map_err(|_| bad_descriptor())?;
+        let length = match notice.wish {
+            Wish::Connect | Wish::Bind => usize::try_from(lower_half(length)).unwrap_or(usize::MAX),
+            Wish::Listen { .. } => 0,
+        };
         if length > MOST_ADDRESS_BYTES {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
@@ -239,6 +251,11 @@ impl SocketCall {
         let flags = text.lines().find_map(|line| i32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
         Ok(flags.is_some_and(|flags| flags & libc::O_CLOEXEC != 0))
     }
+}
+
+/// What the kernel reads of an argument that is a number of 32 bits.
+fn lower_half(argument: u64) -> u32 {
+    u32::try_from(argument & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 fn bad_descriptor() -> io::Error {

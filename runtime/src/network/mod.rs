@@ -111,7 +111,7 @@ pub(crate) struct CellConnections {
     places: Arc<Semaphore>,
 }
 
-/// Where calls of `connect` and `bind` are decided and carried out. The function can hold up whoever does so.
+/// Where calls of `connect`, `bind` and `listen` are decided and carried out. The function can hold up whoever does so.
 #[derive(Debug)]
 struct Desk {
     questions: Questions,
@@ -189,26 +189,46 @@ impl CellConnections {
 /// Carries out what a call asks for, and says what it gave.
 async fn answer(desk: Arc<Desk>, aside: Arc<Aside>, notice: Notice) {
     let (of_begin, of_end) = (Arc::clone(&desk), Arc::clone(&desk));
-    let result = match aside.run(move || of_begin.begin(notice)).await.flatten() {
-        Ok(Begun::Done) => Ok(()),
-        Ok(Begun::GoesOn) => return desk.questions.let_go_on(notice),
-        Ok(Begun::UnderWay(attempt)) => {
+    let result = match aside.run(move || of_begin.answer_at_once(notice)).await {
+        Ok(None) => return,
+        Ok(Some(attempt)) => {
             let attempt = Arc::new(attempt);
             let finished = attempt.finish(&aside).await;
             aside.run(move || of_end.end(&attempt, finished)).await.flatten()
         }
         Err(error) => Err(error),
     };
-    desk.questions.conclude(notice, result.map_err(|error| errno_of(&error)));
+    desk.conclude(notice, result);
 }
 
 impl Desk {
+    /// Carries out what a call asks for, and says what it gave, if that is known at once: who asks need not wait for another thread. Otherwise gives
+    /// what is under way.
+    fn answer_at_once(&self, notice: Notice) -> Option<Attempt> {
+        let result = match self.begin(notice) {
+            Ok(Begun::Done) => Ok(()),
+            Ok(Begun::GoesOn) => {
+                self.questions.let_go_on(notice);
+                return None;
+            }
+            Ok(Begun::UnderWay(attempt)) => return Some(attempt),
+            Err(error) => Err(error),
+        };
+        self.conclude(notice, result);
+        None
+    }
+
+    fn conclude(&self, notice: Notice, result: io::Result<()>) {
+        self.questions.conclude(notice, result.map_err(|error| errno_of(&error)));
+    }
+
     /// Begins what a call asks for.
     fn begin(&self, notice: Notice) -> io::Result<Begun> {
         let call = self.questions.read(notice)?;
         match notice.wish {
             Wish::Connect => self.begin_to_connect(call),
             Wish::Bind => self.bind(&call),
+            Wish::Listen { backlog } => self.listen(&call, backlog),
         }
     }
 
@@ -232,6 +252,21 @@ impl Desk {
             _ => dial::bind(socket, &call.address),
         };
         bound.map(|()| Begun::Done)
+    }
+
+    /// Has a socket take connections. One of the host's network takes none: they would come from the machine's network.
+    fn listen(&self, call: &SocketCall, backlog: i32) -> io::Result<Begun> {
+        let socket = call.socket.as_fd();
+        if is_internet(socket)? {
+            if dial::is_of_host(socket)? {
+                return Err(os_error(libc::EINVAL));
+            }
+        } else if !self.has_given.load(Ordering::Relaxed) {
+            // As with a name. Who connects to a local socket is told who has made it listen.
+            return Ok(Begun::GoesOn);
+        }
+        rustix::net::listen(socket, backlog)?;
+        Ok(Begun::Done)
     }
 
     fn begin_to_connect(&self, call: SocketCall) -> io::Result<Begun> {

@@ -45,6 +45,15 @@ impl Forks {
         }
     }
 
+    /// Forgets what was found out about a function whose instances all end, unless there is what forks the next ones. Whatever kept the last ones
+    /// from being forked ends with them.
+    pub(super) fn begin_anew(&self) {
+        let mut state = self.state();
+        if matches!(&*state, State::Settled) {
+            *state = State::Unknown;
+        }
+    }
+
     /// Gives up what forks. The instances that it has forked stay.
     pub(super) fn give_up(&self) {
         *self.state() = State::Settled;
@@ -69,7 +78,7 @@ impl Pool {
             return self.tell(Event::Due);
         }
         let (pool, spares) = (Arc::clone(self), Arc::clone(&self.surroundings.spares));
-        self.tasks().spawn(async move {
+        self.surroundings.background.spawn(async move {
             let prepare = async {
                 sleep(FORK_PAUSE).await;
                 match Zygote::start(&pool.spec, &pool.surroundings, pool.journal.clone()).await {
@@ -96,7 +105,10 @@ impl Pool {
     pub(super) async fn fork(&self) -> Option<Child> {
         let zygote = self.forks.zygote()?;
         let child = match zygote.take().await {
-            Ok(forked) => supervisor::start_forked(forked, zygote.program.clone(), &self.spec, self.journal.clone()),
+            Ok(forked) => {
+                let (program, journal) = (zygote.program.clone(), self.journal.clone());
+                supervisor::start_forked(forked, program, &self.spec, journal, &self.surroundings.background)
+            }
             Err(error) => Err(error),
         };
         child

@@ -9,7 +9,7 @@ use ship_core::LogLevel;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::roster::{Conclusion, InstanceNumber};
+use super::roster::{Conclusion, InstanceNumber, Slot};
 use super::{Event, Member, Pool, throttled};
 use crate::connection::Connection;
 use crate::error::{Failure, FailureReason, InvokeError, SpawnError};
@@ -28,6 +28,11 @@ pub(super) async fn keep(pool: &Arc<Pool>, mut inbox: mpsc::UnboundedReceiver<Ev
             let mut books = pool.books();
             if books.roster.close_if_empty(now) {
                 return;
+            }
+            let is_over = |slot: &Slot<Member>| matches!(slot.state, InstanceState::Stopping | InstanceState::Stopped);
+            if books.roster.slots().iter().all(is_over) {
+                // A function falls asleep with its last instance, also where somebody wakes it in that very moment.
+                pool.forks.begin_anew();
             }
             books.roster.next_due(now)
         };
@@ -93,7 +98,7 @@ impl Pool {
             number
         };
         let pool = Arc::clone(self);
-        self.tasks().spawn(async move {
+        self.surroundings.background.spawn(async move {
             child.supervise().await;
             pool.tell(Event::Gone(number));
         });

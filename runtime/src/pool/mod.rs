@@ -25,6 +25,7 @@ use forks::Forks;
 pub(crate) use lease::Lease;
 use roster::{Admission, InstanceNumber, Overtime, Released, Roster, Slot};
 
+use crate::background::Background;
 use crate::code_cache::CodeCaches;
 use crate::connection::Connection;
 use crate::error::{Failure, InvokeError, SpawnError};
@@ -52,6 +53,8 @@ pub(crate) struct Surroundings {
     pub(crate) meters: Arc<Meters>,
     /// Owns every task of the runtime: keepers, supervisors, probes, and connections with an upload under way.
     pub(crate) tasks: TaskTracker,
+    /// The same for those that no request waits for.
+    pub(crate) background: Background,
 }
 
 /// The instances of one function.

@@ -16,6 +16,7 @@ use ship_runtime::{
     Runtime, RuntimeOptions,
 };
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 /// How long something may take that happens by itself, before the test is called stuck.
@@ -125,6 +126,7 @@ pub(crate) fn options(socket_dir: PathBuf, logs: Arc<dyn LogSink>, drain_timeout
         reach,
         logs,
         interpreters,
+        background: Handle::current(),
         drain_timeout,
     }
 }

@@ -3,7 +3,7 @@
 use ship_tests::TestEnv;
 
 use crate::site::{Bad, Kind, Language, Site};
-use crate::{ends, processes, prying, resources};
+use crate::{answers, ends, processes, prying, resources};
 
 #[test]
 fn in_rust() {
@@ -34,4 +34,15 @@ fn in_rust() {
     site.each().for_each(|bad| prying::connects_to_sockets(bad, &sockets));
     site.each().for_each(|bad| prying::connects_to_the_machine(bad, &sockets));
     processes::ignore_the_request_to_end(&mut site);
+}
+
+#[test]
+fn by_a_program_in_rust() {
+    let environment = TestEnv::new();
+    let site = Site::deploy(&environment, &[Language::RustProgram], &[Kind::Bad, Kind::Hasty]);
+    let behaviours: [fn(Bad<'_>); 4] =
+        [ends::dies_in_the_middle, answers::lies, answers::lies_about_its_length, answers::never_reads];
+    for behave in behaviours {
+        site.each().for_each(behave);
+    }
 }

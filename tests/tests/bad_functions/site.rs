@@ -25,6 +25,8 @@ pub(crate) enum Language {
     Node,
     Python,
     Rust,
+    /// A program in Rust, which says what handlers cannot.
+    RustProgram,
 }
 
 /// Those that take no time to build.
@@ -37,6 +39,7 @@ impl Language {
             Self::Node => "node",
             Self::Python => "python",
             Self::Rust => "rust",
+            Self::RustProgram => "program",
         }
     }
 
@@ -46,6 +49,7 @@ impl Language {
             Self::Node => ("node.js", include_str!("sources/misbehave.js")),
             Self::Python => ("python.py", include_str!("sources/misbehave.py")),
             Self::Rust => ("rust.rs", include_str!("sources/misbehave.rs")),
+            Self::RustProgram => ("program.rs", include_str!("sources/program.rs")),
         }
     }
 }
@@ -115,7 +119,7 @@ pub(crate) fn project(environment: &TestEnv, languages: &[Language], kinds: &[Ki
     let mut project = environment.project("bad").file("ship.toml", settings).file("api/neighbour.js", NEIGHBOUR);
     for language in languages {
         let (name, source) = language.file();
-        if *language == Language::Rust {
+        if matches!(language, Language::Rust | Language::RustProgram) {
             project = project.file("Cargo.toml", MANIFEST);
         }
         for kind in kinds {

@@ -120,7 +120,7 @@ const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
 pub(super) enum Filter {
     /// Connections are made by the kernel.
     Plain,
-    /// Whoever holds the filter's listener is asked to make connections, and to name sockets.
+    /// Whoever holds the filter's listener is asked to make connections, to name sockets, and to have them take connections.
     AskingForConnections,
 }
 
@@ -180,6 +180,8 @@ impl Filter {
             program.if_equal(number(libc::SYS_connect), libc::SECCOMP_RET_USER_NOTIF);
             // A socket that was connected for the process is of the machine's network, and so would its name be.
             program.if_equal(number(libc::SYS_bind), libc::SECCOMP_RET_USER_NOTIF);
+            // The same of whoever connects to it.
+            program.if_equal(number(libc::SYS_listen), libc::SECCOMP_RET_USER_NOTIF);
             // These connect as well, where they are asked to.
             for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
                 program.if_call_has(call, flags, libc::MSG_FASTOPEN, errno(libc::EOPNOTSUPP));
