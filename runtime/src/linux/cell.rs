@@ -11,6 +11,7 @@ use ship_core::FunctionLimits;
 use tokio::io::unix::AsyncFd;
 
 use super::cgroup::CellGroups;
+use super::dial;
 use super::message;
 use super::nursery::{Assignment, Command, Isolation, NURSERY_NAME, Order, Recipe, Report};
 use super::process::{ProcessStat, has_ended, own_bytes_of_all, resident_bytes};
@@ -85,7 +86,7 @@ impl Nursery {
     fn say(&self, recipe: Recipe, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         let user = FIRST_USER + self.next_user.fetch_add(1, Ordering::Relaxed) % USERS;
-        let order = Order { recipe, user };
+        let order = Order { recipe, user, doorkeeper: dial::doorkeeper() };
         if let Some(running) = process.as_mut() {
             match message::send(running.orders.as_fd(), &order, descriptors) {
                 // The second is what is said of orders that it has not read.

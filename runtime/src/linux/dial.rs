@@ -7,11 +7,13 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::io::unix::AsyncFd;
 
+use super::nursery::Doorkeeper;
 use super::watch::watch_for_room;
 
 /// The number of a network's cookie among the options of a socket (`SO_NETNS_COOKIE`, since Linux 5.14).
@@ -89,8 +91,9 @@ fn network_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
 pub(crate) fn twin(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let twin = rustix::net::socket_with(family(socket)?, SocketType::STREAM, flags, None)?;
-    // A second line behind the host's not making it listen. Newer kernels let only those have it who may manage the network.
-    let _ = let_nobody_in(&twin);
+    if doorkeeper() == Doorkeeper::Kernel {
+        let_nobody_in(&twin)?;
+    }
     for (level, name) in KEPT_OPTIONS {
         if let Ok(value) = option::<libc::c_int>(socket, level, name) {
             // An option that cannot be set stays as it is.
@@ -98,6 +101,16 @@ pub(crate) fn twin(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         }
     }
     Ok(twin)
+}
+
+/// Who keeps visitors from sockets that are given away. Newer kernels (6.18) let only those have a filter who may manage the network.
+pub(crate) fn doorkeeper() -> Doorkeeper {
+    static DOORKEEPER: OnceLock<Doorkeeper> = OnceLock::new();
+    *DOORKEEPER.get_or_init(|| {
+        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+        let is_filtered = socket.map_err(io::Error::from).and_then(|socket| let_nobody_in(&socket)).is_ok();
+        if is_filtered { Doorkeeper::Kernel } else { Doorkeeper::Host }
+    })
 }
 
 /// Has a socket drop whatever would begin a connection to it, for good. A process could listen with a socket whose connection has

@@ -161,7 +161,9 @@ fn confine(order: &Order) -> Result<Option<OwnedFd>, Trouble> {
         close_paths(&order.recipe, &READABLE, &[])?;
     }
     let filter = match order.recipe.network {
-        CellNetwork::Own if order.recipe.isolation == Isolation::Sandbox => Filter::AskingForConnections,
+        CellNetwork::Own if order.recipe.isolation == Isolation::Sandbox => {
+            Filter::AskingForConnections(order.doorkeeper)
+        }
         _ => Filter::Plain,
     };
     filter.install(order.recipe.isolation).while_trying("filter system calls")

@@ -11,7 +11,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
-use super::order::Isolation;
+use super::order::{Doorkeeper, Isolation};
 
 /// The architecture whose calls are understood, as the kernel's audit names it.
 #[cfg(target_arch = "x86_64")]
@@ -120,8 +120,9 @@ const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
 pub(super) enum Filter {
     /// Connections are made by the kernel.
     Plain,
-    /// Whoever holds the filter's listener is asked to make connections, to name sockets, and to have them take connections.
-    AskingForConnections,
+    /// Whoever holds the filter's listener is asked to make connections and to name sockets, and to have them take connections where
+    /// nobody else keeps others out.
+    AskingForConnections(Doorkeeper),
 }
 
 impl Filter {
@@ -132,7 +133,7 @@ impl Filter {
         let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
         let flags = match self {
             Self::Plain => 0,
-            Self::AskingForConnections => libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            Self::AskingForConnections(_) => libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
         };
         // SAFETY: the program outlives the call, which copies it, and has the length that is given.
         let code =
@@ -142,7 +143,7 @@ impl Filter {
         }
         match self {
             Self::Plain => Ok(None),
-            Self::AskingForConnections => {
+            Self::AskingForConnections(_) => {
                 let descriptor = RawFd::try_from(code).map_err(io::Error::other)?;
                 // SAFETY: with this flag the call gives a new descriptor, which nobody else holds.
                 Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) }))
@@ -176,12 +177,14 @@ impl Filter {
             // Nor may the machine be made to read anew what all use.
             program.if_call_has_one_of(libc::SYS_fadvise64, 3, &[libc::POSIX_FADV_DONTNEED], errno(0));
         }
-        if self == Self::AskingForConnections {
+        if let Self::AskingForConnections(doorkeeper) = self {
             program.if_equal(number(libc::SYS_connect), libc::SECCOMP_RET_USER_NOTIF);
             // A socket that was connected for the process is of the machine's network, and so would its name be.
             program.if_equal(number(libc::SYS_bind), libc::SECCOMP_RET_USER_NOTIF);
             // The same of whoever connects to it.
-            program.if_equal(number(libc::SYS_listen), libc::SECCOMP_RET_USER_NOTIF);
+            if doorkeeper == Doorkeeper::Host {
+                program.if_equal(number(libc::SYS_listen), libc::SECCOMP_RET_USER_NOTIF);
+            }
             // These connect as well, where they are asked to.
             for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
                 program.if_call_has(call, flags, libc::MSG_FASTOPEN, errno(libc::EOPNOTSUPP));

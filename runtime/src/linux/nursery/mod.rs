@@ -29,7 +29,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 pub use order::Isolation;
-pub(crate) use order::{Assignment, Boot, CellNetwork, CodeCache, Command, Document, Order, Recipe, Report};
+pub(crate) use order::{
+    Assignment, Boot, CellNetwork, CodeCache, Command, Document, Doorkeeper, Order, Recipe, Report,
+};
 pub(crate) use world::{CACHE_ROOT, FRESH_CACHE_ROOT, FUNCTION_ROOT, PRELUDES_ROOT};
 
 /// The descriptor on which a function finds its listening socket. `SHIP_LISTEN_FD` tells it so.

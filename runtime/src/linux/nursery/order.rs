@@ -65,6 +65,17 @@ pub(crate) struct Order {
     pub(crate) recipe: Recipe,
     /// The user outside of the cell as which functions run, where the host may choose.
     pub(crate) user: u32,
+    pub(crate) doorkeeper: Doorkeeper,
+}
+
+/// Who keeps out whoever connects to a socket that the host has given to a cell: its connection may have failed, and then it can listen
+/// on the machine's addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Doorkeeper {
+    /// A filter of the socket's own.
+    Kernel,
+    /// The host, which is asked before a socket listens. That costs an interpreter that does so a quarter of a millisecond.
+    Host,
 }
 
 /// What the host tells a cell.
