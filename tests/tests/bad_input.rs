@@ -399,7 +399,9 @@ fn full_disk() {
     ");
     assert_eq!(http::get(&host.site_url("site")).success().text(), "small");
 
-    files.iter().for_each(|file| project.remove(file));
+    for file in &files {
+        project.remove(file);
+    }
     project.write("public/index.html", "smaller");
     let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().success();
     assert_eq!(http::get(&host.site_url("site")).success().text(), "smaller");
