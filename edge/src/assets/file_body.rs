@@ -20,8 +20,9 @@ use crate::body::BodyError;
 /// visitor holds is no burden (1 GiB for as many as there may be connections).
 const PIECE_BYTES: u64 = 128 * 1024;
 
-/// The same where a visitor may ask for many files at once.
-const SMALL_PIECE_BYTES: u64 = 32 * 1024;
+/// The same where a visitor may ask for many files at once, each of which then waits with a piece: the largest that one frame of
+/// HTTP/2 usually holds.
+const SMALL_PIECE_BYTES: u64 = 16 * 1024;
 
 /// A part of a file, or all of it, as a body. It fails if the file is not any more what was checked.
 pub(crate) struct FileBody {
