@@ -10,6 +10,7 @@ use std::path::Path;
 use std::thread;
 
 use serde_json::{Value, json};
+use ship_api::{PACK_MEDIA_TYPE, pack_end, pack_entry};
 use ship_core::Digest;
 use ship_tests::artifact::{DEVICE, EXECUTABLE, Entry, FILE, FOLDER, LINK, zip};
 use ship_tests::http::{self, Answer};
@@ -162,7 +163,7 @@ fn uploads_that_break_off() {
             .into_bytes()
     };
     let one = head(&format!("PUT /v1/blobs/{digest}"), &format!("content-length: {}", content.len()));
-    let pack = [&ship_api::pack_entry(&digest, content.len() as u64)[..], &content].concat();
+    let pack = [&pack_entry(&digest, content.len() as u64)[..], &content].concat();
     let many = head("POST /v1/blobs", "transfer-encoding: chunked");
     let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
     for cut in [0, 1, 4096, content.len() / 2, content.len() - 1] {
@@ -188,6 +189,41 @@ fn uploads_that_break_off() {
     assert!(has_half(&kept(host.data())), "a host that is killed removes nothing");
     host.start_again();
     settled(&host, &before, &[&content]);
+    is_unharmed(&host);
+}
+
+/// A pack of more blobs than are made durable at once is counted and kept whole. Of one whose last blob is wrong everything before that is kept, also
+/// what was still being made durable when the wrong bytes came.
+#[test]
+fn more_than_is_made_durable_at_once() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    deploy_live(&environment, &host);
+    let before = kept(host.data());
+    let blobs = |word: &str| (0..4_500).map(|number| format!("{word} {number}").into_bytes()).collect::<Vec<_>>();
+    let pack_of = |blobs: &[Vec<u8>]| {
+        let entries = blobs.iter().map(|blob| [&pack_entry(&Digest::of(blob), blob.len() as u64)[..], blob].concat());
+        entries.chain([pack_end(blobs.len() as u64).to_vec()]).collect::<Vec<_>>().concat()
+    };
+    let send =
+        |pack: Vec<u8>| host.control("POST", "/v1/blobs").header("content-type", PACK_MEDIA_TYPE).body(pack).send();
+
+    let right = blobs("right");
+    let stored_bytes: usize = right.iter().map(Vec::len).sum();
+    let stored = send(pack_of(&right)).success().json();
+    assert_eq!(stored, json!({ "stored_blobs": 4_500, "stored_bytes": stored_bytes, "reused_blobs": 0 }));
+    let again = send(pack_of(&right)).success().json();
+    assert_eq!(again, json!({ "stored_blobs": 0, "stored_bytes": 0, "reused_blobs": 4_500 }));
+
+    let mut others = blobs("other");
+    let mut pack = pack_of(&others);
+    // The last byte of the last blob, before what ends a pack.
+    let at = pack.len() - pack_end(4_500).len() - 1;
+    pack[at] ^= 1;
+    assert_eq!(outcome(&send(pack)), code(400, "DIGEST_MISMATCH"));
+    others.pop();
+    let added: Vec<&[u8]> = right.iter().chain(&others).map(Vec::as_slice).collect();
+    settled(&host, &before, &added);
     is_unharmed(&host);
 }
 
