@@ -25,9 +25,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// How long what was sent may stay on its way. Linux would try for a quarter of an hour.
+/// How long what was sent may stay on its way. Linux would try for a quarter of an hour; but a host that takes nothing while its disk
+/// is busy looks the same from here.
 #[cfg(target_os = "linux")]
-const DELIVERY_TIMEOUT: Duration = Duration::from_mins(1);
+const DELIVERY_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How long to wait before a host that is being upgraded is asked again.
 const UPGRADE_PAUSE: Duration = Duration::from_millis(20);
