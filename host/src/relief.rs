@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ship_runtime::{Heap, MemoryReading, Runtime};
+use ship_runtime::{Holdings, MemoryReading, Runtime};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often the host looks whether it holds memory for nothing.
-const HEAP_INTERVAL: Duration = Duration::from_secs(3);
+const HOLDINGS_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Gives back what the start or a crowd has left, until it is stopped.
-pub(crate) async fn watch_heap(stop: CancellationToken) {
-    let heap = Heap::default();
+pub(crate) async fn watch_holdings(stop: CancellationToken) {
+    let holdings = Holdings::default();
     stop.run_until_cancelled_owned(async {
         loop {
-            heap.give_back();
-            sleep(HEAP_INTERVAL).await;
+            holdings.give_back();
+            sleep(HOLDINGS_INTERVAL).await;
         }
     })
     .await;

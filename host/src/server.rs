@@ -28,7 +28,7 @@ use crate::error::HostError;
 use crate::journal::Journal;
 use crate::options::HostOptions;
 use crate::register::RegisterWriter;
-use crate::relief::{watch_heap, watch_memory};
+use crate::relief::{watch_holdings, watch_memory};
 use crate::sites::{SecurityPromise, Sites};
 use crate::telemetry::Exporter;
 use crate::upgrade::{Conductor, Predecessor, Upgrader};
@@ -79,7 +79,7 @@ impl Chores {
         tasks.spawn(warmth.run(door.clone()));
         tasks.spawn(register_writer.run(door.clone()));
         tasks.spawn(watch_memory(runtime, door.clone()));
-        tasks.spawn(watch_heap(door.clone()));
+        tasks.spawn(watch_holdings(door.clone()));
     }
 }
 

@@ -72,7 +72,7 @@ pub use error::{ExitStatus, Failure, FailureReason, InvokeError, RuntimeError, S
 pub use interpreter::Interpreters;
 pub use life::InstanceState;
 pub use linux::cgroup::ControlGroupVersion;
-pub use linux::heap::Heap;
+pub use linux::holdings::Holdings;
 pub use linux::message;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use linux::signals::{hold_signals, take_signals};

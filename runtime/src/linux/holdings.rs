@@ -15,18 +15,18 @@ const WORTH_IT: u64 = 8 * 1024 * 1024;
 
 /// What this process holds, and what was resident of it when it last gave some back.
 #[derive(Debug)]
-pub struct Heap {
+pub struct Holdings {
     allocated: Holding,
     program: Holding,
 }
 
-impl Default for Heap {
+impl Default for Holdings {
     fn default() -> Self {
         Self { allocated: Holding::of("RssAnon:", trim), program: Holding::of("RssFile:", program::let_go) }
     }
 }
 
-impl Heap {
+impl Holdings {
     /// Gives back free memory, and pages of the program, if the process has grown since it last did. To be called now and then, by
     /// one thread.
     pub fn give_back(&self) {
@@ -88,15 +88,15 @@ mod tests {
     /// Small pieces that were freed below one that is not would stay resident; after a look they do not.
     #[test]
     fn freed_memory_is_given_back() {
-        let heap = Heap::default();
-        heap.give_back();
-        let resident_bytes = || heap.allocated.resident_bytes().unwrap();
+        let holdings = Holdings::default();
+        holdings.give_back();
+        let resident_bytes = || holdings.allocated.resident_bytes().unwrap();
         let before = resident_bytes();
         let mut pieces: Vec<Box<[u8; 8192]>> = (0..8192_u32).map(|_| Box::new([1; 8192])).collect();
         let last = pieces.pop();
         drop(pieces);
         let freed = resident_bytes();
-        heap.give_back();
+        holdings.give_back();
         let after = resident_bytes();
         assert!(freed > before + (48 << 20), "the allocator gives it back by itself: {before} {freed}");
         assert!(after < before + (24 << 20), "{before} {freed} {after}");
@@ -106,12 +106,12 @@ mod tests {
     /// What was run once and is not run again does not stay; what is run comes back.
     #[test]
     fn the_programs_pages_are_given_back() {
-        let heap = Heap::default();
-        let resident_bytes = || heap.program.resident_bytes().unwrap();
+        let holdings = Holdings::default();
+        let resident_bytes = || holdings.program.resident_bytes().unwrap();
         // Other tests run beside this one and bring theirs in.
         let is_smaller_afterwards = |_| {
             let before = resident_bytes();
-            (heap.program.release)();
+            (holdings.program.release)();
             resident_bytes() < before
         };
         assert!((0..20).any(is_smaller_afterwards));

@@ -7,7 +7,7 @@ pub(crate) mod dial;
 pub(crate) mod folder;
 pub(crate) mod foreign;
 pub(crate) mod fork;
-pub(crate) mod heap;
+pub(crate) mod holdings;
 mod memory;
 pub mod message;
 pub(crate) mod notify;

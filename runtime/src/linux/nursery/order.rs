@@ -74,7 +74,7 @@ pub(crate) struct Order {
 pub(crate) enum Doorkeeper {
     /// A filter of the socket's own.
     Kernel,
-    /// The host, which is asked before a socket listens. That costs an interpreter that does so a quarter of a millisecond.
+    /// The host, which is asked before a socket listens. That costs the start of an interpreter that does so half a millisecond.
     Host,
 }
 
