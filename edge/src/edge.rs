@@ -24,6 +24,7 @@ use crate::cors::CorsVisit;
 use crate::error_page::ErrorPages;
 use crate::external::{ExternalRequest, ExternalServer};
 use crate::failure::Failure;
+use crate::fast_path::Continuation;
 use crate::functions::FunctionServer;
 use crate::gate::{ROBOTS_TAG, Shown, has_shown};
 use crate::live_deployment::LiveDeployment;
@@ -141,24 +142,34 @@ impl Edge {
     /// Answers a request for `site`. Never fails: what goes wrong becomes an error response with a code. One log record is
     /// written when the response has ended, or when the visitor has left.
     pub async fn respond(&self, site: &Site, request: Request<Incoming>, visitor: &Visitor) -> Response<EdgeBody> {
+        match Continuation::beginning(request.extensions()) {
+            // What was begun with a deployment ends with it.
+            Some((site, log)) => self.respond_within(&site, request, visitor, log).await,
+            None => {
+                let visit = Visit::begin(request.method(), request.uri(), request.headers());
+                let log = RequestLog::begin(visit, Arc::clone(&site.deployment), Arc::clone(&self.desk));
+                self.respond_within(site, request, visitor, log).await
+            }
+        }
+    }
+
+    async fn respond_within(
+        &self,
+        site: &Site,
+        request: Request<Incoming>,
+        visitor: &Visitor,
+        mut log: RequestLog,
+    ) -> Response<EdgeBody> {
         let (mut parts, body) = request.into_parts();
         let is_asked_for = site.gate.is_some() || has_shown(&parts.uri);
         let shown = if is_asked_for { Shown::take(&mut parts) } else { Shown::default() };
-        let visit = Visit::begin(&parts.method, &parts.uri, &parts.headers);
-        let mut log = RequestLog::begin(visit, Arc::clone(&site.deployment), Arc::clone(&self.desk));
         headers::drop_forged(&mut parts.headers);
         if self.traces == Traces::Joined {
             log.visit.trace = Some(trace::join(log.visit.id, &mut parts.headers));
         }
         let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body, shown }).await;
         let Reply { mut response, kind, function, error } = reply;
-        response.headers_mut().insert(headers::SHIP_ID, log.visit.id_header());
-        if site.indexing == Indexing::Forbidden {
-            response.headers_mut().insert(ROBOTS_TAG, HeaderValue::from_static("noindex"));
-        }
-        if site.timing == ServerTiming::Shown {
-            server_timing::tell(&log.visit.findings.so_far(), response.headers_mut());
-        }
+        complete(site, &log.visit, response.headers_mut());
         (log.status, log.kind, log.function, log.error) = (response.status(), kind, function, error);
         response.body_mut().log_at_end(log);
         response
@@ -313,6 +324,17 @@ impl Edge {
         let form = error_form(asked.parts.uri.path(), &asked.parts.headers);
         let response = self.pages.respond(failure, asked.visit.id, form, self.assets.page_script.as_ref());
         Reply { response, kind: RequestKind::Routing, function: None, error: failure.error }
+    }
+}
+
+/// Says in an answer what every answer of a site says.
+pub(crate) fn complete(site: &Site, visit: &Visit, headers: &mut HeaderMap) {
+    headers.insert(headers::SHIP_ID, visit.id_header());
+    if site.indexing == Indexing::Forbidden {
+        headers.insert(ROBOTS_TAG, HeaderValue::from_static("noindex"));
+    }
+    if site.timing == ServerTiming::Shown {
+        server_timing::tell(&visit.findings.so_far(), headers);
     }
 }
 

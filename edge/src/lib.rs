@@ -37,7 +37,7 @@ mod visitor;
 pub use body::{BodyError, EdgeBody};
 pub use edge::{Edge, EdgeOptions, Indexing, Site, Traces};
 pub use external::ExternalReach;
-pub use fast_path::{PlainRequest, ReadyAnswer};
+pub use fast_path::{PlainCall, PlainRequest, Prompt, ReadyAnswer};
 pub use gate::{Gate, Knock, MAX_LOGIN_BYTES, Refusal, Shown, Verdict};
 pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};

@@ -258,6 +258,11 @@ impl LiveDeployment {
         Ok(specs)
     }
 
+    /// A function that was asked for before.
+    pub(crate) fn known_function_spec(&self, FunctionIndex(number): FunctionIndex) -> Option<&Arc<FunctionSpec>> {
+        self.functions[number as usize].get()
+    }
+
     /// One function, its artifact unpacked when it is first asked for.
     pub(crate) async fn function_spec(
         &self,

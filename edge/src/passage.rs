@@ -7,7 +7,7 @@ use ship_core::PlatformError;
 use crate::protocol::headers;
 
 /// This platform's name in `cdn-loop`.
-const PLATFORM: &str = "ship";
+pub(crate) const PLATFORM: &str = "ship";
 
 /// How often a request may come through this platform: functions may call functions, but not in circles.
 const MAX_TIMES_THROUGH: usize = 10;

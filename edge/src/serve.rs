@@ -36,7 +36,7 @@ use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 
 use crate::body::EdgeBody;
-use crate::fast_path::{PlainRequest, ReadyAnswer};
+use crate::fast_path::{PlainRequest, Prompt};
 use crate::visitor::{Scheme, Visitor};
 pub use closing::Closing;
 pub use crew::Crew;
@@ -52,9 +52,9 @@ pub trait Answer: Send + Sync + 'static {
     /// Answers one request of a visitor. One of HTTP/2 looks like one of HTTP/1.1.
     fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> impl Future<Output = Response<EdgeBody>> + Send;
 
-    /// Answers a plain request as [`Answer::answer`] would, if nothing has to be waited for. `None`, which is always right, has it answered
-    /// the other way.
-    fn answer_at_once(&self, request: &PlainRequest<'_>, visitor: Visitor) -> Option<ReadyAnswer> {
+    /// Answers a plain request as [`Answer::answer`] would, if nothing but a function has to be waited for. `None`, which is always right,
+    /// has it answered the other way.
+    fn answer_at_once(&self, request: &PlainRequest<'_>, visitor: Visitor) -> Option<Prompt> {
         let _ = (request, visitor);
         None
     }

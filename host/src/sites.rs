@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use ship_core::{HostLabel, PlatformError};
 use ship_edge::{
-    Answer, Edge, EdgeBody, PlainRequest, ReadyAnswer, Scheme, Visitor, host_label, host_name, request_authority,
+    Answer, Edge, EdgeBody, PlainRequest, Prompt, Scheme, Visitor, host_label, host_name, request_authority,
 };
 
 use crate::cookies;
@@ -91,15 +91,15 @@ impl Answer for Sites {
         response
     }
 
-    fn answer_at_once(&self, request: &PlainRequest<'_>, visitor: Visitor) -> Option<ReadyAnswer> {
+    fn answer_at_once(&self, request: &PlainRequest<'_>, visitor: Visitor) -> Option<Prompt> {
         let label = host_label(request.authority(), self.urls.domain()).or_else(|| {
             match host_name(request.authority()).and_then(|name| self.urls.domains().destination(&name))? {
                 Destination::Production(project) => Some(HostLabel::production(&project)),
                 Destination::Redirect(_) => None,
             }
         });
-        let ready = self.edge.respond_at_once(&self.map.site_at_once(&label?)?, request)?;
+        let prompt = self.edge.respond_at_once(self.map.site_at_once(&label?)?, request, visitor)?;
         let is_promised = visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given;
-        Some(if is_promised { ready.with_security_promise(ALWAYS_SECURE) } else { ready })
+        Some(if is_promised { prompt.with_security_promise(ALWAYS_SECURE) } else { prompt })
     }
 }

@@ -16,7 +16,9 @@
 //! body, the kernel says that the function closed it with bytes still unread. The last is a property of local sockets: the
 //! head had not been read to its end, so no handler was called.
 
+use std::future::poll_fn;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use ship_core::RequestId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::at_once::BegunCall;
 use crate::body::{Feed, FunctionBody};
 use crate::connection::{Breakage, SendError};
 use crate::course::Departure;
@@ -34,7 +37,7 @@ use crate::pool::Lease;
 use crate::request::{Outgoing, TRUNK, Upload, UploadPhase};
 use crate::runtime::Runtime;
 use crate::spec::FunctionSpec;
-use crate::trunk::{Answer, ClaimNumber};
+use crate::trunk::{Answer, Call, ClaimNumber};
 use crate::upgraded::Upgraded;
 use crate::vigil::CallClock;
 use crate::wire::{WireError, read_whole};
@@ -47,30 +50,90 @@ enum Miss {
     Failed(InvokeError),
 }
 
+/// What a try has come to: it is over, or there may be another.
+type Tried = ControlFlow<Result<Response<FunctionBody>, InvokeError>, Undelivered>;
+
+/// A request that no function has seen, and what the visitor is told if there is no other try.
+struct Undelivered {
+    outgoing: Outgoing,
+    error: InvokeError,
+}
+
 /// Gives a request to an instance of the function and waits for the head of the response.
 pub(crate) async fn invoke(
     runtime: &Runtime,
     spec: &Arc<FunctionSpec>,
     id: Option<RequestId>,
+    outgoing: Outgoing,
+) -> Result<Response<FunctionBody>, InvokeError> {
+    let clock = CallClock::start();
+    match once(runtime, spec, id, &clock, outgoing).await {
+        ControlFlow::Break(over) => over,
+        ControlFlow::Continue(undelivered) => again(runtime, spec, id, &clock, undelivered.outgoing).await,
+    }
+}
+
+/// Goes on with a call whose request an instance was given.
+pub(crate) async fn go_on(
+    runtime: &Runtime,
+    spec: &Arc<FunctionSpec>,
+    id: RequestId,
+    begun: BegunCall,
     mut outgoing: Outgoing,
 ) -> Result<Response<FunctionBody>, InvokeError> {
     let clock = CallClock::start();
-    let mut may_retry = true;
-    loop {
-        let mut lease = runtime.lease(spec, id).await?;
-        let departure = Departure::to(lease.instance(), Instant::from_std(clock.began()));
-        match attempt(&mut lease, &mut outgoing).await {
-            Ok(Answered::Whole(head, body)) => return Ok(respond_whole(&lease, departure, head, body)),
-            Ok(Answered::Begun(head)) => return respond(lease, departure, head, outgoing),
-            Err(Miss::Undelivered(_)) if may_retry => outgoing.sending.rewind(),
-            Err(Miss::Failed(InvokeError::Timeout)) => {
-                lease.time_out();
-                return Err(InvokeError::Timeout);
-            }
-            Err(Miss::Undelivered(error) | Miss::Failed(error)) => return Err(error),
-        }
-        may_retry = false;
+    let BegunCall { mut lease, call, departure, answer } = begun;
+    let attempted = settle(&mut lease, call, answer, &mut outgoing).await;
+    match conclude(lease, departure, attempted, outgoing) {
+        ControlFlow::Break(over) => over,
+        ControlFlow::Continue(undelivered) => again(runtime, spec, Some(id), &clock, undelivered.outgoing).await,
     }
+}
+
+/// The last try.
+async fn again(
+    runtime: &Runtime,
+    spec: &Arc<FunctionSpec>,
+    id: Option<RequestId>,
+    clock: &CallClock,
+    outgoing: Outgoing,
+) -> Result<Response<FunctionBody>, InvokeError> {
+    match once(runtime, spec, id, clock, outgoing).await {
+        ControlFlow::Break(over) => over,
+        ControlFlow::Continue(undelivered) => Err(undelivered.error),
+    }
+}
+
+async fn once(
+    runtime: &Runtime,
+    spec: &Arc<FunctionSpec>,
+    id: Option<RequestId>,
+    clock: &CallClock,
+    mut outgoing: Outgoing,
+) -> Tried {
+    let mut lease = match runtime.lease(spec, id).await {
+        Ok(lease) => lease,
+        Err(error) => return ControlFlow::Break(Err(error)),
+    };
+    let departure = Departure::to(lease.instance(), Instant::from_std(clock.began()));
+    let attempted = attempt(&mut lease, &mut outgoing).await;
+    conclude(lease, departure, attempted, outgoing)
+}
+
+fn conclude(lease: Lease, departure: Departure, attempted: Result<Answered, Miss>, mut outgoing: Outgoing) -> Tried {
+    ControlFlow::Break(match attempted {
+        Ok(Answered::Whole(head, body)) => Ok(respond_whole(&lease, departure, head, body)),
+        Ok(Answered::Begun(head)) => respond(lease, departure, head, outgoing),
+        Err(Miss::Undelivered(error)) => {
+            outgoing.sending.rewind();
+            return ControlFlow::Continue(Undelivered { outgoing, error });
+        }
+        Err(Miss::Failed(InvokeError::Timeout)) => {
+            lease.time_out();
+            Err(InvokeError::Timeout)
+        }
+        Err(Miss::Failed(error)) => Err(error),
+    })
 }
 
 /// How far the response is that was waited for.
@@ -84,7 +147,13 @@ enum Answered {
 /// Sends a request to the instance of a lease and waits for the response, or its head.
 async fn attempt(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<Answered, Miss> {
     let Some(mut call) = lease.call(outgoing) else { return ask(lease, outgoing).await.map(Answered::Begun) };
-    match call.answer().await {
+    let answer = poll_fn(|context| call.poll_answer(context)).await;
+    settle(lease, call, answer, outgoing).await
+}
+
+/// Takes what a function has said on the trunk for what it means.
+async fn settle(lease: &mut Lease, call: Call, answer: Answer, outgoing: &mut Outgoing) -> Result<Answered, Miss> {
+    match answer {
         Answer::Whole(response) => match read_whole(&response) {
             Ok((head, body)) => Ok(Answered::Whole(head, body)),
             Err(error) => Err(explain(lease, error, outgoing).await),
@@ -245,7 +314,7 @@ fn respond(
 }
 
 /// A response of which nothing is to come, so that the lease can be given back.
-fn respond_whole(
+pub(crate) fn respond_whole(
     lease: &Lease,
     departure: Departure,
     mut head: response::Parts,

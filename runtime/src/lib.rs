@@ -6,6 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `runtime` | the public handle: every function by deployment and name |
+//! | `at_once` | calls that warm functions take without anybody waiting for more than the answer |
 //! | `invoke` | one request: clocks, second tries, what an answer may look like |
 //! | `pool` | the instances of one function: scaling, queueing, stopping |
 //! | `life` | the states of an instance, and what leads from one to the next |
@@ -30,6 +31,7 @@
 //! This crate never reads the store, the network, a configuration or its own environment, knows no visitors and no routes,
 //! and never forks the host.
 
+mod at_once;
 mod background;
 mod body;
 mod code_cache;
@@ -64,6 +66,7 @@ mod vigil;
 mod wire;
 mod zygote;
 
+pub use at_once::{AtOnce, BegunCall, CallAtOnce};
 pub use body::{BodyError, BoxError, FunctionBody};
 pub use code_cache::{CodeSweep, SweptCode};
 pub use course::{ColdStart, Course};

@@ -17,7 +17,7 @@ use crate::trunk::ClaimNumber;
 use crate::wire::{Framing, Question, write_request_head};
 
 /// The header in which a function finds the request's id.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-ship-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-ship-id");
 
 /// The header that asks an instance whether it is there. Its launcher answers without calling the function.
 const CHECK: HeaderName = HeaderName::from_static("x-ship-check");

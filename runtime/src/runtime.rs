@@ -330,6 +330,11 @@ impl Runtime {
         }
     }
 
+    /// A place in an instance that is awake and has room.
+    pub(crate) fn lease_at_once(&self, spec: &FunctionSpec, id: RequestId) -> Option<Lease> {
+        self.known_pool(spec)?.acquire_at_once(id)
+    }
+
     /// The pool of a function, opened if it is asleep; `None` if the runtime is stopping.
     fn pool(&self, spec: &Arc<FunctionSpec>) -> Option<Arc<Pool>> {
         if let Some(pool) = self.known_pool(spec) {

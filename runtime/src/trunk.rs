@@ -15,7 +15,6 @@ mod frame;
 mod tests;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -104,6 +103,11 @@ pub(crate) enum Answer {
 impl Trunk {
     /// Makes a call of the head of a request. `None` if the trunk takes none.
     pub(crate) fn call(&self, head: &[u8]) -> Option<Call> {
+        self.call_with(|out| out.extend_from_slice(head))
+    }
+
+    /// The same with a head that is written where it is sent from.
+    pub(crate) fn call_with(&self, write_head: impl FnOnce(&mut Vec<u8>)) -> Option<Call> {
         let mut state = self.shared.state();
         if state.is_over || state.is_unwanted() {
             return None;
@@ -111,7 +115,7 @@ impl Trunk {
         let number = state.next;
         state.next = state.next.following();
         let begins = state.queued;
-        state.queue(|out| write_request(out, number, head));
+        state.queue(|out| write_request(out, number, write_head));
         let deadline = Instant::now() + self.shared.timeout;
         state.calls.insert(number, Slot { deadline, begins, progress: Progress::Waiting(None) });
         drop(state);
@@ -137,12 +141,8 @@ enum Stage {
 }
 
 impl Call {
-    /// Waits for the answer. To be asked once.
-    pub(crate) async fn answer(&mut self) -> Answer {
-        poll_fn(|cx| self.poll_answer(cx)).await
-    }
-
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+    /// Waits for the answer. To be asked until it is there.
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         let mut state = self.shared.state();
         let Some(slot) = state.calls.get_mut(&self.number) else { return Poll::Ready(Answer::Broken) };
         if let Progress::Waiting(waker) = &mut slot.progress {

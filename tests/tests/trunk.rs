@@ -1,6 +1,6 @@
 //! Many small calls of one function share a connection to it, which nobody may notice.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use ship_tests::http::Answer;
@@ -35,6 +35,8 @@ func Cases(w http.ResponseWriter, r *http.Request) {
 	case "request":
 		fmt.Fprintln(w, r.Method, r.Host, r.RequestURI, r.Proto, r.ContentLength, r.RemoteAddr, r.Body == http.NoBody)
 		fmt.Fprintln(w, r.Header.Values("X-Many"), r.Header.Get("X-Ship-Trunk"), r.Header.Get("X-Ship-Check"))
+		fmt.Fprintln(w, r.Header.Get("X-Forwarded-For"), r.Header.Get("X-Real-Ip"), r.Header.Get("X-Forwarded-Proto"), r.Header.Get("Cdn-Loop"))
+		fmt.Fprintln(w, r.Header.Get("Forwarded"), r.Header.Get("X-Forwarded-Host") == r.Host, r.Header.Values("Connection"))
 		fmt.Fprintln(w, r.Context().Value(http.ServerContextKey) != nil, r.Context().Value(http.LocalAddrContextKey))
 	case "medium":
 		io.WriteString(w, strings.Repeat("medium ", 1000))
@@ -109,6 +111,18 @@ func Cases(w http.ResponseWriter, r *http.Request) {
 			w.(http.Flusher).Flush()
 		}
 		gate.Close()
+	case "held", "held and large":
+		gate, err := net.Dial("tcp", query.Get("gate"))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprint(gate, "arrived")
+		gate.Read(make([]byte, 1))
+		gate.Close()
+		fmt.Fprint(w, "released")
+		if query.Get("case") == "held and large" {
+			fmt.Fprint(w, strings.Repeat(".", 300_000))
+		}
 	case "waiting":
 		gate, err := net.Dial("tcp", query.Get("gate"))
 		if err != nil {
@@ -136,6 +150,13 @@ fn project(environment: &TestEnv) -> TestProject {
 fn ask(url: &str, case: &str) -> Answer {
     let url = format!("{url}/api/cases?case={}", case.replace(' ', "%20"));
     http::request("GET", &url).header("x-many", "a").header("x-many", "b").header("x-ship-trunk", "open").send()
+}
+
+/// The same as browsers ask: the connection stays, and nothing about the request is out of the ordinary.
+fn ask_plainly(url: &str, case: &str) -> Answer {
+    let url = format!("{url}/api/cases?case={}", case.replace(' ', "%20"));
+    let request = http::request("GET", &url).header("connection", "keep-alive").header("X-Forwarded-For", "forged");
+    request.header("X-MANY", "a").header("x-many", " b ").header("forwarded", "forged").send()
 }
 
 /// Whether a trunk carries the calls: the launcher writes their responses then, and not net/http.
@@ -180,8 +201,16 @@ fn nobody_notices() {
     ];
     let alone: Vec<_> = cases.iter().map(|case| seen(&ask(&url, case))).collect();
     wait_for_trunk(&url);
-    for (case, alone) in cases.iter().zip(alone) {
-        assert_eq!(seen(&ask(&url, case)), alone, "{case}");
+    for (case, alone) in cases.iter().zip(&alone) {
+        assert_eq!(seen(&ask(&url, case)), *alone, "{case}");
+    }
+    // Plain requests take a shorter way, and come back to the other where the answer needs it.
+    for (case, (status, headers, text, _)) in cases.iter().zip(&alone) {
+        let (as_browser, open) = (ask_plainly(&url, case), |name: &(String, String)| name.0 != "connection");
+        let (plain_status, mut plain_headers, plain_text, _) = seen(&as_browser);
+        plain_headers.retain(open);
+        let headers: Vec<_> = headers.iter().filter(|name| open(name)).cloned().collect();
+        assert_eq!((plain_status, plain_headers, &plain_text), (*status, headers, text), "{case}");
     }
 }
 
@@ -256,4 +285,38 @@ fn a_process_dies() {
     stands.wait_until_gone();
     assert_eq!(ask(&url, "nothing").status, 200);
     wait_for_trunk(&url);
+}
+
+/// A host that is asked to end lets the plain calls end that it has, small answers and large ones, and says on each connection that it was
+/// the last.
+#[test]
+fn the_host_ends() {
+    let environment = TestEnv::new();
+    let project = project(&environment).file("ship.toml", "[functions.\"api/*\"]\nnetwork = \"all\"\n");
+    let mut host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    wait_for_trunk(&url);
+    let begin = |case: &str| {
+        let gate = Gate::new();
+        let held = format!("{url}/api/cases?case={case}&{}", gate.query());
+        let sent = http::request("GET", &held).header("connection", "keep-alive").begin();
+        (gate.wait_for_arrival(), sent)
+    };
+    let held = [begin("held"), begin("held%20and%20large")];
+    // A connection that waits is closed at once: whoever hears of that knows that the host is ending.
+    let authority = url.strip_prefix("http://").unwrap();
+    let port = authority.rsplit(':').next().unwrap();
+    let mut idle = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    write!(idle, "GET /api/cases HTTP/1.1\r\nhost: {authority}\r\n\r\n").unwrap();
+    let mut heard = [0; 4096];
+    assert!(idle.read(&mut heard).unwrap() > 0, "it is answered");
+    host.ask_to_end();
+    assert_eq!(idle.read(&mut heard).unwrap(), 0, "it is closed");
+    let (gates, sent): (Vec<_>, Vec<_>) = held.into_iter().unzip();
+    gates.into_iter().for_each(ship_tests::Waiting::open);
+    let answers: Vec<_> = sent.into_iter().map(http::Sent::answer).collect();
+    let seen = |answer: &Answer| (answer.status, answer.header("connection"), answer.text().len());
+    let last = || Some("close".to_owned());
+    assert_eq!(answers.iter().map(seen).collect::<Vec<_>>(), [(200, last(), 8), (200, last(), 300_008)]);
+    let _ = host.ended();
 }

@@ -2,24 +2,20 @@
 
 use http::request;
 use ship_core::route::{Heading, Outcome, Pause, Resolution, RouteRequest, resolve, resume};
-use ship_core::{AssetIndex, Found, UrlPath};
+use ship_core::{Found, UrlPath};
 
 use crate::live_deployment::LiveDeployment;
 use crate::protocol::authority::host_name;
 use crate::protocol::normal_path::NormalPath;
 
-/// The file at a normalised path where no route could say anything else.
-pub(super) fn direct_asset(deployment: &LiveDeployment, path: &str) -> Option<AssetIndex> {
-    match deployment.index().find(path) {
-        Some(Found::Asset(asset)) if deployment.has_direct_paths() => Some(asset),
-        _ => None,
-    }
+/// What stands at a normalised path where no route could say anything else.
+pub(super) fn direct(deployment: &LiveDeployment, path: &str) -> Option<Found> {
+    deployment.index().find(path).filter(|_| deployment.has_direct_paths())
 }
 
 /// Decides what answers a request.
 pub(super) fn decide(deployment: &LiveDeployment, path: NormalPath<'_>, parts: &request::Parts) -> Resolution {
-    if let Some(asset) = direct_asset(deployment, path.as_str()) {
-        let found = Found::Asset(asset);
+    if let Some(found @ Found::Asset(_)) = direct(deployment, path.as_str()) {
         return Resolution { outcome: Outcome::Found { found, query: None, status: None }, headers: Vec::new() };
     }
     let Ok(path) = path.into_url_path() else {

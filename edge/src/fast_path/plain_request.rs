@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use crate::gate::may_show;
+use crate::protocol::headers::PLATFORM_PREFIX;
 use crate::protocol::normal_path::is_normal;
 
 /// How long a plain head is at most, in bytes. Longer ones are hyper's, and so are its limits.
@@ -12,7 +13,7 @@ const MAX_HEAD_BYTES: usize = 4096;
 const MAX_HEADERS: usize = 48;
 
 /// Headers that change nothing about the answer for a file. One that stands neither here nor is read below makes a request one
-/// that is not plain: whatever it means, it is not passed over.
+/// for functions only: whatever it means, it is not passed over.
 const WITHOUT_MEANING: [&str; 12] = [
     "accept",
     "accept-language",
@@ -31,8 +32,23 @@ const WITHOUT_MEANING: [&str; 12] = [
 /// What the names of more of them begin with: what browsers say of the page that asks, and of themselves.
 const WITHOUT_MEANING_BELOW: [&str; 2] = ["sec-fetch-", "sec-ch-"];
 
-/// A request whose head asks for a file and for nothing else: `GET` in HTTP/1.1, a path that is as it should be, one host, no body, no
-/// condition, no part, nothing about the connection. All else is refused here, which is not an error.
+/// Headers that say something of the connection, of a body, or of the request's way to here.
+const SPECIAL: [&str; 11] = [
+    "cdn-loop",
+    "content-length",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A request that asks for what stands at a path and for nothing else: `GET` in HTTP/1.1, a path that is as it should be, one host, no body,
+/// nothing about the connection. All else is refused here, which is not an error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PlainRequest<'h> {
     /// The path, normalised as it came, and the query behind it.
@@ -43,6 +59,21 @@ pub struct PlainRequest<'h> {
     pub(crate) authority: &'h str,
     /// What stands in `accept-encoding`.
     pub(crate) accept_encoding: Option<&'h str>,
+    /// Who can answer it.
+    pub(crate) audience: Audience,
+    /// Its headers, line by line.
+    lines: &'h str,
+}
+
+/// Who can answer a plain request, as far as its headers are concerned.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Audience {
+    /// Whatever stands at its path: no header says more than which form of it is wanted.
+    Anybody,
+    /// A function. A file's answer would depend on conditions, parts, or what is not known here.
+    Functions,
+    /// A function that cross-origin rules have nothing to say of.
+    FunctionsOfNoRule,
 }
 
 impl<'h> PlainRequest<'h> {
@@ -56,12 +87,18 @@ impl<'h> PlainRequest<'h> {
         if !is_normal(path) || !query.bytes().all(is_query_byte) || may_show(query) {
             return None;
         }
-        let (mut authority, mut accept_encoding) = (None, None);
+        let first_header = window.len() - lines.rest.len();
+        let (mut authority, mut accept_encoding, mut audience) = (None, None, Audience::Anybody);
         for _ in 0..=MAX_HEADERS {
+            let end = window.len() - lines.rest.len();
             let line = lines.next()?;
             if line.is_empty() {
-                let request = Self { target, path_bytes, authority: authority?, accept_encoding };
-                return Some((request, window.len() - lines.rest.len()));
+                // Every line of it was text.
+                let lines_of_headers = std::str::from_utf8(&window[first_header..end]).ok()?;
+                let (authority, lines_bytes) = (authority?, window.len() - lines.rest.len());
+                let request =
+                    Self { target, path_bytes, authority, accept_encoding, audience, lines: lines_of_headers };
+                return Some((request, lines_bytes));
             }
             let (name, value) = line.split_once(':')?;
             let value = value.trim_matches(' ');
@@ -71,9 +108,16 @@ impl<'h> PlainRequest<'h> {
                 Meaning::Codings => once(&mut accept_encoding, value)?,
                 Meaning::Connection if value.eq_ignore_ascii_case("keep-alive") => {}
                 Meaning::Connection => return None,
+                Meaning::ForFunctions(limited) => audience = audience.max(limited),
             }
         }
         None
+    }
+
+    /// Its headers, names as they were written and values without the spaces around them.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&'h str, &'h str)> {
+        let lines = self.lines.split_terminator("\r\n");
+        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim_matches(' ')))
     }
 
     /// The host and port that it is for, as the visitor wrote them.
@@ -104,28 +148,34 @@ impl<'h> Iterator for Lines<'h> {
     }
 }
 
-/// What a header is about, as far as a file is concerned.
+/// What a header is about.
 enum Meaning {
     Authority,
     Codings,
     Connection,
+    /// Nothing, as far as a file is concerned.
     Nothing,
+    /// Something that only these know.
+    ForFunctions(Audience),
 }
 
 impl Meaning {
-    /// What the header of this name is about. `None` if that is not known here.
+    /// What the header of this name is about. `None` if it makes the request one that is not plain.
     fn of(name: &str) -> Option<Self> {
         let is = |known: &str| known.eq_ignore_ascii_case(name);
         let begins = |start: &str| name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return None;
+        }
         match name.len() {
             4 if is("host") => Some(Self::Authority),
             10 if is("connection") => Some(Self::Connection),
             15 if is("accept-encoding") => Some(Self::Codings),
             _ if WITHOUT_MEANING.into_iter().any(is) => Some(Self::Nothing),
-            _ if WITHOUT_MEANING_BELOW.into_iter().any(begins) && name.bytes().all(is_token_byte) => {
-                Some(Self::Nothing)
-            }
-            _ => None,
+            _ if WITHOUT_MEANING_BELOW.into_iter().any(begins) => Some(Self::Nothing),
+            _ if SPECIAL.into_iter().any(is) || begins(PLATFORM_PREFIX) => None,
+            6 if is("origin") => Some(Self::ForFunctions(Audience::FunctionsOfNoRule)),
+            _ => Some(Self::ForFunctions(Audience::Functions)),
         }
     }
 }
@@ -184,13 +234,13 @@ mod tests {
             "Content-Length: 0\r\n",
             "Transfer-Encoding: chunked\r\n",
             "Expect: 100-continue\r\n",
-            "Range: bytes=0-1\r\n",
-            "If-None-Match: *\r\n",
-            "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
-            "Origin: http://a.test\r\n",
-            "Authorization: Basic x\r\n",
+            "Keep-Alive: timeout=5\r\n",
+            "TE: trailers\r\n",
+            "Trailer: x\r\n",
+            "Proxy-Authorization: Basic x\r\n",
+            "CDN-Loop: ship\r\n",
             "X-Ship-Protection-Bypass: x\r\n",
-            "X-Unknown: x\r\n",
+            "X_Unknown: x\r\n",
             "Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n",
             "Accept : */*\r\n",
             "Accept: */*\r\n and more\r\n",
@@ -225,6 +275,29 @@ mod tests {
             assert!(!is_plain(&format!("{first}\r\nHost: a.test\r\n\r\n")), "{first:?}");
         }
         assert!(!is_plain("GET / HTTP/1.1\r\n\r\n"));
+    }
+
+    /// What a file's answer would depend on is for functions, and where it comes from is for those that no rule is about. A function gets all
+    /// of it.
+    #[test]
+    fn audiences() {
+        let with = |lines: &str| format!("GET / HTTP/1.1\r\nHost: a.test\r\nAccept: a/b\r\n{lines}\r\n");
+        for (lines, audience) in [
+            ("", Audience::Anybody),
+            ("Range: bytes=0-1\r\n", Audience::Functions),
+            ("If-None-Match: *\r\n", Audience::Functions),
+            ("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n", Audience::Functions),
+            ("Authorization: Basic x\r\n", Audience::Functions),
+            ("X-Unknown:  x \r\nCookie: a=b\r\n", Audience::Functions),
+            ("Origin: http://a.test\r\nX-Unknown: x\r\n", Audience::FunctionsOfNoRule),
+        ] {
+            let head = with(lines);
+            let (request, _) = PlainRequest::parse(head.as_bytes()).expect("it is plain");
+            assert_eq!(request.audience, audience, "{lines:?}");
+            let written: Vec<_> = lines.lines().filter_map(|line| line.split_once(':')).collect();
+            let read: Vec<_> = request.headers().skip(2).collect();
+            assert_eq!(read, written.iter().map(|(name, value)| (*name, value.trim())).collect::<Vec<_>>());
+        }
     }
 
     proptest! {

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::upgrade;
 use crate::body::{BodyError, EdgeBody};
 use crate::failure::Failure;
+use crate::fast_path::{Continuation, GivenCall, Going};
 use crate::inbound_body::InboundBody;
 use crate::live_deployment::LiveDeployment;
 use crate::meters::Meters;
@@ -86,17 +87,30 @@ impl FunctionServer {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
+        let given = Continuation::call(request.extensions());
+        let asked = given.as_ref().map_or_else(Instant::now, |given| given.asked);
         visit.findings.asks(function);
-        let asked = Instant::now();
-        let answered = self.answer(deployment, function, visit, request).await;
+        let answered = self.answer(deployment, function, visit, request, given).await;
         let meters = deployment.function_meters(&self.meters, function);
-        let mut response = answered.inspect_err(|failure| meters.failed(asked.elapsed(), failure.error))?;
+        let response = answered.inspect_err(|failure| meters.failed(asked.elapsed(), failure.error))?;
+        Ok(self.answered(deployment, function, visit, asked, response))
+    }
+
+    /// Notes that a function has answered, and makes the answer fit for visitors.
+    pub(crate) fn answered(
+        &self,
+        deployment: &LiveDeployment,
+        function: FunctionIndex,
+        visit: &Visit,
+        asked: Instant,
+        mut response: Response<FunctionBody>,
+    ) -> Response<FunctionBody> {
         let course = response.body().course();
-        meters.answered(asked.elapsed(), course);
+        deployment.function_meters(&self.meters, function).answered(asked.elapsed(), course);
         visit.findings.answered(course);
         headers::drop_hop_by_hop_but_trailers(response.headers_mut());
         headers::drop_platform(response.headers_mut());
-        Ok(response)
+        response
     }
 
     async fn answer<B>(
@@ -105,6 +119,7 @@ impl FunctionServer {
         function: FunctionIndex,
         visit: &Visit,
         request: Request<B>,
+        given: Option<GivenCall>,
     ) -> Result<Response<FunctionBody>, Failure>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -114,7 +129,12 @@ impl FunctionServer {
             tracing::error!(error = &error as &dyn std::error::Error, "a function cannot be made ready");
             if error.is_damage() { PlatformError::BlobCorrupt } else { PlatformError::FunctionInvocationFailed }
         })?;
-        self.runtime.invoke(&spec, visit.id, request).await.map_err(|error| {
+        let answered = match given.map(|given| given.going) {
+            None => self.runtime.invoke(&spec, visit.id, request).await,
+            Some(Going::Begun(begun)) => self.runtime.go_on(&spec, visit.id, begun, request).await,
+            Some(Going::Answered(response)) => Ok(response),
+        };
+        answered.map_err(|error| {
             if let InvokeError::Failed(_) = &error {
                 self.doubt(deployment, function);
             }

@@ -1,5 +1,7 @@
 //! Headers that belong to one connection, to the platform, or to a proxy that nobody vouches for.
 
+use std::io::Write as _;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The prefix of the platform's own headers: a visitor and a function can neither send nor forge them.
@@ -71,15 +73,17 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 /// Drops what a visitor may not say: the platform's headers, what routing and middleware found, and where a request came from,
 /// since no proxy before ship is trusted.
 pub(crate) fn drop_forged(headers: &mut HeaderMap) {
+    drop_where(headers, |name| is_forged(name.as_str()));
+}
+
+/// Whether a visitor may not say what stands under this name, which is in small letters.
+pub(crate) fn is_forged(name: &str) -> bool {
     let prefixes = [PLATFORM_PREFIX, "x-forwarded-", MIDDLEWARE_PREFIX];
     let names = [X_REAL_IP, ROUTE_MATCHES, MATCHED_PATH];
-    let is_forged = |name: &HeaderName| {
-        let text = name.as_str();
-        let mut prefixes = prefixes.iter().chain(&VERCEL_SAYS);
-        text.starts_with('x') && (prefixes.any(|prefix| text.starts_with(prefix)) || names.contains(name))
-            || text == "forwarded"
-    };
-    drop_where(headers, is_forged);
+    let mut prefixes = prefixes.iter().chain(&VERCEL_SAYS);
+    name.starts_with('x')
+        && (prefixes.any(|prefix| name.starts_with(prefix)) || names.iter().any(|known| known == name))
+        || name == "forwarded"
 }
 
 /// Drops the platform's headers from a function's response.
@@ -154,6 +158,17 @@ pub(crate) fn set_forwarded(headers: &mut HeaderMap, peer: std::net::IpAddr, sch
         headers.insert(X_FORWARDED_FOR, address.clone());
         headers.insert(X_REAL_IP, address);
     }
+}
+
+/// Writes the same for a visitor who asked for `authority`, each a line.
+pub(crate) fn write_forwarded(head: &mut Vec<u8>, authority: &str, peer: std::net::IpAddr, scheme: &'static str) {
+    let peer = peer.to_canonical();
+    let written = write!(
+        head,
+        "{X_FORWARDED_HOST}: {authority}\r\n{X_FORWARDED_PROTO}: {scheme}\r\n\
+         {X_FORWARDED_FOR}: {peer}\r\n{X_REAL_IP}: {peer}\r\n"
+    );
+    written.expect("memory takes whatever is written");
 }
 
 /// How often `cdn-loop` names this platform.

@@ -19,6 +19,7 @@ use super::state::{ConnectionState, HeadTimer};
 use super::stream::{Socket, VisitorStream};
 use super::{Answer, ConnectionLimits};
 use crate::body::EdgeBody;
+use crate::fast_path::Handover;
 use crate::visitor::Visitor;
 
 /// Serves a connection until it ends, or until its socket goes over to an upgrade.
@@ -30,9 +31,11 @@ pub(super) async fn run<S: Socket, A: Answer>(
     limits: ConnectionLimits,
 ) {
     let (own, pass) = (Arc::clone(&state), Pass::of(stream.seat()));
-    let stream = FastStream::new(stream, Arc::clone(&answer), visitor);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let handover = Handover::default();
+    let stream = FastStream::new(stream, Arc::clone(&answer), visitor, handover.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (answer, state) = (Arc::clone(&answer), Arc::clone(&own));
+        handover.give(request.extensions_mut());
         async move {
             let is_last = ends_guarding(&request);
             let mut response = answer.answer(request, visitor).await;

@@ -44,7 +44,7 @@ pub(super) async fn drive<C: Conversation>(
             Order::Serve => {}
         }
         loop {
-            if ends && !is_ending {
+            if ends && !is_ending && !state.is_calling() {
                 is_ending = true;
                 state.leaves();
                 conversation.as_mut().end_after_requests();

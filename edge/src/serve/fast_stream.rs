@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,12 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Answer;
 use super::stream::{Socket, VisitorStream};
-use crate::fast_path::{PlainRequest, ReadyAnswer};
+use crate::fast_path::{Afterwards, Called, Handover, PlainCall, PlainRequest, Prompt, ReadyAnswer};
 use crate::request_log::RequestLog;
 use crate::visitor::Visitor;
 
 /// Up to this size content is copied behind its head, in bytes: the kernel takes one piece sooner than two.
 const JOINED_BYTES: usize = 4 * 1024;
+
+/// How many bytes are read of a visitor who waits for a function, so that one who leaves is seen to.
+const AHEAD_BYTES: usize = 4 * 1024;
 
 thread_local! {
     /// Where heads are written. One for all connections of a thread, which answer one after the other.
@@ -30,8 +34,33 @@ pub(super) struct FastStream<S, A> {
     visitor: Visitor,
     /// What of an answer the visitor has not taken yet. Nothing else is read or written before it is.
     owed: Option<Owed>,
-    /// Whether hyper wrote and has not seen it through: its next bytes belong behind those.
-    is_hyper_writing: bool,
+    /// The function that was asked. Nothing else is answered before it has.
+    calling: Option<Calling>,
+    /// What has arrived and nobody has read.
+    kept: Vec<u8>,
+    /// Where a request is left that only hyper can go on with.
+    handover: Handover,
+    turn: Turn,
+}
+
+/// Who reads and writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Turn {
+    /// Whoever can answer what comes.
+    Either,
+    /// hyper, which wrote and has not seen it through: its next bytes belong behind those.
+    HyperWrites,
+    /// hyper, which is to read what was begun here.
+    HyperReads,
+    /// Nobody: the visitor was told that the connection ends.
+    Nobody,
+}
+
+/// A function that was asked.
+struct Calling {
+    call: Box<PlainCall>,
+    /// The head of the request, for hyper if need be.
+    head: Vec<u8>,
 }
 
 /// The rest of an answer.
@@ -43,31 +72,97 @@ struct Owed {
 }
 
 impl<S: Socket, A: Answer> FastStream<S, A> {
-    pub(super) fn new(stream: VisitorStream<S>, answer: Arc<A>, visitor: Visitor) -> Self {
-        Self { stream, answer, visitor, owed: None, is_hyper_writing: false }
+    pub(super) fn new(stream: VisitorStream<S>, answer: Arc<A>, visitor: Visitor, handover: Handover) -> Self {
+        let (owed, calling, kept, turn) = (None, None, Vec::new(), Turn::Either);
+        Self { stream, answer, visitor, owed, calling, kept, handover, turn }
     }
 
     /// Whether the next bytes of the visitor begin a request, and the answer to it can be written now.
     fn may_answer(&self) -> bool {
-        !self.is_hyper_writing && self.stream.is_between_requests()
+        self.turn == Turn::Either && self.stream.is_between_requests()
     }
 
-    /// Answers plain requests at the beginning of `arrived`, and says how many bytes they had.
+    /// Answers plain requests at the beginning of `arrived`, or begins to, and says how many bytes they had.
     fn answer_plain(&mut self, context: &mut Context<'_>, arrived: &[u8]) -> io::Result<usize> {
         let mut answered = 0;
-        while self.owed.is_none() {
+        while self.owed.is_none() && self.calling.is_none() {
             let Some((request, length)) = PlainRequest::parse(&arrived[answered..]) else { break };
-            let Some(ready) = self.answer.answer_at_once(&request, self.visitor) else { break };
+            match self.answer.answer_at_once(&request, self.visitor) {
+                None => break,
+                Some(Prompt::Answer(ready)) => self.send(context, ready)?,
+                Some(Prompt::Call(call)) => {
+                    let head = arrived[answered..answered + length].to_vec();
+                    self.stream.call_begins();
+                    self.calling = Some(Calling { call, head });
+                }
+            }
             answered += length;
-            self.send(context, ready)?;
         }
         Ok(answered)
     }
 
+    /// Waits for the function that was asked, and answers. A visitor who leaves meanwhile is not waited with.
+    fn poll_call(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(calling) = &mut self.calling else { return Poll::Ready(Ok(())) };
+        let Poll::Ready(answered) = calling.call.poll(context) else {
+            ready!(self.poll_departure(context))?;
+            self.calling = None;
+            self.turn = Turn::Nobody;
+            self.stream.call_ends();
+            return Poll::Ready(Ok(()));
+        };
+        let Some(Calling { call, mut head }) = self.calling.take() else { return Poll::Ready(Ok(())) };
+        self.stream.call_ends();
+        match call.finish(answered) {
+            Called::Answered(ready) => self.send(context, ready)?,
+            Called::GoesOn(continuation) => {
+                // For hyper no request has begun yet.
+                self.stream.answered();
+                self.handover.leave(continuation);
+                head.append(&mut self.kept);
+                self.kept = head;
+                self.turn = Turn::HyperReads;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when the visitor has left. What else arrives is kept, up to a bound: beyond it nobody is looked for who may have left.
+    fn poll_departure(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scratch = [MaybeUninit::uninit(); AHEAD_BYTES];
+        while self.kept.len() < AHEAD_BYTES {
+            let mut buffer = ReadBuf::uninit(&mut scratch[self.kept.len()..]);
+            ready!(self.stream.poll_arrival(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.kept.extend_from_slice(buffer.filled());
+        }
+        Poll::Pending
+    }
+
+    /// What was kept, as far as there is room, or what arrives.
+    fn poll_next(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.kept.is_empty() {
+            return self.stream.poll_arrival(context, buffer);
+        }
+        let taken = self.kept.len().min(buffer.remaining());
+        buffer.put_slice(&self.kept[..taken]);
+        self.kept.drain(..taken);
+        if self.kept.is_empty() {
+            self.kept = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn send(&mut self, context: &mut Context<'_>, ready: ReadyAnswer) -> io::Result<()> {
+        let afterwards = if self.stream.is_leaving() { Afterwards::Ends } else { Afterwards::GoesOn };
+        if afterwards == Afterwards::Ends {
+            self.turn = Turn::Nobody;
+        }
         let owed = HEAD.with_borrow_mut(|head| {
             head.clear();
-            ready.write_head(head);
+            ready.write_head(afterwards, head);
             let ReadyAnswer { mut body, log, .. } = ready;
             if body.len() <= JOINED_BYTES {
                 head.extend_from_slice(&body);
@@ -131,14 +226,27 @@ impl<S: Socket, A: Answer> AsyncRead for FastStream<S, A> {
         let before = buffer.filled().len();
         loop {
             ready!(self.poll_owed(context))?;
-            if !self.may_answer() {
+            ready!(self.poll_call(context))?;
+            if self.owed.is_some() {
+                continue;
+            }
+            if self.turn == Turn::Nobody {
+                // To hyper the visitor has left.
+                return Poll::Ready(Ok(()));
+            }
+            if !self.may_answer() && self.kept.is_empty() {
                 return Pin::new(&mut self.stream).poll_read(context, buffer);
             }
-            ready!(self.stream.poll_arrival(context, buffer))?;
+            ready!(self.poll_next(context, buffer))?;
             let arrived = &mut buffer.filled_mut()[before..];
-            let answered = self.answer_plain(context, arrived)?;
+            let answered = if self.may_answer() { self.answer_plain(context, arrived)? } else { 0 };
             let others = arrived.len() - answered;
-            if answered == 0 || others > 0 {
+            if self.calling.is_some() {
+                self.kept.splice(..0, arrived[answered..].iter().copied());
+            } else if answered == 0 || others > 0 {
+                if self.turn == Turn::HyperReads {
+                    self.turn = Turn::Either;
+                }
                 arrived.copy_within(answered.., 0);
                 self.stream.admit(&mut arrived[..others]);
                 buffer.set_filled(before + others);
@@ -152,7 +260,7 @@ impl<S: Socket, A: Answer> AsyncRead for FastStream<S, A> {
 impl<S: Socket, A: Answer> AsyncWrite for FastStream<S, A> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_owed(context))?;
-        self.is_hyper_writing = true;
+        self.turn = Turn::HyperWrites;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -162,7 +270,7 @@ impl<S: Socket, A: Answer> AsyncWrite for FastStream<S, A> {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_owed(context))?;
-        self.is_hyper_writing = true;
+        self.turn = Turn::HyperWrites;
         Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
     }
 
@@ -173,7 +281,9 @@ impl<S: Socket, A: Answer> AsyncWrite for FastStream<S, A> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_owed(context))?;
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.is_hyper_writing = false;
+        if self.turn == Turn::HyperWrites {
+            self.turn = Turn::Either;
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ pub(super) struct ConnectionState {
     lingering_since: AtomicU32,
     leaving_since: AtomicU32,
     streams: AtomicU32,
+    is_calling: AtomicBool,
     read_in_turn: AtomicUsize,
     earnings: Earnings,
     order: AtomicU8,
@@ -69,6 +70,7 @@ impl ConnectionState {
             lingering_since: never(),
             leaving_since: never(),
             streams: AtomicU32::new(0),
+            is_calling: AtomicBool::new(false),
             read_in_turn: AtomicUsize::new(0),
             earnings: Earnings::default(),
             order: AtomicU8::new(Order::Serve as u8),
@@ -109,6 +111,24 @@ impl ConnectionState {
             self.note(&self.waiting_since);
             self.waker.wake();
         }
+    }
+
+    /// Notes that a request is being answered that hyper knows nothing of.
+    pub(super) fn call_begins(&self) {
+        self.is_calling.store(true, Relaxed);
+    }
+
+    /// Notes that it was answered, or given to hyper. If the connection was told something meanwhile, it is asked again.
+    pub(super) fn call_ends(&self) {
+        self.is_calling.store(false, Relaxed);
+        if self.order.load(Relaxed) != Order::Serve as u8 {
+            self.waker.wake();
+        }
+    }
+
+    /// Whether a request is being answered that hyper knows nothing of: to hyper the connection is idle, and could end.
+    pub(super) fn is_calling(&self) -> bool {
+        self.is_calling.load(Relaxed)
     }
 
     /// Notes that the connection's task has its turn.

@@ -117,6 +117,22 @@ impl<S: Socket> VisitorStream<S> {
         self.state.request_answered();
     }
 
+    /// Notes that a function was asked whose answer is written here, and not by hyper.
+    pub(super) fn call_begins(&self) {
+        self.state.request_begins();
+        self.state.call_begins();
+    }
+
+    /// Notes that it has answered, or is not waited for any more.
+    pub(super) fn call_ends(&self) {
+        self.state.call_ends();
+    }
+
+    /// Whether the next answer is the connection's last.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.state.is_leaving()
+    }
+
     /// Writes two pieces as one.
     pub(super) fn poll_write_both(
         &mut self,

@@ -16,7 +16,7 @@ use ship_core::{
     ProjectName,
 };
 use ship_edge::{
-    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, Indexing, LiveDeployment, PlainRequest, ReadyAnswer,
+    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, Indexing, LiveDeployment, PlainRequest, Prompt,
     ServerTiming, Site, Visitor, host_label, request_authority,
 };
 use ship_runtime::{CompiledCode, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
@@ -209,11 +209,11 @@ impl Answer for Host {
         }
     }
 
-    fn answer_at_once(&self, request: &PlainRequest<'_>, _: Visitor) -> Option<ReadyAnswer> {
+    fn answer_at_once(&self, request: &PlainRequest<'_>, visitor: Visitor) -> Option<Prompt> {
         host_label(request.authority(), "localhost").filter(|label| label.as_str() == "site")?;
-        let ready = self.edge.respond_at_once(&self.site, request)?;
+        let prompt = self.edge.respond_at_once(self.site.clone(), request, visitor)?;
         self.answered_at_once.fetch_add(1, Ordering::Relaxed);
-        Some(ready)
+        Some(prompt)
     }
 }
 

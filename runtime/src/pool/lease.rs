@@ -70,6 +70,11 @@ impl Lease {
         self.trunk.as_ref()?.call(outgoing.as_call()?)
     }
 
+    /// The same with a head that is written where it is sent from.
+    pub(crate) fn call_with(&self, write_head: impl FnOnce(&mut Vec<u8>)) -> Option<Call> {
+        self.trunk.as_ref()?.call_with(write_head)
+    }
+
     /// The instance offers a trunk, which is opened when there are calls enough to carry.
     pub(crate) fn note_trunk_offer(&self) {
         let is_worth_it = self.connection.as_ref().is_some_and(|connection| connection.answered() >= TRUNK_AFTER);

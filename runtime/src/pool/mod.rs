@@ -214,6 +214,18 @@ impl Pool {
         }
     }
 
+    /// An instance for a request, if one is awake and has room.
+    pub(crate) fn acquire_at_once(self: &Arc<Self>, id: RequestId) -> Option<Lease> {
+        let applicant = Applicant { request: Some(id), runtime: Handle::current().id() };
+        let mut books = self.books();
+        let Admission::Serve(slot) = books.roster.admit(Instant::now()) else { return None };
+        let lease = self.lease(slot, applicant);
+        if books.roster.is_over_target() {
+            self.tell(Event::Due);
+        }
+        Some(lease)
+    }
+
     /// A lease on an instance that has been counted for it already.
     fn lease(self: &Arc<Self>, slot: &mut Slot<Member>, Applicant { request, runtime }: Applicant) -> Lease {
         let Member { instance, idle, trunks } = &mut slot.member;

@@ -53,22 +53,25 @@ pub(super) enum FromFunction {
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct NoFrame;
 
-/// Writes the head of a request.
-pub(super) fn write_request(into: &mut Vec<u8>, number: CallNumber, head: &[u8]) {
-    write(into, number, 0, head);
+/// Writes the head of a request, as `write_head` does.
+pub(super) fn write_request(into: &mut Vec<u8>, number: CallNumber, write_head: impl FnOnce(&mut Vec<u8>)) {
+    write(into, number, 0, write_head);
 }
 
 /// Writes that nobody waits for the answer.
 pub(super) fn write_cancel(into: &mut Vec<u8>, number: CallNumber) {
-    write(into, number, 1, &[]);
+    write(into, number, 1, |_| {});
 }
 
-fn write(into: &mut Vec<u8>, CallNumber(number): CallNumber, kind: u8, rest: &[u8]) {
-    let length = u32::try_from(HEAD_BYTES - LENGTH_BYTES + rest.len()).expect("heads of requests are bounded");
-    into.extend_from_slice(&length.to_le_bytes());
+fn write(into: &mut Vec<u8>, CallNumber(number): CallNumber, kind: u8, write_rest: impl FnOnce(&mut Vec<u8>)) {
+    let begins = into.len();
+    into.extend_from_slice(&[0; LENGTH_BYTES]);
     into.extend_from_slice(&number.to_le_bytes());
     into.push(kind);
-    into.extend_from_slice(rest);
+    write_rest(into);
+    let length = into.len() - begins - LENGTH_BYTES;
+    let length = u32::try_from(length).expect("heads of requests are bounded");
+    into[begins..begins + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
 }
 
 /// Takes the next frame out of `inbox`, if all of it is there.
