@@ -33,6 +33,7 @@ mod server_timing;
 mod site_environment;
 mod trace;
 mod visitor;
+mod visitor_body;
 
 pub use body::{BodyError, EdgeBody};
 pub use edge::{Edge, EdgeOptions, Indexing, Site, Traces};
@@ -46,6 +47,7 @@ pub use serve::{Answer, Closing, ConnectionLimits, Crew, ShareRules, Shares, ser
 pub use server_timing::ServerTiming;
 pub use site_environment::SiteEnvironment;
 pub use visitor::{Scheme, Visitor};
+pub use visitor_body::{VisitorBody, VisitorBodyError};
 
 /// What must hold of any bytes that a visitor sends. For tests and for fuzzing, for which `cargo fuzz` and `cargo xtask test --fuzz` set
 /// this condition.

@@ -4,6 +4,7 @@
 //! A connection costs one task, one timer and one entry in a queue. While requests flow none of them is touched: time limits
 //! are notes in atomics that the one timer reads when it fires.
 
+mod as_http1;
 mod closing;
 mod connection;
 mod crew;
@@ -18,6 +19,7 @@ mod refusal;
 pub(crate) mod shares;
 mod state;
 mod stream;
+mod streams;
 mod tls;
 mod turns;
 
@@ -27,7 +29,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use rustix::net::sockopt::set_socket_linger;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -38,19 +39,24 @@ use tokio_util::task::TaskTracker;
 use crate::body::EdgeBody;
 use crate::fast_path::{PlainRequest, ReadyAnswer};
 use crate::visitor::{Scheme, Visitor};
+use crate::visitor_body::VisitorBody;
 pub use closing::Closing;
 pub use crew::Crew;
-use http2::StreamPlaces;
 use queue::ConnectionQueue;
 use shares::Seat;
 pub use shares::{ShareRules, Shares};
 use state::ConnectionState;
 use stream::VisitorStream;
+use streams::StreamPlaces;
 
 /// What answers the requests of a listener.
 pub trait Answer: Send + Sync + 'static {
     /// Answers one request of a visitor. One of HTTP/2 looks like one of HTTP/1.1.
-    fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> impl Future<Output = Response<EdgeBody>> + Send;
+    fn answer(
+        &self,
+        request: Request<VisitorBody>,
+        visitor: Visitor,
+    ) -> impl Future<Output = Response<EdgeBody>> + Send;
 
     /// Answers a plain request as [`Answer::answer`] would, if nothing has to be waited for. `None`, which is always right, has it answered
     /// the other way.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
 use ship_core::{HostLabel, PlatformError};
 use ship_edge::{
-    Answer, Edge, EdgeBody, PlainRequest, ReadyAnswer, Scheme, Visitor, host_label, host_name, request_authority,
+    Answer, Edge, EdgeBody, PlainRequest, ReadyAnswer, Scheme, Visitor, VisitorBody, host_label, host_name,
+    request_authority,
 };
 
 use crate::cookies;
@@ -48,7 +48,7 @@ impl Sites {
         host_label(authority, self.urls.domain()).is_some() || is_custom()
     }
 
-    async fn named(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn named(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return self.edge.platform_error(PlatformError::MalformedRequest, &request);
         };
@@ -69,7 +69,7 @@ impl Sites {
         }
     }
 
-    async fn site(&self, label: &HostLabel, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn site(&self, label: &HostLabel, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         match self.map.site(label).await {
             Some(Ok(site)) => self.edge.respond(&site, request, &visitor).await,
             Some(Err(error)) => {
@@ -82,7 +82,7 @@ impl Sites {
 }
 
 impl Answer for Sites {
-    async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         let mut response = self.named(request, visitor).await;
         if visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given {
             let promise = HeaderValue::from_static(ALWAYS_SECURE);

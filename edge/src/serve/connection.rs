@@ -20,6 +20,7 @@ use super::stream::{Socket, VisitorStream};
 use super::{Answer, ConnectionLimits};
 use crate::body::EdgeBody;
 use crate::visitor::Visitor;
+use crate::visitor_body::VisitorBody;
 
 /// Serves a connection until it ends, or until its socket goes over to an upgrade.
 pub(super) async fn run<S: Socket, A: Answer>(
@@ -35,7 +36,7 @@ pub(super) async fn run<S: Socket, A: Answer>(
         let (answer, state) = (Arc::clone(&answer), Arc::clone(&own));
         async move {
             let is_last = ends_guarding(&request);
-            let mut response = answer.answer(request, visitor).await;
+            let mut response = answer.answer(request.map(VisitorBody::from), visitor).await;
             if (is_last || state.is_leaving()) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -15,10 +15,10 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::drive::poll_patience;
-use super::http2::StreamPlaces;
 use super::shares::{Pass, in_turn};
 use super::state::{ConnectionState, Order};
 use super::stream::VisitorStream;
+use super::streams::StreamPlaces;
 use super::turns::begin_in_turn;
 use super::{Answer, Arrival, ConnectionLimits, connection, http2};
 use crate::visitor::{Scheme, Visitor};
