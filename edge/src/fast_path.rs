@@ -9,5 +9,6 @@ mod date;
 mod plain_request;
 mod ready_answer;
 
+pub(crate) use date::date_value;
 pub use plain_request::PlainRequest;
 pub use ready_answer::ReadyAnswer;

@@ -43,7 +43,10 @@ pub use gate::{Gate, Knock, MAX_LOGIN_BYTES, Refusal, Shown, Verdict};
 pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};
 pub use protocol::authority::{host_label, host_name, request_authority};
-pub use serve::{Answer, Closing, ConnectionLimits, Crew, ShareRules, Shares, serve, serve_tls};
+pub use serve::{
+    Answer, Closing, ConnectionLimits, Crew, QuicDoor, QuicHandover, QuicSecrets, ShareRules, Shares, serve,
+    serve_http3, serve_tls,
+};
 pub use server_timing::ServerTiming;
 pub use site_environment::SiteEnvironment;
 pub use visitor::{Scheme, Visitor};

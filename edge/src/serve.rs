@@ -13,6 +13,7 @@ mod fast_stream;
 pub(crate) mod frame_guard;
 pub(crate) mod head_guard;
 mod http2;
+mod http3;
 mod pace;
 mod queue;
 mod refusal;
@@ -42,6 +43,8 @@ use crate::visitor::{Scheme, Visitor};
 use crate::visitor_body::VisitorBody;
 pub use closing::Closing;
 pub use crew::Crew;
+pub(crate) use http3::{Http3Body, Http3BodyError};
+pub use http3::{QuicDoor, QuicHandover, QuicSecrets, serve_http3};
 use queue::ConnectionQueue;
 use shares::Seat;
 pub use shares::{ShareRules, Shares};
@@ -173,10 +176,9 @@ where
     let mut queue = ConnectionQueue::new(limits.max_connections);
     let tasks = TaskTracker::new();
     let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
-    let mut told = None;
-    for number in 1_usize.. {
-        if number % ARRIVALS_IN_TURN == 0 {
-            // However many arrive at once, visitors of this thread are answered in between.
+    let mut arrivals = Arrivals::default();
+    loop {
+        if arrivals.turn_is_over() {
             yield_now().await;
         }
         let (socket, peer) = tokio::select! {
@@ -185,7 +187,8 @@ where
             accepted = door.accept(&mut queue) => accepted,
         };
         let Ok(seat) = crew.shares().seat(peer, door.places.available_permits()) else {
-            refuse(&socket, peer, &mut told);
+            arrivals.refused(peer);
+            reset(&socket);
             continue;
         };
         // Whoever was let in is answered, also if the door is closed while there is no place.
@@ -274,13 +277,33 @@ impl Door {
     }
 }
 
-/// Ends a connection of an address that has its share of them, with a reset: nothing is kept of it, here or in the kernel. It is said
-/// once a minute: it may be an attack, or a proxy that nobody has named.
-fn refuse(socket: &StdStream, peer: SocketAddr, told: &mut Option<Instant>) {
-    if told.is_none_or(|told| told.elapsed() >= REFUSALS_TOLD_EVERY) {
-        *told = Some(Instant::now());
-        tracing::warn!(address = %peer.ip(), "connections are refused: their address has as many as it may; a proxy is named with --proxy");
+/// Who has come to a listener.
+#[derive(Default)]
+struct Arrivals {
+    count: usize,
+    told: Option<Instant>,
+}
+
+impl Arrivals {
+    /// Counts one more. Whether those who are there have their turn first: however many arrive at once, visitors of this thread are
+    /// answered in between.
+    fn turn_is_over(&mut self) -> bool {
+        self.count = self.count.wrapping_add(1);
+        self.count.is_multiple_of(ARRIVALS_IN_TURN)
     }
+
+    /// Notes that somebody is refused whose address has as many connections as it may. It is said once a minute: it may be an attack, or a
+    /// proxy that nobody has named.
+    fn refused(&mut self, peer: SocketAddr) {
+        if self.told.is_none_or(|told| told.elapsed() >= REFUSALS_TOLD_EVERY) {
+            self.told = Some(Instant::now());
+            tracing::warn!(address = %peer.ip(), "connections are refused: their address has as many as it may; a proxy is named with --proxy");
+        }
+    }
+}
+
+/// Ends a connection with a reset: nothing is kept of it, here or in the kernel.
+fn reset(socket: &StdStream) {
     if let Err(error) = set_socket_linger(socket, Some(Duration::ZERO)) {
         tracing::debug!(%error, "a connection ends without a reset");
     }

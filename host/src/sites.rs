@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::header::STRICT_TRANSPORT_SECURITY;
-use http::{HeaderValue, Request, Response};
+use http::header::{ALT_SVC, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Request, Response, Version};
 use ship_core::{HostLabel, PlatformError};
 use ship_edge::{
     Answer, Edge, EdgeBody, PlainRequest, ReadyAnswer, Scheme, Visitor, VisitorBody, host_label, host_name,
@@ -24,6 +24,8 @@ pub(crate) struct Sites {
     pub(crate) map: SiteMap,
     pub(crate) urls: Urls,
     pub(crate) promise: SecurityPromise,
+    /// What visitors over TCP are told of HTTP/3, where it is spoken.
+    pub(crate) alternative: Option<HeaderValue>,
 }
 
 /// Whether browsers are told that a site is never to be asked for in the clear again (HSTS, RFC 6797).
@@ -83,7 +85,12 @@ impl Sites {
 
 impl Answer for Sites {
     async fn answer(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
+        let version = request.version();
         let mut response = self.named(request, visitor).await;
+        let alternative = self.alternative.as_ref().filter(|_| visitor.scheme == Scheme::Https);
+        if let Some(alternative) = alternative.filter(|_| version != Version::HTTP_3) {
+            response.headers_mut().entry(ALT_SVC).or_insert_with(|| alternative.clone());
+        }
         if visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given {
             let promise = HeaderValue::from_static(ALWAYS_SECURE);
             response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(promise);
@@ -98,7 +105,10 @@ impl Answer for Sites {
                 Destination::Redirect(_) => None,
             }
         });
-        let ready = self.edge.respond_at_once(&self.map.site_at_once(&label?)?, request)?;
+        let mut ready = self.edge.respond_at_once(&self.map.site_at_once(&label?)?, request)?;
+        if let Some(alternative) = self.alternative.as_ref().filter(|_| visitor.scheme == Scheme::Https) {
+            ready = ready.with_alternative(alternative.clone());
+        }
         let is_promised = visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given;
         Some(if is_promised { ready.with_security_promise(ALWAYS_SECURE) } else { ready })
     }

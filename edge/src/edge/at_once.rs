@@ -34,6 +34,14 @@ impl Edge {
         });
         let mut log = RequestLog::begin(visit, Arc::clone(deployment), Arc::clone(&self.desk));
         (log.status, log.kind) = (StatusCode::OK, RequestKind::Static);
-        Some(ReadyAnswer { lines, indexing: site.indexing, timing: timing.flatten(), promise: None, body, log })
+        Some(ReadyAnswer {
+            lines,
+            indexing: site.indexing,
+            timing: timing.flatten(),
+            promise: None,
+            alternative: None,
+            body,
+            log,
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Answers that are ready to be sent.
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 use super::date::write_date;
 use crate::edge::Indexing;
@@ -16,6 +17,8 @@ pub struct ReadyAnswer {
     pub(crate) timing: Option<String>,
     /// What else a host says.
     pub(crate) promise: Option<&'static str>,
+    /// Where else the site is served (`alt-svc`).
+    pub(crate) alternative: Option<HeaderValue>,
     /// The content.
     pub(crate) body: Bytes,
     /// Written when the answer is sent, or the visitor has left.
@@ -27,6 +30,13 @@ impl ReadyAnswer {
     #[must_use]
     pub fn with_security_promise(mut self, promise: &'static str) -> Self {
         self.promise = Some(promise);
+        self
+    }
+
+    /// Says in the answer where else the site is served (RFC 7838).
+    #[must_use]
+    pub fn with_alternative(mut self, alternative: HeaderValue) -> Self {
+        self.alternative = Some(alternative);
         self
     }
 
@@ -47,6 +57,9 @@ impl ReadyAnswer {
         }
         if let Some(promise) = self.promise {
             line("strict-transport-security", promise);
+        }
+        if let Some(alternative) = &self.alternative {
+            line("alt-svc", alternative.to_str().unwrap_or_default());
         }
         write_date(self.log.visit.at, head);
         head.extend_from_slice(b"\r\n");

@@ -60,6 +60,8 @@ where
     A: Answer,
     T: HttpService<Incoming, ResBody = EdgeBody, Error = Infallible>,
 {
+    type Error = hyper::Error;
+
     const IS_ENDED_WITH_NOTICE: bool = false;
 
     fn end_after_requests(self: Pin<&mut Self>) {

@@ -91,6 +91,8 @@ where
     T: HttpService<Incoming, ResBody = PacedBody, Error = h2::Error>,
     T::Future: Send + 'static,
 {
+    type Error = hyper::Error;
+
     const IS_ENDED_WITH_NOTICE: bool = true;
 
     fn end_after_requests(self: Pin<&mut Self>) {
