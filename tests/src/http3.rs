@@ -197,11 +197,10 @@ impl Asked {
 
     /// The next piece of the answer's body; `None` at its end.
     pub fn piece(&mut self) -> io::Result<Option<Bytes>> {
-        let piece = Self::wait_for(&self.handle, async {
+        Self::wait_for(&self.handle, async {
             let piece = self.stream.recv_data().await?;
             Ok(piece.map(|mut piece| piece.copy_to_bytes(piece.remaining())))
-        });
-        piece
+        })
     }
 
     /// All of the answer.

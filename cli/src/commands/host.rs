@@ -46,6 +46,7 @@ pub(crate) struct HostArgs {
 
 /// How the server runs.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct RunArgs {
     /// Where visitors are served (default: 127.0.0.1:7700); port 0 means any
     #[arg(long, value_name = "ADDR")]

@@ -177,6 +177,9 @@ impl Conductor {
 
     /// Undoes what a process has done that did not come to serve: it may have brought the schema up to date, and said that it is the host.
     async fn take_back(&self) {
+        if let Some(quic) = &self.estate.sockets.quic {
+            quic.handover.forget();
+        }
         let store = self.estate.store.clone();
         if let Err(error) = blocking(move || store.undo_migrations()).await {
             let error = &error as &dyn std::error::Error;

@@ -65,8 +65,8 @@ impl Predecessor {
         // What comes last is there only together.
         let mut rest: Vec<OwnedFd> = descriptors.collect();
         let quic = quic.and_then(|secrets| {
-            let (line, socket) = (rest.pop()?, rest.pop()?);
-            Some(InheritedQuic { socket: socket.into(), secrets, line })
+            let (ours, socket) = (rest.pop()?, rest.pop()?);
+            Some(InheritedQuic { socket: socket.into(), secrets, line: ours })
         });
         let tls = rest.pop().map(TcpListener::from);
         self.link.send(ToPredecessor::Hold).await?;

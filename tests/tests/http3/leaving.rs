@@ -1,7 +1,11 @@
 //! Hosts that end, and hosts that are replaced.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Instant;
+
 use ship_tests::http3::{Asked, Connection};
-use ship_tests::{Gate, TestEnv, Waiting, http};
+use ship_tests::{Gate, PATIENCE, TestEnv, Waiting, http};
 
 use crate::stage::Stage;
 
@@ -53,31 +57,62 @@ impl Stage<'_> {
     }
 }
 
-/// Three processes, one after the other: each finishes what it has, over QUIC, and what is new comes to the last. Nothing fails.
+/// Three processes, one after the other: each finishes what it has, over QUIC, and what is new comes to the last. Nothing fails, also of what is
+/// asked without end meanwhile.
 #[test]
 fn upgrades() {
     let environment = TestEnv::new();
     let stage = Stage::start(&environment);
-    let gate = Gate::new();
-    let mut visitors: Vec<Connection> = Vec::new();
-    let mut begun = Vec::new();
-    for generation in 0..3 {
-        let mut visitor = stage.connect();
-        begun.push(begin(&mut visitor, &gate));
-        visitors.push(visitor);
-        if generation < 2 {
-            stage.upgrade();
+    let (gate, done, visits) = (Gate::new(), AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        let load = EndsLoad(&done);
+        for kept in [1, 50] {
+            let (stage, done, visits) = (&stage, &done, &visits);
+            scope.spawn(move || {
+                while !done.load(Ordering::SeqCst) {
+                    let mut visitor = stage.connect();
+                    for _ in 0..kept {
+                        assert_eq!(visitor.get("/").expect("every visit is answered").text(), "<p>here</p>");
+                        visits.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
         }
+        let mut visitors: Vec<Connection> = Vec::new();
+        let mut begun = Vec::new();
+        for generation in 0..3 {
+            let mut visitor = stage.connect();
+            begun.push(begin(&mut visitor, &gate));
+            visitors.push(visitor);
+            if generation < 2 {
+                stage.upgrade();
+            }
+            let (seen, deadline) = (visits.load(Ordering::SeqCst), Instant::now() + PATIENCE);
+            while visits.load(Ordering::SeqCst) < seen + 20 {
+                assert!(Instant::now() < deadline, "nobody is served");
+                thread::yield_now();
+            }
+        }
+        let told = http::get_secure(&stage.url("/"), &stage.authority).header("alt-svc");
+        assert_eq!(told, Some(format!("h3=\":{}\"; ma=86400", stage.port())));
+        // The oldest first: what is its comes by way of two others.
+        for (asked, waiting) in begun {
+            finish(asked, waiting);
+        }
+        let mut last = visitors.pop().expect("there are three");
+        for visitor in visitors {
+            assert_eq!(visitor.ended(), Some(NO_ERROR), "who was there before was told to come again");
+        }
+        assert_eq!(last.get("/").expect("the last process stays").text(), "<p>here</p>");
+        drop(load);
+    });
+}
+
+/// Ends the load when the story ends, also where it fails.
+struct EndsLoad<'d>(&'d AtomicBool);
+
+impl Drop for EndsLoad<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
-    let told = http::get_secure(&stage.url("/"), &stage.authority).header("alt-svc");
-    assert_eq!(told, Some(format!("h3=\":{}\"; ma=86400", stage.port())));
-    // The oldest first: what is its comes by way of two others.
-    for (asked, waiting) in begun {
-        finish(asked, waiting);
-    }
-    let mut last = visitors.pop().expect("there are three");
-    for visitor in visitors {
-        assert_eq!(visitor.ended(), Some(NO_ERROR), "who was there before was told to come again");
-    }
-    assert_eq!(last.get("/").expect("the last process stays").text(), "<p>here</p>");
 }

@@ -108,6 +108,11 @@ impl QuicHandover {
         Ok(theirs)
     }
 
+    /// There is no successor after all.
+    pub fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The line to the successor, if there is one.
     pub(super) fn take(&self) -> Option<io::Result<Line>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map(Line::new)

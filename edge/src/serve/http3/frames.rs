@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(shown(&frame(HEADERS, &[0; 101]), 10), Err(FrameError::TooLarge));
         assert_eq!(shown(&[written(HEADERS, 1), written(u64::MAX >> 2, 8)].concat(), 1), Err(FrameError::TooLarge));
         assert_eq!(shown(&frame(4, &[0; 5000]), 10), Err(FrameError::TooLarge));
-        assert!(shown(&frame(DATA, &[0; 100_000]), 1000).is_ok());
+        assert!(shown(&frame(DATA, &vec![0; 100_000]), 1000).is_ok());
     }
 
     proptest! {

@@ -22,9 +22,9 @@ thread_local! {
 /// Does something that begins a connection of whoever has this seat.
 pub(super) fn beginning<T>(seat: Option<&Arc<Seat>>, begin: impl FnOnce() -> T) -> T {
     BEGINS.set(seat.cloned());
-    let begun = begin();
+    let result = begin();
     BEGINS.set(None);
-    begun
+    result
 }
 
 /// Tokio, with an owner for each task.

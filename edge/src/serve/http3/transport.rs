@@ -171,7 +171,7 @@ impl Sender {
 
 impl SendStream<Bytes> for Sender {
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamErrorIncoming>> {
-        while let Some(data) = self.writing.as_mut().filter(|data| data.has_remaining()) {
+        while let Some(data) = self.writing.as_mut().filter(|data| WriteBuf::has_remaining(data)) {
             let written = Pin::new(&mut self.stream).poll_write(context, data.chunk());
             note_write(&written);
             data.advance(ready!(written).map_err(not_written)?);
