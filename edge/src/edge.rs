@@ -10,7 +10,6 @@ mod options;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
-use hyper::body::Incoming;
 use ship_core::route::Outcome;
 use ship_core::{AssetIndex, Found, FunctionIndex, PlatformError, ProjectName};
 use ship_runtime::{LogSink, Runtime};
@@ -38,6 +37,7 @@ use crate::request_log::{LogDesk, RequestLog, Visit};
 use crate::server_timing::{self, ServerTiming};
 use crate::trace;
 use crate::visitor::Visitor;
+use crate::visitor_body::VisitorBody;
 use decision::decide;
 use function::Call;
 use gatekeeping::Arrival;
@@ -75,7 +75,7 @@ struct Asked<'r> {
     visit: &'r Visit,
     visitor: &'r Visitor,
     parts: request::Parts,
-    body: Incoming,
+    body: VisitorBody,
     /// What it shows to a gate.
     shown: Shown,
 }
@@ -141,7 +141,7 @@ impl Edge {
 
     /// Answers a request for `site`. Never fails: what goes wrong becomes an error response with a code. One log record is
     /// written when the response has ended, or when the visitor has left.
-    pub async fn respond(&self, site: &Site, request: Request<Incoming>, visitor: &Visitor) -> Response<EdgeBody> {
+    pub async fn respond(&self, site: &Site, request: Request<VisitorBody>, visitor: &Visitor) -> Response<EdgeBody> {
         match Continuation::beginning(request.extensions()) {
             // What was begun with a deployment ends with it.
             Some((site, log)) => self.respond_within(&site, request, visitor, log).await,
@@ -156,7 +156,7 @@ impl Edge {
     async fn respond_within(
         &self,
         site: &Site,
-        request: Request<Incoming>,
+        request: Request<VisitorBody>,
         visitor: &Visitor,
         mut log: RequestLog,
     ) -> Response<EdgeBody> {

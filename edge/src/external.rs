@@ -13,7 +13,6 @@ use std::time::Duration;
 use http::header::{EXPECT, HOST};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version, request};
-use hyper::body::Incoming;
 use ship_core::PlatformError;
 
 use crate::body::EdgeBody;
@@ -22,6 +21,7 @@ use crate::inbound_body::InboundBody;
 use crate::passage;
 use crate::protocol::headers;
 use crate::visitor::Visitor;
+use crate::visitor_body::VisitorBody;
 use client::ExternalClient;
 
 pub use address::ExternalReach;
@@ -42,7 +42,7 @@ pub(crate) struct ExternalRequest<'r> {
     /// Where it goes, with its query.
     pub(crate) url: &'r str,
     pub(crate) parts: request::Parts,
-    pub(crate) body: Incoming,
+    pub(crate) body: VisitorBody,
     pub(crate) visitor: &'r Visitor,
 }
 

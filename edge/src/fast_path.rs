@@ -15,7 +15,11 @@ mod plain_call;
 mod plain_request;
 mod ready_answer;
 
+use http::header::{ALT_SVC, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 pub(crate) use continuation::{Continuation, GivenCall, Going, Handover};
+pub(crate) use date::date_value;
 pub(crate) use function_head::write_function_head;
 pub use plain_call::PlainCall;
 pub(crate) use plain_call::{Called, CrossOrigin};
@@ -32,14 +36,38 @@ pub enum Prompt {
     Call(Box<PlainCall>),
 }
 
+/// What a host says in every answer of a listener, unless the site says something of its own.
+#[derive(Clone, Default)]
+pub struct Announcement {
+    /// For how long the site is never to be asked for in the clear (`strict-transport-security`, RFC 6797).
+    pub promise: Option<HeaderValue>,
+    /// Where else the site is served (`alt-svc`, RFC 7838).
+    pub alternative: Option<HeaderValue>,
+}
+
+impl Announcement {
+    /// The headers that say it.
+    pub fn headers(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+        let headers = [(STRICT_TRANSPORT_SECURITY, &self.promise), (ALT_SVC, &self.alternative)];
+        headers.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
+    }
+
+    /// Says it in an answer.
+    pub fn make(&self, headers: &mut HeaderMap) {
+        for (name, value) in self.headers() {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+}
+
 impl Prompt {
-    /// Says in the answer for how long the site is never to be asked for in the clear (`strict-transport-security`).
+    /// Says in the answer what the host says.
     #[must_use]
-    pub fn with_security_promise(self, promise: &'static str) -> Self {
+    pub fn announcing(self, announcement: Announcement) -> Self {
         match self {
-            Self::Answer(answer) => Self::Answer(answer.with_security_promise(promise)),
+            Self::Answer(answer) => Self::Answer(answer.announcing(announcement)),
             Self::Call(mut call) => {
-                call.promise = Some(promise);
+                call.announcement = announcement;
                 Self::Call(call)
             }
         }

@@ -6,11 +6,11 @@ use std::pin::Pin;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, LOCATION, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
-use hyper::body::Incoming;
 use ship_core::{PlatformError, UrlPath};
 
 use crate::body::EdgeBody;
 use crate::visitor::{Scheme, Visitor};
+use crate::visitor_body::VisitorBody;
 
 /// Keeps a page out of search engines.
 pub(crate) const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -52,7 +52,7 @@ pub struct Knock<'k> {
     /// What was shown.
     pub shown: &'k Shown,
     /// The body, which a gate may read where it is a login.
-    pub body: &'k mut Incoming,
+    pub body: &'k mut VisitorBody,
 }
 
 /// What a gate says.

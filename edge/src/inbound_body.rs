@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use ship_core::PlatformError;
 use tokio::time::{Instant, Sleep};
 
 use crate::protocol::headers;
+use crate::visitor_body::{VisitorBody, VisitorBodyError};
 
 /// How long a visitor may send no byte of a body that is waited for.
 const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The body of a visitor's request. It fails when it grows over its limit or when the visitor stops sending.
 pub(crate) struct InboundBody {
-    body: Incoming,
+    body: VisitorBody,
     left_bytes: u64,
     has_known_length: bool,
     verdict: BodyVerdict,
@@ -53,7 +53,7 @@ impl BodyVerdict {
 pub(crate) enum InboundError {
     /// The visitor closed the connection, or what was sent is not a body.
     #[error("the visitor's connection failed")]
-    Connection(#[from] hyper::Error),
+    Connection(#[from] VisitorBodyError),
     /// It is larger than allowed.
     #[error("the body is larger than allowed")]
     TooLarge,
@@ -63,7 +63,7 @@ pub(crate) enum InboundError {
 }
 
 impl InboundBody {
-    pub(crate) fn new(body: Incoming, max_bytes: u64) -> (Self, BodyVerdict) {
+    pub(crate) fn new(body: VisitorBody, max_bytes: u64) -> (Self, BodyVerdict) {
         let (verdict, has_known_length) = (BodyVerdict::default(), body.size_hint().exact().is_some());
         let inbound = Self { body, left_bytes: max_bytes, has_known_length, verdict: verdict.clone(), stall: None };
         (inbound, verdict)

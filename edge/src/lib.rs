@@ -33,19 +33,24 @@ mod server_timing;
 mod site_environment;
 mod trace;
 mod visitor;
+mod visitor_body;
 
 pub use body::{BodyError, EdgeBody};
 pub use edge::{Edge, EdgeOptions, Indexing, Site, Traces};
 pub use external::ExternalReach;
-pub use fast_path::{PlainCall, PlainRequest, Prompt, ReadyAnswer};
+pub use fast_path::{Announcement, PlainCall, PlainRequest, Prompt, ReadyAnswer};
 pub use gate::{Gate, Knock, MAX_LOGIN_BYTES, Refusal, Shown, Verdict};
 pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};
 pub use protocol::authority::{host_label, host_name, request_authority};
-pub use serve::{Answer, Closing, ConnectionLimits, Crew, ShareRules, Shares, serve, serve_tls};
+pub use serve::{
+    Answer, Closing, ConnectionLimits, Crew, QuicDoor, QuicHandover, QuicSecrets, ShareRules, Shares, serve,
+    serve_http3, serve_tls,
+};
 pub use server_timing::ServerTiming;
 pub use site_environment::SiteEnvironment;
 pub use visitor::{Scheme, Visitor};
+pub use visitor_body::{VisitorBody, VisitorBodyError};
 
 /// What must hold of any bytes that a visitor sends. For tests and for fuzzing, for which `cargo fuzz` and `cargo xtask test --fuzz` set
 /// this condition.

@@ -4,6 +4,7 @@
 //! A connection costs one task, one timer and one entry in a queue. While requests flow none of them is touched: time limits
 //! are notes in atomics that the one timer reads when it fires.
 
+mod as_http1;
 mod closing;
 mod connection;
 mod crew;
@@ -12,12 +13,14 @@ mod fast_stream;
 pub(crate) mod frame_guard;
 pub(crate) mod head_guard;
 mod http2;
+mod http3;
 mod pace;
 mod queue;
 mod refusal;
 pub(crate) mod shares;
 mod state;
 mod stream;
+mod streams;
 mod tls;
 mod turns;
 
@@ -27,7 +30,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use rustix::net::sockopt::set_socket_linger;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -38,19 +40,26 @@ use tokio_util::task::TaskTracker;
 use crate::body::EdgeBody;
 use crate::fast_path::{PlainRequest, Prompt};
 use crate::visitor::{Scheme, Visitor};
+use crate::visitor_body::VisitorBody;
 pub use closing::Closing;
 pub use crew::Crew;
-use http2::StreamPlaces;
+pub(crate) use http3::{Http3Body, Http3BodyError};
+pub use http3::{QuicDoor, QuicHandover, QuicSecrets, serve_http3};
 use queue::ConnectionQueue;
 use shares::Seat;
 pub use shares::{ShareRules, Shares};
 use state::ConnectionState;
 use stream::VisitorStream;
+use streams::StreamPlaces;
 
 /// What answers the requests of a listener.
 pub trait Answer: Send + Sync + 'static {
     /// Answers one request of a visitor. One of HTTP/2 looks like one of HTTP/1.1.
-    fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> impl Future<Output = Response<EdgeBody>> + Send;
+    fn answer(
+        &self,
+        request: Request<VisitorBody>,
+        visitor: Visitor,
+    ) -> impl Future<Output = Response<EdgeBody>> + Send;
 
     /// Answers a plain request as [`Answer::answer`] would, if nothing but a function has to be waited for. `None`, which is always right,
     /// has it answered the other way.
@@ -167,10 +176,9 @@ where
     let mut queue = ConnectionQueue::new(limits.max_connections);
     let tasks = TaskTracker::new();
     let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
-    let mut told = None;
-    for number in 1_usize.. {
-        if number % ARRIVALS_IN_TURN == 0 {
-            // However many arrive at once, visitors of this thread are answered in between.
+    let mut arrivals = Arrivals::default();
+    loop {
+        if arrivals.turn_is_over() {
             yield_now().await;
         }
         let (socket, peer) = tokio::select! {
@@ -179,7 +187,8 @@ where
             accepted = door.accept(&mut queue) => accepted,
         };
         let Ok(seat) = crew.shares().seat(peer, door.places.available_permits()) else {
-            refuse(&socket, peer, &mut told);
+            arrivals.refused(peer);
+            reset(&socket);
             continue;
         };
         // Whoever was let in is answered, also if the door is closed while there is no place.
@@ -268,13 +277,33 @@ impl Door {
     }
 }
 
-/// Ends a connection of an address that has its share of them, with a reset: nothing is kept of it, here or in the kernel. It is said
-/// once a minute: it may be an attack, or a proxy that nobody has named.
-fn refuse(socket: &StdStream, peer: SocketAddr, told: &mut Option<Instant>) {
-    if told.is_none_or(|told| told.elapsed() >= REFUSALS_TOLD_EVERY) {
-        *told = Some(Instant::now());
-        tracing::warn!(address = %peer.ip(), "connections are refused: their address has as many as it may; a proxy is named with --proxy");
+/// Who has come to a listener.
+#[derive(Default)]
+struct Arrivals {
+    count: usize,
+    told: Option<Instant>,
+}
+
+impl Arrivals {
+    /// Counts one more. Whether those who are there have their turn first: however many arrive at once, visitors of this thread are
+    /// answered in between.
+    fn turn_is_over(&mut self) -> bool {
+        self.count = self.count.wrapping_add(1);
+        self.count.is_multiple_of(ARRIVALS_IN_TURN)
     }
+
+    /// Notes that somebody is refused whose address has as many connections as it may. It is said once a minute: it may be an attack, or a
+    /// proxy that nobody has named.
+    fn refused(&mut self, peer: SocketAddr) {
+        if self.told.is_none_or(|told| told.elapsed() >= REFUSALS_TOLD_EVERY) {
+            self.told = Some(Instant::now());
+            tracing::warn!(address = %peer.ip(), "connections are refused: their address has as many as it may; a proxy is named with --proxy");
+        }
+    }
+}
+
+/// Ends a connection with a reset: nothing is kept of it, here or in the kernel.
+fn reset(socket: &StdStream) {
     if let Err(error) = set_socket_linger(socket, Some(Duration::ZERO)) {
         tracing::debug!(%error, "a connection ends without a reset");
     }

@@ -1,17 +1,19 @@
 //! What a host begins with: its sockets and its data directory, its own or those of the host before it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener, UdpSocket as StdDatagrams};
 
 use ship_core::{DeploymentId, FunctionName};
+use ship_edge::QuicDoor;
 use ship_store::{Durability, Store};
 use tokio::net::TcpListener;
 
 use crate::blocking::blocking;
 use crate::error::HostError;
-use crate::listen::listen;
+use crate::listen::{bind_datagrams, listen};
 use crate::options::HostOptions;
-use crate::upgrade::{Inheritance, Predecessor};
+use crate::tls::Http3;
+use crate::upgrade::{Inheritance, InheritedQuic, Predecessor};
 
 /// Where a host's sockets and its data directory come from.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct GivenSockets {
     pub control: Option<StdListener>,
     /// For visitors who come through TLS.
     pub tls: Option<StdListener>,
+    /// For visitors who come over QUIC: one for datagrams, at the same port as the one for TLS.
+    pub quic: Option<StdDatagrams>,
 }
 
 /// What a host listens at.
@@ -39,6 +43,8 @@ pub(crate) struct Sockets {
     pub(crate) control: TcpListener,
     /// Where there is to be TLS.
     pub(crate) tls: Option<TcpListener>,
+    /// Where there is to be QUIC, and the port could be had.
+    pub(crate) quic: Option<QuicDoor>,
 }
 
 /// What a host stands on.
@@ -59,16 +65,18 @@ impl Beginning {
                 let sites = given_or_own(given.sites, options, options.sites, "--listen").await?;
                 let control = given_or_own(given.control, options, options.control, "--control").await?;
                 let tls = tls_socket(given.tls, options).await?;
-                Ok(Footing { store, sockets: Sockets { sites, control, tls }, before: None })
+                let quic = quic_door(None, given.quic, tls.as_ref(), options);
+                Ok(Footing { store, sockets: Sockets { sites, control, tls, quic }, before: None })
             }
             Self::After(predecessor) => {
                 let inheritance = predecessor.inherit().await.map_err(HostError::Handover)?;
-                let Inheritance { sites, control, tls, lock, awake } = inheritance;
+                let Inheritance { sites, control, tls, quic, lock, awake } = inheritance;
                 let store = blocking(move || Store::inherit(&data, Durability::Durable, lock)).await?;
                 let sites = watched(sites).map_err(HostError::Handover)?;
                 let control = watched(control).map_err(HostError::Handover)?;
                 let tls = tls_socket(tls, options).await?;
-                let sockets = Sockets { sites, control, tls };
+                let quic = quic_door(quic, None, tls.as_ref(), options);
+                let sockets = Sockets { sites, control, tls, quic };
                 Ok(Footing { store, sockets, before: Some((predecessor, awake)) })
             }
         }
@@ -80,6 +88,27 @@ async fn tls_socket(given: Option<StdListener>, options: &HostOptions) -> Result
     match &options.tls {
         Some(tls) => given_or_own(given, options, tls.address, "--tls-listen").await.map(Some),
         None => Ok(None),
+    }
+}
+
+/// Where QUIC is spoken, if it is to be: at the port of TLS. Visitors come over TCP as well, so nothing fails where it cannot be had.
+fn quic_door(
+    inherited: Option<InheritedQuic>,
+    given: Option<StdDatagrams>,
+    tls: Option<&TcpListener>,
+    options: &HostOptions,
+) -> Option<QuicDoor> {
+    let tls = tls.filter(|_| options.tls.as_ref().is_some_and(|tls| tls.http3 == Http3::Offered))?;
+    let opened = match inherited {
+        Some(InheritedQuic { socket, secrets, line }) => QuicDoor::after(socket, secrets, line),
+        None => given.map_or_else(|| bind_datagrams(tls.local_addr()?), Ok).and_then(QuicDoor::new),
+    };
+    match opened {
+        Ok(door) => Some(door),
+        Err(error) => {
+            tracing::warn!(%error, "there is no HTTP/3: its port of UDP cannot be had; `--no-http3` does without");
+            None
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rustls::ServerConfig;
-use ship_edge::{Answer, Closing, ConnectionLimits, Crew, ShareRules, Shares};
+use ship_edge::{Answer, Closing, ConnectionLimits, Crew, QuicDoor, ShareRules, Shares};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -76,6 +76,28 @@ impl Cores {
             .await
     }
 
+    /// The same over QUIC.
+    pub(crate) async fn serve_http3<A: Answer>(
+        &self,
+        door: QuicDoor,
+        tls: Arc<ServerConfig>,
+        answer: Arc<A>,
+        limits: ConnectionLimits,
+        closing: Closing,
+    ) -> io::Result<()> {
+        let Some((first, crew)) = self.crew() else { return Ok(()) };
+        match first.spawn(ship_edge::serve_http3(door, tls, crew, answer, limits, closing)).await {
+            Ok(served) => served,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+
+    /// Who answers, and where visitors are let in.
+    fn crew(&self) -> Option<(&Handle, Crew)> {
+        let first = self.runtimes.first()?;
+        Some((first, Crew::of(self.runtimes.iter().cloned()).shared_out(self.shares.clone())))
+    }
+
     async fn admit<F>(
         &self,
         listener: TcpListener,
@@ -84,8 +106,7 @@ impl Cores {
     where
         F: Future<Output = ()> + Send,
     {
-        let [first, ..] = self.runtimes.as_slice() else { return Ok(()) };
-        let crew = Crew::of(self.runtimes.iter().cloned()).shared_out(self.shares.clone());
+        let Some((first, crew)) = self.crew() else { return Ok(()) };
         let listener = listener.into_std().map_err(HostError::Cores)?;
         let serving = first.spawn(async move {
             let listener = TcpListener::from_std(listener).map_err(HostError::Cores)?;

@@ -50,7 +50,7 @@ pub use listen::holder_of;
 pub use options::{HostOptions, MetricsAccess, PortChoice, ScrubPace};
 pub use server::{Host, Ready};
 pub use telemetry::TelemetryOptions;
-pub use tls::{AcmeOptions, CertificateError, CertificateFiles, TlsOptions};
+pub use tls::{AcmeOptions, CertificateError, CertificateFiles, Http3, TlsOptions};
 pub use upgrade::{
     AfterHandover, OnHandover, Predecessor, Refusal, SuccessorCommand, UpgradeError, Upgraded, Upgrader,
 };

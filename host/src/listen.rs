@@ -1,8 +1,9 @@
 //! Listening: exactly where it was asked, or at the next free port, and who is in the way.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::error::HostError;
@@ -11,6 +12,10 @@ use crate::options::PortChoice;
 /// How many visitors the kernel lets wait for a moment in which the host is busy. It takes no more than `net.core.somaxconn`, 4096 where
 /// nobody has changed it; whoever finds the queue full tries again after a second.
 const BACKLOG: u32 = 16 * 1024;
+
+/// How much waits in the kernel that comes in datagrams for all visitors, in bytes, and as much that goes. Linux gives no more than
+/// `net.core.rmem_max`, 208 KiB where nobody has changed it.
+const DATAGRAM_BUFFER: usize = 4 * 1024 * 1024;
 
 /// How many ports are tried before giving up.
 const PORTS_TRIED: u16 = 50;
@@ -41,6 +46,20 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// A socket for datagrams at `address`.
+pub(crate) fn bind_datagrams(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    // As much as the system lets it have; with less, more is lost of what comes at once, and is sent again.
+    for sized in
+        [set_socket_recv_buffer_size(&socket, DATAGRAM_BUFFER), set_socket_send_buffer_size(&socket, DATAGRAM_BUFFER)]
+    {
+        if let Err(error) = sized {
+            tracing::debug!(%error, "a socket has the buffer that it has");
+        }
+    }
+    Ok(socket)
 }
 
 /// The program that listens at the port of an address, as `name (pid 123)`, if this user may know.

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use ship_core::{PlatformError, UrlPath};
-use ship_edge::{Answer, EdgeBody, Visitor, host_name, request_authority};
+use ship_edge::{Answer, EdgeBody, Visitor, VisitorBody, host_name, request_authority};
 
 use crate::sites::Sites;
 
@@ -19,7 +18,7 @@ pub(crate) struct SecureElsewhere {
 }
 
 impl Answer for SecureElsewhere {
-    async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         let edge = &self.sites.edge;
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return edge.platform_error(PlatformError::MalformedRequest, &request);

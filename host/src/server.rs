@@ -117,10 +117,10 @@ impl Host {
         let ready = parts.ready();
         let Parts { options, store, listeners, machinery, urls, map, tasks, closing, predecessor, .. } = parts;
         let Machinery { runtime, edge, journal, journal_writer, .. } = machinery;
-        let promise = SecurityPromise::below(&options.domain);
+        let (promise, alternative) = (SecurityPromise::below(&options.domain), listeners.alternative()?);
         Ok(Self {
             ready,
-            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, urls, promise }),
+            sites: Arc::new(Sites { edge: Arc::clone(&edge), map, urls, promise, alternative }),
             control: Arc::new(ControlAnswer::new(control)),
             options,
             listeners,

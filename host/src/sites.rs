@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use http::header::STRICT_TRANSPORT_SECURITY;
-use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Response, Version};
 use ship_core::{HostLabel, PlatformError};
 use ship_edge::{
-    Answer, Edge, EdgeBody, PlainRequest, Prompt, Scheme, Visitor, host_label, host_name, request_authority,
+    Announcement, Answer, Edge, EdgeBody, PlainRequest, Prompt, Scheme, Visitor, VisitorBody, host_label, host_name,
+    request_authority,
 };
 
 use crate::cookies;
@@ -24,6 +23,8 @@ pub(crate) struct Sites {
     pub(crate) map: SiteMap,
     pub(crate) urls: Urls,
     pub(crate) promise: SecurityPromise,
+    /// What visitors over TCP are told of HTTP/3, where it is spoken.
+    pub(crate) alternative: Option<HeaderValue>,
 }
 
 /// Whether browsers are told that a site is never to be asked for in the clear again (HSTS, RFC 6797).
@@ -48,7 +49,20 @@ impl Sites {
         host_label(authority, self.urls.domain()).is_some() || is_custom()
     }
 
-    async fn named(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    /// What is said in every answer.
+    fn announcement(&self, scheme: Scheme, version: Version) -> Announcement {
+        if scheme != Scheme::Https {
+            return Announcement::default();
+        }
+        let is_promised = self.promise == SecurityPromise::Given;
+        Announcement {
+            promise: is_promised.then(|| HeaderValue::from_static(ALWAYS_SECURE)),
+            // Who comes over HTTP/3 knows.
+            alternative: self.alternative.clone().filter(|_| version != Version::HTTP_3),
+        }
+    }
+
+    async fn named(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return self.edge.platform_error(PlatformError::MalformedRequest, &request);
         };
@@ -69,7 +83,7 @@ impl Sites {
         }
     }
 
-    async fn site(&self, label: &HostLabel, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn site(&self, label: &HostLabel, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         match self.map.site(label).await {
             Some(Ok(site)) => self.edge.respond(&site, request, &visitor).await,
             Some(Err(error)) => {
@@ -82,12 +96,10 @@ impl Sites {
 }
 
 impl Answer for Sites {
-    async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
+        let version = request.version();
         let mut response = self.named(request, visitor).await;
-        if visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given {
-            let promise = HeaderValue::from_static(ALWAYS_SECURE);
-            response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(promise);
-        }
+        self.announcement(visitor.scheme, version).make(response.headers_mut());
         response
     }
 
@@ -99,7 +111,6 @@ impl Answer for Sites {
             }
         });
         let prompt = self.edge.respond_at_once(self.map.site_at_once(&label?)?, request, visitor)?;
-        let is_promised = visitor.scheme == Scheme::Https && self.promise == SecurityPromise::Given;
-        Some(if is_promised { prompt.with_security_promise(ALWAYS_SECURE) } else { prompt })
+        Some(prompt.announcing(self.announcement(visitor.scheme, Version::HTTP_11)))
     }
 }

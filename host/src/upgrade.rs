@@ -17,10 +17,10 @@ mod talk;
 mod warming;
 
 pub(crate) use self::changes::Changes;
-pub(crate) use self::conductor::{Conductor, Estate, SocketCopies};
+pub(crate) use self::conductor::{Conductor, Estate, QuicCopy, SocketCopies};
 pub use self::conductor::{UpgradeError, Upgraded, Upgrader};
-pub(crate) use self::predecessor::Inheritance;
 pub use self::predecessor::Predecessor;
+pub(crate) use self::predecessor::{Inheritance, InheritedQuic};
 pub(crate) use self::successor::Successor;
 pub use self::successor::{AfterHandover, OnHandover, SuccessorCommand};
 pub use self::talk::Refusal;

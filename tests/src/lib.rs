@@ -22,6 +22,7 @@ mod gate;
 mod host;
 pub mod http;
 pub mod http2;
+pub mod http3;
 pub mod issuer;
 mod lines;
 mod pebble;

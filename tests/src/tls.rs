@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
 /// Somebody who vouches for servers.
 #[derive(Clone, Debug)]
@@ -63,16 +63,26 @@ impl TestAuthority {
         (place("tls.crt", certificate.pem()), place("tls.key", key.serialize_pem()))
     }
 
-    /// Speaks TLS on a connection with the server that `authority` names, which has to be vouched for.
-    pub fn connect(&self, stream: TcpStream, authority: &str, protocols: &[&str]) -> io::Result<Wire> {
+    /// A client that trusts it and nobody else.
+    pub(crate) fn client(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        protocols: &[&str],
+    ) -> io::Result<Arc<ClientConfig>> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let client = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
         let client = client.map_err(io::Error::other)?;
         let mut client = client.with_root_certificates(Arc::clone(&self.roots)).with_no_client_auth();
         client.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Ok(Arc::new(client))
+    }
+
+    /// Speaks TLS on a connection with the server that `authority` names, which has to be vouched for.
+    pub fn connect(&self, stream: TcpStream, authority: &str, protocols: &[&str]) -> io::Result<Wire> {
+        let client = self.client(rustls::DEFAULT_VERSIONS, protocols)?;
         let name = authority.rsplit_once(':').map_or(authority, |(name, _)| name);
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-        let connection = ClientConnection::new(Arc::new(client), name).map_err(io::Error::other)?;
+        let connection = ClientConnection::new(client, name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, stream);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;

@@ -46,6 +46,7 @@ pub(crate) struct HostArgs {
 
 /// How the server runs.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct RunArgs {
     /// Where visitors are served (default: 127.0.0.1:7700); port 0 means any
     #[arg(long, value_name = "ADDR")]
@@ -59,6 +60,9 @@ struct RunArgs {
     /// The private key of each --tls-cert, in the same order
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Vec<PathBuf>,
+    /// Do not serve HTTP/3, which is otherwise spoken at the port of --tls-listen, over UDP
+    #[arg(long, requires = "tls_listen")]
+    no_http3: bool,
     /// Get certificates automatically; the authority writes to this address
     #[arg(long, value_name = "ADDRESS", requires = "tls_listen")]
     acme_email: Option<String>,

@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use jiff::Timestamp;
 use ship_core::RequestId;
-use ship_edge::{Answer, EdgeBody, Visitor, request_authority};
+use ship_edge::{Answer, EdgeBody, Visitor, VisitorBody, request_authority};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +36,7 @@ pub(super) enum HostNames {
 }
 
 impl Answer for DevAnswer {
-    async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         let authority = request_authority(request.uri(), request.headers());
         if self.names == HostNames::ThisMachine && !authority.is_some_and(is_this_machine) {
             return with_id(|_| refusal());

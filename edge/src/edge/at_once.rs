@@ -10,7 +10,7 @@ use ship_core::{AssetIndex, Found, FunctionIndex};
 use super::decision::direct;
 use super::{Edge, Site, Traces};
 use crate::fast_path::{
-    AnswerHead, Audience, CrossOrigin, PlainCall, PlainRequest, Prompt, ReadyAnswer, write_function_head,
+    Announcement, AnswerHead, Audience, CrossOrigin, PlainCall, PlainRequest, Prompt, ReadyAnswer, write_function_head,
 };
 use crate::meters::RequestKind;
 use crate::request_log::{Moment, RequestLog, Visit};
@@ -55,7 +55,8 @@ impl Edge {
         });
         let mut log = RequestLog::begin(visit, Arc::clone(deployment), Arc::clone(&self.desk));
         (log.status, log.kind) = (StatusCode::OK, RequestKind::Static);
-        let head = AnswerHead::Kept { lines, indexing: site.indexing, timing: timing.flatten(), promise: None };
+        let (timing, announcement) = (timing.flatten(), Announcement::default());
+        let head = AnswerHead::Kept { lines, indexing: site.indexing, timing, announcement };
         Some(ReadyAnswer { head, body, log })
     }
 
@@ -84,7 +85,7 @@ impl Edge {
         visit.findings.asks(function);
         let log = RequestLog::begin(visit, Arc::clone(deployment), Arc::clone(&self.desk));
         let functions = Arc::clone(&self.functions);
-        Some(PlainCall { call, function, functions, site, cors, asked, promise: None, log })
+        Some(PlainCall { call, function, functions, site, cors, asked, announcement: Announcement::default(), log })
     }
 }
 

@@ -3,7 +3,6 @@
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use hyper::body::Incoming;
 
 use super::{Edge, Reply, error_form};
 use crate::error_page::TypedPassword;
@@ -13,6 +12,7 @@ use crate::meters::RequestKind;
 use crate::protocol::accept_page::ErrorForm;
 use crate::request_log::Visit;
 use crate::visitor::Visitor;
+use crate::visitor_body::VisitorBody;
 
 /// A request before a gate.
 pub(super) struct Arrival<'a> {
@@ -20,7 +20,7 @@ pub(super) struct Arrival<'a> {
     pub(super) visitor: &'a Visitor,
     pub(super) parts: &'a Parts,
     pub(super) shown: &'a Shown,
-    pub(super) body: &'a mut Incoming,
+    pub(super) body: &'a mut VisitorBody,
 }
 
 impl Edge {

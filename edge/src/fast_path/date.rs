@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use http::HeaderValue;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
@@ -23,6 +24,14 @@ pub(super) fn write_date(at: Timestamp, head: &mut Vec<u8>) {
         }
         head.extend_from_slice(newest.line.as_bytes());
     });
+}
+
+/// The value for now.
+pub(crate) fn date_value() -> HeaderValue {
+    let mut line = Vec::new();
+    write_date(Timestamp::now(), &mut line);
+    let value = line.strip_prefix(b"date: ").and_then(|line| line.strip_suffix(b"\r\n"));
+    HeaderValue::from_bytes(value.unwrap_or_default()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 fn line_of(at: Timestamp) -> String {

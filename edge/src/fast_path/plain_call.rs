@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 use ship_core::FunctionIndex;
 use ship_runtime::{AtOnce, CallAtOnce, FunctionBody};
 
+use super::Announcement;
 use super::continuation::{Continuation, Going};
 use super::ready_answer::{AnswerHead, ReadyAnswer};
 use crate::edge::{Site, complete};
@@ -26,7 +27,8 @@ pub struct PlainCall {
     /// Whether the answer depends on the origin that asks.
     pub(crate) cors: CrossOrigin,
     pub(crate) asked: Instant,
-    pub(crate) promise: Option<&'static str>,
+    /// What the host says.
+    pub(crate) announcement: Announcement,
     pub(crate) log: RequestLog,
 }
 
@@ -55,7 +57,7 @@ impl PlainCall {
 
     /// Makes an answer of what became of it.
     pub(crate) fn finish(self, answered: AtOnce) -> Called {
-        let Self { function, functions, site, cors, asked, promise, mut log, .. } = self;
+        let Self { function, functions, site, cors, asked, announcement, mut log, .. } = self;
         let response = match answered {
             AtOnce::Whole(response) if is_plain(&response) => response,
             AtOnce::Whole(response) => {
@@ -72,11 +74,7 @@ impl PlainCall {
         complete(&site, &log.visit, &mut head.headers);
         (log.status, log.kind, log.function) = (head.status, RequestKind::Function, Some(function));
         let head = AnswerHead::Made { status: head.status, headers: head.headers, body_bytes: body.len() };
-        let answer = ReadyAnswer { head, body, log };
-        Called::Answered(match promise {
-            Some(promise) => answer.with_security_promise(promise),
-            None => answer,
-        })
+        Called::Answered(ReadyAnswer { head, body, log }.announcing(announcement))
     }
 }
 

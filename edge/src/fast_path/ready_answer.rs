@@ -1,10 +1,11 @@
 //! Answers that are ready to be sent.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, DATE, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CONTENT_LENGTH, DATE};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
+use super::Announcement;
 use super::date::write_date;
 use crate::edge::Indexing;
 use crate::request_log::RequestLog;
@@ -28,8 +29,8 @@ pub(crate) enum AnswerHead {
         indexing: Indexing,
         /// Where its time went, if that is told.
         timing: Option<String>,
-        /// What else a host says.
-        promise: Option<&'static str>,
+        /// What the host says.
+        announcement: Announcement,
     },
     /// That of a function's answer.
     Made {
@@ -50,14 +51,12 @@ pub(crate) enum Afterwards {
 }
 
 impl ReadyAnswer {
-    /// Says in the answer for how long the site is never to be asked for in the clear (`strict-transport-security`).
+    /// Says in the answer what the host says.
     #[must_use]
-    pub fn with_security_promise(mut self, given: &'static str) -> Self {
+    pub(crate) fn announcing(mut self, given: Announcement) -> Self {
         match &mut self.head {
-            AnswerHead::Kept { promise, .. } => *promise = Some(given),
-            AnswerHead::Made { headers, .. } => {
-                headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static(given));
-            }
+            AnswerHead::Kept { announcement, .. } => *announcement = given,
+            AnswerHead::Made { headers, .. } => given.make(headers),
         }
         self
     }
@@ -65,7 +64,7 @@ impl ReadyAnswer {
     /// Writes the head.
     pub(crate) fn write_head(&self, afterwards: Afterwards, head: &mut Vec<u8>) {
         match &self.head {
-            AnswerHead::Kept { lines, indexing, timing, promise } => {
+            AnswerHead::Kept { lines, indexing, timing, announcement } => {
                 head.extend_from_slice(lines);
                 write_line(head, "x-ship-id", self.log.visit.id.as_str().as_bytes());
                 if *indexing == Indexing::Forbidden {
@@ -74,8 +73,8 @@ impl ReadyAnswer {
                 if let Some(timing) = timing {
                     write_line(head, "server-timing", timing.as_bytes());
                 }
-                if let Some(promise) = promise {
-                    write_line(head, "strict-transport-security", promise.as_bytes());
+                for (name, value) in announcement.headers() {
+                    write_line(head, name.as_str(), value.as_bytes());
                 }
                 write_date(self.log.visit.at, head);
             }

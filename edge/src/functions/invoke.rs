@@ -8,7 +8,6 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri, request};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use ship_core::{FunctionIndex, PlatformError};
 use ship_runtime::{FunctionBody, InvokeError, Runtime};
@@ -27,6 +26,7 @@ use crate::passage;
 use crate::protocol::headers;
 use crate::request_log::Visit;
 use crate::visitor::Visitor;
+use crate::visitor_body::VisitorBody;
 
 /// Invokes functions.
 pub(crate) struct FunctionServer {
@@ -44,7 +44,7 @@ pub(crate) struct FunctionServer {
 pub(crate) struct FunctionRequest<'r> {
     pub(crate) visit: &'r Visit,
     pub(crate) parts: request::Parts,
-    pub(crate) body: Incoming,
+    pub(crate) body: VisitorBody,
     /// The query that the function sees: the visitor's, and what routes made of the path.
     pub(crate) query: Option<String>,
     pub(crate) visitor: &'r Visitor,

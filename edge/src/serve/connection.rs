@@ -21,6 +21,7 @@ use super::{Answer, ConnectionLimits};
 use crate::body::EdgeBody;
 use crate::fast_path::Handover;
 use crate::visitor::Visitor;
+use crate::visitor_body::VisitorBody;
 
 /// Serves a connection until it ends, or until its socket goes over to an upgrade.
 pub(super) async fn run<S: Socket, A: Answer>(
@@ -38,7 +39,7 @@ pub(super) async fn run<S: Socket, A: Answer>(
         handover.give(request.extensions_mut());
         async move {
             let is_last = ends_guarding(&request);
-            let mut response = answer.answer(request, visitor).await;
+            let mut response = answer.answer(request.map(VisitorBody::from), visitor).await;
             if (is_last || state.is_leaving()) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -62,6 +63,8 @@ where
     A: Answer,
     T: HttpService<Incoming, ResBody = EdgeBody, Error = Infallible>,
 {
+    type Error = hyper::Error;
+
     const IS_ENDED_WITH_NOTICE: bool = false;
 
     fn end_after_requests(self: Pin<&mut Self>) {

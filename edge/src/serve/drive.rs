@@ -1,4 +1,4 @@
-//! What every connection is, whatever is spoken on it: hyper's machine, the listener's orders and one timer, polled as one task.
+//! What every connection is, whatever is spoken on it: a machine of HTTP, the listener's orders and one timer, polled as one task.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -12,8 +12,11 @@ use super::ConnectionLimits;
 use super::shares::Pass;
 use super::state::{ConnectionState, Order};
 
-/// What hyper drives a connection with.
-pub(super) trait Conversation: Future<Output = hyper::Result<()>> {
+/// What a connection is driven with.
+pub(super) trait Conversation: Future<Output = Result<(), Self::Error>> {
+    /// Why it fails.
+    type Error: std::error::Error;
+
     /// Whether the visitor is told before a connection ends on which no request is answered. One of HTTP/1.1 simply ends.
     const IS_ENDED_WITH_NOTICE: bool;
 

@@ -1,4 +1,4 @@
-//! How fast a visitor takes a response of HTTP/2: many share a connection there, so each is watched by itself.
+//! How fast a visitor takes a response of HTTP/2 or HTTP/3: many share a connection there, so each is watched by itself.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -16,7 +16,7 @@ use crate::body::{BodyError, EdgeBody};
 
 /// How much of a body is given to the connection at once, in bytes: the size of a frame. What waits for a visitor is no more than this
 /// and what the connection may buffer, however large the body's own pieces are.
-const PIECE_BYTES: usize = 16 * 1024;
+pub(super) const PIECE_BYTES: usize = 16 * 1024;
 
 tokio::task_local! {
     /// The pace of the stream that is being polled.
@@ -55,6 +55,22 @@ impl Pace {
 pub(super) fn needs_no_answer() {
     // Outside of a stream there is nothing to note.
     let _ = PACE.try_with(|pace| pace.has_ended.store(true, Relaxed));
+}
+
+/// Notes that the current stream's answer was given as a whole.
+pub(super) fn answer_is_given() {
+    needs_no_answer();
+}
+
+/// Notes whether the visitor of the current stream takes what is written.
+pub(super) fn note_write<T>(written: &Poll<T>) {
+    // Outside of a stream there is nothing to note.
+    let _ = PACE.try_with(|pace| {
+        pace.is_held.store(written.is_pending(), Relaxed);
+        if written.is_ready() {
+            pace.pieces.fetch_add(1, Relaxed);
+        }
+    });
 }
 
 /// Drives one stream, until it ends or until its visitor has taken nothing of a response for `timeout`: then the stream is reset.

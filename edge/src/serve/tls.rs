@@ -1,5 +1,6 @@
 //! A connection through TLS: the handshake, and which HTTP follows it.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -15,10 +16,10 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::drive::poll_patience;
-use super::http2::StreamPlaces;
 use super::shares::{Pass, in_turn};
 use super::state::{ConnectionState, Order};
 use super::stream::VisitorStream;
+use super::streams::StreamPlaces;
 use super::turns::begin_in_turn;
 use super::{Answer, Arrival, ConnectionLimits, connection, http2};
 use crate::visitor::{Scheme, Visitor};
@@ -67,12 +68,12 @@ async fn shake_hands(
 }
 
 /// What comes of a handshake. `None` if it fails, takes too long, or the listener needs the place.
-async fn wait_for(
-    handshake: impl Future<Output = io::Result<TlsStream<TcpStream>>>,
+pub(super) async fn wait_for<T, E: fmt::Display>(
+    handshake: impl Future<Output = Result<T, E>>,
     peer: SocketAddr,
     state: &ConnectionState,
     limits: ConnectionLimits,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<T> {
     let mut handshake = pin!(handshake);
     let mut watch = pin!(tokio::time::sleep(limits.header_read_timeout));
     poll_fn(|context| {

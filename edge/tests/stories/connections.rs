@@ -6,8 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use hyper::body::Incoming;
-use ship_edge::{Answer, ConnectionLimits, Crew, EdgeBody, Visitor};
+use ship_edge::{Answer, ConnectionLimits, Crew, EdgeBody, Visitor, VisitorBody};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +55,7 @@ struct Gated {
 }
 
 impl Answer for Gated {
-    async fn answer(&self, _: Request<Incoming>, _: Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, _: Request<VisitorBody>, _: Visitor) -> Response<EdgeBody> {
         self.arrived.add_permits(1);
         self.allowed.acquire().await.unwrap().forget();
         Response::new(EdgeBody::full("done"))
@@ -92,7 +91,7 @@ async fn drain() {
 struct Broken;
 
 impl Answer for Broken {
-    async fn answer(&self, _: Request<Incoming>, _: Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, _: Request<VisitorBody>, _: Visitor) -> Response<EdgeBody> {
         let frames = [Ok(Frame::data(Bytes::from("first"))), Err("and no more")];
         Response::new(EdgeBody::other(StreamBody::new(futures_util::stream::iter(frames))))
     }

@@ -8,8 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Empty, StreamBody};
-use hyper::body::Incoming;
-use ship_edge::{Answer, ConnectionLimits, Crew, EdgeBody};
+use ship_edge::{Answer, ConnectionLimits, Crew, EdgeBody, VisitorBody};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -117,7 +116,7 @@ async fn visitors_who_leave() {
 struct Echo;
 
 impl Answer for Echo {
-    async fn answer(&self, request: Request<Incoming>, _: ship_edge::Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<VisitorBody>, _: ship_edge::Visitor) -> Response<EdgeBody> {
         Response::new(EdgeBody::other(request.into_body()))
     }
 }

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use ship_core::route::RouteTable;
 use ship_core::{
     Asset, CorsRule, Digest, Function, FunctionLimits, FunctionRuntime, LogRecord, LogSource, Manifest, PlatformError,
@@ -17,7 +16,7 @@ use ship_core::{
 };
 use ship_edge::{
     Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, Indexing, LiveDeployment, PlainRequest, Prompt,
-    ServerTiming, Site, Visitor, host_label, request_authority,
+    ServerTiming, Site, Visitor, VisitorBody, host_label, request_authority,
 };
 use ship_runtime::{CompiledCode, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
@@ -199,7 +198,7 @@ struct Host {
 }
 
 impl Answer for Host {
-    async fn answer(&self, request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return self.edge.platform_error(PlatformError::MalformedRequest, &request);
         };

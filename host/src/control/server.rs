@@ -6,8 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use ship_edge::{Answer, EdgeBody, Visitor};
+use ship_edge::{Answer, EdgeBody, Visitor, VisitorBody};
 use tower::ServiceExt as _;
 
 use super::patience::Patient;
@@ -29,7 +28,7 @@ impl ControlAnswer {
 }
 
 impl Answer for ControlAnswer {
-    async fn answer(&self, mut request: Request<Incoming>, visitor: Visitor) -> Response<EdgeBody> {
+    async fn answer(&self, mut request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         // A client of IPv4 at a listener of both families is the same client.
         request.extensions_mut().insert(Peer(visitor.peer.ip().to_canonical()));
         match self.router.clone().oneshot(request.map(|body| Body::new(Patient::new(body)))).await {

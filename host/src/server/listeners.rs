@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 
+use http::HeaderValue;
 use ship_edge::Scheme;
 use ship_store::Store;
 use tokio::net::TcpListener;
@@ -31,11 +32,11 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Takes what there is to listen at, and reads the certificates.
     pub(super) async fn open(options: &HostOptions, sockets: Sockets) -> Result<Self, HostError> {
-        let Sockets { sites, control, tls } = sockets;
+        let Sockets { sites, control, tls, quic } = sockets;
         let sites_address = local_address(&sites, options.sites)?;
         let control_address = local_address(&control, options.control)?;
         let secure = match (&options.tls, tls) {
-            (Some(options), Some(listener)) => Some(Secure::start(options, listener).await?),
+            (Some(options), Some(listener)) => Some(Secure::start(options, listener, quic).await?),
             _ => None,
         };
         Ok(Self { sites, sites_address, secure, control, control_address })
@@ -50,7 +51,13 @@ impl Listeners {
             sites: copy(&self.sites, self.sites_address)?,
             control: copy(&self.control, self.control_address)?,
             tls: self.secure.as_ref().map(Secure::duplicate).transpose()?,
+            quic: self.secure.as_ref().map(Secure::duplicate_quic).transpose()?.flatten(),
         })
+    }
+
+    /// What visitors through TLS are told of QUIC.
+    pub(super) fn alternative(&self) -> Result<Option<HeaderValue>, HostError> {
+        Ok(self.secure.as_ref().map(Secure::alternative).transpose()?.flatten())
     }
 
     /// How labels become URLs: through TLS where there is TLS, and under names of their own.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 
-use ship_edge::Closing;
+use ship_edge::{Closing, QuicHandover, QuicSecrets};
 use ship_runtime::Runtime;
 use ship_store::Store;
 use tokio::sync::{mpsc, oneshot};
@@ -45,6 +45,9 @@ pub enum UpgradeError {
     /// The state cannot be made ready for a newer ship.
     #[error("the state cannot be made ready for another host")]
     State(#[source] ship_store::StateError),
+    /// There is no line for what comes for connections over QUIC.
+    #[error("what comes over QUIC cannot be passed on to this host")]
+    Line(#[source] io::Error),
     /// The new process said why it does not serve.
     #[error("the new host did not start: {}", .0.message)]
     Refused(Refusal),
@@ -104,6 +107,14 @@ pub(crate) struct SocketCopies {
     pub(crate) sites: OwnedFd,
     pub(crate) control: OwnedFd,
     pub(crate) tls: Option<OwnedFd>,
+    pub(crate) quic: Option<QuicCopy>,
+}
+
+/// What a successor needs to speak QUIC at the same socket.
+pub(crate) struct QuicCopy {
+    pub(crate) secrets: QuicSecrets,
+    pub(crate) socket: OwnedFd,
+    pub(crate) handover: QuicHandover,
 }
 
 /// What a successor takes over, and what must not change meanwhile.
@@ -166,6 +177,9 @@ impl Conductor {
 
     /// Undoes what a process has done that did not come to serve: it may have brought the schema up to date, and said that it is the host.
     async fn take_back(&self) {
+        if let Some(quic) = &self.estate.sockets.quic {
+            quic.handover.forget();
+        }
         let store = self.estate.store.clone();
         if let Err(error) = blocking(move || store.undo_migrations()).await {
             let error = &error as &dyn std::error::Error;

@@ -1,13 +1,13 @@
 //! The host before, as the new process sees it.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ship_core::{DeploymentId, FunctionName};
-use ship_edge::Closing;
+use ship_edge::{Closing, QuicSecrets};
 use tokio_util::sync::CancellationToken;
 
 use super::talk::{Link, Refusal, ToPredecessor, ToSuccessor};
@@ -28,8 +28,17 @@ pub(crate) struct Inheritance {
     pub(crate) sites: TcpListener,
     pub(crate) control: TcpListener,
     pub(crate) tls: Option<TcpListener>,
+    pub(crate) quic: Option<InheritedQuic>,
     pub(crate) lock: OwnedFd,
     pub(crate) awake: Vec<(DeploymentId, FunctionName)>,
+}
+
+/// How it spoke QUIC.
+pub(crate) struct InheritedQuic {
+    pub(crate) socket: UdpSocket,
+    pub(crate) secrets: QuicSecrets,
+    /// To the host before, for what is its connections'.
+    pub(crate) line: OwnedFd,
 }
 
 impl Predecessor {
@@ -50,15 +59,22 @@ impl Predecessor {
         let (offer, descriptors) = blocking(move || link.receive_with()).await?.ok_or_else(gone)?;
         let ToSuccessor::Offer(offer) = offer else { return Err(gone()) };
         let mut descriptors = descriptors.into_iter();
-        let mut next = || descriptors.next();
-        let (Some(sites), Some(control), Some(lock)) = (next(), next(), next()) else { return Err(gone()) };
-        let tls = next().map(TcpListener::from);
+        let first = (descriptors.next(), descriptors.next(), descriptors.next());
+        let (Some(sites), Some(control), Some(lock)) = first else { return Err(gone()) };
+        let quic = offer.quic;
+        // What comes last is there only together.
+        let mut rest: Vec<OwnedFd> = descriptors.collect();
+        let quic = quic.and_then(|secrets| {
+            let (ours, socket) = (rest.pop()?, rest.pop()?);
+            Some(InheritedQuic { socket: socket.into(), secrets, line: ours })
+        });
+        let tls = rest.pop().map(TcpListener::from);
         self.link.send(ToPredecessor::Hold).await?;
         match self.link.receive().await? {
             Some(ToSuccessor::Still) => {}
             _ => return Err(gone()),
         }
-        Ok(Inheritance { sites: sites.into(), control: control.into(), tls, lock, awake: offer.awake })
+        Ok(Inheritance { sites: sites.into(), control: control.into(), tls, quic, lock, awake: offer.awake })
     }
 
     /// Says that this process serves. From here on the other one lets nobody in and finishes what it has.

@@ -120,15 +120,20 @@ impl Successor {
 
     /// Answers the new process until it serves: its version; `None` if it has gone away.
     async fn lead(link: &Link, estate: &Estate) -> Result<Option<String>, UpgradeError> {
-        let offer = ToSuccessor::Offer(Offer { awake: awake_functions(&estate.runtime) });
+        let quic = estate.sockets.quic.as_ref();
+        let awake = awake_functions(&estate.runtime);
+        let offer = ToSuccessor::Offer(Offer { awake, quic: quic.map(|quic| quic.secrets.clone()) });
+        let passed_on = quic.map(|quic| quic.handover.line()).transpose().map_err(UpgradeError::Line)?;
         let lock = estate.store.lock_handle().ok().flatten().ok_or(UpgradeError::NotMine)?;
         let mut descriptors = vec![estate.sockets.sites.as_fd(), estate.sockets.control.as_fd(), lock.as_fd()];
         descriptors.extend(estate.sockets.tls.as_ref().map(OwnedFd::as_fd));
+        descriptors.extend(quic.map(|quic| quic.socket.as_fd()));
+        descriptors.extend(passed_on.as_ref().map(OwnedFd::as_fd));
         if link.send_with(&offer, &descriptors).is_err() {
             return Ok(None);
         }
         drop(descriptors);
-        drop(lock);
+        drop((lock, passed_on));
         loop {
             let received = timeout(START_TIMEOUT, link.receive()).await;
             match received.map_err(|_| UpgradeError::Silent)?.ok().flatten() {

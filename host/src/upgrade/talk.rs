@@ -19,6 +19,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ship_core::{DeploymentId, FunctionName};
+use ship_edge::QuicSecrets;
 use ship_runtime::message;
 
 use crate::blocking::blocking;
@@ -41,6 +42,9 @@ pub(super) enum ToSuccessor {
 pub(super) struct Offer {
     /// The functions that are awake.
     pub(super) awake: Vec<(DeploymentId, FunctionName)>,
+    /// Where HTTP/3 is spoken: what has to be known of connections. Its socket, and a line for what is the other process's, come last.
+    #[serde(default)]
+    pub(super) quic: Option<QuicSecrets>,
 }
 
 /// What a successor says to the host before it.

@@ -9,8 +9,8 @@ use serde::Serialize;
 use ship_core::HostLabel;
 use ship_edge::ShareRules;
 use ship_host::{
-    AcmeOptions, AfterHandover, Beginning, CertificateFiles, Host, HostOptions, MetricsAccess, OnHandover, PortChoice,
-    Predecessor, Ready, ScrubPace, SuccessorCommand, TlsOptions,
+    AcmeOptions, AfterHandover, Beginning, CertificateFiles, Host, HostOptions, Http3, MetricsAccess, OnHandover,
+    PortChoice, Predecessor, Ready, ScrubPace, SuccessorCommand, TlsOptions,
 };
 use ship_runtime::Isolation;
 use ship_store::Retention;
@@ -240,7 +240,8 @@ fn tls_options(arguments: &RunArgs, settings: &Settings) -> Result<Option<TlsOpt
         root: arguments.acme_ca.as_deref().map(|path| settings.absolute(path)),
         dns_hook: arguments.acme_dns_hook.as_deref().map(|path| settings.absolute(path)),
     });
-    Ok(Some(TlsOptions { address, files: certificates.iter().zip(keys).map(pair).collect(), acme }))
+    let http3 = if arguments.no_http3 { Http3::Off } else { Http3::Offered };
+    Ok(Some(TlsOptions { address, files: certificates.iter().zip(keys).map(pair).collect(), http3, acme }))
 }
 
 async fn serve(

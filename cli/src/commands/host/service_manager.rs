@@ -1,7 +1,7 @@
 //! What a service manager is told, and what it hands over: the protocols of systemd (`sd_notify(3)`, `sd_listen_fds(3)`), which others
 //! speak as well. Both are a few lines; a library for them would read the environment by itself.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 #[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt as _;
@@ -23,9 +23,10 @@ const MOST_DESCRIPTORS: i32 = 16;
 const SITES: &str = "sites";
 const CONTROL: &str = "control";
 const TLS: &str = "tls";
+const QUIC: &str = "quic";
 
 /// In which order they come where none of them is named.
-const PLACES: [&str; 3] = [SITES, CONTROL, TLS];
+const PLACES: [&str; 4] = [SITES, CONTROL, TLS, QUIC];
 
 /// Who looks after this process, if somebody does.
 #[derive(Clone, Debug)]
@@ -68,26 +69,26 @@ impl ServiceManager {
 }
 
 /// The sockets that a service manager listens at in this process's place: by their names, or else the first for visitors, the second for
-/// the control API and the third for visitors who come through TLS.
+/// the control API, the third for visitors who come through TLS, and the fourth, of datagrams, for those who come over QUIC.
 pub(super) fn given_sockets(environment: &Environment) -> Result<GivenSockets, CommandError> {
     let number = |variable| environment.text(variable).and_then(|text| text.parse::<i32>().ok());
     // What is for another process of the same environment is none of this one's.
     let is_for_this = number(LISTEN_PID).is_some_and(|pid| u32::try_from(pid) == Ok(std::process::id()));
     let count = number(LISTEN_FDS).filter(|_| is_for_this).unwrap_or(0);
     if count > MOST_DESCRIPTORS {
-        return Err(CommandError::usage(format!("`{}` is {count}: a host takes three", LISTEN_FDS.name)));
+        return Err(CommandError::usage(format!("`{}` is {count}: a host takes four", LISTEN_FDS.name)));
     }
     let names: Vec<&str> = environment.text(LISTEN_FDNAMES).unwrap_or_default().split(':').collect();
     let mut given = GivenSockets::default();
     for (position, name) in places(usize::try_from(count).unwrap_or(0), &names)?.into_iter().enumerate() {
         let descriptor = FIRST_DESCRIPTOR + i32::try_from(position).unwrap_or(MOST_DESCRIPTORS);
         let socket: OwnedFd = ship_runtime::inherited(descriptor);
-        let place = match name {
-            SITES => &mut given.sites,
-            CONTROL => &mut given.control,
-            _ => &mut given.tls,
-        };
-        *place = Some(TcpListener::from(socket));
+        match name {
+            SITES => given.sites = Some(TcpListener::from(socket)),
+            CONTROL => given.control = Some(TcpListener::from(socket)),
+            TLS => given.tls = Some(TcpListener::from(socket)),
+            _ => given.quic = Some(UdpSocket::from(socket)),
+        }
     }
     Ok(given)
 }
@@ -104,7 +105,7 @@ fn places(count: usize, names: &[&str]) -> Result<Vec<&'static str>, CommandErro
     if places.len() != count || is_twice {
         let message = format!("{count} sockets were given to this host, called `{}`", names.join(":"));
         return Err(CommandError::usage(message)
-            .hint("one for `sites`, one for `control` and one for `tls`, by name or in this order"));
+            .hint("one for `sites`, one for `control`, one for `tls` and one of datagrams for `quic`, by name or in this order"));
     }
     Ok(places)
 }
@@ -124,7 +125,8 @@ mod tests {
         assert_eq!(places(3, &["ship.socket"]).unwrap(), [SITES, CONTROL, TLS]);
         assert_eq!(places(1, &["control"]).unwrap(), [CONTROL]);
         assert_eq!(places(2, &["tls", "sites"]).unwrap(), [TLS, SITES]);
-        for (count, names) in [(4, &["a", "a", "a", "a"][..]), (2, &["sites", "other"]), (2, &["sites", "sites"])] {
+        assert_eq!(places(4, &["a"]).unwrap(), [SITES, CONTROL, TLS, QUIC]);
+        for (count, names) in [(5, &["a"; 5][..]), (2, &["sites", "other"]), (2, &["sites", "sites"])] {
             assert!(places(count, names).is_err(), "{names:?}");
         }
     }

@@ -26,6 +26,21 @@ impl Pass {
         Self { seat: seat.filter(|seat| seat.is_counted()).map(Arc::clone), wait: None }
     }
 
+    /// Polls some work that cannot wait for a turn, and counts it.
+    pub(in crate::serve) fn poll_counted<T>(
+        &self,
+        context: &mut Context<'_>,
+        work: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let begun = Instant::now();
+        let polled = work(context);
+        let elsewhere = done_elsewhere();
+        if let Some(seat) = &self.seat {
+            seat.bill(begun.elapsed(), elsewhere);
+        }
+        polled
+    }
+
     /// Polls some work when it is its turn.
     pub(in crate::serve) fn poll_in_turn<T>(
         &mut self,

@@ -1,0 +1,75 @@
+//! The body of a visitor's request, in whichever HTTP it comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::serve::{Http3Body, Http3BodyError};
+
+/// The body of a visitor's request.
+pub struct VisitorBody(Kind);
+
+enum Kind {
+    /// Of HTTP/1.1 or HTTP/2.
+    Hyper(Incoming),
+    /// Of HTTP/3. In a box: few requests have one.
+    Http3(Box<Http3Body>),
+}
+
+/// The visitor broke off, or what was sent is not a body.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct VisitorBodyError(#[from] Broken);
+
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Hyper(hyper::Error),
+    #[error(transparent)]
+    Http3(Http3BodyError),
+}
+
+impl From<Incoming> for VisitorBody {
+    fn from(body: Incoming) -> Self {
+        Self(Kind::Hyper(body))
+    }
+}
+
+impl From<Http3Body> for VisitorBody {
+    fn from(body: Http3Body) -> Self {
+        Self(Kind::Http3(Box::new(body)))
+    }
+}
+
+impl Body for VisitorBody {
+    type Data = Bytes;
+    type Error = VisitorBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, VisitorBodyError>>> {
+        match &mut self.0 {
+            Kind::Hyper(body) => Pin::new(body).poll_frame(context).map_err(Broken::Hyper),
+            Kind::Http3(body) => body.poll_frame(context).map_err(Broken::Http3),
+        }
+        .map_err(VisitorBodyError)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Hyper(body) => body.is_end_stream(),
+            Kind::Http3(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Hyper(body) => body.size_hint(),
+            Kind::Http3(body) => body.size_hint(),
+        }
+    }
+}
