@@ -16,7 +16,6 @@
 //! body, the kernel says that the function closed it with bytes still unread. The last is a property of local sockets: the
 //! head had not been read to its end, so no handler was called.
 
-use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -147,7 +146,7 @@ enum Answered {
 /// Sends a request to the instance of a lease and waits for the response, or its head.
 async fn attempt(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<Answered, Miss> {
     let Some(mut call) = lease.call(outgoing) else { return ask(lease, outgoing).await.map(Answered::Begun) };
-    let answer = poll_fn(|context| call.poll_answer(context)).await;
+    let answer = call.answer().await;
     settle(lease, call, answer, outgoing).await
 }
 

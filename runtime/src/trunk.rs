@@ -15,6 +15,7 @@ mod frame;
 mod tests;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -141,7 +142,12 @@ enum Stage {
 }
 
 impl Call {
-    /// Waits for the answer. To be asked until it is there.
+    /// Waits for the answer. To be asked once.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        poll_fn(|cx| self.poll_answer(cx)).await
+    }
+
+    /// The same. To be asked until it is there.
     pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         let mut state = self.shared.state();
         let Some(slot) = state.calls.get_mut(&self.number) else { return Poll::Ready(Answer::Broken) };
