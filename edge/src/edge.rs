@@ -20,12 +20,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::assets::{AssetRequest, AssetServer, ContentCache, PageScript, REVALIDATE, VariantWorker};
 use crate::body::EdgeBody;
+use crate::caching::{CachingServer, Sharing};
 use crate::cors::CorsVisit;
 use crate::error_page::ErrorPages;
 use crate::external::{ExternalRequest, ExternalServer};
 use crate::failure::Failure;
 use crate::functions::FunctionServer;
 use crate::gate::{ROBOTS_TAG, Shown, has_shown};
+use crate::kept::Shelf;
 use crate::live_deployment::LiveDeployment;
 use crate::meters::{EdgeCounts, Meters, RequestKind};
 use crate::prerender::PrerenderServer;
@@ -55,6 +57,9 @@ pub struct Edge {
     assets: Arc<AssetServer>,
     functions: Arc<FunctionServer>,
     prerendered: PrerenderServer,
+    cached: CachingServer,
+    /// What both of them keep.
+    shelf: Arc<Shelf>,
     external: ExternalServer,
     pages: ErrorPages,
     meters: Arc<Meters>,
@@ -77,6 +82,8 @@ struct Asked<'r> {
     body: Incoming,
     /// What it shows to a gate.
     shown: Shown,
+    /// Whether it may be answered with what others were told.
+    sharing: Sharing,
 }
 
 impl Edge {
@@ -98,14 +105,18 @@ impl Edge {
             stop: CancellationToken::new(),
         });
         let desk = Arc::new(LogDesk { sink: logs, meters: Arc::clone(&meters) });
+        let shelf = Arc::new(Shelf::new(options.page_cache_bytes));
         let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&desk));
-        let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, options.page_cache_bytes);
+        let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, Arc::clone(&shelf));
+        let cached = CachingServer::new(Arc::clone(&functions), Arc::clone(&desk), Arc::clone(&shelf));
         let external = ExternalServer::new(options.external_reach, options.max_body_bytes);
         Self {
             desk,
             assets,
             functions,
             prerendered,
+            cached,
+            shelf,
             external,
             pages: ErrorPages::new(),
             meters,
@@ -129,6 +140,7 @@ impl Edge {
     /// are closed, pages are not made anew any more, compression stops after the file it is at.
     pub async fn shutdown(&self) {
         self.prerendered.shutdown().await;
+        self.cached.shutdown().await;
         self.functions.stop.cancel();
         self.functions.websockets.close();
         self.functions.websockets.wait().await;
@@ -150,7 +162,8 @@ impl Edge {
         if self.traces == Traces::Joined {
             log.visit.trace = Some(trace::join(log.visit.id, &mut parts.headers));
         }
-        let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body, shown }).await;
+        let sharing = if site.gate.is_some() { Sharing::Forbidden } else { Sharing::Allowed };
+        let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body, shown, sharing }).await;
         let Reply { mut response, kind, function, error } = reply;
         response.headers_mut().insert(headers::SHIP_ID, log.visit.id_header());
         if site.indexing == Indexing::Forbidden {
@@ -166,7 +179,8 @@ impl Edge {
 
     /// What was counted since the edge began.
     pub fn counts(&self) -> EdgeCounts {
-        self.meters.counts()
+        let (kept_answers, kept_bytes) = (self.shelf.len(), self.shelf.bytes());
+        EdgeCounts { kept_answers, kept_bytes, ..self.meters.counts() }
     }
 
     /// Forgets what was counted of a project that was removed.
@@ -211,7 +225,7 @@ impl Edge {
             return Reply { response: preflight, kind: RequestKind::Routing, function: None, error: None };
         }
         if let Some(gate) = &site.gate {
-            let Asked { visit, visitor, ref parts, ref mut body, ref shown } = asked;
+            let Asked { visit, visitor, ref parts, ref mut body, ref shown, .. } = asked;
             let arrival = Arrival { visit, visitor, parts, shown, body };
             // Boxed, because its future is large and most sites have none.
             if let Some(mut refused) = Box::pin(self.pass_gate(&**gate, arrival)).await {
