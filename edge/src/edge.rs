@@ -12,7 +12,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use ship_core::route::Outcome;
-use ship_core::{AssetIndex, Found, FunctionIndex, PlatformError, ProjectName};
+use ship_core::{AssetIndex, Found, FunctionIndex, LogLevel, LogRecord, LogSource, PlatformError, ProjectName};
 use ship_runtime::{LogSink, Runtime};
 use ship_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -272,13 +272,26 @@ impl Edge {
             // Boxed, like a function's.
             Outcome::External { url, status } => return Box::pin(self.external(&url, status, asked)).await,
             Outcome::Exhausted { pattern } => {
-                tracing::warn!(deployment = %deployment.id(), %pattern, "a route's pattern took too many steps");
+                self.tell_exhausted(deployment, &pattern, asked.visit);
                 Err(PlatformError::RoutePatternExhausted.into())
             }
         };
         match made {
             Ok(response) => Reply { response, kind, function: None, error: None },
             Err(failure) => Reply { kind, ..self.fail(failure, &asked) },
+        }
+    }
+
+    /// Says in the log which pattern took too many steps, now and then: visitors choose how often it does.
+    fn tell_exhausted(&self, deployment: &LiveDeployment, pattern: &str, visit: &Visit) {
+        tracing::debug!(deployment = %deployment.id(), %pattern, "a route's pattern took too many steps");
+        if deployment.last_exhaustion().take(visit.started) {
+            let message = format!("the route pattern `{pattern}` took too many steps on a path");
+            let source = LogSource::Platform { function: None, message };
+            let (deployment_id, requests) = (*deployment.id(), vec![visit.id]);
+            let record =
+                LogRecord { at: visit.at, level: LogLevel::Error, deployment: deployment_id, requests, source };
+            self.desk.sink.record(deployment.project(), record);
         }
     }
 

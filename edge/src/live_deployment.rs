@@ -40,6 +40,7 @@ pub struct LiveDeployment {
     upload_places: Box<[OnceLock<UploadPlaces>]>,
     last_wake: LastWake,
     last_doubt: LastWake,
+    last_exhaustion: LastWake,
     shelf_account: OnceLock<ShelfAccount>,
     habits: Box<[CachingHabit]>,
 }
@@ -141,6 +142,7 @@ impl LiveDeployment {
             upload_places,
             last_wake,
             last_doubt,
+            last_exhaustion: LastWake::new(Instant::now()),
             shelf_account: OnceLock::new(),
             habits,
         }
@@ -201,6 +203,11 @@ impl LiveDeployment {
     /// What of its answers is kept on the one shelf that there is for it.
     pub(crate) fn shelf_account(&self, shelf: &Arc<Shelf>) -> &ShelfAccount {
         self.shelf_account.get_or_init(|| ShelfAccount::new(shelf))
+    }
+
+    /// When it was last said which of its routes' patterns took too many steps.
+    pub(crate) fn last_exhaustion(&self) -> &LastWake {
+        &self.last_exhaustion
     }
 
     /// What is sent for an asset.
