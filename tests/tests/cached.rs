@@ -530,6 +530,21 @@ fn deployments_and_gates() {
     assert_eq!(http::get(&page).status, 401);
 }
 
+/// When a site is removed, nothing of it stays in memory.
+#[test]
+fn gone_with_its_site() {
+    let environment = TestEnv::new();
+    let story = Story::new(&environment);
+    assert_eq!(get(&story.page("")), "MISS 200 answer 1");
+    let kept = || {
+        let metrics = Exposition::read(&story.host.control("GET", "/metrics").send().success().text());
+        (metrics.count("ship_cache_answers"), metrics.count("ship_cache_bytes"))
+    };
+    assert!(matches!(kept(), (1, 300..1000)), "{:?}", kept());
+    let _ = story.host.ship(["rm", "--project", "site", "--yes"]).run().success();
+    assert_eq!(kept(), (0, 0));
+}
+
 /// `ship dev` keeps answers as a host does, and forgets them with the edit that changes the function.
 #[test]
 fn in_development() {

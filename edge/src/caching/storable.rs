@@ -17,6 +17,10 @@ const MAX_VARYING: usize = 8;
 const VISITORS_OWN: [&str; 7] =
     ["cdn-loop", "connection", "forwarded", "traceparent", "tracestate", "x-forwarded-for", "x-real-ip"];
 
+/// What says that a framework's server has the answer from a cache of its own. It empties that when something changes, and nobody else's: its pages
+/// may say that they are good for a year.
+const OWN_CACHES: [&str; 2] = ["x-nextjs-cache", "x-nextjs-prerender"];
+
 /// How an answer may be kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Storable {
@@ -32,7 +36,8 @@ pub(super) fn storable(head: &response::Parts, freshness: Freshness) -> Option<S
     let headers = &head.headers;
     let is_one_visitors = [SET_COOKIE, CONTENT_RANGE, TRAILER].iter().any(|name| headers.contains_key(name));
     let has_no_end = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if !is_of_a_page(head.status) || is_one_visitors || has_no_end {
+    let has_own_cache = OWN_CACHES.iter().any(|name| headers.contains_key(*name));
+    if !is_of_a_page(head.status) || is_one_visitors || has_no_end || has_own_cache {
         return None;
     }
     let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or(0);
@@ -102,6 +107,7 @@ mod tests {
             (200, &[("vary", "a,b,c,d,e,f,g,h,i")], None),
             (200, &[("set-cookie", "a=b")], None),
             (200, &[("trailer", "x")], None),
+            (200, &[("x-nextjs-cache", "HIT")], None),
             (200, &[("content-type", "text/event-stream; charset=utf-8")], None),
             (206, &[("content-range", "bytes 0-1/2")], None),
             (204, &[], None),
