@@ -118,7 +118,9 @@ impl CachingServer {
         mut request: FunctionRequest<'_>,
         sharing: Sharing,
     ) -> Answered {
-        if sharing == Sharing::Forbidden || !sharing::is_for_all(&request.parts, &request.body) {
+        // First what costs nothing: most functions never ask.
+        let is_off = callee.asks() == Asks::Never || sharing == Sharing::Forbidden;
+        if is_off || !sharing::is_for_all(&request.parts, &request.body) {
             return self.alone(callee, request).await;
         }
         let uri = request.function_uri();

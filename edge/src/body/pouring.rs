@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use ship_core::PlatformError;
 use tokio::sync::mpsc;
@@ -27,11 +27,18 @@ enum Piece {
     End(#[expect(dead_code, reason = "held for its drop")] Pin),
 }
 
+/// The pieces of a body. Each is the very one that goes to the visitor, not a copy.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pieces: Vec<Bytes>,
+    length: usize,
+}
+
 /// The other end: it reads the body at the speed of the function, whatever the visitor does, and as far as an answer may be long.
 pub(crate) struct Pouring {
     content: Content,
     pieces: mpsc::UnboundedSender<Piece>,
-    gathered: BytesMut,
+    gathered: Gathered,
     most_bytes: usize,
     pin: Pin,
     /// The same for what waits for the visitor.
@@ -53,7 +60,7 @@ impl EdgeBody {
     pub(crate) fn pour(self, most_bytes: usize, [pin, waiting]: [Pin; 2]) -> (Self, Pouring) {
         let (sender, pieces) = mpsc::unbounded_channel();
         let poured = Poured { pieces, left_bytes: self.size_hint().exact() };
-        let gathered = BytesMut::new();
+        let gathered = Gathered::default();
         let pouring = Pouring { content: self.content, pieces: sender, gathered, most_bytes, pin, waiting };
         (Self { content: Content::Poured(Box::new(poured)), log: self.log }, pouring)
     }
@@ -61,7 +68,7 @@ impl EdgeBody {
 
 impl Pouring {
     /// Reads to the end, until what is gathered is too much, or until `given_up`. The body and what it holds in memory, if all of it came.
-    pub(crate) async fn run(mut self, given_up: impl Future<Output = ()>) -> Option<(BytesMut, Pin)> {
+    pub(crate) async fn run(mut self, given_up: impl Future<Output = ()>) -> Option<(Gathered, Pin)> {
         let all = tokio::select! {
             biased;
             all = self.gather() => all,
@@ -91,10 +98,11 @@ impl Pouring {
             // What stands behind a body is not kept, so neither is what stands before it.
             let is_kept = frame.data_ref().is_some_and(|piece| {
                 let length = piece.len();
-                let fits = self.gathered.len() + length <= self.most_bytes;
+                let fits = self.gathered.length + length <= self.most_bytes;
                 let fits = fits && self.pin.grow(length) && self.waiting.grow(length);
                 if fits {
-                    self.gathered.extend_from_slice(piece);
+                    self.gathered.length += length;
+                    self.gathered.pieces.push(piece.clone());
                 }
                 fits
             });
@@ -108,6 +116,18 @@ impl Pouring {
     fn send(&self, piece: Piece) {
         // A visitor who has left gets nothing; others may wait for the whole.
         let _ = self.pieces.send(piece);
+    }
+}
+
+impl Gathered {
+    /// How long all of them are together, in bytes.
+    pub(crate) const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// All of them in one piece, which holds no more than itself in memory.
+    pub(crate) fn concat(self) -> Box<[u8]> {
+        self.pieces.concat().into_boxed_slice()
     }
 }
 

@@ -24,6 +24,9 @@ use crate::protocol::cache_control::{Freshness, leave_to_browsers, wished};
 /// (`default_ttl` of "hit-for-miss"). An answer that may be kept ends it.
 const PASSING: Duration = Duration::from_secs(120);
 
+/// How long an answer may be that a visitors' thread makes the tag of, in bytes: some 100 µs.
+const AT_ONCE_BYTES: usize = 64 * 1024;
+
 /// A call that a visitor waits for.
 pub(super) struct Making<'a> {
     pub(super) server: &'a CachingServer,
@@ -132,6 +135,11 @@ fn has_failed(answer: &Result<Response<EdgeBody>, Failure>) -> bool {
     )
 }
 
+/// Does what takes long for a long answer, to put it together and to make its tag, where no visitor waits for it. `None` if the host stops.
+pub(super) async fn aside<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    if bytes <= AT_ONCE_BYTES { Some(work()) } else { tokio::task::spawn_blocking(work).await.ok() }
+}
+
 fn finish(leader: Option<Leader>, outcome: Outcome) {
     if let Some(leader) = leader {
         leader.finish(outcome);
@@ -221,9 +229,12 @@ impl Gathering {
             }
         };
         match pouring.run(given_up).await {
-            Some((whole, pin)) => {
-                let answer = self.place.keep(&self.server, self.head, pin.into_bytes(&whole));
-                finish(leader, Outcome::Told(answer));
+            Some((gathered, pin)) => {
+                let Self { server, place, head, .. } = self;
+                let length = gathered.len();
+                let keep = move || place.keep(&server, head, pin.into_bytes(gathered.concat()));
+                let kept = aside(length, keep).await;
+                finish(leader, kept.map_or(Outcome::Private, Outcome::Told));
             }
             None => {
                 self.server.pass(&self.place.deployment, &self.place.key);

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use ship_core::PlatformError;
 use tokio::time::Instant;
 
-use super::making::{Place, note_asking};
+use super::making::{Place, aside, note_asking};
 use super::storable::storable;
 use super::{CachingServer, Callee, Question};
 use crate::failure::Failure;
@@ -73,7 +73,9 @@ impl Renewal {
             Ok(made) => (made.head.status, None),
             Err(failure) => (failure.status, failure.error),
         };
-        self.settle(made);
+        let length = made.as_ref().map_or(0, |made| made.body.as_ref().map_or(0, Bytes::len));
+        // Those who have come meanwhile look for the answer when they learn of the end.
+        let _ = aside(length, move || self.settle(made)).await;
         leader.finish(Outcome::Private);
     }
 

@@ -29,9 +29,9 @@ impl Pin {
         has_room
     }
 
-    /// A copy of these bytes, which were counted before and are held for as long as any part of it is.
-    pub(crate) fn into_bytes(self, body: &[u8]) -> Bytes {
-        Bytes::from_owner(Held { bytes: body.into(), _pin: self })
+    /// These bytes, which were counted before, to be held for as long as any part of them is.
+    pub(crate) fn into_bytes(self, bytes: Box<[u8]>) -> Bytes {
+        Bytes::from_owner(Held { bytes, _pin: self })
     }
 }
 
@@ -65,7 +65,7 @@ mod tests {
         let mut second = Pin::new(Arc::clone(&all), 10);
         assert!(second.grow(2) && !second.grow(1));
         drop(second);
-        let body = first.into_bytes(b"12345678");
+        let body = first.into_bytes(b"12345678"[..].into());
         let part = body.slice(7..);
         drop(body);
         assert_eq!((&part[..], all.load(Relaxed)), (&b"8"[..], 8));

@@ -124,7 +124,7 @@ impl Shelf {
     pub(crate) fn hold(&self, body: &[u8]) -> Option<Bytes> {
         let mut pin = self.pin();
         let fits = body.len() <= self.max_answer_bytes && pin.grow(body.len());
-        fits.then(|| pin.into_bytes(body))
+        fits.then(|| pin.into_bytes(body.into()))
     }
 
     /// What is known of an answer now.
