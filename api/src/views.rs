@@ -254,6 +254,10 @@ pub struct DeploymentDetail {
     /// Its routes, in the form of the Build Output API.
     #[schema(value_type = Vec<Object>)]
     pub routes: ship_core::route::RouteTable,
+    /// The patterns in them that may take many steps on a short path, because they look around or back. A request on which one takes
+    /// too many is answered with `ROUTE_PATTERN_EXHAUSTED`.
+    #[serde(default)]
+    pub hard_patterns: Vec<String>,
     /// The paths that are to be asked at times. They are kept; this version of ship does not ask.
     #[serde(default)]
     pub crons: Vec<CronView>,

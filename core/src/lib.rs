@@ -7,6 +7,7 @@
 
 mod access;
 mod address;
+mod cache_state;
 mod cors;
 mod cron;
 mod deployment;
@@ -42,6 +43,7 @@ pub use access::{
     ParseTokenNameError, ProjectScope, Role, Scope, TokenId, TokenName, UnknownRole,
 };
 pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address, subscriber_address};
+pub use cache_state::CacheState;
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};

@@ -1,5 +1,7 @@
 //! The body of a response: one type for all that the edge sends, without a box for what is in memory.
 
+mod pouring;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,6 +16,9 @@ use crate::assets::FileBody;
 use crate::external::{ExternalBody, ExternalBodyError};
 use crate::protocol::headers;
 use crate::request_log::RequestLog;
+
+use pouring::Poured;
+pub(crate) use pouring::Pouring;
 
 /// The error of a body. A body that fails ends its connection before the response is complete, so no visitor takes a part
 /// for the whole.
@@ -31,6 +36,8 @@ enum Content {
     File(FileBody),
     Function(Box<FunctionBody>),
     External(Box<ExternalBody>),
+    /// It is gathered on its way.
+    Poured(Box<Poured>),
     Other(UnsyncBoxBody<Bytes, BodyError>),
     /// It failed, and says so the next time it is asked.
     Failed(Option<Broken>),
@@ -90,21 +97,23 @@ impl EdgeBody {
     pub(crate) fn log_at_end(&mut self, log: RequestLog) {
         self.log = Some(log);
     }
+}
 
+impl Content {
     /// The next frame, or what went wrong and what the log calls it.
     fn poll_content(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match &mut self.content {
-            Content::Empty => Poll::Ready(None),
-            Content::Bytes(bytes) => {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Bytes(bytes) => {
                 let bytes = std::mem::take(bytes);
-                self.content = Content::Empty;
+                *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Content::File(file) => {
+            Self::File(file) => {
                 let broken = |error| Broken { error, blame: PlatformError::BlobCorrupt };
                 Pin::new(file).poll_frame(context).map_err(broken)
             }
-            Content::Function(body) => {
+            Self::Function(body) => {
                 let broken = |error| Broken { blame: blame(&error), error: error.into() };
                 let frame = Pin::new(&mut **body).poll_frame(context).map_err(broken);
                 frame.map_ok(|mut frame| {
@@ -114,15 +123,22 @@ impl EdgeBody {
                     frame
                 })
             }
-            Content::External(body) => {
+            Self::External(body) => {
                 let broken = |error: ExternalBodyError| Broken { blame: error.blame(), error: error.into() };
                 Pin::new(&mut **body).poll_frame(context).map_err(broken)
             }
-            Content::Other(body) => {
+            Self::Poured(poured) => match ready!(poured.poll(context)) {
+                Ok(frame) => Poll::Ready(frame),
+                Err(rest) => {
+                    *self = rest;
+                    self.poll_content(context)
+                }
+            },
+            Self::Other(body) => {
                 let broken = |error| Broken { error, blame: PlatformError::Internal };
                 Pin::new(body).poll_frame(context).map_err(broken)
             }
-            Content::Failed(error) => Poll::Ready(error.take().map(Err)),
+            Self::Failed(error) => Poll::Ready(error.take().map(Err)),
         }
     }
 }
@@ -145,7 +161,7 @@ impl Body for EdgeBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let was_told = matches!(self.content, Content::Failed(_));
-        let broken = match ready!(self.poll_content(context)) {
+        let broken = match ready!(self.content.poll_content(context)) {
             None => return Poll::Ready(None),
             Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
             Some(Err(broken)) if was_told => return Poll::Ready(Some(Err(broken.error))),
@@ -165,7 +181,7 @@ impl Body for EdgeBody {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Empty => true,
-            Content::Failed(_) => false,
+            Content::Failed(_) | Content::Poured(_) => false,
             Content::Bytes(bytes) => bytes.is_empty(),
             Content::File(file) => file.is_end_stream(),
             Content::Function(body) => body.is_end_stream(),
@@ -182,6 +198,7 @@ impl Body for EdgeBody {
             Content::File(file) => file.size_hint(),
             Content::Function(body) => body.size_hint(),
             Content::External(body) => body.size_hint(),
+            Content::Poured(poured) => poured.size_hint(),
             Content::Other(body) => body.size_hint(),
         }
     }

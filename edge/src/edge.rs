@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use ship_core::route::Outcome;
-use ship_core::{AssetIndex, Found, FunctionIndex, PlatformError, ProjectName};
+use ship_core::{AssetIndex, Found, FunctionIndex, LogLevel, LogRecord, LogSource, PlatformError, ProjectName};
 use ship_runtime::{LogSink, Runtime};
 use ship_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::assets::{AssetRequest, AssetServer, ContentCache, PageScript, REVALIDATE, VariantWorker};
 use crate::body::EdgeBody;
+use crate::caching::{CachingServer, Sharing};
 use crate::cors::CorsVisit;
 use crate::error_page::ErrorPages;
 use crate::external::{ExternalRequest, ExternalServer};
@@ -26,6 +27,7 @@ use crate::failure::Failure;
 use crate::fast_path::Continuation;
 use crate::functions::FunctionServer;
 use crate::gate::{ROBOTS_TAG, Shown, has_shown};
+use crate::kept::Shelf;
 use crate::live_deployment::LiveDeployment;
 use crate::meters::{EdgeCounts, Meters, RequestKind};
 use crate::prerender::PrerenderServer;
@@ -56,6 +58,9 @@ pub struct Edge {
     assets: Arc<AssetServer>,
     functions: Arc<FunctionServer>,
     prerendered: PrerenderServer,
+    cached: CachingServer,
+    /// What both of them keep.
+    shelf: Arc<Shelf>,
     external: ExternalServer,
     pages: ErrorPages,
     meters: Arc<Meters>,
@@ -78,6 +83,8 @@ struct Asked<'r> {
     body: VisitorBody,
     /// What it shows to a gate.
     shown: Shown,
+    /// Whether it may be answered with what others were told.
+    sharing: Sharing,
 }
 
 impl Edge {
@@ -99,14 +106,18 @@ impl Edge {
             stop: CancellationToken::new(),
         });
         let desk = Arc::new(LogDesk { sink: logs, meters: Arc::clone(&meters) });
+        let shelf = Arc::new(Shelf::new(options.page_cache_bytes));
         let of_pages = (Arc::clone(&functions), Arc::clone(&assets), Arc::clone(&desk));
-        let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, options.page_cache_bytes);
+        let prerendered = PrerenderServer::new(of_pages.0, of_pages.1, of_pages.2, Arc::clone(&shelf));
+        let cached = CachingServer::new(Arc::clone(&functions), Arc::clone(&desk), Arc::clone(&shelf));
         let external = ExternalServer::new(options.external_reach, options.max_body_bytes);
         Self {
             desk,
             assets,
             functions,
             prerendered,
+            cached,
+            shelf,
             external,
             pages: ErrorPages::new(),
             meters,
@@ -130,6 +141,7 @@ impl Edge {
     /// are closed, pages are not made anew any more, compression stops after the file it is at.
     pub async fn shutdown(&self) {
         self.prerendered.shutdown().await;
+        self.cached.shutdown().await;
         self.functions.stop.cancel();
         self.functions.websockets.close();
         self.functions.websockets.wait().await;
@@ -167,7 +179,8 @@ impl Edge {
         if self.traces == Traces::Joined {
             log.visit.trace = Some(trace::join(log.visit.id, &mut parts.headers));
         }
-        let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body, shown }).await;
+        let sharing = if site.gate.is_some() { Sharing::Forbidden } else { Sharing::Allowed };
+        let reply = self.reply(site, Asked { visit: &log.visit, visitor, parts, body, shown, sharing }).await;
         let Reply { mut response, kind, function, error } = reply;
         complete(site, &log.visit, response.headers_mut());
         (log.status, log.kind, log.function, log.error) = (response.status(), kind, function, error);
@@ -177,7 +190,8 @@ impl Edge {
 
     /// What was counted since the edge began.
     pub fn counts(&self) -> EdgeCounts {
-        self.meters.counts()
+        let (kept_answers, kept_bytes) = (self.shelf.len(), self.shelf.bytes());
+        EdgeCounts { kept_answers, kept_bytes, ..self.meters.counts() }
     }
 
     /// Forgets what was counted of a project that was removed.
@@ -222,7 +236,7 @@ impl Edge {
             return Reply { response: preflight, kind: RequestKind::Routing, function: None, error: None };
         }
         if let Some(gate) = &site.gate {
-            let Asked { visit, visitor, ref parts, ref mut body, ref shown } = asked;
+            let Asked { visit, visitor, ref parts, ref mut body, ref shown, .. } = asked;
             let arrival = Arrival { visit, visitor, parts, shown, body };
             // Boxed, because its future is large and most sites have none.
             if let Some(mut refused) = Box::pin(self.pass_gate(&**gate, arrival)).await {
@@ -269,13 +283,26 @@ impl Edge {
             // Boxed, like a function's.
             Outcome::External { url, status } => return Box::pin(self.external(&url, status, asked)).await,
             Outcome::Exhausted { pattern } => {
-                tracing::warn!(deployment = %deployment.id(), %pattern, "a route's pattern took too many steps");
+                self.tell_exhausted(deployment, &pattern, asked.visit);
                 Err(PlatformError::RoutePatternExhausted.into())
             }
         };
         match made {
             Ok(response) => Reply { response, kind, function: None, error: None },
             Err(failure) => Reply { kind, ..self.fail(failure, &asked) },
+        }
+    }
+
+    /// Says in the log which pattern took too many steps, now and then: visitors choose how often it does.
+    fn tell_exhausted(&self, deployment: &LiveDeployment, pattern: &str, visit: &Visit) {
+        tracing::debug!(deployment = %deployment.id(), %pattern, "a route's pattern took too many steps");
+        if deployment.last_exhaustion().take(visit.started) {
+            let message = format!("the route pattern `{pattern}` took too many steps on a path");
+            let source = LogSource::Platform { function: None, message };
+            let (deployment_id, requests) = (*deployment.id(), vec![visit.id]);
+            let record =
+                LogRecord { at: visit.at, level: LogLevel::Error, deployment: deployment_id, requests, source };
+            self.desk.sink.record(deployment.project(), record);
         }
     }
 

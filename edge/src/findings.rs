@@ -3,10 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ship_core::FunctionIndex;
+use ship_core::{CacheState, FunctionIndex};
 use ship_runtime::Course;
-
-use crate::prerender::CacheState;
 
 /// What is learnt of a request on its way. Whoever learns something notes it; a request for a file passes nobody who does.
 #[derive(Default)]
@@ -21,7 +19,7 @@ pub(crate) struct Found {
     pub(crate) course: Option<Course>,
     /// How long it took until it was known what answers, where that is told.
     pub(crate) routed: Option<Duration>,
-    /// Where a page came from that a function makes for all.
+    /// Where an answer came from that may be kept for more than one visitor.
     pub(crate) cache: Option<CacheState>,
 }
 
@@ -48,7 +46,7 @@ impl Findings {
         self.found().routed = Some(after);
     }
 
-    /// A page that a function makes for all came from there.
+    /// An answer that may be kept for more than one visitor came from there.
     pub(crate) fn came_from(&self, cache: CacheState) {
         self.found().cache = Some(cache);
     }

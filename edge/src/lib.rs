@@ -9,6 +9,7 @@
 
 mod assets;
 mod body;
+mod caching;
 mod cors;
 mod edge;
 mod error_page;
@@ -19,6 +20,7 @@ mod findings;
 mod functions;
 mod gate;
 mod inbound_body;
+mod kept;
 mod live_deployment;
 mod log_allowance;
 mod meters;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ship_core::route::Phase;
@@ -15,7 +15,9 @@ use ship_store::{BlobError, DeploymentRecord, StateError, Store, UnpackError, Va
 use tokio::sync::OnceCell;
 
 use crate::assets::PreparedAsset;
+use crate::caching::CachingHabit;
 use crate::functions::{LastWake, UploadPlaces};
+use crate::kept::{Shelf, ShelfAccount};
 use crate::log_allowance::LogAllowance;
 use crate::meters::{FunctionMeters, Meters, ProjectMeters};
 use crate::site_environment::SiteEnvironment;
@@ -38,6 +40,9 @@ pub struct LiveDeployment {
     upload_places: Box<[OnceLock<UploadPlaces>]>,
     last_wake: LastWake,
     last_doubt: LastWake,
+    last_exhaustion: LastWake,
+    shelf_account: OnceLock<ShelfAccount>,
+    habits: Box<[CachingHabit]>,
 }
 
 /// A deployment cannot be brought into memory.
@@ -119,6 +124,7 @@ impl LiveDeployment {
         let (log_allowance, last_wake) = (LogAllowance::new(Instant::now()), LastWake::new(Instant::now()));
         let last_doubt = LastWake::new(Instant::now());
         let function_meters = manifest.functions().iter().map(|_| OnceLock::new()).collect();
+        let habits = manifest.functions().iter().map(|_| CachingHabit::default()).collect();
         let upload_places = manifest.functions().iter().map(|_| OnceLock::new()).collect();
         Self {
             id,
@@ -136,6 +142,9 @@ impl LiveDeployment {
             upload_places,
             last_wake,
             last_doubt,
+            last_exhaustion: LastWake::new(Instant::now()),
+            shelf_account: OnceLock::new(),
+            habits,
         }
     }
 
@@ -191,6 +200,16 @@ impl LiveDeployment {
         &self.last_doubt
     }
 
+    /// What of its answers is kept on the one shelf that there is for it.
+    pub(crate) fn shelf_account(&self, shelf: &Arc<Shelf>) -> &ShelfAccount {
+        self.shelf_account.get_or_init(|| ShelfAccount::new(shelf))
+    }
+
+    /// When it was last said which of its routes' patterns took too many steps.
+    pub(crate) fn last_exhaustion(&self) -> &LastWake {
+        &self.last_exhaustion
+    }
+
     /// What is sent for an asset.
     pub(crate) fn asset(&self, AssetIndex(number): AssetIndex) -> &PreparedAsset {
         let number = number as usize;
@@ -210,6 +229,17 @@ impl LiveDeployment {
     /// The largest body of a request that a function takes, in bytes. Bodies stream, so there is none where its owner sets none.
     pub(crate) fn max_body_bytes(&self, function: FunctionIndex) -> u64 {
         self.function(function).limits.max_body_mb.map_or(u64::MAX, |most| u64::from(most) * 1024 * 1024)
+    }
+
+    /// How long a function may take for all of an answer that others wait for: its own clocks bound the head and the pauses, not the whole.
+    pub(crate) fn deadline(&self, function: FunctionIndex) -> Duration {
+        let limits = self.function(function).limits;
+        Duration::from_secs(u64::from(limits.init_timeout_secs) + 2 * u64::from(limits.timeout_secs))
+    }
+
+    /// Whether a function asks for its answers to be kept.
+    pub(crate) fn habit(&self, FunctionIndex(number): FunctionIndex) -> &CachingHabit {
+        &self.habits[number as usize]
     }
 
     /// The places of a function that requests may hold whose bodies are on their way.

@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use ship_core::{Counter, FunctionName, Histogram, HistogramView, PlatformError, ProjectName};
+use ship_core::{CacheState, Counter, FunctionName, Histogram, HistogramView, PlatformError, ProjectName};
 use ship_runtime::Course;
 
 /// How many projects are told apart.
@@ -26,6 +26,8 @@ pub enum RequestKind {
     Function,
     /// A page that a function made for everybody, kept or made now.
     Prerendered,
+    /// An answer of a function that was kept because the function asked for that.
+    Cached,
     /// Another server.
     External,
     /// The routes themselves: redirects, statuses, preflights, and that there is nothing.
@@ -33,7 +35,8 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
-    const ALL: [Self; 5] = [Self::Static, Self::Function, Self::Prerendered, Self::External, Self::Routing];
+    const ALL: [Self; 6] =
+        [Self::Static, Self::Function, Self::Prerendered, Self::Cached, Self::External, Self::Routing];
 
     /// The word in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +44,7 @@ impl RequestKind {
             Self::Static => "static",
             Self::Function => "function",
             Self::Prerendered => "prerendered",
+            Self::Cached => "cached",
             Self::External => "external",
             Self::Routing => "routing",
         }
@@ -64,6 +68,8 @@ pub(crate) struct ProjectMeters {
     begun: Counter,
     answered: [[OnceLock<Box<Histogram>>; CLASSES.len()]; RequestKind::ALL.len()],
     functions: Book<FunctionName, FunctionMeters>,
+    /// Answers that may be kept, by where they came from.
+    caching: OnceLock<Box<[Counter; CacheState::ALL.len()]>>,
 }
 
 /// What is counted of one function.
@@ -83,6 +89,10 @@ pub struct EdgeCounts {
     pub projects: Vec<(Option<ProjectName>, ProjectCounts)>,
     /// Requests for host names where no deployment stands.
     pub homeless: u64,
+    /// How many answers of functions are kept in memory.
+    pub kept_answers: u64,
+    /// What they take there, in bytes.
+    pub kept_bytes: u64,
 }
 
 /// What was counted of one project.
@@ -92,6 +102,8 @@ pub struct ProjectCounts {
     pub in_flight: u64,
     /// How long answers took until they had ended, by what answered and the class of the status (`2xx`).
     pub answered: Vec<(RequestKind, &'static str, HistogramView)>,
+    /// Answers that may be kept for more than one visitor, by where they came from.
+    pub caching: Vec<(CacheState, u64)>,
     /// By function; `None` is all that are beyond what is told apart.
     pub functions: Vec<(Option<FunctionName>, FunctionCounts)>,
 }
@@ -120,7 +132,7 @@ impl Meters {
     /// What was counted.
     pub(crate) fn counts(&self) -> EdgeCounts {
         let projects = self.projects.all().into_iter().map(|(name, meters)| (name, meters.counts())).collect();
-        EdgeCounts { projects, homeless: self.homeless.value() }
+        EdgeCounts { projects, homeless: self.homeless.value(), ..EdgeCounts::default() }
     }
 
     /// Forgets a project that was removed.
@@ -141,6 +153,11 @@ impl ProjectMeters {
         self.answered[kind as usize][class].get_or_init(Box::default).record(duration);
     }
 
+    /// An answer that may be kept came from there.
+    pub(crate) fn came_from(&self, state: CacheState) {
+        self.caching.get_or_init(Box::default)[state as usize].increment();
+    }
+
     /// What is counted of a function.
     pub(crate) fn function(&self, name: &FunctionName) -> Arc<FunctionMeters> {
         self.functions.of(name, FUNCTIONS)
@@ -155,7 +172,10 @@ impl ProjectMeters {
         }
         let ended: u64 = answered.iter().map(|(_, _, durations)| durations.count()).sum();
         let functions = self.functions.all().into_iter().map(|(name, meters)| (name, meters.counts())).collect();
-        ProjectCounts { in_flight: self.begun.value().saturating_sub(ended), answered, functions }
+        let caching =
+            self.caching.get().into_iter().flat_map(|counters| CacheState::ALL.into_iter().zip(counters.iter()));
+        let caching = caching.map(|(state, counter)| (state, counter.value())).collect();
+        ProjectCounts { in_flight: self.begun.value().saturating_sub(ended), answered, caching, functions }
     }
 }
 

@@ -106,6 +106,11 @@ impl Rewrite {
 }
 
 impl Continuation {
+    /// Whether a request has other headers from now on.
+    pub(crate) const fn changes_headers(&self) -> bool {
+        self.overridden.is_some()
+    }
+
     /// Gives a request the headers that it has from now on. What addresses and frames it, and what only the platform may say,
     /// stays as it is.
     pub(crate) fn change(&self, request: &mut HeaderMap) {

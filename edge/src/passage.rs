@@ -29,6 +29,11 @@ pub(crate) fn check_circles(headers: &HeaderMap) -> Result<(), PlatformError> {
     }
 }
 
+/// Whether a request came through this platform before it came here: a function has sent it.
+pub(crate) fn came_through(headers: &HeaderMap) -> bool {
+    headers::times_through(headers, PLATFORM) > 0
+}
+
 /// Notes in a request's head that it came through here.
 pub(crate) fn mark(headers: &mut HeaderMap) {
     headers.append(headers::CDN_LOOP, HeaderValue::from_static(PLATFORM));

@@ -5,16 +5,10 @@
 //! |---|---|
 //! | `page` | what a function is asked: nothing of the visitor but what tells one answer from another |
 //! | `rules` | which answers may be kept |
-//! | `answer` | an answer that is kept, and how a visitor gets it |
-//! | `pages` | the answers that are kept, within a bound |
-//! | `calls` | one call at a time for each page |
 //! | `making` | the call itself |
 
-mod answer;
-mod calls;
 mod making;
 mod page;
-mod pages;
 mod rules;
 
 use std::sync::Arc;
@@ -22,7 +16,7 @@ use std::sync::Arc;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, Method, Response, request};
 use jiff::Timestamp;
-use ship_core::{Fallback, FunctionIndex, Prerender};
+use ship_core::{CacheState, Fallback, FunctionIndex, PlatformError, Prerender};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -32,18 +26,14 @@ use crate::assets::AssetServer;
 use crate::body::EdgeBody;
 use crate::failure::Failure;
 use crate::functions::FunctionServer;
+use crate::kept::{Answer, Calls, Entry, Kept, Outcome, Part, Shelf};
 use crate::live_deployment::LiveDeployment;
 use crate::passage;
+use crate::protocol::cache_control::is_of_a_page;
 use crate::protocol::headers::{self, PRERENDER_REVALIDATE};
 use crate::request_log::{LogDesk, Visit};
 use crate::visitor::Visitor;
-use answer::Answer;
-use calls::{Calls, Outcome, Part};
 use page::Page;
-use pages::{Entry, Kept, Pages};
-use rules::is_of_a_page;
-
-pub(crate) use answer::CacheState;
 
 /// The cookie of somebody who looks at drafts.
 const BYPASS_COOKIE: &str = "__prerender_bypass";
@@ -54,7 +44,7 @@ pub(crate) struct PrerenderServer {
     functions: Arc<FunctionServer>,
     assets: Arc<AssetServer>,
     desk: Arc<LogDesk>,
-    pages: Arc<Pages>,
+    pages: Arc<Shelf>,
     calls: Arc<Calls>,
     /// The calls that are being made, whether somebody waits for them or not.
     tasks: TaskTracker,
@@ -94,15 +84,22 @@ fn has_bypass_cookie(prerender: &Prerender, headers: &HeaderMap) -> bool {
 }
 
 impl PrerenderServer {
-    /// A server that keeps at most `max_bytes`.
+    /// A server that keeps pages on this shelf.
     pub(crate) fn new(
         functions: Arc<FunctionServer>,
         assets: Arc<AssetServer>,
         desk: Arc<LogDesk>,
-        max_bytes: usize,
+        pages: Arc<Shelf>,
     ) -> Self {
-        let (pages, calls) = (Arc::new(Pages::new(max_bytes)), Arc::default());
-        Self { functions, assets, desk, pages, calls, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        Self {
+            functions,
+            assets,
+            desk,
+            pages,
+            calls: Arc::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Ends the calls that are being made.
@@ -131,10 +128,11 @@ impl PrerenderServer {
                     if kept.is_due(now) {
                         self.make_later(&page);
                     }
-                    return Served { answer: Ok(kept.answer.respond(request.parts)), state: kept.state(now) };
+                    return Served { answer: Ok(respond(&kept.answer, request.parts)), state: kept.state(now) };
                 }
                 Some(Entry::Passed(_)) => return self.pass(&page, request).await,
-                None => {}
+                // Pages are told apart by parameters alone.
+                Some(Entry::Varies(_)) | None => {}
             }
             let part = self.calls.join(&page.key, || self.pages.find(&page.key, Instant::now()).is_none());
             if let Some(part) = part {
@@ -162,7 +160,7 @@ impl PrerenderServer {
         } else {
             Kept::in_place(answer, now)
         };
-        self.pages.keep_first(&page.key, kept.clone());
+        self.pages.keep_first(&page.deployment, &page.key, kept.clone());
         Some(Entry::Kept(kept))
     }
 
@@ -216,9 +214,10 @@ impl PrerenderServer {
         match (outcome, private) {
             (Outcome::Told(answer), _) => {
                 let state = if is_of_a_page(answer.status()) { state } else { CacheState::Miss };
-                Served { answer: Ok(answer.respond(request.parts)), state }
+                Served { answer: Ok(respond(&answer, request.parts)), state }
             }
             (Outcome::Failed(failure), _) => Served { answer: Err(failure), state: CacheState::Miss },
+            (Outcome::GivenUp, _) => Served { answer: Err(PlatformError::Internal.into()), state: CacheState::Miss },
             (Outcome::Private, Some(private)) => match private.await {
                 Ok(answer) => Served { answer: Ok(made_for(request.parts, answer)), state: CacheState::Miss },
                 Err(_) => self.pass(&page, request).await,
@@ -240,6 +239,10 @@ impl PrerenderServer {
             work.await;
         });
     }
+}
+
+fn respond(answer: &Answer, asked: &request::Parts) -> Response<EdgeBody> {
+    answer.respond(&asked.method, &asked.headers)
 }
 
 /// An answer that is for one visitor. Functions are asked with `GET`, whatever the visitor asked with.

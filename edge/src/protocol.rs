@@ -3,6 +3,7 @@
 pub(crate) mod accept_encoding;
 pub(crate) mod accept_page;
 pub(crate) mod authority;
+pub(crate) mod cache_control;
 pub(crate) mod conditional;
 pub(crate) mod headers;
 #[cfg(any(test, fuzzing))]

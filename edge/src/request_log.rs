@@ -147,6 +147,7 @@ impl RequestLog {
             init_micros: course.cold.map(|cold| micros(cold.init)),
             memory_mb: course.memory_bytes.map(mebibytes),
             trace: visit.trace,
+            cache: found.cache,
             error: self.error.map(|error| error.code().to_owned()),
         };
         // An answer that broke off began well.
@@ -171,7 +172,11 @@ impl Drop for RequestLog {
         let is_left = self.status.as_u16() == VISITOR_LEFT;
         let asked = is_left && self.function(&self.visit.findings.so_far()).is_some();
         let kind = if asked { RequestKind::Function } else { self.kind };
-        self.deployment.meters(&self.desk.meters).end(kind, self.status.as_u16(), duration);
+        let meters = self.deployment.meters(&self.desk.meters);
+        meters.end(kind, self.status.as_u16(), duration);
+        if let Some(state) = self.visit.findings.so_far().cache {
+            meters.came_from(state);
+        }
         if self.is_allowed() {
             self.desk.sink.record(self.deployment.project(), self.record(duration));
         }

@@ -49,10 +49,10 @@ pub(crate) fn entries(found: &Found) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use ship_core::CacheState;
     use ship_runtime::{ColdStart, Course};
 
     use super::*;
-    use crate::prerender::CacheState;
 
     fn told(found: &Found) -> Vec<String> {
         let mut headers = HeaderMap::new();

@@ -7,7 +7,7 @@ use ship_api::{CronView, DeploymentDetail, DeploymentReference, FunctionView, Wa
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
-use crate::output::{Output, Styles, Table, count, short_time, size};
+use crate::output::{Output, Styles, Table, count, plain, short_time, size};
 use crate::project;
 use crate::settings::Settings;
 
@@ -55,11 +55,24 @@ fn render(detail: &DeploymentDetail, styles: Styles) -> String {
         text.push('\n');
         text.push_str(&scaling(&detail.functions, styles));
     }
+    if !detail.hard_patterns.is_empty() {
+        text.push('\n');
+        text.push_str(&hard_patterns(&detail.hard_patterns, styles));
+    }
     if !detail.crons.is_empty() {
         text.push('\n');
         text.push_str(&crons(&detail.crons, styles));
     }
     text
+}
+
+/// What a person looks for where requests end in `ROUTE_PATTERN_EXHAUSTED`.
+fn hard_patterns(patterns: &[String], styles: Styles) -> String {
+    let mut table = Table::new(["PATTERNS THAT MAY TAKE TOO MANY STEPS"]);
+    for pattern in patterns {
+        table.row([plain(pattern).to_string()]);
+    }
+    table.render(styles)
 }
 
 fn crons(crons: &[CronView], styles: Styles) -> String {

@@ -120,12 +120,13 @@ pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
     let requests = record.requests.iter().flat_map(|id| ["  ", id.as_str()]).collect::<String>();
     let requests = styles.dim(requests);
     match &record.source {
-        LogSource::Request { method, path, status, duration_micros, cold_start, error, .. } => {
+        LogSource::Request { method, path, status, duration_micros, cold_start, cache, error, .. } => {
             let time = duration(Duration::from_micros(*duration_micros));
             let cold = if *cold_start { " cold" } else { "" };
+            let cache = cache.map(|state| format!(" {}", state.as_str())).unwrap_or_default();
             let code = error.as_deref().map(|error| format!(" {error}")).unwrap_or_default();
             let status = colored_status(*status, styles);
-            format!("{at} {} {} {status} {time}{cold}{code}{requests}", plain(method), plain(path))
+            format!("{at} {} {} {status} {time}{cold}{cache}{code}{requests}", plain(method), plain(path))
         }
         LogSource::Function { function, stream, message, truncated } => {
             let cut = if *truncated { " …" } else { "" };

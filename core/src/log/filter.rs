@@ -85,6 +85,7 @@ mod tests {
                 init_micros: None,
                 memory_mb: None,
                 trace: None,
+                cache: None,
                 error: Some("FUNCTION_THROTTLED".into()),
             },
             LogLevel::Error,

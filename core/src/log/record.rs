@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::LogLevel;
+use crate::cache_state::CacheState;
 use crate::deployment::DeploymentId;
 use crate::path::FunctionName;
 use crate::request_id::RequestId;
@@ -58,6 +59,9 @@ pub enum LogSource {
         /// Its place in a trace, where the host exports traces.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trace: Option<TraceContext>,
+        /// Where the answer came from, if it may be kept for more than one visitor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheState>,
         /// The platform's error code, if the platform answered with one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,

@@ -1,6 +1,6 @@
 //! The route table: what `config.json` of the Build Output API v3 holds under `routes`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::condition::{Condition, ConditionValue};
 use super::pattern::{CaseRule, Pattern, PatternError};
@@ -110,6 +110,14 @@ impl RouteTable {
     /// Says whether every pattern compiles within its bounds. To be asked once, where a table enters the system.
     pub fn check_sizes(&self) -> Result<(), PatternError> {
         self.phases.values().flatten().flat_map(Route::patterns).try_for_each(Pattern::check_size)
+    }
+
+    /// The patterns that may take many steps on a short text, each once: requests that they take too many on are answered with
+    /// `ROUTE_PATTERN_EXHAUSTED`.
+    pub fn hard_patterns(&self) -> Vec<&str> {
+        let patterns = self.phases.values().flatten().flat_map(Route::patterns).filter(|pattern| pattern.is_hard());
+        let mut seen = HashSet::new();
+        patterns.map(Pattern::as_str).filter(|written| seen.insert(*written)).collect()
     }
 
     /// The functions that are asked before others.

@@ -9,6 +9,7 @@ use ship_core::{AssetIndex, Found, FunctionIndex};
 
 use super::decision::direct;
 use super::{Edge, Site, Traces};
+use crate::caching::Asks;
 use crate::fast_path::{
     Announcement, AnswerHead, Audience, CrossOrigin, PlainCall, PlainRequest, Prompt, ReadyAnswer, write_function_head,
 };
@@ -71,7 +72,9 @@ impl Edge {
         let deployment = &site.deployment;
         let cors = cross_origin(&site, request.path());
         let is_for_rules = cors != CrossOrigin::NoRule && request.audience == Audience::FunctionsOfNoRule;
-        if is_for_rules || deployment.prerender(function).is_some() {
+        // Where answers may be kept, others may be waiting for this one.
+        let is_alone = deployment.prerender(function).is_none() && deployment.habit(function).asks() == Asks::Never;
+        if is_for_rules || !is_alone {
             return None;
         }
         let spec = deployment.known_function_spec(function)?;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use http::header::IF_NONE_MATCH;
-use ship_core::FunctionIndex;
+use ship_core::{CacheState, FunctionIndex};
 
 use super::{Asked, Edge, Reply, status_code};
+use crate::caching::{Answered, Callee, Sharing};
 use crate::functions::FunctionRequest;
+use crate::kept;
 use crate::live_deployment::LiveDeployment;
 use crate::meters::RequestKind;
-use crate::prerender::{CacheState, PageRequest, Served, is_for_kept};
+use crate::prerender::{PageRequest, Served, is_for_kept};
 use crate::protocol::accept_page::ErrorForm;
 
 /// How a function is asked, by the routes.
@@ -25,8 +27,9 @@ impl Edge {
     /// Answers with a function, or with what is kept of it.
     pub(super) async fn function(&self, deployment: &Arc<LiveDeployment>, call: Call, asked: Asked<'_>) -> Reply {
         let form = ErrorForm::of(&asked.parts.headers, ErrorForm::Json);
-        let (id, status, function) = (asked.visit.id, call.status, call.function);
-        let (invoked, state) = match deployment.prerender(function) {
+        let (visit, status, function) = (asked.visit, call.status, call.function);
+        let prerender = deployment.prerender(function);
+        let (invoked, state) = match prerender {
             Some(prerender) if is_for_kept(prerender, &asked.parts) => {
                 let Asked { visit, visitor, mut parts, .. } = asked;
                 if status.is_some() {
@@ -36,31 +39,44 @@ impl Edge {
                 let (query, parts) = (call.query.as_deref(), &parts);
                 let request = PageRequest { deployment, function, prerender, query, parts, visitor, visit };
                 let Served { answer, state } = self.prerendered.serve(&request).await;
-                visit.findings.came_from(state);
                 (answer, Some(state))
             }
-            prerender => {
+            Some(_) => {
                 let Asked { visit, visitor, parts, body, .. } = asked;
                 let request = FunctionRequest { visit, parts, body, query: call.query, visitor };
                 let invoked = self.functions.invoke(deployment, function, request).await;
-                (invoked, prerender.map(|_| CacheState::Bypass))
+                (invoked, Some(CacheState::Bypass))
+            }
+            None => {
+                let Asked { visit, visitor, parts, body, sharing, .. } = asked;
+                let request = FunctionRequest { visit, parts, body, query: call.query, visitor };
+                // A status of the route's own is sent with a whole answer.
+                let sharing = if status.is_some() { Sharing::Forbidden } else { sharing };
+                let callee = Callee { deployment, function };
+                let Answered { answer, state } = self.cached.serve(callee, request, sharing).await;
+                (answer, state)
             }
         };
         let (mut response, error) = match invoked {
             Ok(response) => (response, None),
             Err(failure) => {
-                let page = self.pages.respond(failure, id, form, self.assets.page_script.as_ref());
+                let page = self.pages.respond(failure, visit.id, form, self.assets.page_script.as_ref());
                 (page, failure.error)
             }
         };
         if let Some(state) = state {
-            state.tell(response.headers_mut());
+            visit.findings.came_from(state);
+            kept::tell(state, response.headers_mut());
         }
         if let (Some(Ok(status)), None) = (status.map(status_code), error) {
             *response.status_mut() = status;
         }
         let is_asked = state.is_none_or(CacheState::is_of_function);
-        let kind = if state.is_some() { RequestKind::Prerendered } else { RequestKind::Function };
+        let kind = match prerender {
+            Some(_) => RequestKind::Prerendered,
+            None if is_asked => RequestKind::Function,
+            None => RequestKind::Cached,
+        };
         Reply { response, kind, function: is_asked.then_some(function), error }
     }
 }

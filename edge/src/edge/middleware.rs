@@ -13,6 +13,7 @@ use ship_runtime::FunctionBody;
 use super::decision::decide_again;
 use super::{Asked, Edge, Reply, set_route_headers};
 use crate::body::EdgeBody;
+use crate::caching::Sharing;
 use crate::failure::Failure;
 use crate::live_deployment::LiveDeployment;
 use crate::meters::RequestKind;
@@ -98,6 +99,10 @@ impl Edge {
                 return Err(Box::new(failed(PlatformError::MiddlewareInvocationFailed.into(), asked)));
             }
         };
+        if continuation.changes_headers() {
+            // What it says of this visitor is no part of any key.
+            asked.sharing = Sharing::Forbidden;
+        }
         continuation.change(&mut asked.parts.headers);
         let resolution = match &continuation.rewrite {
             None => decide_again(deployment, &asked.parts, pause, Heading::AsBefore),

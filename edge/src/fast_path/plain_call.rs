@@ -15,6 +15,7 @@ use super::ready_answer::{AnswerHead, ReadyAnswer};
 use crate::edge::{Site, complete};
 use crate::functions::FunctionServer;
 use crate::meters::RequestKind;
+use crate::protocol::cache_control::wished;
 use crate::protocol::headers::add_vary;
 use crate::request_log::RequestLog;
 
@@ -79,10 +80,10 @@ impl PlainCall {
 }
 
 /// Whether an answer is written like that of a file: it has a body of its own length, or none that anything would be said of, and nothing in
-/// its head is somebody else's to change.
+/// its head is somebody else's to change or to follow.
 fn is_plain(response: &Response<FunctionBody>) -> bool {
     let has_usual_body =
         !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
     let headers = response.headers();
-    has_usual_body && !headers.contains_key(SET_COOKIE) && !headers.contains_key(TRAILER)
+    has_usual_body && !headers.contains_key(SET_COOKIE) && !headers.contains_key(TRAILER) && wished(headers).is_none()
 }

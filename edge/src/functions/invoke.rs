@@ -50,6 +50,13 @@ pub(crate) struct FunctionRequest<'r> {
     pub(crate) visitor: &'r Visitor,
 }
 
+impl FunctionRequest<'_> {
+    /// The path as the visitor sent it, with the query of the routes.
+    pub(crate) fn function_uri(&self) -> Uri {
+        function_uri(&self.parts.uri, self.query.as_deref())
+    }
+}
+
 impl FunctionServer {
     /// Asks a function.
     pub(crate) async fn invoke(

@@ -30,7 +30,7 @@ impl LastWake {
     }
 
     /// Whether functions may be woken now. If so, nobody else may for some time.
-    pub(super) fn take(&self, now: Instant) -> bool {
+    pub(crate) fn take(&self, now: Instant) -> bool {
         let second = now.saturating_duration_since(self.began).as_secs();
         let next = self.next_secs.load(Relaxed);
         second >= next && self.next_secs.compare_exchange(next, second + EVERY_SECS, Relaxed, Relaxed).is_ok()

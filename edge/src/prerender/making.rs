@@ -1,29 +1,28 @@
 //! The call that makes a page. It goes on when the visitor who caused it leaves, because others may wait for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt as _, stream};
+use bytes::Bytes;
 use http::{Response, StatusCode};
-use http_body::{Body as _, Frame};
-use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 use jiff::Timestamp;
 use ship_core::PlatformError;
-use ship_runtime::FunctionBody;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::PrerenderServer;
-use super::answer::Answer;
-use super::calls::{Leader, Outcome, Part};
 use super::page::Page;
-use super::pages::Kept;
-use super::rules::{Keeping, is_of_a_page, keeping};
-use crate::body::{EdgeBody, blame};
+use super::rules::{Keeping, keeping};
+use crate::body::EdgeBody;
 use crate::failure::Failure;
+use crate::kept::{Answer, Kept, Leader, Outcome, Part, Read, read};
 use crate::meters::RequestKind;
+use crate::protocol::cache_control::is_of_a_page;
 use crate::request_id::new_request_id;
 use crate::request_log::{RequestLog, Visit};
+
+/// How long visitors are led straight to a function that has answered one of them alone, instead of waiting for each other.
+const PASSING: Duration = Duration::from_secs(10);
 
 /// What a function made of a page.
 enum Made {
@@ -31,13 +30,6 @@ enum Made {
     Whole(Answer, Keeping),
     /// An answer for one visitor, on its way.
     Private(Box<Response<EdgeBody>>),
-}
-
-/// A function's body, read as far as an answer may be long.
-enum Read {
-    Whole(Bytes),
-    /// There is more than that.
-    TooLong(Box<EdgeBody>),
 }
 
 impl PrerenderServer {
@@ -84,25 +76,29 @@ impl PrerenderServer {
                 let (status, answer) = (answer.status(), Arc::new(answer));
                 match expiration {
                     Some(expiration) if keeping == Keeping::Kept => {
-                        self.pages.keep(&page.key, Kept::made_now(Arc::clone(&answer), expiration, now));
+                        self.pages.keep(
+                            &page.deployment,
+                            &page.key,
+                            Kept::made_now(Arc::clone(&answer), expiration, now),
+                        );
                     }
-                    _ => self.pages.rest(&page.key, now),
+                    _ => self.pages.rest(&page.deployment, &page.key, now),
                 }
                 (status, None, Outcome::Told(answer))
             }
             Ok(Made::Private(answer)) => {
                 let status = answer.status();
                 if is_of_a_page(status) {
-                    self.pages.pass(&page.key, now);
+                    self.pages.pass(&page.deployment, &page.key, now + PASSING);
                 } else {
-                    self.pages.rest(&page.key, now);
+                    self.pages.rest(&page.deployment, &page.key, now);
                 }
                 // Nobody is there to get it where the visitor has left.
                 let _ = private.and_then(|private| private.send(*answer).err());
                 (status, None, Outcome::Private)
             }
             Err(failure) => {
-                self.pages.rest(&page.key, now);
+                self.pages.rest(&page.deployment, &page.key, now);
                 (failure.status, failure.error, Outcome::Failed(failure))
             }
         }
@@ -119,28 +115,11 @@ impl PrerenderServer {
             return Ok(Made::Private(Box::new(Response::from_parts(head, EdgeBody::function(body)))));
         }
         match read(body, self.pages.max_answer_bytes()).await? {
-            Read::Whole(body) => Ok(Made::Whole(Answer::new(head, body, Timestamp::now()), keeping)),
+            // What was read in pieces has room behind it that would be kept with it.
+            Read::Whole(body) => {
+                Ok(Made::Whole(Answer::new(head, Bytes::copy_from_slice(&body), Timestamp::now()), keeping))
+            }
             Read::TooLong(body) => Ok(Made::Private(Box::new(Response::from_parts(head, *body)))),
         }
     }
-}
-
-/// Reads a body to its end, but no more than `most_bytes` of it.
-async fn read(mut body: FunctionBody, most_bytes: usize) -> Result<Read, Failure> {
-    if body.size_hint().lower() > most_bytes as u64 {
-        return Ok(Read::TooLong(Box::new(EdgeBody::function(body))));
-    }
-    let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Failure::from(blame(&error)))?;
-        let Ok(piece) = frame.into_data() else { continue };
-        read.extend_from_slice(&piece);
-        if read.len() > most_bytes {
-            let begun = stream::iter([Ok(Frame::data(read.freeze()))]);
-            let whole = StreamBody::new(begun.chain(BodyStream::new(body)));
-            return Ok(Read::TooLong(Box::new(EdgeBody::other(whole))));
-        }
-    }
-    // What was read in pieces has room behind it that would be kept with it.
-    Ok(Read::Whole(Bytes::copy_from_slice(&read)))
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::Empty;
 use ship_core::{FunctionIndex, PlatformError, Prerender, QueryPlace, RequestId};
 
-use super::pages::PageKey;
+use crate::kept::AnswerKey;
 use crate::live_deployment::LiveDeployment;
 use crate::passage;
 use crate::protocol::headers::{PRERENDER_REVALIDATE, ROUTE_MATCHES, set_forwarded_host};
@@ -22,7 +22,7 @@ const NAMELESS: &str = "localhost";
 /// A page, as any visitor asks for it.
 #[derive(Clone)]
 pub(super) struct Page {
-    pub(super) key: PageKey,
+    pub(super) key: AnswerKey,
     pub(super) deployment: Arc<LiveDeployment>,
     pub(super) function: FunctionIndex,
     uri: Uri,
@@ -56,11 +56,11 @@ impl Page {
             }
         }
         let uri = target.parse().map_err(|_| PlatformError::MalformedRequest)?;
-        let key = PageKey {
+        let key = AnswerKey {
             deployment: *deployment.id(),
             environment: deployment.environment_edition(),
             function,
-            query: telling.into(),
+            asked: telling.into(),
         };
         Ok(Self { key, deployment: Arc::clone(deployment), function, uri, headers })
     }
@@ -73,7 +73,7 @@ impl Page {
 
     /// The page that is asked for when no parameter is given: the one that was made with the site.
     pub(super) fn is_plain(&self) -> bool {
-        self.key.query.is_empty()
+        self.key.asked.is_empty()
     }
 
     /// The call that makes it, as the log knows it.
@@ -93,9 +93,8 @@ impl Page {
         request
     }
 
-    /// How long the function may take for all of its answer: its own clocks bound the head and the pauses, not the whole.
+    /// How long the function may take for all of its answer.
     pub(super) fn deadline(&self) -> Duration {
-        let limits = self.deployment.function(self.function).limits;
-        Duration::from_secs(u64::from(limits.init_timeout_secs) + 2 * u64::from(limits.timeout_secs))
+        self.deployment.deadline(self.function)
     }
 }

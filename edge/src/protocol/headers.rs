@@ -180,6 +180,19 @@ pub(crate) fn times_through(headers: &HeaderMap, platform: &str) -> usize {
         .count()
 }
 
+/// Drops the conditions under which a request is to be answered with a whole answer: what the visitor has already.
+pub(crate) fn drop_conditions(headers: &mut HeaderMap) {
+    for name in [
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_MATCH,
+        header::IF_UNMODIFIED_SINCE,
+        header::IF_RANGE,
+    ] {
+        headers.remove(name);
+    }
+}
+
 /// Adds names to `vary` that are not there yet, in one line.
 pub(crate) fn add_vary(headers: &mut HeaderMap, names: &[&str]) {
     let mut known: Vec<String> = headers

@@ -141,6 +141,7 @@ pub(super) async fn inspect(
         functions: functions(&control, &record, &manifest, isolation),
         r#static: StaticView { files, bytes },
         routes: manifest.routes().clone(),
+        hard_patterns: manifest.routes().hard_patterns().into_iter().map(str::to_owned).collect(),
         crons: manifest.crons().iter().map(views::cron).collect(),
     }))
 }

@@ -70,6 +70,18 @@ impl Page {
                 self.histogram(name, &labels, &durations);
             }
         }
+        let name = "ship_cache_requests_total";
+        self.family(name, "counter", "Answers that may be kept for more than one visitor, by where they came from.");
+        for (project, counts) in named() {
+            for (state, number) in &counts.caching {
+                let state = state.as_str().to_ascii_lowercase();
+                self.sample(name, &[("project", project), ("state", &state)], number);
+            }
+        }
+        self.family("ship_cache_answers", "gauge", "Answers of functions that are kept in memory.");
+        self.sample("ship_cache_answers", &[], counts.edge.kept_answers);
+        self.family("ship_cache_bytes", "gauge", "What kept answers take in memory.");
+        self.sample("ship_cache_bytes", &[], counts.edge.kept_bytes);
         let name = "ship_requests_in_flight";
         self.family(name, "gauge", "Requests whose answer has not ended.");
         for (project, counts) in named() {

@@ -70,7 +70,7 @@ pub(super) fn unix_nanos(at: Timestamp) -> String {
 
 impl Span {
     fn to_json(&self) -> Option<Value> {
-        let LogSource::Request { method, host, path, status, function, cold_start, trace, error, .. } =
+        let LogSource::Request { method, host, path, status, function, cold_start, trace, cache, error, .. } =
             &self.record.source
         else {
             return None;
@@ -86,6 +86,7 @@ impl Span {
             attribute("ship.deployment", self.record.deployment.to_string().as_str()),
         ];
         attributes.extend(query.map(|query| attribute("url.query", query)));
+        attributes.extend(cache.map(|state| attribute("ship.cache", state.as_str())));
         attributes.extend(error.as_ref().map(|error| attribute("error.type", error.as_str())));
         let id = self.record.requests.first().map(ToString::to_string).unwrap_or_default();
         if let Some(function) = function {

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, request, response};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
 use jiff::Timestamp;
-use ship_core::Digest;
+use ship_core::{CacheState, Digest};
 
-use super::rules::is_about_shared_caches;
 use crate::assets::REVALIDATE;
 use crate::body::EdgeBody;
+use crate::protocol::cache_control::is_about_shared_caches;
 use crate::protocol::conditional::is_unchanged;
 use crate::protocol::headers::{SHIP_CACHE, VERCEL_CACHE};
 
@@ -18,52 +18,16 @@ const ETAG_DIGITS: usize = 32;
 /// What a header takes in memory besides its text.
 const HEADER_BYTES: usize = 64;
 
-/// Where an answer came from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum CacheState {
-    /// It was kept, and is fresh.
-    Hit,
-    /// It was kept, and a newer one is on its way or was tried lately.
-    Stale,
-    /// The function has just made it.
-    Miss,
-    /// It was made when the site was built.
-    Prerender,
-    /// The function has made it for this visitor alone.
-    Bypass,
-    /// The function has just made it, because somebody who may asked for that.
-    Revalidated,
-}
-
-impl CacheState {
-    /// Whether the function was asked.
-    pub(crate) fn is_of_function(self) -> bool {
-        matches!(self, Self::Miss | Self::Bypass | Self::Revalidated)
-    }
-
-    /// The word in headers.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "HIT",
-            Self::Stale => "STALE",
-            Self::Miss => "MISS",
-            Self::Prerender => "PRERENDER",
-            Self::Bypass => "BYPASS",
-            Self::Revalidated => "REVALIDATED",
-        }
-    }
-
-    /// Says in a response where it came from.
-    pub(crate) fn tell(self, headers: &mut HeaderMap) {
-        let word = HeaderValue::from_static(self.as_str());
-        headers.insert(VERCEL_CACHE, word.clone());
-        headers.insert(SHIP_CACHE, word);
-    }
+/// Says in a response where it came from.
+pub(crate) fn tell(state: CacheState, headers: &mut HeaderMap) {
+    let word = HeaderValue::from_static(state.as_str());
+    headers.insert(VERCEL_CACHE, word.clone());
+    headers.insert(SHIP_CACHE, word);
 }
 
 /// A whole answer in memory.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -71,7 +35,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(head: response::Parts, body: Bytes, made_at: Timestamp) -> Self {
+    pub(crate) fn new(head: response::Parts, body: Bytes, made_at: Timestamp) -> Self {
         let response::Parts { status, mut headers, .. } = head;
         headers.remove(CONTENT_LENGTH);
         if is_about_shared_caches(&headers) {
@@ -84,28 +48,28 @@ impl Answer {
         Self { status, headers, body, made_at }
     }
 
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
     /// What it takes in memory.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_BYTES);
         self.body.len() + headers.sum::<usize>()
     }
 
-    /// What a visitor gets who asked with `asked`.
-    pub(super) fn respond(&self, asked: &request::Parts) -> Response<EdgeBody> {
+    /// What a visitor gets who asked with this method and these headers.
+    pub(crate) fn respond(&self, method: &Method, asked: &HeaderMap) -> Response<EdgeBody> {
         let mut headers = self.headers.clone();
         let age_secs = (Timestamp::now().as_second() - self.made_at.as_second()).max(0);
         headers.insert(AGE, HeaderValue::from(age_secs));
-        let is_known = |tag: &HeaderValue| is_unchanged(&asked.headers, tag);
+        let is_known = |tag: &HeaderValue| is_unchanged(asked, tag);
         let is_known = self.status == StatusCode::OK && self.headers.get(ETAG).is_some_and(is_known);
         let mut response = Response::new(EdgeBody::empty());
         if is_known {
             headers.remove(CONTENT_TYPE);
             headers.remove(CONTENT_ENCODING);
-        } else if asked.method == Method::HEAD {
+        } else if *method == Method::HEAD {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         } else {
             *response.body_mut() = EdgeBody::full(self.body.clone());
@@ -137,7 +101,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        answer.respond(&request.body(()).unwrap().into_parts().0)
+        let asked = request.body(()).unwrap().into_parts().0;
+        answer.respond(&asked.method, &asked.headers)
     }
 
     /// Whole for who asks, without its body for `HEAD`, and not again for who has it.

@@ -3,32 +3,33 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ship_core::PlatformError;
 use tokio::sync::watch;
 
 use super::answer::Answer;
-use super::pages::PageKey;
+use super::shelf::AnswerKey;
 use crate::failure::Failure;
 
 /// The calls that are being made.
 #[derive(Default)]
-pub(super) struct Calls {
-    running: Mutex<HashMap<PageKey, Follower>>,
+pub(crate) struct Calls {
+    running: Mutex<HashMap<AnswerKey, Follower>>,
 }
 
 /// What came of a call, for those who wait for it.
 #[derive(Clone, Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// An answer for all of them.
     Told(Arc<Answer>),
     /// An answer for one visitor: each has to ask for itself.
     Private,
     /// No answer.
     Failed(Failure),
+    /// Nobody makes it any more, and nothing is known of what would have come of it.
+    GivenUp,
 }
 
 /// Somebody's part in a call.
-pub(super) enum Part {
+pub(crate) enum Part {
     /// Makes it.
     Leader(Leader),
     /// Waits for it.
@@ -36,9 +37,9 @@ pub(super) enum Part {
 }
 
 /// Makes a call. The call is over when this is dropped, with or without an outcome.
-pub(super) struct Leader {
+pub(crate) struct Leader {
     calls: Arc<Calls>,
-    key: PageKey,
+    key: AnswerKey,
     /// Until it is over.
     outcome: Option<watch::Sender<Option<Outcome>>>,
     follower: Follower,
@@ -46,12 +47,12 @@ pub(super) struct Leader {
 
 /// Waits for a call.
 #[derive(Clone)]
-pub(super) struct Follower(watch::Receiver<Option<Outcome>>);
+pub(crate) struct Follower(watch::Receiver<Option<Outcome>>);
 
 impl Calls {
     /// Joins the call for a page, or begins one if it is still `needed` now that no other can begin. What a call has changed
     /// is there before its end is.
-    pub(super) fn join(self: &Arc<Self>, key: &PageKey, needed: impl FnOnce() -> bool) -> Option<Part> {
+    pub(crate) fn join(self: &Arc<Self>, key: &AnswerKey, needed: impl FnOnce() -> bool) -> Option<Part> {
         let mut running = self.lock();
         if let Some(call) = running.get(key) {
             return Some(Part::Follower(call.clone()));
@@ -67,23 +68,23 @@ impl Calls {
     }
 
     /// The call for a page that is being made.
-    pub(super) fn running(&self, key: &PageKey) -> Option<Follower> {
+    pub(crate) fn running(&self, key: &AnswerKey) -> Option<Follower> {
         self.lock().get(key).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PageKey, Follower>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AnswerKey, Follower>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Leader {
     /// Somebody who waits for this call.
-    pub(super) fn follower(&self) -> Follower {
+    pub(crate) fn follower(&self) -> Follower {
         self.follower.clone()
     }
 
     /// Ends the call. Whoever learns of its end finds it gone, so the next call is another one.
-    pub(super) fn finish(mut self, outcome: Outcome) {
+    pub(crate) fn finish(mut self, outcome: Outcome) {
         if let Some(sender) = self.end() {
             sender.send_replace(Some(outcome));
         }
@@ -103,10 +104,10 @@ impl Drop for Leader {
 }
 
 impl Follower {
-    /// What came of the call. A call that nobody makes any more has failed.
-    pub(super) async fn outcome(mut self) -> Outcome {
+    /// What came of the call.
+    pub(crate) async fn outcome(mut self) -> Outcome {
         let outcome = self.0.wait_for(Option::is_some).await;
-        outcome.ok().and_then(|outcome| outcome.clone()).unwrap_or(Outcome::Failed(PlatformError::Internal.into()))
+        outcome.ok().and_then(|outcome| outcome.clone()).unwrap_or(Outcome::GivenUp)
     }
 }
 
@@ -116,9 +117,9 @@ mod tests {
 
     use super::*;
 
-    fn key(query: &str) -> PageKey {
+    fn key(query: &str) -> AnswerKey {
         let (deployment, environment) = (DeploymentId::of_bytes(b""), Digest::of(b""));
-        PageKey { deployment, environment, function: FunctionIndex(0), query: query.into() }
+        AnswerKey { deployment, environment, function: FunctionIndex(0), asked: query.into() }
     }
 
     fn leader(calls: &Arc<Calls>, query: &str) -> Leader {
@@ -158,6 +159,6 @@ mod tests {
         let first = leader(&calls, "a");
         let other = follower(&calls, "a");
         drop(first);
-        assert!(matches!(other.outcome().await, Outcome::Failed(_)));
+        assert!(matches!(other.outcome().await, Outcome::GivenUp));
     }
 }
