@@ -18,7 +18,10 @@ pub use client::{
 };
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use log_line::{LOG_CURSOR, LogLine};
-pub use pack::{PACK_MEDIA_TYPE, PackDecoder, PackError, PackEvent, pack_end, pack_entry};
+pub use pack::{
+    Beginning, FRAME_BYTES, FRAMED_PACK_MEDIA_TYPE, FrameWriter, PACK_MEDIA_TYPE, PACK_VERSION, PackDecoder, PackError,
+    PackEvent, copy_part, framed_end, framed_entry, literal_part, pack_end, pack_entry,
+};
 pub use protection::{ProtectionRequest, ProtectionView};
 pub use reference::{DeploymentReference, ParseReferenceError};
 pub use variables::{
