@@ -90,6 +90,19 @@ impl PackDecoder {
         Self { form: Form::Framed(Box::default(), FramedEntries::default()), buffered: BytesMut::new() }
     }
 
+    /// Whether the pack is a framed one.
+    pub fn is_framed(&self) -> bool {
+        matches!(self.form, Form::Framed(..))
+    }
+
+    /// Whether it holds more than the beginning of an entry, so that it can be read on without another piece. Asked between entries.
+    pub fn has_more(&self) -> bool {
+        match &self.form {
+            Form::Plain(_) => self.buffered.len() >= plain::HEADER_BYTES,
+            Form::Framed(frames, _) => frames.has_more() || self.buffered.len() >= entry::HEADER_BYTES,
+        }
+    }
+
     /// Takes the next piece. Call [`PackDecoder::next_event`] until it has nothing more before giving another.
     pub fn push(&mut self, piece: &Bytes) {
         match &mut self.form {

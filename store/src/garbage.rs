@@ -92,6 +92,7 @@ impl Store {
         collector.blobs()?;
         collector.functions();
         collector.set_aside();
+        collector.begun();
         if collection == Collection::Remove {
             self.deployments().database().keep_room();
         }
@@ -193,6 +194,12 @@ impl Collector<'_> {
                 self.garbage.functions.add(bytes);
             }
         }
+    }
+
+    /// The beginnings of blobs have a time of their own.
+    fn begun(&mut self) {
+        let begun = self.store.blobs().expire_begun(std::time::SystemTime::UNIX_EPOCH);
+        begun.into_iter().for_each(|bytes| self.garbage.spared.add(bytes));
     }
 
     /// Damaged bytes are kept as long as somebody misses the right ones.

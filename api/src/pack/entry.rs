@@ -11,7 +11,7 @@ use ship_core::Digest;
 use super::plain::END_MARK;
 use super::{Beginning, PackError, PackEvent};
 
-const HEADER_BYTES: usize = 32 + 8 + 8;
+pub(super) const HEADER_BYTES: usize = 32 + 8 + 8;
 const LITERAL: u8 = 1;
 const LITERAL_BYTES: usize = 1 + 8;
 const COPY: u8 = 2;

@@ -130,6 +130,11 @@ impl Frames {
         self.piece = piece.clone();
     }
 
+    /// Whether some of the last piece is left.
+    pub(super) fn has_more(&self) -> bool {
+        !self.piece.is_empty()
+    }
+
     /// Some of what the frames hold, or `None` until there are more bytes.
     pub(super) fn next_piece(&mut self) -> Result<Option<Bytes>, PackError> {
         loop {

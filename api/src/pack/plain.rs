@@ -5,7 +5,7 @@ use ship_core::Digest;
 
 use super::{PackError, PackEvent};
 
-const HEADER_BYTES: usize = 32 + 8;
+pub(super) const HEADER_BYTES: usize = 32 + 8;
 pub(super) const END_MARK: [u8; 32] = [0; 32];
 
 /// What stands before the bytes of a blob.
