@@ -118,6 +118,7 @@ fn killed_during_an_upload() {
     ----- stdout -----
     ----- stderr -----
     Built 97 files in [TIME]
+    warning: the connection to the host at http://127.0.0.1:[PORT] broke off; connecting again, for half a minute
     error: the connection to the host at http://127.0.0.1:[PORT] broke off
     hint: `ship host status` shows whether a host runs here
     hint: run the same command again: only what the host still lacks is sent
@@ -137,7 +138,7 @@ fn killed_during_an_upload() {
     assert!(last.body.iter().all(|byte| u64::from(*byte) == FILES - 1) && last.body.len() == MEGABYTE);
 }
 
-/// The connection breaks and the host lives: nothing half is ever seen, and deploying again mends it.
+/// The connection breaks and stays broken, and the host lives: nothing half is ever seen, and deploying again mends it.
 #[test]
 fn connection_cut_during_an_upload() {
     let environment = TestEnv::new();

@@ -73,6 +73,11 @@ impl Progress {
         }
     }
 
+    /// Shows that time has passed, whether anything has moved or not.
+    pub(crate) fn tick(&self) {
+        self.advance(0);
+    }
+
     /// Says what is under way now.
     pub(crate) fn message(&self, text: &str) {
         if let Shown::Spinner(bar) = &self.shown {

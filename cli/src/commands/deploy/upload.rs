@@ -1,6 +1,8 @@
 //! Sending what a host lacks, over links that break: what is missing is asked again, and only that is sent.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::time::Duration;
 
 use ship_api::{
     BegunBlob, BlobSource, CHUNKED_BYTES, ChunksOf, Client, ClientError, Copies, ErrorCode, MissingBlobs,
@@ -10,10 +12,13 @@ use ship_core::{Digest, Manifest};
 
 use super::tries::Tries;
 use crate::building::Built;
-use crate::output::{Output, size};
+use crate::output::{Output, Progress, size};
 
 /// Of how many large files it is asked what the host has of them: each is read once more for it, here and there. The largest ones are asked about.
 const COMPARED_FILES: usize = 64;
+
+/// How often it is looked whether there is something to be said of an upload under way.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How many blobs the host lacked when it was first asked, and their bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -97,7 +102,12 @@ impl<'a> Upload<'a> {
         let bytes = blobs.iter().map(UploadBlob::bytes_to_send).sum();
         let progress = self.output.bytes_progress("Sending", bytes);
         let moved = progress.clone();
-        let report = self.client.upload(&self.id, form, blobs, move |sent| moved.advance(sent)).await;
+        let uploading = self.client.upload(&self.id, form, blobs, move |sent| moved.advance(sent));
+        let report = tokio::select! {
+            report = uploading => report,
+            // The last bytes may be on their way for long, and somebody is waiting.
+            never = tick(&progress) => match never {},
+        };
         progress.finish();
         report.map(drop)
     }
@@ -152,6 +162,13 @@ impl<'a> Upload<'a> {
             ship_builder::BlobSource::File(path) => BlobSource::File(path),
             ship_builder::BlobSource::Bytes(bytes) => BlobSource::Bytes(bytes),
         })
+    }
+}
+
+async fn tick(progress: &Progress) -> Infallible {
+    loop {
+        tokio::time::sleep(TICK).await;
+        progress.tick();
     }
 }
 
