@@ -164,3 +164,6 @@ impl<F: Fn(u64)> Given<F> {
         Some(Ok(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests;
