@@ -22,8 +22,8 @@ pub use client::{
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use log_line::{LOG_CURSOR, LogLine};
 pub use pack::{
-    Beginning, FRAME_BYTES, FRAMED_PACK_MEDIA_TYPE, FrameWriter, PACK_MEDIA_TYPE, PACK_VERSION, PackDecoder, PackError,
-    PackEvent, copy_part, framed_end, framed_entry, literal_part, pack_end, pack_entry,
+    Beginning, FRAME_BYTES, FRAMED_PACK_MEDIA_TYPE, FrameWriter, HEAD_BYTES, PACK_MEDIA_TYPE, PACK_VERSION,
+    PackDecoder, PackError, PackEvent, copy_part, framed_end, framed_entry, literal_part, pack_end, pack_entry,
 };
 pub use protection::{ProtectionRequest, ProtectionView};
 pub use reference::{DeploymentReference, ParseReferenceError};

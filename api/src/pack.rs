@@ -13,10 +13,10 @@ mod plain;
 use bytes::{Bytes, BytesMut};
 use ship_core::Digest;
 
-use self::entry::FramedEntries;
+use self::entry::{FramedEntries, Wanted};
 pub use self::entry::{copy_part, framed_end, framed_entry, literal_part};
 use self::frame::Frames;
-pub use self::frame::{FRAME_BYTES, FrameWriter};
+pub use self::frame::{FRAME_BYTES, FrameWriter, HEAD_BYTES};
 use self::plain::PlainEntries;
 pub use self::plain::{pack_end, pack_entry};
 
@@ -69,7 +69,7 @@ pub enum PackEvent {
 #[derive(Debug)]
 pub struct PackDecoder {
     form: Form,
-    /// What was unpacked and not read.
+    /// What was received and not read: of a framed pack the beginning of a head alone.
     buffered: BytesMut,
 }
 
@@ -99,7 +99,7 @@ impl PackDecoder {
     pub fn has_more(&self) -> bool {
         match &self.form {
             Form::Plain(_) => self.buffered.len() >= plain::HEADER_BYTES,
-            Form::Framed(frames, _) => frames.has_more() || self.buffered.len() >= entry::HEADER_BYTES,
+            Form::Framed(frames, _) => frames.has_more(),
         }
     }
 
@@ -119,8 +119,13 @@ impl PackDecoder {
                 if let Some(event) = entries.next_event(&mut self.buffered)? {
                     return Ok(Some(event));
                 }
-                let Some(unpacked) = frames.next_piece()? else { return Ok(None) };
-                self.buffered.extend_from_slice(&unpacked);
+                // Bytes of blobs are most of a pack, and are handed on as they came.
+                let wanted = entries.wanted(&self.buffered);
+                let Some(unpacked) = frames.next_piece(wanted.most())? else { return Ok(None) };
+                match wanted {
+                    Wanted::Head { .. } => self.buffered.extend_from_slice(&unpacked),
+                    Wanted::Literal { .. } => return Ok(Some(entries.literal(unpacked))),
+                }
             },
         }
     }

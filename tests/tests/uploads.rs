@@ -11,8 +11,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 use ship_api::{
-    Beginning, FRAMED_PACK_MEDIA_TYPE, FrameWriter, PACK_MEDIA_TYPE, copy_part, framed_end, framed_entry, literal_part,
-    pack_end, pack_entry,
+    Beginning, FRAMED_PACK_MEDIA_TYPE, FrameWriter, HEAD_BYTES, PACK_MEDIA_TYPE, copy_part, framed_end, framed_entry,
+    literal_part, pack_end, pack_entry,
 };
 use ship_core::Digest;
 use ship_tests::artifact::{DEVICE, EXECUTABLE, Entry, FILE, FOLDER, LINK, zip};
@@ -212,7 +212,9 @@ fn frames_that_lie() {
         request.header("content-type", FRAMED_PACK_MEDIA_TYPE).body(pack).send()
     };
     let admin = host.token();
-    let framed = |parts: &[&[u8]]| FrameWriter::stored(&parts.concat()).to_vec();
+    let framed = |parts: &[&[u8]]| {
+        FrameWriter::stored([&[&[0; HEAD_BYTES][..]], parts].concat().concat().as_slice().into()).to_vec()
+    };
     let entry = framed_entry(&digest, 16, None);
 
     let mut bomb = zstd::bulk::compress(&vec![0; 16 * 1024 * 1024], 19).expect("zeros are compressed");

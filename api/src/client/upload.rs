@@ -7,6 +7,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::stream;
 use reqwest::Method;
@@ -25,8 +26,12 @@ use crate::views::UploadReport;
 /// How many pieces wait between the reader and the connection.
 const PIECES_AHEAD: usize = 4;
 
-/// How much the connection is given at once: a link of five kilobytes a second is still seen to move before it is taken for dead.
+/// How much the connection is given at once that took its time for what it had: a link of five kilobytes a second is still seen to move before it
+/// is taken for dead.
 const GIVEN_BYTES: usize = 64 * 1024;
+
+/// After how long a connection has taken its time.
+const TAKES_ITS_TIME: Duration = Duration::from_millis(20);
 
 /// A blob to send.
 #[derive(Clone, Debug)]
@@ -112,7 +117,7 @@ where
         }
     });
     let watch = Arc::new(Watch::new());
-    let given = Given { receiver, piece: None, watch: Arc::clone(&watch), sent };
+    let given = Given { receiver, piece: None, given_at: Instant::now(), watch: Arc::clone(&watch), sent };
     let body = stream::unfold(given, |mut given| async { given.next().await.map(|bytes| (bytes, given)) });
     let request = transport
         .request(Method::POST, &format!("/v1/blobs?upload={id}"))
@@ -135,6 +140,7 @@ where
 struct Given<F> {
     receiver: mpsc::Receiver<Result<Piece, std::io::Error>>,
     piece: Option<Piece>,
+    given_at: Instant,
     watch: Arc<Watch>,
     sent: F,
 }
@@ -152,7 +158,9 @@ impl<F: Fn(u64)> Given<F> {
                 Some(Ok(piece)) => piece,
             },
         };
-        let bytes = piece.bytes.split_to(piece.bytes.len().min(GIVEN_BYTES));
+        let most = if self.given_at.elapsed() < TAKES_ITS_TIME { usize::MAX } else { GIVEN_BYTES };
+        self.given_at = Instant::now();
+        let bytes = piece.bytes.split_to(piece.bytes.len().min(most));
         self.watch.took(bytes.len());
         let rest = piece.bytes.len() as u64;
         let of_content = piece.content_bytes - piece.content_bytes * rest / (rest + bytes.len() as u64).max(1);

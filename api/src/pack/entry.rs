@@ -5,13 +5,13 @@
 //! many bytes; or the byte 2, the digest of another blob, an offset in it and a length. The parts of an entry are as long as what is
 //! left of the blob, to the byte. The pack ends with 32 zero bytes, the count of entries, and a zero.
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use ship_core::Digest;
 
 use super::plain::END_MARK;
 use super::{Beginning, PackError, PackEvent};
 
-pub(super) const HEADER_BYTES: usize = 32 + 8 + 8;
+const HEADER_BYTES: usize = 32 + 8 + 8;
 const LITERAL: u8 = 1;
 const LITERAL_BYTES: usize = 1 + 8;
 const COPY: u8 = 2;
@@ -51,6 +51,23 @@ pub fn framed_end(entries: u64) -> [u8; HEADER_BYTES] {
     end[..32].copy_from_slice(&END_MARK);
     end[32..40].copy_from_slice(&entries.to_le_bytes());
     end
+}
+
+/// What is read next, and how many bytes of it at the most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wanted {
+    /// The rest of a head.
+    Head { bytes: usize },
+    /// Bytes of a blob.
+    Literal { bytes: usize },
+}
+
+impl Wanted {
+    pub(super) fn most(self) -> usize {
+        match self {
+            Self::Head { bytes } | Self::Literal { bytes } => bytes,
+        }
+    }
 }
 
 /// Reads entries.
@@ -104,13 +121,35 @@ impl FramedEntries {
                 self.state = State::Parts { rest };
                 self.next_event(buffered)
             }
-            State::Literal { .. } if buffered.is_empty() => Ok(None),
-            State::Literal { part, rest } => {
-                let take = usize::try_from(part).unwrap_or(usize::MAX).min(buffered.len());
-                self.state = State::Literal { part: part - take as u64, rest };
-                Ok(Some(PackEvent::Bytes(buffered.split_to(take).freeze())))
-            }
+            State::Literal { .. } => Ok(None),
         }
+    }
+
+    /// What is read next, when there is no event before it comes.
+    pub(super) fn wanted(&self, buffered: &BytesMut) -> Wanted {
+        let head_bytes = match self.state {
+            State::Literal { part, .. } => {
+                return Wanted::Literal { bytes: usize::try_from(part).unwrap_or(usize::MAX) };
+            }
+            // Anything at all would be too much.
+            State::Ended => 1,
+            State::Header => HEADER_BYTES,
+            State::Beginning { .. } => 32,
+            State::Parts { .. } => match buffered.first() {
+                Some(&LITERAL) => LITERAL_BYTES,
+                Some(&COPY) => COPY_BYTES,
+                _ => 1,
+            },
+        };
+        Wanted::Head { bytes: head_bytes - buffered.len() }
+    }
+
+    /// Takes bytes that were wanted of a blob.
+    pub(super) fn literal(&mut self, bytes: Bytes) -> PackEvent {
+        if let State::Literal { part, rest } = self.state {
+            self.state = State::Literal { part: part - bytes.len() as u64, rest };
+        }
+        PackEvent::Bytes(bytes)
     }
 
     fn read_header(&mut self, buffered: &mut BytesMut) -> Result<Option<PackEvent>, PackError> {

@@ -12,6 +12,9 @@ use super::PackError;
 /// How many bytes a frame holds at the most, unpacked. Larger frames compress a per cent better, and keep a link waiting for longer.
 pub const FRAME_BYTES: usize = 256 * 1024;
 
+/// The head of a frame that is as it is: which it is, and how long.
+pub const HEAD_BYTES: usize = 1 + 4;
+
 const AS_IT_IS: u8 = 0;
 const COMPRESSED: u8 = 1;
 
@@ -49,25 +52,26 @@ impl Default for FrameWriter {
 }
 
 impl FrameWriter {
-    /// Writes a frame that holds `content`, at most [`FRAME_BYTES`], as it is.
-    pub fn stored(content: &[u8]) -> Bytes {
-        let mut frame = BytesMut::with_capacity(5 + content.len());
-        frame.extend_from_slice(&[AS_IT_IS]);
-        frame.extend_from_slice(&length_of(content));
-        frame.extend_from_slice(content);
-        frame.freeze()
+    /// Makes a frame of a buffer whose content, at most [`FRAME_BYTES`], stands behind [`HEAD_BYTES`] of any value. The content stays as it is, and
+    /// where it is.
+    pub fn stored(mut buffer: BytesMut) -> Bytes {
+        let length = length_of(&buffer[HEAD_BYTES..]);
+        buffer[0] = AS_IT_IS;
+        buffer[1..HEAD_BYTES].copy_from_slice(&length);
+        buffer.freeze()
     }
 
     /// The same, compressed if that makes it smaller and is not known to be in vain.
-    pub fn compressed(&mut self, content: &[u8]) -> Bytes {
+    pub fn compressed(&mut self, buffer: BytesMut) -> Bytes {
         if self.left_alone > 0 {
             self.left_alone -= 1;
-            return Self::stored(content);
+            return Self::stored(buffer);
         }
+        let content = &buffer[HEAD_BYTES..];
         match self.compress(content).filter(|packed| packed.len() * 100 <= content.len() * LARGEST_SHARE) {
             Some(packed) => {
                 self.next_left_alone = LEFT_ALONE;
-                let mut frame = BytesMut::with_capacity(9 + packed.len());
+                let mut frame = BytesMut::with_capacity(HEAD_BYTES + 4 + packed.len());
                 frame.extend_from_slice(&[COMPRESSED]);
                 frame.extend_from_slice(&length_of(&packed));
                 frame.extend_from_slice(&length_of(content));
@@ -77,7 +81,7 @@ impl FrameWriter {
             None => {
                 self.left_alone = self.next_left_alone;
                 self.next_left_alone = (self.next_left_alone * 2).min(LEFT_ALONE_AT_MOST);
-                Self::stored(content)
+                Self::stored(buffer)
             }
         }
     }
@@ -99,6 +103,8 @@ fn length_of(bytes: &[u8]) -> [u8; 4] {
 pub(super) struct Frames {
     /// What is left of the last piece.
     piece: Bytes,
+    /// What is left of the last compressed frame.
+    unpacked: Bytes,
     /// A head, or a compressed frame, of which the rest has yet to come.
     gathered: BytesMut,
     state: State,
@@ -130,14 +136,17 @@ impl Frames {
         self.piece = piece.clone();
     }
 
-    /// Whether some of the last piece is left.
+    /// Whether some of what came is left.
     pub(super) fn has_more(&self) -> bool {
-        !self.piece.is_empty()
+        !self.piece.is_empty() || !self.unpacked.is_empty()
     }
 
-    /// Some of what the frames hold, or `None` until there are more bytes.
-    pub(super) fn next_piece(&mut self) -> Result<Option<Bytes>, PackError> {
+    /// Up to `most` bytes of what the frames hold, at least one, or `None` until there are more.
+    pub(super) fn next_piece(&mut self, most: usize) -> Result<Option<Bytes>, PackError> {
         loop {
+            if !self.unpacked.is_empty() {
+                return Ok(Some(self.unpacked.split_to(most.min(self.unpacked.len()))));
+            }
             match self.state {
                 State::Head => {
                     if !self.read_head()? {
@@ -147,7 +156,7 @@ impl Frames {
                 State::AsItIs { rest: 0 } => self.state = State::Head,
                 State::AsItIs { .. } if self.piece.is_empty() => return Ok(None),
                 State::AsItIs { rest } => {
-                    let taken = self.piece.split_to(rest.min(self.piece.len()));
+                    let taken = self.piece.split_to(rest.min(self.piece.len()).min(most));
                     self.state = State::AsItIs { rest: rest - taken.len() };
                     return Ok(Some(taken));
                 }
@@ -156,7 +165,7 @@ impl Frames {
                         return Ok(None);
                     }
                     self.state = State::Head;
-                    return self.unpack(unpacked).map(Some);
+                    self.unpacked = self.unpack(unpacked)?;
                 }
             }
         }
@@ -165,7 +174,7 @@ impl Frames {
     /// Whether no frame has begun that has not ended.
     pub(super) fn is_between(&self) -> bool {
         let is_between = matches!(self.state, State::Head | State::AsItIs { rest: 0 });
-        is_between && self.gathered.is_empty() && self.piece.is_empty()
+        is_between && self.gathered.is_empty() && !self.has_more()
     }
 
     /// Reads a head, and says whether it is here.
@@ -175,8 +184,8 @@ impl Frames {
         }
         let kind = self.gathered[0];
         let head_bytes = match kind {
-            AS_IT_IS => 5,
-            COMPRESSED => 9,
+            AS_IT_IS => HEAD_BYTES,
+            COMPRESSED => HEAD_BYTES + 4,
             _ => return Err(PackError::BadFrame("is of no known kind")),
         };
         if !self.gather(head_bytes) {

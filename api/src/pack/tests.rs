@@ -117,9 +117,14 @@ fn stream_of(blobs: &[Blob]) -> Vec<u8> {
     stream
 }
 
+/// A buffer as frames are made of.
+fn buffer(content: &[u8]) -> BytesMut {
+    [&[0; HEAD_BYTES][..], content].concat().as_slice().into()
+}
+
 fn frames_of(stream: &[u8], frame_bytes: usize) -> Vec<u8> {
     let mut writer = FrameWriter::default();
-    stream.chunks(frame_bytes).flat_map(|content| writer.compressed(content)).collect()
+    stream.chunks(frame_bytes).flat_map(|content| writer.compressed(buffer(content))).collect()
 }
 
 /// All events of a framed pack that comes in pieces of this size, neighbouring bytes in one.
@@ -223,8 +228,8 @@ fn seen_by_first_frames() {
     }
     let text = vec![b'a'; 4096];
     let mut writer = FrameWriter::default();
-    assert!(writer.compressed(&text).len() < 100 && writer.compressed(&text).len() < 100);
-    assert_eq!(writer.compressed(&noise).len(), 4096 + 5);
-    let sizes: Vec<bool> = (0..4).map(|_| writer.compressed(&text).len() < 100).collect();
+    assert!(writer.compressed(buffer(&text)).len() < 100 && writer.compressed(buffer(&text)).len() < 100);
+    assert_eq!(writer.compressed(buffer(&noise)).len(), 4096 + 5);
+    let sizes: Vec<bool> = (0..4).map(|_| writer.compressed(buffer(&text)).len() < 100).collect();
     assert_eq!(sizes, [false, false, true, true]);
 }

@@ -13,11 +13,15 @@ use super::link::Link;
 use super::{BlobSource, PackForm, UploadBlob};
 use crate::client::ClientError;
 use crate::pack::{
-    Beginning, FRAME_BYTES, FrameWriter, copy_part, framed_end, framed_entry, literal_part, pack_end, pack_entry,
+    Beginning, FRAME_BYTES, FrameWriter, HEAD_BYTES, copy_part, framed_end, framed_entry, literal_part, pack_end,
+    pack_entry,
 };
 
 /// How much goes into one piece of the stream, which is one frame of it: large enough that ten thousand small files cost few wake-ups.
 const PIECE_BYTES: usize = FRAME_BYTES;
+
+/// How much is read at once for a digest.
+const READ_BYTES: usize = 256 * 1024;
 
 /// A piece of the stream.
 pub(super) struct Piece {
@@ -45,7 +49,7 @@ pub(super) struct Packer {
 
 impl Packer {
     pub(super) fn new(pieces: mpsc::Sender<Result<Piece, std::io::Error>>, form: PackForm, link: Link) -> Self {
-        let buffer = BytesMut::with_capacity(PIECE_BYTES);
+        let buffer = empty_piece(form);
         Self { pieces, form, link, frames: FrameWriter::default(), buffer, content_bytes: 0 }
     }
 
@@ -96,7 +100,7 @@ impl Packer {
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(PIECE_BYTES - self.buffer.len()));
+            let (now, later) = bytes.split_at(bytes.len().min(self.room()));
             self.buffer.extend_from_slice(now);
             bytes = later;
             self.flush_if_full()?;
@@ -107,7 +111,7 @@ impl Packer {
     fn write_content(&mut self, content: &mut Content<'_>, bytes: u64) -> Result<(), Stop> {
         let mut rest = bytes;
         while rest > 0 {
-            let room = usize::try_from(rest).unwrap_or(usize::MAX).min(PIECE_BYTES - self.buffer.len());
+            let room = usize::try_from(rest).unwrap_or(usize::MAX).min(self.room());
             let count = content.read_into(&mut self.buffer, room)? as u64;
             rest -= count;
             self.content_bytes += count;
@@ -117,21 +121,20 @@ impl Packer {
     }
 
     fn flush_if_full(&mut self) -> Result<(), Stop> {
-        if self.buffer.len() == PIECE_BYTES { self.flush() } else { Ok(()) }
+        if self.room() == 0 { self.flush() } else { Ok(()) }
+    }
+
+    /// How much more goes into the piece at hand.
+    fn room(&self) -> usize {
+        PIECE_BYTES + head_bytes(self.form) - self.buffer.len()
     }
 
     fn flush(&mut self) -> Result<(), Stop> {
+        let piece = std::mem::replace(&mut self.buffer, empty_piece(self.form));
         let bytes = match self.form {
-            PackForm::Plain => std::mem::replace(&mut self.buffer, BytesMut::with_capacity(PIECE_BYTES)).freeze(),
-            PackForm::Framed => {
-                let frame = if self.link.is_slow() {
-                    self.frames.compressed(&self.buffer)
-                } else {
-                    FrameWriter::stored(&self.buffer)
-                };
-                self.buffer.clear();
-                frame
-            }
+            PackForm::Plain => piece.freeze(),
+            PackForm::Framed if self.link.is_slow() => self.frames.compressed(piece),
+            PackForm::Framed => FrameWriter::stored(piece),
         };
         let (length, waiting) = (bytes.len(), Instant::now());
         let piece = Piece { bytes, content_bytes: std::mem::take(&mut self.content_bytes) };
@@ -144,6 +147,20 @@ impl Packer {
     pub(super) fn break_off(&self) {
         let _ = self.pieces.blocking_send(Err(std::io::Error::other("a file could not be sent")));
     }
+}
+
+/// What stands before what a piece holds, to be filled in when it is full.
+fn head_bytes(form: PackForm) -> usize {
+    match form {
+        PackForm::Plain => 0,
+        PackForm::Framed => HEAD_BYTES,
+    }
+}
+
+fn empty_piece(form: PackForm) -> BytesMut {
+    let mut piece = BytesMut::with_capacity(HEAD_BYTES + PIECE_BYTES);
+    piece.resize(head_bytes(form), 0);
+    piece
 }
 
 /// The bytes of a blob, as they are read.
@@ -195,10 +212,10 @@ impl<'b> Content<'b> {
             return Ok(None);
         }
         let mut hasher = DigestHasher::new();
-        let mut buffer = BytesMut::with_capacity(PIECE_BYTES);
+        let mut buffer = BytesMut::with_capacity(READ_BYTES);
         while hasher.length() < bytes {
             let rest = usize::try_from(bytes - hasher.length()).unwrap_or(usize::MAX);
-            self.read_into(&mut buffer, rest.min(PIECE_BYTES))?;
+            self.read_into(&mut buffer, rest.min(READ_BYTES))?;
             hasher.update(&buffer);
             buffer.clear();
         }
