@@ -1,7 +1,7 @@
 //! Chunks: what a large file is cut into, at places that its content decides, so that a file that was changed a little has most of its chunks
 //! as before wherever they have moved.
 //!
-//! FastCDC as of 2020, normalization level 1, chunks of 16 to 256 KiB and 64 KiB on the average: a changed byte is a chunk to be sent, and
+//! `FastCDC` as of 2020, normalization level 1, chunks of 16 to 256 KiB and 64 KiB on the average: a changed byte is a chunk to be sent, and
 //! what a host says of its chunks is a thousandth of the file. Whoever cuts otherwise finds nothing in common, and nothing wrong.
 
 use std::io::{self, Read};

@@ -198,8 +198,9 @@ impl Collector<'_> {
 
     /// The beginnings of blobs have a time of their own.
     fn begun(&mut self) {
-        let begun = self.store.blobs().expire_begun(std::time::SystemTime::UNIX_EPOCH);
-        begun.into_iter().for_each(|bytes| self.garbage.spared.add(bytes));
+        for bytes in self.store.blobs().expire_begun(std::time::SystemTime::UNIX_EPOCH) {
+            self.garbage.spared.add(bytes);
+        }
     }
 
     /// Damaged bytes are kept as long as somebody misses the right ones.

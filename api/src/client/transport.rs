@@ -144,8 +144,11 @@ impl ClientError {
     /// Whether the way to the host was cut, or the host ended, rather than that it refused: the same may be possible a moment later.
     pub fn is_cut(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Disconnected { .. } | Self::BrokenAnswer { .. } => true,
-            Self::Silent | Self::Stalled => true,
+            Self::Unreachable { .. }
+            | Self::Disconnected { .. }
+            | Self::BrokenAnswer { .. }
+            | Self::Silent
+            | Self::Stalled => true,
             // What a proxy says whose host is just being started again.
             Self::OtherServer { status, .. } => matches!(status.as_u16(), 502..=504),
             _ => false,

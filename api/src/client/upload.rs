@@ -106,6 +106,7 @@ where
     let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
     let failure = Arc::new(Mutex::new(None));
     let link = Link::new(transport.is_loopback());
+    let bytes_read = blobs.iter().map(|blob| blob.size_bytes - blob.bytes_to_send()).sum();
     let reader = tokio::task::spawn_blocking({
         let failure = Arc::clone(&failure);
         move || {
@@ -116,8 +117,8 @@ where
             }
         }
     });
-    let watch = Arc::new(Watch::new());
-    let given = Given { receiver, piece: None, given_at: Instant::now(), watch: Arc::clone(&watch), sent };
+    let watch = Arc::new(Watch::new(bytes_read));
+    let given = Given { receiver, piece: None, since: Instant::now(), watch: Arc::clone(&watch), sent };
     let body = stream::unfold(given, |mut given| async { given.next().await.map(|bytes| (bytes, given)) });
     let request = transport
         .request(Method::POST, &format!("/v1/blobs?upload={id}"))
@@ -140,7 +141,7 @@ where
 struct Given<F> {
     receiver: mpsc::Receiver<Result<Piece, std::io::Error>>,
     piece: Option<Piece>,
-    given_at: Instant,
+    since: Instant,
     watch: Arc<Watch>,
     sent: F,
 }
@@ -158,8 +159,8 @@ impl<F: Fn(u64)> Given<F> {
                 Some(Ok(piece)) => piece,
             },
         };
-        let most = if self.given_at.elapsed() < TAKES_ITS_TIME { usize::MAX } else { GIVEN_BYTES };
-        self.given_at = Instant::now();
+        let most = if self.since.elapsed() < TAKES_ITS_TIME { usize::MAX } else { GIVEN_BYTES };
+        self.since = Instant::now();
         let bytes = piece.bytes.split_to(piece.bytes.len().min(most));
         self.watch.took(bytes.len());
         let rest = piece.bytes.len() as u64;

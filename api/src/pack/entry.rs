@@ -189,16 +189,12 @@ impl FramedEntries {
         let length = buffered.get_u64_le();
         let rest = rest.checked_sub(length).filter(|_| length > 0);
         let rest = rest.ok_or(PackError::BadEntry("has a part that is empty, or longer than what is left of it"))?;
-        match source {
-            Some((from, offset)) => {
-                self.state = State::Parts { rest };
-                Ok(Some(PackEvent::Copy { from, offset, length }))
-            }
-            None => {
-                self.state = State::Literal { part: length, rest };
-                self.next_event(buffered)
-            }
+        if let Some((from, offset)) = source {
+            self.state = State::Parts { rest };
+            return Ok(Some(PackEvent::Copy { from, offset, length }));
         }
+        self.state = State::Literal { part: length, rest };
+        self.next_event(buffered)
     }
 
     /// How many entries there were, once the end mark was read.

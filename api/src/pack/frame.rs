@@ -68,22 +68,19 @@ impl FrameWriter {
             return Self::stored(buffer);
         }
         let content = &buffer[HEAD_BYTES..];
-        match self.compress(content).filter(|packed| packed.len() * 100 <= content.len() * LARGEST_SHARE) {
-            Some(packed) => {
-                self.next_left_alone = LEFT_ALONE;
-                let mut frame = BytesMut::with_capacity(HEAD_BYTES + 4 + packed.len());
-                frame.extend_from_slice(&[COMPRESSED]);
-                frame.extend_from_slice(&length_of(&packed));
-                frame.extend_from_slice(&length_of(content));
-                frame.extend_from_slice(&packed);
-                frame.freeze()
-            }
-            None => {
-                self.left_alone = self.next_left_alone;
-                self.next_left_alone = (self.next_left_alone * 2).min(LEFT_ALONE_AT_MOST);
-                Self::stored(buffer)
-            }
-        }
+        let packed = self.compress(content).filter(|packed| packed.len() * 100 <= content.len() * LARGEST_SHARE);
+        let Some(packed) = packed else {
+            self.left_alone = self.next_left_alone;
+            self.next_left_alone = (self.next_left_alone * 2).min(LEFT_ALONE_AT_MOST);
+            return Self::stored(buffer);
+        };
+        self.next_left_alone = LEFT_ALONE;
+        let mut frame = BytesMut::with_capacity(HEAD_BYTES + 4 + packed.len());
+        frame.extend_from_slice(&[COMPRESSED]);
+        frame.extend_from_slice(&length_of(&packed));
+        frame.extend_from_slice(&length_of(content));
+        frame.extend_from_slice(&packed);
+        frame.freeze()
     }
 
     fn compress(&mut self, content: &[u8]) -> Option<Vec<u8>> {

@@ -81,7 +81,7 @@ impl BlobBatch {
     pub fn begin(&mut self, expected: Digest, size_bytes: u64) -> Result<BlobWriter<'_>, BlobError> {
         self.lease(expected, size_bytes)?;
         let name = self.next_name();
-        self.begin_as(name, expected, size_bytes, IfCut::Removed)
+        self.begin_as(&name, expected, size_bytes, IfCut::Removed)
     }
 
     /// The same for a blob whose beginning is kept for the project, or for those who have to do with all, if it is cut.
@@ -93,7 +93,7 @@ impl BlobBatch {
     ) -> Result<BlobWriter<'_>, BlobError> {
         self.lease(expected, size_bytes)?;
         let name = format!("{}.{}", self.next_name(), begun_name(&expected, project));
-        self.begin_as(name, expected, size_bytes, IfCut::Kept)
+        self.begin_as(&name, expected, size_bytes, IfCut::Kept)
     }
 
     /// Goes on with the beginning of a blob that was kept when it was cut. It is read again: what is here must be what whoever sends the rest has.
@@ -143,13 +143,13 @@ impl BlobBatch {
 
     fn begin_as(
         &mut self,
-        name: String,
+        name: &str,
         expected: Digest,
         size_bytes: u64,
         if_cut: IfCut,
     ) -> Result<BlobWriter<'_>, BlobError> {
         let is_here = self.contained.contains(&expected) || self.is_stored(&expected, size_bytes);
-        let destination = if is_here { None } else { Some(self.create_temporary(&name)?) };
+        let destination = if is_here { None } else { Some(self.create_temporary(name)?) };
         let hasher = DigestHasher::new();
         Ok(BlobWriter { batch: self, expected, expected_bytes: size_bytes, hasher, destination, if_cut })
     }

@@ -77,17 +77,19 @@ impl Blobs {
     pub fn expire_begun(&self, oldest: SystemTime) -> Vec<u64> {
         let (old, young): (Vec<Kept>, Vec<Kept>) =
             kept_in(&self.inner.begun).into_iter().partition(|kept| kept.modified < oldest);
-        old.iter().for_each(|kept| remove(kept, &*self.inner.disk));
+        for kept in old {
+            remove(&kept, &*self.inner.disk);
+        }
         young.iter().map(|kept| kept.bytes).collect()
     }
 
     /// Moves the beginning of a blob aside, or removes it if it is not worth it.
     pub(super) fn keep_begun(&self, temporary: &Path) {
         let disk = &*self.inner.disk;
-        if !keep_begun(temporary, &self.inner.begun, disk) {
-            if let Err(error) = disk.remove_file(temporary) {
-                tracing::debug!(path = %temporary.display(), %error, "a temporary file stays until the next start");
-            }
+        if !keep_begun(temporary, &self.inner.begun, disk)
+            && let Err(error) = disk.remove_file(temporary)
+        {
+            tracing::debug!(path = %temporary.display(), %error, "a temporary file stays until the next start");
         }
     }
 

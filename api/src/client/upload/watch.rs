@@ -9,6 +9,9 @@ use tokio::time::Instant;
 /// keeps, and one whose disk is busy is asked until it has time.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How many bytes a second are read at the least by either end where none travel: the beginning of a blob for its digest, or what is copied.
+const READ_BYTES_PER_SEC: u64 = 50 * 1000 * 1000;
+
 /// What may be on its way in the system's buffers when all was taken: Linux gives a connection 4 MiB at the most.
 const BUFFERED_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -22,13 +25,17 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Watch {
     began: Instant,
+    patience: Duration,
     taken: AtomicU64,
     is_all: AtomicBool,
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
-        Self { began: Instant::now(), taken: AtomicU64::new(0), is_all: AtomicBool::new(false) }
+    /// An upload that begins now, of blobs of which so many bytes do not travel.
+    pub(super) fn new(bytes_read: u64) -> Self {
+        let reading = Duration::from_secs(bytes_read / READ_BYTES_PER_SEC).min(LONGEST_PATIENCE);
+        let (taken, is_all) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { began: Instant::now(), patience: PATIENCE + reading, taken, is_all }
     }
 
     /// Notes that the connection took so many bytes.
@@ -50,8 +57,8 @@ impl Watch {
             if (taken, is_all) != (last_taken, was_all) {
                 (last_taken, was_all, last_moved) = (taken, is_all, Instant::now());
             }
-            let patience = if is_all { PATIENCE + in_buffers(taken, last_moved - self.began) } else { PATIENCE };
-            if last_moved.elapsed() >= patience {
+            let in_buffers = if is_all { in_buffers(taken, last_moved - self.began) } else { Duration::ZERO };
+            if last_moved.elapsed() >= self.patience + in_buffers {
                 return;
             }
         }
@@ -75,7 +82,7 @@ mod tests {
     /// What moves is not given up, however slowly; what stands still is.
     #[tokio::test(start_paused = true)]
     async fn moves_and_stands_still() {
-        let watch = Watch::new();
+        let watch = Watch::new(0);
         let moving = async {
             for _ in 0..20 {
                 tokio::time::sleep(Duration::from_secs(10)).await;

@@ -53,7 +53,7 @@ impl<'a> Upload<'a> {
         let mut tries = Tries::new(self.output);
         let mut first = None;
         loop {
-            let tried = match self.client.missing(&self.id, &request).await {
+            let outcome = match self.client.missing(&self.id, &request).await {
                 Ok(answer) => {
                     first.get_or_insert_with(|| self.lacking(&answer));
                     tries.are_left(self.bytes_left(&answer));
@@ -61,7 +61,7 @@ impl<'a> Upload<'a> {
                 }
                 Err(error) => Err(error),
             };
-            match tried {
+            match outcome {
                 Ok(()) => return Ok(first.unwrap_or_default()),
                 Err(error) => {
                     if is_lost(&error) {
@@ -97,7 +97,9 @@ impl<'a> Upload<'a> {
             .collect();
         if form == PackForm::Framed {
             self.compare(&blobs).await?;
-            blobs.iter_mut().for_each(|blob| self.shorten(blob, &answer.begun));
+            for blob in &mut blobs {
+                self.shorten(blob, &answer.begun);
+            }
         }
         let bytes = blobs.iter().map(UploadBlob::bytes_to_send).sum();
         let progress = self.output.bytes_progress("Sending", bytes);

@@ -148,6 +148,6 @@ fn bounds() {
 
     let left = blobs.expire_begun(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_018));
     assert_eq!(left.len(), 3, "two of one project, one of the others");
-    assert_eq!(blobs.expire_begun(SystemTime::now() + Duration::from_secs(60)), Vec::<u64>::new());
+    assert_eq!(blobs.expire_begun(SystemTime::now() + Duration::from_mins(1)), Vec::<u64>::new());
     assert_eq!(names(&folder.path().join("begun")), 0);
 }
