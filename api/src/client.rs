@@ -8,20 +8,21 @@ mod trusts;
 mod upload;
 
 use reqwest::Method;
-use ship_core::{DeploymentId, Digest, DomainName, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
+use ship_core::{DeploymentId, DomainName, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
 
 pub use self::backup::{BACKUP_BLOBS, BACKUP_DEPLOYMENTS, BACKUP_MEDIA_TYPE, BackupStream};
 pub use self::logs::{LogQuery, LogStream};
 use self::transport::Transport;
 pub use self::transport::{ClientError, ClientOptions};
-pub use self::upload::{BlobSource, UploadBlob};
+pub use self::upload::{BlobSource, Copies, PackForm, Span, UploadBlob};
 use crate::reference::DeploymentReference;
+use crate::upload_id::UploadId;
 use crate::views::{
     AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, BeginLoginRequest, BegunLogin, CheckFunctions,
-    CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, DomainList, DomainRequest, DomainView,
-    FsckView, GcRequest, GcView, HostStatus, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, PromoteRequest,
-    PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest, TokenList,
-    UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
+    ChunkList, ChunksOf, CreateTokenRequest, CreatedToken, DeploymentDetail, DeploymentList, DomainList, DomainRequest,
+    DomainView, FsckView, GcRequest, GcView, HostStatus, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList,
+    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest,
+    TokenList, UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 
 /// A connection to the control API of one host.
@@ -61,19 +62,31 @@ impl Client {
         self.transport.ask(Method::POST, "/v1/upgrade", Some(request)).await
     }
 
-    /// Which of these blobs the host lacks.
-    pub async fn missing(&self, digests: Vec<Digest>) -> Result<Vec<Digest>, ClientError> {
-        let request = MissingBlobsRequest { digests };
-        let answer: MissingBlobs = self.transport.ask(Method::POST, "/v1/blobs/missing", Some(&request)).await?;
-        Ok(answer.missing)
+    /// Which of these blobs the host lacks, and what it has of them from uploads that were cut. One of the same name that is still under
+    /// way, because the host has not noticed that it was cut, ends before the answer.
+    pub async fn missing(&self, upload: &UploadId, request: &MissingBlobsRequest) -> Result<MissingBlobs, ClientError> {
+        let path = format!("/v1/blobs/missing?upload={upload}");
+        self.transport.ask_patiently(Method::POST, &path, Some(request)).await
     }
 
     /// Sends blobs in one stream. `sent` hears how many bytes of content went out, as they do.
-    pub async fn upload<F>(&self, blobs: Vec<UploadBlob>, sent: F) -> Result<UploadReport, ClientError>
+    pub async fn upload<F>(
+        &self,
+        upload: &UploadId,
+        form: PackForm,
+        blobs: Vec<UploadBlob>,
+        sent: F,
+    ) -> Result<UploadReport, ClientError>
     where
         F: Fn(u64) + Send + Sync + 'static,
     {
-        upload::upload(&self.transport, blobs, sent).await
+        upload::upload(&self.transport, upload, form, blobs, sent).await
+    }
+
+    /// What stands where `of` says in the newest deployment of a project that has something there, in chunks.
+    pub async fn chunks(&self, project: &ProjectName, of: &ChunksOf) -> Result<ChunkList, ClientError> {
+        let path = format!("/v1/projects/{project}/chunks?{}", of.to_query());
+        self.transport.ask_patiently(Method::GET, &path, None::<&()>).await
     }
 
     /// Publishes a deployment whose blobs the host has.

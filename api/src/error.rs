@@ -62,6 +62,8 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The bytes are not those of the digest they were sent under. Nothing was kept.
     DigestMismatch,
+    /// What an upload goes on with, the beginning of a blob or a blob to copy from, is not on the host any more. What is missing has to be asked again.
+    UploadLost,
     /// A deployment names blobs that the host does not have.
     MissingBlobs,
     /// A name in the deployment's URLs belongs to something else.
@@ -103,7 +105,8 @@ impl ErrorCode {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::MissingBlobs
+            Self::UploadLost
+            | Self::MissingBlobs
             | Self::LabelTaken
             | Self::DomainTaken
             | Self::DomainUnproved

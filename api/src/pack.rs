@@ -1,32 +1,41 @@
 //! The pack: how many blobs travel in one request.
 //!
-//! A pack is a sequence of entries: the 32 bytes of a digest, the size as a 64-bit little-endian integer, and that many
+//! A *plain* pack is a sequence of entries: the 32 bytes of a digest, the size as a 64-bit little-endian integer, and that many
 //! bytes. It ends with 32 zero bytes and the count of entries, so that a pack that was cut off is never taken for a whole one.
+//!
+//! A *framed* pack is one stream in frames (`frame.rs`), each as it is or compressed, of entries that may go on where an earlier upload was
+//! cut, and may name what the host can copy from a blob that it has (`entry.rs`).
 
-use bytes::{Buf, Bytes, BytesMut};
+mod entry;
+mod frame;
+mod plain;
+
+use bytes::{Bytes, BytesMut};
 use ship_core::Digest;
 
-/// The media type of a pack.
+use self::entry::{FramedEntries, Wanted};
+pub use self::entry::{copy_part, framed_end, framed_entry, literal_part};
+use self::frame::Frames;
+pub use self::frame::{FRAME_BYTES, FrameWriter, HEAD_BYTES};
+use self::plain::PlainEntries;
+pub use self::plain::{pack_end, pack_entry};
+
+/// The media type of a plain pack.
 pub const PACK_MEDIA_TYPE: &str = "application/vnd.ship.pack";
 
-const HEADER_BYTES: usize = 32 + 8;
-const END_MARK: [u8; 32] = [0; 32];
+/// The media type of a framed pack.
+pub const FRAMED_PACK_MEDIA_TYPE: &str = "application/vnd.ship.pack-frames";
 
-/// What stands before the bytes of a blob.
-pub fn pack_entry(digest: &Digest, size_bytes: u64) -> [u8; HEADER_BYTES] {
-    header(digest.as_bytes(), size_bytes)
-}
+/// The newest form of pack that this code reads: 1 is the plain one, 2 the framed one.
+pub const PACK_VERSION: u32 = 2;
 
-/// What stands at the end of a pack of `entries` blobs.
-pub fn pack_end(entries: u64) -> [u8; HEADER_BYTES] {
-    header(&END_MARK, entries)
-}
-
-fn header(first: &[u8; 32], second: u64) -> [u8; HEADER_BYTES] {
-    let mut header = [0; HEADER_BYTES];
-    header[..32].copy_from_slice(first);
-    header[32..].copy_from_slice(&second.to_le_bytes());
-    header
+/// The beginning of a blob that an earlier upload has left with the host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Beginning {
+    /// How many bytes it has, at least one.
+    pub bytes: u64,
+    /// The digest of these bytes, by which the host sees whether it has the same.
+    pub digest: Digest,
 }
 
 /// What comes next in a pack.
@@ -38,81 +47,96 @@ pub enum PackEvent {
         digest: Digest,
         /// Its size in bytes.
         size_bytes: u64,
+        /// What of it does not travel, because the host has it from an upload that was cut.
+        beginning: Option<Beginning>,
     },
     /// Some of its bytes.
     Bytes(Bytes),
+    /// The next of its bytes are those of another blob.
+    Copy {
+        /// The other blob.
+        from: Digest,
+        /// Where they begin in it.
+        offset: u64,
+        /// How many they are.
+        length: u64,
+    },
     /// The blob is complete.
     Complete,
 }
 
-/// Reads a pack from pieces of any size, without holding more than the piece at hand.
-#[derive(Debug, Default)]
+/// Reads a pack from pieces of any size, without holding more than the piece at hand and one frame.
+#[derive(Debug)]
 pub struct PackDecoder {
+    form: Form,
+    /// What was received and not read: of a framed pack the beginning of a head alone.
     buffered: BytesMut,
-    state: State,
-    entries: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum State {
-    #[default]
-    Header,
-    Body {
-        rest: u64,
-    },
-    Ended,
+#[derive(Debug)]
+enum Form {
+    Plain(PlainEntries),
+    Framed(Box<Frames>, FramedEntries),
 }
 
 impl PackDecoder {
-    /// A decoder at the beginning of a pack.
-    pub fn new() -> Self {
-        Self::default()
+    /// A decoder at the beginning of a plain pack.
+    pub fn plain() -> Self {
+        Self { form: Form::Plain(PlainEntries::default()), buffered: BytesMut::new() }
+    }
+
+    /// A decoder at the beginning of a framed pack.
+    pub fn framed() -> Self {
+        Self { form: Form::Framed(Box::default(), FramedEntries::default()), buffered: BytesMut::new() }
+    }
+
+    /// Whether the pack is a framed one.
+    pub fn is_framed(&self) -> bool {
+        matches!(self.form, Form::Framed(..))
+    }
+
+    /// Whether it holds more than the beginning of an entry, so that it can be read on without another piece. Asked between entries.
+    pub fn has_more(&self) -> bool {
+        match &self.form {
+            Form::Plain(_) => self.buffered.len() >= plain::HEADER_BYTES,
+            Form::Framed(frames, _) => frames.has_more(),
+        }
     }
 
     /// Takes the next piece. Call [`PackDecoder::next_event`] until it has nothing more before giving another.
     pub fn push(&mut self, piece: &Bytes) {
-        self.buffered.extend_from_slice(piece);
+        match &mut self.form {
+            Form::Plain(_) => self.buffered.extend_from_slice(piece),
+            Form::Framed(frames, _) => frames.push(piece),
+        }
     }
 
     /// The next event, or `None` until there are more bytes.
     pub fn next_event(&mut self) -> Result<Option<PackEvent>, PackError> {
-        match self.state {
-            State::Ended if self.buffered.is_empty() => Ok(None),
-            State::Ended => Err(PackError::TrailingBytes),
-            State::Header if self.buffered.len() < HEADER_BYTES => Ok(None),
-            State::Header => self.read_header(),
-            State::Body { rest: 0 } => {
-                self.state = State::Header;
-                Ok(Some(PackEvent::Complete))
-            }
-            State::Body { .. } if self.buffered.is_empty() => Ok(None),
-            State::Body { rest } => {
-                let take = usize::try_from(rest).unwrap_or(usize::MAX).min(self.buffered.len());
-                self.state = State::Body { rest: rest - take as u64 };
-                Ok(Some(PackEvent::Bytes(self.buffered.split_to(take).freeze())))
-            }
+        match &mut self.form {
+            Form::Plain(entries) => entries.next_event(&mut self.buffered),
+            Form::Framed(frames, entries) => loop {
+                if let Some(event) = entries.next_event(&mut self.buffered)? {
+                    return Ok(Some(event));
+                }
+                // Bytes of blobs are most of a pack, and are handed on as they came.
+                let wanted = entries.wanted(&self.buffered);
+                let Some(unpacked) = frames.next_piece(wanted.most())? else { return Ok(None) };
+                match wanted {
+                    Wanted::Head { .. } => self.buffered.extend_from_slice(&unpacked),
+                    Wanted::Literal { .. } => return Ok(Some(entries.literal(unpacked))),
+                }
+            },
         }
-    }
-
-    fn read_header(&mut self) -> Result<Option<PackEvent>, PackError> {
-        let mut first = [0; 32];
-        self.buffered.copy_to_slice(&mut first);
-        let second = self.buffered.get_u64_le();
-        if first != END_MARK {
-            self.entries += 1;
-            self.state = State::Body { rest: second };
-            return Ok(Some(PackEvent::Begin { digest: Digest::from_bytes(first), size_bytes: second }));
-        }
-        if second != self.entries {
-            return Err(PackError::WrongCount { said: second, found: self.entries });
-        }
-        self.state = State::Ended;
-        self.next_event()
     }
 
     /// Says whether the pack is whole, once there are no more pieces.
     pub fn finish(self) -> Result<u64, PackError> {
-        if self.state == State::Ended { Ok(self.entries) } else { Err(PackError::CutOff) }
+        let ended = match &self.form {
+            Form::Plain(entries) => entries.ended(),
+            Form::Framed(frames, entries) => entries.ended().filter(|_| frames.is_between()),
+        };
+        ended.ok_or(PackError::CutOff)
     }
 }
 
@@ -133,57 +157,13 @@ pub enum PackError {
         /// What came.
         found: u64,
     },
+    /// A frame is of no known kind, too long, or holds something else than it says.
+    #[error("a frame of the pack {0}")]
+    BadFrame(&'static str),
+    /// The parts of an entry are not those of a blob of its size.
+    #[error("an entry of the pack {0}")]
+    BadEntry(&'static str),
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pack(blobs: &[&[u8]]) -> Vec<u8> {
-        let mut pack = Vec::new();
-        for blob in blobs {
-            pack.extend_from_slice(&pack_entry(&Digest::of(blob), blob.len() as u64));
-            pack.extend_from_slice(blob);
-        }
-        pack.extend_from_slice(&pack_end(blobs.len() as u64));
-        pack
-    }
-
-    fn decode(bytes: &[u8], piece: usize) -> Result<Vec<Vec<u8>>, PackError> {
-        let mut decoder = PackDecoder::new();
-        let mut blobs: Vec<Vec<u8>> = Vec::new();
-        for piece in bytes.chunks(piece) {
-            decoder.push(&Bytes::copy_from_slice(piece));
-            while let Some(event) = decoder.next_event()? {
-                match event {
-                    PackEvent::Begin { .. } => blobs.push(Vec::new()),
-                    PackEvent::Bytes(bytes) => blobs.last_mut().unwrap().extend_from_slice(&bytes),
-                    PackEvent::Complete => {}
-                }
-            }
-        }
-        decoder.finish().map(|_| blobs)
-    }
-
-    /// Whatever the pieces, the blobs come out as they went in; cut anywhere, it is noticed.
-    #[test]
-    fn pieces_and_cuts() {
-        let bytes = pack(&[b"first", b"", b"third blob"]);
-        for piece in 1..bytes.len() {
-            let blobs = decode(&bytes, piece).unwrap();
-            assert_eq!(blobs, [b"first".to_vec(), Vec::new(), b"third blob".to_vec()]);
-        }
-        for cut in 0..bytes.len() {
-            assert_eq!(decode(&bytes[..cut], 7), Err(PackError::CutOff), "cut at {cut}");
-        }
-    }
-
-    /// A wrong count and bytes behind the end are refused.
-    #[test]
-    fn wrong_ends() {
-        let mut bytes = pack(&[b"x"]);
-        bytes.push(0);
-        assert_eq!(decode(&bytes, 1000), Err(PackError::TrailingBytes));
-        assert_eq!(decode(&pack_end(1), 1000), Err(PackError::WrongCount { said: 1, found: 0 }));
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ mod care;
 mod domains;
 mod trust;
 mod upgrade;
+mod upload;
 
 use jiff::Timestamp;
 use ship_core::{
@@ -24,6 +25,7 @@ pub use self::care::{
 pub use self::domains::{DomainList, DomainRequest, DomainView};
 pub use self::trust::{AddTrustRequest, ExchangeRequest, RemovedTrust, TrustList, TrustView};
 pub use self::upgrade::{UpgradeRequest, UpgradedView};
+pub use self::upload::{BegunBlob, ChunkList, ChunksOf, MissingBlobs, MissingBlobsRequest, UploadReport};
 
 /// What a host says about itself.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
@@ -90,34 +92,6 @@ pub struct InstanceView {
     pub state: String,
     /// How many requests it works on.
     pub in_flight: u32,
-}
-
-/// The question which blobs a host lacks.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MissingBlobsRequest {
-    /// The digests asked about, at most 250,000.
-    #[schema(value_type = Vec<String>)]
-    pub digests: Vec<Digest>,
-}
-
-/// The blobs a host lacks, of those asked about.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
-pub struct MissingBlobs {
-    /// Their digests, in the order of the question.
-    #[schema(value_type = Vec<String>)]
-    pub missing: Vec<Digest>,
-}
-
-/// What an upload came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
-pub struct UploadReport {
-    /// Blobs that are stored now and were not before.
-    pub stored_blobs: u64,
-    /// Their bytes.
-    pub stored_bytes: u64,
-    /// Blobs that were there already.
-    pub reused_blobs: u64,
 }
 
 /// A deployment to publish: all that it is, and how to publish it.

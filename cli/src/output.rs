@@ -197,9 +197,10 @@ impl Output {
         }
     }
 
-    /// Shows that something of `total` bytes is under way, on a terminal.
+    /// Shows that something of `total` bytes is under way, if it takes longer than a moment: on a terminal with a bar, elsewhere with a line
+    /// every few seconds.
     pub(crate) fn bytes_progress(&self, what: &str, total: u64) -> Progress {
-        Progress::bytes(self.bars.as_ref(), what, total)
+        Progress::bytes(self, what, total)
     }
 
     /// Shows that something is under way, on a terminal.

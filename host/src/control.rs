@@ -42,6 +42,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::routes;
 
 pub(crate) use self::auth::Doors;
+pub(crate) use self::blobs::Uploads;
 pub(crate) use self::error::ApiError;
 use self::routes::{Of, Routes};
 pub(crate) use self::server::ControlAnswer;
@@ -88,6 +89,9 @@ pub(crate) struct Control {
     pub(crate) data: PathBuf,
     /// Whose turn it is to have everything read again.
     pub(crate) examining: tokio::sync::Mutex<()>,
+    pub(crate) uploads: Uploads,
+    /// Whose turn it is to have a blob cut into chunks.
+    pub(crate) chunking: tokio::sync::Mutex<()>,
 }
 
 impl Control {
@@ -119,6 +123,7 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::missing))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::upload))
         .on(Action::WriteBlobs, Of::Own, routes!(blobs::put))
+        .on(Action::WriteBlobs, Of::Project, routes!(blobs::chunks::list))
         .on(Action::ReadDeployments, Of::Own, routes!(deployments::list))
         .on(Action::ReadDeployments, Of::Deployment, routes!(deployments::inspect))
         .on(Action::RemoveDeployment, Of::Deployment, routes!(deployments::remove))

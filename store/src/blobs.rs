@@ -15,6 +15,7 @@ use crate::database::Database;
 use crate::disk::FileSystem;
 
 mod batch;
+mod begun;
 mod compress;
 mod error;
 mod mark;
@@ -25,6 +26,8 @@ mod verified;
 
 use batch::Stay;
 pub use batch::{BatchReport, BlobBatch, BlobWriter};
+pub use begun::Begun;
+pub(crate) use begun::keep_begun;
 pub use error::BlobError;
 pub(crate) use mark::{Seen, nanoseconds};
 pub(crate) use pins::{Held, Pins, Sweep};
@@ -54,6 +57,7 @@ struct Inner {
     folder: File,
     quarantine: PathBuf,
     temporary: PathBuf,
+    begun: PathBuf,
     disk: Arc<dyn FileSystem>,
     database: Arc<Database>,
     verified: Verified,
@@ -88,6 +92,7 @@ impl Blobs {
             folder: File::open(data_dir.blobs())?,
             quarantine: data_dir.quarantine(),
             temporary: data_dir.temporary(),
+            begun: data_dir.begun(),
             disk,
             database,
             verified: Verified::new(),

@@ -15,7 +15,7 @@ use crate::store::OpenError;
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
 /// What must not exist in a folder that becomes a data directory: opening empties `tmp`, and would adopt the rest.
-const OWN_NAMES: [&str; 7] = ["blobs", "functions", "logs", "quarantine", "secrets.key", "state.db", "tmp"];
+const OWN_NAMES: [&str; 8] = ["begun", "blobs", "functions", "logs", "quarantine", "secrets.key", "state.db", "tmp"];
 
 /// The paths of a data directory.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl DataDir {
             data_dir.claim(disk)?;
         }
         data_dir.create_folders(disk)?;
-        data_dir.clear_temporary()?;
+        data_dir.clear_temporary(disk)?;
         Ok((data_dir, lock))
     }
 
@@ -120,11 +120,15 @@ impl DataDir {
         disk.sync_folder(&self.root).map_err(|source| OpenError::io("sync", &self.root, source))
     }
 
-    fn clear_temporary(&self) -> Result<(), OpenError> {
+    fn clear_temporary(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
         let folder = self.temporary();
         let clear = || -> io::Result<()> {
             for entry in fs::read_dir(&folder)? {
-                remove_all(&entry?.path())?;
+                let path = entry?.path();
+                // What was being received when the process ended is as good as what was cut.
+                if !crate::blobs::keep_begun(&path, &self.begun(), disk) {
+                    remove_all(&path)?;
+                }
             }
             Ok(())
         };
@@ -164,6 +168,11 @@ impl DataDir {
     /// Where damaged blobs go.
     pub(crate) fn quarantine(&self) -> PathBuf {
         self.root.join("quarantine")
+    }
+
+    /// Where the beginnings of blobs wait whose uploads were cut. Made with the first of them.
+    pub(crate) fn begun(&self) -> PathBuf {
+        self.root.join("begun")
     }
 
     /// Where everything is written before it gets its name.

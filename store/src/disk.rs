@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -29,6 +29,8 @@ pub enum Durability {
 pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
     /// Makes a new file for writing; fails if something has that name.
     fn create_file(&self, path: &Path) -> io::Result<File>;
+    /// Opens a file to go on with it behind its first `bytes`. What is behind them is gone.
+    fn reopen_file(&self, path: &Path, bytes: u64) -> io::Result<File>;
     /// Makes a new folder; fails if something has that name.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// Writes all of `bytes` at the file's position.
@@ -63,6 +65,13 @@ impl Disk {
 impl FileSystem for Disk {
     fn create_file(&self, path: &Path) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+    }
+
+    fn reopen_file(&self, path: &Path, bytes: u64) -> io::Result<File> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.set_len(bytes)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(file)
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {

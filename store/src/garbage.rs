@@ -92,6 +92,7 @@ impl Store {
         collector.blobs()?;
         collector.functions();
         collector.set_aside();
+        collector.begun();
         if collection == Collection::Remove {
             self.deployments().database().keep_room();
         }
@@ -192,6 +193,13 @@ impl Collector<'_> {
             if let Some(bytes) = bytes {
                 self.garbage.functions.add(bytes);
             }
+        }
+    }
+
+    /// The beginnings of blobs have a time of their own.
+    fn begun(&mut self) {
+        for bytes in self.store.blobs().expire_begun(std::time::SystemTime::UNIX_EPOCH) {
+            self.garbage.spared.add(bytes);
         }
     }
 

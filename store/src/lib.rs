@@ -54,7 +54,7 @@ mod variables;
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditNote, AuditOutcome, AuditRecord};
 pub use backup::{Backup, BackupError, BackupReport, Fault, RestoreError, Restored, restore};
 pub use blobs::{
-    BatchReport, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants, VerifiedFile,
+    BatchReport, Begun, Blob, BlobBatch, BlobError, BlobTotals, BlobWriter, Blobs, Variant, Variants, VerifiedFile,
 };
 pub use certificates::{Certificates, StoredCertificate};
 pub use database::StateError;

@@ -1,11 +1,13 @@
-//! A way to a host that can be cut: what a broken network, or a host that dies at the wrong moment, looks like.
+//! A way to a host that can be cut, stand still, be slow or lose an answer: what a broken network, or a host that dies at the wrong moment, looks
+//! like.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::PATIENCE;
 
@@ -29,6 +31,26 @@ struct Shared {
     limit: AtomicU64,
     closing: AtomicBool,
     cut: Mutex<Sender<()>>,
+    trouble: Mutex<Trouble>,
+    /// How many bytes a second go towards the host, over all connections.
+    bytes_per_sec: AtomicU64,
+    /// Where connections that stand still wait.
+    standstill: (Mutex<bool>, Condvar),
+}
+
+/// What happens to one connection, once.
+#[derive(Debug, Default)]
+enum Trouble {
+    #[default]
+    None,
+    /// It is cut when so many bytes went towards the host in all.
+    Cut { at: u64 },
+    /// It stands still from there on, open at both ends.
+    StandStill { at: u64 },
+    /// Each connection is cut after so many bytes of its own, time and again.
+    EachCut { after: u64 },
+    /// The answer to a request that begins like this is lost, with the connection.
+    LoseAnswer { request: String },
 }
 
 impl ChaosProxy {
@@ -44,6 +66,9 @@ impl ChaosProxy {
             limit: AtomicU64::new(UNLIMITED),
             closing: AtomicBool::new(false),
             cut: Mutex::new(cut),
+            trouble: Mutex::default(),
+            bytes_per_sec: AtomicU64::new(UNLIMITED),
+            standstill: (Mutex::new(false), Condvar::new()),
         });
         let acceptor = std::thread::spawn({
             let shared = Arc::clone(&shared);
@@ -63,7 +88,32 @@ impl ChaosProxy {
         self.shared.limit.store(passed.saturating_add(bytes), Ordering::SeqCst);
     }
 
-    /// Waits until the cut has happened.
+    /// Cuts the connection that is at work once `bytes` more went towards the host, and no other.
+    pub fn cut_one_after(&self, bytes: u64) {
+        self.shared.plan(Trouble::Cut { at: self.bytes_passed() + bytes });
+    }
+
+    /// Cuts every connection after so many bytes of its own.
+    pub fn cut_each_after(&self, bytes: u64) {
+        self.shared.plan(Trouble::EachCut { after: bytes });
+    }
+
+    /// Has the connection that is at work stand still once `bytes` more went towards the host, and no other.
+    pub fn stand_still_after(&self, bytes: u64) {
+        self.shared.plan(Trouble::StandStill { at: self.bytes_passed() + bytes });
+    }
+
+    /// Loses the answer to the next request that begins like this: `POST /v1/blobs?`.
+    pub fn lose_answer_to(&self, request: &str) {
+        self.shared.plan(Trouble::LoseAnswer { request: request.to_owned() });
+    }
+
+    /// Lets so many bytes a second pass towards the host.
+    pub fn slow_down(&self, bytes_per_sec: u64) {
+        self.shared.bytes_per_sec.store(bytes_per_sec, Ordering::SeqCst);
+    }
+
+    /// Waits until the cut, the standstill or the loss has happened.
     #[track_caller]
     pub fn wait_for_cut(&self) {
         self.cut_seen.recv_timeout(PATIENCE).expect("the connection is cut in time");
@@ -72,6 +122,8 @@ impl ChaosProxy {
     /// Lets everything pass again.
     pub fn mend(&self) {
         self.shared.limit.store(UNLIMITED, Ordering::SeqCst);
+        self.shared.bytes_per_sec.store(UNLIMITED, Ordering::SeqCst);
+        self.shared.plan(Trouble::None);
     }
 
     /// How many bytes went towards the host so far.
@@ -83,6 +135,9 @@ impl ChaosProxy {
 impl Drop for ChaosProxy {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::SeqCst);
+        let (over, changed) = &self.shared.standstill;
+        *over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
         // Wakes the acceptor, which then sees that it shall end.
         let _ = TcpStream::connect(self.address);
         if let Some(acceptor) = self.acceptor.take() {
@@ -105,39 +160,105 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// Copies both ways until either side closes or the cut comes.
-fn relay(client: &TcpStream, shared: &Arc<Shared>) {
+impl Shared {
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn plan(&self, trouble: Trouble) {
+        *self.trouble() = trouble;
+    }
+
+    fn tell_story(&self) {
+        let _ = self.cut.lock().unwrap_or_else(PoisonError::into_inner).send(());
+    }
+
+    fn wait_for_the_end(&self) {
+        let (over, changed) = &self.standstill;
+        let over = over.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_while(over, |over| !*over));
+    }
+
+    /// What befalls a connection that has brought `own` bytes, the last of them `piece`, `passed` with those of all others.
+    fn befalls(&self, own: u64, passed: u64, piece: &[u8]) -> Fate {
+        let mut trouble = self.trouble();
+        let fate = match &*trouble {
+            Trouble::Cut { at } if passed > *at => Fate::Cut,
+            Trouble::StandStill { at } if passed > *at => Fate::StandStill,
+            Trouble::EachCut { after } => return if own > *after { Fate::Cut } else { Fate::None },
+            Trouble::LoseAnswer { request } if piece.starts_with(request.as_bytes()) => Fate::LoseAnswer,
+            _ => return if passed > self.limit.load(Ordering::SeqCst) { Fate::Cut } else { Fate::None },
+        };
+        *trouble = Trouble::None;
+        fate
+    }
+
+    /// Waits as long as a slow link takes for so many bytes.
+    fn take_time(&self, bytes: usize) {
+        let rate = self.bytes_per_sec.load(Ordering::SeqCst);
+        if rate != UNLIMITED {
+            std::thread::sleep(Duration::from_micros(bytes as u64 * 1_000_000 / rate));
+        }
+    }
+}
+
+/// What befalls a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    None,
+    Cut,
+    StandStill,
+    LoseAnswer,
+}
+
+/// Copies both ways until either side closes or trouble comes.
+fn relay(client: &TcpStream, shared: &Shared) {
     let Ok(host) = TcpStream::connect(shared.target) else { return };
+    let is_answer_lost = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            copy_counted(client, &host, shared);
+            copy_counted(client, &host, shared, &is_answer_lost);
             let _ = host.shutdown(Shutdown::Write);
         });
-        copy(&host, client);
+        copy(&host, client, &is_answer_lost);
+        if is_answer_lost.load(Ordering::SeqCst) {
+            shared.tell_story();
+        }
         let _ = client.shutdown(Shutdown::Both);
         let _ = host.shutdown(Shutdown::Both);
     });
 }
 
-fn copy(mut from: &TcpStream, mut to: &TcpStream) {
+fn copy(mut from: &TcpStream, mut to: &TcpStream, is_lost: &AtomicBool) {
     let mut piece = [0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut piece) {
-        if to.write_all(&piece[..count]).is_err() {
+        if is_lost.load(Ordering::SeqCst) || to.write_all(&piece[..count]).is_err() {
             return;
         }
     }
 }
 
-fn copy_counted(mut client: &TcpStream, mut host: &TcpStream, shared: &Shared) {
+fn copy_counted(mut client: &TcpStream, mut host: &TcpStream, shared: &Shared, is_answer_lost: &AtomicBool) {
     let mut piece = [0; 16 * 1024];
+    let mut own = 0;
     while let Ok(count @ 1..) = client.read(&mut piece) {
+        own += count as u64;
         let passed = shared.passed.fetch_add(count as u64, Ordering::SeqCst) + count as u64;
-        if passed > shared.limit.load(Ordering::SeqCst) {
-            let _ = shared.cut.lock().unwrap_or_else(PoisonError::into_inner).send(());
-            let _ = client.shutdown(Shutdown::Both);
-            let _ = host.shutdown(Shutdown::Both);
-            return;
+        match shared.befalls(own, passed, &piece[..count]) {
+            Fate::None => {}
+            Fate::LoseAnswer => is_answer_lost.store(true, Ordering::SeqCst),
+            Fate::Cut => {
+                shared.tell_story();
+                let _ = client.shutdown(Shutdown::Both);
+                let _ = host.shutdown(Shutdown::Both);
+                return;
+            }
+            Fate::StandStill => {
+                shared.tell_story();
+                return shared.wait_for_the_end();
+            }
         }
+        shared.take_time(count);
         if host.write_all(&piece[..count]).is_err() {
             return;
         }

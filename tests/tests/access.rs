@@ -36,6 +36,7 @@ GET    /v1/logins/{code}                                  403   403   +      +  
 POST   /v1/logins/{code}/approve                          403   403   +      +        403   403   +
 GET    /v1/projects                                       +     +     +      +        +     +     +
 DELETE /v1/projects/{project}                             403   403   +      404      403   403   +
+GET    /v1/projects/{project}/chunks                      403   +     +      404      403   +     +
 POST   /v1/projects/{project}/deployments                 403   +     +      404      403   +     +
 POST   /v1/projects/{project}/deployments/{id}/publish    403   +     +      404      403   +     +
 POST   /v1/projects/{project}/domains                     403   403   +      404      403   403   +

@@ -10,7 +10,10 @@ use std::path::Path;
 use std::thread;
 
 use serde_json::{Value, json};
-use ship_api::{PACK_MEDIA_TYPE, pack_end, pack_entry};
+use ship_api::{
+    Beginning, FRAMED_PACK_MEDIA_TYPE, FrameWriter, HEAD_BYTES, PACK_MEDIA_TYPE, copy_part, framed_end, framed_entry,
+    literal_part, pack_end, pack_entry,
+};
 use ship_core::Digest;
 use ship_tests::artifact::{DEVICE, EXECUTABLE, Entry, FILE, FOLDER, LINK, zip};
 use ship_tests::http::{self, Answer};
@@ -24,7 +27,7 @@ fn deploy_live(environment: &TestEnv, host: &TestHost<'_>) {
 
 /// Every file below these folders of the data directory, but for locks: what is stored, unpacked, set aside and half written.
 fn kept(data: &Path) -> BTreeSet<String> {
-    let folders = ["blobs", "functions", "quarantine", "tmp"];
+    let folders = ["begun", "blobs", "functions", "quarantine", "tmp"];
     let mut names = BTreeSet::new();
     for folder in folders {
         collect(data, &data.join(folder), &mut names);
@@ -189,6 +192,63 @@ fn uploads_that_break_off() {
     assert!(has_half(&kept(host.data())), "a host that is killed removes nothing");
     host.start_again();
     settled(&host, &before, &[&content]);
+    is_unharmed(&host);
+}
+
+/// Packs in frames that claim what is not so: frames that unpack to more than they announce, beginnings that nobody has sent, copies of what is not
+/// there or is others'. Each is refused, and nothing of any is kept.
+#[test]
+fn frames_that_lie() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    deploy_live(&environment, &host);
+    let large = vec![5_u8; 200_000];
+    assert_eq!(put(&host, &Digest::of(&large)).body(large.as_slice()).send().status, 201);
+    let before = kept(host.data());
+    let content = b"sixteen byte txt";
+    let digest = Digest::of(content);
+    let send = |token: &str, pack: Vec<u8>| {
+        let request = http::request("POST", &format!("{}/v1/blobs", host.control_url())).token(token);
+        request.header("content-type", FRAMED_PACK_MEDIA_TYPE).body(pack).send()
+    };
+    let admin = host.token();
+    let framed = |parts: &[&[u8]]| {
+        FrameWriter::stored([&[&[0; HEAD_BYTES][..]], parts].concat().concat().as_slice().into()).to_vec()
+    };
+    let entry = framed_entry(&digest, 16, None);
+
+    let mut bomb = zstd::bulk::compress(&vec![0; 16 * 1024 * 1024], 19).expect("zeros are compressed");
+    let length = u32::try_from(bomb.len()).expect("it is small").to_le_bytes();
+    bomb.splice(0..0, [&[1][..], &length, &(256_u32 * 1024).to_le_bytes()].concat());
+    assert_eq!(outcome(&send(&admin, bomb)), code(400, "BAD_REQUEST"));
+
+    let beginning = Beginning { bytes: 8, digest: Digest::of(&content[..8]) };
+    let begun = framed_entry(&digest, 16, Some(&beginning));
+    let pack = framed(&[&begun, &literal_part(8), &content[8..], &framed_end(1)]);
+    assert_eq!(outcome(&send(&admin, pack)), code(409, "UPLOAD_LOST"));
+
+    let copy = |from: &Digest, offset: u64| framed(&[&entry, &copy_part(from, offset, 16), &framed_end(1)]);
+    assert_eq!(outcome(&send(&admin, copy(&Digest::of(b"nowhere"), 0))), code(409, "UPLOAD_LOST"));
+    let known = Digest::of(&large);
+    for beyond in [large.len() as u64 - 15, u64::MAX - 3] {
+        assert_eq!(outcome(&send(&admin, copy(&known, beyond))), code(400, "BAD_REQUEST"));
+    }
+    assert_eq!(outcome(&send(&admin, copy(&known, 0))), code(400, "DIGEST_MISMATCH"));
+    settled(&host, &before, &[]);
+
+    // Who has to do with one project alone cannot have others' bytes copied, whatever they guess them to be.
+    let words = ["tokens", "create", "--role", "deployer", "--project", "mine", "--json"];
+    let token = host.ship(words).run().success().json()["token"].as_str().expect("it is shown").to_owned();
+    let guessed =
+        framed(&[&framed_entry(&Digest::of(&large[..16]), 16, None), &copy_part(&known, 0, 16), &framed_end(1)]);
+    assert_eq!(outcome(&send(&token, guessed.clone())), code(409, "UPLOAD_LOST"));
+    let asked = http::request("GET", &format!("{}/v1/projects/site/chunks?file=index.html", host.control_url()));
+    assert_eq!(asked.token(&token).send().status, 404, "nor hear of their chunks");
+    settled(&host, &before, &[]);
+
+    let stored = send(&admin, guessed).success().json();
+    assert_eq!(stored, json!({ "stored_blobs": 1, "stored_bytes": 16, "reused_blobs": 0 }));
+    settled(&host, &before, &[&large[..16]]);
     is_unharmed(&host);
 }
 

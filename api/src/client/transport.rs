@@ -21,6 +21,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// checks, compresses or deletes may take as long as it takes.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// The same for a question that the host answers when it has made durable what it got, or has read a large file.
+const LONG_ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+
 /// How long a network may be silent before it is asked whether the host is still there, and how often that is asked.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
@@ -117,6 +120,9 @@ pub enum ClientError {
     /// A host that should answer, or that is followed and should say something now and then, said nothing.
     #[error("the host has not been heard of for a minute")]
     Silent,
+    /// A host took nothing more of what was being sent, or said nothing to it.
+    #[error("the upload stood still")]
+    Stalled,
     /// A file could not be read while it was sent.
     #[error("{} cannot be read", path.display())]
     UnreadableFile {
@@ -134,10 +140,27 @@ pub enum ClientError {
     },
 }
 
+impl ClientError {
+    /// Whether the way to the host was cut, or the host ended, rather than that it refused: the same may be possible a moment later.
+    pub fn is_cut(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Disconnected { .. }
+            | Self::BrokenAnswer { .. }
+            | Self::Silent
+            | Self::Stalled => true,
+            // What a proxy says whose host is just being started again.
+            Self::OtherServer { status, .. } => matches!(status.as_u16(), 502..=504),
+            _ => false,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Transport {
     http: reqwest::Client,
     base_url: Arc<str>,
+    is_loopback: bool,
     token: Option<Arc<str>>,
 }
 
@@ -156,7 +179,13 @@ impl Transport {
             return Err(ClientError::AddressWithUser);
         }
         let http = http_client(&url).ok_or_else(bad_address)?;
-        Ok(Self { http, base_url: base_url.into(), token: options.token.map(Into::into) })
+        let is_loopback = is_loopback(&url);
+        Ok(Self { http, base_url: base_url.into(), is_loopback, token: options.token.map(Into::into) })
+    }
+
+    /// Whether the address is one of this machine's own. What answers there may still be far away, behind a tunnel.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.is_loopback
     }
 
     /// A request with the token, to be sent by [`Transport::send`].
@@ -193,6 +222,24 @@ impl Transport {
                 Some(question) => request.json(question),
                 None => request,
             }
+        };
+        self.read(self.send_to_newest(request).await?).await
+    }
+
+    /// Asks what may take the host longer than what it only looks up, and not for ever.
+    pub(super) async fn ask_patiently<Q, A>(
+        &self,
+        method: Method,
+        path: &str,
+        question: Option<&Q>,
+    ) -> Result<A, ClientError>
+    where
+        Q: Serialize + ?Sized,
+        A: DeserializeOwned,
+    {
+        let request = || {
+            let request = self.request(method.clone(), path).timeout(LONG_ANSWER_TIMEOUT);
+            question.into_iter().fold(request, RequestBuilder::json)
         };
         self.read(self.send_to_newest(request).await?).await
     }
@@ -260,6 +307,11 @@ impl StreamedAnswer {
 
 /// The HTTP client for an address. Reading the machine's root certificates takes longer than a whole deploy that changes
 /// nothing, so a plain `http` address, which never needs them, gets a client that trusts none.
+fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
 fn http_client(url: &reqwest::Url) -> Option<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)

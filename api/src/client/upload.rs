@@ -1,25 +1,37 @@
 //! Sending blobs: one request, one stream, memory bounded whatever their number and size.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+mod copies;
+mod link;
+mod packer;
+mod watch;
 
-use bytes::{Bytes, BytesMut};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use futures_util::stream;
 use reqwest::Method;
 use ship_core::Digest;
 use tokio::sync::mpsc;
 
+pub use self::copies::{Copies, Span};
+use self::link::Link;
+use self::packer::{Packer, Piece, Stop};
+use self::watch::Watch;
 use super::transport::{ClientError, Transport};
-use crate::pack::{PACK_MEDIA_TYPE, pack_end, pack_entry};
+use crate::pack::{FRAMED_PACK_MEDIA_TYPE, PACK_MEDIA_TYPE};
+use crate::upload_id::UploadId;
 use crate::views::UploadReport;
-
-/// How much goes into one piece of the stream: large enough that ten thousand small files cost few wake-ups.
-const PIECE_BYTES: usize = 256 * 1024;
 
 /// How many pieces wait between the reader and the connection.
 const PIECES_AHEAD: usize = 4;
+
+/// How much the connection is given at once that took its time for what it had: a link of five kilobytes a second is still seen to move before it
+/// is taken for dead.
+const GIVEN_BYTES: usize = 64 * 1024;
+
+/// After how long a connection has taken its time.
+const TAKES_ITS_TIME: Duration = Duration::from_millis(20);
 
 /// A blob to send.
 #[derive(Clone, Debug)]
@@ -30,6 +42,23 @@ pub struct UploadBlob {
     pub size_bytes: u64,
     /// Where its bytes are.
     pub source: BlobSource,
+    /// How many bytes of its beginning the host has from an upload that was cut.
+    pub begun_bytes: u64,
+    /// What of it the host can copy from a blob that it has.
+    pub copies: Option<Copies>,
+}
+
+impl UploadBlob {
+    /// A blob of which the host has nothing.
+    pub fn new(digest: Digest, size_bytes: u64, source: BlobSource) -> Self {
+        Self { digest, size_bytes, source, begun_bytes: 0, copies: None }
+    }
+
+    /// How many bytes of it are to be sent.
+    pub fn bytes_to_send(&self) -> u64 {
+        let copied = self.copies.as_ref().map_or(0, |copies| copies.saved_from(self.begun_bytes));
+        (self.size_bytes - self.begun_bytes).saturating_sub(copied)
+    }
 }
 
 /// Where the bytes of a blob are.
@@ -41,8 +70,33 @@ pub enum BlobSource {
     Bytes(Arc<[u8]>),
 }
 
+/// In which form blobs travel: what the host reads (`MissingBlobs::pack`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PackForm {
+    /// Whole and as they are, to hosts before there were frames.
+    Plain,
+    /// In frames.
+    Framed,
+}
+
+impl PackForm {
+    /// The newest form that a host reads which says this of itself, and that this client writes.
+    pub fn newest(pack: u32) -> Self {
+        if pack >= 2 { Self::Framed } else { Self::Plain }
+    }
+
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Plain => PACK_MEDIA_TYPE,
+            Self::Framed => FRAMED_PACK_MEDIA_TYPE,
+        }
+    }
+}
+
 pub(super) async fn upload<F>(
     transport: &Transport,
+    id: &UploadId,
+    form: PackForm,
     blobs: Vec<UploadBlob>,
     sent: F,
 ) -> Result<UploadReport, ClientError>
@@ -51,22 +105,29 @@ where
 {
     let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
     let failure = Arc::new(Mutex::new(None));
+    let link = Link::new(transport.is_loopback());
+    let bytes_read = blobs.iter().map(|blob| blob.size_bytes - blob.bytes_to_send()).sum();
     let reader = tokio::task::spawn_blocking({
         let failure = Arc::clone(&failure);
         move || {
-            let mut packer = Packer { pieces, buffer: BytesMut::with_capacity(PIECE_BYTES), sent };
+            let mut packer = Packer::new(pieces, form, link);
             if let Err(Stop::Failed(error)) = packer.pack(&blobs) {
                 *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 packer.break_off();
             }
         }
     });
-    let body = stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|piece| (piece, receiver)) });
+    let watch = Arc::new(Watch::new(bytes_read));
+    let given = Given { receiver, piece: None, since: Instant::now(), watch: Arc::clone(&watch), sent };
+    let body = stream::unfold(given, |mut given| async { given.next().await.map(|bytes| (bytes, given)) });
     let request = transport
-        .request(Method::POST, "/v1/blobs")
-        .header("content-type", PACK_MEDIA_TYPE)
+        .request(Method::POST, &format!("/v1/blobs?upload={id}"))
+        .header("content-type", form.media_type())
         .body(reqwest::Body::wrap_stream(body));
-    let response = transport.send(request).await;
+    let response = tokio::select! {
+        response = transport.send(request) => response,
+        () = watch.stalled() => Err(ClientError::Stalled),
+    };
     // The reader ends by itself once its receiver is gone, which the request owns.
     let _ = reader.await;
     let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -76,78 +137,42 @@ where
     }
 }
 
-/// Reads blobs and writes a pack.
-struct Packer<F> {
-    pieces: mpsc::Sender<Result<Bytes, std::io::Error>>,
-    buffer: BytesMut,
+/// What the connection is given, little by little.
+struct Given<F> {
+    receiver: mpsc::Receiver<Result<Piece, std::io::Error>>,
+    piece: Option<Piece>,
+    since: Instant,
+    watch: Arc<Watch>,
     sent: F,
 }
 
-enum Stop {
-    /// Nobody listens any more: the request ended, and its own error says why.
-    Unheard,
-    Failed(ClientError),
-}
-
-impl<F: Fn(u64)> Packer<F> {
-    fn pack(&mut self, blobs: &[UploadBlob]) -> Result<(), Stop> {
-        for blob in blobs {
-            self.write(&pack_entry(&blob.digest, blob.size_bytes))?;
-            match &blob.source {
-                BlobSource::Bytes(bytes) => {
-                    self.write(bytes)?;
-                    (self.sent)(blob.size_bytes);
+impl<F: Fn(u64)> Given<F> {
+    async fn next(&mut self) -> Option<Result<bytes::Bytes, std::io::Error>> {
+        let mut piece = match self.piece.take() {
+            Some(piece) => piece,
+            None => match self.receiver.recv().await {
+                None => {
+                    self.watch.all_taken();
+                    return None;
                 }
-                BlobSource::File(path) => self.write_file(path, blob.size_bytes)?,
-            }
+                Some(Err(error)) => return Some(Err(error)),
+                Some(Ok(piece)) => piece,
+            },
+        };
+        let most = if self.since.elapsed() < TAKES_ITS_TIME { usize::MAX } else { GIVEN_BYTES };
+        self.since = Instant::now();
+        let bytes = piece.bytes.split_to(piece.bytes.len().min(most));
+        self.watch.took(bytes.len());
+        let rest = piece.bytes.len() as u64;
+        let of_content = piece.content_bytes - piece.content_bytes * rest / (rest + bytes.len() as u64).max(1);
+        piece.content_bytes -= of_content;
+        (self.sent)(of_content);
+        if rest > 0 {
+            self.piece = Some(piece);
         }
-        self.write(&pack_end(blobs.len() as u64))?;
-        self.flush()
-    }
-
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
-        while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(PIECE_BYTES - self.buffer.len()));
-            self.buffer.extend_from_slice(now);
-            bytes = later;
-            if self.buffer.len() == PIECE_BYTES {
-                self.flush()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_file(&mut self, path: &Path, size_bytes: u64) -> Result<(), Stop> {
-        let unreadable = |source| Stop::Failed(ClientError::UnreadableFile { path: path.to_owned(), source });
-        let changed = || Stop::Failed(ClientError::FileChanged { path: path.to_owned() });
-        let mut file = File::open(path).map_err(unreadable)?;
-        let mut rest = size_bytes;
-        while rest > 0 {
-            let start = self.buffer.len();
-            let room = usize::try_from(rest).unwrap_or(usize::MAX).min(PIECE_BYTES - start);
-            self.buffer.resize(start + room, 0);
-            let count = file.read(&mut self.buffer[start..]).map_err(unreadable)?;
-            self.buffer.truncate(start + count);
-            if count == 0 {
-                return Err(changed());
-            }
-            rest -= count as u64;
-            (self.sent)(count as u64);
-            if self.buffer.len() == PIECE_BYTES {
-                self.flush()?;
-            }
-        }
-        let more = file.read(&mut [0]).map_err(unreadable)?;
-        if more > 0 { Err(changed()) } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), Stop> {
-        let piece = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(PIECE_BYTES)).freeze();
-        self.pieces.blocking_send(Ok(piece)).map_err(|_| Stop::Unheard)
-    }
-
-    /// Ends the request without its end, so that the host never takes half a pack for a whole one.
-    fn break_off(&self) {
-        let _ = self.pieces.blocking_send(Err(std::io::Error::other("a file could not be sent")));
+        Some(Ok(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 mod document;
 mod send;
+mod tries;
+mod upload;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -187,10 +189,7 @@ fn is_changed_file(error: &ClientError) -> bool {
 
 /// What the host has received stays there, so the same command goes on where it was cut off.
 fn cut_off(error: ClientError) -> CommandError {
-    let is_cut_off = matches!(
-        error,
-        ClientError::Unreachable { .. } | ClientError::Disconnected { .. } | ClientError::BrokenAnswer { .. }
-    );
+    let is_cut_off = error.is_cut();
     let error = CommandError::from(error);
     if is_cut_off { error.hint("run the same command again: only what the host still lacks is sent") } else { error }
 }

@@ -252,7 +252,7 @@ impl From<ClientError> for CommandError {
             ClientError::BadAddress { .. } => Self::usage(error).hint("`--host http://127.0.0.1:7701`, or `SHIP_HOST`"),
             ClientError::Unreachable { url, source } => unreachable(&url, &source),
             // How it broke off, a reset or a close, is a matter of microseconds and helps nobody.
-            ClientError::Disconnected { .. } => Self::new(ErrorKind::Unreachable, error.to_string())
+            ClientError::Disconnected { .. } | ClientError::Stalled => Self::new(ErrorKind::Unreachable, error.to_string())
                 .hint("`ship host status` shows whether a host runs here"),
             ClientError::Refused { detail, .. } => refused(*detail),
             ClientError::OtherServer { .. } => Self::new(ErrorKind::Host, error)

@@ -1,6 +1,6 @@
 //! What a host does by itself now and then for what it keeps: leases of uploads end, and garbage is collected.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use ship_api::GcRequest;
@@ -10,10 +10,14 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::gc::Collector;
+use crate::blocking::blocking;
 
 /// How often leases are aged. What was uploaded stays for one to two of these without being published: longer than any
 /// deploy takes between its upload and its publish, and not for ever.
 const LEASES_AGED_EVERY: Duration = Duration::from_mins(30);
+
+/// How long the beginning of a blob is kept whose upload was cut: whoever comes back the next day goes on with it.
+const BEGUN_KEPT: Duration = Duration::from_hours(24);
 
 /// When garbage is first collected after a start: not while everybody wakes up.
 const FIRST_COLLECTION: Duration = Duration::from_mins(10);
@@ -39,6 +43,13 @@ fn own_note() -> AuditNote {
     note
 }
 
+/// Removes the beginnings of blobs that nobody has gone on with for long.
+async fn expire_begun(store: &Store) {
+    let store = store.clone();
+    // A clock that was set back keeps them for longer, one that was set forward has them sent again.
+    blocking(move || store.blobs().expire_begun(SystemTime::now() - BEGUN_KEPT)).await;
+}
+
 /// Takes care until it is stopped. Times are those of a clock that nobody sets.
 pub(crate) async fn take_care(collector: Collector, store: Store, stop: CancellationToken) {
     let ticks = |first: Duration, every: Duration| {
@@ -51,7 +62,10 @@ pub(crate) async fn take_care(collector: Collector, store: Store, stop: Cancella
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = leases.tick() => store.blobs().age_leases(),
+            _ = leases.tick() => {
+                store.blobs().age_leases();
+                expire_begun(&store).await;
+            }
             _ = collections.tick() => {
                 // Where another process makes the changes it collects, too.
                 let Ok(_change) = collector.publisher.changes.begin().await else { return };

@@ -149,6 +149,7 @@ impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
         let code = match &error {
             BlobError::DigestMismatch { .. } => ErrorCode::DigestMismatch,
+            BlobError::NotBegun { .. } => ErrorCode::UploadLost,
             BlobError::TooLarge { .. } => ErrorCode::PayloadTooLarge,
             BlobError::StorageFull { .. } => {
                 tracing::error!(error = with_causes(&error), "the disk is full");

@@ -179,6 +179,8 @@ impl Parts {
             own_address: self.listeners.control_address,
             data: self.options.data.clone(),
             examining: tokio::sync::Mutex::default(),
+            uploads: crate::control::Uploads::default(),
+            chunking: tokio::sync::Mutex::default(),
         };
         Ok((Arc::new(control), register_writer))
     }

@@ -4,12 +4,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
-use ship_core::{Digest, DigestHasher, SiteLimits};
+use ship_core::{Digest, DigestHasher, ProjectName, SiteLimits};
 
-use super::{BlobError, Blobs, bucket_of, nanoseconds};
+use super::begun::begun_name;
+use super::{Begun, BlobError, Blobs, READ_BYTES, bucket_of, nanoseconds};
 
 /// Up to this many files and folders are synced one by one, which costs a third of a millisecond each and waits for nobody
 /// else's data. Beyond it one sync of the whole file system is cheaper: 10,000 files take 0.15 s instead of 4 s.
@@ -78,17 +79,79 @@ impl BlobBatch {
 
     /// Begins one blob. The bytes of one that is here already are checked all the same, and not stored again.
     pub fn begin(&mut self, expected: Digest, size_bytes: u64) -> Result<BlobWriter<'_>, BlobError> {
+        self.lease(expected, size_bytes)?;
+        let name = self.next_name();
+        self.begin_as(&name, expected, size_bytes, IfCut::Removed)
+    }
+
+    /// The same for a blob whose beginning is kept for the project, or for those who have to do with all, if it is cut.
+    pub fn begin_kept(
+        &mut self,
+        expected: Digest,
+        size_bytes: u64,
+        project: Option<&ProjectName>,
+    ) -> Result<BlobWriter<'_>, BlobError> {
+        self.lease(expected, size_bytes)?;
+        let name = format!("{}.{}", self.next_name(), begun_name(&expected, project));
+        self.begin_as(&name, expected, size_bytes, IfCut::Kept)
+    }
+
+    /// Goes on with the beginning of a blob that was kept when it was cut. It is read again: what is here must be what whoever sends the rest has.
+    pub fn go_on(
+        &mut self,
+        expected: Digest,
+        size_bytes: u64,
+        project: Option<&ProjectName>,
+        begun: Begun,
+    ) -> Result<BlobWriter<'_>, BlobError> {
+        self.lease(expected, size_bytes)?;
+        let kept = begun_name(&expected, project);
+        let name = format!("{}.{kept}", self.next_name());
+        let path = self.blobs.inner.temporary.join(name);
+        self.blobs.take_begun(&kept, &path).map_err(|_| BlobError::NotBegun { digest: expected })?;
+        match reopen(&self.blobs, &path, begun) {
+            Ok(Some((hasher, file))) => Ok(BlobWriter {
+                batch: self,
+                expected,
+                expected_bytes: size_bytes,
+                hasher,
+                destination: Some((path, file)),
+                if_cut: IfCut::Kept,
+            }),
+            Ok(None) => {
+                self.remove_temporary(&path);
+                Err(BlobError::NotBegun { digest: expected })
+            }
+            Err(source) => {
+                self.remove_temporary(&path);
+                Err(BlobError::io("read", &path, source))
+            }
+        }
+    }
+
+    /// Takes a lease before it is looked whether the blob is here: from then on nobody removes it.
+    fn lease(&self, expected: Digest, size_bytes: u64) -> Result<(), BlobError> {
         let most = SiteLimits::DEFAULT.blob_bytes;
         if size_bytes > most {
             return Err(BlobError::TooLarge { digest: expected, size_bytes, most });
         }
-        // Before it is looked whether it is here: from then on nobody removes it.
         if self.stay == Stay::Leased {
             self.blobs.pins().lease(expected);
         }
+        Ok(())
+    }
+
+    fn begin_as(
+        &mut self,
+        name: &str,
+        expected: Digest,
+        size_bytes: u64,
+        if_cut: IfCut,
+    ) -> Result<BlobWriter<'_>, BlobError> {
         let is_here = self.contained.contains(&expected) || self.is_stored(&expected, size_bytes);
-        let destination = if is_here { None } else { Some(self.create_temporary()?) };
-        Ok(BlobWriter { batch: self, expected, expected_bytes: size_bytes, hasher: DigestHasher::new(), destination })
+        let destination = if is_here { None } else { Some(self.create_temporary(name)?) };
+        let hasher = DigestHasher::new();
+        Ok(BlobWriter { batch: self, expected, expected_bytes: size_bytes, hasher, destination, if_cut })
     }
 
     fn is_stored(&self, digest: &Digest, size_bytes: u64) -> bool {
@@ -96,10 +159,13 @@ impl BlobBatch {
         self.blobs.is_sound(digest, seen)
     }
 
-    fn create_temporary(&mut self) -> Result<(PathBuf, File), BlobError> {
-        let name = format!("blob-{}-{}-{}", std::process::id(), self.number, self.begun);
-        let path = self.blobs.inner.temporary.join(name);
+    fn next_name(&mut self) -> String {
         self.begun += 1;
+        format!("blob-{}-{}-{}", std::process::id(), self.number, self.begun)
+    }
+
+    fn create_temporary(&self, name: &str) -> Result<(PathBuf, File), BlobError> {
+        let path = self.blobs.inner.temporary.join(name);
         let file = self.blobs.inner.disk.create_file(&path).map_err(|source| BlobError::io("create", &path, source))?;
         Ok((path, file))
     }
@@ -232,6 +298,15 @@ pub struct BlobWriter<'b> {
     hasher: DigestHasher,
     /// Where the bytes go, `None` if they are here already.
     destination: Option<(PathBuf, File)>,
+    if_cut: IfCut,
+}
+
+/// What becomes of a blob that is dropped before it is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum IfCut {
+    Removed,
+    /// It waits to be gone on with, unless its bytes were wrong or the disk failed.
+    Kept,
 }
 
 impl BlobWriter<'_> {
@@ -239,15 +314,20 @@ impl BlobWriter<'_> {
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
         self.hasher.update(bytes);
         if self.hasher.length() > self.expected_bytes {
+            self.if_cut = IfCut::Removed;
             return Err(self.mismatch());
         }
         let Some((path, file)) = &mut self.destination else { return Ok(()) };
-        let disk = &self.batch.blobs.inner.disk;
-        disk.write(file, bytes).map_err(|source| BlobError::io("write", path, source))
+        let written = self.batch.blobs.inner.disk.write(file, bytes);
+        written.map_err(|source| {
+            self.if_cut = IfCut::Removed;
+            BlobError::io("write", path, source)
+        })
     }
 
     /// Ends the blob: from here on it is part of the batch.
     pub fn finish(mut self) -> Result<(), BlobError> {
+        self.if_cut = IfCut::Removed;
         let is_complete = self.hasher.length() == self.expected_bytes;
         if !is_complete || self.hasher.clone().finish() != self.expected {
             return Err(self.mismatch());
@@ -279,8 +359,34 @@ impl BlobWriter<'_> {
 
 impl Drop for BlobWriter<'_> {
     fn drop(&mut self) {
-        if let Some((path, _)) = &self.destination {
-            self.batch.remove_temporary(path);
+        match (&self.destination, self.if_cut) {
+            (Some((path, _)), IfCut::Removed) => self.batch.remove_temporary(path),
+            (Some((path, _)), IfCut::Kept) => self.batch.blobs.keep_begun(path),
+            (None, _) => {}
         }
     }
+}
+
+/// Opens a beginning and reads it. `None` if it is another than `begun`.
+fn reopen(blobs: &Blobs, path: &Path, begun: Begun) -> io::Result<Option<(DigestHasher, File)>> {
+    if path.metadata()?.len() < begun.bytes {
+        return Ok(None);
+    }
+    let mut file = blobs.inner.disk.reopen_file(path, begun.bytes)?;
+    // What could not be written back since then is said here, and not to a batch that began later.
+    blobs.inner.disk.sync_file(&file)?;
+    file.rewind()?;
+    let mut hasher = DigestHasher::new();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut buffer) {
+            // Its position is its end now, which is where the rest goes.
+            Ok(0) => break,
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let is_same = hasher.length() == begun.bytes && hasher.clone().finish() == begun.digest;
+    Ok(is_same.then_some((hasher, file)))
 }

@@ -35,6 +35,12 @@ pub enum BlobError {
         /// How many bytes those are.
         found_bytes: u64,
     },
+    /// The beginning that an upload goes on with is not here, or is another. Nothing of it is kept.
+    #[error("the beginning of blob {digest} is not here any more")]
+    NotBegun {
+        /// The digest of the whole.
+        digest: Digest,
+    },
     /// It is larger than a blob may be.
     #[error("blob {digest} has {size_bytes} bytes, more than the {most} that a blob may have")]
     TooLarge {

@@ -146,6 +146,13 @@ impl FileSystem for FaultyDisk {
         Ok(file)
     }
 
+    fn reopen_file(&self, path: &Path, bytes: u64) -> io::Result<File> {
+        let mut state = self.step("reopen temporary file".to_owned())?;
+        let file = self.disk.reopen_file(path, bytes)?;
+        state.unsynced_files.insert(file.metadata()?.ino(), path.to_owned());
+        Ok(file)
+    }
+
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         let mut state = self.step(format!("create {}", what(path)))?;
         self.disk.create_folder(path)?;

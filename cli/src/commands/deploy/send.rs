@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use ship_api::{BlobSource, Client, ClientError, ErrorCode, PublishOptions, PublishRequest, PublishedView, UploadBlob};
-use ship_builder::BuildOutput;
-use ship_core::{Digest, Manifest};
+use ship_api::{Client, ClientError, ErrorCode, PublishOptions, PublishRequest, PublishedView, Republish};
+use ship_core::Manifest;
 
+use super::tries::Tries;
+use super::upload::{Sent, Upload};
 use crate::building::Built;
 use crate::output::Output;
 
@@ -47,24 +48,40 @@ pub(super) async fn deliver(
             publish_time: started.elapsed(),
         });
     }
-    let missing = client.missing(blobs.iter().map(|(digest, _)| *digest).collect()).await?;
-    let mut new_blobs = missing.len() as u64;
-    let mut new_bytes = upload(client, &built.output, &blobs, &missing, output).await?;
+    let mut upload = Upload::new(client, built, output);
+    let mut sent = upload.send(blobs.iter().map(|(digest, _)| *digest).collect()).await?;
     let upload_time = started.elapsed();
     let request = PublishRequest { manifest: Manifest::clone(manifest), publish: options.clone() };
     let publishing = Instant::now();
-    let published = match client.publish(&built.name, &request).await {
+    let published = match publish(client, built, &request, output).await {
         // Only now did the host look closer at what it had, and found it damaged.
         Err(ClientError::Refused { detail, .. }) if detail.code == ErrorCode::MissingBlobs => {
-            new_blobs += detail.missing.len() as u64;
-            new_bytes += upload(client, &built.output, &blobs, &detail.missing, output).await?;
-            client.publish(&built.name, &request).await?
+            let more = upload.send(detail.missing).await?;
+            sent = Sent { blobs: sent.blobs + more.blobs, bytes: sent.bytes + more.bytes };
+            publish(client, built, &request, output).await?
         }
         published => published?,
     };
     let publish_time = publishing.elapsed();
-    let reused_blobs = blobs.len() as u64 - new_blobs;
-    Ok(Delivery { published, new_blobs, new_bytes, reused_blobs, upload_time, publish_time })
+    let reused_blobs = (blobs.len() as u64).saturating_sub(sent.blobs);
+    Ok(Delivery { published, new_blobs: sent.blobs, new_bytes: sent.bytes, reused_blobs, upload_time, publish_time })
+}
+
+/// Publishes, and again where the answer was lost on its way: the same content is the same deployment. What is to be noted in any case is noted
+/// once, so there a lost answer is an error.
+async fn publish(
+    client: &Client,
+    built: &Built,
+    request: &PublishRequest,
+    output: &Output,
+) -> Result<PublishedView, ClientError> {
+    let mut tries = Tries::new(output);
+    loop {
+        match client.publish(&built.name, request).await {
+            Err(error) if request.publish.republish == Republish::IfChanged => tries.pause_after(error).await?,
+            published => return published,
+        }
+    }
 }
 
 /// A host that knows the deployment may have lost a blob of it. Then it is as good as unknown, and sent.
@@ -73,38 +90,4 @@ fn known(answer: Result<Option<PublishedView>, ClientError>) -> Result<Option<Pu
         Err(ClientError::Refused { detail, .. }) if detail.code == ErrorCode::MissingBlobs => Ok(None),
         answer => answer,
     }
-}
-
-/// Sends the missing blobs and gives the number of their bytes.
-async fn upload(
-    client: &Client,
-    build: &BuildOutput,
-    blobs: &[(Digest, u64)],
-    missing: &[Digest],
-    output: &Output,
-) -> Result<u64, ClientError> {
-    if missing.is_empty() {
-        return Ok(0);
-    }
-    let missing: std::collections::HashSet<&Digest> = missing.iter().collect();
-    let blobs: Vec<UploadBlob> = blobs
-        .iter()
-        .filter(|(digest, _)| missing.contains(digest))
-        .filter_map(|(digest, size_bytes)| {
-            Some(UploadBlob { digest: *digest, size_bytes: *size_bytes, source: source(build, digest)? })
-        })
-        .collect();
-    let bytes = blobs.iter().map(|blob| blob.size_bytes).sum();
-    let progress = output.bytes_progress("Sending", bytes);
-    let moved = progress.clone();
-    let report = client.upload(blobs, move |sent| moved.advance(sent)).await;
-    progress.finish();
-    report.map(|_| bytes)
-}
-
-fn source(build: &BuildOutput, digest: &Digest) -> Option<BlobSource> {
-    Some(match build.blob_source(digest)? {
-        ship_builder::BlobSource::File(path) => BlobSource::File(path),
-        ship_builder::BlobSource::Bytes(bytes) => BlobSource::Bytes(bytes),
-    })
 }

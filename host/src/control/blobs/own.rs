@@ -7,7 +7,7 @@ use ship_store::{StageError, StateError, Store};
 
 /// How many of a project's newest deployments are looked through for what the project has already. What only older ones hold is sent
 /// again, which costs time and nothing else.
-const DEPLOYMENTS_SEEN: usize = 10;
+pub(super) const DEPLOYMENTS_SEEN: usize = 10;
 
 /// Which of `digests` are to be sent for a project: those that the host lacks, and those that it has for others alone.
 pub(super) fn missing(store: &Store, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, StateError> {

@@ -1,6 +1,9 @@
 //! From a request's body to stored blobs: the network on one side, the disk on the other, a short queue between them.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt as _;
 use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -8,13 +11,14 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use ship_api::{ErrorCode, PackDecoder, PackError, PackEvent, UploadReport};
+use ship_api::{Beginning, ErrorCode, PackDecoder, PackError, PackEvent, UploadReport};
 use ship_core::{Digest, ProjectName, SiteLimits};
-use ship_store::{BatchReport, BlobBatch, Store};
+use ship_store::{BatchReport, Begun, BlobBatch, BlobError, BlobWriter, Store};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::super::ApiError;
+use super::uploads::UnderWay;
 use crate::blocking::blocking;
 
 /// How many pieces of a body wait for the disk.
@@ -29,6 +33,9 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// upload from afar, this is about what has to be sent again.
 const IDLE_COMMIT_BYTES: u64 = 4 * 1024 * 1024;
 const IDLE_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How much is copied from another blob at once.
+const COPIED_BYTES: usize = 256 * 1024;
 
 /// How much of a refused upload is still read, and for how long.
 const DRAINED_BYTES: u64 = 1024 * 1024 * 1024;
@@ -71,11 +78,28 @@ impl Destination {
     }
 }
 
-/// Receives a pack.
-pub(super) async fn pack(destination: Destination, body: Body) -> Result<UploadReport, ApiError> {
+/// Receives a pack, until it ends or whoever sends it comes by another connection.
+pub(super) async fn pack(
+    destination: Destination,
+    decoder: PackDecoder,
+    body: Body,
+    under_way: Option<UnderWay>,
+) -> Result<UploadReport, ApiError> {
     let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
-    let writer = blocking(move || Receiver::new(destination, receiver).receive_pack());
-    let ((), report) = tokio::join!(forward(body, pieces), writer);
+    let superseded = under_way.as_ref().map(UnderWay::superseded);
+    let writer = blocking(move || {
+        let report = Receiver::new(destination, decoder, receiver).receive_pack();
+        // Also where nobody waits for the report any more: only now can be seen what came of the upload.
+        drop(under_way);
+        report
+    });
+    let forwarding = async {
+        match superseded {
+            Some(superseded) => superseded.run_until_cancelled(forward(body, pieces)).await.unwrap_or_default(),
+            None => forward(body, pieces).await,
+        }
+    };
+    let ((), report) = tokio::join!(forwarding, writer);
     report
 }
 
@@ -140,12 +164,14 @@ struct Receiver {
     batched: Vec<(Digest, u64)>,
     pieces: mpsc::Receiver<Result<Bytes, ApiError>>,
     decoder: PackDecoder,
+    /// The blob that was copied from last: a file that was changed here and there is copied from one.
+    copied: Option<(Digest, File)>,
     report: UploadReport,
 }
 
 impl Receiver {
-    fn new(destination: Destination, pieces: mpsc::Receiver<Result<Bytes, ApiError>>) -> Self {
-        Self { destination, batched: Vec::new(), pieces, decoder: PackDecoder::new(), report: UploadReport::default() }
+    fn new(destination: Destination, decoder: PackDecoder, pieces: mpsc::Receiver<Result<Bytes, ApiError>>) -> Self {
+        Self { destination, batched: Vec::new(), pieces, decoder, copied: None, report: UploadReport::default() }
     }
 
     /// While the disk makes one batch durable, the next is received: each would wait for the other otherwise.
@@ -188,12 +214,12 @@ impl Receiver {
             }
             match self.next_event()? {
                 None => return Ok(Filled::Ended),
-                Some(PackEvent::Begin { digest, size_bytes }) => {
-                    self.receive_blob(batch, digest, size_bytes)?;
+                Some(PackEvent::Begin { digest, size_bytes, beginning }) => {
+                    self.receive_blob(batch, digest, size_bytes, beginning)?;
                     blobs += 1;
                     bytes += size_bytes;
                 }
-                Some(PackEvent::Bytes(_) | PackEvent::Complete) => {}
+                Some(PackEvent::Bytes(_) | PackEvent::Copy { .. } | PackEvent::Complete) => {}
             }
         }
         Ok(Filled::Due)
@@ -201,6 +227,10 @@ impl Receiver {
 
     /// Whether nothing has arrived that was not read.
     fn is_waiting_for_the_network(&mut self) -> Result<bool, ApiError> {
+        // What a small blob leaves of a piece is read before another is taken: they would pile up.
+        if self.decoder.has_more() {
+            return Ok(false);
+        }
         match self.pieces.try_recv() {
             Ok(piece) => {
                 self.decoder.push(&piece?);
@@ -211,15 +241,29 @@ impl Receiver {
         }
     }
 
-    fn receive_blob(&mut self, batch: &mut BlobBatch, digest: Digest, size_bytes: u64) -> Result<(), ApiError> {
+    fn receive_blob(
+        &mut self,
+        batch: &mut BlobBatch,
+        digest: Digest,
+        size_bytes: u64,
+        beginning: Option<Beginning>,
+    ) -> Result<(), ApiError> {
         if size_bytes > SiteLimits::DEFAULT.blob_bytes {
             let message = format!("{digest} has {size_bytes} bytes, more than a blob may have");
             return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
         }
-        let mut blob = batch.begin(digest, size_bytes)?;
+        let project = self.destination.project.clone();
+        let mut blob = match beginning {
+            Some(Beginning { bytes, digest: begun }) => {
+                batch.go_on(digest, size_bytes, project.as_ref(), Begun { bytes, digest: begun })?
+            }
+            None if self.decoder.is_framed() => batch.begin_kept(digest, size_bytes, project.as_ref())?,
+            None => batch.begin(digest, size_bytes)?,
+        };
         loop {
             match self.next_event()? {
                 Some(PackEvent::Bytes(piece)) => blob.write(&piece)?,
+                Some(PackEvent::Copy { from, offset, length }) => self.copy(&mut blob, from, offset, length)?,
                 Some(PackEvent::Complete) => {
                     blob.finish()?;
                     self.batched.push((digest, size_bytes));
@@ -227,6 +271,45 @@ impl Receiver {
                 }
                 Some(PackEvent::Begin { .. }) | None => return Err(PackError::CutOff.into()),
             }
+        }
+    }
+
+    /// Writes bytes of another blob.
+    fn copy(&mut self, blob: &mut BlobWriter<'_>, from: Digest, offset: u64, length: u64) -> Result<(), ApiError> {
+        let beyond = || ApiError::new(ErrorCode::BadRequest, format!("{from} has no {length} bytes from {offset} on"));
+        let end = offset.checked_add(length).ok_or_else(beyond)?;
+        let file = match self.copied.take() {
+            Some((copied, file)) if copied == from => file,
+            _ => self.open_to_copy(&from)?,
+        };
+        let mut buffer = vec![0; COPIED_BYTES];
+        let mut position = offset;
+        while position < end {
+            let piece = usize::try_from(end - position).unwrap_or(usize::MAX).min(COPIED_BYTES);
+            file.read_exact_at(&mut buffer[..piece], position).map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedEof => beyond(),
+                _ => ApiError::internal(&error),
+            })?;
+            blob.write(&buffer[..piece])?;
+            position += piece as u64;
+        }
+        self.copied = Some((from, file));
+        Ok(())
+    }
+
+    /// Opens a blob to copy from it. For whoever has to do with one project alone there are only those of that project.
+    fn open_to_copy(&self, digest: &Digest) -> Result<File, ApiError> {
+        let lost = || ApiError::new(ErrorCode::UploadLost, format!("there is no {digest} to copy from"));
+        let store = &self.destination.store;
+        if let Some(project) = &self.destination.project
+            && !store.project_blobs().lacking(project, &[*digest])?.is_empty()
+        {
+            return Err(lost());
+        }
+        match store.blobs().open(digest) {
+            Ok(blob) => Ok(blob.into_file()),
+            Err(BlobError::Missing { .. } | BlobError::Corrupt { .. }) => Err(lost()),
+            Err(error) => Err(error.into()),
         }
     }
 

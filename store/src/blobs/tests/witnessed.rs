@@ -72,6 +72,12 @@ impl FileSystem for WitnessedDisk {
         Ok(file)
     }
 
+    fn reopen_file(&self, path: &Path, bytes: u64) -> io::Result<File> {
+        let file = self.disk.reopen_file(path, bytes)?;
+        self.state().files.insert(path.to_owned(), None);
+        Ok(file)
+    }
+
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.disk.create_folder(path)?;
         self.state().folders.insert(path.to_owned());
