@@ -91,6 +91,14 @@ impl Callee<'_> {
         self.deployment.habit(self.function).asks()
     }
 
+    /// How long others' answer is waited for.
+    fn patience(&self) -> Duration {
+        match self.asks() {
+            Asks::AtTimes => self.deployment.deadline(self.function),
+            Asks::Unknown | Asks::Never => UNKNOWN_PATIENCE,
+        }
+    }
+
     /// What is told of an answer that is not kept.
     fn unkept(&self) -> Option<CacheState> {
         (self.asks() == Asks::AtTimes).then_some(CacheState::Bypass)
@@ -154,7 +162,7 @@ impl CachingServer {
             let part = if waits { self.calls.join(&key, || !self.has(&key)) } else { None };
             let leader = match part {
                 Some(Part::Follower(follower)) => {
-                    let patience = self.patience(callee);
+                    let patience = callee.patience();
                     // Of a call that was given up nothing is known, so somebody else makes it.
                     match tokio::time::timeout(patience, follower.outcome()).await {
                         Ok(Outcome::GivenUp) => {}
@@ -184,14 +192,6 @@ impl CachingServer {
             Some(Entry::Kept(kept)) => may_serve(&kept, now),
             Some(Entry::Varies(_) | Entry::Passed(_)) => true,
             None => false,
-        }
-    }
-
-    /// How long others' answer is waited for.
-    fn patience(&self, callee: Callee<'_>) -> Duration {
-        match callee.asks() {
-            Asks::AtTimes => callee.deployment.deadline(callee.function),
-            Asks::Unknown | Asks::Never => UNKNOWN_PATIENCE,
         }
     }
 

@@ -22,7 +22,7 @@ use crate::protocol::cache_control::{Freshness, leave_to_browsers, wished};
 
 /// How long visitors are led straight to a function after an answer that may not be kept, instead of waiting for each other: what Varnish does
 /// (`default_ttl` of "hit-for-miss"). An answer that may be kept ends it.
-const PASSING: Duration = Duration::from_secs(120);
+const PASSING: Duration = Duration::from_mins(2);
 
 /// How long an answer may be that a visitors' thread makes the tag of, in bytes: some 100 µs.
 const AT_ONCE_BYTES: usize = 64 * 1024;
@@ -69,8 +69,8 @@ impl Making<'_> {
             self.callee.deployment.habit(self.callee.function).has_not_asked();
         }
         let (head, body) = answer.into_parts();
-        let shelf = &self.server.shelf;
-        let fits = body.size_hint().lower() <= shelf.max_answer_bytes() as u64;
+        let answers = &self.server.shelf;
+        let fits = body.size_hint().lower() <= answers.max_answer_bytes() as u64;
         let storable = wish.and_then(|wish| storable(&head, wish)).filter(|_| fits);
         let place = storable.and_then(|storable| Place::find(self.server, self.callee, &self.question, storable));
         let Some(place) = place else {
@@ -84,12 +84,12 @@ impl Making<'_> {
     }
 
     fn keep(mut self, place: Place, mut head: response::Parts, body: EdgeBody) -> Answered {
-        let shelf = &self.server.shelf;
+        let answers = &self.server.shelf;
         leave_to_browsers(&mut head.headers);
-        let held = body.whole().map(|whole| shelf.hold(whole));
-        let (answer, state) = match held {
-            Some(Some(held)) => {
-                let answer = place.keep(self.server, head, held);
+        let in_memory = body.whole().map(|whole| answers.hold(whole));
+        let (answer, state) = match in_memory {
+            Some(Some(whole)) => {
+                let answer = place.keep(self.server, head, whole);
                 let response = answer.respond(&self.question.method, &self.question.headers);
                 finish(self.leader.take(), Outcome::Told(answer));
                 (response, CacheState::Miss)
@@ -100,7 +100,7 @@ impl Making<'_> {
                 (Response::from_parts(head, body), CacheState::Bypass)
             }
             None => {
-                let (body, pouring) = body.pour(shelf.max_answer_bytes(), [shelf.pin(), shelf.pin()]);
+                let (body, pouring) = body.pour(answers.max_answer_bytes(), [answers.pin(), answers.pin()]);
                 let gathering =
                     Gathering { server: self.server.clone(), leader: self.leader.take(), place, head: copy(&head) };
                 self.server.spawn(gathering.run(pouring));
@@ -228,18 +228,14 @@ impl Gathering {
                 () = stop.cancelled() => {}
             }
         };
-        match pouring.run(given_up).await {
-            Some((gathered, pin)) => {
-                let Self { server, place, head, .. } = self;
-                let length = gathered.len();
-                let keep = move || place.keep(&server, head, pin.into_bytes(gathered.concat()));
-                let kept = aside(length, keep).await;
-                finish(leader, kept.map_or(Outcome::Private, Outcome::Told));
-            }
-            None => {
-                self.server.pass(&self.place.deployment, &self.place.key);
-                finish(leader, Outcome::Private);
-            }
-        }
+        let Some((gathered, pin)) = pouring.run(given_up).await else {
+            self.server.pass(&self.place.deployment, &self.place.key);
+            return finish(leader, Outcome::Private);
+        };
+        let Self { server, place, head, .. } = self;
+        let length = gathered.len();
+        let keep = move || place.keep(&server, head, pin.into_bytes(gathered.concat()));
+        let kept = aside(length, keep).await;
+        finish(leader, kept.map_or(Outcome::Private, Outcome::Told));
     }
 }
