@@ -9,10 +9,14 @@
 //! | `sharing` | which requests are for all, and what tells their answers apart |
 //! | `storable` | which answers may be kept |
 //! | `making` | a call in front of a visitor, and what becomes of its answer |
+//! | `place` | where an answer is kept |
+//! | `gathering` | an answer that is kept on its way to the visitor |
 //! | `renewal` | a call behind a visitor's back |
 
+mod gathering;
 mod habit;
 mod making;
+mod place;
 mod renewal;
 mod sharing;
 mod storable;
@@ -211,7 +215,7 @@ impl CachingServer {
     async fn alone(&self, callee: Callee<'_>, request: FunctionRequest<'_>) -> Answered {
         let answer = self.functions.invoke(callee.deployment, callee.function, request).await;
         if let Ok(answer) = &answer {
-            making::note_asking(callee, answer.headers());
+            place::note_asking(callee, answer.headers());
         }
         Answered { answer, state: callee.unkept() }
     }

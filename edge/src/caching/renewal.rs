@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use ship_core::PlatformError;
 use tokio::time::Instant;
 
-use super::making::{Place, aside, note_asking};
+use super::gathering::aside;
+use super::place::{Place, note_asking};
 use super::storable::storable;
 use super::{CachingServer, Callee, Question};
 use crate::failure::Failure;
