@@ -17,8 +17,8 @@ use crate::external::{ExternalBody, ExternalBodyError};
 use crate::protocol::headers;
 use crate::request_log::RequestLog;
 
-use pouring::Poured;
 pub(crate) use pouring::Pouring;
+use pouring::{Next, Poured};
 
 /// The error of a body. A body that fails ends its connection before the response is complete, so no visitor takes a part
 /// for the whole.
@@ -128,8 +128,8 @@ impl Content {
                 Pin::new(&mut **body).poll_frame(context).map_err(broken)
             }
             Self::Poured(poured) => match ready!(poured.poll(context)) {
-                Ok(frame) => Poll::Ready(frame),
-                Err(rest) => {
+                Next::Frame(frame) => Poll::Ready(frame),
+                Next::Rest(rest) => {
                     *self = rest;
                     self.poll_content(context)
                 }

@@ -9,10 +9,14 @@
 //! | `sharing` | which requests are for all, and what tells their answers apart |
 //! | `storable` | which answers may be kept |
 //! | `making` | a call in front of a visitor, and what becomes of its answer |
+//! | `place` | where an answer is kept |
+//! | `gathering` | an answer that is kept on its way to the visitor |
 //! | `renewal` | a call behind a visitor's back |
 
+mod gathering;
 mod habit;
 mod making;
+mod place;
 mod renewal;
 mod sharing;
 mod storable;
@@ -91,6 +95,14 @@ impl Callee<'_> {
         self.deployment.habit(self.function).asks()
     }
 
+    /// How long others' answer is waited for.
+    fn patience(&self) -> Duration {
+        match self.asks() {
+            Asks::AtTimes => self.deployment.deadline(self.function),
+            Asks::Unknown | Asks::Never => UNKNOWN_PATIENCE,
+        }
+    }
+
     /// What is told of an answer that is not kept.
     fn unkept(&self) -> Option<CacheState> {
         (self.asks() == Asks::AtTimes).then_some(CacheState::Bypass)
@@ -154,7 +166,7 @@ impl CachingServer {
             let part = if waits { self.calls.join(&key, || !self.has(&key)) } else { None };
             let leader = match part {
                 Some(Part::Follower(follower)) => {
-                    let patience = self.patience(callee);
+                    let patience = callee.patience();
                     // Of a call that was given up nothing is known, so somebody else makes it.
                     match tokio::time::timeout(patience, follower.outcome()).await {
                         Ok(Outcome::GivenUp) => {}
@@ -187,14 +199,6 @@ impl CachingServer {
         }
     }
 
-    /// How long others' answer is waited for.
-    fn patience(&self, callee: Callee<'_>) -> Duration {
-        match callee.asks() {
-            Asks::AtTimes => callee.deployment.deadline(callee.function),
-            Asks::Unknown | Asks::Never => UNKNOWN_PATIENCE,
-        }
-    }
-
     /// What is known of an answer to a request with these headers, and under which key. `None` where the request is too long for one.
     fn look_up(&self, base: &AnswerKey, headers: &HeaderMap, now: Instant) -> Option<(AnswerKey, Option<Entry>)> {
         match self.shelf.find(base, now) {
@@ -211,7 +215,7 @@ impl CachingServer {
     async fn alone(&self, callee: Callee<'_>, request: FunctionRequest<'_>) -> Answered {
         let answer = self.functions.invoke(callee.deployment, callee.function, request).await;
         if let Ok(answer) = &answer {
-            making::note_asking(callee, answer.headers());
+            place::note_asking(callee, answer.headers());
         }
         Answered { answer, state: callee.unkept() }
     }

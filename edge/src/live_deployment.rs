@@ -201,8 +201,8 @@ impl LiveDeployment {
     }
 
     /// What of its answers is kept on the one shelf that there is for it.
-    pub(crate) fn shelf_account(&self, shelf: &Arc<Shelf>) -> &ShelfAccount {
-        self.shelf_account.get_or_init(|| ShelfAccount::new(shelf))
+    pub(crate) fn shelf_account(&self, answers: &Arc<Shelf>) -> &ShelfAccount {
+        self.shelf_account.get_or_init(|| ShelfAccount::new(answers))
     }
 
     /// When it was last said which of its routes' patterns took too many steps.

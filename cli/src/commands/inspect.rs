@@ -70,7 +70,7 @@ fn render(detail: &DeploymentDetail, styles: Styles) -> String {
 fn hard_patterns(patterns: &[String], styles: Styles) -> String {
     let mut table = Table::new(["PATTERNS THAT MAY TAKE TOO MANY STEPS"]);
     for pattern in patterns {
-        table.row([plain(pattern).to_string()]);
+        table.row([plain(pattern)]);
     }
     table.render(styles)
 }

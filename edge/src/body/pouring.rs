@@ -27,6 +27,14 @@ enum Piece {
     End(#[expect(dead_code, reason = "held for its drop")] Pin),
 }
 
+/// What a visitor gets next.
+pub(super) enum Next {
+    /// A frame, or the end.
+    Frame(Option<Result<Frame<Bytes>, Broken>>),
+    /// All that is left, to be read from where it comes.
+    Rest(Content),
+}
+
 /// The pieces of a body. Each is the very one that goes to the visitor, not a copy.
 #[derive(Default)]
 pub(crate) struct Gathered {
@@ -133,21 +141,18 @@ impl Gathered {
 
 impl Poured {
     /// The next frame, or what to go on with.
-    pub(super) fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Result<Frame<Bytes>, Broken>>, Content>> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Next> {
         self.pieces.poll_recv(context).map(|piece| match piece {
             Some(Piece::Frame(frame)) => {
                 let length = frame.data_ref().map_or(0, |piece| piece.len() as u64);
                 self.left_bytes = self.left_bytes.map(|left| left.saturating_sub(length));
-                Ok(Some(Ok(frame)))
+                Next::Frame(Some(Ok(frame)))
             }
-            Some(Piece::Rest(content, _)) => Err(content),
-            Some(Piece::Broken(broken)) => Ok(Some(Err(broken))),
-            Some(Piece::End(_)) => Ok(None),
+            Some(Piece::Rest(rest, _)) => Next::Rest(rest),
+            Some(Piece::Broken(broken)) => Next::Frame(Some(Err(broken))),
+            Some(Piece::End(_)) => Next::Frame(None),
             // Whoever read it was stopped.
-            None => Ok(Some(Err(Broken { error: "the host stops".into(), blame: PlatformError::Internal }))),
+            None => Next::Frame(Some(Err(Broken { error: "the host stops".into(), blame: PlatformError::Internal }))),
         })
     }
 

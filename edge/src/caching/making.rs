@@ -1,31 +1,19 @@
 //! A call in front of a visitor, and what becomes of its answer: it goes to the visitor as it comes, and is kept when all of it was there.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::header::AGE;
-use http::{HeaderMap, Response, StatusCode, response};
+use http::{Response, StatusCode, response};
 use http_body::Body as _;
-use jiff::{SignedDuration, Timestamp};
 use ship_core::CacheState;
 use tokio::time::Instant;
 
-use super::storable::{Storable, storable};
-use super::{Answered, Asks, CachingServer, Callee, Question, served, sharing};
-use crate::body::{EdgeBody, Pouring};
+use super::gathering::Gathering;
+use super::place::{Place, note_asking};
+use super::storable::storable;
+use super::{Answered, Asks, CachingServer, Callee, Question, served};
+use crate::body::EdgeBody;
 use crate::failure::Failure;
 use crate::functions::FunctionRequest;
-use crate::kept::{Answer, AnswerKey, Entry, Kept, Leader, Outcome};
-use crate::live_deployment::LiveDeployment;
-use crate::protocol::cache_control::{Freshness, leave_to_browsers, wished};
-
-/// How long visitors are led straight to a function after an answer that may not be kept, instead of waiting for each other: what Varnish does
-/// (`default_ttl` of "hit-for-miss"). An answer that may be kept ends it.
-const PASSING: Duration = Duration::from_secs(120);
-
-/// How long an answer may be that a visitors' thread makes the tag of, in bytes: some 100 µs.
-const AT_ONCE_BYTES: usize = 64 * 1024;
+use crate::kept::{AnswerKey, Kept, Leader, Outcome};
+use crate::protocol::cache_control::leave_to_browsers;
 
 /// A call that a visitor waits for.
 pub(super) struct Making<'a> {
@@ -69,8 +57,8 @@ impl Making<'_> {
             self.callee.deployment.habit(self.callee.function).has_not_asked();
         }
         let (head, body) = answer.into_parts();
-        let shelf = &self.server.shelf;
-        let fits = body.size_hint().lower() <= shelf.max_answer_bytes() as u64;
+        let answers = &self.server.shelf;
+        let fits = body.size_hint().lower() <= answers.max_answer_bytes() as u64;
         let storable = wish.and_then(|wish| storable(&head, wish)).filter(|_| fits);
         let place = storable.and_then(|storable| Place::find(self.server, self.callee, &self.question, storable));
         let Some(place) = place else {
@@ -84,12 +72,12 @@ impl Making<'_> {
     }
 
     fn keep(mut self, place: Place, mut head: response::Parts, body: EdgeBody) -> Answered {
-        let shelf = &self.server.shelf;
+        let answers = &self.server.shelf;
         leave_to_browsers(&mut head.headers);
-        let held = body.whole().map(|whole| shelf.hold(whole));
-        let (answer, state) = match held {
-            Some(Some(held)) => {
-                let answer = place.keep(self.server, head, held);
+        let in_memory = body.whole().map(|whole| answers.hold(whole));
+        let (answer, state) = match in_memory {
+            Some(Some(whole)) => {
+                let answer = place.keep(self.server, head, whole);
                 let response = answer.respond(&self.question.method, &self.question.headers);
                 finish(self.leader.take(), Outcome::Told(answer));
                 (response, CacheState::Miss)
@@ -100,7 +88,7 @@ impl Making<'_> {
                 (Response::from_parts(head, body), CacheState::Bypass)
             }
             None => {
-                let (body, pouring) = body.pour(shelf.max_answer_bytes(), [shelf.pin(), shelf.pin()]);
+                let (body, pouring) = body.pour(answers.max_answer_bytes(), [answers.pin(), answers.pin()]);
                 let gathering =
                     Gathering { server: self.server.clone(), leader: self.leader.take(), place, head: copy(&head) };
                 self.server.spawn(gathering.run(pouring));
@@ -109,15 +97,6 @@ impl Making<'_> {
         };
         Answered { answer: Ok(answer), state: Some(state) }
     }
-}
-
-/// Notes that a function asks for an answer to be kept, if it does, and gives what it wishes.
-pub(super) fn note_asking(callee: Callee<'_>, headers: &HeaderMap) -> Option<Freshness> {
-    let wish = wished(headers);
-    if wish.is_some() {
-        callee.deployment.habit(callee.function).has_asked();
-    }
-    wish
 }
 
 /// Whether a function has failed, so that what was kept is better than its answer (RFC 5861, section 4).
@@ -135,12 +114,8 @@ fn has_failed(answer: &Result<Response<EdgeBody>, Failure>) -> bool {
     )
 }
 
-/// Does what takes long for a long answer, to put it together and to make its tag, where no visitor waits for it. `None` if the host stops.
-pub(super) async fn aside<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    if bytes <= AT_ONCE_BYTES { Some(work()) } else { tokio::task::spawn_blocking(work).await.ok() }
-}
-
-fn finish(leader: Option<Leader>, outcome: Outcome) {
+/// Ends a call that others may wait for.
+pub(super) fn finish(leader: Option<Leader>, outcome: Outcome) {
     if let Some(leader) = leader {
         leader.finish(outcome);
     }
@@ -150,96 +125,4 @@ fn copy(head: &response::Parts) -> response::Parts {
     let mut copy = Response::new(()).into_parts().0;
     (copy.status, copy.headers) = (head.status, head.headers.clone());
     copy
-}
-
-/// Where an answer is kept, and for how long.
-pub(super) struct Place {
-    deployment: Arc<LiveDeployment>,
-    key: AnswerKey,
-    storable: Storable,
-    came: Instant,
-}
-
-impl Place {
-    /// The place of an answer to this question. `None` where there is none.
-    pub(super) fn find(
-        server: &CachingServer,
-        callee: Callee<'_>,
-        question: &Question,
-        storable: Storable,
-    ) -> Option<Self> {
-        let (deployment, base, names) = (callee.deployment, &question.base, &storable.varies_by);
-        let key = if names.is_empty() {
-            base.clone()
-        } else {
-            let key = sharing::key_of_variant(base, names, &question.headers)?;
-            let is_known =
-                matches!(server.shelf.find(base, Instant::now()), Some(Entry::Varies(known)) if *known == **names);
-            if !is_known {
-                server.shelf.put(deployment, base, Entry::Varies(names.as_slice().into()));
-            }
-            key
-        };
-        Some(Self { deployment: Arc::clone(deployment), key, storable, came: Instant::now() })
-    }
-
-    /// Keeps the answer.
-    pub(super) fn keep(self, server: &CachingServer, mut head: response::Parts, body: Bytes) -> Arc<Answer> {
-        let Self { deployment, key, storable, came } = self;
-        head.headers.remove(AGE);
-        let age = storable.age + came.elapsed();
-        let made_at = SignedDuration::try_from(age).ok().and_then(|age| Timestamp::now().checked_sub(age).ok());
-        let answer = Arc::new(Answer::new(head, body, made_at.unwrap_or(Timestamp::MIN)));
-        let kept = Kept::wished(Arc::clone(&answer), storable.freshness, age, Instant::now());
-        server.shelf.keep(&deployment, &key, kept);
-        answer
-    }
-
-    /// How long all of the answer may take.
-    fn deadline(&self) -> Duration {
-        self.deployment.deadline(self.key.function)
-    }
-}
-
-impl CachingServer {
-    /// Leads visitors straight to the function for a while: its answer may not be kept.
-    pub(super) fn pass(&self, deployment: &LiveDeployment, key: &AnswerKey) {
-        self.shelf.pass(deployment, key, Instant::now() + PASSING);
-    }
-}
-
-/// An answer that goes to its visitor while it is gathered.
-struct Gathering {
-    server: CachingServer,
-    leader: Option<Leader>,
-    place: Place,
-    head: response::Parts,
-}
-
-impl Gathering {
-    /// Gathers it to its end, whether its visitor stays or leaves, because others may wait for it.
-    async fn run(mut self, pouring: Pouring) {
-        let leader = self.leader.take();
-        let stop = self.server.stop.clone();
-        let deadline = self.place.deadline();
-        let given_up = async move {
-            tokio::select! {
-                () = tokio::time::sleep(deadline) => {}
-                () = stop.cancelled() => {}
-            }
-        };
-        match pouring.run(given_up).await {
-            Some((gathered, pin)) => {
-                let Self { server, place, head, .. } = self;
-                let length = gathered.len();
-                let keep = move || place.keep(&server, head, pin.into_bytes(gathered.concat()));
-                let kept = aside(length, keep).await;
-                finish(leader, kept.map_or(Outcome::Private, Outcome::Told));
-            }
-            None => {
-                self.server.pass(&self.place.deployment, &self.place.key);
-                finish(leader, Outcome::Private);
-            }
-        }
-    }
 }

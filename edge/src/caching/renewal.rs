@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use ship_core::PlatformError;
 use tokio::time::Instant;
 
-use super::making::{Place, aside, note_asking};
+use super::gathering::aside;
+use super::place::{Place, note_asking};
 use super::storable::storable;
 use super::{CachingServer, Callee, Question};
 use crate::failure::Failure;
@@ -109,10 +110,10 @@ impl Renewal {
 
     /// Keeps what was made in the place of what is stale. A function that fails is left alone for a while, and what is stale stays.
     fn settle(&self, made: Result<Made, Failure>) {
-        let (shelf, now) = (&self.server.shelf, Instant::now());
-        let Ok(Made { mut head, body }) = made else { return shelf.rest(&self.deployment, &self.key, now) };
+        let (answers, now) = (&self.server.shelf, Instant::now());
+        let Ok(Made { mut head, body }) = made else { return answers.rest(&self.deployment, &self.key, now) };
         if !is_of_a_page(head.status) {
-            return shelf.rest(&self.deployment, &self.key, now);
+            return answers.rest(&self.deployment, &self.key, now);
         }
         let storable = note_asking(self.callee(), &head.headers).and_then(|wish| storable(&head, wish));
         let place = storable.and_then(|storable| Place::find(&self.server, self.callee(), &self.question, storable));

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     const MINUTE: Freshness =
-        Freshness { fresh: Duration::from_secs(60), stale: Duration::ZERO, on_error: Duration::ZERO };
+        Freshness { fresh: Duration::from_mins(1), stale: Duration::ZERO, on_error: Duration::ZERO };
 
     /// Whether an answer may be kept, and what tells it apart.
     fn kept(status: u16, headers: &[(&str, &str)]) -> Option<String> {

@@ -43,20 +43,20 @@ impl ShelfAccount {
     }
 
     /// Has the deployment go back to its share, after an entry came, under a name of its own if it is `new`.
-    pub(super) fn settle(&self, shelf: &Shelf, new: Option<&AnswerKey>) {
+    pub(super) fn settle(&self, answers: &Shelf, new: Option<&AnswerKey>) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         line.extend(new.cloned());
         // Each is looked at twice at the most: the second time nobody has used it.
         let mut looks = line.len() * 2;
-        while self.bytes.load(Relaxed) > shelf.max_deployment_bytes() && looks > 0 {
+        while self.bytes.load(Relaxed) > answers.max_deployment_bytes() && looks > 0 {
             let Some(key) = line.pop_front() else { break };
-            if shelf.forget_unless_used(&key, self) {
+            if answers.forget_unless_used(&key, self) {
                 line.push_back(key);
             }
             looks -= 1;
         }
-        if line.len() > SLACK && line.len() as u64 > 2 * shelf.len() {
-            line.retain(|key| shelf.knows(key));
+        if line.len() > SLACK && line.len() as u64 > 2 * answers.len() {
+            line.retain(|key| answers.knows(key));
         }
     }
 }

@@ -117,20 +117,20 @@ mod tests {
     use http::Response;
     use jiff::Timestamp;
 
+    use super::Stage::{Fresh, OnError, Over, Stale};
     use super::*;
 
     /// What a function wishes for is counted from when the answer was made, which may be a while ago.
     #[test]
     fn wished() {
         let seconds = Duration::from_secs;
-        let answer = Arc::new(Answer::new(Response::new(()).into_parts().0, Default::default(), Timestamp::now()));
+        let answer = Arc::new(Answer::new(Response::new(()).into_parts().0, bytes::Bytes::default(), Timestamp::now()));
         let wish = Freshness { fresh: seconds(60), stale: seconds(30), on_error: seconds(50) };
         let now = Instant::now();
         let stages = |age: u64| {
             let kept = Kept::wished(Arc::clone(&answer), wish, seconds(age), now);
             [0, 59, 60, 89, 90, 109, 110].map(|after| kept.stage(now + seconds(after)))
         };
-        use Stage::{Fresh, OnError, Over, Stale};
         assert_eq!(stages(0), [Fresh, Fresh, Stale, Stale, OnError, OnError, Over]);
         assert_eq!(stages(70), [Stale, Over, Over, Over, Over, Over, Over]);
         assert_eq!(stages(95), [OnError, Over, Over, Over, Over, Over, Over]);
