@@ -82,7 +82,7 @@ fn upload_under_way() {
     let digests = ["declared present", "just uploaded", "nowhere"].map(|text| Digest::of(text.as_bytes()).to_string());
     let asked = host.control("POST", "/v1/blobs/missing").header("content-type", "application/json");
     let asked = asked.body(json!({ "digests": [digests[0], digests[2]] }).to_string()).send().success();
-    assert_eq!(asked.json(), json!({ "missing": [digests[2]] }));
+    assert_eq!(asked.json(), json!({ "missing": [digests[2]], "pack": 2 }));
     let put = host.control("PUT", &format!("/v1/blobs/{}", digests[1])).body("just uploaded").send();
     assert_eq!(put.status, 201);
 
@@ -90,7 +90,7 @@ fn upload_under_way() {
     assert_eq!(collected["spared"]["number"], 2, "{collected}");
     let asked = host.control("POST", "/v1/blobs/missing").header("content-type", "application/json");
     let still = asked.body(json!({ "digests": digests }).to_string()).send().success();
-    assert_eq!(still.json(), json!({ "missing": [digests[2]] }));
+    assert_eq!(still.json(), json!({ "missing": [digests[2]], "pack": 2 }));
     let _ = deploy(&host, &project, "declared present", &[]);
     assert_eq!(http::get(&host.site_url("site")).success().text(), "first");
 }

@@ -13,10 +13,11 @@ use futures_util::stream;
 use reqwest::Method;
 use ship_core::Digest;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 pub use self::copies::{Copies, Span};
 use self::link::Link;
-use self::packer::{Packer, Piece, Stop};
+use self::packer::{Outlet, Packer, Piece, Stop};
 use self::watch::Watch;
 use super::transport::{ClientError, Transport};
 use crate::pack::{FRAMED_PACK_MEDIA_TYPE, PACK_MEDIA_TYPE};
@@ -105,12 +106,14 @@ where
 {
     let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
     let failure = Arc::new(Mutex::new(None));
+    // A connection that stands still keeps what it was given: it is not asked to let go, the reader is.
+    let stop = CancellationToken::new();
     let link = Link::new(transport.is_loopback());
     let bytes_read = blobs.iter().map(|blob| blob.size_bytes - blob.bytes_to_send()).sum();
     let reader = tokio::task::spawn_blocking({
-        let failure = Arc::clone(&failure);
+        let (failure, outlet) = (Arc::clone(&failure), Outlet::new(pieces, stop.clone()));
         move || {
-            let mut packer = Packer::new(pieces, form, link);
+            let mut packer = Packer::new(outlet, form, link);
             if let Err(Stop::Failed(error)) = packer.pack(&blobs) {
                 *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 packer.break_off();
@@ -118,7 +121,8 @@ where
         }
     });
     let watch = Arc::new(Watch::new(bytes_read));
-    let given = Given { receiver, piece: None, since: Instant::now(), watch: Arc::clone(&watch), sent };
+    let given =
+        Given { stop: stop.clone(), receiver, piece: None, since: Instant::now(), watch: Arc::clone(&watch), sent };
     let body = stream::unfold(given, |mut given| async { given.next().await.map(|bytes| (bytes, given)) });
     let request = transport
         .request(Method::POST, &format!("/v1/blobs?upload={id}"))
@@ -128,7 +132,7 @@ where
         response = transport.send(request) => response,
         () = watch.stalled() => Err(ClientError::Stalled),
     };
-    // The reader ends by itself once its receiver is gone, which the request owns.
+    stop.cancel();
     let _ = reader.await;
     let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     match failed {
@@ -139,6 +143,7 @@ where
 
 /// What the connection is given, little by little.
 struct Given<F> {
+    stop: CancellationToken,
     receiver: mpsc::Receiver<Result<Piece, std::io::Error>>,
     piece: Option<Piece>,
     since: Instant,
@@ -148,6 +153,9 @@ struct Given<F> {
 
 impl<F: Fn(u64)> Given<F> {
     async fn next(&mut self) -> Option<Result<bytes::Bytes, std::io::Error>> {
+        if self.stop.is_cancelled() {
+            return Some(Err(std::io::Error::other("the upload goes on by another connection")));
+        }
         let mut piece = match self.piece.take() {
             Some(piece) => piece,
             None => match self.receiver.recv().await {

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use ship_core::DigestHasher;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::link::Link;
 use super::{BlobSource, PackForm, UploadBlob};
@@ -37,9 +39,28 @@ pub(super) enum Stop {
     Failed(ClientError),
 }
 
+/// Where pieces go, until nobody wants them any more.
+pub(super) struct Outlet {
+    pieces: mpsc::Sender<Result<Piece, std::io::Error>>,
+    stop: CancellationToken,
+    runtime: Handle,
+}
+
+impl Outlet {
+    /// An outlet that is used on a thread of its own, beside the runtime that this is called on.
+    pub(super) fn new(pieces: mpsc::Sender<Result<Piece, std::io::Error>>, stop: CancellationToken) -> Self {
+        Self { pieces, stop, runtime: Handle::current() }
+    }
+
+    fn send(&self, piece: Result<Piece, std::io::Error>) -> Result<(), Stop> {
+        let sent = self.runtime.block_on(self.stop.run_until_cancelled(self.pieces.send(piece)));
+        sent.and_then(Result::ok).ok_or(Stop::Unheard)
+    }
+}
+
 /// Reads blobs and writes a pack.
 pub(super) struct Packer {
-    pieces: mpsc::Sender<Result<Piece, std::io::Error>>,
+    outlet: Outlet,
     form: PackForm,
     link: Link,
     frames: FrameWriter,
@@ -48,9 +69,9 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    pub(super) fn new(pieces: mpsc::Sender<Result<Piece, std::io::Error>>, form: PackForm, link: Link) -> Self {
+    pub(super) fn new(outlet: Outlet, form: PackForm, link: Link) -> Self {
         let buffer = empty_piece(form);
-        Self { pieces, form, link, frames: FrameWriter::default(), buffer, content_bytes: 0 }
+        Self { outlet, form, link, frames: FrameWriter::default(), buffer, content_bytes: 0 }
     }
 
     pub(super) fn pack(&mut self, blobs: &[UploadBlob]) -> Result<(), Stop> {
@@ -138,14 +159,14 @@ impl Packer {
         };
         let (length, waiting) = (bytes.len(), Instant::now());
         let piece = Piece { bytes, content_bytes: std::mem::take(&mut self.content_bytes) };
-        self.pieces.blocking_send(Ok(piece)).map_err(|_| Stop::Unheard)?;
+        self.outlet.send(Ok(piece))?;
         self.link.took(length, waiting.elapsed());
         Ok(())
     }
 
     /// Ends the request without its end, so that the host never takes half a pack for a whole one.
     pub(super) fn break_off(&self) {
-        let _ = self.pieces.blocking_send(Err(std::io::Error::other("a file could not be sent")));
+        let _ = self.outlet.send(Err(std::io::Error::other("a file could not be sent")));
     }
 }
 
