@@ -61,7 +61,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Vec<PathBuf>,
     /// Do not serve HTTP/3, over UDP at the port of --tls-listen
-    #[arg(long, requires = "tls_listen")]
+    #[arg(long, requires = "tls_listen", hide_short_help = true)]
     no_http3: bool,
     /// Get certificates automatically; the authority writes to this address
     #[arg(long, value_name = "ADDRESS", requires = "tls_listen")]
