@@ -61,4 +61,5 @@ pub mod laws {
     pub use crate::protocol::laws::{header_map, header_value};
     pub use crate::serve::frame_guard::laws::frames;
     pub use crate::serve::head_guard::laws::request_heads;
+    pub use crate::serve::http3::frames::laws::http3_frames;
 }

@@ -13,7 +13,7 @@ mod fast_stream;
 pub(crate) mod frame_guard;
 pub(crate) mod head_guard;
 mod http2;
-mod http3;
+pub(crate) mod http3;
 mod pace;
 mod queue;
 mod refusal;

@@ -39,6 +39,7 @@ fn trace(value: &str) {
 fuzz_target!(|input: &[u8]| {
     ship_edge::laws::request_heads(input);
     ship_edge::laws::frames(input);
+    ship_edge::laws::http3_frames(input);
     ship_runtime::laws::requests(input);
     ship_runtime::laws::responses(input, &sizes(input));
     let mut headers = HeaderMap::new();

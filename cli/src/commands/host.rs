@@ -60,8 +60,8 @@ struct RunArgs {
     /// The private key of each --tls-cert, in the same order
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Vec<PathBuf>,
-    /// Do not serve HTTP/3, which is otherwise spoken at the port of --tls-listen, over UDP
-    #[arg(long, requires = "tls_listen")]
+    /// Do not serve HTTP/3, over UDP at the port of --tls-listen
+    #[arg(long, requires = "tls_listen", hide_short_help = true)]
     no_http3: bool,
     /// Get certificates automatically; the authority writes to this address
     #[arg(long, value_name = "ADDRESS", requires = "tls_listen")]

@@ -34,15 +34,21 @@ pub(crate) struct PreparedAsset {
 /// The compressed variants of an asset.
 pub(super) struct PreparedVariants {
     brotli: Option<Representation>,
+    zstd: Option<Representation>,
     gzip: Option<Representation>,
 }
 
 impl PreparedVariants {
     /// The variant that a visitor takes rather than the bytes as they are.
     pub(super) fn best(&self, accepted: AcceptedCodings) -> Option<&Representation> {
-        match accepted.best(self.brotli.is_some(), self.gzip.is_some()) {
+        self.of(accepted.best(|coding| self.of(coding).is_some()))
+    }
+
+    fn of(&self, coding: Coding) -> Option<&Representation> {
+        match coding {
             Coding::Identity => None,
             Coding::Gzip => self.gzip.as_ref(),
+            Coding::Zstd => self.zstd.as_ref(),
             Coding::Brotli => self.brotli.as_ref(),
         }
     }
@@ -101,8 +107,9 @@ impl PreparedAsset {
                 Representation::new(shared, coding, &self.identity.digest, variant.digest, variant.size_bytes)
             };
             let brotli = found.brotli.map(|variant| prepare(variant, Coding::Brotli));
+            let zstd = found.zstd.map(|variant| prepare(variant, Coding::Zstd));
             let gzip = found.gzip.map(|variant| prepare(variant, Coding::Gzip));
-            self.variants.store(Some(Arc::new(PreparedVariants { brotli, gzip })));
+            self.variants.store(Some(Arc::new(PreparedVariants { brotli, zstd, gzip })));
             self.looked_up.store(generation, Ordering::Release);
         }
         self.variants.load_full()
@@ -121,6 +128,11 @@ impl Representation {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                 headers.remove(header::ACCEPT_RANGES);
                 "-gz"
+            }
+            Coding::Zstd => {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+                headers.remove(header::ACCEPT_RANGES);
+                "-zst"
             }
             Coding::Brotli => {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));

@@ -15,7 +15,7 @@ use super::variant_worker::VariantWorker;
 use crate::body::EdgeBody;
 use crate::live_deployment::LiveDeployment;
 use crate::protocol::accept_encoding::AcceptedCodings;
-use crate::protocol::conditional::{is_unchanged, range_applies};
+use crate::protocol::conditional::{is_another, is_unchanged, range_applies};
 use crate::protocol::range::ByteRange;
 use crate::serve::shares::bill_elsewhere;
 
@@ -100,6 +100,9 @@ impl AssetServer {
         let whole = Extent { first: 0, length: form.size_bytes };
         if let Some(status) = request.status {
             return self.send_extent(form, whole, status, request.is_head).await;
+        }
+        if is_another(request.headers, &form.etag) {
+            return Ok(response(StatusCode::PRECONDITION_FAILED, form.headers_unchanged.clone(), EdgeBody::empty()));
         }
         if is_unchanged(request.headers, &form.etag) {
             return Ok(response(StatusCode::NOT_MODIFIED, form.headers_unchanged.clone(), EdgeBody::empty()));

@@ -1,11 +1,19 @@
-//! `If-None-Match` and `If-Range`: whether a visitor already has what would be sent.
+//! `If-Match`, `If-None-Match` and `If-Range`: whether a visitor has already, or still wants, what would be sent.
 
 use http::{HeaderMap, HeaderValue, header};
 
 /// Whether an `If-None-Match` header names `etag`, so that a 304 is enough. Weak tags match, as they do for reading.
 pub(crate) fn is_unchanged(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let mut values = headers.get_all(header::IF_NONE_MATCH).iter();
-    values.any(|value| value == "*" || names_etag(value.as_bytes(), etag.as_bytes()))
+    values.any(|value| value == "*" || lists(value.as_bytes(), etag.as_bytes(), Comparison::Weak))
+}
+
+/// Whether an `If-Match` header names other tags alone: what it is about is gone, and a 412 says so. Weak tags never match (RFC 9110,
+/// section 13.1.1).
+pub(crate) fn is_another(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let mut values = headers.get_all(header::IF_MATCH).iter().peekable();
+    values.peek().is_some()
+        && !values.any(|value| value == "*" || lists(value.as_bytes(), etag.as_bytes(), Comparison::Strong))
 }
 
 /// Whether a `Range` header still applies: there is no `If-Range`, or it names `etag` strongly.
@@ -13,19 +21,26 @@ pub(crate) fn range_applies(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     headers.get(header::IF_RANGE).is_none_or(|value| value == etag)
 }
 
+/// Whether a weak tag stands for the strong one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Strong,
+    Weak,
+}
+
 /// Walks a list of entity tags. A tag may hold commas, so it ends at its second quote; a list that is not one ends the walk.
-fn names_etag(list: &[u8], etag: &[u8]) -> bool {
+fn lists(list: &[u8], etag: &[u8], comparison: Comparison) -> bool {
     let mut rest = list;
     loop {
         rest = rest.trim_ascii_start();
         rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
-        let opaque = rest.strip_prefix(b"W/").unwrap_or(rest);
+        let (opaque, is_weak) = rest.strip_prefix(b"W/").map_or((rest, false), |opaque| (opaque, true));
         if opaque.first() != Some(&b'"') {
             return false;
         }
         let Some(length) = opaque[1..].iter().position(|byte| *byte == b'"') else { return false };
         let (tag, behind) = opaque.split_at(length + 2);
-        if tag == etag {
+        if tag == etag && !(is_weak && comparison == Comparison::Strong) {
             return true;
         }
         rest = behind;
@@ -60,6 +75,23 @@ mod tests {
         for values in [&[][..], &[""], &["abc"], &["\"abc"], &["\"abcd\""], &["\"x\" garbage \"abc\""], &["w/\"abc\""]]
         {
             assert!(!unchanged(values), "{values:?}");
+        }
+    }
+
+    /// Who names the tag, or any, gets the answer; who names others, or the weak one, does not.
+    #[test]
+    fn if_match() {
+        let another = |values: &[&'static str]| {
+            let lines = values.iter().map(|value| (header::IF_MATCH, HeaderValue::from_static(value)));
+            is_another(&lines.collect(), &HeaderValue::from_static("\"abc\""))
+        };
+        for values in
+            [&[][..], &["*"], &["\"abc\""], &["\"x\", \"abc\""], &["\"x\"", "\"abc\""], &["W/\"abc\", \"abc\""]]
+        {
+            assert!(!another(values), "{values:?}");
+        }
+        for values in [&["\"x\""][..], &["W/\"abc\""], &[""], &["abc"]] {
+            assert!(another(values), "{values:?}");
         }
     }
 

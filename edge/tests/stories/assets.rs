@@ -101,6 +101,10 @@ async fn variants() {
         heads.push(format!("{accepted:?}: {encoding:?} {etag} {:?}", received.header("vary")));
         let again = stage.get("/a.txt", &[accepted, &[&format!("If-None-Match: {etag}")]].concat()).await;
         assert_eq!(again.status(), 304);
+        let same = stage.get("/a.txt", &[accepted, &[&format!("If-Match: {etag}")]].concat()).await;
+        assert_eq!((same.status(), same.body().len()), (200, received.body().len()));
+        let other = stage.get("/a.txt", &[accepted, &["If-Match: \"another\""]].concat()).await;
+        assert_eq!((other.status(), other.body()), (412, &b""[..]));
     }
     assert_snapshot!("variants", heads.join("\n"));
     assert_eq!(stage.get("/a.txt", &["Accept-Encoding: br", "Range: bytes=0-3"]).await.body(), b"all ");

@@ -372,11 +372,14 @@ fn variants_are_made_once() {
     assert_eq!(test.blobs().variants(&digest), Variants::default());
     let made = test.blobs().make_variants(&digest).unwrap();
     assert!(!test.blobs().needs_variants(&digest));
-    let (brotli, gzip) = (made.brotli.unwrap(), made.gzip.unwrap());
+    let (brotli, zstd, gzip) = (made.brotli.unwrap(), made.zstd.unwrap(), made.gzip.unwrap());
     let mut unpacked = Vec::new();
     let packed = read_through_file(test.blobs(), &brotli.digest).unwrap();
     brotli::BrotliDecompress(&mut packed.as_slice(), &mut unpacked).unwrap();
     assert_eq!((unpacked, packed.len() as u64), (content.clone(), brotli.size_bytes));
+    let packed = read_through_file(test.blobs(), &zstd.digest).unwrap();
+    let unpacked = zstd::stream::decode_all(packed.as_slice()).unwrap();
+    assert_eq!((unpacked, packed.len() as u64), (content.clone(), zstd.size_bytes));
     let mut unpacked = Vec::new();
     let packed = read_through_file(test.blobs(), &gzip.digest).unwrap();
     flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).unwrap();
@@ -385,6 +388,26 @@ fn variants_are_made_once() {
     drop(store);
     let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
     assert_eq!(store.blobs().variants(&digest), made);
+}
+
+/// A blob whose variants were made before ship knew a coding gets that one, and the others stay as they are.
+#[test]
+fn variants_that_came_later() {
+    let test = TestStore::new();
+    let content = "the same words again and again. ".repeat(100).into_bytes();
+    let digest = Digest::of(&content);
+    put(test.blobs(), &[&content]).unwrap();
+    let made = test.blobs().make_variants(&digest).unwrap();
+    let forget = "DELETE FROM variants WHERE encoding = 'zstd'";
+    let forgotten = test.blobs().database().write(|transaction| {
+        let count = transaction.execute(forget, [])?;
+        Ok::<usize, crate::StateError>(count)
+    });
+    assert_eq!(forgotten.unwrap(), 1);
+    assert_eq!(test.blobs().variants(&digest), Variants { zstd: None, ..made });
+    assert!(test.blobs().needs_variants(&digest));
+    assert_eq!(test.blobs().make_variants(&digest).unwrap(), made);
+    assert!(!test.blobs().needs_variants(&digest));
 }
 
 /// What does not shrink, is tiny or is huge gets no variants, and is not tried again.

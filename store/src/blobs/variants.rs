@@ -35,6 +35,8 @@ pub struct Variant {
 pub struct Variants {
     /// For `Content-Encoding: br`.
     pub brotli: Option<Variant>,
+    /// For `Content-Encoding: zstd`.
+    pub zstd: Option<Variant>,
     /// For `Content-Encoding: gzip`.
     pub gzip: Option<Variant>,
 }
@@ -43,15 +45,31 @@ impl Variants {
     fn place(&mut self, encoding: Encoding) -> &mut Option<Variant> {
         match encoding {
             Encoding::Brotli => &mut self.brotli,
+            Encoding::Zstd => &mut self.zstd,
             Encoding::Gzip => &mut self.gzip,
         }
+    }
+}
+
+/// What was found out of a blob's forms before.
+#[derive(Default)]
+struct Known {
+    variants: Variants,
+    /// In which codings it was tried, whether or not that was worth it.
+    tried: Vec<Encoding>,
+}
+
+impl Known {
+    /// In which codings nobody has tried it yet: in none at first, and in those that ship has learnt since.
+    fn lacking(&self) -> Vec<Encoding> {
+        Encoding::ALL.into_iter().filter(|encoding| !self.tried.contains(encoding)).collect()
     }
 }
 
 /// What came out of compressing one blob, not stored yet.
 struct Compressed {
     digest: Digest,
-    forms: [(Encoding, Option<Vec<u8>>); 2],
+    forms: Vec<(Encoding, Option<Vec<u8>>)>,
 }
 
 impl Compressed {
@@ -63,13 +81,19 @@ impl Compressed {
 impl Blobs {
     /// The variants that were made of a blob. None if they cannot be looked up: the blob itself can always be sent.
     pub fn variants(&self, digest: &Digest) -> Variants {
-        self.known_variants(digest).unwrap_or_default().unwrap_or_default()
+        self.known_variants(digest).unwrap_or_default().variants
     }
 
     /// Whether variants of a blob have yet to be made: it is of a size that is worth it, and nobody has tried.
     pub fn needs_variants(&self, digest: &Digest) -> bool {
+        !self.lacking_variants(digest).is_empty()
+    }
+
+    /// In which codings variants of a blob have yet to be made.
+    fn lacking_variants(&self, digest: &Digest) -> Vec<Encoding> {
         let is_worth_it = self.stored_size(digest).is_some_and(|size| (LEAST_BYTES..=MOST_BYTES).contains(&size));
-        is_worth_it && matches!(self.known_variants(digest), Ok(None))
+        let known = is_worth_it.then(|| self.known_variants(digest).ok()).flatten();
+        known.map(|known| known.lacking()).unwrap_or_default()
     }
 
     /// Makes the variants of a blob, unless they were made before.
@@ -87,10 +111,11 @@ impl Blobs {
             if is_stopping() {
                 break;
             }
-            if !self.needs_variants(digest) {
+            let lacking = self.lacking_variants(digest);
+            if lacking.is_empty() {
                 continue;
             }
-            let compressed = self.compress(digest)?;
+            let compressed = self.compress(digest, &lacking)?;
             waiting_bytes += compressed.waiting_bytes();
             waiting.push(compressed);
             if waiting_bytes > WAITING_BYTES {
@@ -101,14 +126,14 @@ impl Blobs {
         self.store_variants(&waiting)
     }
 
-    fn compress(&self, digest: &Digest) -> Result<Compressed, BlobError> {
+    fn compress(&self, digest: &Digest, encodings: &[Encoding]) -> Result<Compressed, BlobError> {
         let content = self.read(digest)?;
-        let form = |encoding: Encoding| {
+        let form = |encoding: &Encoding| {
             let form = encoding.compress(&content).map_err(|source| self.read_error(digest, source))?;
             let is_worth_it = form.len() * 100 <= content.len() * LARGEST_SHARE;
-            Ok((encoding, is_worth_it.then_some(form)))
+            Ok((*encoding, is_worth_it.then_some(form)))
         };
-        Ok(Compressed { digest: *digest, forms: [form(Encoding::Brotli)?, form(Encoding::Gzip)?] })
+        Ok(Compressed { digest: *digest, forms: encodings.iter().map(form).collect::<Result<_, BlobError>>()? })
     }
 
     fn store_variants(&self, all: &[Compressed]) -> Result<(), BlobError> {
@@ -127,8 +152,8 @@ impl Blobs {
         recorded.map_err(|source| BlobError::state(&first.digest, source))
     }
 
-    /// What is known of a blob's variants: `None` if nobody has tried to make them.
-    fn known_variants(&self, digest: &Digest) -> Result<Option<Variants>, StateError> {
+    /// What is known of a blob's variants.
+    fn known_variants(&self, digest: &Digest) -> Result<Known, StateError> {
         let known = self.database().read(|transaction| lookup(transaction, digest));
         if let Err(error) = &known {
             tracing::warn!(%digest, %error, "the variants of a blob cannot be looked up");
@@ -170,18 +195,18 @@ fn record(transaction: &Transaction, compressed: &Compressed) -> Result<(), Stat
     Ok(())
 }
 
-fn lookup(transaction: &Transaction, digest: &Digest) -> Result<Option<Variants>, StateError> {
+fn lookup(transaction: &Transaction, digest: &Digest) -> Result<Known, StateError> {
     let sql = "SELECT encoding, variant, size_bytes FROM variants WHERE digest = ?1";
     let mut statement = transaction.prepare_cached(sql)?;
     let mut rows = statement.query([Text(digest)])?;
-    let mut known = None;
+    let mut known = Known::default();
     while let Some(row) = rows.next()? {
-        let variants = known.get_or_insert_with(Variants::default);
         let name: String = row.get(0)?;
         let Some(encoding) = Encoding::ALL.into_iter().find(|encoding| encoding.as_str() == name) else { continue };
         let variant: Option<Text<Digest>> = row.get(1)?;
         let size_bytes = unsigned(row.get(2)?);
-        *variants.place(encoding) = variant.map(|Text(digest)| Variant { digest, size_bytes });
+        known.tried.push(encoding);
+        *known.variants.place(encoding) = variant.map(|Text(digest)| Variant { digest, size_bytes });
     }
     Ok(known)
 }

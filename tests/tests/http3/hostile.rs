@@ -93,6 +93,7 @@ fn malformed() {
         &[("content-length", "1"), ("content-length", "2")],
         &[("Upper", "case")],
         &[(":protocol", "\0")],
+        &[(":protocol", "webtransport")],
     ] {
         let seen = send(&visitor, &[&request("GET", name, "/", further)]).0;
         assert_eq!(seen, Outcome::Reset(MESSAGE_ERROR), "{further:?}");

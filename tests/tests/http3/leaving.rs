@@ -72,7 +72,10 @@ fn upgrades() {
                 while !done.load(Ordering::SeqCst) {
                     let mut visitor = stage.connect();
                     for _ in 0..kept {
-                        assert_eq!(visitor.get("/").expect("every visit is answered").text(), "<p>here</p>");
+                        // Who was told to go asks on another connection; what was asked before is answered.
+                        let Ok(mut asked) = visitor.ask("GET", "/", &[]) else { break };
+                        asked.finish().expect("the host reads");
+                        assert_eq!(asked.answer().expect("every visit is answered").text(), "<p>here</p>");
                         visits.fetch_add(1, Ordering::SeqCst);
                     }
                 }

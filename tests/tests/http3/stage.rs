@@ -7,7 +7,7 @@ use ship_tests::http3::Connection;
 use ship_tests::{TestAuthority, TestEnv, TestHost};
 
 /// A function that does what its query says.
-const FUNCTION: &str = r#"
+const FUNCTION: &str = r"
 import net from 'node:net';
 
 export const config = { api: { bodyParser: false } };
@@ -36,7 +36,7 @@ export default async function (request, response) {
   await new Promise((resolve) => gate.once('data', resolve));
   response.end('data: finished\n\n');
 }
-"#;
+";
 
 /// How large the large file is, in bytes.
 pub(crate) const LARGE_BYTES: usize = 64 * 1024 * 1024;

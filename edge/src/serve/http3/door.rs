@@ -14,7 +14,7 @@ use ring::{hkdf, hmac};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 
-use super::socket::Line;
+use super::line::Line;
 
 /// What a process and its successors have to know of each other's connections.
 #[derive(Clone, Serialize, Deserialize)]

@@ -4,6 +4,9 @@
 //! body, and a body whose last frame is cut off for a whole one. So it is shown only frames that mean something, of a size that can be kept,
 //! and a stream that ends within a frame fails.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
+
 use bytes::{BufMut as _, BytesMut};
 
 /// The most bytes that a number has (RFC 9000, section 16), and so the head of a frame: its kind and its length.
@@ -175,6 +178,14 @@ mod tests {
     }
 
     proptest! {
+        /// The laws hold for anything, and for what is nearly frames.
+        #[test]
+        fn laws(bytes: Vec<u8>, frames in proptest::collection::vec((0..12_u64, proptest::collection::vec(any::<u8>(), 0..20)), 0..6)) {
+            laws::http3_frames(&bytes);
+            let frames: Vec<u8> = frames.iter().flat_map(|(kind, payload)| frame(*kind, payload)).collect();
+            laws::http3_frames(&[frames, bytes].concat());
+        }
+
         /// Pieces make no difference, and a stream that is cut off within a frame is no whole one.
         #[test]
         fn pieces(payload in proptest::collection::vec(any::<u8>(), 1..50), piece_bytes in 1..20_usize, cut in 1..10_usize) {

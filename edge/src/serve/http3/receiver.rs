@@ -10,8 +10,8 @@ use h3::quic::{RecvStream, StreamErrorIncoming, StreamId};
 use tokio::io::ReadBuf;
 use tokio::task::yield_now;
 
+use super::errors::{id_of, not_read, number_of};
 use super::frames::{FrameError, FrameFilter, number};
-use super::transport::{id_of, not_read, number_of};
 use crate::serve::state::ConnectionState;
 
 /// How much is read at once, in bytes.

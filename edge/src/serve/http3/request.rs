@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use h3::error::{Code, StreamError};
+use h3::ext::Protocol;
 use h3::server::{RequestResolver, RequestStream};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
@@ -13,7 +14,8 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
 use super::body::Http3Body;
-use super::transport::{Sender, Transport};
+use super::sender::Sender;
+use super::transport::Transport;
 use super::watch::{Ending, StreamWatch};
 use crate::body::{BodyError, EdgeBody};
 use crate::fast_path::date_value;
@@ -66,7 +68,8 @@ pub(super) async fn answer_one<A: Answer>(
         let (request, stream) = head.map_err(|_| Unanswered::TooSlow)??;
         watch.ends_as(Ending::Broken);
         let (mut sender, receiver) = stream.split();
-        let Some(length) = length_of(request.headers()) else {
+        let is_of_other_protocol = request.extensions().get::<Protocol>().is_some();
+        let Some(length) = length_of(request.headers()).filter(|_| !is_of_other_protocol) else {
             sender.stop_stream(Code::H3_MESSAGE_ERROR);
             return Err(Unanswered::Malformed);
         };

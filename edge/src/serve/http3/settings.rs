@@ -9,7 +9,7 @@ use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rustls::ServerConfig as TlsConfig;
 
 use super::door::QuicSecrets;
-use super::socket::Ids;
+use super::ids::Ids;
 use crate::serve::streams::MAX_STREAMS;
 
 /// How many streams a visitor has open at once that are about the connection: HTTP/3 has three, and some send one that means nothing, to

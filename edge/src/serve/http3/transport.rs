@@ -7,18 +7,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt as _, unfold};
 use h3::error::Code;
 use h3::quic::{
     BidiStream, Connection, ConnectionErrorIncoming, OpenStreams, RecvStream, SendStream, StreamErrorIncoming,
     StreamId, WriteBuf,
 };
-use quinn::{ConnectionError, ReadError, VarInt, WriteError};
+use quinn::ConnectionError;
 
+use super::errors::{lost, number_of, of_connection};
 use super::receiver::Receiver;
-use super::watch::{Ending, StreamWatch};
-use crate::serve::pace::note_write;
+use super::sender::Sender;
+use super::watch::StreamWatch;
 use crate::serve::state::ConnectionState;
 
 /// Streams of a connection, one after the other.
@@ -151,104 +152,5 @@ impl RecvStream for Both {
 
     fn recv_id(&self) -> StreamId {
         self.receiver.recv_id()
-    }
-}
-
-/// What goes to a visitor. What is dropped before it is finished is reset.
-pub(super) struct Sender {
-    stream: quinn::SendStream,
-    writing: Option<WriteBuf<Bytes>>,
-    watch: Option<Arc<StreamWatch>>,
-    has_written: bool,
-    has_ended: bool,
-}
-
-impl Sender {
-    fn new(stream: quinn::SendStream, watch: Option<Arc<StreamWatch>>) -> Self {
-        Self { stream, writing: None, watch, has_written: false, has_ended: false }
-    }
-}
-
-impl SendStream<Bytes> for Sender {
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamErrorIncoming>> {
-        while let Some(data) = self.writing.as_mut().filter(|data| WriteBuf::has_remaining(data)) {
-            let written = Pin::new(&mut self.stream).poll_write(context, data.chunk());
-            note_write(&written);
-            data.advance(ready!(written).map_err(not_written)?);
-            self.has_written = true;
-        }
-        self.writing = None;
-        Poll::Ready(Ok(()))
-    }
-
-    fn send_data<T: Into<WriteBuf<Bytes>>>(&mut self, data: T) -> Result<(), StreamErrorIncoming> {
-        self.writing = Some(data.into());
-        Ok(())
-    }
-
-    fn poll_finish(&mut self, _: &mut Context<'_>) -> Poll<Result<(), StreamErrorIncoming>> {
-        self.has_ended = true;
-        Poll::Ready(self.stream.finish().map_err(|error| StreamErrorIncoming::Unknown(error.into())))
-    }
-
-    fn reset(&mut self, code: u64) {
-        self.has_ended = true;
-        // It fails where the stream has ended already.
-        let _ = self.stream.reset(number_of(code));
-    }
-
-    fn send_id(&self) -> StreamId {
-        id_of(self.stream.id())
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        let Some(watch) = self.watch.take().filter(|_| !self.has_ended) else { return };
-        match watch.ending() {
-            // h3 answers by itself where a head is too large.
-            Ending::Incomplete if self.has_written => {}
-            ending => self.reset(ending.code().value()),
-        }
-    }
-}
-
-/// The number of a stream.
-pub(super) fn id_of(id: quinn::StreamId) -> StreamId {
-    StreamId::try_from(VarInt::from(id).into_inner()).expect("both are numbers of 62 bits")
-}
-
-/// A code as quinn wants it.
-pub(super) fn number_of(code: u64) -> VarInt {
-    VarInt::from_u64(code).unwrap_or(VarInt::MAX)
-}
-
-pub(super) fn not_read(error: ReadError) -> StreamErrorIncoming {
-    match error {
-        ReadError::Reset(code) => StreamErrorIncoming::StreamTerminated { error_code: code.into_inner() },
-        ReadError::ConnectionLost(error) => lost(error),
-        error => StreamErrorIncoming::Unknown(error.into()),
-    }
-}
-
-fn not_written(error: WriteError) -> StreamErrorIncoming {
-    match error {
-        WriteError::Stopped(code) => StreamErrorIncoming::StreamTerminated { error_code: code.into_inner() },
-        WriteError::ConnectionLost(error) => lost(error),
-        error => StreamErrorIncoming::Unknown(error.into()),
-    }
-}
-
-fn lost(error: ConnectionError) -> StreamErrorIncoming {
-    StreamErrorIncoming::ConnectionErrorIncoming { connection_error: of_connection(error) }
-}
-
-fn of_connection(error: ConnectionError) -> ConnectionErrorIncoming {
-    match error {
-        ConnectionError::ApplicationClosed(close) => {
-            ConnectionErrorIncoming::ApplicationClose { error_code: close.error_code.into_inner() }
-        }
-        ConnectionError::TimedOut => ConnectionErrorIncoming::Timeout,
-        error => ConnectionErrorIncoming::Undefined(Arc::new(error)),
     }
 }
