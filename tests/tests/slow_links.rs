@@ -267,7 +267,7 @@ fn cut_in_what_is_new_of_a_file() {
 fn compressed_where_it_pays() {
     let environment = TestEnv::new();
     let scene = Scene::new(&environment);
-    let text: String = (0..600_000).map(|number| format!("{{\"number\":{number}}}\n")).collect();
+    let text = (0..600_000).map(|number| format!("{{\"number\":{number}}}\n")).collect::<Vec<_>>().concat();
     let noise = noise(8 * MEGABYTE, 10);
     scene.project.write("public/numbers.json", &text);
     let before = scene.proxy.bytes_passed();

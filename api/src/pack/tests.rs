@@ -136,7 +136,7 @@ fn decode_framed(bytes: &[u8], piece: usize) -> Result<Vec<PackEvent>, PackError
         while let Some(event) = decoder.next_event()? {
             match (events.last_mut(), event) {
                 (Some(PackEvent::Bytes(before)), PackEvent::Bytes(more)) => {
-                    *before = [&before[..], &more].concat().into()
+                    *before = [&before[..], &more].concat().into();
                 }
                 (_, event) => events.push(event),
             }
@@ -150,7 +150,9 @@ fn joined(events: Vec<PackEvent>) -> Vec<PackEvent> {
     let mut joined: Vec<PackEvent> = Vec::new();
     for event in events {
         match (joined.last_mut(), event) {
-            (Some(PackEvent::Bytes(before)), PackEvent::Bytes(more)) => *before = [&before[..], &more].concat().into(),
+            (Some(PackEvent::Bytes(before)), PackEvent::Bytes(more)) => {
+                *before = [&before[..], &more].concat().into();
+            }
             (_, event) => joined.push(event),
         }
     }
