@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
 use crate::peer::Peer;
-use crate::samples::{Samples, Unit, readable};
+use crate::samples::{Samples, Unit, readable, rounded};
 
 /// A figure that can be measured.
 pub(crate) struct Figure {
@@ -104,11 +104,11 @@ impl Row {
         other: Samples,
         bound: impl Into<Option<Bound>>,
     ) -> Self {
-        let ratio = ship.median() / other.median();
-        let row = Self::judged(work, &ship, bound.into(), other.median());
+        let ratio = rounded(ship.median() / other.median());
+        let row = Self::judged(work, ship, bound.into(), other.median());
         Self {
             peer: Some(peer.to_owned()),
-            peer_samples: other.values().to_vec(),
+            peer_samples: other.into_values(),
             ratio: ratio.is_finite().then_some(ratio),
             ..row
         }
@@ -116,14 +116,14 @@ impl Row {
 
     /// Ship alone, against a bound that is a value.
     pub(crate) fn alone(work: &str, ship: Samples, bound: Option<Bound>) -> Self {
-        Self::judged(work, &ship, bound, f64::NAN)
+        Self::judged(work, ship, bound, f64::NAN)
     }
 
-    fn judged(work: &str, ship: &Samples, bound: Option<Bound>, compared: f64) -> Self {
+    fn judged(work: &str, ship: Samples, bound: Option<Bound>, compared: f64) -> Self {
         let verdict = bound.map_or(Verdict::Unbounded, |bound| {
             if bound.holds(ship.median(), compared) { Verdict::Holds } else { Verdict::Over }
         });
-        Self { unit: ship.unit(), ship: ship.values().to_vec(), bound, verdict, ..Self::skipped(work, "") }
+        Self { unit: ship.unit(), ship: ship.into_values(), bound, verdict, ..Self::skipped(work, "") }
     }
 
     /// Nothing could be measured.

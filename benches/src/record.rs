@@ -101,3 +101,74 @@ fn lines<T: Serialize>(values: &[T]) -> String {
     let lines: Vec<String> = values.iter().map(line).collect();
     if lines.is_empty() { "[]".to_owned() } else { format!("[\n    {}\n  ]", lines.join(",\n    ")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::figure::Bound;
+    use crate::growth::{Fit, Point};
+    use crate::samples::{Samples, Unit};
+
+    fn example() -> Record {
+        let text = |text: &str| text.to_owned();
+        let facts = Facts {
+            processor: text("a processor"),
+            cores: 2,
+            memory_mib: 4096,
+            kernel: text("6.1"),
+            ship: text("ship 1.0.0"),
+            digest: text("sha256:00"),
+            commit: text("0123456789ab"),
+            measured_at: text("2026-01-01T00:00:00Z"),
+            load: text("own"),
+            versions: vec![text("nginx 1.22.1")],
+        };
+        let [ours, theirs] = [vec![1.], vec![2.]].map(Samples::seconds);
+        let row = |bound| Row::compared("work", ours.clone(), "peer", theirs.clone(), bound);
+        let curve = Curve {
+            id: text("G1"),
+            of: text("files"),
+            work: text("work"),
+            unit: Unit::Seconds,
+            points: vec![Point { size: 10., samples: vec![1.] }],
+            fit: Fit::default(),
+        };
+        let bounds = [Bound::times(1.), Bound::TimesAtLeast { times: 1. }, Bound::AtMost { value: 1. }];
+        let took = vec![Took { id: text("S1"), seconds: 3. }];
+        Record { took, rows: bounds.map(row).into(), curves: vec![curve], ..Record::new(facts) }
+    }
+
+    /// What is written is read again, and has a line for each row.
+    #[test]
+    fn there_and_back() {
+        let record = example();
+        let text = record.text();
+        assert_eq!(serde_json::from_str::<Record>(&text).expect("it is JSON"), record);
+        assert_eq!(text.lines().filter(|line| line.contains("\"peer_samples\"")).count(), 3);
+    }
+
+    /// The README of this folder names everything that there is in a record.
+    #[test]
+    fn documented() {
+        fn names(value: &Value, found: &mut BTreeSet<String>) {
+            match value {
+                Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                    found.insert(name.clone());
+                    names(value, found);
+                }),
+                Value::Array(values) => values.iter().for_each(|value| names(value, found)),
+                _ => {}
+            }
+        }
+        let mut found = BTreeSet::new();
+        names(&serde_json::to_value(example()).expect("it is JSON"), &mut found);
+        let told = include_str!("../README.md");
+        let is_told = |name: &String| told.contains(&format!("`{name}`")) || told.contains(&format!("\"{name}\""));
+        let missing: Vec<&String> = found.iter().filter(|name| !is_told(name)).collect();
+        assert!(missing.is_empty(), "benches/README.md does not tell of {missing:?}");
+    }
+}

@@ -10,7 +10,7 @@ use crate::figures;
 use crate::growth;
 use crate::load;
 use crate::machine::{self, Facts};
-use crate::peer::Peer;
+use crate::peer::{Peer, npm};
 use crate::record::{Record, Took};
 use crate::table::{self, curves_table};
 use crate::talk;
@@ -82,6 +82,7 @@ impl Run<'_> {
         talk::say(&format!("measuring {id}: {work}"));
         let Arguments { runs, generator, .. } = *self.arguments;
         let bench = Bench { runs, generator, against: narrowed(peers, &self.arguments.against) };
+        install(&bench.against);
         // One that fails is no reason to lose the others. It has said why on standard error.
         let (seconds, measured) = timed(|| catch_unwind(AssertUnwindSafe(|| measure(&mut self.record, &bench))));
         if measured.is_err() {
@@ -99,6 +100,17 @@ impl Run<'_> {
         let Some(path) = &self.arguments.json else { return };
         if let Err(error) = self.record.write(path) {
             talk::say(&format!("{} cannot be written: {error}", path.display()));
+        }
+    }
+}
+
+/// Installs whom a figure meets before anything is measured: to fetch a program is no part of its work. Whoever cannot be installed says so again
+/// when its turn comes.
+fn install(peers: &[Peer]) {
+    for &peer in peers.iter().filter(|peer| peer.package().is_some() && !npm::is_installed(**peer)) {
+        talk::say(&format!("installing {} with npm", peer.name()));
+        if let Err(reason) = npm::installed(peer) {
+            talk::say(&format!("{} is left out: {reason}", peer.name()));
         }
     }
 }

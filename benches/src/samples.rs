@@ -26,7 +26,9 @@ pub(crate) struct Samples {
 impl Samples {
     /// The samples of `values`.
     pub(crate) fn new(unit: Unit, mut values: Vec<f64>) -> Self {
-        values.iter_mut().for_each(|value| *value = rounded(*value));
+        if unit != Unit::Count {
+            values = values.into_iter().map(rounded).collect();
+        }
         values.sort_by(f64::total_cmp);
         Self { unit, values }
     }
@@ -34,6 +36,11 @@ impl Samples {
     /// What the values count.
     pub(crate) const fn unit(&self) -> Unit {
         self.unit
+    }
+
+    /// The values themselves, in ascending order.
+    pub(crate) fn into_values(self) -> Vec<f64> {
+        self.values
     }
 
     /// All values, in ascending order.
@@ -91,7 +98,7 @@ impl std::fmt::Display for Samples {
 }
 
 /// A value with the six digits that mean anything: no clock here is better than that.
-fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }
 

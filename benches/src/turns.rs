@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How long one side may run in all turns of a comparison. Who needs longer for its first turn takes no second one: a peer that builds for
-/// minutes would otherwise have everybody wait for an hour, for a ratio that one run shows as well.
-const ALLOWANCE: Duration = Duration::from_mins(1);
+/// How long one side may run in all turns of a comparison: who has run for longer takes no further turn. A peer that builds for minutes would
+/// otherwise have everybody wait for an hour, for a ratio that one run shows as well.
+const ALLOWANCE: Duration = Duration::from_secs(30);
 
 /// One of several that are compared: what it does in its turn, and what that gives.
 pub(crate) type Side<'s, T> = Box<dyn FnMut(usize) -> T + 's>;
@@ -62,14 +62,15 @@ mod tests {
     #[test]
     fn everybody_begins() {
         let order = std::cell::RefCell::new(Vec::new());
+        let order_of = &order;
         let side = |name: &'static str| -> Side<'_, usize> {
-            Box::new(|run| {
-                order.borrow_mut().push(name);
+            Box::new(move |run| {
+                order_of.borrow_mut().push(name);
                 run
             })
         };
         let taken = take_turns(3, ["a", "b", "c"].into_iter().map(side).collect());
         assert_eq!(taken, vec![vec![0, 1, 2]; 3]);
-        assert_eq!(order.into_inner().concat(), "abcbcacab");
+        assert_eq!(order.borrow().concat(), "abcbcacab");
     }
 }

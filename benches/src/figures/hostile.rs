@@ -38,7 +38,7 @@ const VISITORS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const ATTACKERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// How long visitors visit in each run, in seconds.
-const SECONDS: f64 = 1.5;
+const SECONDS: f64 = 1.;
 
 /// What the page says, and how large the large file is, in bytes.
 const PAGE: &str = "here";

@@ -22,7 +22,7 @@ const HARMS: [(&str, &str); 5] =
     [("never", "hangs"), ("memory", "leaks"), ("fork", "forks"), ("flood", "floods its output"), ("spin", "spins")];
 
 /// How long each run makes load, in seconds.
-const SECONDS: f64 = 3.;
+const SECONDS: f64 = 2.;
 
 /// How many requests a second the neighbour answers meanwhile.
 const PER_SECOND: f64 = 200.;

@@ -1,5 +1,6 @@
 //! Static files, beside servers that do nothing else.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -168,7 +169,7 @@ fn text(bytes: usize) -> String {
         text.push_str(words[usize::try_from(drawn).unwrap_or(0) % words.len()]);
         text.push(' ');
         if drawn.is_multiple_of(5) {
-            text.push_str(&format!("v{}", drawn % 10_000));
+            let _ = write!(text, "v{}", drawn % 10_000);
         }
     }
     text.truncate(bytes);

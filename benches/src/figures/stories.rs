@@ -9,7 +9,7 @@ use crate::figure::{Bound, Row};
 use crate::samples::Samples;
 
 /// How often the host is killed.
-const KILLS: u32 = 100;
+const KILLS: u32 = 50;
 
 /// Who asks in the story of K5: seven kinds of token, and four strangers.
 const ASKING: usize = 11;

@@ -55,8 +55,8 @@ pub(crate) fn build_again(bench: &Bench) -> Vec<Row> {
 }
 
 /// How long a build takes that may fail, in seconds.
-fn timed_build(build: impl FnOnce() -> Result<(), NotThere>) -> Result<f64, NotThere> {
-    let (seconds, built) = timed(build);
+fn timed_build(work: impl FnOnce() -> Result<(), NotThere>) -> Result<f64, NotThere> {
+    let (seconds, built) = timed(work);
     built.map(|()| seconds)
 }
 

@@ -12,7 +12,7 @@ use super::dev_api::DevApi;
 use super::{NotThere, Peer, build, npm};
 
 /// How long a server may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long nobody asks between two questions whether a server answers.
 const PAUSE: Duration = Duration::from_millis(1);

@@ -47,9 +47,9 @@ impl StaticServer {
         }
         .map_err(failed)?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
-        let server = Self { address, child };
-        server.wait_until_ready()?;
-        Ok(server)
+        let running = Self { address, child };
+        running.wait_until_ready()?;
+        Ok(running)
     }
 
     fn wait_until_ready(&self) -> Result<(), NotThere> {

@@ -16,7 +16,7 @@ pub(super) fn command(program: &Path, served: Served<'_>, address: SocketAddr) -
     });
     let root = served.root.display();
     let text = format!(
-        "{{\n admin off\n auto_https off\n persist_config off\n}}\nhttp://:{} {{\n bind 127.0.0.1\n {function} handle {{\n root * {root}\n file_server {{\n precompressed br gzip\n }}\n }}\n}}\n",
+        "{{\n admin off\n auto_https off\n}}\nhttp://:{} {{\n bind 127.0.0.1\n {function} handle {{\n root * {root}\n file_server {{\n precompressed br gzip\n }}\n }}\n}}\n",
         address.port()
     );
     fs::write(&configuration, text)?;
