@@ -3,6 +3,7 @@
 //! They are made of the record alone, so a test can say that they are what it gives.
 
 mod bars;
+mod bounds;
 mod lines;
 mod palette;
 mod panels;

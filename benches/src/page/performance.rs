@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Document, bars, panels};
+use super::{Document, bars, bounds, panels};
 use crate::figure::{Row, Verdict};
 use crate::figures;
 use crate::record::Record;
@@ -68,9 +68,22 @@ pub(super) fn documents(record: &Record) -> Vec<Document> {
         let text = (!panels.is_empty()).then(|| bars::plot(title, &panels))?;
         Some(Document { path: format!("performance/{name}.svg").into(), text })
     });
-    let plots: Vec<Document> = plots.collect();
+    let plots: Vec<Document> = std::iter::once(held(record)).flatten().chain(plots).collect();
     let page = Document { path: "performance.md".into(), text: page(record, &plots) };
     std::iter::once(page).chain(plots).collect()
+}
+
+/// The figures that are held against a value and not against somebody else. Those of attacks have nearly one value, and are in the table alone.
+const HELD: [&str; 13] = ["D2", "D8", "S4", "S5", "S6", "W6", "V1", "V2", "V4", "V5", "K1", "K2", "K5"];
+
+/// The plot of how much of their bounds they take.
+const HELD_PLOT: (&str, &str) = ("bounds", "How much of a fixed bound is taken");
+
+fn held(record: &Record) -> Option<Document> {
+    let rows = bounds::of(&rows_of(record, &HELD));
+    let (name, title) = HELD_PLOT;
+    (!rows.is_empty())
+        .then(|| Document { path: format!("performance/{name}.svg").into(), text: bounds::plot(title, &rows) })
 }
 
 fn rows_of<'r>(record: &'r Record, figures: &[&str]) -> Vec<&'r Row> {
@@ -81,6 +94,9 @@ fn page(record: &Record, plots: &[Document]) -> String {
     let mut text = String::from(HEAD);
     text.push_str(&facts(record));
     text.push_str(&judgement(record));
+    if plots.iter().any(|plot| plot.path.ends_with(format!("{}.svg", HELD_PLOT.0))) {
+        let _ = write!(text, "\n![{}](performance/{}.svg)\n", HELD_PLOT.1, HELD_PLOT.0);
+    }
     for part in &PARTS {
         let rows = rows_of(record, part.figures);
         if rows.is_empty() {
