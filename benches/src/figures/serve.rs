@@ -11,8 +11,8 @@ use crate::bench::Bench;
 use crate::contest::{Contender, Met, contest};
 use crate::figure::{Bound, Row};
 use crate::load::{Order, Report, Target};
-use crate::peer::Peer;
 use crate::peer::statics::{Served, StaticServer};
+use crate::peer::{NotThere, Peer};
 use crate::samples::{Samples, Unit};
 
 /// How long each run makes load, in seconds.
@@ -83,16 +83,17 @@ impl Case {
             let headers = self.codings.iter().map(|codings| format!("accept-encoding: {codings}")).collect();
             Order { headers, ..order }
         };
-        let ask = |target: Target| without_failures(&order(target), bench);
         let contenders = servers.iter().map(|(peer, server)| match server {
             Ok(server) => {
                 let target = Target::Tcp(server.address);
-                Contender::new(peer.name(), (*peer == Peer::Nginx).then_some(FASTER), move |_| Ok(ask(target.clone())))
+                Contender::new(peer.name(), (*peer == Peer::Nginx).then_some(FASTER), move |_| {
+                    answered(&order(target.clone()), bench)
+                })
             }
-            Err(reason) => Contender::absent(peer.name(), &crate::peer::NotThere(reason.to_string())),
+            Err(reason) => Contender::absent(peer.name(), &NotThere(reason.to_string())),
         });
         let note = self.note(ship, servers);
-        let (ours, met) = contest(bench.runs, |_| ask(ship.clone()), contenders.collect());
+        let (ours, met) = contest(bench.runs, |_| without_failures(&order(ship.clone()), bench), contenders.collect());
         met.into_iter().flat_map(|met| compared(self.work, &ours, met, &note)).collect()
     }
 
@@ -123,6 +124,15 @@ pub(crate) fn without_failures(order: &Order, bench: &Bench) -> Report {
     let report = order.carry_out_by(bench.generator);
     assert_eq!(report.failed, 0, "requests failed: {order:?}");
     report
+}
+
+/// The same of somebody else, who is left out if requests fail.
+pub(crate) fn answered(order: &Order, bench: &Bench) -> Result<Report, NotThere> {
+    let report = order.carry_out_by(bench.generator);
+    if report.failed == 0 {
+        return Ok(report);
+    }
+    Err(NotThere(format!("{} of {} requests fail", report.failed, report.failed + report.answered)))
 }
 
 fn compared(work: &str, ours: &[Report], met: Met<Report>, note: &str) -> Vec<Row> {

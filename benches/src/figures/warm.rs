@@ -3,11 +3,11 @@
 use ship_tests::{TestEnv, TestHost, http};
 
 use super::floor::{PlainGo, go_is_installed};
-use super::serve::without_failures;
+use super::serve::{answered, without_failures};
 use crate::bench::Bench;
 use crate::contest::{Contender, Met, contest};
 use crate::figure::{Bound, Row};
-use crate::load::{Generator, Order, Target};
+use crate::load::{Generator, Order, Report, Target};
 use crate::peer::statics::{Served, StaticServer};
 use crate::peer::{NotThere, Peer};
 use crate::samples::Samples;
@@ -58,21 +58,26 @@ fn added_on(
     ship: &Target,
     servers: &[(Peer, Result<StaticServer, NotThere>)],
 ) -> Vec<Row> {
-    let mean = |target: &Target| {
+    let order = |target: &Target| {
         let at_once = usize::try_from(connections).unwrap_or(usize::MAX);
-        let order = Order::saturating(target.clone(), "date-weather.localhost", "/api/date", at_once, SECONDS);
-        // With one request at a time on each connection, this is how long one takes on average.
-        f64::from(connections) / without_failures(&order, bench).per_second
+        Order::saturating(target.clone(), "date-weather.localhost", "/api/date", at_once, SECONDS)
     };
-    let itself = Contender::new("itself", None, |_| Ok(mean(direct)));
+    // With one request at a time on each connection, this is how long one takes on average.
+    let mean = |report: Report| f64::from(connections) / report.per_second;
+    let itself = Contender::new("itself", None, |_| answered(&order(direct), bench).map(mean));
     let others = servers.iter().map(|(peer, server)| match server {
         Ok(server) => {
             let bound = (*peer == Peer::Nginx).then_some(Bound::times(0.5));
-            Contender::new(peer.name(), bound, move |_| Ok(mean(&Target::Tcp(server.address))))
+            let target = Target::Tcp(server.address);
+            Contender::new(peer.name(), bound, move |_| answered(&order(&target), bench).map(mean))
         }
         Err(reason) => Contender::absent(peer.name(), reason),
     });
-    let (ship, mut met) = contest(bench.runs, |_| mean(ship), std::iter::once(itself).chain(others).collect());
+    let (ship, mut met) = contest(
+        bench.runs,
+        |_| mean(without_failures(&order(ship), bench)),
+        std::iter::once(itself).chain(others).collect(),
+    );
     let Ok(direct) = met.remove(0).taken else { return Vec::new() };
     let work = format!("time added to a warm Go function, {connections} connections")
         .replace(" 1 connections", " 1 connection");

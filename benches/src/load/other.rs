@@ -26,7 +26,9 @@ impl Order {
     fn wrk(&self, url: &str) -> Command {
         let mut command = Command::new("wrk");
         command.args(["--threads=1", "--latency"]).arg(format!("--connections={}", self.connections));
-        command.arg(format!("--duration={}s", self.seconds.ceil())).arg("--header").arg(format!("host: {}", self.host));
+        command.arg(format!("--duration={}s", self.seconds.ceil()));
+        // In these letters: wrk sends a second one where it does not find its own.
+        command.arg("--header").arg(format!("Host: {}", self.host));
         for header in &self.headers {
             command.arg("--header").arg(header);
         }
