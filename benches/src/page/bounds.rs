@@ -33,7 +33,7 @@ pub(super) fn plot(title: &str, rows: &[(&Row, f64)]) -> String {
     let at = |part: f64| left + part.min(LONGEST) / LONGEST * (right - left);
     let bottom = TOP + STEP * rows.len() as f64;
     for (part, label) in [(0., ""), (0.25, "25 %"), (0.5, "50 %"), (0.75, "75 %"), (1., "the bound")] {
-        svg.line((at(part), TOP - 6.), (at(part), bottom), if part == 1. { "bound" } else { "grid" });
+        svg.line((at(part), TOP - 6.), (at(part), bottom), if part < 1. { "grid" } else { "bound" });
         svg.text(at(part), TOP - 12., "quiet small middle", label);
     }
     for (place, (row, value)) in rows.iter().enumerate() {
