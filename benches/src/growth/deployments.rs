@@ -23,7 +23,7 @@ const SINGLE: usize = 21;
 /// How long nobody has asked for anything when a host counts as at rest.
 const REST: Duration = Duration::from_secs(7);
 
-/// G2: publish, start, first request, `ship ls`, a collection that removes nothing, memory.
+/// G2: publish, start, first request, `ship ls`, a collection that removes nothing (of both the whole command), memory.
 pub(crate) fn grow(bench: &Bench) -> Vec<Curve> {
     let study = Study { of: "deployments on a host", project: |_| "many".to_owned(), sizes: &SIZES };
     study.grow(bench)
@@ -106,10 +106,10 @@ fn looked_at(bench: &Bench, host: &mut TestHost<'_>, urls: &[String]) -> Vec<(&'
         Samples::seconds(seconds.collect())
     };
     vec![
-        ("start of the host until it answers", started),
+        ("start of the host", started),
         ("first request to a deployment", asked),
-        ("ship ls, the whole command", command(&["ls", "--project", "many"])),
-        ("ship gc --dry-run, the whole command", command(&["gc", "--dry-run"])),
+        ("ship ls", command(&["ls", "--project", "many"])),
+        ("ship gc --dry-run", command(&["gc", "--dry-run"])),
         ("memory of the host at rest", memory),
     ]
 }

@@ -57,10 +57,7 @@ fn at(size: usize, runs: usize, curves: &mut Curves) {
     }
     note("first request after a start", Samples::seconds(first_requests));
     note("further requests, median", Samples::seconds(vec![further(&host, &page)]));
-    note(
-        "memory of the host, deployment in use",
-        Samples::new(Unit::Bytes, vec![host.process().anonymous_bytes() as f64]),
-    );
+    note("memory, deployment in use", Samples::new(Unit::Bytes, vec![host.process().anonymous_bytes() as f64]));
 }
 
 fn deploy(host: &TestHost<'_>, project: &TestProject) -> String {

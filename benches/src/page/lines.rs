@@ -58,7 +58,10 @@ impl Axes {
             values.fold((f64::MAX, f64::MIN_POSITIVE), |(least, most), value| (least.min(value), most.max(value)))
         };
         let ((least_size, most_size), (least, most)) = (between(&mut sizes()), between(&mut costs()));
-        Some(Self { sizes: ticks::decades(least_size, most_size), costs: ticks::decades(least, most), unit })
+        // Memory is counted in powers of two, so its round numbers are ten, a hundred, a thousand MiB.
+        let scale = if unit == Unit::Bytes { 1_048_576. } else { 1. };
+        let costs = ticks::decades(least / scale, most / scale).into_iter().map(|cost| cost * scale).collect();
+        Some(Self { sizes: ticks::decades(least_size, most_size), costs, unit })
     }
 
     fn place(&self, size: f64, cost: f64) -> (f64, f64) {

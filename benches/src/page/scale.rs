@@ -30,15 +30,10 @@ const LIMITS: [Limit; 9] = [
     Limit { study: "G1", work: "deploy, nothing changed", most: 1., why: "a person waits" },
     Limit { study: "G1", work: "first deploy", most: 60., why: "a person waits" },
     Limit { study: "G1", work: "first request after a start", most: 0.1, why: "a visitor notices" },
-    Limit {
-        study: "G1",
-        work: "memory of the host, deployment in use",
-        most: 1024. * MIB,
-        why: "a small server's memory",
-    },
+    Limit { study: "G1", work: "memory, deployment in use", most: 1024. * MIB, why: "a small server's memory" },
     Limit { study: "G2", work: "publish one more", most: 0.1, why: "a pipeline waits" },
-    Limit { study: "G2", work: "start of the host until it answers", most: 2., why: "visitors of a restart wait" },
-    Limit { study: "G2", work: "ship gc --dry-run, the whole command", most: 60., why: "an operator waits" },
+    Limit { study: "G2", work: "start of the host", most: 2., why: "visitors of a restart wait" },
+    Limit { study: "G2", work: "ship gc --dry-run", most: 60., why: "an operator waits" },
     Limit { study: "G2", work: "memory of the host at rest", most: 1024. * MIB, why: "a small server's memory" },
     Limit { study: "G3", work: "memory of the host at rest", most: 1024. * MIB, why: "a small server's memory" },
 ];
@@ -117,7 +112,7 @@ fn met(record: &Record, limit: &Limit) -> Option<(f64, String)> {
     let size = size_at(curve, last, limit.most);
     let at = match size {
         None => "does not grow".to_owned(),
-        Some(size) if size > 1e9 => "more than a thousand million".to_owned(),
+        Some(size) if size > 1e9 => format!("more than a thousand million {}", curve.of),
         Some(size) => format!("{} {}", readable(two_digits(size), Unit::Count), curve.of),
     };
     let line = format!(

@@ -9,6 +9,9 @@ use super::NotThere;
 /// How long an event may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long nothing is told when an edit is over.
+const QUIET: Duration = Duration::from_millis(300);
+
 /// Listens as the page does.
 pub(crate) struct ViteEvents(BufReader<TcpStream>);
 
@@ -48,6 +51,14 @@ impl ViteEvents {
         // It says `connected` first.
         events.next_text()?;
         Ok(events)
+    }
+
+    /// Waits until nothing more is told of the edit before: several events come of one, and an edit that follows at once is taken for the same.
+    pub(crate) fn rest(&mut self) -> Result<(), NotThere> {
+        let told = |error: std::io::Error| NotThere(format!("its WebSocket fails: {error}"));
+        self.0.get_ref().set_read_timeout(Some(QUIET)).map_err(told)?;
+        while self.next_text().is_ok() {}
+        self.0.get_ref().set_read_timeout(Some(PATIENCE)).map_err(told)
     }
 
     /// Waits until the page is told to load itself again.

@@ -157,6 +157,7 @@ fn reloaded_by_vite(environment: &TestEnv) -> Contender<'_, f64> {
             opened = Some((server, events));
         }
         let (_, events) = opened.as_mut().ok_or_else(|| NotThere("it does not start".to_owned()))?;
+        events.rest()?;
         let (seconds, told) = timed(|| {
             project.write("public/index.html", format!("<!doctype html><title>Run {run}</title>"));
             events.wait_for_reload()
