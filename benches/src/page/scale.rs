@@ -133,7 +133,16 @@ fn size_at(curve: &Curve, last: &Point, most: f64) -> Option<f64> {
         let steepness = (after.median() / before.median()).ln() / (after.size / before.size).ln();
         return Some(before.size * (most / before.median()).powf(1. / steepness));
     }
-    (curve.fit.exponent > GROWS).then(|| last.size * (most / last.median()).powf(1. / curve.fit.exponent))
+    let exponent = curve.fit.exponent.max(last_step(curve));
+    (exponent > GROWS).then(|| last.size * (most / last.median()).powf(1. / exponent))
+}
+
+/// The power with which the cost grew in the last step: where it is steeper than the fit, what has to be done anyway still covers what grows.
+fn last_step(curve: &Curve) -> f64 {
+    match curve.points.as_slice() {
+        [.., before, last] => (last.median() / before.median()).ln() / (last.size / before.size).ln(),
+        _ => 0.,
+    }
 }
 
 /// What is guessed is not told to the last digit.
