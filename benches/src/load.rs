@@ -6,6 +6,7 @@
 
 mod connection;
 mod generator;
+mod other;
 mod report;
 
 use std::net::SocketAddr;
@@ -15,12 +16,34 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use other::prepare;
 pub(crate) use report::Report;
 
 use crate::talk;
 
 /// The first argument of a process that makes load.
 pub(crate) const COMMAND: &str = "make-load";
+
+/// What makes load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Generator {
+    /// This program.
+    #[default]
+    Own,
+    /// wrk.
+    Wrk,
+    /// oha.
+    Oha,
+}
+
+impl Generator {
+    /// The generator of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [("own", Self::Own), ("wrk", Self::Wrk), ("oha", Self::Oha)]
+            .into_iter()
+            .find_map(|(known, generator)| (known == name).then_some(generator))
+    }
+}
 
 /// Where to send requests.
 #[derive(Clone, Debug, Serialize, Deserialize)]

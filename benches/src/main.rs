@@ -2,27 +2,36 @@
 //!
 //! Nothing in ship knows that it is measured: the real binary runs as it does for everybody, and everything is seen from
 //! outside, over the command line, HTTP and `/proc`. What is compared takes turns, so that a slow minute of the machine hits
-//! both; a figure is a median with its spread. Load comes from a process of its own (see [`load`]).
+//! all; a figure is a median with its spread. Load comes from a process of its own (see [`load`]).
+//!
+//! A [`figures`] module says what is measured and against whom, [`turns`] lets them take turns, [`record`] is what was found,
+//! and [`table`] and [`page`] show it. [`growth`] does the same for costs that grow.
 
 #![expect(clippy::cast_precision_loss, reason = "nothing that is counted here comes near 2 to the power of 52")]
 
-mod alternate;
 mod attack;
+mod bench;
 mod commands;
+mod contest;
 mod figure;
 mod figures;
+mod growth;
 mod load;
 mod machine;
-mod nginx;
-mod npm;
+mod page;
+mod peer;
+mod published;
+mod record;
+mod run;
 mod samples;
+mod table;
 mod talk;
+mod turns;
 mod visit;
 
 use std::process::ExitCode;
 
 use commands::Arguments;
-use figure::Outcome;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,35 +44,20 @@ fn main() -> ExitCode {
             _ => {}
         }
     }
-    let arguments = match Arguments::parse(&arguments) {
-        Ok(arguments) => arguments,
+    if let [command, rest @ ..] = arguments.as_slice()
+        && command == page::COMMAND
+    {
+        return page::main(rest);
+    }
+    match Arguments::parse(&arguments) {
+        Ok(arguments) if arguments.only_list => {
+            talk::print(&run::list());
+            ExitCode::SUCCESS
+        }
+        Ok(arguments) => run::main(&arguments),
         Err(problem) => {
             talk::say(&problem.to_string());
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
-    if arguments.only_list {
-        for figure in &figures::ALL {
-            talk::print(&format!("{:<4} {}", figure.id, figure.work));
-        }
-        return ExitCode::SUCCESS;
     }
-    let outcomes = measure(&arguments);
-    talk::print(&figure::table(&machine::facts(), &outcomes));
-    match arguments.json.map(|path| std::fs::write(path, figure::json(&machine::facts(), &outcomes))) {
-        Some(Err(error)) => {
-            talk::say(&format!("the figures could not be written: {error}"));
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
-}
-
-fn measure(arguments: &Arguments) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
-    for figure in figures::ALL.iter().filter(|figure| arguments.wants(figure.id)) {
-        talk::say(&format!("measuring {}: {}", figure.id, figure.work));
-        outcomes.extend((figure.measure)(arguments.runs).into_iter().map(|row| Outcome { id: figure.id, row }));
-    }
-    outcomes
 }

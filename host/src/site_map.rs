@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use ship_core::{DeploymentId, HostLabel, ProjectName};
 use ship_edge::{Edge, Indexing, LiveDeployment, ServerTiming, Site, host_label};
 use ship_store::Store;
@@ -19,6 +19,13 @@ use crate::urls::Urls;
 
 /// How much memory deployments that are being served may use, in bytes. A deployment nobody asks for uses none of it.
 const LIVE_BYTES: u64 = 48 * 1024 * 1024;
+
+/// The most that one of them counts as. A deployment that takes more is kept all the same, and at most two such are at once: read anew for each
+/// request, its manifest would be in memory as often as there are requests.
+const MOST_COUNTED_BYTES: u64 = LIVE_BYTES / 2;
+
+/// How many deployments are usually served at once; it sizes the table, not the limit.
+const USUALLY_LIVE: usize = 1024;
 
 /// Where one label leads. Requests read it without a lock; a publish swaps what it points to.
 struct Slot {
@@ -65,9 +72,25 @@ struct LiveWeight;
 impl Weighter<DeploymentId, Arc<LiveDeployment>> for LiveWeight {
     fn weight(&self, _: &DeploymentId, deployment: &Arc<LiveDeployment>) -> u64 {
         let manifest = deployment.manifest();
-        let parts = manifest.assets().len() + manifest.functions().len() + 4 * manifest.routes().len();
-        8 * 1024 + 512 * parts as u64
+        counted_bytes(manifest.assets().len() + manifest.functions().len() + 4 * manifest.routes().len())
     }
+}
+
+/// What a deployment of so many parts counts as, in bytes.
+fn counted_bytes(parts: usize) -> u64 {
+    (8 * 1024 + 512 * parts as u64).min(MOST_COUNTED_BYTES)
+}
+
+/// A cache of what is being served. It has one part: several would share the bytes between them, the more of them the more processors there are,
+/// and a deployment that is larger than such a share is never kept.
+fn live_cache<V: Clone, W: Weighter<DeploymentId, V> + Clone>(weighter: W) -> Cache<DeploymentId, V, W> {
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(USUALLY_LIVE)
+        .weight_capacity(LIVE_BYTES)
+        .build()
+        .expect("all sizes were given");
+    Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
 }
 
 impl SiteMap {
@@ -79,7 +102,7 @@ impl SiteMap {
     ) -> Result<Self, ship_store::StateError> {
         let (store, urls) = (environments.store.clone(), environments.urls.clone());
         let labels = Arc::new(RwLock::new(HashMap::new()));
-        let live = Cache::with_weighter(1024, LIVE_BYTES, LiveWeight);
+        let live = live_cache(LiveWeight);
         let newcomers = OnceLock::new();
         let map =
             Self { inner: Arc::new(Inner { store, urls, environments, protections, edge, labels, live, newcomers }) };
@@ -206,5 +229,35 @@ impl SiteMap {
     /// Forgets a deployment that was removed.
     pub(crate) fn forget(&self, id: &DeploymentId) {
         self.inner.live.remove(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts a number of parts.
+    #[derive(Clone)]
+    struct Parts;
+
+    impl Weighter<DeploymentId, usize> for Parts {
+        fn weight(&self, _: &DeploymentId, parts: &usize) -> u64 {
+            counted_bytes(*parts)
+        }
+    }
+
+    /// A deployment of any size stays in memory beside many small ones, and the bytes are bounded.
+    #[test]
+    fn large_deployments_are_kept() {
+        let id = |number: u32| DeploymentId::of_bytes(&number.to_le_bytes());
+        for parts in [20_000, 100_000, 1_000_000] {
+            let live = live_cache(Parts);
+            live.insert(id(0), parts);
+            for number in 1..500 {
+                live.insert(id(number), 3);
+                assert_eq!(live.get(&id(0)), Some(parts), "{parts} parts, after {number} small ones");
+            }
+            assert!(live.weight() <= LIVE_BYTES);
+        }
     }
 }

@@ -54,6 +54,14 @@ impl Process {
         self.memory("RssAnon:")
     }
 
+    /// Its part of resident memory in bytes, where what several processes share is divided by their number: over a group of
+    /// processes the parts add up to what the group takes.
+    pub fn proportional_bytes(self) -> u64 {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0)).unwrap_or_default();
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+        line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
+    }
+
     /// A kind of memory, by its line in `proc_pid_status(5)`.
     fn memory(self, kind: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();

@@ -19,7 +19,10 @@ cargo xtask COMMAND
   test            install what the tests need, then run every check that CI runs
   test --fuzz [SECONDS]
                   feed every parser that meets strangers with hostile input, for a minute each or for so many seconds
-  bench [NAME…]   build for release, measure, print the table (--list names them, --json FILE keeps the figures)
+  bench [NAME…] [--against PEER] [--load GENERATOR] [--json FILE [--resume]]
+                  build for release, measure, print the table (--list names the figures, and whom they can be measured against)
+  performance [FILE]
+                  write docs/performance.md, docs/scale.md and their plots: of a file that `bench --json` has written, or anew
   docs            write the generated documents: docs/cli.md, docs/openapi.json
 ";
 
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
         ["test", "--fuzz"] => fuzz::run(None),
         ["test", "--fuzz", seconds] => fuzz::run(Some(seconds)),
         ["bench", rest @ ..] => bench::run(rest),
+        ["performance"] => bench::write_pages(None),
+        ["performance", record] => bench::write_pages(Some(record)),
         ["docs"] => checks::write_documents(),
         _ => Err(StepError::Usage),
     };

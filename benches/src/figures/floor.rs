@@ -2,6 +2,7 @@
 //! started with nothing around them.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -60,14 +61,34 @@ impl PlainGo {
     /// Starts the date function on an inherited socket, as bare as can be.
     pub(crate) fn start_date(&self, socket: &Path) -> Bare {
         let _ = fs::remove_file(socket);
-        let listener = UnixListener::bind(socket).expect("the folder is writable");
+        self.start_date_on(UnixListener::bind(socket).expect("the folder is writable").into())
+    }
+
+    /// The same on a port of this machine, for whoever cannot speak to Unix sockets.
+    pub(crate) fn start_date_at_port(&self) -> (Bare, SocketAddr) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there are ports");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        (self.start_date_on(listener.into()), address)
+    }
+
+    fn start_date_on(&self, listener: OwnedFd) -> Bare {
         let child = Command::new(self.folder.join("out/date"))
             .env_clear()
-            .stdin(Stdio::from(OwnedFd::from(listener)))
+            .stdin(Stdio::from(listener))
             .stdout(Stdio::null())
             .spawn()
             .expect("the plain program starts");
         Bare { child }
+    }
+
+    /// The folder of the programs, one in each.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.folder.join("cmd")
+    }
+
+    /// The compiler cache.
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
     }
 
     fn write(&self, path: &str, content: &str) {

@@ -10,9 +10,10 @@ use ship_tests::http::{self, Opened};
 use ship_tests::{TestEnv, TestHost};
 
 use super::wake::{REST, ask, real_interpreter, start_bare};
-use crate::alternate::{alternate, timed};
+use crate::bench::Bench;
 use crate::figure::{Bound, Row};
 use crate::samples::Samples;
+use crate::turns::{alternate, timed};
 
 /// How many instances are started beside the first.
 const INSTANCES: usize = 20;
@@ -32,7 +33,7 @@ const FUNCTION: &str = "import asyncio\n\nfrom fastapi import FastAPI\nfrom fast
 const FLOOR: &str = "import sys\n\nsys.path[:0] = ['PACKAGES']\nimport uvicorn\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get('/')\nasync def hello():\n    return 'hello'\n\n\nuvicorn.run(app, fd=0, log_level='critical')\n";
 
 /// W5: the second instance of a `FastAPI` application, and all further ones.
-pub(crate) fn further_instances(_: usize) -> Vec<Row> {
+pub(crate) fn further_instances(_: &Bench) -> Vec<Row> {
     let work = "second and later instances of a FastAPI application";
     let Some(interpreter) = real_interpreter("python3") else {
         return vec![Row::skipped(work, "python3 is not on PATH")];

@@ -8,12 +8,13 @@ use std::time::Duration;
 use ship_tests::{Process, TestAuthority, TestEnv, TestHost};
 
 use super::floor::go_is_installed;
-use crate::alternate::alternate;
 use crate::attack::{Attack, Order};
+use crate::bench::Bench;
 use crate::figure::{Bound, Row};
 use crate::load::Report;
 use crate::samples::{Samples, Unit};
 use crate::talk;
+use crate::turns::alternate;
 use crate::visit::Visit;
 
 /// What attackers do.
@@ -37,7 +38,7 @@ const VISITORS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const ATTACKERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// How long visitors visit in each run, in seconds.
-const SECONDS: f64 = 1.5;
+const SECONDS: f64 = 1.;
 
 /// What the page says, and how large the large file is, in bytes.
 const PAGE: &str = "here";
@@ -54,7 +55,7 @@ const TAKES: &str = "package handler\n\nimport (\n\t\"io\"\n\t\"net/http\"\n)\n\
 
 /// K4: the 99th percentile of visitors under attack, beside what it is without it, and what it is when another host of this machine is
 /// attacked, so that the machine is as busy; what it is for visitors who have the attackers' address; and the host's memory.
-pub(crate) fn under_attack(runs: usize) -> Vec<Row> {
+pub(crate) fn under_attack(bench: &Bench) -> Vec<Row> {
     if !go_is_installed() {
         return vec![Row::skipped("visitors under attack", "no go on PATH")];
     }
@@ -69,7 +70,7 @@ pub(crate) fn under_attack(runs: usize) -> Vec<Row> {
         let scene = Scene::set(environment, &host, &authority);
         (host, scene)
     });
-    ATTACKS.iter().flat_map(|attack| under(*attack, host.process(), (&ship, &other), runs)).collect()
+    ATTACKS.iter().flat_map(|attack| under(*attack, host.process(), (&ship, &other), bench.runs)).collect()
 }
 
 fn under((attack, does): (Attack, &str), host: Process, (ship, other): (&Scene, &Scene), runs: usize) -> Vec<Row> {

@@ -7,12 +7,13 @@ use std::process::{Command, Stdio};
 use ship_tests::{TestEnv, TestHost};
 
 use super::deploy::of_files;
-use crate::alternate::{alternate, timed};
+use crate::bench::Bench;
 use crate::figure::{Bound, Row};
 use crate::samples::Samples;
+use crate::turns::{alternate, timed};
 
 /// D4: 10,000 files, none of them changed.
-pub(crate) fn unchanged(runs: usize) -> Vec<Row> {
+pub(crate) fn unchanged(bench: &Bench) -> Vec<Row> {
     let work = "deploy of 10,000 files, nothing changed";
     let environment = TestEnv::new();
     let project = of_files(&environment, 10_000, 1_000);
@@ -25,7 +26,7 @@ pub(crate) fn unchanged(runs: usize) -> Vec<Row> {
     let _ = deploy();
     let ship = |_| timed(deploy).0;
     let git = |_| timed(|| run_git(project.folder(), &["status", "--porcelain"])).0;
-    let (ship, git) = alternate(runs.max(11), ship, git);
+    let (ship, git) = alternate(bench.runs.max(11), ship, git);
     vec![Row::compared(work, Samples::seconds(ship), "git status", Samples::seconds(git), Bound::times(2.))]
 }
 
@@ -43,9 +44,9 @@ fn run_git(folder: &Path, arguments: &[&str]) -> bool {
 }
 
 /// D5: everything is new, on both sides, and on the disk at the end.
-pub(crate) fn first(runs: usize) -> Vec<Row> {
+pub(crate) fn first(bench: &Bench) -> Vec<Row> {
     [("10,000 files of 10 KB", 10_000, 10_000), ("1,000 files of 1 MB", 1_000, 1_000_000)]
-        .map(|(what, count, bytes)| first_of(runs, &format!("first deploy of {what}"), count, bytes))
+        .map(|(what, count, bytes)| first_of(bench.runs, &format!("first deploy of {what}"), count, bytes))
         .into()
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ship_tests::{TestEnv, TestHost, TestProject, http};
 
 use super::floor::go_is_installed;
+use crate::bench::Bench;
 use crate::figure::{Bound, Row};
 use crate::samples::{Samples, Unit};
 
@@ -17,7 +18,7 @@ const AWAKE: usize = 100;
 const REST: Duration = Duration::from_secs(7);
 
 /// S4: 100 deployments with two functions each, started anew, each asked once for a file, all functions asleep.
-pub(crate) fn at_rest(_: usize) -> Vec<Row> {
+pub(crate) fn at_rest(_: &Bench) -> Vec<Row> {
     let environment = TestEnv::new();
     let mut host = TestHost::start(&environment);
     let project = environment.example("date-weather");
@@ -41,7 +42,7 @@ pub(crate) fn at_rest(_: usize) -> Vec<Row> {
 }
 
 /// S5: what each of 400 deployments that nobody asks for adds.
-pub(crate) fn per_deployment(_: usize) -> Vec<Row> {
+pub(crate) fn per_deployment(_: &Bench) -> Vec<Row> {
     let environment = TestEnv::new();
     let mut host = TestHost::start(&environment);
     let project = environment.example("date-weather");
@@ -60,7 +61,7 @@ pub(crate) fn per_deployment(_: usize) -> Vec<Row> {
 }
 
 /// A thousand functions that were asked for once and sleep, and then a hundred of them awake.
-pub(crate) fn density(_: usize) -> Vec<Row> {
+pub(crate) fn density(_: &Bench) -> Vec<Row> {
     if !go_is_installed() {
         return vec![Row::skipped("memory with many functions", "no go on PATH")];
     }

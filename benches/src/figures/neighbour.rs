@@ -6,10 +6,11 @@ use std::thread;
 use ship_tests::{TestEnv, TestHost, TestProject, http};
 
 use super::floor::go_is_installed;
-use crate::alternate::alternate;
+use crate::bench::Bench;
 use crate::figure::{Bound, Row};
 use crate::load::{Order, Target};
 use crate::samples::Samples;
+use crate::turns::alternate;
 
 /// The function of the stories that does what it is told to.
 const MISBEHAVE: &str = include_str!("../../../tests/tests/bad_functions/sources/misbehave.go");
@@ -21,13 +22,13 @@ const HARMS: [(&str, &str); 5] =
     [("never", "hangs"), ("memory", "leaks"), ("fork", "forks"), ("flood", "floods its output"), ("spin", "spins")];
 
 /// How long each run makes load, in seconds.
-const SECONDS: f64 = 3.;
+const SECONDS: f64 = 2.;
 
 /// How many requests a second the neighbour answers meanwhile.
 const PER_SECOND: f64 = 200.;
 
 /// K3: a neighbour's 99th percentile while a function does harm without pause, and without it.
-pub(crate) fn under_harm(runs: usize) -> Vec<Row> {
+pub(crate) fn under_harm(bench: &Bench) -> Vec<Row> {
     if !go_is_installed() {
         return vec![Row::skipped("a neighbour's p99 while a function does harm", "no go on PATH")];
     }
@@ -37,7 +38,7 @@ pub(crate) fn under_harm(runs: usize) -> Vec<Row> {
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
     let site = host.site_url("street");
     drop(http::get(&format!("{site}/api/neighbour")).success());
-    HARMS.iter().map(|(told, does)| while_it(&host, &site, told, does, runs)).collect()
+    HARMS.iter().map(|(told, does)| while_it(&host, &site, told, does, bench.runs)).collect()
 }
 
 fn site(environment: &TestEnv) -> TestProject {

@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use ship_tests::{TestEnv, TestHost, http};
 
-use crate::alternate::timed;
+use crate::bench::Bench;
 use crate::figure::{Bound, Row};
 use crate::load::{Order, Target};
 use crate::samples::Samples;
+use crate::turns::timed;
 
 /// How often production moves while the load runs.
 const MOVES: usize = 100;
 
 /// D8: production moves between two deployments under load.
-pub(crate) fn visible(_: usize) -> Vec<Row> {
+pub(crate) fn visible(_: &Bench) -> Vec<Row> {
     let environment = TestEnv::new();
     let project = environment.project("moving").file("public/index.html", "left");
     let host = TestHost::start(&environment);

@@ -6,6 +6,7 @@ use std::thread;
 use ship_tests::{TestEnv, TestHost, TestProject, http};
 
 use super::floor::go_is_installed;
+use crate::bench::Bench;
 use crate::figure::{Bound, Row};
 use crate::load::{Order, Report, Target};
 use crate::samples::Samples;
@@ -23,7 +24,7 @@ const SIDES: [&str; 2] = ["left", "right"];
 const REPEATED: usize = 8 * 1024;
 
 /// K2: a page and a function are asked without pause, while production moves to and fro, deploys are published and the host is upgraded.
-pub(crate) fn over_changes(_: usize) -> Vec<Row> {
+pub(crate) fn over_changes(_: &Bench) -> Vec<Row> {
     let work = "requests failed or mixed";
     if !go_is_installed() {
         return vec![Row::skipped(work, "no go on PATH")];

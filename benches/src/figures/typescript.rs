@@ -4,53 +4,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::Deserialize;
 use ship_tests::{TestEnv, TestProject};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::alternate::{alternate, timed};
+use crate::bench::Bench;
+use crate::contest::{Contender, timed_rows};
 use crate::figure::{Bound, Row};
-use crate::npm::{self, NotInstalled, Peers};
+use crate::peer::{NotThere, Peer, build, npm};
 use crate::samples::Samples;
+use crate::turns::{alternate, timed};
 
 /// How many functions are built together.
 const COUNTS: [usize; 2] = [20, 200];
 
-/// D6: from nothing to an artifact per function, against two programs that make the same.
-pub(crate) fn first_build(runs: usize) -> Vec<Row> {
+/// D6: from nothing to an artifact per function, against programs that make the same.
+pub(crate) fn first_build(bench: &Bench) -> Vec<Row> {
     let environment = TestEnv::new();
-    let peers = match Peers::install(&environment.folder().join("peers")) {
-        Ok(peers) => peers,
-        Err(reason) => return vec![Row::skipped("building TypeScript functions", &reason.to_string())],
-    };
-    COUNTS.into_iter().flat_map(|count| first_build_of(&environment, &peers, count, runs)).collect()
+    COUNTS.into_iter().flat_map(|count| first_build_of(bench, &environment, count)).collect()
 }
 
-fn first_build_of(environment: &TestEnv, peers: &Peers, count: usize, runs: usize) -> Vec<Row> {
+fn first_build_of(bench: &Bench, environment: &TestEnv, count: usize) -> Vec<Row> {
+    let work = format!("building {count} TypeScript functions");
     let functions = match Functions::write(environment, count) {
         Ok(functions) => functions,
-        Err(reason) => return vec![Row::skipped(&format!("building {count} functions"), &reason.to_string())],
+        Err(reason) => return vec![Row::skipped(&work, &reason.to_string())],
     };
-    let against = |name: &str, bound: Bound, other: &mut dyn FnMut(usize)| {
-        let (ship, other) =
-            alternate(runs, |_| timed(|| functions.build_from_nothing()).0, |run| timed(|| other(run)).0);
-        let work = format!("building {count} TypeScript functions");
-        Row::compared(&work, Samples::seconds(ship), name, Samples::seconds(other), bound)
-    };
-    vec![
-        against("esbuild and zip", Bound::times(1.0), &mut |_| functions.build_with_esbuild(peers, Sharing::Nothing)),
-        against("esbuild --splitting and zip", Bound::times(1.0), &mut |_| {
-            functions.build_with_esbuild(peers, Sharing::Chunks);
-        }),
-        against("zip-it-and-ship-it", Bound::times(0.1), &mut |_| functions.build_with_zip_it_and_ship_it(peers)),
-    ]
+    let contenders = bench.against.iter().flat_map(|peer| functions.contenders(*peer)).collect();
+    timed_rows(&work, bench.runs, |_| timed(|| functions.build_from_nothing()).0, contenders)
 }
 
 /// D7: the same build once more, against the first.
-pub(crate) fn build_again(runs: usize) -> Vec<Row> {
+pub(crate) fn build_again(bench: &Bench) -> Vec<Row> {
     let work = "building 200 TypeScript functions again, nothing changed";
     let environment = TestEnv::new();
     let functions = match Functions::write(&environment, 200) {
@@ -62,8 +50,14 @@ pub(crate) fn build_again(runs: usize) -> Vec<Row> {
         functions.build();
         timed(|| functions.build()).0
     };
-    let (again, first) = alternate(runs, again, first);
+    let (again, first) = alternate(bench.runs, again, first);
     vec![Row::compared(work, Samples::seconds(again), "the first build", Samples::seconds(first), Bound::times(0.05))]
+}
+
+/// How long a build takes that may fail, in seconds.
+fn timed_build(work: impl FnOnce() -> Result<(), NotThere>) -> Result<f64, NotThere> {
+    let (seconds, built) = timed(work);
+    built.map(|()| seconds)
 }
 
 /// Whether what several functions import is in one file or in each.
@@ -81,7 +75,7 @@ struct Functions<'e> {
 }
 
 impl<'e> Functions<'e> {
-    fn write(environment: &'e TestEnv, count: usize) -> Result<Self, NotInstalled> {
+    fn write(environment: &'e TestEnv, count: usize) -> Result<Self, NotThere> {
         let project = environment.project(&format!("functions-{count}"));
         let names: Vec<String> = (0..count).map(|number| format!("report{number:03}")).collect();
         for (number, name) in names.iter().enumerate() {
@@ -103,11 +97,26 @@ impl<'e> Functions<'e> {
         self.build();
     }
 
+    /// A peer at the same work. esbuild is there twice: as it is mostly used, and with what several functions import in files of their own.
+    fn contenders(&self, peer: Peer) -> Vec<Contender<'_, f64>> {
+        let of = |name, bound, build: Build<'e>| {
+            Contender::new(name, Bound::times(bound), move |_| timed_build(|| build(self)))
+        };
+        match peer {
+            Peer::Esbuild => vec![
+                of("esbuild and zip", 1., |functions| functions.build_with_esbuild(Sharing::Nothing)),
+                of("esbuild --splitting and zip", 1., |functions| functions.build_with_esbuild(Sharing::Chunks)),
+            ],
+            Peer::ZipItAndShipIt => vec![of(peer.name(), 0.1, Self::build_with_zip_it_and_ship_it)],
+            _ => vec![of("vercel build", 1. / 15., Self::build_with_vercel)],
+        }
+    }
+
     /// One process of esbuild for all entries, with the same kind of source maps, and one zip per function.
-    fn build_with_esbuild(&self, peers: &Peers, sharing: Sharing) {
+    fn build_with_esbuild(&self, sharing: Sharing) -> Result<(), NotThere> {
         let folder = self.environment.folder().join("esbuild-output");
         remove(&folder);
-        let mut command = Command::new(peers.esbuild());
+        let mut command = Command::new(build::esbuild()?);
         command.args(self.names.iter().map(|name| format!("api/{name}.ts")));
         command.args(["--bundle", "--platform=node", "--format=esm", "--target=node20", "--log-level=error"]);
         command.args(["--out-extension:.js=.mjs", "--sourcemap=external", "--sources-content=false"]);
@@ -116,21 +125,31 @@ impl<'e> Functions<'e> {
         if sharing == Sharing::Chunks {
             command.arg("--splitting");
         }
-        run(command.current_dir(self.project.folder()));
+        build::run(command.current_dir(self.project.folder()))?;
         let outputs = Outputs::read(&folder, self.project.folder());
         for name in &self.names {
             zip(&folder.join(format!("{name}.zip")), &outputs.reached_from(&folder.join(format!("{name}.mjs"))));
         }
+        Ok(())
     }
 
-    fn build_with_zip_it_and_ship_it(&self, peers: &Peers) {
+    fn build_with_zip_it_and_ship_it(&self) -> Result<(), NotThere> {
         let folder = self.environment.folder().join("zip-it-and-ship-it-output");
         remove(&folder);
-        let mut command = Command::new(peers.zip_it_and_ship_it());
-        command.arg(self.project.path("api")).arg(&folder);
-        run(command.current_dir(self.project.folder()));
+        build::run(build::zip_it_and_ship_it(&self.project.path("api"), &folder)?.current_dir(self.project.folder()))
+    }
+
+    fn build_with_vercel(&self) -> Result<(), NotThere> {
+        remove(&self.project.path(".vercel"));
+        let built = build::run(&mut build::vercel_build(self.project.folder())?);
+        // Ship takes a folder that Vercel has built for what it is: it is not to be there in ship's own turn.
+        remove(&self.project.path(".vercel"));
+        built
     }
 }
+
+/// A way to build all functions.
+type Build<'e> = fn(&Functions<'e>) -> Result<(), NotThere>;
 
 /// A function that is a little different for each `number`.
 fn source(number: usize) -> String {
@@ -209,9 +228,4 @@ fn zip(archive: &Path, files: &[PathBuf]) {
 fn remove(folder: &Path) {
     // One that is not there is as good.
     let _ = fs::remove_dir_all(folder);
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().expect("the program starts");
-    assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -14,9 +14,10 @@ use ship_tests::{TestEnv, TestHost, http};
 
 use super::floor::{PlainGo, go_is_installed};
 use super::memory::deploy_many;
-use crate::alternate::{alternate, timed};
+use crate::bench::Bench;
 use crate::figure::{Bound, Row};
 use crate::samples::Samples;
+use crate::turns::{alternate, timed};
 
 /// How many first requests: enough for a 99th percentile that is not merely the worst.
 const WAKES: usize = 120;
@@ -32,7 +33,7 @@ const LARGE_BUNDLE_BYTES: usize = 2_600_000;
 
 /// W1: each of many deployments is asked for the first time, beside a bare program that is started and asked; and then as many as
 /// possible one right after the other, where the machine prepares for the next while it wakes one.
-pub(crate) fn sleeping(runs: usize) -> Vec<Row> {
+pub(crate) fn sleeping(bench: &Bench) -> Vec<Row> {
     let work = "first request to a sleeping Go function";
     if !go_is_installed() {
         return vec![Row::skipped(work, "no go on PATH to compare with")];
@@ -40,7 +41,7 @@ pub(crate) fn sleeping(runs: usize) -> Vec<Row> {
     let environment = TestEnv::new();
     let project = environment.example("date-weather");
     let host = TestHost::start(&environment);
-    let wakes = WAKES.max(runs);
+    let wakes = WAKES.max(bench.runs);
     let urls = deploy_many(&host, &project, 2 * wakes);
     let (rested, in_a_row) = urls.split_at(wakes);
     let plain = PlainGo::new(environment.folder());
@@ -87,7 +88,7 @@ pub(super) fn ask(socket: &Path) {
 }
 
 /// W2: a small function in Node.
-pub(crate) fn small_node(runs: usize) -> Vec<Row> {
+pub(crate) fn small_node(bench: &Bench) -> Vec<Row> {
     let function = Interpreted {
         work: "first request to a sleeping Node function",
         file: "api/hello.ts",
@@ -97,11 +98,11 @@ pub(crate) fn small_node(runs: usize) -> Vec<Row> {
         program: "node",
         bounds: (0.1, Some(0.25)),
     };
-    function.rows(runs)
+    function.rows(bench.runs)
 }
 
 /// W3: a function in Node whose bundle is large.
-pub(crate) fn large_node(runs: usize) -> Vec<Row> {
+pub(crate) fn large_node(bench: &Bench) -> Vec<Row> {
     let large = large_source();
     let function = Interpreted {
         work: "first request to a sleeping Node function of 2.6 MB",
@@ -112,11 +113,11 @@ pub(crate) fn large_node(runs: usize) -> Vec<Row> {
         program: "node",
         bounds: (1. / 3., None),
     };
-    function.rows(runs)
+    function.rows(bench.runs)
 }
 
 /// W4: a function in Python that needs nothing but the standard library.
-pub(crate) fn small_python(runs: usize) -> Vec<Row> {
+pub(crate) fn small_python(bench: &Bench) -> Vec<Row> {
     let function = Interpreted {
         work: "first request to a sleeping Python function",
         file: "api/hello.py",
@@ -126,7 +127,7 @@ pub(crate) fn small_python(runs: usize) -> Vec<Row> {
         program: "python3",
         bounds: (1. / 15., Some(0.2)),
     };
-    function.rows(runs)
+    function.rows(bench.runs)
 }
 
 const NODE_FLOOR: &str =
