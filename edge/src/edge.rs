@@ -154,15 +154,13 @@ impl Edge {
     /// Answers a request for `site`. Never fails: what goes wrong becomes an error response with a code. One log record is
     /// written when the response has ended, or when the visitor has left.
     pub async fn respond(&self, site: &Site, request: Request<VisitorBody>, visitor: &Visitor) -> Response<EdgeBody> {
-        match Continuation::beginning(request.extensions()) {
+        if let Some((site, log)) = Continuation::beginning(request.extensions()) {
             // What was begun with a deployment ends with it.
-            Some((site, log)) => self.respond_within(&site, request, visitor, log).await,
-            None => {
-                let visit = Visit::begin(request.method(), request.uri(), request.headers());
-                let log = RequestLog::begin(visit, Arc::clone(&site.deployment), Arc::clone(&self.desk));
-                self.respond_within(site, request, visitor, log).await
-            }
+            return self.respond_within(&site, request, visitor, log).await;
         }
+        let visit = Visit::begin(request.method(), request.uri(), request.headers());
+        let log = RequestLog::begin(visit, Arc::clone(&site.deployment), Arc::clone(&self.desk));
+        self.respond_within(site, request, visitor, log).await
     }
 
     async fn respond_within(

@@ -29,6 +29,7 @@ pub use ready_answer::ReadyAnswer;
 pub(crate) use ready_answer::{Afterwards, AnswerHead};
 
 /// What is done at once about a plain request.
+#[expect(clippy::large_enum_variant, reason = "it is moved once, and the larger one is the usual")]
 pub enum Prompt {
     /// It is answered.
     Answer(ReadyAnswer),

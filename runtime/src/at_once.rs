@@ -49,7 +49,6 @@ pub struct BegunCall {
 }
 
 /// What became of a call.
-#[expect(clippy::large_enum_variant, reason = "it is moved once, and the larger one is the usual")]
 pub enum AtOnce {
     /// The response, with all of its body.
     Whole(Response<FunctionBody>),

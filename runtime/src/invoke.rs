@@ -58,6 +58,13 @@ struct Undelivered {
     error: InvokeError,
 }
 
+/// How often a request may be tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Tries {
+    One,
+    Two,
+}
+
 /// Gives a request to an instance of the function and waits for the head of the response.
 pub(crate) async fn invoke(
     runtime: &Runtime,
@@ -65,11 +72,7 @@ pub(crate) async fn invoke(
     id: Option<RequestId>,
     outgoing: Outgoing,
 ) -> Result<Response<FunctionBody>, InvokeError> {
-    let clock = CallClock::start();
-    match once(runtime, spec, id, &clock, outgoing).await {
-        ControlFlow::Break(over) => over,
-        ControlFlow::Continue(undelivered) => again(runtime, spec, id, &clock, undelivered.outgoing).await,
-    }
+    invoke_up_to(runtime, spec, id, outgoing, Tries::Two).await
 }
 
 /// Goes on with a call whose request an instance was given.
@@ -83,40 +86,34 @@ pub(crate) async fn go_on(
     let clock = CallClock::start();
     let BegunCall { mut lease, call, departure, answer } = begun;
     let attempted = settle(&mut lease, call, answer, &mut outgoing).await;
+    drop(clock);
     match conclude(lease, departure, attempted, outgoing) {
         ControlFlow::Break(over) => over,
-        ControlFlow::Continue(undelivered) => again(runtime, spec, Some(id), &clock, undelivered.outgoing).await,
+        ControlFlow::Continue(undelivered) => {
+            invoke_up_to(runtime, spec, Some(id), undelivered.outgoing, Tries::One).await
+        }
     }
 }
 
-/// The last try.
-async fn again(
+async fn invoke_up_to(
     runtime: &Runtime,
     spec: &Arc<FunctionSpec>,
     id: Option<RequestId>,
-    clock: &CallClock,
-    outgoing: Outgoing,
-) -> Result<Response<FunctionBody>, InvokeError> {
-    match once(runtime, spec, id, clock, outgoing).await {
-        ControlFlow::Break(over) => over,
-        ControlFlow::Continue(undelivered) => Err(undelivered.error),
-    }
-}
-
-async fn once(
-    runtime: &Runtime,
-    spec: &Arc<FunctionSpec>,
-    id: Option<RequestId>,
-    clock: &CallClock,
     mut outgoing: Outgoing,
-) -> Tried {
-    let mut lease = match runtime.lease(spec, id).await {
-        Ok(lease) => lease,
-        Err(error) => return ControlFlow::Break(Err(error)),
-    };
-    let departure = Departure::to(lease.instance(), Instant::from_std(clock.began()));
-    let attempted = attempt(&mut lease, &mut outgoing).await;
-    conclude(lease, departure, attempted, outgoing)
+    mut tries: Tries,
+) -> Result<Response<FunctionBody>, InvokeError> {
+    let clock = CallClock::start();
+    loop {
+        let mut lease = runtime.lease(spec, id).await?;
+        let departure = Departure::to(lease.instance(), Instant::from_std(clock.began()));
+        let attempted = attempt(&mut lease, &mut outgoing).await;
+        match conclude(lease, departure, attempted, outgoing) {
+            ControlFlow::Break(over) => return over,
+            ControlFlow::Continue(undelivered) if tries == Tries::Two => outgoing = undelivered.outgoing,
+            ControlFlow::Continue(undelivered) => return Err(undelivered.error),
+        }
+        tries = Tries::One;
+    }
 }
 
 fn conclude(lease: Lease, departure: Departure, attempted: Result<Answered, Miss>, mut outgoing: Outgoing) -> Tried {

@@ -52,7 +52,7 @@ impl CachingServer {
             renewal.run(leader).await;
         });
         self.spawn(async move {
-            work.await;
+            Box::pin(work).await;
         });
     }
 }

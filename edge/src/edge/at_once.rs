@@ -93,8 +93,6 @@ impl Edge {
 }
 
 fn cross_origin(site: &Site, path: &str) -> CrossOrigin {
-    match site.deployment.manifest().cors().iter().any(|rule| rule.matches_path(path)) {
-        true => CrossOrigin::Varies,
-        false => CrossOrigin::NoRule,
-    }
+    let has_rule = site.deployment.manifest().cors().iter().any(|rule| rule.matches_path(path));
+    if has_rule { CrossOrigin::Varies } else { CrossOrigin::NoRule }
 }

@@ -43,6 +43,7 @@ pub(crate) enum CrossOrigin {
 }
 
 /// What became of a call.
+#[expect(clippy::large_enum_variant, reason = "it is moved once, and the larger one is the usual")]
 pub(crate) enum Called {
     /// It is answered.
     Answered(ReadyAnswer),

@@ -136,9 +136,11 @@ impl FunctionServer {
             tracing::error!(error = &error as &dyn std::error::Error, "a function cannot be made ready");
             if error.is_damage() { PlatformError::BlobCorrupt } else { PlatformError::FunctionInvocationFailed }
         })?;
-        let answered = match given.map(|given| given.going) {
+        let going = given.map(|given| given.going);
+        let answered = match going {
             None => self.runtime.invoke(&spec, visit.id, request).await,
-            Some(Going::Begun(begun)) => self.runtime.go_on(&spec, visit.id, begun, request).await,
+            // Boxed, because its future is large and most calls are made here.
+            Some(Going::Begun(begun)) => Box::pin(self.runtime.go_on(&spec, visit.id, begun, request)).await,
             Some(Going::Answered(response)) => Ok(response),
         };
         answered.map_err(|error| {
