@@ -154,25 +154,17 @@ impl Edge {
     /// Answers a request for `site`. Never fails: what goes wrong becomes an error response with a code. One log record is
     /// written when the response has ended, or when the visitor has left.
     pub async fn respond(&self, site: &Site, request: Request<VisitorBody>, visitor: &Visitor) -> Response<EdgeBody> {
-        if let Some((site, log)) = Continuation::beginning(request.extensions()) {
-            // What was begun with a deployment ends with it.
-            return self.respond_within(&site, request, visitor, log).await;
-        }
-        let visit = Visit::begin(request.method(), request.uri(), request.headers());
-        let log = RequestLog::begin(visit, Arc::clone(&site.deployment), Arc::clone(&self.desk));
-        self.respond_within(site, request, visitor, log).await
-    }
-
-    async fn respond_within(
-        &self,
-        site: &Site,
-        request: Request<VisitorBody>,
-        visitor: &Visitor,
-        mut log: RequestLog,
-    ) -> Response<EdgeBody> {
+        // What was begun with a deployment ends with it.
+        let (begun_site, begun_log) = Continuation::beginning(request.extensions()).unzip();
+        let site = begun_site.as_ref().unwrap_or(site);
         let (mut parts, body) = request.into_parts();
         let is_asked_for = site.gate.is_some() || has_shown(&parts.uri);
         let shown = if is_asked_for { Shown::take(&mut parts) } else { Shown::default() };
+        // What is shown to a gate is no part of the log.
+        let mut log = begun_log.unwrap_or_else(|| {
+            let visit = Visit::begin(&parts.method, &parts.uri, &parts.headers);
+            RequestLog::begin(visit, Arc::clone(&site.deployment), Arc::clone(&self.desk))
+        });
         headers::drop_forged(&mut parts.headers);
         if self.traces == Traces::Joined {
             log.visit.trace = Some(trace::join(log.visit.id, &mut parts.headers));

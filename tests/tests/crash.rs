@@ -1,10 +1,11 @@
 //! Power cuts: whatever was acknowledged is there, whole; whatever was not is there whole or not at all.
 
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ship_tests::{ChaosProxy, TestEnv, TestHost, http};
+use ship_tests::{ChaosProxy, PATIENCE, TestEnv, TestHost, http};
 
 /// How often the host is killed. Each kill is at another moment of a deploy.
 const KILLS: u64 = 25;
@@ -51,7 +52,7 @@ fn killed_while_publishing() {
 
 /// Starts a deploy, kills the host after `delay` or when the deploy is done, and starts it again. A deploy that was sending or publishing finds it
 /// again and goes on; one that had only begun says that it lost it.
-fn deploy_and_kill(host: &mut TestHost<'_>, folder: &std::path::Path, delay: Duration) -> ship_tests::CommandOutput {
+fn deploy_and_kill(host: &mut TestHost<'_>, folder: &Path, delay: Duration) -> ship_tests::CommandOutput {
     let deploy = host.ship(["deploy", "--prod"]).within(folder);
     let (done, is_done) = channel();
     thread::scope(|scope| {
@@ -87,9 +88,19 @@ impl Moments {
 }
 
 /// How many files of a megabyte the interrupted upload has.
-const FILES: u64 = 96;
+const FILES: u8 = 96;
 
 const MEGABYTE: usize = 1024 * 1024;
+
+/// Waits until the host has stored so many blobs.
+fn wait_for_blobs(host: &TestHost<'_>, wanted: usize) {
+    let files = || walkdir::WalkDir::new(host.data().join("blobs")).into_iter().flatten();
+    let deadline = Instant::now() + PATIENCE;
+    while files().filter(|file| file.file_type().is_file()).count() < wanted {
+        assert!(Instant::now() < deadline, "{wanted} blobs are stored");
+        thread::yield_now();
+    }
+}
 
 /// The host is killed in the middle of an upload: the live site is unharmed, and the next deploy sends only the rest.
 #[test]
@@ -98,7 +109,7 @@ fn killed_during_an_upload() {
     let mut host = TestHost::start(&environment);
     let project = environment.project("site").file("public/index.html", "before");
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
-    for number in 0..u8::try_from(FILES).expect("each file is filled with its number") {
+    for number in 0..FILES {
         project.write(&format!("public/{number}.bin"), vec![number; MEGABYTE]);
     }
 
@@ -111,6 +122,8 @@ fn killed_during_an_upload() {
     proxy.cut_after(72 * MEGABYTE as u64);
     let broken = through_proxy(&["deploy", "--prod"]).start();
     proxy.wait_for_cut();
+    // However busy the disk is: it dies when it has written something.
+    wait_for_blobs(&host, usize::from(FILES / 3) + 2);
     host.kill();
     let broken = broken.finish().exits_with(3);
     insta::assert_snapshot!(broken.snapshot(), @"
@@ -131,11 +144,11 @@ fn killed_during_an_upload() {
     let document = through_proxy(&["deploy", "--prod", "--json"]).run().success().json();
     let sent = document["upload"]["sent_blobs"].as_u64().expect("a count");
     // A host writes through to the disk every so many megabytes: what it wrote before it died is not sent again.
-    assert!((1..=FILES * 2 / 3).contains(&sent), "only the rest is sent: {}", document["upload"]);
+    assert!((1..=u64::from(FILES) * 2 / 3).contains(&sent), "only the rest is sent: {}", document["upload"]);
     let travelled = proxy.bytes_passed() - passed;
     assert!(travelled < (sent + 1) * MEGABYTE as u64, "and nothing else travels: {travelled} bytes");
     let last = http::get(&format!("{}/{}.bin", host.site_url("site"), FILES - 1)).success();
-    assert!(last.body.iter().all(|byte| u64::from(*byte) == FILES - 1) && last.body.len() == MEGABYTE);
+    assert!(last.body.iter().all(|byte| *byte == FILES - 1) && last.body.len() == MEGABYTE);
 }
 
 /// The connection breaks and stays broken, and the host lives: nothing half is ever seen, and deploying again mends it.
