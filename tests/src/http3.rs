@@ -21,12 +21,27 @@ use crate::tls::TestAuthority;
 /// A visitor's connection.
 #[derive(Debug)]
 pub struct Connection {
+    farewell: Farewell,
     runtime: Runtime,
     authority: String,
     requests: Requests,
     driving: JoinHandle<ConnectionError>,
     quic: quinn::Connection,
+}
+
+/// Says that the visitor leaves when it is dropped: a host waits for those who have not said that they have their answer.
+#[derive(Debug)]
+struct Farewell {
+    handle: tokio::runtime::Handle,
+    quic: quinn::Connection,
     endpoint: Endpoint,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.quic.close(VarInt::from_u32(0x100), b"");
+        let _ = self.handle.block_on(async { timeout(PATIENCE, self.endpoint.wait_idle()).await });
+    }
 }
 
 struct Requests(SendRequest<OpenStreams, Bytes>);
@@ -101,7 +116,9 @@ impl Connection {
             Ok::<_, io::Error>((endpoint, quic, requests, driving))
         });
         let (endpoint, quic, requests, driving) = opened?;
-        Ok(Self { authority: authority.to_owned(), requests: Requests(requests), runtime, driving, quic, endpoint })
+        let (handle, closed) = (runtime.handle().clone(), quic.clone());
+        let farewell = Farewell { handle, quic: closed, endpoint };
+        Ok(Self { farewell, authority: authority.to_owned(), requests: Requests(requests), runtime, driving, quic })
     }
 
     /// QUIC itself, for what no client of HTTP/3 does.
@@ -136,11 +153,11 @@ impl Connection {
 
     /// Waits until the host has ended the connection: with which code.
     pub fn ended(self) -> Option<u64> {
-        let Self { runtime, driving, quic, endpoint, .. } = self;
+        let Self { farewell, runtime, driving, quic, .. } = self;
         let error =
             runtime.block_on(async { timeout(PATIENCE, quic.closed()).await }).expect("the host keeps the connection");
         driving.abort();
-        drop(endpoint);
+        drop(farewell);
         match error {
             quinn::ConnectionError::ApplicationClosed(close) => Some(close.error_code.into_inner()),
             _ => None,
@@ -149,14 +166,14 @@ impl Connection {
 
     /// Goes away without a word.
     pub fn vanish(self) {
-        let Self { runtime, .. } = self;
+        let Self { farewell, runtime, .. } = self;
+        std::mem::forget(farewell);
         runtime.shutdown_background();
     }
 
     /// Leaves, and says so.
     pub fn leave(self) {
-        self.quic.close(VarInt::from_u32(0x100), b"");
-        self.runtime.block_on(async { timeout(PATIENCE, self.endpoint.wait_idle()).await }).expect("nobody leaves");
+        drop(self);
     }
 }
 

@@ -66,7 +66,7 @@ fn upgrades() {
     let (gate, done, visits) = (Gate::new(), AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
         let load = EndsLoad(&done);
-        for kept in [1, 50] {
+        for kept in [10, 50] {
             let (stage, done, visits) = (&stage, &done, &visits);
             scope.spawn(move || {
                 while !done.load(Ordering::SeqCst) {
