@@ -66,16 +66,17 @@ impl Runtime {
         id: RequestId,
         write_head: impl FnOnce(&mut Vec<u8>),
     ) -> Option<CallAtOnce> {
-        let clock = CallClock::start();
+        let came = Instant::now();
         let lease = self.lease_at_once(spec, id)?;
-        let departure = Departure::to(lease.instance(), Instant::from_std(clock.began()));
+        let departure = Departure::to(lease.instance(), came);
         let call = lease.call_with(|head| {
             write_head(head);
             for part in [REQUEST_ID.as_str(), ": ", id.as_str(), "\r\n\r\n"] {
                 head.extend_from_slice(part.as_bytes());
             }
         })?;
-        Some(CallAtOnce { made: Some(Made { lease, call, departure }), _clock: clock })
+        // Begun only now: what was no call would look like one that took no time, and keep its thread awake for the next.
+        Some(CallAtOnce { made: Some(Made { lease, call, departure }), _clock: CallClock::start() })
     }
 
     /// Goes on with a call that [`Runtime::call_at_once`] made of the head of `request`, which has no body, as [`Runtime::invoke`] would.
