@@ -1,6 +1,7 @@
 //! Static files: what is sent for an asset, from memory or from disk, whole, in part or not at all.
 
 mod cache;
+mod content;
 mod file_body;
 mod hashed_name;
 mod page_script;
@@ -9,6 +10,7 @@ mod serve;
 mod variant_worker;
 
 pub(crate) use cache::ContentCache;
+pub(crate) use content::Content;
 pub(crate) use file_body::FileBody;
 pub(crate) use page_script::PageScript;
 pub(crate) use prepared::{PreparedAsset, REVALIDATE};

@@ -25,13 +25,15 @@ mod tls;
 mod turns;
 
 use std::io;
-use std::net::{SocketAddr, TcpStream as StdStream};
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use rustix::net::sockopt::set_socket_linger;
 use rustls::ServerConfig;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
@@ -175,7 +177,10 @@ where
 {
     let mut queue = ConnectionQueue::new(limits.max_connections);
     let tasks = TaskTracker::new();
-    let mut door = Door { listener, places: Arc::new(Semaphore::new(limits.max_connections)) };
+    let mut door = match Door::new(listener, limits) {
+        Ok(door) => door,
+        Err(error) => return tracing::error!(%error, "nobody is let in: the listener cannot be watched"),
+    };
     let mut arrivals = Arrivals::default();
     loop {
         if arrivals.turn_is_over() {
@@ -203,7 +208,7 @@ where
         let runtime = post.runtime().clone();
         let connection = async move {
             let handshakes = Arc::clone(post.handshakes());
-            match TcpStream::from_std(socket) {
+            match watched(socket) {
                 Ok(socket) => converse(Arrival { socket, peer, place, state, tasks: within, handshakes }).await,
                 Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
             }
@@ -227,11 +232,21 @@ where
 
 /// Where visitors come in: the listener, and as many places as there may be connections.
 struct Door {
-    listener: TcpListener,
+    /// A visitor's socket is not watched here: whoever is refused costs no more than being told so, and the others are watched elsewhere.
+    listener: AsyncFd<StdListener>,
     places: Arc<Semaphore>,
 }
 
 impl Door {
+    #[expect(
+        deprecated,
+        reason = "it is unsound for types that give away what they watch, which a listener of the standard library never does"
+    )]
+    fn new(listener: TcpListener, limits: ConnectionLimits) -> io::Result<Self> {
+        let listener = AsyncFd::with_interest(listener.into_std()?, Interest::READABLE)?;
+        Ok(Self { listener, places: Arc::new(Semaphore::new(limits.max_connections)) })
+    }
+
     /// A place for a visitor.
     async fn place(&self, queue: &mut ConnectionQueue) -> OwnedSemaphorePermit {
         match Arc::clone(&self.places).try_acquire_owned() {
@@ -251,19 +266,12 @@ impl Door {
         }
     }
 
-    /// The next visitor's socket, free to be watched by any runtime.
+    /// The next visitor's socket, which nobody watches yet.
     async fn accept(&mut self, queue: &mut ConnectionQueue) -> (StdStream, SocketAddr) {
         let mut pause = ACCEPT_PAUSE.0;
         loop {
-            let accepted = self.listener.accept().await;
-            match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-                Ok((stream, peer)) => {
-                    // Responses are written whole: waiting for more to send (Nagle) could only delay them.
-                    if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%error, "cannot set TCP_NODELAY");
-                    }
-                    return (stream, peer);
-                }
+            match self.listener.async_io(Interest::READABLE, StdListener::accept).await {
+                Ok(arrival) => return arrival,
                 Err(error) if is_the_visitors(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");
@@ -300,6 +308,16 @@ impl Arrivals {
             tracing::warn!(address = %peer.ip(), "connections are refused: their address has as many as it may; a proxy is named with --proxy");
         }
     }
+}
+
+/// A visitor's socket, watched by the runtime of this thread.
+fn watched(socket: StdStream) -> io::Result<TcpStream> {
+    socket.set_nonblocking(true)?;
+    // Responses are written whole: waiting for more to send (Nagle) could only delay them.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    TcpStream::from_std(socket)
 }
 
 /// Ends a connection with a reset: nothing is kept of it, here or in the kernel.

@@ -2,11 +2,12 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-use bytes::Bytes;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 use ship_core::Digest;
 use ship_store::{BlobError, Store};
+
+use super::content::Content;
 
 /// In how many parts the cache is locked. Each holds its share of the bytes, so few parts let larger files in.
 const PARTS: usize = 4;
@@ -19,16 +20,16 @@ const TYPICAL_FILE_BYTES: usize = 16 * 1024;
 
 /// The bytes of assets, at most as many as it was told, least used first out.
 pub(crate) struct ContentCache {
-    contents: Cache<Digest, Bytes, ByBytes, BuildHasherDefault<DigestHash>>,
+    contents: Cache<Digest, Content, ByBytes, BuildHasherDefault<DigestHash>>,
     max_file_bytes: u64,
 }
 
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Digest, Bytes> for ByBytes {
-    fn weight(&self, _: &Digest, bytes: &Bytes) -> u64 {
-        bytes.len() as u64 + ENTRY_BYTES
+impl Weighter<Digest, Content> for ByBytes {
+    fn weight(&self, _: &Digest, content: &Content) -> u64 {
+        content.bytes().len() as u64 + ENTRY_BYTES
     }
 }
 
@@ -72,16 +73,17 @@ impl ContentCache {
     }
 
     /// The bytes, if they are here.
-    pub(crate) fn get(&self, digest: &Digest) -> Option<Bytes> {
+    pub(crate) fn get(&self, digest: &Digest) -> Option<Content> {
         self.contents.get(digest)
     }
 
     /// The bytes, read from the store if they are not here; requests for the same bytes wait for one read.
-    pub(crate) async fn load(&self, store: &Store, digest: Digest) -> Result<Bytes, ContentError> {
+    pub(crate) async fn load(&self, store: &Store, digest: Digest) -> Result<Content, ContentError> {
         let read = async || {
             let store = store.clone();
-            let read = tokio::task::spawn_blocking(move || store.blobs().read(&digest)).await;
-            Ok(read.map_err(|_| ContentError::Stopping)??)
+            let read = tokio::task::spawn_blocking(move || store.blobs().read_open(&digest)).await;
+            let (bytes, file) = read.map_err(|_| ContentError::Stopping)??;
+            Ok(Content::of_file(bytes, file))
         };
         self.contents.get_or_insert_async(&digest, read()).await
     }

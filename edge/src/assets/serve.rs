@@ -8,6 +8,7 @@ use ship_core::{AssetIndex, Digest, PlatformError};
 use ship_store::{BlobError, Store};
 
 use super::cache::{ContentCache, ContentError};
+use super::content::Content;
 use super::file_body::FileBody;
 use super::page_script::PageScript;
 use super::prepared::{PreparedAsset, Representation};
@@ -79,7 +80,7 @@ impl AssetServer {
         deployment: &LiveDeployment,
         index: AssetIndex,
         accept_encoding: Option<&str>,
-    ) -> Option<(Bytes, Bytes)> {
+    ) -> Option<(Bytes, Content)> {
         let asset = deployment.asset(index);
         let whole = |form: &Representation| Some((form.lines.clone(), self.cache.get(&form.digest)?));
         let value = accept_encoding.filter(|_| asset.is_compressible());
@@ -138,7 +139,7 @@ impl AssetServer {
             return Ok(sent);
         }
         let body = match self.cache.get(&form.digest) {
-            Some(bytes) => EdgeBody::full(cut(&bytes, extent)),
+            Some(content) => EdgeBody::full(cut(content.bytes(), extent)),
             None => Box::pin(self.load(form, extent)).await?,
         };
         Ok(response(status, headers, body))
@@ -147,8 +148,8 @@ impl AssetServer {
     /// The bytes from disk: into memory if they are few, else piece by piece.
     async fn load(&self, form: &Representation, extent: Extent) -> Result<EdgeBody, PlatformError> {
         if self.cache.keeps(form.size_bytes) {
-            let bytes = self.cache.load(&self.store, form.digest).await.map_err(|error| blame(&error))?;
-            return Ok(EdgeBody::full(cut(&bytes, extent)));
+            let content = self.cache.load(&self.store, form.digest).await.map_err(|error| blame(&error))?;
+            return Ok(EdgeBody::full(cut(content.bytes(), extent)));
         }
         let (store, digest) = (self.store.clone(), form.digest);
         let opened = bill_elsewhere(move || store.blobs().open(&digest)).await;
@@ -178,7 +179,7 @@ impl AssetServer {
 
     /// The bytes of a blob, in memory from now on if it is small.
     pub(crate) async fn content(&self, digest: Digest) -> Result<Bytes, PlatformError> {
-        self.cache.load(&self.store, digest).await.map_err(|error| blame(&error))
+        self.cache.load(&self.store, digest).await.map(Content::into_bytes).map_err(|error| blame(&error))
     }
 }
 

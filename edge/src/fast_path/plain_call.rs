@@ -76,7 +76,7 @@ impl PlainCall {
         complete(&site, &log.visit, &mut head.headers);
         (log.status, log.kind, log.function) = (head.status, RequestKind::Function, Some(function));
         let head = AnswerHead::Made { status: head.status, headers: head.headers, body_bytes: body.len() };
-        Called::Answered(ReadyAnswer { head, body, log }.announcing(announcement))
+        Called::Answered(ReadyAnswer { head, body: body.into(), log }.announcing(announcement))
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::Announcement;
 use super::date::write_date;
+use crate::assets::Content;
 use crate::edge::Indexing;
 use crate::request_log::RequestLog;
 
@@ -14,7 +15,7 @@ use crate::request_log::RequestLog;
 pub struct ReadyAnswer {
     pub(crate) head: AnswerHead,
     /// The content.
-    pub(crate) body: Bytes,
+    pub(crate) body: Content,
     /// Written when the answer is sent, or the visitor has left.
     pub(crate) log: RequestLog,
 }

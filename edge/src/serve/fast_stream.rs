@@ -7,11 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Answer;
 use super::stream::{Socket, VisitorStream};
+use crate::assets::Content;
 use crate::fast_path::{Afterwards, Called, Handover, PlainCall, PlainRequest, Prompt, ReadyAnswer};
 use crate::request_log::RequestLog;
 use crate::visitor::Visitor;
@@ -66,7 +67,7 @@ struct Calling {
 /// The rest of an answer.
 struct Owed {
     head: Bytes,
-    body: Bytes,
+    body: Content,
     /// Written when it is dropped.
     _log: RequestLog,
 }
@@ -164,17 +165,13 @@ impl<S: Socket, A: Answer> FastStream<S, A> {
             head.clear();
             ready.write_head(afterwards, head);
             let ReadyAnswer { mut body, log, .. } = ready;
-            if body.len() <= JOINED_BYTES {
-                head.extend_from_slice(&body);
-                body.clear();
+            if body.bytes().len() <= JOINED_BYTES {
+                head.extend_from_slice(body.bytes());
+                body = Content::default();
             }
-            let sent = match self.stream.poll_write_both(context, head, &body) {
-                Poll::Ready(sent) => sent?,
-                Poll::Pending => 0,
-            };
-            let is_written = sent == head.len() + body.len();
-            let is_sent = is_written && Pin::new(&mut self.stream).poll_flush(context)?.is_ready();
-            Ok::<_, io::Error>((!is_sent).then(|| Owed::new(head, body, sent, log)))
+            let mut head_left = &head[..];
+            let is_sent = poll_rest(&mut self.stream, context, &mut head_left, &mut body)?.is_ready();
+            Ok::<_, io::Error>((!is_sent).then(|| Owed { head: Bytes::copy_from_slice(head_left), body, _log: log }))
         })?;
         match owed {
             Some(_) => self.stream.answer_begins(),
@@ -187,33 +184,57 @@ impl<S: Socket, A: Answer> FastStream<S, A> {
     /// Writes what is owed.
     fn poll_owed(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(owed) = &mut self.owed else { return Poll::Ready(Ok(())) };
-        while !owed.is_written() {
-            match ready!(self.stream.poll_write_both(context, &owed.head, &owed.body))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => owed.advance(sent),
-            }
-        }
-        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        ready!(poll_rest(&mut self.stream, context, &mut owed.head, &mut owed.body))?;
         self.owed = None;
         self.stream.answered();
         Poll::Ready(Ok(()))
     }
 }
 
-impl Owed {
-    /// What is left after `sent` bytes.
-    fn new(head: &[u8], body: Bytes, sent: usize, log: RequestLog) -> Self {
-        let mut owed = Self { head: Bytes::copy_from_slice(head), body, _log: log };
-        owed.advance(sent);
-        owed
+/// Writes what is left of an answer.
+fn poll_rest<S: Socket>(
+    stream: &mut VisitorStream<S>,
+    context: &mut Context<'_>,
+    head: &mut impl Buf,
+    body: &mut Content,
+) -> Poll<io::Result<()>> {
+    while head.has_remaining() || !body.bytes().is_empty() {
+        let sent = match ready!(poll_rest_from_file(stream, context, head.chunk(), body)) {
+            Some(sent) => sent,
+            None => match ready!(stream.poll_write_both(context, head.chunk(), body.bytes()))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => sent,
+            },
+        };
+        let of_head = sent.min(head.remaining());
+        head.advance(of_head);
+        body.advance(sent - of_head);
     }
+    Pin::new(stream).poll_flush(context)
+}
 
-    fn advance(&mut self, sent: usize) {
-        (&mut self.head).chain(&mut self.body).advance(sent);
-    }
-
-    fn is_written(&self) -> bool {
-        self.head.is_empty() && self.body.is_empty()
+/// Writes a part of it, the content from its file. `None` if it has none, or none that can be sent: then it goes on from memory.
+fn poll_rest_from_file<S: Socket>(
+    stream: &mut VisitorStream<S>,
+    context: &mut Context<'_>,
+    head: &[u8],
+    body: &mut Content,
+) -> Poll<Option<usize>> {
+    let sent = match (head.is_empty(), body.is_of_file()) {
+        (_, false) => None,
+        (false, true) => stream.poll_write_before_file(context, head),
+        (true, true) => body
+            .unchanged_file()
+            .and_then(|(file, first)| stream.poll_send_file(context, file, first, body.bytes().len())),
+    };
+    match sent {
+        Some(Poll::Pending) => Poll::Pending,
+        Some(Poll::Ready(Ok(sent))) if sent > 0 => Poll::Ready(Some(sent)),
+        // A file that ends too soon or cannot be read; a visitor who has left is found out by writing from memory.
+        _ => {
+            body.forget_file();
+            Poll::Ready(None)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A visitor's socket, which notes what it is waiting for.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -7,8 +8,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::fs::sendfile;
+use rustix::net::{SendFlags, send};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::task::yield_now;
+use tokio_rustls::server::TlsStream;
 
 use super::frame_guard::{FrameGuard, too_many_pieces};
 use super::head_guard::HeadGuard;
@@ -23,9 +28,22 @@ const MAX_LINGERING_BYTES: usize = 1024 * 1024;
 const MAX_LINGERING_FLOOD_BYTES: usize = 128 * 1024;
 
 /// What a visitor is reached through: a socket, or TLS over one.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The kernel's socket, if what is written to it reaches the visitor as it is.
+    fn bare(&self) -> Option<&TcpStream>;
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for S {}
+impl Socket for TcpStream {
+    fn bare(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn bare(&self) -> Option<&TcpStream> {
+        None
+    }
+}
 
 /// A visitor's socket. It holds its place among the connections for as long as it is open, also behind an upgrade.
 pub(super) struct VisitorStream<S> {
@@ -149,11 +167,54 @@ impl<S: Socket> VisitorStream<S> {
         written
     }
 
+    /// Writes what content is to follow at once, so that both leave together. `None` where a visitor is sent no files.
+    pub(super) fn poll_write_before_file(
+        &mut self,
+        context: &mut Context<'_>,
+        head: &[u8],
+    ) -> Option<Poll<io::Result<usize>>> {
+        let written = poll_on(self.socket.bare()?, context, |socket| Ok(send(socket, head, SendFlags::MORE)?));
+        self.note_write(&written);
+        Some(written)
+    }
+
+    /// Has the kernel send `count` bytes of `file` from `first` on, or fewer; none where the file ends. `None` where a visitor is sent no
+    /// files.
+    pub(super) fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        first: u64,
+        count: usize,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let written = poll_on(self.socket.bare()?, context, |socket| {
+            let mut at = first;
+            Ok(sendfile(socket, file, Some(&mut at), count)?)
+        });
+        self.note_write(&written);
+        Some(written)
+    }
+
     fn note_write<T>(&self, written: &Poll<io::Result<T>>) {
         if written.is_pending() {
             self.state.write_stalls();
         } else {
             self.state.write_proceeds();
+        }
+    }
+}
+
+/// Writes to a socket as soon as it takes something.
+fn poll_on(
+    socket: &TcpStream,
+    context: &mut Context<'_>,
+    write: impl Fn(&TcpStream) -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(socket.poll_write_ready(context))?;
+        match socket.try_io(Interest::WRITABLE, || write(socket)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
         }
     }
 }
@@ -269,11 +330,17 @@ impl<S: Socket> AsyncWrite for VisitorStream<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, empty, join, repeat};
+    use tokio::io::{AsyncReadExt as _, Empty, Join, Repeat, empty, join, repeat};
     use tokio::sync::Semaphore;
 
     use super::*;
     use crate::serve::ConnectionLimits;
+
+    impl Socket for Join<Repeat, Empty> {
+        fn bare(&self) -> Option<&TcpStream> {
+            None
+        }
+    }
 
     /// A visitor in HTTP/2 who sends without end is read from for a turn, and again when the others had theirs.
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Plain requests for files, which are answered without hyper: nobody can tell, except by the time it takes.
 
+use std::os::unix::fs::FileExt as _;
+
 use ship_core::LogSource;
 
 use crate::stage::{SiteBuilder, Stage};
@@ -145,5 +147,37 @@ async fn taken_late() {
         rest = &rest[end + 70_000..];
     }
     assert!(rest.starts_with(b"HTTP/1.1 404"));
+    stage.stop().await;
+}
+
+/// A file that is large enough to be sent from disk is sent whole, also to somebody who takes it late; once its file is not what it was, the
+/// bytes in memory are sent, which were checked.
+#[tokio::test]
+async fn from_its_file() {
+    let content: Vec<u8> = (0..100_000_u32).flat_map(|number| (number * 7919).to_le_bytes()).take(300_000).collect();
+    let stage = SiteBuilder::new().file("data.bin", "application/octet-stream", &content).start().await;
+    answer(&stage, "/data.bin", UNKNOWN).await;
+    let ask = "GET /data.bin HTTP/1.1\r\nHost: site.localhost\r\n\r\n";
+    let last = "GET /data.bin HTTP/1.1\r\nHost: site.localhost\r\nConnection: close\r\n\r\n";
+    let file = std::fs::File::options().write(true).open(stage.blob_file(&ship_core::Digest::of(&content))).unwrap();
+    let changes: [&dyn Fn(); 3] =
+        [&|| {}, &|| file.write_all_at(b"another", 150_000).unwrap(), &|| file.set_len(1000).unwrap()];
+    for (number, change) in changes.into_iter().enumerate() {
+        change();
+        let before = stage.answered_at_once();
+        let mut connection = stage.connect().await;
+        connection.send(ask.repeat(30)).await;
+        connection.send(last).await;
+        let received = connection.rest().await.bytes;
+        assert!(stage.answered_at_once() - before > 1, "change {number}");
+        let mut rest = &received[..];
+        for answer in 0..31 {
+            let end = rest.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("there is an answer") + 4;
+            assert!(rest.starts_with(b"HTTP/1.1 200 OK\r\n"), "answer {answer} after change {number}");
+            assert!(rest[end..end + content.len()] == content, "answer {answer} after change {number}");
+            rest = &rest[end + content.len()..];
+        }
+        assert!(rest.is_empty());
+    }
     stage.stop().await;
 }
