@@ -84,22 +84,28 @@ fn under((attack, does): (Attack, &str), host: Process, (ship, other): (&Scene, 
     };
     let alone = |_| {
         beside.push(under_attack_of(attack, other, || ship.visited(VISITORS)));
-        // Twenty thousand have more than the share of their address, so nobody else who has it is let in.
-        if attack != Attack::Crowd {
+        if !takes_the_share_of_its_address(attack) {
             sharing.push(under_attack_of(attack, ship, || ship.visited(ATTACKERS)));
         }
         ship.visited(VISITORS)
     };
     let (under, alone) = alternate(runs, attacked, alone);
-    let [under, alone, beside, sharing] = [under, alone, beside, sharing].map(|reports| p99(&reports));
+    let told = if sharing.is_empty() { "nobody else" } else { &p99(&sharing).to_string() };
+    let note = format!("{told} with their address");
+    let [under, alone, beside] = [under, alone, beside].map(|reports| p99(&reports));
     let work = format!("a visitor's p99 while {does}");
     let growth = Samples::new(Unit::Bytes, grown);
     vec![
         Row::compared(&work, under.clone(), "without it", alone, Bound::times(2.)),
-        Row::compared(&work, under, "to another host", beside, Bound::times(2.))
-            .noting(format!("{sharing} with their address")),
+        Row::compared(&work, under, "to another host", beside, Bound::times(2.)).noting(note),
         Row::alone(&format!("the host grows while {does}"), growth, Some(Bound::AtMost { value: MAX_GROWTH })),
     ]
+}
+
+/// Whether attackers have as many connections as their address may, so that nobody else who has it is let in: one in four of the places that
+/// are left, which are some thousands at the most.
+fn takes_the_share_of_its_address(attack: Attack) -> bool {
+    matches!(attack, Attack::Crowd | Attack::SlowHeads | Attack::SlowBodies | Attack::SlowReaders)
 }
 
 fn p99(reports: &[Report]) -> Samples {

@@ -1,6 +1,5 @@
 //! Sites of many files: how fast nothing is found to have changed, and how fast everything is sent.
 
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -45,19 +44,27 @@ fn run_git(folder: &Path, arguments: &[&str]) -> bool {
 
 /// D5: everything is new, on both sides, and on the disk at the end.
 pub(crate) fn first(bench: &Bench) -> Vec<Row> {
+    // Nothing is removed before the last run: for up to five minutes ext4 walks around every inode that was, one by one, for each new file.
+    let mut kept = Kept::default();
     [("10,000 files of 10 KB", 10_000, 10_000), ("1,000 files of 1 MB", 1_000, 1_000_000)]
-        .map(|(what, count, bytes)| first_of(bench.runs, &format!("first deploy of {what}"), count, bytes))
+        .map(|(what, count, bytes)| first_of(bench.runs, &format!("first deploy of {what}"), count, bytes, &mut kept))
         .into()
 }
 
-fn first_of(runs: usize, work: &str, count: usize, bytes: usize) -> Row {
+/// What the runs leave.
+#[derive(Default)]
+struct Kept {
+    environments: Vec<TestEnv>,
+    targets: Vec<tempfile::TempDir>,
+}
+
+fn first_of(runs: usize, work: &str, count: usize, bytes: usize, kept: &mut Kept) -> Row {
+    let Kept { environments, targets } = kept;
     if Command::new("rsync").arg("--version").stdout(Stdio::null()).status().is_err() {
         return Row::skipped(work, "no rsync to compare with");
     }
     let source = TestEnv::new();
     let project = of_files(&source, count, bytes);
-    // Nothing is removed before the last run: for half a minute ext4 walks around every inode that was, one by one, for each new file.
-    let (mut environments, mut targets) = (Vec::new(), Vec::new());
     let ship = |_| {
         let environment = TestEnv::new();
         let host = TestHost::start(&environment);
@@ -83,7 +90,7 @@ fn first_of(runs: usize, work: &str, count: usize, bytes: usize) -> Row {
         seconds
     };
     let (ship, rsync) = alternate(runs, ship, rsync);
-    let _ = fs::remove_dir_all(project.folder());
+    environments.push(source);
     Row::compared(work, Samples::seconds(ship), "rsync -a; sync", Samples::seconds(rsync), Bound::times(1.))
 }
 
