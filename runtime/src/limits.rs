@@ -38,6 +38,10 @@ pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 /// The longest pause between two starts: a function that was repaired from outside is back within it.
 pub(crate) const BACKOFF_MOST: Duration = Duration::from_secs(5);
 
+/// How long a failed start is remembered of a function that nobody asks: twice the longest pause, or whoever asks at intervals would have
+/// it started at full speed.
+pub(crate) const FAILURES_REMEMBERED: Duration = Duration::from_secs(10);
+
 /// The shortest time an instance stays without a request, so that a value of zero does not start a process per request.
 pub(crate) const IDLE_LEAST: Duration = Duration::from_secs(1);
 

@@ -109,6 +109,8 @@ pub struct InstanceView {
     pub state: InstanceState,
     /// How many requests it is answering.
     pub in_flight: u32,
+    /// What memory it uses, in bytes, as of the last second.
+    pub memory_bytes: Option<u64>,
     /// When it was started.
     pub started_at: Timestamp,
 }

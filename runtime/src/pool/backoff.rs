@@ -2,19 +2,21 @@
 
 use tokio::time::Instant;
 
-use crate::limits::{BACKOFF_FIRST, BACKOFF_MOST};
+use crate::limits::{BACKOFF_FIRST, BACKOFF_MOST, FAILURES_REMEMBERED};
 
 /// Counts starts in a row that failed, and says when the next may be tried.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
     retry_at: Option<Instant>,
+    forget_at: Option<Instant>,
 }
 
 impl Backoff {
     /// A start failed.
     pub(crate) fn failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
+        self.forget_at = Some(now + FAILURES_REMEMBERED);
         // The first failure is tried again at once: whatever it was may be over.
         self.retry_at = self.failures.checked_sub(2).map(|doublings| {
             let factor = 2_u32.saturating_pow(doublings);
@@ -26,11 +28,17 @@ impl Backoff {
     pub(crate) const fn succeeded(&mut self) {
         self.failures = 0;
         self.retry_at = None;
+        self.forget_at = None;
     }
 
     /// Whether the last start failed, so that one at a time is tried.
     pub(crate) const fn is_failing(&self) -> bool {
         self.failures > 0
+    }
+
+    /// Until when the failures count although nobody asks, if that is not over.
+    pub(crate) fn remembered(&self, now: Instant) -> Option<Instant> {
+        self.forget_at.filter(|forget_at| *forget_at > now)
     }
 
     /// Until when nothing is started, if that is not over.
@@ -60,7 +68,9 @@ mod tests {
             backoff.failed(now);
         }
         assert_eq!(backoff.pause(now), Some(now + BACKOFF_MOST));
+        assert_eq!(backoff.remembered(now), Some(now + FAILURES_REMEMBERED));
+        assert_eq!(backoff.remembered(now + FAILURES_REMEMBERED), None);
         backoff.succeeded();
-        assert_eq!((backoff.is_failing(), backoff.pause(now)), (false, None));
+        assert_eq!((backoff.is_failing(), backoff.pause(now), backoff.remembered(now)), (false, None, None));
     }
 }

@@ -395,7 +395,10 @@ impl Pool {
 
     /// The instances as they are now.
     pub(crate) fn view(&self) -> Vec<InstanceView> {
+        let now = Instant::now();
+        let memory = |instance: &Instance| instance.memory.in_use(now, || instance.warden.memory_bytes());
         let view = |slot: &Slot<Member>| InstanceView {
+            memory_bytes: memory(&slot.member.instance),
             project: self.spec.project.clone(),
             deployment: self.spec.deployment,
             function: self.spec.function.name.clone(),

@@ -295,19 +295,19 @@ impl<M, W> Roster<M, W> {
         Some(slot)
     }
 
-    /// When something may become due without an event. An instance that is busy now cannot become due before a whole idle
-    /// time has passed, so the end of a request needs to wake nobody.
+    /// When something may become due without an event. An instance that is starting or busy now cannot have idled too long before a whole idle
+    /// time has passed, so neither its first answer nor the end of a request needs to wake anybody.
     pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
         // A kept instance may be past its idle time for ever; looking at it once per idle time is enough.
         let are_kept = self.count(Slot::is_open) <= self.kept;
         let due = |slot: &Slot<M>| match slot.state {
             InstanceState::Starting if !slot.is_probed => Some(slot.spawned_at + PROBE_AFTER),
-            InstanceState::Starting => Some(slot.spawned_at + self.init_limit()),
+            InstanceState::Starting => Some((slot.spawned_at + self.init_limit()).min(now + self.idle_limit())),
             InstanceState::Ready if !are_kept => Some(slot.idle_since + self.idle_limit()),
             InstanceState::Ready | InstanceState::Busy => Some(now + self.idle_limit()),
             InstanceState::Draining | InstanceState::Stopping | InstanceState::Stopped => None,
         };
-        self.slots.iter().filter_map(due).chain(self.backoff.pause(now)).min()
+        self.slots.iter().filter_map(due).chain(self.backoff.pause(now)).chain(self.backoff.remembered(now)).min()
     }
 
     fn idle_limit(&self) -> Duration {
@@ -340,7 +340,7 @@ impl<M, W> Roster<M, W> {
     pub(crate) fn close_if_empty(&mut self, now: Instant) -> bool {
         let is_empty = self.slots.is_empty() && self.queue.is_empty() && self.reserved == 0;
         let must_remember =
-            self.door == Door::Open && (self.kept > 0 || self.is_woken || self.backoff.pause(now).is_some());
+            self.door == Door::Open && (self.kept > 0 || self.is_woken || self.backoff.remembered(now).is_some());
         if is_empty && !must_remember {
             self.door = Door::Closed;
         }

@@ -2,6 +2,7 @@
 
 import io
 
+from .messages import MAX_HEAD_BYTES
 from .threads import BUFFER_BYTES, Gone
 
 # A request's body of unknown length up to this many bytes is kept in memory, a longer one in a temporary file.
@@ -116,7 +117,9 @@ class Writer(io.RawIOBase):
 
     def __init__(self, exchange):
         self.exchange = exchange
-        self.head = b""
+        self.head = bytearray()
+        self.chunks = None
+        self.is_raw = False
 
     def writable(self):
         return True
@@ -126,28 +129,80 @@ class Writer(io.RawIOBase):
 
     def write(self, data):
         data = bytes(data)
-        if self.exchange.framing is not None:
-            self.exchange.write(data)
-            return len(data)
+        if self.is_raw:
+            self.exchange.pass_on(data)
+        elif self.exchange.framing is not None:
+            self.send(data)
+        else:
+            self.add_to_head(data)
+        return len(data)
+
+    def add_to_head(self, data):
         self.head += data
         while self.exchange.framing is None:
             head, end, rest = self.head.partition(b"\r\n\r\n")
-            if not end:
-                return len(data)
+            if not end and len(head) <= MAX_HEAD_BYTES:
+                return
+            if not end or not self.begin(bytes(head)):
+                # What is no head is for whoever reads it to refuse.
+                self.is_raw = True
+                return self.exchange.pass_on(bytes(self.head))
             self.head = rest
-            self.begin(head)
-        self.exchange.write(rest)
-        return len(data)
+        self.send(bytes(rest))
 
     def begin(self, head):
+        """Begins the response. Says whether the head is one."""
         first, *lines = head.split(b"\r\n")
-        status = first.partition(b" ")[2]
+        version, _, status = first.partition(b" ")
+        if not version.startswith(b"HTTP/"):
+            return False
         if status.startswith(b"100"):
-            return
+            return True
         headers = [line.partition(b":")[::2] for line in lines]
         headers = [(name, value.strip()) for name, value in headers]
+        named = {name.lower(): value.lower() for name, value in headers}
+        if named.get(b"transfer-encoding") == b"chunked":
+            if b"content-length" in named:
+                return False
+            self.chunks = Chunks()
         self.exchange.begin(status, headers)
+        return True
+
+    def send(self, data):
+        self.exchange.write(data if self.chunks is None else self.chunks.read(data))
 
     def end(self):
+        if self.is_raw:
+            return
+        if self.exchange.framing is None and self.head:
+            return self.exchange.pass_on(bytes(self.head))
         if self.exchange.framing is None:
             raise RuntimeError("the handler wrote no response")
+        if self.chunks is not None and not self.chunks.have_ended and self.exchange.framing.has_body:
+            raise RuntimeError("the handler did not write the last chunk of its response")
+
+
+class Chunks:
+    """The chunks that a handler writes itself, whose content is framed again."""
+
+    def __init__(self):
+        self.unread = b""
+        self.left = 0
+        self.have_ended = False
+
+    def read(self, data):
+        """The content of what was written, as far as it is there."""
+        self.unread += data
+        content = []
+        while self.unread and not self.have_ended:
+            if self.left == 0:
+                line, end, rest = self.unread.removeprefix(b"\r\n").partition(b"\r\n")
+                if not end:
+                    break
+                self.left, self.unread = int(line.partition(b";")[0], 16), rest
+                self.have_ended = self.left == 0
+            else:
+                content.append(self.unread[: self.left])
+                self.left -= len(content[-1])
+                self.unread = self.unread[len(content[-1]) :]
+        return b"".join(content)

@@ -56,6 +56,24 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body"})
 "#;
 
+/// A handler that frames its answer itself, or sends what is none.
+const FRAMING: &str = r#"
+from http.server import BaseHTTPRequestHandler
+
+ANSWERS = {
+    "/chunks": ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "3;a=b\r", "\nab", "c\r\n2\r\nde\r\n0\r\n", "\r\n"],
+    "/unended": ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n"],
+    "/both": ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"],
+    "/nonsense": ["no", "nsense"],
+    "/endless": ["HTTP/1.1 200 OK\r\n", *["x: " + "y" * 65000 + "\r\n"] * 5],
+}
+
+class handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        for piece in ANSWERS[self.path]:
+            self.wfile.write(piece.encode())
+"#;
+
 struct Instance {
     process: Child,
     socket: PathBuf,
@@ -211,6 +229,23 @@ fn bodies() {
         }
         instance.end();
     }
+}
+
+/// A handler may send chunks itself. What is no answer reaches whoever asked as it is, to be refused there, and an answer that lacks its
+/// last chunk does not look whole.
+#[test]
+fn framed_by_the_handler() {
+    let instance = Instance::start(FRAMING);
+    let ask = |path: &str| instance.ask(&format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
+    let framed = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    let body: String = ask("/chunks").strip_prefix(framed).unwrap().split("\r\n").skip(1).step_by(2).collect();
+    assert_eq!(body, "abcde");
+    assert_eq!(ask("/unended"), format!("{framed}2\r\nab\r\n"));
+    let both = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+    assert_eq!(ask("/both"), both);
+    assert_eq!(ask("/nonsense"), "nonsense");
+    assert_eq!(ask("/endless").len(), 17 + 5 * 65005);
+    instance.end();
 }
 
 /// When it is asked to end, it answers what it has begun, closes what is idle, and says goodbye.

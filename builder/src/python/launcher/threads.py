@@ -168,6 +168,14 @@ class Exchange:
             except OSError as error:
                 raise Gone("nobody waits for the response any more") from error
 
+    def pass_on(self, data):
+        """Sends what is no response as it is, and nothing after it on this connection."""
+        self.is_broken = True
+        try:
+            self.connection.sendall(data)
+        except OSError as error:
+            raise Gone("nobody waits for the response any more") from error
+
     def fail(self, error):
         """Answers a request whose application failed, or breaks off what it had begun."""
         from .report import report

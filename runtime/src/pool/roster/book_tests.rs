@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::BACKOFF_MOST;
+use crate::limits::{BACKOFF_FIRST, BACKOFF_MOST, FAILURES_REMEMBERED};
 
 /// The books of a function whose instances are nothing and whose requests are numbers.
 type Books = Roster<(), u32>;
@@ -158,6 +158,45 @@ fn failing_starts() {
         assert_eq!(request(&mut books, now), Fate::Refused);
         assert_eq!(start_wanted(&mut books, now), 0);
     }
+}
+
+/// A start that failed is remembered for a while although nobody asks, so that whoever asks now and then meets the pauses; then the
+/// books are closed.
+#[test]
+fn failures_are_remembered() {
+    let mut now = Instant::now();
+    let mut books = books(|_| {});
+    for failures in 1..=3 {
+        assert_eq!(request(&mut books, now), Fate::Waiting);
+        assert_eq!(start_wanted(&mut books, now), 1);
+        let number = serve_waiting(&mut books)[0];
+        books.gone(number);
+        books.release(number, now);
+        assert_eq!(books.conclude(now).unwrap().1, Conclusion::NeverReady);
+        assert!(!books.close_if_empty(now), "{failures} failures");
+        assert_eq!(books.backoff.pause(now).is_some(), failures > 1);
+        now = books.backoff.pause(now).unwrap_or(now);
+    }
+    let later = now + FAILURES_REMEMBERED;
+    assert_eq!(books.next_due(now), Some(later - BACKOFF_FIRST * 2));
+    assert!(books.close_if_empty(later));
+}
+
+/// An instance that falls idle sooner than it would have had to start is looked at when its idle time may be over.
+#[test]
+fn idle_soon_after_its_start() {
+    let now = Instant::now();
+    let mut books = books(|limits| limits.idle_secs = 2);
+    request(&mut books, now);
+    start_wanted(&mut books, now);
+    let number = serve_waiting(&mut books)[0];
+    let probed = now + PROBE_AFTER;
+    assert!(books.next_to_probe(probed).is_some());
+    let due = books.next_due(probed);
+    books.ready(number);
+    books.release(number, probed);
+    assert_eq!(due, Some(probed + Duration::from_secs(2)));
+    assert_eq!(books.next_to_stop(probed + Duration::from_secs(2)).map(|slot| slot.number), Some(number));
 }
 
 /// The same instance is stopped once; those that are kept are not.
