@@ -107,6 +107,11 @@ impl AuditNote {
         &self.entry
     }
 
+    /// What the token is called of whoever makes the change.
+    pub(crate) fn token_name(&self) -> Option<&TokenName> {
+        self.entry.token.as_ref().map(|(_, name)| name)
+    }
+
     /// Whether it is written, or was found to be about nothing that changed.
     pub fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Acquire)

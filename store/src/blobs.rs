@@ -27,7 +27,7 @@ mod verified;
 use batch::Stay;
 pub use batch::{BatchReport, BlobBatch, BlobWriter};
 pub use begun::Begun;
-pub(crate) use begun::keep_begun;
+pub(crate) use begun::{BegunFolder, keep_begun};
 pub use error::BlobError;
 pub(crate) use mark::{Seen, nanoseconds};
 pub(crate) use pins::{Held, Pins, Sweep};
@@ -210,15 +210,20 @@ impl Blobs {
 
     /// Reads a whole blob into memory. Its bytes are checked each time.
     pub fn read(&self, digest: &Digest) -> Result<Bytes, BlobError> {
+        self.read_open(digest).map(|(content, _)| content)
+    }
+
+    /// The same, with the file that they are from.
+    pub fn read_open(&self, digest: &Digest) -> Result<(Bytes, VerifiedFile), BlobError> {
         let (mut file, size_bytes) = self.open_unverified(digest)?;
         let fingerprint = Fingerprint::of(&file).map_err(|source| self.read_error(digest, source))?;
         let mut content = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
         file.read_to_end(&mut content).map_err(|source| self.read_error(digest, source))?;
         self.expect(digest, Digest::of(&content), fingerprint)?;
-        Ok(content.into())
+        Ok((content.into(), VerifiedFile { file, fingerprint, mark: nanoseconds(digest) }))
     }
 
-    /// The same, and `None` if it is not there, which is not counted: it may have been removed on purpose.
+    /// The same as [`Blobs::read`], and `None` if it is not there, which is not counted: it may have been removed on purpose.
     pub(crate) fn read_if_there(&self, digest: &Digest) -> Result<Option<Bytes>, BlobError> {
         if self.stored_size(digest).is_none() { Ok(None) } else { self.read(digest).map(Some) }
     }

@@ -15,7 +15,8 @@ use crate::store::OpenError;
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
 /// What must not exist in a folder that becomes a data directory: opening empties `tmp`, and would adopt the rest.
-const OWN_NAMES: [&str; 8] = ["begun", "blobs", "functions", "logs", "quarantine", "secrets.key", "state.db", "tmp"];
+const OWN_NAMES: [&str; 9] =
+    ["begun", "blobs", "functions", "history", "logs", "quarantine", "secrets.key", "state.db", "tmp"];
 
 /// The paths of a data directory.
 #[derive(Debug, Clone)]
@@ -31,8 +32,7 @@ impl DataDir {
         Ok((data_dir, DataDirLock::inherit(lock)))
     }
 
-    /// Makes `root` a data directory if it is none yet, takes its lock, and removes what an earlier process left half
-    /// written.
+    /// Makes `root` a data directory if it is none yet, and takes its lock.
     pub(crate) fn prepare(root: &Path, disk: &dyn FileSystem) -> Result<(Self, DataDirLock), OpenError> {
         let root = &std::path::absolute(root).map_err(|source| OpenError::io("find", root, source))?;
         let data_dir = Self::at(root);
@@ -43,7 +43,6 @@ impl DataDir {
             data_dir.claim(disk)?;
         }
         data_dir.create_folders(disk)?;
-        data_dir.clear_temporary(disk)?;
         Ok((data_dir, lock))
     }
 
@@ -120,7 +119,8 @@ impl DataDir {
         disk.sync_folder(&self.root).map_err(|source| OpenError::io("sync", &self.root, source))
     }
 
-    fn clear_temporary(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
+    /// Removes what an earlier process left half written, but for the beginnings of blobs.
+    pub(crate) fn clear_temporary(&self, disk: &dyn FileSystem) -> Result<(), OpenError> {
         let folder = self.temporary();
         let clear = || -> io::Result<()> {
             for entry in fs::read_dir(&folder)? {
@@ -158,6 +158,11 @@ impl DataDir {
     /// The folder of the unpacked artifacts.
     pub(crate) fn functions(&self) -> PathBuf {
         self.root.join("functions")
+    }
+
+    /// The folder of what was counted over time, made when something was.
+    pub(crate) fn history(&self) -> PathBuf {
+        self.root.join("history")
     }
 
     /// The folder of the logs, one folder per project in it.

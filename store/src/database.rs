@@ -47,7 +47,7 @@ impl Database {
         let mut options = std::fs::OpenOptions::new();
         options.append(true).create(true).mode(0o600);
         options.open(path).map_err(|source| OpenError::io("create", path, source))?;
-        let open = move || -> Result<Self, StateError> {
+        let open = || -> Result<Self, StateError> {
             let mut writer = connect(path, durability)?;
             saved::save_before_migrations(&writer, path)?;
             migrations::run(&mut writer)?;
@@ -55,7 +55,15 @@ impl Database {
             let reserve = Reserve::beside(path);
             Ok(Self { path: path.to_owned(), durability, writer: Mutex::new(writer), readers, reserve })
         };
-        let database = open().map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
+        // Only then: nothing of a newer ship's is given up for one that it refuses.
+        let opened = open().or_else(|error| {
+            if !error.is_storage_full() {
+                return Err(error);
+            }
+            Reserve::beside(path).make_room();
+            open()
+        });
+        let database = opened.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
         database.keep_room();
         Ok(database)
     }
@@ -66,15 +74,21 @@ impl Database {
         if !path.exists() {
             return Ok(false);
         }
-        let version = || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(path, flags)?;
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            saved::version_of(&connection)
-        };
-        match version() {
+        match version_at(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX) {
             Ok(version) => Ok(version > 0),
             Err(source) => Err(OpenError::Database { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Fails if a newer ship has made the schema of the database at `path`. What else is wrong with it is said by whoever opens it.
+    pub(crate) fn refuse_newer(path: &Path) -> Result<(), OpenError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        // One that may only read would leave the files beside the database that it had to make.
+        match version_at(path, FLAGS).and_then(migrations::expect_known) {
+            Err(source @ StateError::NewerSchema { .. }) => Err(OpenError::Database { path: path.to_owned(), source }),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 
@@ -99,6 +113,7 @@ impl Database {
         &self,
         change: impl FnOnce(&Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.reserve.make_room();
         let mut writer = locked(&self.writer);
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StateError::from)?;
         let value = change(&transaction)?;
@@ -161,6 +176,13 @@ impl MayBeFull for StateError {
 /// A panic while a connection was in use has rolled its transaction back, so the connection can be used further.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The version of the schema, 0 if there is none.
+fn version_at(path: &Path, flags: OpenFlags) -> Result<u32, StateError> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    saved::version_of(&connection)
 }
 
 fn connect(path: &Path, durability: Durability) -> Result<Connection, StateError> {
@@ -230,6 +252,17 @@ pub enum StateError {
     #[error("the state cannot be copied to {} before its schema changes", path.display())]
     Save {
         /// Where to.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What was counted over time cannot be read or written.
+    #[error("cannot {action} the history {}", path.display())]
+    History {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
         path: PathBuf,
         /// Why not.
         #[source]

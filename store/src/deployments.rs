@@ -39,7 +39,7 @@ pub use environment::{Aim, EnvironmentBinding};
 pub use error::{PublishError, RemoveError, RollbackError, StageError};
 pub use expiry::Expiry;
 pub use publish::{PublishOptions, Published, Republish};
-pub use record::{DeploymentRecord, DeploymentSource, DeploymentSummary, ProjectSummary};
+pub use record::{DeploymentQuery, DeploymentRecord, DeploymentSource, DeploymentSummary, ProjectSummary};
 pub use remove::Removed;
 pub use retention::Retention;
 pub use stage::{StageRequest, StagedDeployment};
@@ -53,17 +53,25 @@ pub struct Deployments {
     database: Arc<Database>,
     blobs: Blobs,
     note: Option<AuditNote>,
+    /// Where production has to lead for it to be moved; wherever it leads if nothing is said.
+    expected: Option<DeploymentId>,
 }
 
 impl Deployments {
     pub(crate) fn new(database: Arc<Database>, blobs: Blobs) -> Self {
-        Self { database, blobs, note: None }
+        Self { database, blobs, note: None, expected: None }
     }
 
     /// The same deployments: each change that is made through them stands in the audit log like this, or is not made.
     #[must_use]
     pub fn noting(&self, note: AuditNote) -> Self {
         Self { note: Some(note), ..self.clone() }
+    }
+
+    /// The same deployments: production is moved through them if it leads to `expected`, and stays if somebody has moved it meanwhile.
+    #[must_use]
+    pub fn expecting(&self, expected: Option<DeploymentId>) -> Self {
+        Self { expected, ..self.clone() }
     }
 
     /// Writes in one transaction, and with it into the audit log if `is_change` says that there is something to note.
@@ -155,14 +163,24 @@ impl Deployments {
     /// The `limit` newest deployments, of one project or of all, newest first, each with the labels that lead to it.
     /// Newest means published last, whatever the clock said.
     pub fn list(&self, project: Option<&ProjectName>, limit: usize) -> Result<Vec<DeploymentSummary>, StateError> {
+        self.search(&DeploymentQuery { project: project.cloned(), limit, ..DeploymentQuery::default() })
+    }
+
+    /// The newest deployments that are asked for, newest first, each with the labels that lead to it.
+    pub fn search(&self, wanted: &DeploymentQuery) -> Result<Vec<DeploymentSummary>, StateError> {
         self.database.read(|transaction| {
-            let records = rows::newest_deployments(transaction, project, limit)?;
+            let records = rows::newest_deployments(transaction, wanted)?;
             let summary = |record: DeploymentRecord| {
                 let labels = rows::labels_of(transaction, &record.id)?;
                 Ok(DeploymentSummary { record, labels })
             };
             records.into_iter().map(summary).collect()
         })
+    }
+
+    /// The deployment that was published before another, on its branch if there is one: what it is a change of.
+    pub fn before(&self, record: &DeploymentRecord) -> Result<Option<DeploymentRecord>, StateError> {
+        self.database.read(|transaction| rows::deployment_before(transaction, record))
     }
 
     /// Every alias, sorted by label.
@@ -173,6 +191,12 @@ impl Deployments {
     /// The aliases of one project, sorted by label.
     pub fn aliases_of(&self, project: &ProjectName) -> Result<Vec<Alias>, StateError> {
         self.database.read(|transaction| rows::aliases_of_project(transaction, project))
+    }
+
+    /// The aliases that lead to one deployment, sorted by label.
+    pub fn aliases_to(&self, id: &DeploymentId) -> Result<Vec<Alias>, StateError> {
+        let pointers = self.database.read(|transaction| rows::pointers_to(transaction, id))?;
+        Ok(pointers.into_iter().map(|pointer| pointer.alias).collect())
     }
 
     /// Where one label points, if it points anywhere.

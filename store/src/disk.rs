@@ -11,6 +11,9 @@ use rustix::io::Errno;
 
 #[cfg(test)]
 pub(crate) mod faulty;
+mod making_room;
+
+pub(crate) use making_room::MakingRoom;
 
 /// Only the account of the host may read what is deployed to it: sites behind protection and sources of functions are here.
 const FOLDER_MODE: u32 = 0o700;

@@ -11,6 +11,7 @@
 //! blobs/ab/cdef…         content by SHA-256
 //! functions/<digest>/    artifacts, unpacked and read-only
 //! logs/<project>/        bounded segments of one JSON record per line
+//! history/               what was counted over time: a file of fixed size for the host and each project
 //! quarantine/            damaged blobs, taken out of the way and kept for whoever wants to look
 //! reserve                room that is given away where removing something finds none
 //! tmp/                   what is being written; emptied whenever the directory is opened
@@ -37,6 +38,7 @@ mod domains;
 mod fsck;
 mod functions;
 mod garbage;
+mod history;
 mod keeping;
 mod lock;
 mod logs;
@@ -44,6 +46,7 @@ mod needs;
 mod project_blobs;
 mod protection;
 mod reserve;
+mod sessions;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -59,20 +62,22 @@ pub use blobs::{
 pub use certificates::{Certificates, StoredCertificate};
 pub use database::StateError;
 pub use deployments::{
-    Aim, Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSource, DeploymentSummary, Deployments,
-    EnvironmentBinding, Expiry, LabelOwner, MoveCause, ProjectSummary, PublishError, PublishOptions, Published,
-    RemoveError, Removed, Republish, Retention, RollbackError, StageError, StageRequest, StagedDeployment,
+    Aim, Alias, AliasKind, AliasMove, DeploymentQuery, DeploymentRecord, DeploymentSource, DeploymentSummary,
+    Deployments, EnvironmentBinding, Expiry, LabelOwner, MoveCause, ProjectSummary, PublishError, PublishOptions,
+    Published, RemoveError, Removed, Republish, Retention, RollbackError, StageError, StageRequest, StagedDeployment,
 };
 pub use disk::Durability;
 pub use domains::{Domain, DomainError, Domains, REST};
 pub use fsck::{BlobFault, DamagedBlob, DamagedFolder, Examination, FsckReport, Leftovers, Progress, Touched};
 pub use functions::{ArchiveLimits, EntryFault, Functions, Mended, UnpackError};
 pub use garbage::{CollectError, Collection, Garbage, Heap};
+pub use history::{History, HistoryOf, Resolution, Sample, TimedSample};
 pub use keeping::KeptBlobs;
 pub use lock::{is_in_use, lock_holder};
 pub use logs::{Continuity, LogPage, LogTail, Logs};
 pub use project_blobs::ProjectBlobs;
 pub use protection::{ProtectionRecord, Protections};
+pub use sessions::{SessionRecord, Sessions};
 pub use store::{OpenError, Store};
 pub use tokens::{TokenRecord, Tokens};
 pub use trusts::{ExchangeError, TrustError, TrustRecord, Trusts, UsedIdentity};

@@ -6,19 +6,31 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::blobs::BegunFolder;
+
 /// How much room is kept: many times what a removal takes in the log of the state database and in the index of that log.
 const RESERVED_BYTES: u64 = 1024 * 1024;
+
+/// How much room a transaction finds at least, if beginnings of uploads can be given up for it: what it takes itself, and as much as is kept.
+const FREE_BYTES: u64 = 4 * RESERVED_BYTES;
 
 /// The file that keeps room.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     path: PathBuf,
+    begun: BegunFolder,
 }
 
 impl Reserve {
     /// One that stands beside the state database.
     pub(crate) fn beside(database: &Path) -> Self {
-        Self { path: database.with_file_name("reserve") }
+        Self { path: database.with_file_name("reserve"), begun: BegunFolder::new(database.with_file_name("begun")) }
+    }
+
+    /// To be called before a transaction: what can be sent again goes first. A transaction that has failed for want of room could not always be
+    /// tried again, and one that has not begun need not be.
+    pub(crate) fn make_room(&self) {
+        self.begun.keep_free(FREE_BYTES);
     }
 
     /// Keeps room if there is any. Where there is none, or the file system cannot promise it, nothing is kept.

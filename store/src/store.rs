@@ -6,19 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::audit::Audit;
-use crate::blobs::Blobs;
+use crate::blobs::{BegunFolder, Blobs};
 use crate::certificates::Certificates;
 use crate::data_dir::DataDir;
 use crate::database::{Database, StateError};
 use crate::deployments::Deployments;
-use crate::disk::{Disk, Durability, FileSystem, is_storage_full};
+use crate::disk::{Disk, Durability, FileSystem, MakingRoom, is_storage_full};
 use crate::domains::Domains;
 use crate::functions::Functions;
+use crate::history::History;
 use crate::keeping::{Clearing, Keeping, KeptBlobs};
 use crate::lock::DataDirLock;
 use crate::logs::Logs;
 use crate::project_blobs::ProjectBlobs;
 use crate::protection::Protections;
+use crate::sessions::Sessions;
 use crate::tokens::Tokens;
 use crate::trusts::Trusts;
 use crate::variables::Variables;
@@ -40,11 +42,13 @@ struct Inner {
     project_blobs: ProjectBlobs,
     tokens: Tokens,
     trusts: Trusts,
+    sessions: Sessions,
     certificates: Certificates,
     domains: Domains,
     variables: Variables,
     protections: Protections,
     logs: Logs,
+    history: History,
     functions: Functions,
     /// Whose turn it is to collect garbage.
     collecting: Mutex<()>,
@@ -77,6 +81,8 @@ impl Store {
 
     pub(crate) fn open_on(data: &Path, durability: Durability, disk: Arc<dyn FileSystem>) -> Result<Self, OpenError> {
         let (data_dir, lock) = DataDir::prepare(data, &*disk)?;
+        Database::refuse_newer(&data_dir.database())?;
+        data_dir.clear_temporary(&*disk)?;
         Self::open_in(data_dir, lock, durability, disk)
     }
 
@@ -89,6 +95,7 @@ impl Store {
         if holds_blobs(&data_dir.blobs()) && !Database::has_begun(&data_dir.database())? {
             return Err(OpenError::StateLost { path: data_dir.database() });
         }
+        let disk: Arc<dyn FileSystem> = Arc::new(MakingRoom::new(disk, BegunFolder::new(data_dir.begun())));
         let database = Arc::new(Database::open(&data_dir.database(), durability)?);
         data_dir.sync(&*disk)?;
         let blobs = Blobs::new(&data_dir, Arc::clone(&disk), Arc::clone(&database))
@@ -101,11 +108,13 @@ impl Store {
             domains: Domains::new(Arc::clone(&database)),
             tokens: Tokens::new(Arc::clone(&database)),
             trusts: Trusts::new(Arc::clone(&database)),
+            sessions: Sessions::new(Arc::clone(&database)),
             variables: Variables::new(Arc::clone(&database), data_dir.host_key()),
             protections: Protections::new(Arc::clone(&database)),
             database,
             keeping: Keeping::default(),
             logs: Logs::new(data_dir.logs()),
+            history: History::new(data_dir.history()),
             functions: Functions::new(&data_dir, disk, blobs.clone()),
             blobs,
             data_dir,
@@ -201,6 +210,16 @@ impl Store {
     /// Who may use the control API.
     pub fn tokens(&self) -> &Tokens {
         &self.inner.tokens
+    }
+
+    /// What was counted over time.
+    pub fn history(&self) -> &History {
+        &self.inner.history
+    }
+
+    /// Who is logged in to the dashboard.
+    pub fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
     }
 
     /// Which jobs are trusted.

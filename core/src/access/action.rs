@@ -53,12 +53,16 @@ pub enum Effect {
 actions! {
     /// See who one is oneself.
     WhoAmI = "self.read", Viewer, Reads;
+    /// Have a browser logged in to the dashboard, as oneself.
+    OpenSession = "session.create", Viewer, Noted;
     /// See the projects.
     ReadProjects = "project.read", Viewer, Reads;
     /// See the deployments.
     ReadDeployments = "deployment.read", Viewer, Reads;
     /// Read logs.
     ReadLogs = "log.read", Viewer, Reads;
+    /// See what was counted of a project over time.
+    ReadHistory = "history.read", Viewer, Reads;
     /// Send content. Nothing of it is visible until a deployment names it, and that is noted.
     WriteBlobs = "blob.write", Deployer, Reads;
     /// Publish a deployment. The first makes the project.

@@ -60,6 +60,40 @@ struct Kept {
     modified: SystemTime,
 }
 
+/// The folder of the beginnings, for one who needs room more than they do: nobody writes to what is in it, and all of it can be sent again.
+#[derive(Clone, Debug)]
+pub(crate) struct BegunFolder {
+    path: PathBuf,
+}
+
+impl BegunFolder {
+    /// The one that stands at `path`, if any does.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Removes the beginning that was gone on with longest ago. Says whether there was any.
+    pub(crate) fn give_up_oldest(&self) -> bool {
+        let mut kept = kept_in(&self.path);
+        kept.sort_unstable_by_key(|kept| kept.modified);
+        // Whoever goes on with one meanwhile has taken it away, and the next is the oldest.
+        let given_up = kept.iter().find(|kept| fs::remove_file(&kept.path).is_ok());
+        if let Some(Kept { digest, bytes, .. }) = given_up {
+            tracing::info!(%digest, bytes, "the disk is full: the beginning of an upload is given up");
+        }
+        given_up.is_some()
+    }
+
+    /// Removes the oldest ones until `bytes` are free where the folder is, or none is left.
+    pub(crate) fn keep_free(&self, bytes: u64) {
+        let is_short = || {
+            let room = rustix::fs::statvfs(&self.path);
+            room.is_ok_and(|room| room.f_bavail.saturating_mul(room.f_frsize) < bytes)
+        };
+        while is_short() && self.give_up_oldest() {}
+    }
+}
+
 impl Blobs {
     /// Of which of `digests` a beginning is kept for a project, or for those who have to do with all, and how many bytes.
     pub fn begun(&self, project: Option<&ProjectName>, digests: &[Digest]) -> Vec<(Digest, u64)> {

@@ -5,7 +5,7 @@
 //! with its times. A file without it is read once, and marked again if its bytes are right. What breaks below the file system changes no
 //! times: that is found by reading alone.
 
-use rustix::fs::{AtFlags, Stat, statat};
+use rustix::fs::{AtFlags, FileType, Stat, statat};
 use ship_core::Digest;
 
 use super::verified::Fingerprint;
@@ -31,7 +31,11 @@ pub(crate) fn nanoseconds(digest: &Digest) -> u32 {
 }
 
 impl Seen {
+    /// `None` of what is no file, whoever put it there: no bytes can be had of it.
     fn of(digest: &Digest, stat: &Stat) -> Option<Self> {
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return None;
+        }
         let is_marked = u32::try_from(stat.st_mtime_nsec).is_ok_and(|found| found == nanoseconds(digest));
         Some(Self { size_bytes: u64::try_from(stat.st_size).ok()?, is_marked })
     }

@@ -5,12 +5,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StateError;
 
 /// A published migration is never changed; the next change of the schema is appended.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_access.sql"),
     include_str!("migrations/0003_domains.sql"),
     include_str!("migrations/0004_secrets.sql"),
     include_str!("migrations/0005_trusts.sql"),
+    include_str!("migrations/0006_dashboard.sql"),
 ];
 
 /// Brings the schema up to date. `SQLite`'s `user_version` counts the migrations that have run.
@@ -40,6 +41,12 @@ pub(crate) fn schema_of(connection: &Connection) -> Result<Vec<String>, StateErr
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Fails for a version that this code does not know.
+pub(super) fn expect_known(found: u32) -> Result<(), StateError> {
+    let known = known();
+    if found > known { Err(StateError::NewerSchema { found, known }) } else { Ok(()) }
 }
 
 pub(super) fn run_all(connection: &mut Connection, migrations: &[&str]) -> Result<(), StateError> {

@@ -49,6 +49,14 @@ pub enum PublishError {
         /// The id that was asked for.
         id: DeploymentId,
     },
+    /// Production does not lead where whoever moves it has seen it.
+    #[error("production of `{project}` was moved meanwhile: it leads to {} now", current.map_or("nothing".to_owned(), |id| id.short().to_owned()))]
+    ProductionMoved {
+        /// The project.
+        project: ProjectName,
+        /// Where it leads now.
+        current: Option<DeploymentId>,
+    },
     /// The alias was moved by somebody else since it was looked at.
     #[error("`{label}` was moved by somebody else at the same time")]
     MovedMeanwhile {

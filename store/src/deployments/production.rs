@@ -27,6 +27,7 @@ impl Deployments {
             let name = Name { project, kind: AliasKind::Production };
             let place = labels::production(transaction, &name)?;
             let seen = place.seen.as_ref();
+            self.see_expected(project, seen.map(|pointer| pointer.alias.deployment))?;
             if let Some(stayed) = seen.and_then(|pointer| stay(pointer, *id, MoveCause::Promote)) {
                 return Ok(stayed);
             }
@@ -65,6 +66,7 @@ impl Deployments {
             let no_production = || RollbackError::NoProduction { project: project.clone() };
             let seen = rows::pointer_of_name(transaction, &name)?.ok_or_else(no_production)?;
             let current = seen.alias.deployment;
+            self.see_expected(project, Some(current))?;
             if let Some(stayed) = to.and_then(|id| stay(&seen, id, MoveCause::Rollback)) {
                 return Ok(stayed);
             }
@@ -86,6 +88,16 @@ impl Deployments {
             };
             Ok(alias_log::take(transaction, &step)?)
         })
+    }
+
+    /// Sees that production leads where whoever moves it has seen it.
+    fn see_expected(&self, project: &ProjectName, current: Option<DeploymentId>) -> Result<(), PublishError> {
+        match self.expected {
+            Some(expected) if current != Some(expected) => {
+                Err(PublishError::ProductionMoved { project: project.clone(), current })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

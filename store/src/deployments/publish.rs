@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::Transaction;
-use ship_core::{BranchName, DeploymentId, HostLabel, Target};
+use ship_core::{BranchName, DeploymentId, HostLabel, Target, TokenName};
 
 use super::alias_log::{self, AliasKind, AliasMove, MoveCause, Name, Pointer, Step};
 use super::environment::{self, Aim};
@@ -13,6 +13,7 @@ use super::labels::{self, Place};
 use super::record::DeploymentRecord;
 use super::stage::StagedDeployment;
 use super::{Deployments, rows};
+use crate::audit::AuditNote;
 use crate::database::StateError;
 
 /// Whether to publish what is published already.
@@ -60,10 +61,11 @@ impl Deployments {
     /// Makes a staged deployment visible and moves its aliases. When it returns, a power cut cannot undo it.
     pub fn publish(&self, staged: StagedDeployment, options: PublishOptions) -> Result<Published, PublishError> {
         let held = Arc::clone(&staged.held);
+        let published_by = self.note.as_ref().and_then(AuditNote::token_name).cloned();
         let published = self.write(has_moves, |transaction| {
             let record = match rows::deployment(transaction, &staged.id)? {
                 Some(record) => record,
-                None => insert(transaction, staged)?,
+                None => insert(transaction, staged, published_by)?,
             };
             move_aliases(transaction, record, options)
         })?;
@@ -87,7 +89,11 @@ fn has_moves(published: &Published) -> bool {
     !published.moves.is_empty()
 }
 
-fn insert(transaction: &Transaction, staged: StagedDeployment) -> Result<DeploymentRecord, PublishError> {
+fn insert(
+    transaction: &Transaction,
+    staged: StagedDeployment,
+    published_by: Option<TokenName>,
+) -> Result<DeploymentRecord, PublishError> {
     let own_label = labels::own(transaction, &staged.project, &staged.id)?;
     let production = Name { project: &staged.project, kind: AliasKind::Production };
     let is_first = rows::pointer_of_name(transaction, &production)?.is_none();
@@ -96,6 +102,7 @@ fn insert(transaction: &Transaction, staged: StagedDeployment) -> Result<Deploym
         target: if is_first { Target::Production } else { staged.target },
         project: staged.project,
         source: staged.source,
+        published_by,
         created_at: staged.created_at,
         manifest: staged.manifest,
         size_bytes: staged.size_bytes,

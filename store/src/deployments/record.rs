@@ -1,7 +1,7 @@
 //! What is known of a deployment besides its content.
 
 use jiff::Timestamp;
-use ship_core::{BranchName, DeploymentId, Digest, HostLabel, ProjectName, Target};
+use ship_core::{BranchName, DeploymentId, Digest, HostLabel, ProjectName, Target, TokenName};
 
 /// Where the content of a deployment came from.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -24,6 +24,8 @@ pub struct DeploymentRecord {
     pub target: Target,
     /// Where it first came from.
     pub source: DeploymentSource,
+    /// What the token was called that first published it, where that is known.
+    pub published_by: Option<TokenName>,
     /// When it was first published, in microseconds.
     pub created_at: Timestamp,
     /// The digest of its manifest.
@@ -32,6 +34,19 @@ pub struct DeploymentRecord {
     pub size_bytes: u64,
     /// The label of this very deployment.
     pub own_label: HostLabel,
+}
+
+/// Which deployments are wanted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DeploymentQuery {
+    /// Only those of one project.
+    pub project: Option<ProjectName>,
+    /// Only those that were published before this one.
+    pub older_than: Option<DeploymentId>,
+    /// Only those with this text in the id, the label, the branch, the commit or the name of who published it.
+    pub text: Option<String>,
+    /// How many at the most.
+    pub limit: usize,
 }
 
 /// A deployment in a list.

@@ -5,16 +5,16 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{OptionalExtension as _, Params, Row, Transaction};
-use ship_core::{BranchName, DeploymentId, DeploymentIdPrefix, HostLabel, ProjectName};
+use ship_core::{BranchName, DeploymentId, DeploymentIdPrefix, HostLabel, ProjectName, TokenName};
 
 use super::alias_log::{Alias, AliasKind, AliasMove, MoveCause, MoveNumber, Name, Pointer};
-use super::record::{DeploymentRecord, DeploymentSource, ProjectSummary};
+use super::record::{DeploymentQuery, DeploymentRecord, DeploymentSource, ProjectSummary};
 use super::retention::Retention;
 use crate::database::StateError;
 use crate::database::column::{Micros, Text, signed, unsigned};
 
-const DEPLOYMENT: &str =
-    "SELECT id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label FROM deployments";
+const DEPLOYMENT: &str = "SELECT id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label,
+                                 published_by FROM deployments";
 const POINTER: &str = "SELECT label, project, kind, branch, deployment, version, moved_at, head FROM aliases";
 const MOVE: &str =
     "SELECT label, kind, branch, from_deployment, to_deployment, version, moved_at, cause FROM alias_log";
@@ -49,7 +49,8 @@ pub(super) fn expired(
                ranked AS (
                    SELECT *, row_number() OVER (PARTITION BY project, branch ORDER BY sequence DESC) AS rank
                    FROM deployments)
-               SELECT ranked.id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label
+               SELECT ranked.id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label,
+                      published_by
                FROM ranked LEFT JOIN used ON used.id = ranked.id
                WHERE rank > ?1 AND max(created_at, coalesce(used.moved_at, created_at)) < ?2
                  AND NOT EXISTS (
@@ -70,25 +71,55 @@ pub(super) fn deployments_from_prefix(
     many(transaction, &sql, (prefix.as_str(), project.map(Text), signed(limit as u64)), to_deployment)
 }
 
+/// The newest deployments that are asked for, newest first.
 pub(super) fn newest_deployments(
     transaction: &Transaction,
-    project: Option<&ProjectName>,
-    limit: usize,
+    wanted: &DeploymentQuery,
 ) -> Result<Vec<DeploymentRecord>, StateError> {
-    let limit = signed(limit as u64);
-    match project {
-        Some(project) => {
-            let sql = format!("{DEPLOYMENT} WHERE project = ?1 ORDER BY sequence DESC LIMIT ?2");
-            many(transaction, &sql, (Text(project), limit), to_deployment)
+    // Of a deployment that was removed meanwhile nobody knows what came before, so the list begins anew.
+    let sql = format!(
+        "{DEPLOYMENT} WHERE {} AND (?2 IS NULL OR sequence <
+             coalesce((SELECT sequence FROM deployments WHERE id = ?2), {}))
+         AND (?3 IS NULL OR instr(id || char(10) || own_label || char(10) || lower(
+             coalesce(branch, '') || char(10) || coalesce(commit_id, '') || char(10) || coalesce(published_by, '')),
+             lower(?3)) > 0)
+         ORDER BY sequence DESC LIMIT ?4",
+        // Apart, so that the index of projects is used.
+        if wanted.project.is_some() { "project = ?1" } else { "?1 IS NULL" },
+        i64::MAX,
+    );
+    let parameters = (
+        wanted.project.as_ref().map(Text),
+        wanted.older_than.as_ref().map(Text),
+        wanted.text.as_deref(),
+        signed(wanted.limit as u64),
+    );
+    many(transaction, &sql, parameters, to_deployment)
+}
+
+/// The deployment that was published before another: on its branch, else in its project.
+pub(super) fn deployment_before(
+    transaction: &Transaction,
+    record: &DeploymentRecord,
+) -> Result<Option<DeploymentRecord>, StateError> {
+    let before =
+        format!("{DEPLOYMENT} WHERE project = ?1 AND sequence < (SELECT sequence FROM deployments WHERE id = ?2)");
+    let newest = "ORDER BY sequence DESC LIMIT 1";
+    let (project, id) = (Text(&record.project), Text(&record.id));
+    let branch = record.source.branch.as_ref().map(Text);
+    let on_branch = format!("{before} AND branch IS ?3 {newest}");
+    match one(transaction, &on_branch, (project, id, branch), to_deployment)? {
+        Some(found) => Ok(Some(found)),
+        None => {
+            one(transaction, &format!("{before} {newest}"), (Text(&record.project), Text(&record.id)), to_deployment)
         }
-        None => many(transaction, &format!("{DEPLOYMENT} ORDER BY sequence DESC LIMIT ?1"), [limit], to_deployment),
     }
 }
 
 pub(super) fn insert_deployment(transaction: &Transaction, record: &DeploymentRecord) -> Result<(), StateError> {
     let sql = "INSERT INTO deployments
-                   (id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                   (id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label, published_by)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     transaction.prepare_cached(sql)?.execute((
         Text(&record.id),
         Text(&record.project),
@@ -99,6 +130,7 @@ pub(super) fn insert_deployment(transaction: &Transaction, record: &DeploymentRe
         Text(&record.manifest),
         signed(record.size_bytes),
         Text(&record.own_label),
+        record.published_by.as_ref().map(Text),
     ))?;
     Ok(())
 }
@@ -252,11 +284,13 @@ fn many<T>(
 
 fn to_deployment(row: &Row) -> rusqlite::Result<DeploymentRecord> {
     let branch: Option<Text<BranchName>> = row.get(3)?;
+    let published_by: Option<Text<TokenName>> = row.get(9)?;
     Ok(DeploymentRecord {
         id: row.get(0).map(|Text(id)| id)?,
         project: row.get(1).map(|Text(project)| project)?,
         target: row.get(2).map(|Text(target)| target)?,
         source: DeploymentSource { branch: branch.map(|Text(branch)| branch), commit: row.get(4)? },
+        published_by: published_by.map(|Text(name)| name),
         created_at: row.get(5).map(|Micros(at)| at)?,
         manifest: row.get(6).map(|Text(digest)| digest)?,
         size_bytes: unsigned(row.get(7)?),

@@ -159,6 +159,7 @@ fn first_deployment_becomes_production() {
                 project: project("site"),
                 target: Target::Production,
                 source: DeploymentSource { branch: Some(branch("first")), commit: Some("c0ffee".to_owned()) },
+                published_by: None,
                 created_at: test.now,
                 manifest: Digest::of(&site("one").to_canonical_json()),
                 size_bytes: 3,
@@ -618,4 +619,47 @@ fn clock_jumps() {
         assert_eq!(test.roll_back("site").unwrap(), *earlier);
     }
     assert!(matches!(test.roll_back("site"), Err(RollbackError::NothingBefore { .. })));
+}
+
+/// A list goes on behind a deployment that was seen, and is searched by what people know of one; a deployment is a change of the one before
+/// it in its project.
+#[test]
+fn searched() {
+    let test = TestStore::new();
+    let ids: Vec<DeploymentId> = [("one", "main"), ("two", "feature"), ("three", "main"), ("four", "other")]
+        .map(|(content, branch)| test.preview("site", content, Some(branch)).record.id)
+        .into();
+    let _ = test.preview("elsewhere", "five", Some("main"));
+    let list = |older_than: Option<DeploymentId>, wanted: Option<&str>, limit: usize| -> Vec<DeploymentId> {
+        let query =
+            DeploymentQuery { project: Some(project("site")), older_than, text: wanted.map(str::to_owned), limit };
+        test.deployments().search(&query).unwrap().iter().map(|summary| summary.record.id).collect()
+    };
+    assert_eq!(list(None, None, 2), [ids[3], ids[2]]);
+    assert_eq!(list(Some(ids[2]), None, 9), [ids[1], ids[0]]);
+    assert_eq!(list(None, Some(ids[1].short()), 9), [ids[1]]);
+    assert_eq!(list(None, Some("C0FFEE"), 9).len(), 4, "the commit, whatever its case");
+    assert_eq!(list(None, Some("nothing like this"), 9), []);
+    let before = |id: DeploymentId| {
+        let record = test.deployments().get(&id).unwrap().unwrap();
+        test.deployments().before(&record).unwrap().map(|record| record.id)
+    };
+    assert_eq!(before(ids[0]), None);
+    assert!(before(ids[1]) == Some(ids[0]) && before(ids[3]) == Some(ids[2]));
+}
+
+/// Production is moved from where it was seen, forward and back, and from nowhere else.
+#[test]
+fn moved_from_where_it_was_seen() {
+    let test = TestStore::new();
+    let [one, two, three] = ["one", "two", "three"].map(|content| test.preview("site", content, None).record.id);
+    let site = project("site");
+    let deployments = test.deployments();
+    let from = |seen| deployments.expecting(Some(seen));
+    assert_eq!(from(one).promote(&site, &two, test.now).unwrap().to, Some(two));
+    let late = from(one).promote(&site, &three, test.now).unwrap_err();
+    assert!(matches!(late, PublishError::ProductionMoved { current: Some(current), .. } if current == two), "{late}");
+    let late = from(three).rollback(&site, None, test.now).unwrap_err();
+    assert!(matches!(late, RollbackError::Publish(PublishError::ProductionMoved { .. })), "{late}");
+    assert_eq!(from(two).rollback(&site, None, test.now).unwrap().to, Some(one));
 }

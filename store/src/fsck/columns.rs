@@ -16,7 +16,7 @@ use crate::database::column::{Micros, Text};
 type Reading = fn(&Connection, &str, &str) -> Result<Option<String>, StateError>;
 
 /// Tables and columns, and as what each is read.
-const COLUMNS: [(&str, &str, Reading); 37] = [
+const COLUMNS: [(&str, &str, Reading); 40] = [
     ("deployments", "id", reads::<Text<DeploymentId>>),
     ("deployments", "project", reads::<Text<ProjectName>>),
     ("deployments", "target", reads::<Text<Target>>),
@@ -54,6 +54,9 @@ const COLUMNS: [(&str, &str, Reading); 37] = [
     ("trusts", "id", reads::<Text<TrustId>>),
     ("trusts", "project", reads::<Text<ProjectName>>),
     ("trusts", "role", reads::<Text<Role>>),
+    ("sessions", "hash", reads::<[u8; 32]>),
+    ("sessions", "token", reads::<Text<TokenId>>),
+    ("sessions", "expires_at", reads::<Micros>),
 ];
 
 /// What cannot be read, one sentence for each column. A table that an older schema lacks has nothing that cannot be read.

@@ -125,6 +125,8 @@ fn point(line: &str, data: &Path) -> Option<String> {
         ["blobs", ..] => "blob",
         ["tmp", name, ..] if name.starts_with("blob-") => "temporary file",
         ["tmp", _, ..] => "function in tmp",
+        ["begun"] => "folder of beginnings",
+        ["begun", _] => "beginning of a blob",
         ["functions", name] if name.contains(".boot") => "note of the boot",
         ["functions", _, ..] => "function",
         [name, ..] => name,
@@ -174,7 +176,7 @@ fn killed_at_each_call() {
 #[test]
 fn failing_at_each_call() {
     for error in ["ENOSPC", "EIO", "EINTR"] {
-        for step in [Step::Deploy, Step::RollBack, Step::Collect] {
+        for step in [Step::Deploy, Step::RollBack, Step::Collect, Step::GoOn] {
             at_each_call(step, &format!("error={error}"));
         }
     }
@@ -251,10 +253,11 @@ impl<'d> Witness<'d> {
     }
 
     /// Notes a change that matters after a power cut. Temporary files do not, the lock and the index of the log beside the
-    /// database and what keeps room are made anew at each start, and functions are unpacked anew when the machine was started.
+    /// database and what keeps room are made anew at each start, functions are unpacked anew when the machine was started, and the beginning
+    /// of a blob was promised to nobody.
     fn change(&mut self, path: &str) {
         let Ok(within) = Path::new(path).strip_prefix(self.data) else { return };
-        let of_no_matter = ["tmp", "functions", "lock", "reserve", "state.db-shm"];
+        let of_no_matter = ["begun", "tmp", "functions", "lock", "reserve", "state.db-shm"];
         if !of_no_matter.iter().any(|name| within.starts_with(name)) {
             self.unsynced.insert(path.to_owned());
         }

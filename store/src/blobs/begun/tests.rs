@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
 use super::super::BlobError;
 use super::*;
+use crate::disk::faulty::{Fault, FaultyDisk};
 use crate::{Durability, Store};
 
 const MEGABYTE: usize = 1024 * 1024;
@@ -150,4 +155,74 @@ fn bounds() {
     assert_eq!(left.len(), 3, "two of one project, one of the others");
     assert_eq!(blobs.expire_begun(SystemTime::now() + Duration::from_mins(1)), Vec::<u64>::new());
     assert_eq!(names(&folder.path().join("begun")), 0);
+}
+
+/// Whatever first finds no room for a blob gets that of the oldest beginning, and is tried again: the blob is stored and right. What syncs is not
+/// tried again, because nobody knows what a second one would vouch for.
+#[test]
+fn given_up_for_room() {
+    let content = content(3);
+    let begun = |store: &Store, numbers: &[u8]| {
+        let digests: Vec<Digest> = (1..=2).map(|seed| Digest::of(&self::content(seed))).collect();
+        let kept = store.blobs().begun(None, &digests);
+        let expected: HashSet<Digest> = numbers.iter().map(|seed| digests[usize::from(*seed) - 1]).collect();
+        assert_eq!(kept.into_iter().map(|(digest, _)| digest).collect::<HashSet<_>>(), expected);
+    };
+    let mut points = Vec::new();
+    loop {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(FaultyDisk::working(points.len() as u64 + 1, Fault::Once(Errno::NOSPC)));
+        let store =
+            Store::open_on(folder.path(), Durability::Relaxed, Arc::clone(&disk) as Arc<dyn FileSystem>).unwrap();
+        for seed in 1..=2 {
+            let begun = self::content(seed);
+            cut(store.blobs(), &begun, None, 100_000);
+            let kept = folder.path().join("begun").join(begun_name(&Digest::of(&begun), None));
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + u64::from(seed));
+            fs::File::options().write(true).open(kept).unwrap().set_modified(at).unwrap();
+        }
+        begun(&store, &[1, 2]);
+        disk.arm();
+        let mut batch = store.blobs().batch().unwrap();
+        let put = || -> Result<_, BlobError> {
+            let mut writer = batch.begin(Digest::of(&content), content.len() as u64)?;
+            content.chunks(400_000).try_for_each(|piece| writer.write(piece))?;
+            writer.finish()?;
+            batch.commit()
+        };
+        let stored = put();
+        disk.disarm();
+        let Some(point) = disk.point() else {
+            assert_eq!(stored.unwrap().stored_blobs, 1);
+            begun(&store, &[1, 2]);
+            break;
+        };
+        if point.starts_with("sync") {
+            assert!(matches!(stored, Err(BlobError::StorageFull { .. })), "{point}: {stored:?}");
+            begun(&store, &[1, 2]);
+        } else {
+            assert_eq!(stored.unwrap().stored_blobs, 1, "{point}");
+            assert!(store.blobs().read(&Digest::of(&content)).unwrap() == content, "{point}");
+            begun(&store, &[2]);
+        }
+        points.push(point);
+    }
+    assert!(points.iter().any(|point| point.starts_with("write")), "{points:?}");
+}
+
+/// Where there is less room than is asked for, the oldest go until there is, or none is left.
+#[test]
+fn kept_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), Durability::Relaxed).unwrap();
+    let content = content(0);
+    let digest = Digest::of(&content);
+    let begun = BegunFolder::new(folder.path().join("begun"));
+    begun.keep_free(u64::MAX);
+    cut(store.blobs(), &content, None, 100_000);
+    begun.keep_free(1);
+    assert_eq!(store.blobs().begun(None, &[digest]), [(digest, 100_000)]);
+    begun.keep_free(u64::MAX);
+    assert_eq!(store.blobs().begun(None, &[digest]), []);
+    assert!(!begun.give_up_oldest());
 }

@@ -138,3 +138,17 @@ fn marks() {
     assert_eq!([digests([0; 4]), digests([0, 0, 0, 1])], [1, 2]);
     assert!((1..SECOND).contains(&digests([255; 4])));
 }
+
+/// What stands in a blob's place and is no file does not count as the blob, so that a deploy of it fails and says why.
+#[test]
+fn no_file() {
+    let test = TestStore::new();
+    fs::remove_file(test.file()).unwrap();
+    fs::create_dir(test.file()).unwrap();
+    assert!(test.is_missing());
+    let mut batch = test.store.blobs().batch().unwrap();
+    let mut writer = batch.begin(digest(), CONTENT.len() as u64).unwrap();
+    writer.write(CONTENT).unwrap();
+    writer.finish().unwrap();
+    assert!(batch.commit().is_err());
+}

@@ -191,3 +191,36 @@ fn only_what_was_synced_survives() {
         report.assert_survived();
     }
 }
+
+/// The same for a blob whose upload was cut and gone on with: its beginning had not been synced when it was kept.
+#[test]
+fn gone_on_with_survives() {
+    let (test, disk) = (TestStore::new(), WitnessedDisk::new());
+    let root = test.folder.path().canonicalize().unwrap();
+    let blobs = blobs_in(&root, &disk, &test);
+    let content: Vec<u8> = (0..200_000_u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let digest = Digest::of(&content);
+    {
+        let mut batch = blobs.batch().unwrap();
+        batch.begin_kept(digest, 200_000, None).unwrap().write(&content[..100_000]).unwrap();
+    }
+    assert_eq!(blobs.begun(None, &[digest]), [(digest, 100_000)]);
+    let go_on = || {
+        let mut batch = blobs.batch()?;
+        let begun = Begun { bytes: 100_000, digest: Digest::of(&content[..100_000]) };
+        let mut writer = batch.go_on(digest, 200_000, None, begun)?;
+        writer.write(&content[100_000..])?;
+        writer.finish()?;
+        batch.commit()
+    };
+    let scenario = powercut::Scenario::new(&root, Witness(Arc::clone(&disk))).tier(Tier::PowerCut);
+    let cut = scenario.label("gone on with").ack(|| go_on().unwrap()).unwrap();
+    let report = cut.check(|survived, stored| {
+        let after = blobs_in(survived.dir(), &WitnessedDisk::new(), &test);
+        let mut checker = Checker::new();
+        checker.survives("stored", stored.stored_blobs, 1);
+        checker.survives("blob", Some(content.clone()), after.read(&digest).ok().map(Vec::from));
+        checker.finish()
+    });
+    report.assert_survived();
+}

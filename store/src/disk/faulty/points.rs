@@ -17,6 +17,8 @@ pub(super) fn what(path: &Path) -> &'static str {
         (_, Some([name]), _) if name.contains(".boot") => "note of the boot",
         (_, Some([_]), _) => "unpacked function",
         (_, _, Some([name])) if name.starts_with("blob-") => content_at(path),
+        _ if names.last() == Some(&"begun") => "folder of beginnings",
+        _ if names.iter().nth_back(1) == Some(&"begun") => "beginning of a blob",
         (_, _, Some([name])) if name.ends_with("-stale") => "stale function",
         (_, _, Some([name])) if name.starts_with("function-") => "unpacked function",
         (_, _, Some([name, ..])) if name.starts_with("function-") => "file of a function",
