@@ -1,6 +1,7 @@
 //! The typed client of the control API.
 
 mod backup;
+mod dashboard;
 mod logs;
 mod projects;
 mod transport;
@@ -201,7 +202,7 @@ impl Client {
         reference: &DeploymentReference,
         check: CheckFunctions,
     ) -> Result<AliasMoveView, ClientError> {
-        let request = PromoteRequest { deployment: reference.to_string(), check };
+        let request = PromoteRequest { deployment: reference.to_string(), check, expected: None };
         self.transport.ask(Method::POST, &format!("/v1/projects/{project}/promote"), Some(&request)).await
     }
 
@@ -212,7 +213,7 @@ impl Client {
         to: Option<&DeploymentReference>,
         check: CheckFunctions,
     ) -> Result<AliasMoveView, ClientError> {
-        let request = RollbackRequest { deployment: to.map(ToString::to_string), check };
+        let request = RollbackRequest { deployment: to.map(ToString::to_string), check, expected: None };
         self.transport.ask(Method::POST, &format!("/v1/projects/{project}/rollback"), Some(&request)).await
     }
 

@@ -76,6 +76,8 @@ pub enum ErrorCode {
     AmbiguousReference,
     /// The deployment is what production points to.
     IsProduction,
+    /// Production leads to something else than whoever moves it has seen. Nothing moved.
+    ProductionMoved,
     /// There is no earlier production deployment.
     NothingToRollBack,
     /// A function of the deployment exited or stayed silent when it was started.
@@ -112,6 +114,7 @@ impl ErrorCode {
             | Self::DomainUnproved
             | Self::AmbiguousReference
             | Self::IsProduction
+            | Self::ProductionMoved
             | Self::NothingToRollBack => 409,
             Self::PayloadTooLarge => 413,
             Self::FunctionStartFailed | Self::UpgradeFailed => 422,

@@ -2,7 +2,9 @@
 
 mod access;
 mod care;
+mod changes;
 mod domains;
+mod history;
 mod trust;
 mod upgrade;
 mod upload;
@@ -10,19 +12,21 @@ mod upload;
 use jiff::Timestamp;
 use ship_core::{
     BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, NetworkAccess,
-    ProjectName, Target, WarmSchedule,
+    ProjectName, Target, TokenName, WarmSchedule,
 };
 use utoipa::ToSchema;
 
 pub use self::access::{
     ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin, CreateTokenRequest,
-    CreatedToken, LoginView, RemovedToken, TokenList, TokenView, WaitLoginRequest, WaitedLogin, WhoAmI,
+    CreatedToken, LoginView, RemovedToken, SessionLink, TokenList, TokenView, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
 pub use self::care::{
     DamagedBlobView, DamagedFunctionView, FsckView, GcRequest, GcView, HeapView, LeftoversView, RemovedDeploymentView,
     TouchedView,
 };
+pub use self::changes::{ChangeCounts, ChangesView, Differences};
 pub use self::domains::{DomainList, DomainRequest, DomainView};
+pub use self::history::{HistoryPoint, HistoryRange, HistoryView};
 pub use self::trust::{AddTrustRequest, ExchangeRequest, RemovedTrust, TrustList, TrustView};
 pub use self::upgrade::{UpgradeRequest, UpgradedView};
 pub use self::upload::{BegunBlob, ChunkList, ChunksOf, MissingBlobs, MissingBlobsRequest, UploadReport};
@@ -185,6 +189,10 @@ pub struct DeploymentView {
     pub branch: Option<BranchName>,
     /// The commit it was built from.
     pub commit: Option<String>,
+    /// What the token was called that first published it, in lists and of one deployment; nothing where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub published_by: Option<TokenName>,
     /// When it was first published.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -208,6 +216,12 @@ pub struct ListedView {
     pub aliases: Vec<String>,
     /// Whether production leads to it now.
     pub is_production: bool,
+    /// The bytes of all that it is made of, each file counted once.
+    #[serde(default)]
+    pub size_bytes: u64,
+    /// What it changed, where that was asked for and can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<ChangeCounts>,
 }
 
 /// A deployment with what it holds.
@@ -406,6 +420,10 @@ pub struct PromoteRequest {
     /// Whether its functions are started first.
     #[serde(default, skip_serializing_if = "CheckFunctions::is_start")]
     pub check: CheckFunctions,
+    /// Where production leads as far as whoever asks knows: nothing moves if that has changed meanwhile. Without it nothing is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub expected: Option<DeploymentId>,
 }
 
 /// Which deployment production shall go back to.
@@ -417,6 +435,10 @@ pub struct RollbackRequest {
     /// Whether its functions are started first.
     #[serde(skip_serializing_if = "CheckFunctions::is_start")]
     pub check: CheckFunctions,
+    /// Where production leads as far as whoever asks knows: nothing moves if that has changed meanwhile. Without it nothing is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub expected: Option<DeploymentId>,
 }
 
 /// An alias that moved.

@@ -6,12 +6,14 @@ mod auth;
 mod backup;
 mod blobs;
 mod care;
+mod changes;
 mod deployments;
 mod domains;
 mod error;
 mod exchange;
 mod extract;
 mod guard;
+mod history;
 mod logins;
 mod logs;
 mod metrics;
@@ -20,6 +22,7 @@ mod projects;
 mod protection;
 mod routes;
 mod server;
+mod sessions;
 mod status;
 mod tokens;
 mod trusts;
@@ -41,13 +44,16 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::routes;
 
-pub(crate) use self::auth::Doors;
+pub(crate) use self::auth::{Doors, admit, turn_away_code};
 pub(crate) use self::blobs::Uploads;
 pub(crate) use self::error::ApiError;
 use self::routes::{Of, Routes};
-pub(crate) use self::server::ControlAnswer;
+pub(crate) use self::server::{ControlAnswer, Peer};
 use crate::care::Collector;
+use crate::comparison::Comparisons;
+use crate::dashboard::{self, Entries};
 use crate::domains::ProofReader;
+use crate::history::Recorder;
 use crate::identity::Identities;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
@@ -58,7 +64,7 @@ use crate::protection::Protections;
 use crate::publisher::Publisher;
 use crate::register::Register;
 use crate::tls::AcmeReport;
-use crate::upgrade::{Changes, Upgrader};
+use crate::upgrade::{Changes, UnderWay, Upgrader};
 use crate::urls::Urls;
 
 /// What the routes share.
@@ -69,6 +75,8 @@ pub(crate) struct Control {
     pub(crate) collector: Collector,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) metrics_access: MetricsAccess,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) comparisons: Arc<Comparisons>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) acme: AcmeReport,
     pub(crate) proofs: ProofReader,
@@ -78,6 +86,7 @@ pub(crate) struct Control {
     pub(crate) register: Register,
     pub(crate) doors: Doors,
     pub(crate) logins: Logins,
+    pub(crate) entries: Entries,
     pub(crate) identities: Identities,
     /// Whose turn it is to give tokens for trusts, or to take trusts away.
     pub(crate) exchanging: Mutex<()>,
@@ -95,6 +104,11 @@ pub(crate) struct Control {
 }
 
 impl Control {
+    /// Begins a change of the state that no route of the API makes.
+    pub(crate) async fn begin_change(&self) -> Result<UnderWay, ApiError> {
+        self.changes.begin().await.map_err(|_moved| upgrade::moved())
+    }
+
     /// Waits for the turn to change which tokens there are for trusts, in the store and in memory.
     fn exchanging(&self) -> MutexGuard<'_, ()> {
         self.exchanging.lock().unwrap_or_else(PoisonError::into_inner)
@@ -126,6 +140,7 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::WriteBlobs, Of::Project, routes!(blobs::chunks::list))
         .on(Action::ReadDeployments, Of::Own, routes!(deployments::list))
         .on(Action::ReadDeployments, Of::Deployment, routes!(deployments::inspect))
+        .on(Action::ReadDeployments, Of::Deployment, routes!(changes::changes))
         .on(Action::RemoveDeployment, Of::Deployment, routes!(deployments::remove))
         .on(Action::Publish, Of::Project, routes!(deployments::publish))
         .on(Action::Publish, Of::Project, routes!(deployments::publish_known))
@@ -144,6 +159,9 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::VerifyDomain, Of::Project, routes!(domains::verify))
         .on(Action::RemoveDomain, Of::Project, routes!(domains::remove))
         .on(Action::ReadLogs, Of::Project, routes!(logs::logs))
+        .on(Action::ReadHistory, Of::Project, routes!(history::of_project))
+        .on(Action::ReadMetrics, Of::Host, routes!(history::of_host))
+        .on(Action::OpenSession, Of::Own, routes!(sessions::begin))
         .on(Action::WhoAmI, Of::Own, routes!(tokens::whoami))
         .on(Action::ReadTokens, Of::Own, routes!(tokens::list))
         .on(Action::CreateToken, Of::Own, routes!(tokens::create))
@@ -177,19 +195,22 @@ pub fn openapi_json() -> String {
     description().to_pretty_json().expect("the description is made of plain values")
 }
 
-/// The control API with all that every route has in common.
+/// The control API with all that every route has in common, and the dashboard, which asks the same routes.
 pub(crate) fn router(control: Arc<Control>) -> Router {
     let (guarded, open) = routes(control.metrics_access).into_routers(&control);
+    let guarded = guarded
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), upgrade::hold_changes));
+    let pages = dashboard::router(&control, guarded.clone().with_state(Arc::clone(&control)));
     let open = open
         .route("/v1/openapi.json", axum::routing::get(openapi))
         .method_not_allowed_fallback(error::method_not_allowed);
     guarded
-        .fallback(error::no_such_route)
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), upgrade::hold_changes))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), auth::require_token))
         .merge(open)
         .with_state(control)
+        .merge(pages)
 }
 
 /// The description is the same for everybody and holds nothing of this host, so it needs no token.

@@ -78,6 +78,13 @@ impl Keyring {
         Ok(key)
     }
 
+    /// The token that a session is as good as, if it opens anything still. That it was used is remembered.
+    pub(crate) fn admit_session(&self, id: &TokenId, now: Timestamp) -> Option<Arc<Key>> {
+        let key = self.get(id).filter(|key| !key.has_expired(now))?;
+        key.used.fetch_max(now.as_microsecond(), Ordering::Relaxed);
+        Some(key)
+    }
+
     /// All of them, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<Key>> {
         let mut keys: Vec<Arc<Key>> = self.read().values().cloned().collect();

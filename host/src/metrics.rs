@@ -24,6 +24,18 @@ const LOOKING_SHARE: u32 = 100;
 /// The least time between two looks at all blobs.
 const BLOBS_FRESH: Duration = Duration::from_mins(1);
 
+/// The same where nobody asked: a host at rest does not go through its blobs.
+const BLOBS_SELDOM: Duration = Duration::from_mins(10);
+
+/// How new it has to be what all blobs take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum StorageLook {
+    /// Somebody wants to know.
+    Fresh,
+    /// It is written down by the way.
+    Seldom,
+}
+
 /// The states that an instance is seen in.
 const STATES: [InstanceState; 5] = [
     InstanceState::Starting,
@@ -101,9 +113,27 @@ impl Metrics {
         }
     }
 
+    /// What the edge has counted.
+    pub(crate) fn edge_counts(&self) -> EdgeCounts {
+        self.edge.counts()
+    }
+
+    /// What all blobs take, in bytes.
+    pub(crate) async fn storage(&self, look: StorageLook) -> u64 {
+        let fresh = match look {
+            StorageLook::Fresh => BLOBS_FRESH,
+            StorageLook::Seldom => BLOBS_SELDOM,
+        };
+        self.blobs_within(fresh).await.bytes
+    }
+
     async fn blobs(&self) -> BlobTotals {
+        self.blobs_within(BLOBS_FRESH).await
+    }
+
+    async fn blobs_within(&self, fresh: Duration) -> BlobTotals {
         let known = *self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(look) = known.filter(|look| look.ended.elapsed() < BLOBS_FRESH.max(look.took * LOOKING_SHARE)) {
+        if let Some(look) = known.filter(|look| look.ended.elapsed() < fresh.max(look.took * LOOKING_SHARE)) {
             return look.totals;
         }
         let store = self.store.clone();

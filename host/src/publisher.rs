@@ -289,12 +289,13 @@ impl Publisher {
         &self,
         project: ProjectName,
         id: DeploymentId,
-        check: CheckFunctions,
+        (check, expected): (CheckFunctions, Option<DeploymentId>),
         note: AuditNote,
     ) -> Result<AliasMove, ApiError> {
         let prepared = self.check_before_move(&project, id, Aim::Promote, check).await?;
         self.move_production(project, prepared, move |store, project| {
-            Ok(store.deployments().noting(note.about(id.as_str())).promote(project, &id, Timestamp::now())?)
+            let deployments = store.deployments().noting(note.about(id.as_str())).expecting(expected);
+            Ok(deployments.promote(project, &id, Timestamp::now())?)
         })
         .await
     }
@@ -330,7 +331,7 @@ impl Publisher {
         &self,
         project: ProjectName,
         mut to: Option<DeploymentId>,
-        check: CheckFunctions,
+        (check, expected): (CheckFunctions, Option<DeploymentId>),
         note: AuditNote,
     ) -> Result<AliasMove, ApiError> {
         let mut prepared = None;
@@ -344,7 +345,7 @@ impl Publisher {
         }
         self.move_production(project, prepared, move |store, project| {
             let note = to.map_or_else(|| note.clone(), |id| note.about(id.as_str()));
-            Ok(store.deployments().noting(note).rollback(project, to, Timestamp::now())?)
+            Ok(store.deployments().noting(note).expecting(expected).rollback(project, to, Timestamp::now())?)
         })
         .await
     }
@@ -438,8 +439,12 @@ impl Publisher {
             this.edge.forget(&project);
             this.journal.catch_up().await;
             let store = this.store.clone();
-            if let Err(error) = blocking(move || store.logs().remove(&project)).await {
-                tracing::warn!(%error, "the log of a removed project stays");
+            let removed = blocking(move || {
+                store.logs().remove(&project)?;
+                store.history().remove(&project)
+            });
+            if let Err(error) = removed.await {
+                tracing::warn!(%error, "the log or the history of a removed project stays");
             }
         });
         if forgetting.await.is_err() {

@@ -25,6 +25,7 @@ use crate::control::ControlAnswer;
 use crate::cores::Cores;
 use crate::descriptors;
 use crate::error::HostError;
+use crate::history::Recorder;
 use crate::journal::Journal;
 use crate::options::HostOptions;
 use crate::register::RegisterWriter;
@@ -67,17 +68,19 @@ struct Chores {
     runtime: Runtime,
     warmth: Warmth<HostStove>,
     register_writer: RegisterWriter,
+    recorder: Arc<Recorder>,
     collector: Collector,
 }
 
 impl Chores {
     /// Begins all of it, until `door` closes.
     fn begin(self, options: &HostOptions, tasks: &TaskTracker, door: &CancellationToken) {
-        let Self { store, runtime, warmth, register_writer, collector } = self;
+        let Self { store, runtime, warmth, register_writer, recorder, collector } = self;
         tasks.spawn(scrub(store.clone(), options.scrub, Arc::clone(&collector.meters), door.clone()));
         tasks.spawn(take_care(collector, store, door.clone()));
         tasks.spawn(warmth.run(door.clone()));
         tasks.spawn(register_writer.run(door.clone()));
+        tasks.spawn(recorder.run(door.clone()));
         tasks.spawn(watch_memory(runtime, door.clone()));
         tasks.spawn(watch_holdings(door.clone()));
     }
@@ -116,7 +119,7 @@ impl Host {
         let (control, register_writer) = parts.control(publisher, collector.clone(), upgrader.clone(), acme)?;
         let ready = parts.ready();
         let Parts { options, store, listeners, machinery, urls, map, tasks, closing, predecessor, .. } = parts;
-        let Machinery { runtime, edge, journal, journal_writer, .. } = machinery;
+        let Machinery { runtime, edge, journal, journal_writer, recorder, .. } = machinery;
         let (promise, alternative) = (SecurityPromise::below(&options.domain), listeners.alternative()?);
         Ok(Self {
             ready,
@@ -124,7 +127,14 @@ impl Host {
             control: Arc::new(ControlAnswer::new(control)),
             options,
             listeners,
-            chores: Chores { store: store.clone(), runtime: runtime.clone(), warmth, register_writer, collector },
+            chores: Chores {
+                store: store.clone(),
+                runtime: runtime.clone(),
+                warmth,
+                register_writer,
+                recorder,
+                collector,
+            },
             runtime,
             edge,
             journal_writer,

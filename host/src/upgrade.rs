@@ -16,7 +16,7 @@ mod successor;
 mod talk;
 mod warming;
 
-pub(crate) use self::changes::Changes;
+pub(crate) use self::changes::{Changes, UnderWay};
 pub(crate) use self::conductor::{Conductor, Estate, QuicCopy, SocketCopies};
 pub use self::conductor::{UpgradeError, Upgraded, Upgrader};
 pub use self::predecessor::Predecessor;

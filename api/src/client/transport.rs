@@ -188,9 +188,14 @@ impl Transport {
         self.is_loopback
     }
 
+    /// The whole address of a path of the host.
+    pub(super) fn address_of(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
+    }
+
     /// A request with the token, to be sent by [`Transport::send`].
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base_url));
+        let request = self.http.request(method, self.address_of(path));
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

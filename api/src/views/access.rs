@@ -46,6 +46,21 @@ pub struct WhoAmI {
     pub domain: String,
 }
 
+/// A way into the dashboard.
+#[derive(Clone, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct SessionLink {
+    /// A path at the address of the API. The browser that opens it first is logged in as who asked.
+    pub path: String,
+    /// How many seconds it waits for that.
+    pub expires_secs: u64,
+}
+
+impl std::fmt::Debug for SessionLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionLink").field("expires_secs", &self.expires_secs).finish_non_exhaustive()
+    }
+}
+
 /// The tokens of a host.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct TokenList {

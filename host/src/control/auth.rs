@@ -81,7 +81,26 @@ enum Stranger {
 /// others do from the same address.
 fn authenticate(control: &Control, headers: &HeaderMap) -> Result<Arc<Key>, Stranger> {
     let authorization = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let presented = authorization.and_then(bearer).ok_or(Stranger::NoToken)?;
+    recognise(control, authorization.and_then(bearer).ok_or(Stranger::NoToken)?)
+}
+
+/// Lets somebody in who shows a token otherwise than in a request's head, at `path`.
+pub(crate) fn admit(control: &Control, presented: &str, peer: IpAddr, path: &str) -> Result<Arc<Key>, ApiError> {
+    recognise(control, presented).map_err(|stranger| turn_away(control, peer, path, stranger))
+}
+
+/// The answer to a code for the dashboard that is none, or not any more.
+pub(crate) fn turn_away_code(control: &Control, peer: IpAddr) -> ApiError {
+    let error = turn_away(control, peer, "/enter", Stranger::Unknown);
+    if error.is_limit() {
+        return error;
+    }
+    ErrorDetail::new(ErrorCode::Unauthorized, "the link was used, or is older than a minute")
+        .with_hint("`ship dashboard` makes another")
+        .into()
+}
+
+fn recognise(control: &Control, presented: &str) -> Result<Arc<Key>, Stranger> {
     let token = PlainToken::parse(presented).ok_or(Stranger::NoneSuch)?;
     control.keyring.admit(token.hash(), Timestamp::now()).map_err(|refused| match refused {
         Refused::Unknown => Stranger::Unknown,

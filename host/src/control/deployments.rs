@@ -1,5 +1,7 @@
 //! Deployments: published, listed, inspected, removed.
 
+use std::sync::Arc;
+
 use axum::Json;
 use http::StatusCode;
 use ship_api::{
@@ -8,7 +10,7 @@ use ship_api::{
 };
 use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, ProjectScope};
 use ship_runtime::Isolation;
-use ship_store::{DeploymentRecord, Store};
+use ship_store::{DeploymentQuery, DeploymentRecord, Store};
 
 use super::extract::{Body, Path, Query};
 use super::guard::{Named, Noted};
@@ -22,6 +24,9 @@ const LISTED: usize = 1_000;
 
 /// How many deployments an answer lists unless it is asked for more.
 const LISTED_BY_DEFAULT: usize = 20;
+
+/// How many deployments an answer lists at the most that says how much each has changed.
+const COMPARED: usize = 50;
 
 /// Publishes a deployment whose blobs are on the host.
 #[utoipa::path(post, path = "/v1/projects/{project}/deployments", params(("project" = String, Path)),
@@ -74,8 +79,16 @@ pub(super) struct ListQuery {
     /// Only those of one project.
     #[param(value_type = Option<String>)]
     project: Option<ProjectName>,
+    /// Only those that were published before this one, by its whole id: the next page behind a list that ends with it.
+    #[param(value_type = Option<String>)]
+    older_than: Option<DeploymentId>,
+    /// Only those with this text in the id, the label, the branch, the commit or the name of the token that published it.
+    text: Option<String>,
     /// How many at the most.
     limit: Option<usize>,
+    /// Whether it is said of each how much it changed. That reads manifests, so at most 50 are listed.
+    #[serde(default)]
+    changes: bool,
 }
 
 /// Whose deployments somebody sees who asks for those of a project, or of any.
@@ -103,14 +116,22 @@ pub(super) async fn list(
     actor: Actor,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<DeploymentList>, ApiError> {
-    let store = control.store.clone();
-    let limit = query.limit.unwrap_or(LISTED_BY_DEFAULT).min(LISTED);
-    let summaries = match visible(&actor, query.project) {
-        Visible::Nothing => Vec::new(),
-        Visible::All => blocking(move || store.deployments().list(None, limit)).await?,
-        Visible::Of(project) => blocking(move || store.deployments().list(Some(&project), limit)).await?,
+    let ListQuery { project, older_than, text, limit, changes } = query;
+    let limit = limit.unwrap_or(LISTED_BY_DEFAULT).min(if changes { COMPARED } else { LISTED });
+    let project = match visible(&actor, project) {
+        Visible::Nothing => return Ok(Json(DeploymentList { deployments: Vec::new() })),
+        Visible::All => None,
+        Visible::Of(project) => Some(project),
     };
-    let deployments = summaries.iter().map(|summary| views::listed(summary, &control.urls)).collect();
+    let wanted = DeploymentQuery { project, older_than, text: text.filter(|text| !text.is_empty()), limit };
+    let (store, comparisons) = (control.store.clone(), Arc::clone(&control.comparisons));
+    let summaries = blocking(move || {
+        let changes_of = |record: &DeploymentRecord| changes.then(|| comparisons.counts(&store, record)).flatten();
+        let found = store.deployments().search(&wanted)?.into_iter();
+        Ok::<_, ApiError>(found.map(|summary| (changes_of(&summary.record), summary)).collect::<Vec<_>>())
+    });
+    let listed = summaries.await?;
+    let deployments = listed.iter().map(|(changes, summary)| views::listed(summary, *changes, &control.urls)).collect();
     Ok(Json(DeploymentList { deployments }))
 }
 
@@ -125,7 +146,7 @@ pub(super) async fn inspect(
     let store = control.store.clone();
     let (record, manifest, aliases) = blocking(move || {
         let manifest = store.deployments().manifest(&record.id)?;
-        let aliases = store.deployments().aliases_of(&record.project)?;
+        let aliases = store.deployments().aliases_to(&record.id)?;
         Ok::<_, ApiError>((record, manifest, aliases))
     })
     .await?;

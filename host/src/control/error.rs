@@ -49,6 +49,16 @@ impl ApiError {
         &self.detail.message
     }
 
+    /// Whether it is only that too much was asked.
+    pub(crate) fn is_limit(&self) -> bool {
+        self.detail.code == ErrorCode::TooManyRequests
+    }
+
+    /// What stands in the answer.
+    pub(crate) fn into_detail(self) -> ErrorDetail {
+        *self.detail
+    }
+
     /// Whether there is no such thing, or none that may be seen.
     pub(crate) fn is_not_found(&self) -> bool {
         self.detail.code == ErrorCode::NotFound
@@ -187,6 +197,9 @@ impl From<PublishError> for ApiError {
         match &error {
             PublishError::LabelTaken { .. } => ErrorDetail::new(ErrorCode::LabelTaken, error.to_string())
                 .with_hint("choose another name in ship.toml")
+                .into(),
+            PublishError::ProductionMoved { .. } => ErrorDetail::new(ErrorCode::ProductionMoved, error.to_string())
+                .with_hint("look at what production leads to now, and decide again")
                 .into(),
             PublishError::UnknownDeployment { .. } => Self::new(ErrorCode::NotFound, error.to_string()),
             _ => Self::internal(&error),

@@ -44,7 +44,8 @@ pub(super) async fn remove(
 /// Moves production to a deployment.
 #[utoipa::path(post, path = "/v1/projects/{project}/promote", params(("project" = String, Path)),
     request_body = PromoteRequest,
-    responses((status = 200, body = AliasMoveView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, body = AliasMoveView), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody)))]
 pub(super) async fn promote(
     axum::extract::State(control): State,
     actor: Actor,
@@ -53,7 +54,7 @@ pub(super) async fn promote(
     Body(request): Body<PromoteRequest>,
 ) -> Result<Json<AliasMoveView>, ApiError> {
     let record = of_project(deployments::find(&control, actor.projects(), request.deployment).await?, &project)?;
-    let moved = control.publisher.promote(project, record.id, request.check, note).await?;
+    let moved = control.publisher.promote(project, record.id, (request.check, request.expected), note).await?;
     Ok(Json(views::alias_move(&moved, &control.urls)))
 }
 
@@ -75,7 +76,7 @@ pub(super) async fn rollback(
         }
         None => None,
     };
-    let moved = control.publisher.roll_back(project, to, request.check, note).await?;
+    let moved = control.publisher.roll_back(project, to, (request.check, request.expected), note).await?;
     Ok(Json(views::alias_move(&moved, &control.urls)))
 }
 

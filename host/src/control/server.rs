@@ -14,7 +14,7 @@ use super::{Control, router};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) IpAddr);
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What answers at the control listener.
 pub(crate) struct ControlAnswer {

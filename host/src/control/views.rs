@@ -1,6 +1,8 @@
 //! From what the store and the runtime know to what the API says.
 
-use ship_api::{AliasMoveView, CertificateView, CronView, DeploymentView, InstanceView, ListedView, PublishedView};
+use ship_api::{
+    AliasMoveView, CertificateView, ChangeCounts, CronView, DeploymentView, InstanceView, ListedView, PublishedView,
+};
 use ship_core::{Cron, HostLabel, Target};
 use ship_store::{Alias, AliasKind, AliasMove, DeploymentRecord, DeploymentSummary, Published};
 
@@ -33,6 +35,7 @@ fn deployment(record: &DeploymentRecord) -> DeploymentView {
         target: record.target,
         branch: record.source.branch.clone(),
         commit: record.source.commit.clone(),
+        published_by: record.published_by.clone(),
         created_at: record.created_at,
     }
 }
@@ -43,6 +46,8 @@ pub(super) fn published(published: &Published, options: &ship_api::PublishOption
     let mut view = deployment(&published.record);
     view.branch.clone_from(&options.branch);
     view.commit.clone_from(&options.commit);
+    // Of this publish whoever asks knows it.
+    view.published_by = None;
     view.target = if published.production_label.is_some() { Target::Production } else { Target::Preview };
     let aliases = published.branch_label.iter().chain(&published.production_label).map(|label| urls.of(label));
     PublishedView {
@@ -55,13 +60,15 @@ pub(super) fn published(published: &Published, options: &ship_api::PublishOption
 }
 
 /// A deployment in a list.
-pub(super) fn listed(summary: &DeploymentSummary, urls: &Urls) -> ListedView {
+pub(super) fn listed(summary: &DeploymentSummary, changes: Option<ChangeCounts>, urls: &Urls) -> ListedView {
     let production = HostLabel::production(&summary.record.project);
     ListedView {
         deployment: deployment(&summary.record),
         url: urls.of(&summary.record.own_label),
         aliases: others(&summary.record.own_label, &summary.labels, urls),
         is_production: summary.labels.contains(&production),
+        size_bytes: summary.record.size_bytes,
+        changes,
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::blocking::blocking;
 use crate::error::HostError;
+use crate::history::Recorder;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::options::HostOptions;
@@ -27,6 +28,7 @@ pub(super) struct Machinery {
     pub(super) runtime: Runtime,
     pub(super) edge: Arc<Edge>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) recorder: Arc<Recorder>,
     /// What is told of requests, where there is somebody who is told.
     spans: Option<Arc<SpanQueue>>,
 }
@@ -45,7 +47,9 @@ impl Machinery {
         let edge = Arc::new(Edge::new(store.clone(), runtime.clone(), sink, edge_options(options, sites)));
         let metrics =
             Metrics::new(Arc::clone(&edge), runtime.clone(), Arc::clone(&journal), store.clone(), spans.clone());
-        Ok(Self { journal, journal_writer, runtime, edge, metrics: Arc::new(metrics), spans })
+        let metrics = Arc::new(metrics);
+        let recorder = Arc::new(Recorder::new(Arc::clone(&metrics), runtime.clone(), store.clone()));
+        Ok(Self { journal, journal_writer, runtime, edge, metrics, recorder, spans })
     }
 
     /// What sends telemetry, if the operator wants it sent.

@@ -16,6 +16,7 @@ use crate::blocking::blocking;
 use crate::care::Collector;
 use crate::complete::CompleteDeployments;
 use crate::control::{Control, Doors};
+use crate::dashboard::Entries;
 use crate::domains::ProofReader;
 use crate::environments::Environments;
 use crate::error::HostError;
@@ -157,10 +158,13 @@ impl Parts {
         let control = Control {
             metrics: Arc::clone(&self.machinery.metrics),
             metrics_access: self.options.metrics,
+            recorder: Arc::clone(&self.machinery.recorder),
+            comparisons: Arc::default(),
             keyring,
             register,
             doors: Doors::default(),
             logins: Logins::default(),
+            entries: Entries::default(),
             identities: Identities::of_domain(&self.options.domain),
             exchanging: std::sync::Mutex::default(),
             store: self.store.clone(),

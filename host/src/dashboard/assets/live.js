@@ -1,0 +1,67 @@
+// Keeps an open page up to date: the regions marked `data-live` are taken anew from the page's own address, and times go on by the
+// host's clock. While the host does not answer the page says so, and goes on by itself when it does again.
+
+const EVERY = 5000;
+const AGAIN = 1000;
+
+const banner = document.getElementById("connection");
+// How far this machine's clock is from the host's.
+let ahead = Date.now() - Date.parse(document.documentElement.dataset.now);
+
+function say(text) {
+  if (banner.textContent !== text) banner.textContent = text;
+  banner.hidden = text === "";
+}
+
+function ago(seconds) {
+  if (seconds < 10) return "just now";
+  for (const [size, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]]) {
+    const number = Math.floor(seconds / size);
+    if (number >= 1) return `${number} ${unit}${number === 1 ? "" : "s"} ago`;
+  }
+  return "";
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("main time[title]")) {
+    const seconds = (Date.now() - ahead - Date.parse(time.dateTime)) / 1000;
+    // What is yet to come, or long ago, is written out by the host and stays so.
+    if (seconds > -60 && seconds < 2592000) time.textContent = ago(seconds);
+  }
+}
+
+// Whoever has marked a text, or is in a region with the keyboard, is not disturbed.
+function isInUse(region) {
+  const selection = document.getSelection();
+  return region.contains(document.activeElement) || (!selection.isCollapsed && region.contains(selection.anchorNode));
+}
+
+async function refresh() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  if (answer.redirected && new URL(answer.url).pathname === "/login") return location.reload();
+  if (!answer.ok) throw new Error(answer.statusText);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  ahead = Date.now() - Date.parse(page.documentElement.dataset.now);
+  for (const region of document.querySelectorAll("[data-live]")) {
+    const fresh = page.querySelector(`[data-live="${region.dataset.live}"]`);
+    if (fresh && fresh.innerHTML !== region.innerHTML && !isInUse(region)) region.replaceChildren(...fresh.childNodes);
+  }
+  tick();
+}
+
+async function keepUp() {
+  let wait = EVERY;
+  if (document.visibilityState === "visible") {
+    try {
+      await refresh();
+      say("");
+    } catch {
+      say("The host does not answer. This page goes on by itself when it does.");
+      wait = AGAIN;
+    }
+  }
+  setTimeout(keepUp, wait);
+}
+
+if (document.querySelector("[data-live], [data-follow]")) setTimeout(keepUp, EVERY);
+setInterval(tick, 1000);

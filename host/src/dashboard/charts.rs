@@ -1,0 +1,91 @@
+//! What was counted over time, drawn.
+
+#![expect(clippy::cast_precision_loss, reason = "a picture has fewer places than a float")]
+
+mod chart;
+mod line;
+
+use axum::extract::{Path, Query};
+use axum::response::Response;
+use minijinja::context;
+use ship_api::{HistoryPoint, HistoryRange, HistoryView, HostStatus};
+use ship_core::ProjectName;
+
+use self::chart::{Chart, Unit};
+use self::line::{Line, Missing};
+use super::failure::Failure;
+use super::projects;
+use super::seat::Seat;
+use super::templates::data;
+
+/// How far back.
+#[derive(serde::Deserialize)]
+pub(super) struct RangeQuery {
+    #[serde(default)]
+    range: HistoryRange,
+}
+
+/// The charts of a project.
+pub(super) async fn of_project(
+    seat: Seat,
+    Path(name): Path<ProjectName>,
+    Query(RangeQuery { range }): Query<RangeQuery>,
+) -> Result<Response, Failure> {
+    let project = projects::one(&seat, &name).await?;
+    let history: HistoryView = seat.get(&format!("/v1/projects/{name}/history?range={}", range.as_str())).await?;
+    // Of a project that nobody asked there is nothing: it had no instances then.
+    let charts = charts(&history, Missing::Zero);
+    let values = context! { project => data(&project), charts => data(&charts), totals => totals(&history) };
+    Ok(seat.page(
+        "charts.html",
+        context! { range => range.as_str(), path => format!("/projects/{name}/metrics"), ..values },
+    ))
+}
+
+/// The host, and its charts.
+pub(super) async fn of_host(seat: Seat, Query(RangeQuery { range }): Query<RangeQuery>) -> Result<Response, Failure> {
+    let status: HostStatus = seat.get("/v1/status").await?;
+    let history: HistoryView = seat.get(&format!("/v1/history?range={}", range.as_str())).await?;
+    let mut charts = charts(&history, Missing::Gap);
+    let storage = Line::new("stored", &history, Missing::Gap, |point| Some(point.storage_bytes as f64));
+    charts.push(Chart::new("Storage", Unit::Bytes, &history, &[storage]));
+    let values = context! { status => data(&status), charts => data(&charts), totals => totals(&history) };
+    Ok(seat.page("host.html", context! { range => range.as_str(), path => "/host", ..values }))
+}
+
+fn totals(history: &HistoryView) -> minijinja::Value {
+    let sum = |count: fn(&HistoryPoint) -> u64| history.points.iter().map(count).sum::<u64>();
+    context! {
+        requests => sum(|point| point.requests),
+        refused => sum(|point| point.refused),
+        failed => sum(|point| point.failed),
+        cold_starts => sum(|point| point.cold_starts),
+    }
+}
+
+fn charts(history: &HistoryView, gauges: Missing) -> Vec<Chart> {
+    let a_minute = 60.0 / history.step_secs.max(1) as f64;
+    let count = |name, of: fn(&HistoryPoint) -> u64| {
+        Line::new(name, history, Missing::Zero, move |point| Some(of(point) as f64 * a_minute))
+    };
+    let gauge =
+        |name, of: fn(&HistoryPoint) -> u64| Line::new(name, history, gauges, move |point| Some(of(point) as f64));
+    let duration = |name, of: fn(&HistoryPoint) -> Option<u64>| {
+        Line::new(name, history, Missing::Gap, move |point| of(point).map(|micros| micros as f64))
+    };
+    let requests = [count("requests", |point| point.requests)];
+    let errors = [count("5xx", |point| point.failed), count("4xx", |point| point.refused)];
+    let durations = [
+        duration("p50", |point| point.p50_micros),
+        duration("p95", |point| point.p95_micros),
+        duration("p99", |point| point.p99_micros),
+    ];
+    vec![
+        Chart::new("Requests a minute", Unit::Count, history, &requests),
+        Chart::new("Errors a minute", Unit::Count, history, &errors),
+        Chart::new("Response time", Unit::Micros, history, &durations),
+        Chart::new("Cold starts a minute", Unit::Count, history, &[count("cold starts", |point| point.cold_starts)]),
+        Chart::new("Instances", Unit::Count, history, &[gauge("instances", |point| point.instances)]),
+        Chart::new("Memory", Unit::Bytes, history, &[gauge("memory", |point| point.memory_bytes)]),
+    ]
+}

@@ -1,0 +1,110 @@
+//! A line of a chart: values over time, as the path of an SVG.
+
+use std::fmt::Write as _;
+
+use ship_api::{HistoryPoint, HistoryView};
+
+use super::chart::{HEIGHT, WIDTH};
+
+/// What it means that there is no point.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Missing {
+    /// There was nothing.
+    Zero,
+    /// Nobody knows.
+    Gap,
+}
+
+/// The values of one line, a place for each step of the time that is shown.
+pub(super) struct Line {
+    pub(super) name: &'static str,
+    pub(super) values: Vec<Option<f64>>,
+}
+
+impl Line {
+    pub(super) fn new(
+        name: &'static str,
+        history: &HistoryView,
+        missing: Missing,
+        value: impl Fn(&HistoryPoint) -> Option<f64>,
+    ) -> Self {
+        let step = history.step_secs.max(1);
+        let from = history.from.as_second();
+        let places = usize::try_from((history.to.as_second() - from) / step + 1).unwrap_or(1);
+        let nothing = match missing {
+            Missing::Zero => Some(0.0),
+            Missing::Gap => None,
+        };
+        let mut values = vec![nothing; places];
+        for point in &history.points {
+            let place = usize::try_from((point.at.as_second() - from) / step).unwrap_or(usize::MAX);
+            if let Some(slot) = values.get_mut(place) {
+                *slot = value(point);
+            }
+        }
+        Self { name, values }
+    }
+
+    pub(super) fn most(&self) -> f64 {
+        self.values.iter().flatten().copied().fold(0.0, f64::max)
+    }
+
+    /// The line as the data of an SVG path: it is broken where nobody knows.
+    pub(super) fn path(&self, scale: f64) -> String {
+        let across = WIDTH / (self.values.len().max(2) - 1) as f64;
+        let mut path = String::new();
+        let mut is_begun = false;
+        for (place, value) in self.values.iter().enumerate() {
+            let Some(value) = value else {
+                is_begun = false;
+                continue;
+            };
+            let (x, y) = (place as f64 * across, HEIGHT - value * scale);
+            let is_alone = !is_begun && self.values.get(place + 1).is_none_or(Option::is_none);
+            let _ = match (is_begun, is_alone) {
+                (true, _) => write!(path, "L{x:.0} {y:.1}"),
+                (false, false) => write!(path, "M{x:.0} {y:.1}"),
+                // A point by itself is a dash that can be seen.
+                (false, true) => write!(path, "M{:.0} {y:.1}h6", (x - 6.0).max(0.0)),
+            };
+            is_begun = true;
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use ship_api::HistoryRange;
+
+    use super::*;
+
+    fn history(points: &[(i64, u64)]) -> HistoryView {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let point = |(second, requests): &(i64, u64)| HistoryPoint {
+            at: at(*second),
+            requests: *requests,
+            refused: 0,
+            failed: 0,
+            p50_micros: None,
+            p95_micros: None,
+            p99_micros: None,
+            cold_starts: 0,
+            instances: 0,
+            memory_bytes: 0,
+            storage_bytes: 0,
+        };
+        let points = points.iter().map(point).collect();
+        HistoryView { range: HistoryRange::Hour, step_secs: 10, from: at(0), to: at(40), points }
+    }
+
+    /// A line goes through its values, and is broken or at nothing where there are none.
+    #[test]
+    fn lines() {
+        let history = history(&[(0, 1), (10, 2), (40, 4)]);
+        let path = |missing| Line::new("a", &history, missing, |point| Some(point.requests as f64)).path(HEIGHT / 4.0);
+        assert_eq!(path(Missing::Zero), "M0 90.0L140 60.0L280 120.0L420 120.0L560 0.0");
+        assert_eq!(path(Missing::Gap), "M0 90.0L140 60.0M554 0.0h6");
+    }
+}

@@ -1,0 +1,28 @@
+//! The examiner of pages that npm knows.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// What looks for what people with other eyes, ears and hands could not use.
+const AXE: &str = "axe-core@4.10.3";
+
+/// The source of [`AXE`], which npm installs once for all stories.
+pub(crate) fn source() -> &'static str {
+    static SOURCE: OnceLock<String> = OnceLock::new();
+    SOURCE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
+        let script = folder.join("node_modules/axe-core/axe.min.js");
+        if !script.exists() {
+            std::fs::create_dir_all(&folder).expect("the folder can be made");
+            let npm = Command::new("npm")
+                .args(["install", "--no-audit", "--no-fund", "--prefix"])
+                .arg(&folder)
+                .arg(AXE)
+                .output()
+                .expect("npm is there");
+            assert!(npm.status.success(), "{}", String::from_utf8_lossy(&npm.stderr));
+        }
+        std::fs::read_to_string(&script).expect("the package has its script")
+    })
+}
