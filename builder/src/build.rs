@@ -39,6 +39,7 @@ pub fn build(
         crons,
         variables,
         prebuilt,
+        has_dev_server,
         options,
         detect_took,
         frontend_took,
@@ -62,7 +63,7 @@ pub fn build(
     };
     let pages = prebuilt.as_ref().map(|prebuilt| prebuilt.pages.as_slice()).unwrap_or_default();
     let (prerenders, fallbacks) = prebuilt::digested(pages)?;
-    if assets.is_empty() && functions.is_empty() {
+    if assets.is_empty() && functions.is_empty() && !has_dev_server {
         return Err(nothing_to_deploy(&site).into());
     }
     cache.prune(artifacts.values().flat_map(BuiltArtifact::files));

@@ -180,6 +180,11 @@ impl ProjectConfig {
         &self.functions
     }
 
+    /// What its frontend is made with, if that is known.
+    pub fn framework(&self) -> Option<&'static str> {
+        self.frontend.as_ref().and_then(Frontend::framework)
+    }
+
     /// Whether a change at `path` (absolute, or relative to the project) can never change the build: version control,
     /// installed packages, ship's own output and what editors leave behind.
     pub fn is_ignored(&self, path: &Path) -> bool {

@@ -4,6 +4,7 @@
 //! keeps only a log and a record below its cache.
 
 mod command;
+mod dev_server;
 mod error;
 mod ignore;
 mod install;
@@ -27,6 +28,7 @@ use ship_core::SitePath;
 use package_json::PackageJson;
 use presets::{OTHER, Preset};
 
+pub use dev_server::{DevServer, prepare_for_development};
 pub use error::FrontendError;
 pub use output::FrontendTraces;
 pub use prepare::{PreparedProject, prepare};

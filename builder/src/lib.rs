@@ -43,7 +43,10 @@ pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, d
 pub use env_files::{BuildTarget, EnvFileError, EnvFileProblem, env_file_line};
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, RunsOn, UnknownArchitecture, reaches_builds};
 pub use event::BuildEvent;
-pub use frontend::{BuildContext, FrontendError, FrontendTraces, PreparedProject, frontend_prefixes, prepare};
+pub use frontend::{
+    BuildContext, DevServer, FrontendError, FrontendTraces, PreparedProject, frontend_prefixes, prepare,
+    prepare_for_development,
+};
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
 pub use interrupt::{Interrupt, Interrupted};
 pub use node::{BundleError, InterpreterError, LauncherText, MatcherError, pinned_interpreters};

@@ -39,6 +39,8 @@ pub struct BuildPlan {
     pub(crate) crons: Vec<Cron>,
     pub(crate) variables: DeploymentEnvironment,
     pub(crate) prebuilt: Option<Prebuilt>,
+    /// Whether a server of the framework answers what nothing here does.
+    pub(crate) has_dev_server: bool,
     pub(crate) warnings: Vec<ProjectWarning>,
     pub(crate) options: BuildOptions,
     pub(crate) detect_took: Duration,
@@ -56,8 +58,9 @@ impl BuildPlan {
 pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOptions) -> Result<BuildPlan, PlanError> {
     let started = Instant::now();
     let PreparedProject { mut config, serving, left, took: frontend_took } = prepared;
+    let has_dev_server = left == Left::DevServer;
     let prebuilt = match left {
-        Left::Files => None,
+        Left::Files | Left::DevServer => None,
         Left::BuildOutput(folder) => Some(prebuilt::read(&folder, project.root(), options.arch)?),
         Left::Server(server) => {
             let prebuilt = take_server(project, &mut config, &server)?;
@@ -81,7 +84,8 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
     let python = python.map_err(python_error)?;
     // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
     let is_without_output = prebuilt.as_ref().is_none_or(|prebuilt| prebuilt.functions.is_empty());
-    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() && is_without_output {
+    let is_answered = has_dev_server || !is_without_output;
+    if files.files.is_empty() && config.functions.is_empty() && go.loose.is_empty() && !is_answered {
         return Err(nothing_to_deploy(&config.site));
     }
     refuse_shadowed_functions(project, &config, &files)?;
@@ -113,6 +117,7 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
         crons: config.crons,
         variables: config.environment,
         prebuilt,
+        has_dev_server,
         warnings,
         options: *options,
         detect_took: config.took + started.elapsed(),

@@ -1,5 +1,8 @@
 //! The command line: what all commands share, and how `ship PATH` comes to mean `ship deploy PATH`.
 
+mod examples;
+pub(crate) mod overview;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -7,16 +10,14 @@ use clap::error::ErrorKind;
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser};
 use ship_core::ProjectName;
 
+use self::overview::Topic;
 use crate::commands::{Command, deploy::DeployArgs};
-use crate::error::{CommandError, EXIT_CODES};
+use crate::error::CommandError;
 use crate::output::Output;
-use crate::settings::environment::{self, Environment};
+use crate::settings::environment::Environment;
 
 /// The heading of the options that every command takes.
 const GLOBAL: &str = "Global options";
-
-/// The overview names the commands. What all of them take is explained with each, so that this fits on a screen.
-const OVERVIEW: &str = "{about}\n\n{usage-heading} {usage}\n\nCommands:\n{subcommands}{after-help}";
 
 /// Deploy a folder of static files and functions to a machine you own.
 ///
@@ -85,6 +86,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
             let message = "a path or an option of `ship deploy` stands before another command";
             return Err(definition.error(ErrorKind::ArgumentConflict, message));
         }
+        Some(Command::Help { command }) if is_answered_by_command(&command, &global) => Command::Help { command },
         Some(Command::Help { command }) => {
             let asked = command.into_iter().map(OsString::from).chain(["--help".into()]);
             return parse(std::iter::once("ship".into()).chain(asked));
@@ -95,25 +97,35 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
     Ok(Arguments { command, global })
 }
 
+/// Whether a question for help is one that no help of clap's answers: a topic, or all commands for a program.
+fn is_answered_by_command(words: &[String], global: &GlobalArgs) -> bool {
+    match words {
+        [] => global.json,
+        [word] => Topic::named(word).is_some(),
+        _ => false,
+    }
+}
+
 /// The definition of the command line, for reading it, for its help and for completions.
 pub(crate) fn definition() -> clap::Command {
     let own: Vec<String> = DeployArgs::augment_args(clap::Command::new("deploy"))
         .get_arguments()
         .map(|arg| arg.get_id().to_string())
         .collect();
-    CommandLine::command()
+    let definition = CommandLine::command()
         .mut_args(|arg| if own.iter().any(|id| arg.get_id() == id.as_str()) { arg.hide(true) } else { arg })
-        .help_template(OVERVIEW)
-        .after_help(after_help())
+        .mut_subcommands(|command| match examples::of(command.get_name()) {
+            Some(lines) => command.after_help(lines),
+            None => command,
+        });
+    let template = overview::overview(&definition);
+    definition.help_template(template)
 }
 
-/// Where more is said, which environment variables people set, and the exit codes.
-fn after_help() -> String {
-    let shown = [environment::SHIP_HOST, environment::SHIP_TOKEN, environment::SHIP_HOME];
-    let variables = shown.map(|variable| format!("  {:<10}  {}\n", variable.name, variable.meaning)).concat();
-    let codes = EXIT_CODES.map(|(code, meaning)| format!("{code} {meaning}")).join("; ");
-    let more = "`ship help COMMAND` says more, also of the options that every command takes";
-    format!("{more}\n\nEnvironment:\n{variables}Exit codes: {codes}")
+/// The same for manual pages, which have room for what the overview leaves to others.
+pub(crate) fn for_manual() -> clap::Command {
+    let topics = Topic::ALL.map(|(name, topic)| format!("{name}:\n{}", topic.text())).join("\n");
+    definition().after_help(topics)
 }
 
 /// Says what was wrong with the command line, or what was asked about it, and gives the exit code.
@@ -178,11 +190,19 @@ mod tests {
         definition().debug_assert();
     }
 
-    /// The overview.
+    /// The overview fits on the smallest screen, with the line behind it that is typed next, and names every command once.
     #[test]
     fn help() {
-        let help = definition().term_width(100).render_help().to_string();
-        assert!(help.lines().count() <= 40, "{help}");
+        let help = definition().term_width(80).render_help().to_string();
+        assert!(help.lines().count() <= 23, "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        let mut named: Vec<&str> = overview::commands().collect();
+        named.sort_unstable();
+        let definition = definition();
+        let commands = definition.get_subcommands().filter(|command| !command.is_hide_set());
+        let mut commands: Vec<&str> = commands.map(clap::Command::get_name).collect();
+        commands.sort_unstable();
+        assert_eq!(named, commands);
         insta::assert_snapshot!(help);
     }
 
@@ -193,7 +213,7 @@ mod tests {
         definition.build();
         for command in definition.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
             let help = command.render_help().to_string();
-            assert!(help.lines().count() <= 40, "{help}");
+            assert!(help.lines().count() <= 44, "{help}");
             insta::assert_snapshot!(format!("help_{}", command.get_name()), help);
         }
     }

@@ -8,6 +8,7 @@ use ship_builder::{
 };
 use ship_core::{BranchName, FunctionName, ProjectName, SystemVariables};
 
+use crate::dev::Framework;
 use crate::error::{CommandError, ErrorKind};
 use crate::kept_variables::{self, KeptVariables};
 use crate::output::{Output, Progress, count, duration, size};
@@ -46,6 +47,18 @@ pub(crate) struct BuildRequest {
     pub(crate) url: Option<String>,
     /// Whether a host is asked for variables.
     pub(crate) variables: KeptVariables,
+    /// What makes the pages of a frontend.
+    pub(crate) frontend: FrontendBy,
+}
+
+/// What makes the pages of a frontend.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum FrontendBy {
+    /// Its build.
+    #[default]
+    Build,
+    /// The framework's own server for development, where it has one. It is told which that is.
+    OwnServer(Framework),
 }
 
 /// What of a project is taken.
@@ -197,7 +210,16 @@ fn build_blocking(
         context.variables = tokio::runtime::Handle::current().block_on(read)?;
     }
     let of_functions = request.function_environment(&config, &context)?;
-    let prepared = ship_builder::prepare(&folder, config, &environment, &context, &tell);
+    let prepared = match &request.frontend {
+        FrontendBy::Build => ship_builder::prepare(&folder, config, &environment, &context, &tell),
+        FrontendBy::OwnServer(framework) => {
+            let prepared = ship_builder::prepare_for_development(&folder, config, &environment, &context, &tell);
+            prepared.map(|(prepared, server)| {
+                framework.want(server);
+                prepared
+            })
+        }
+    };
     let built = prepared.map_err(CommandError::from).and_then(|prepared| {
         let plan = ship_builder::plan(&folder, prepared, &request.options)?;
         plan.warnings().iter().for_each(|warning| output.warning(warning));

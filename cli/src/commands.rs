@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod completions;
+pub(crate) mod dashboard;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
@@ -12,12 +13,14 @@ pub(crate) mod env;
 pub(crate) mod fsck;
 pub(crate) mod gc;
 pub(crate) mod host;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;
 pub(crate) mod ls;
+pub(crate) mod man;
 pub(crate) mod open;
 pub(crate) mod promote;
 pub(crate) mod protect;
@@ -33,6 +36,7 @@ use serde_json::json;
 use ship_builder::Interrupt;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::args::overview::{self, Topic};
 use crate::args::{self, Arguments};
 use crate::connection::VERSION;
 use crate::error::{CommandError, ErrorKind};
@@ -42,6 +46,7 @@ use crate::settings::{Settings, Surroundings};
 /// What ship can be told to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(init::InitArgs),
     Deploy(deploy::DeployArgs),
     Dev(dev::DevArgs),
     Build(build::BuildArgs),
@@ -49,6 +54,7 @@ pub(crate) enum Command {
     Ls(ls::LsArgs),
     Inspect(inspect::InspectArgs),
     Open(open::OpenArgs),
+    Dashboard(dashboard::DashboardArgs),
     Logs(logs::LogsArgs),
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
@@ -67,6 +73,7 @@ pub(crate) enum Command {
     Protect(protect::ProtectArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     /// Print the help of a command
     #[command(hide = true)]
     Help {
@@ -97,6 +104,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         let _ = crate::diagnostics::install(settings, output, "warn", &crate::diagnostics::Destination::StandardError);
     }
     match command {
+        Command::Init(arguments) => interruptible(init::run(arguments, settings, output), &settings.interrupt),
         Command::Deploy(arguments) => interruptible(deploy::run(arguments, settings, output), &settings.interrupt),
         Command::Dev(arguments) => dev::run(arguments, settings, output),
         Command::Build(arguments) => interruptible(build::run(arguments, settings, output), &settings.interrupt),
@@ -104,6 +112,9 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Ls(arguments) => interruptible(ls::run(arguments, settings, output), &settings.interrupt),
         Command::Inspect(arguments) => interruptible(inspect::run(arguments, settings, output), &settings.interrupt),
         Command::Open(arguments) => interruptible(open::run(arguments, settings, output), &settings.interrupt),
+        Command::Dashboard(arguments) => {
+            interruptible(dashboard::run(arguments, settings, output), &settings.interrupt)
+        }
         Command::Logs(arguments) => interruptible(logs::run(arguments, settings, output), &settings.interrupt),
         Command::Promote(arguments) => interruptible(promote::run(arguments, settings, output), &settings.interrupt),
         Command::Rollback(arguments) => interruptible(rollback::run(arguments, settings, output), &settings.interrupt),
@@ -122,10 +133,27 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Backup(arguments) => interruptible(backup::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
         Command::Completions(arguments) => completions::run(&arguments, output),
+        Command::Man(arguments) => man::run(&arguments, settings, output),
         // Help on a single command is given where the command line is read.
-        Command::Help { .. } => output.text(&args::definition().render_help().to_string()),
+        Command::Help { command } => help(&command, output),
         Command::Version => output.data(&json!({ "version": VERSION }), |_| format!("ship {VERSION}")),
     }
+}
+
+/// Says what a topic is about, or which commands there are.
+fn help(words: &[String], output: &Output) -> Result<(), CommandError> {
+    if let Some(topic) = words.first().and_then(|word| Topic::named(word)) {
+        let text = topic.text();
+        return output.data(&json!({ "text": text }), |_| text.clone());
+    }
+    let definition = args::definition();
+    let commands: Vec<_> = overview::commands()
+        .filter_map(|name| definition.find_subcommand(name))
+        .map(|command| json!({ "name": command.get_name(), "about": command.get_about().map(ToString::to_string) }))
+        .collect();
+    let topics = Topic::ALL.map(|(name, _)| name);
+    let text = || args::definition().render_help().to_string();
+    output.data(&json!({ "commands": commands, "topics": topics }), |_| text())
 }
 
 /// Runs a command to its end or until Ctrl-C. One thread is enough for a client, and quicker to start than many.

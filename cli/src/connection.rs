@@ -93,6 +93,26 @@ pub(crate) fn token(settings: &Settings, folder: Option<&HostFolder>) -> Result<
     Ok(Some(text.trim().to_owned()))
 }
 
+/// The client of a host that is known to run or was named, without a word and without asking anybody: for whoever types.
+pub(crate) fn of_running_host(settings: &Settings) -> Option<Client> {
+    let running = running_hosts(&settings.home);
+    let (url, folder) = match &settings.host {
+        HostChoice::At { url, .. } => (
+            url.clone(),
+            running.into_iter().find(|(_, known)| same_address(&known.control, url)).map(|(folder, _)| folder),
+        ),
+        HostChoice::Embedded => {
+            let data = settings.home.host_data().canonicalize().ok()?;
+            let (folder, endpoint) =
+                running.into_iter().find(|(_, known)| std::path::Path::new(&known.data) == data)?;
+            (endpoint.control, Some(folder))
+        }
+    };
+    let logged_in = || accounts::token_for(&settings.home, &url, None).ok().flatten();
+    let token = token(settings, folder.as_ref()).ok().flatten().or_else(logged_in);
+    Client::new(ClientOptions { base_url: url, token }).ok()
+}
+
 /// Whether the host that the settings name runs on this machine, so that what works here works there.
 pub(crate) fn is_on_this_machine(settings: &Settings) -> bool {
     match &settings.host {

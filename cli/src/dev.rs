@@ -12,16 +12,25 @@
 
 mod answer;
 mod console;
+mod excerpt;
 mod failure_page;
+mod faults;
 mod folder;
+mod framework;
+mod keyboard;
+mod local_certificate;
 mod rebuild;
 mod reload;
+mod replay;
+mod report;
 mod serve;
 mod shown;
 mod store;
 mod watch;
 
 pub(crate) use self::console::Console;
-pub(crate) use self::serve::{DevOptions, serve};
+pub(crate) use self::framework::Framework;
+pub(crate) use self::local_certificate::LocalCertificateError;
+pub(crate) use self::serve::{DevOptions, Listen, serve};
 pub(crate) use self::store::KeepError;
 pub(crate) use self::watch::WatchError;

@@ -6,4 +6,4 @@ mod start;
 
 pub(crate) use self::ending::Ending;
 pub(crate) use self::endpoint::{Endpoint, Presence, announce, create_private, running_hosts};
-pub(crate) use self::start::{EmbeddedError, StartPolicy, find_or_start};
+pub(crate) use self::start::{DEFAULT_SITES, EmbeddedError, StartPolicy, find_or_start};

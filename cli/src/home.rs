@@ -16,6 +16,7 @@ const KEY_DIGITS: usize = 12;
 /// ├── cache/                 what was built, by the digest of its inputs
 /// │   └── dev/<key>/         what `ship dev` serves, removed when it ends
 /// ├── toolchains/            toolchains that ship fetched itself
+/// ├── local-ca/              the authority of `ship dev --https`, 0600
 /// ├── host/                  the data directory of the embedded host
 /// └── hosts/<key>/           one per data directory that was ever served from this account
 ///     ├── endpoint.json      where its host listens; locked by that host for as long as it lives
@@ -59,6 +60,11 @@ impl ShipHome {
     /// What `ship dev` keeps for the project at `root` while it runs.
     pub(crate) fn dev(&self, root: &Path) -> PathBuf {
         self.cache().join("dev").join(key(root))
+    }
+
+    /// The certificate authority of this machine alone.
+    pub(crate) fn local_authority(&self) -> PathBuf {
+        self.0.join("local-ca")
     }
 
     /// Where this `ship doctor` tries what the machine allows.

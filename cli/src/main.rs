@@ -8,6 +8,7 @@ mod accounts;
 mod args;
 mod building;
 mod commands;
+mod completion;
 mod connection;
 mod dev;
 mod diagnostics;
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
         return ExitCode::from(commands::host::keep(&words));
     }
     let surroundings = Surroundings::of_process(words.clone());
+    if completion::answer(&words, &surroundings) {
+        return ExitCode::SUCCESS;
+    }
     let code = match args::parse(words.iter().cloned()) {
         Ok(arguments) => commands::run(arguments, surroundings),
         Err(error) => args::report(&error, &words, surroundings.environment()),

@@ -2,7 +2,9 @@
 //! which colours is decided once, here.
 
 mod hidden;
+mod keys;
 mod progress;
+mod questions;
 mod styles;
 mod table;
 mod text;
@@ -17,10 +19,11 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 
 use self::hidden::HiddenTyping;
+pub(crate) use self::keys::Keys;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::styles::Styles;
 pub(crate) use self::table::Table;
-pub(crate) use self::text::{clock_time, count, duration, plain, short_time, size};
+pub(crate) use self::text::{clock_time, count, duration, plain, shell_word, short_time, size};
 use crate::args::GlobalArgs;
 use crate::error::CommandError;
 use crate::settings::environment::{Environment, NO_COLOR, TERM};
@@ -90,6 +93,21 @@ impl Output {
         self.form == Form::Json
     }
 
+    /// Empties the terminal that is talked to, with what has scrolled out of it.
+    pub(crate) fn clear(&self) {
+        self.beside_bars(|| {
+            if io::stderr().is_terminal() {
+                // There is nobody left to tell that it failed.
+                let _ = write!(io::stderr(), "\u{1b}[2J\u{1b}[3J\u{1b}[H");
+            }
+        });
+    }
+
+    /// Whether a person sees data and talk on one terminal.
+    pub(crate) fn is_one_terminal(&self) -> bool {
+        self.form == Form::Human && self.talk > Talk::Quiet && io::stdout().is_terminal() && io::stderr().is_terminal()
+    }
+
     /// Whether details are wanted.
     pub(crate) fn is_verbose(&self) -> bool {
         self.talk == Talk::Verbose
@@ -102,7 +120,9 @@ impl Output {
 
     /// The styles of data for people.
     pub(crate) fn data_styles(&self) -> Styles {
-        Styles::new(self.data_colors)
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        // A terminal that knows no size of its own says 0.
+        Styles::new(self.data_colors).within(size.map(|size| size.ws_col.into()).filter(|width| *width > 0))
     }
 
     /// Writes the result of a command: `document` as JSON, or what `human` says of it.
@@ -154,9 +174,14 @@ impl Output {
 
     /// Says what happens.
     pub(crate) fn status(&self, text: impl Display) {
-        if self.talk > Talk::Quiet {
+        if self.says_status() {
             self.say(&text);
         }
+    }
+
+    /// Whether what happens is said.
+    fn says_status(&self) -> bool {
+        self.talk > Talk::Quiet
     }
 
     /// Says how something happens, if details are wanted.
@@ -199,13 +224,13 @@ impl Output {
 
     /// Shows that something of `total` bytes is under way, if it takes longer than a moment: on a terminal with a bar, elsewhere with a line
     /// every few seconds.
-    pub(crate) fn bytes_progress(&self, what: &str, total: u64) -> Progress {
+    pub(crate) fn bytes_progress(&self, what: &str, total: Option<u64>) -> Progress {
         Progress::bytes(self, what, total)
     }
 
-    /// Shows that something is under way, on a terminal.
+    /// Shows that something is under way: a spinner on a terminal, a line every few seconds elsewhere.
     pub(crate) fn progress(&self, what: &str) -> Progress {
-        Progress::spinner(self.bars.as_ref(), what)
+        Progress::spinner(self, what)
     }
 
     /// Asks a question that only `yes` answers with yes. `None` if nobody is there to answer.

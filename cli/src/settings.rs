@@ -139,10 +139,10 @@ pub(crate) enum SettingsError {
 }
 
 /// What a process is, as the operating system says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
     /// Its folder, unless that was removed.
-    folder: std::io::Result<PathBuf>,
+    folder: Result<PathBuf, std::io::ErrorKind>,
     /// Its program.
     executable: PathBuf,
     /// What it was started with.
@@ -154,11 +154,16 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// The surroundings of this process, which was started with `words`.
     pub(crate) fn of_process(words: Vec<OsString>) -> Self {
-        let folder = std::env::current_dir();
+        let folder = std::env::current_dir().map_err(|error| error.kind());
         // Only starting an embedded host needs the program, and that says so if the name does not lead to one.
         let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("ship"));
         let arguments = words.into_iter().skip(1).collect();
         Self { folder, executable, arguments, environment: Environment::of_process() }
+    }
+
+    /// Its folder, unless that was removed.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref().ok()
     }
 
     /// The environment.
@@ -171,7 +176,7 @@ impl Settings {
     /// Settings from the command line first, the environment second, and defaults last.
     pub(crate) fn resolve(arguments: &GlobalArgs, surroundings: Surroundings) -> Result<Self, SettingsError> {
         let Surroundings { folder, executable, arguments: words, environment } = surroundings;
-        let folder = folder.map_err(|source| SettingsError::NoCurrentFolder { source })?;
+        let folder = folder.map_err(|kind| SettingsError::NoCurrentFolder { source: kind.into() })?;
         let home = ship_home(&folder, &environment)?;
         let working = working_folder(folder, arguments.cwd.as_deref())?;
         let link = accounts::link_of(&home, &canonical(&working))?.unwrap_or_default();

@@ -40,7 +40,7 @@ const ABOUT_VERCEL: [&str; 16] = [
 /// Keys whose absence a site would feel, and what to do instead.
 const NOT_USED: [(&str, &str); 5] = [
     ("bulkRedirectsPath", "write the redirects into `redirects`"),
-    ("devCommand", "`ship dev` builds the frontend with `buildCommand`"),
+    ("devCommand", "`ship dev` starts the script `dev` of package.json, or the framework's own command"),
     ("experimentalServices", "deploy each service as a project of its own"),
     ("proxy", "use `rewrites` with the URL of the other server"),
     ("services", "deploy each service as a project of its own"),

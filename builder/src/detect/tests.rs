@@ -55,7 +55,8 @@ fn warnings() {
     assert_eq!(
         said,
         [
-            "vercel.json:2: `devCommand` is not used by this version of ship: `ship dev` builds the frontend with `buildCommand`",
+            "vercel.json:2: `devCommand` is not used by this version of ship: `ship dev` starts the script `dev` of package.json, or the \
+             framework's own command",
             "`api/hello.rb` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust",
             "api/get.go:5: `Get` is not a function of the site, because it returns a value: expected `func Get(w http.ResponseWriter, r \
              *http.Request)`",

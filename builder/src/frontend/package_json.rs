@@ -90,6 +90,11 @@ impl PackageJson {
         self.workspaces.is_some()
     }
 
+    /// The line of a script, if it has one.
+    pub(super) fn script(&self, name: &str) -> Option<&str> {
+        self.scripts.as_ref()?.get(name).map(|line| line.trim()).filter(|line| !line.is_empty())
+    }
+
     /// The name of the script that builds.
     pub(super) fn build_script(&self) -> Option<&'static str> {
         let scripts = self.scripts.as_ref()?;

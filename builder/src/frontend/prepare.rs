@@ -51,6 +51,8 @@ pub(crate) enum Left {
     BuildOutput(PathBuf),
     /// The server of a framework.
     Server(FrameworkServer),
+    /// Nothing: the framework's own server answers while it is developed.
+    DevServer,
 }
 
 /// Builds the frontend of a project if it has one and it is not as it was. Blocks; `events` is called on this thread.
@@ -101,7 +103,7 @@ pub(super) fn folder_cache(environment: &BuildEnvironment, base: &Path) -> PathB
 /// Installs what functions in TypeScript and JavaScript import, where it is not there as the lock file has it: beside each
 /// function counts the nearest `package.json`. Packages for development alone are what tools need, and no function; and where
 /// no lock file says what there should be, what a person has installed is theirs.
-fn install_for_functions(
+pub(super) fn install_for_functions(
     project: &ProjectDir,
     config: &ProjectConfig,
     environment: &BuildEnvironment,
@@ -154,15 +156,15 @@ pub(super) struct Work<'w> {
     environment: &'w BuildEnvironment,
     events: &'w dyn Fn(BuildEvent),
     /// What installs packages, where there are any.
-    manager: Option<PackageManager>,
-    search_path: Vec<PathBuf>,
-    variables: Variables,
+    pub(super) manager: Option<PackageManager>,
+    pub(super) search_path: Vec<PathBuf>,
+    pub(super) variables: Variables,
     /// Where ship keeps what it knows of this folder.
     cache: PathBuf,
 }
 
 impl<'w> Work<'w> {
-    fn new(
+    pub(super) fn new(
         project: &'w ProjectDir,
         base: &'w Path,
         frontend: &'w Frontend,
@@ -187,6 +189,22 @@ impl<'w> Work<'w> {
         search_path.extend(environment.search_path());
         let cache = folder_cache(environment, base);
         Ok(Self { project, base, frontend, environment, events, manager, search_path, variables, cache })
+    }
+
+    /// From now on, environment files are left to the tools, which read them by themselves and again when they are edited.
+    pub(super) fn see_as_tools_do(&mut self, context: &BuildContext) -> Result<(), FrontendError> {
+        let of_caller = caller_variables(self.environment);
+        let outside = variables::as_text(&of_caller);
+        let order = self.frontend.env_order();
+        let of_files = crate::env_files::read(self.base, context.target, order, &outside)?;
+        // What somebody writes on this machine goes before what a host keeps for everybody's.
+        let is_written = |name: &str| of_files.iter().any(|(written, _)| written == name);
+        let mut context = context.clone();
+        context.variables.retain(|(name, _)| !is_written(name));
+        let settings = self.frontend.settings.env.clone().into_iter().collect();
+        self.variables = variables::assemble(&of_caller, settings, &context, self.frontend.preset.env_prefix);
+        self.variables.add_missing(self.manager.as_ref().and_then(PackageManager::variable));
+        Ok(())
     }
 
     /// The folder that the build leaves, relative to the folder it runs in; built if it is not there as it should be.
@@ -304,7 +322,7 @@ impl<'w> Work<'w> {
     }
 
     /// Installs the packages if they are not there as the lock file has them.
-    fn install(&self) -> Result<(), FrontendError> {
+    pub(super) fn install(&self) -> Result<(), FrontendError> {
         let (Some(manager), Some(package)) = (&self.manager, &self.frontend.package) else {
             return Ok(());
         };

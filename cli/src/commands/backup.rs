@@ -43,9 +43,10 @@ pub(crate) async fn run(arguments: BackupArgs, settings: &Settings, output: &Out
         None => connection::find(settings, output, StartPolicy::Never).await?,
     };
     let (deployments, blobs, size_bytes) = if let Some(host) = host {
-        save_from_host(&host.client, beside).await?
+        save_from_host(&host.client, beside, output).await?
     } else {
         let data = arguments.data.map_or_else(|| settings.home.host_data(), |data| settings.absolute(&data));
+        let _saving = output.progress("Saving everything");
         save_from_disk(data, beside).await?
     };
     let saved = Saved { file: &file, deployments, blobs, size_bytes };
@@ -56,14 +57,21 @@ pub(crate) async fn run(arguments: BackupArgs, settings: &Settings, output: &Out
 }
 
 /// Has the archive sent by a host that serves.
-async fn save_from_host(client: &ship_api::Client, mut beside: Beside) -> Result<(u64, u64, u64), CommandError> {
+async fn save_from_host(
+    client: &ship_api::Client,
+    mut beside: Beside,
+    output: &Output,
+) -> Result<(u64, u64, u64), CommandError> {
     let mut backup = client.backup().await?;
+    let progress = output.bytes_progress("Saving", None);
     let mut size_bytes = 0;
     while let Some(piece) = backup.pieces.try_next().await? {
         size_bytes += piece.len() as u64;
+        progress.advance(piece.len() as u64);
         beside = blocking(move || beside.write(&piece).map(|()| beside)).await?;
     }
     blocking(move || beside.place()).await?;
+    progress.finish();
     Ok((backup.deployments, backup.blobs, size_bytes))
 }
 

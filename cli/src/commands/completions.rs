@@ -1,12 +1,13 @@
-//! `ship completions`: a script that teaches a shell the command line.
+//! `ship completions`: a script that has a shell ask ship for what can be typed.
 
 use clap_complete::Shell;
+use clap_complete::env::Shells;
 
-use crate::args;
+use crate::completion;
 use crate::error::CommandError;
 use crate::output::Output;
 
-/// Print a script that completes ship's commands and options in a shell
+/// Print a script that completes commands, options, projects and deployments in a shell
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell
@@ -14,8 +15,12 @@ pub(crate) struct CompletionsArgs {
 }
 
 pub(crate) fn run(arguments: &CompletionsArgs, output: &Output) -> Result<(), CommandError> {
+    let name = arguments.shell.to_string();
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut args::definition(), "ship", &mut script);
+    if let Some(shell) = Shells::builtins().completer(&name) {
+        let written = shell.write_registration(completion::VARIABLE.name, "ship", "ship", "ship", &mut script);
+        written.map_err(CommandError::project)?;
+    }
     let script = String::from_utf8_lossy(&script);
-    output.data(&serde_json::json!({ "shell": arguments.shell.to_string(), "script": script }), |_| script.to_string())
+    output.data(&serde_json::json!({ "shell": name, "script": script }), |_| script.trim_start().to_owned())
 }

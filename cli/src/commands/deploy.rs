@@ -59,7 +59,8 @@ impl DeployArgs {
         let runs_on = if is_on_this_machine(settings) { RunsOn::ThisMachine } else { RunsOn::AnyMachine };
         let options = BuildOptions { runs_on, ..BuildOptions::default() };
         let variables = KeptVariables::Asked(StartPolicy::Always);
-        BuildRequest { options, target, branch: self.branch.clone(), from, url: None, variables }
+        let branch = self.branch.clone();
+        BuildRequest { options, target, branch, from, variables, ..BuildRequest::default() }
     }
 
     async fn build(&self, path: &Path, settings: &Settings, output: &Output) -> Result<Outcome, CommandError> {

@@ -1,5 +1,10 @@
 //! `ship doctor`: what this machine has of what ship needs, and what functions are kept from on it.
 
+mod files;
+mod finding;
+mod machine;
+mod names;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,15 +13,20 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 use ship_runtime::{OWN_PROGRAM, Runtime, SpawnError};
 
+use self::finding::Finding;
 use crate::connection::{self, VERSION};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, Styles};
-use crate::settings::Settings;
+use crate::settings::{HostChoice, Settings};
 
-/// Show what this machine has of what ship needs, and what functions are kept from
+/// Show what this machine has of what ship needs, what is wrong, and what to do about it
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct DoctorArgs {}
+pub(crate) struct DoctorArgs {
+    /// Repair what can be repaired without asking: modes of files, and what was left behind
+    #[arg(long)]
+    fix: bool,
+}
 
 /// The programs that build or run functions: what each is for, and how it is asked for its version.
 const PROGRAMS: [(&str, &str, &str); 7] = [
@@ -36,6 +46,8 @@ struct Findings {
     home: PathBuf,
     /// Where the host listens that commands here talk to, if one runs.
     host: Option<String>,
+    /// Why the host that is meant could not be asked.
+    unasked: Option<Vec<String>>,
     /// What functions are kept from: `sandbox`, `process`, or nothing where none can be started.
     isolation: Option<String>,
     /// What limits them.
@@ -43,6 +55,17 @@ struct Findings {
     /// Why functions have no sandbox, or cannot be started.
     reason: Option<String>,
     programs: Vec<Program>,
+    /// What else was looked at.
+    checks: Vec<Finding>,
+}
+
+/// Whether what can be repaired is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Repair {
+    /// It is.
+    Do,
+    /// It is only told.
+    Leave,
 }
 
 /// A program that builds or runs functions.
@@ -54,28 +77,40 @@ struct Program {
     version: Option<String>,
 }
 
-pub(crate) async fn run(_: DoctorArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+pub(crate) async fn run(arguments: DoctorArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let mut findings = Findings {
         version: VERSION,
         home: settings.home.folder().to_owned(),
         host: None,
+        unasked: None,
         isolation: None,
         control_groups: None,
         reason: None,
         programs: PROGRAMS.map(|(name, used_for, question)| program(name, used_for, question)).into(),
+        checks: Vec::new(),
     };
-    // A host that runs is asked: its account may be another one.
-    match connection::find(settings, output, StartPolicy::Never).await? {
-        Some(host) => {
-            let status = host.client.status().await?;
-            findings.host = Some(status.control);
-            findings.isolation = status.isolation;
-            findings.control_groups = status.control_groups;
+    let repair = if arguments.fix { Repair::Do } else { Repair::Leave };
+    // First of all: the modes of secrets decide whether a host can be asked.
+    findings.checks.push(files::secrets(&settings.home, repair));
+    // A host that cannot be asked is told last: what keeps it from answering may be among the rest.
+    let unasked = match findings.ask(settings, output).await {
+        Ok(true) => None,
+        Ok(false) => {
+            findings.look_around(settings).await?;
+            None
         }
-        None => findings.try_out(&settings.home.doctor()).await?,
-    }
+        Err(error) => {
+            findings.unasked = Some(error.to_lines());
+            findings.look_around(settings).await?;
+            Some(error.told())
+        }
+    };
+    findings.checks.push(files::data_directory(&settings.home));
+    findings.checks.push(machine::disk(settings));
+    findings.checks.push(files::leftovers(&settings.home, repair));
     findings.remark(output);
-    output.data(&findings, |styles| findings.render(styles))
+    output.data(&findings, |styles| findings.render(styles))?;
+    unasked.map_or(Ok(()), Err)
 }
 
 /// An error and its causes, in one line.
@@ -93,6 +128,35 @@ fn program(name: &'static str, used_for: &'static str, question: &str) -> Progra
 }
 
 impl Findings {
+    /// Asks the host that runs, whose account may be another one, and says whether there is any.
+    async fn ask(&mut self, settings: &Settings, output: &Output) -> Result<bool, CommandError> {
+        let Some(host) = connection::find(settings, output, StartPolicy::Never).await? else { return Ok(false) };
+        let status = host.client.status().await?;
+        let domains = host.client.domains(None).await?.domains;
+        let newest = host.client.deployments(None, 1).await?.deployments;
+        let newest = newest.first().map(|listed| listed.deployment.created_at);
+        let url = match &settings.host {
+            HostChoice::At { url, .. } => url.as_str(),
+            HostChoice::Embedded => status.control.as_str(),
+        };
+        let elsewhere = (!connection::is_on_this_machine(settings)).then_some(url);
+        self.checks.push(names::domains(&domains, url).await);
+        self.checks.push(names::certificates(&status.certificates));
+        self.checks.push(machine::clock(newest, elsewhere).await);
+        self.host = Some(status.control);
+        self.isolation = status.isolation;
+        self.control_groups = status.control_groups;
+        Ok(true)
+    }
+
+    /// Looks at what a host would find here.
+    async fn look_around(&mut self, settings: &Settings) -> Result<(), CommandError> {
+        self.try_out(&settings.home.doctor()).await?;
+        self.checks.push(machine::port());
+        self.checks.push(machine::clock(None, None).await);
+        Ok(())
+    }
+
     /// Makes a process as a host would, to see what it is kept from.
     async fn try_out(&mut self, folder: &Path) -> Result<(), CommandError> {
         let tried = Runtime::probe(folder, Path::new(OWN_PROGRAM)).await.map_err(CommandError::project);
@@ -131,6 +195,14 @@ impl Findings {
             );
             output.hint("a host that runs as a systemd service with `Delegate=yes` may, or one that is root");
         }
+        for problem in self.checks.iter().flat_map(|finding| &finding.problems) {
+            if let Some(done) = problem.done() {
+                output.status(format_args!("Repaired: {done}"));
+            } else {
+                output.warning(problem.what());
+                output.hint(problem.hint());
+            }
+        }
     }
 
     fn render(&self, styles: Styles) -> String {
@@ -140,9 +212,15 @@ impl Findings {
             let _ = writeln!(text, "{name} {value}");
         };
         line("ship", &format!("{}, home {}", self.version, self.home.display()));
-        line("host", self.host.as_deref().unwrap_or("none runs"));
+        line(
+            "host",
+            self.host.as_deref().unwrap_or(if self.unasked.is_some() { "does not answer" } else { "none runs" }),
+        );
         line("isolation", self.isolation.as_deref().unwrap_or("-"));
         line("limits", self.control_groups.as_deref().unwrap_or("-"));
+        for finding in &self.checks {
+            line(finding.check, &finding.state);
+        }
         for Program { name, used_for, version } in &self.programs {
             let absent = || format!("not here; for {used_for}");
             line(name, &version.clone().unwrap_or_else(absent));

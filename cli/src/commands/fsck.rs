@@ -27,6 +27,7 @@ pub(crate) async fn run(arguments: FsckArgs, settings: &Settings, output: &Outpu
         Some(data) => client_of(&settings.absolute(data), settings)?,
         None => connection::find(settings, output, StartPolicy::Never).await?.map(|host| host.client),
     };
+    let reading = output.progress("Reading everything again");
     let found = match client {
         Some(client) => client.fsck().await?,
         None => {
@@ -34,6 +35,7 @@ pub(crate) async fn run(arguments: FsckArgs, settings: &Settings, output: &Outpu
                 .await?
         }
     };
+    reading.finish();
     output.data(&found, |styles| render(&found, styles))?;
     say_leftovers(&found, output);
     if found.clean { Ok(()) } else { Err(damage(&found)) }

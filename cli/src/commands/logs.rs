@@ -156,7 +156,8 @@ fn label(stream: LogStream, level: LogLevel) -> &'static str {
     }
 }
 
-fn colored_status(status: u16, styles: Styles) -> String {
+/// A status in the colour of its kind.
+pub(crate) fn colored_status(status: u16, styles: Styles) -> String {
     match status {
         500.. => styles.error(status),
         400..500 => styles.warning(status),

@@ -42,7 +42,7 @@ async fn production_url(host: &Connection, settings: &Settings) -> Result<String
 
 /// Opens the browser that the user has chosen, or that of the desktop. Where there is neither, the URL that was printed is all
 /// there is to do.
-fn open_in_browser(url: &str, environment: &Environment, output: &Output) {
+pub(crate) fn open_in_browser(url: &str, environment: &Environment, output: &Output) {
     let desktop = [DISPLAY, WAYLAND_DISPLAY].iter().any(|variable| environment.raw(*variable).is_some());
     let of_desktop = match (cfg!(target_os = "macos"), desktop) {
         (true, _) => "open",

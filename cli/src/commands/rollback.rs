@@ -10,7 +10,7 @@ use crate::output::Output;
 use crate::project;
 use crate::settings::Settings;
 
-/// Move production back to the deployment before, or to a given one
+/// Move production back to the deployment before or a given one
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RollbackArgs {
     /// An id, its first 4 characters or more, or a URL (default: what production led to before)

@@ -1,5 +1,6 @@
 //! What the dev server says, in its own order: events, requests, and what functions print.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,8 +10,11 @@ use ship_runtime::LogSink;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
-use crate::commands::logs::render;
-use crate::output::Output;
+use super::excerpt::with_excerpts;
+use super::replay::{KeptRequest, ReplayedAnswer};
+use crate::commands::logs::{colored_status, render};
+use crate::error::CommandError;
+use crate::output::{Output, plain};
 
 /// How many lines may wait to be written. A terminal that takes no more must not stop requests.
 const MAX_WAITING: usize = 4096;
@@ -20,6 +24,8 @@ const MAX_WAITING: usize = 4096;
 pub(crate) struct Console {
     lines: Sender<Line>,
     dropped: Arc<AtomicU64>,
+    /// Who else hears of records.
+    records: Option<Sender<LogRecord>>,
 }
 
 /// An event as programs read it, one to a line.
@@ -36,6 +42,12 @@ struct Ready<'e> {
 }
 
 #[derive(Debug, Serialize)]
+struct Replayed<'e> {
+    request: &'e KeptRequest,
+    answer: &'e ReplayedAnswer,
+}
+
+#[derive(Debug, Serialize)]
 struct Rebuilding<'e> {
     changed: &'e [String],
 }
@@ -47,8 +59,12 @@ enum Line {
     Status(String),
     Warning(String),
     Event(Box<str>),
-    Text(String),
+    Greeting { url: String, text: String },
     Error(String),
+    Excerpt(Vec<String>),
+    Clear,
+    Replayed(Box<(KeptRequest, ReplayedAnswer)>),
+    Framework { name: String, line: String },
 }
 
 impl Console {
@@ -60,18 +76,26 @@ impl Console {
             let dropped = Arc::clone(&dropped);
             move || write_lines(receiver, &output, &dropped)
         });
-        (Self { lines, dropped }, writer)
+        (Self { lines, dropped, records: None }, writer)
     }
 
-    /// Says that the server answers at `url` again, or for the first time.
-    pub(super) fn ready(&self, url: &str, text: String) {
+    /// The same console, of which `records` hears all records, as far as it listens.
+    pub(super) fn heard_by(&self, records: Sender<LogRecord>) -> Self {
+        Self { records: Some(records), ..self.clone() }
+    }
+
+    /// Says that the server answers at `url` again, and in words if there is something to say.
+    pub(super) fn ready(&self, url: &str, text: Option<String>) {
         self.event(&Event { event: "ready", body: Ready { url } });
-        self.say(Line::Status(text));
+        if let Some(text) = text {
+            self.say(Line::Status(text));
+        }
     }
 
-    /// Writes the server's URL, for people: the data of the command.
-    pub(super) fn url(&self, url: &str) {
-        self.say(Line::Text(url.to_owned()));
+    /// Says for the first time that the server answers. The URL is the data of the command; a person sees one line.
+    pub(super) fn greet(&self, url: &str, text: String) {
+        self.event(&Event { event: "ready", body: Ready { url } });
+        self.say(Line::Greeting { url: url.to_owned(), text });
     }
 
     /// Says that a build has begun, and because of what.
@@ -79,10 +103,37 @@ impl Console {
         self.event(&Event { event: "rebuilding", body: Rebuilding { changed } });
     }
 
-    /// Says that a build failed.
-    pub(super) fn failed(&self, error: &crate::error::CommandError, output: &Output) {
+    /// Says that something failed, with what stands at the places that are named.
+    pub(super) fn failed(&self, error: &CommandError, root: &Path, output: &Output) {
         self.event(&Event { event: "error", body: error.document() });
-        self.say(Line::Error(error.to_text(output)));
+        self.say(Line::Error(with_excerpts(&error.to_text(output), root)));
+    }
+
+    /// Shows where in the sources something happened.
+    pub(super) fn excerpt(&self, said: &str, excerpt: &[String]) {
+        let lines = std::iter::once(said).chain(excerpt.iter().map(String::as_str));
+        self.say(Line::Excerpt(lines.map(plain).collect()));
+    }
+
+    /// Shows a line that the framework's server has printed.
+    pub(super) fn of_framework(&self, name: &str, line: &str) {
+        self.say(Line::Framework { name: name.to_owned(), line: line.to_owned() });
+    }
+
+    /// Says something to people.
+    pub(super) fn status(&self, text: &str) {
+        self.say(Line::Status(text.to_owned()));
+    }
+
+    /// Empties the terminal.
+    pub(super) fn clear(&self) {
+        self.say(Line::Clear);
+    }
+
+    /// Shows what a request was answered with that was sent again.
+    pub(super) fn replayed(&self, request: &KeptRequest, answer: &ReplayedAnswer) {
+        self.event(&Event { event: "replayed", body: Replayed { request, answer } });
+        self.say(Line::Replayed(Box::new((request.clone(), answer.clone()))));
     }
 
     /// Says what may not be as expected.
@@ -104,6 +155,10 @@ impl Console {
 
 impl LogSink for Console {
     fn record(&self, _: &ProjectName, record: LogRecord) {
+        if let Some(records) = &self.records {
+            // Who does not keep up misses some.
+            let _ = records.try_send(record.clone());
+        }
         self.say(Line::Record(Box::new(record)));
     }
 }
@@ -125,8 +180,44 @@ fn write(line: Line, output: &Output) {
         Line::Status(text) => output.status(text),
         Line::Warning(text) => output.warning(text),
         Line::Error(text) if !output.is_json() => output.error(&text),
+        Line::Replayed(replayed) => show_replayed(&replayed.0, &replayed.1, output),
+        Line::Clear => output.clear(),
+        Line::Excerpt(lines) => lines.iter().for_each(|line| excerpt(line, output)),
+        Line::Framework { name, line } => {
+            output.status(format_args!("{} {line}", output.styles().place(format_args!("{name} │"))));
+        }
         Line::Event(event) if output.is_json() => drop(output.text(&event)),
-        Line::Text(text) if !output.is_json() => drop(output.text(&text)),
-        Line::Error(_) | Line::Event(_) | Line::Text(_) => {}
+        Line::Greeting { url, text } if output.is_one_terminal() => {
+            output.status(format_args!("{}  {text}", output.styles().place(url)));
+        }
+        Line::Greeting { url, text } => {
+            if !output.is_json() {
+                drop(output.text(&url));
+            }
+            output.status(text);
+        }
+        Line::Error(_) | Line::Event(_) => {}
     }
+}
+
+/// A line of an excerpt: the one that is meant stands out.
+fn excerpt(line: &str, output: &Output) {
+    let styles = output.styles();
+    match line.chars().next() {
+        Some('>') => output.status(format_args!("  {}", styles.strong(line))),
+        Some(' ') => output.status(format_args!("  {}", styles.dim(line))),
+        _ => output.status(format_args!("  {}", styles.error(line))),
+    }
+}
+
+/// A request that was sent again, and its answer.
+fn show_replayed(request: &KeptRequest, answer: &ReplayedAnswer, output: &Output) {
+    let styles = output.styles();
+    let (then, now) = (colored_status(request.status_then, styles), colored_status(answer.status, styles));
+    let asked = format_args!("{} {}", plain(&request.method), plain(&request.path));
+    output.status(format_args!("Replayed {asked}: {now} in {} ms, and {then} then", answer.duration_ms));
+    for (name, value) in &answer.headers {
+        output.status(format_args!("  {} {}", styles.dim(format_args!("{name}:")), plain(value)));
+    }
+    answer.body.lines().for_each(|line| output.status(format_args!("  {}", plain(line))));
 }

@@ -1,5 +1,6 @@
 //! Rebuilding: the only task that builds, one build at a time, each of everything that was edited until it began.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,14 +13,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::excerpt::with_excerpts;
+use super::faults::Fault;
+use super::replay::KeptRequest;
+use super::report::Report;
 use super::shown::{Failure, Live, Shown, View, only_functions_changed, only_styles_differ};
 use super::store::DevStore;
 use super::watch::Edits;
-use super::{Console, reload};
-use crate::building::{self, BuildRequest, Built};
+use super::{Console, Framework, reload};
+use crate::building::{self, BuildRequest, Built, FrontendBy};
 use crate::error::CommandError;
 use crate::kept_variables::KeptVariables;
-use crate::output::{Output, duration};
+use crate::output::{Output, count, duration};
 use crate::settings::Settings;
 
 /// How long nothing must be edited before a build begins: editors write one change as several operations.
@@ -31,6 +36,9 @@ const MAX_DELAY: Duration = Duration::from_millis(50);
 /// How often a build is tried whose files change while it runs. Each change is an edit, so a last word follows anyway.
 const MAX_TRIES: u32 = 3;
 
+/// How many routes of functions the first line names.
+const MAX_ROUTES: usize = 3;
+
 /// Assets that one version of the site keeps in memory. A dev server has one visitor.
 const CACHE_BYTES: usize = 1024 * 1024;
 
@@ -38,6 +46,12 @@ const CACHE_BYTES: usize = 1024 * 1024;
 pub(super) struct Rebuilder {
     /// The project's folder.
     pub(super) path: PathBuf,
+    /// The same, absolute.
+    pub(super) root: PathBuf,
+    /// The framework's own server, if it has one.
+    pub(super) framework: Framework,
+    /// What went wrong in a function, until it is built anew.
+    pub(super) fault: watch::Sender<Option<Fault>>,
     /// What every command knows.
     pub(super) settings: Settings,
     /// How things are said.
@@ -46,6 +60,10 @@ pub(super) struct Rebuilder {
     pub(super) console: Console,
     /// The URL of the server.
     pub(super) url: String,
+    /// A request that is sent again after each build.
+    pub(super) replay: Option<Replay>,
+    /// What a person who reads the first line can do next.
+    pub(super) next_step: &'static str,
     /// What a host keeps for development.
     pub(super) variables: KeptVariables,
     /// What was edited.
@@ -60,6 +78,15 @@ pub(super) struct Rebuilder {
     pub(super) retirements: TaskTracker,
     /// Whether an origin is the server's own.
     pub(super) own_origins: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+/// A request that is sent again.
+#[derive(Clone, Debug)]
+pub(super) struct Replay {
+    /// The request.
+    pub(super) request: KeptRequest,
+    /// Where it is sent.
+    pub(super) address: SocketAddr,
 }
 
 /// Why something is built.
@@ -90,6 +117,18 @@ impl Rebuilder {
                 () = stop.cancelled() => break,
                 () = self.rebuild(count, occasion) => {}
             }
+            if occasion == Occasion::Start
+                && let Some(replay) = &self.replay
+            {
+                self.console.warning(replay.request.caveat());
+            }
+            // An answer is not waited for when it would be that of an older build.
+            let mut newer = self.edits.subscribe();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.replay() => {}
+                _ = newer.wait_for(|newer| *newer > count) => {}
+            }
         }
         self.retire(self.live(), None);
         self.retirements.close();
@@ -104,15 +143,21 @@ impl Rebuilder {
         let started = Instant::now();
         match self.build().await {
             Ok(built) => {
+                let before = self.live().map(|live| live.version);
                 self.show(&built, edits);
-                let took = duration(started.elapsed());
+                let is_same = self.live().map(|live| live.version) == before;
                 match occasion {
                     Occasion::Start => {
-                        let contents = building::contents(&built.output);
-                        self.greet(format!("{}: {contents}, ready in {took}", built.name));
+                        let _ = self.framework.settled().await;
+                        self.greet(self.summary(&built, started.elapsed()));
+                    }
+                    // The framework's server says what it makes of an edit that changes nothing else.
+                    Occasion::Edit if is_same && self.framework.name().is_some() => {
+                        self.console.ready(&self.url, None);
                     }
                     Occasion::Edit => {
-                        self.console.ready(&self.url, format!("Rebuilt in {took}{}", because_of(&changed)));
+                        let took = duration(started.elapsed());
+                        self.console.ready(&self.url, Some(format!("Rebuilt in {took}{}", because_of(&changed))));
                     }
                 }
             }
@@ -121,15 +166,47 @@ impl Rebuilder {
                 if occasion == Occasion::Start {
                     self.greet("The site is shown once it builds".to_owned());
                 }
-                self.console.failed(&error, &self.output);
+                self.console.failed(&error, &self.root, &self.output);
             }
+        }
+    }
+
+    /// Sends the request again that somebody wants to see answered. A build that failed answers nothing.
+    async fn replay(&self) {
+        let Some(Replay { request, address }) = &self.replay else { return };
+        if !matches!(self.shown.borrow().view, View::Live(_)) {
+            return;
+        }
+        match request.send(*address).await {
+            Ok(answer) => self.console.replayed(request, &answer),
+            Err(error) => self.console.warning(&format!("the request was not answered: {error}")),
         }
     }
 
     /// Says for the first time where the site is.
     fn greet(&self, text: String) {
-        self.console.url(&self.url);
-        self.console.ready(&self.url, text);
+        self.console.greet(&self.url, text);
+    }
+
+    /// What there is, in one line.
+    fn summary(&self, built: &Built, took: Duration) -> String {
+        let functions = built.output.functions();
+        let routes: Vec<&str> = functions.iter().map(|function| function.route.as_str()).take(MAX_ROUTES).collect();
+        let more = functions.len() - routes.len();
+        let mut parts = Vec::new();
+        if !routes.is_empty() {
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            parts.push(format!("{} ({}{more})", count(functions.len() as u64, "function"), routes.join(", ")));
+        }
+        match self.framework.name() {
+            Some(name) if parts.is_empty() => parts.push(name),
+            Some(name) => parts.push(format!("{name} for the rest")),
+            None if built.output.static_files() > 0 || parts.is_empty() => {
+                parts.push(count(built.output.static_files() as u64, "file"));
+            }
+            None => {}
+        }
+        format!("{}: {}, ready in {}{}", built.name, parts.join(", "), duration(took), self.next_step)
     }
 
     /// Builds the project and puts what was made into the store.
@@ -137,8 +214,9 @@ impl Rebuilder {
         let mut tries = 0;
         let request = BuildRequest {
             target: BuildTarget::Development,
-            url: self.url.strip_prefix("http://").map(str::to_owned),
+            url: self.url.split_once("://").map(|(_, authority)| authority.to_owned()),
             variables: self.variables.clone(),
+            frontend: FrontendBy::OwnServer(self.framework.clone()),
             ..BuildRequest::default()
         };
         loop {
@@ -159,6 +237,9 @@ impl Rebuilder {
         let before = self.live();
         let live = self.bring_to_life(built, before.as_ref());
         let functions = *live.site.deployment.id();
+        if before.as_ref().is_none_or(|before| *before.site.deployment.id() != functions) {
+            self.fault.send_if_modified(|fault| fault.take().is_some());
+        }
         self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Live(live) });
         self.retire(before, Some(functions));
     }
@@ -168,7 +249,8 @@ impl Rebuilder {
         let before = self.live();
         let pages = before.clone().filter(|live| only_functions_changed(changed, live.site.deployment.manifest()));
         let retired = if pages.is_some() { None } else { before };
-        let failure = Failure { lines: error.to_lines().into(), pages };
+        let text = with_excerpts(&error.to_lines().join("\n"), &self.root);
+        let failure = Failure { report: Report::new("The site does not build", &text), pages };
         self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Failed(failure) });
         self.retire(retired, None);
     }

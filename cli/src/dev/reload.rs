@@ -13,6 +13,8 @@ use ship_edge::EdgeBody;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::faults::Fault;
+use super::framework::FrameworkState;
 use super::shown::{Shown, View};
 
 /// The path of the script.
@@ -27,9 +29,14 @@ pub(super) fn page_script(version: &DeploymentId) -> String {
     element(version.as_str())
 }
 
-/// The element of a page that shows no version of the site.
-pub(super) fn script_of_no_version() -> String {
-    element("")
+/// The element of a page that stands for one that cannot be shown, with the report, escaped, that says why.
+pub(super) fn script_of_no_version(report: &str) -> String {
+    format!(r#"<script src="{SCRIPT_PATH}" data-version="" data-report="{report}"></script>"#)
+}
+
+/// The element of a page that a framework's own server made.
+pub(super) fn script_of_framework() -> String {
+    element("framework")
 }
 
 fn element(version: &str) -> String {
@@ -42,41 +49,67 @@ pub(super) fn script() -> Response<EdgeBody> {
     with_type(Response::new(body), "text/javascript; charset=utf-8")
 }
 
+/// All that pages hear of.
+#[derive(Clone)]
+pub(super) struct News {
+    /// What is shown.
+    pub(super) shown: watch::Receiver<Shown>,
+    /// How the framework's own server is.
+    pub(super) framework: watch::Receiver<FrameworkState>,
+    /// What went wrong in a function.
+    pub(super) fault: watch::Receiver<Option<Fault>>,
+}
+
+impl News {
+    /// What an open page is told: the whole state, so it matters not what it has missed.
+    fn message(&mut self) -> Option<Bytes> {
+        let shown = self.shown.borrow_and_update();
+        let (framework, fault) = (self.framework.borrow_and_update(), self.fault.borrow_and_update());
+        let state = match (&shown.view, &*framework, &*fault) {
+            (View::Nothing, ..) => return None,
+            (View::Failed(failure), ..) => json!({ "failure": failure.report }),
+            (View::Live(_), FrameworkState::Ended(report), _) => json!({ "failure": report }),
+            (View::Live(_), _, Some(fault)) => json!({ "failure": fault.report }),
+            (View::Live(live), ..) => json!({ "version": live.version, "styles_since": live.styles_since }),
+        };
+        Some(format!("data: {state}\n\n").into())
+    }
+
+    /// Waits until something of it is different.
+    async fn changed(&mut self) -> Option<()> {
+        tokio::select! {
+            changed = self.shown.changed() => changed.ok(),
+            changed = self.framework.changed() => changed.ok(),
+            changed = self.fault.changed() => changed.ok(),
+        }
+    }
+}
+
 /// What is shown now, and each time it changes, until `stop` or until nobody listens.
-pub(super) fn events(shown: watch::Receiver<Shown>, stop: CancellationToken) -> Response<EdgeBody> {
-    let body = EdgeBody::other(StreamBody::new(messages(shown, stop)));
+pub(super) fn events(news: News, stop: CancellationToken) -> Response<EdgeBody> {
+    let body = EdgeBody::other(StreamBody::new(messages(news, stop)));
     with_type(Response::new(body), "text/event-stream")
 }
 
 fn messages(
-    shown: watch::Receiver<Shown>,
+    news: News,
     stop: CancellationToken,
 ) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + 'static {
     // The first is due at once.
-    let mut shown = shown;
-    shown.mark_changed();
-    stream::unfold((shown, stop), |(mut shown, stop)| async {
+    let mut news = news;
+    news.shown.mark_changed();
+    stream::unfold((news, stop, None), |(mut news, stop, told)| async move {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return None,
-                changed = shown.changed() => changed.ok()?,
+                changed = news.changed() => changed?,
             }
-            let message = message(&shown.borrow_and_update().view);
-            if let Some(message) = message {
-                return Some((Ok(Frame::data(message)), (shown, stop)));
+            let message = news.message();
+            if let Some(message) = message.filter(|message| told.as_ref() != Some(message)) {
+                return Some((Ok(Frame::data(message.clone())), (news, stop, Some(message))));
             }
         }
     })
-}
-
-/// One event of the stream. A page that is open is told the whole state, so it matters not what it has missed.
-fn message(view: &View) -> Option<Bytes> {
-    let state = match view {
-        View::Nothing => return None,
-        View::Live(live) => json!({ "version": live.version, "styles_since": live.styles_since }),
-        View::Failed(failure) => json!({ "failure": failure.lines }),
-    };
-    Some(format!("data: {state}\n\n").into())
 }
 
 fn with_type(mut response: Response<EdgeBody>, media_type: &'static str) -> Response<EdgeBody> {
@@ -91,23 +124,28 @@ fn with_type(mut response: Response<EdgeBody>, media_type: &'static str) -> Resp
 mod tests {
     use futures_util::StreamExt as _;
 
+    use super::super::report::Report;
     use super::super::shown::Failure;
     use super::*;
 
     fn failed(line: &str) -> Shown {
-        Shown { edits: 1, view: View::Failed(Failure { lines: [line.to_owned()].into(), pages: None }) }
+        Shown { edits: 1, view: View::Failed(Failure { report: Report::new("No", line), pages: None }) }
     }
 
-    /// Whoever listens hears what is shown at once, then what comes after, and the stream ends with the server.
+    /// Whoever listens hears what is shown at once, then what comes after and nothing twice, and the stream ends with the server.
     #[tokio::test]
     async fn states() {
         let shown = watch::Sender::new(failed("one"));
+        let framework = watch::Sender::new(FrameworkState::Absent);
+        let fault = watch::Sender::new(None);
+        let news = News { shown: shown.subscribe(), framework: framework.subscribe(), fault: fault.subscribe() };
         let stop = CancellationToken::new();
-        let mut messages = Box::pin(messages(shown.subscribe(), stop.clone()));
+        let mut messages = Box::pin(messages(news, stop.clone()));
         let mut next = async || messages.next().await.map(|frame| frame.unwrap().into_data().unwrap());
-        assert_eq!(next().await.unwrap(), "data: {\"failure\":[\"one\"]}\n\n");
+        assert_eq!(next().await.unwrap(), "data: {\"failure\":{\"title\":\"No\",\"lines\":[\"one\"]}}\n\n");
+        framework.send_replace(FrameworkState::Starting);
         shown.send_replace(failed("two"));
-        assert_eq!(next().await.unwrap(), "data: {\"failure\":[\"two\"]}\n\n");
+        assert_eq!(next().await.unwrap(), "data: {\"failure\":{\"title\":\"No\",\"lines\":[\"two\"]}}\n\n");
         stop.cancel();
         assert_eq!(next().await, None);
     }

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::Request;
-use ship_core::route::{Outcome, RouteRequest, resolve};
+use ship_core::route::{Outcome, Resolution, RouteRequest, resolve};
 use ship_core::{DeploymentId, Found, Manifest, SiteIndex, UrlPath};
 use ship_edge::{Edge, Site, request_authority};
+
+use super::report::Report;
 
 /// What is shown, and which edits it contains.
 #[derive(Clone)]
@@ -31,8 +33,8 @@ pub(super) enum View {
 /// A build that failed.
 #[derive(Clone)]
 pub(super) struct Failure {
-    /// What went wrong, in lines.
-    pub(super) lines: Arc<[String]>,
+    /// What went wrong.
+    pub(super) report: Report,
     /// The site before, if only its functions can have changed since: its pages are as they were.
     pub(super) pages: Option<Live>,
 }
@@ -56,7 +58,21 @@ const API_PREFIX: &str = "/api/";
 impl Live {
     /// Whether a function would answer a request.
     pub(super) fn asks_a_function<B>(&self, request: &Request<B>) -> bool {
-        let Ok(path) = UrlPath::parse(request.uri().path()) else { return false };
+        let is_function =
+            |resolution: Resolution| matches!(resolution.outcome, Outcome::Found { found: Found::Function(_), .. });
+        request.uri().path().starts_with(API_PREFIX) || self.resolve(request).is_some_and(is_function)
+    }
+
+    /// The headers that the configuration adds to what is not of this site: the framework's own server answers then. `None` if the
+    /// site answers.
+    pub(super) fn leaves<B>(&self, request: &Request<B>) -> Option<Vec<(String, String)>> {
+        let resolution = self.resolve(request)?;
+        (resolution.outcome == Outcome::NotFound).then_some(resolution.headers)
+    }
+
+    /// What answers a request.
+    fn resolve<B>(&self, request: &Request<B>) -> Option<Resolution> {
+        let path = UrlPath::parse(request.uri().path()).ok()?;
         let manifest = self.site.deployment.manifest();
         let header = |name: &str| request.headers().get(name)?.to_str().ok().map(str::to_owned);
         let authority = request_authority(request.uri(), request.headers()).unwrap_or_default();
@@ -67,8 +83,7 @@ impl Live {
             query: request.uri().query(),
             header: &header,
         };
-        let outcome = resolve(manifest.routes(), &SiteIndex::new(manifest), &asked).outcome;
-        path.as_str().starts_with(API_PREFIX) || matches!(outcome, Outcome::Found { found: Found::Function(_), .. })
+        Some(resolve(manifest.routes(), &SiteIndex::new(manifest), &asked))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::settings::environment::{
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where a host serves sites unless something else listens there.
-const DEFAULT_SITES: &str = "http://127.0.0.1:7700";
+pub(crate) const DEFAULT_SITES: &str = "http://127.0.0.1:7700";
 
 /// The most that is read of what a starting host prints.
 const MAX_READY_BYTES: u64 = 64 * 1024;

@@ -14,7 +14,7 @@ use ship_store::{OpenError, RestoreError};
 
 use super::{CommandError, ErrorKind, is_full_disk};
 use crate::accounts::AccountsError;
-use crate::dev::{KeepError, WatchError};
+use crate::dev::{KeepError, LocalCertificateError, WatchError};
 use crate::embedded::EmbeddedError;
 use crate::settings::SettingsError;
 
@@ -23,9 +23,17 @@ impl From<SettingsError> for CommandError {
         match error {
             SettingsError::NoHome => Self::usage(error).hint("`export SHIP_HOME=/a/folder/of/yours`"),
             SettingsError::NotAFolder { .. } | SettingsError::Telemetry { .. } => Self::usage(error),
-            SettingsError::NoCurrentFolder { .. } => Self::project(error),
+            SettingsError::NoCurrentFolder { .. } => {
+                Self::project(error).hint("`cd` to a folder that exists, or `--cwd DIR` names one")
+            }
             SettingsError::Accounts(error) => error.into(),
         }
+    }
+}
+
+impl From<LocalCertificateError> for CommandError {
+    fn from(error: LocalCertificateError) -> Self {
+        Self::project(error)
     }
 }
 
@@ -56,7 +64,11 @@ impl From<EmbeddedError> for CommandError {
             EmbeddedError::Files { ref source, .. } if is_full_disk(source) => {
                 Self::new(ErrorKind::Host, error).hint_of_full_disk()
             }
-            EmbeddedError::Files { .. } | EmbeddedError::Spawn { .. } => Self::new(ErrorKind::Host, error),
+            EmbeddedError::Files { .. } => Self::new(ErrorKind::Host, error)
+                .hint("`ship doctor` looks at what ship keeps, `SHIP_HOME` names another folder"),
+            EmbeddedError::Spawn { .. } => {
+                Self::new(ErrorKind::Host, error).hint("`ship host` starts one in this terminal")
+            }
         }
     }
 }

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+mod heartbeat;
+
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{Output, size};
+use self::heartbeat::Heartbeat;
+use super::{Output, plain, size};
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
@@ -17,6 +20,9 @@ const BAR_AFTER: Duration = Duration::from_millis(300);
 
 /// How often a line is written where there is no terminal, and so from when on.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Below which width a terminal is narrow, in characters.
+const NARROW: u16 = 64;
 
 /// Something under way. It vanishes when it is dropped; what it came to is said by whoever started it.
 #[derive(Clone, Debug)]
@@ -28,6 +34,7 @@ pub(crate) struct Progress {
 enum Shown {
     Nothing,
     Spinner(ProgressBar),
+    Lines(Arc<Heartbeat>),
     Bytes(Arc<Bytes>),
 }
 
@@ -36,7 +43,8 @@ enum Shown {
 struct Bytes {
     output: Output,
     what: String,
-    total: u64,
+    /// How many there are in all, where that is known.
+    total: Option<u64>,
     began: Instant,
     done: AtomicU64,
     bar: OnceLock<ProgressBar>,
@@ -44,7 +52,7 @@ struct Bytes {
 }
 
 impl Progress {
-    pub(super) fn bytes(output: &Output, what: &str, total: u64) -> Self {
+    pub(super) fn bytes(output: &Output, what: &str, total: Option<u64>) -> Self {
         let began = Instant::now();
         let bytes = Bytes {
             output: output.clone(),
@@ -58,9 +66,13 @@ impl Progress {
         Self { shown: Shown::Bytes(Arc::new(bytes)) }
     }
 
-    pub(super) fn spinner(bars: Option<&MultiProgress>, what: &str) -> Self {
-        let Some(bars) = bars else { return Self { shown: Shown::Nothing } };
-        let bar = bars.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
+    /// Something of which only the time is known that it takes: a spinner on a terminal, a line now and then elsewhere.
+    pub(super) fn spinner(output: &Output, what: &str) -> Self {
+        let Some(bars) = &output.bars else {
+            let beat = output.says_status().then(|| Heartbeat::start(output.clone(), what.to_owned(), LINE_EVERY));
+            return Self { shown: beat.map_or(Shown::Nothing, |beat| Shown::Lines(Arc::new(beat))) };
+        };
+        let bar = bars.add(ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg} {elapsed}")));
         bar.set_message(Cow::from(what.to_owned()));
         bar.enable_steady_tick(TICK);
         Self { shown: Shown::Spinner(bar) }
@@ -80,15 +92,18 @@ impl Progress {
 
     /// Says what is under way now.
     pub(crate) fn message(&self, text: &str) {
-        if let Shown::Spinner(bar) = &self.shown {
-            bar.set_message(Cow::from(text.to_owned()));
+        let text = plain(text);
+        match &self.shown {
+            Shown::Spinner(bar) => bar.set_message(Cow::from(text)),
+            Shown::Lines(beat) => beat.message(text),
+            Shown::Nothing | Shown::Bytes(_) => {}
         }
     }
 
     /// Takes it off the terminal.
     pub(crate) fn finish(self) {
         match &self.shown {
-            Shown::Nothing => {}
+            Shown::Nothing | Shown::Lines(_) => {}
             Shown::Spinner(bar) => bar.finish_and_clear(),
             Shown::Bytes(bytes) => {
                 if let Some(bar) = bytes.bar.get() {
@@ -104,16 +119,22 @@ impl Bytes {
         let done = self.done.fetch_add(amount, Ordering::Relaxed) + amount;
         let lasted = self.began.elapsed();
         match &self.output.bars {
-            Some(bars) if lasted >= BAR_AFTER => self.bar.get_or_init(|| self.new_bar(bars)).set_position(done),
+            Some(bars) if lasted >= BAR_AFTER => {
+                let told = if is_narrow() { short_line } else { line }(done, self.total, lasted);
+                let bar = self.bar.get_or_init(|| self.new_bar(bars, told.clone()));
+                bar.set_prefix(told);
+                bar.set_position(done);
+            }
             Some(_) => {}
             None => self.say(done, lasted),
         }
     }
 
-    fn new_bar(&self, bars: &MultiProgress) -> ProgressBar {
-        let template = "{msg} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
-        let bar = bars.add(ProgressBar::new(self.total).with_style(style(template)));
-        bar.set_message(Cow::from(self.what.clone()));
+    fn new_bar(&self, bars: &MultiProgress, told: String) -> ProgressBar {
+        // What is behind the bar is what a line says elsewhere: the program's own rate is that of the last moments, and leaps.
+        let template = self.total.map_or("{spinner} {wide_msg} {prefix}", |_| "{msg} {wide_bar} {prefix}");
+        let bar = self.total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let bar = bars.add(bar.with_style(style(template)).with_prefix(told).with_message(self.what.clone()));
         bar.enable_steady_tick(TICK);
         bar
     }
@@ -127,10 +148,24 @@ impl Bytes {
     }
 }
 
-/// `12.3 MB of 64.0 MB, 1.2 MB/s, 43 s left`.
-fn line(done: u64, total: u64, lasted: Duration) -> String {
+/// Whether the terminal has no room for a bar and all that can be said beside it.
+fn is_narrow() -> bool {
+    dialoguer::console::Term::stderr().size().1 < NARROW
+}
+
+/// What of a line counts most: `19%, 43 s left`.
+fn short_line(done: u64, total: Option<u64>, lasted: Duration) -> String {
+    let Some(total) = total.filter(|total| *total > 0) else { return size(done) };
+    let full = line(done, Some(total), lasted);
+    let left = full.rsplit(", ").next().unwrap_or_default();
+    format!("{}%, {left}", done.min(total).saturating_mul(100) / total)
+}
+
+/// `12.3 MB of 64.0 MB, 1.2 MB/s, 43 s left`, or as much of it as is known.
+fn line(done: u64, total: Option<u64>, lasted: Duration) -> String {
     let millis = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX).max(1);
     let rate = done.saturating_mul(1000) / millis;
+    let Some(total) = total else { return format!("{}, {}/s", size(done), size(rate)) };
     let left = total.saturating_sub(done) / rate.max(1);
     format!("{} of {}, {}/s, {left} s left", size(done), size(total), size(rate))
 }
@@ -147,8 +182,11 @@ mod tests {
     #[test]
     fn lines() {
         let seconds = Duration::from_secs;
-        assert_eq!(line(12_300_000, 64_000_000, seconds(10)), "12.3 MB of 64.0 MB, 1.2 MB/s, 42 s left");
-        assert_eq!(line(0, 1_000, seconds(0)), "0 B of 1.0 kB, 0 B/s, 1000 s left");
-        assert_eq!(line(2_000, 1_000, seconds(1)), "2.0 kB of 1.0 kB, 2.0 kB/s, 0 s left");
+        assert_eq!(line(12_300_000, Some(64_000_000), seconds(10)), "12.3 MB of 64.0 MB, 1.2 MB/s, 42 s left");
+        assert_eq!(line(0, Some(1_000), seconds(0)), "0 B of 1.0 kB, 0 B/s, 1000 s left");
+        assert_eq!(line(2_000, Some(1_000), seconds(1)), "2.0 kB of 1.0 kB, 2.0 kB/s, 0 s left");
+        assert_eq!(line(2_000, None, seconds(1)), "2.0 kB, 2.0 kB/s");
+        assert_eq!(short_line(16_000_000, Some(64_000_000), seconds(4)), "25%, 12 s left");
+        assert_eq!(short_line(2_000, None, seconds(1)), "2.0 kB");
     }
 }

@@ -9,6 +9,8 @@ use anstyle::{AnsiColor, Style};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Styles {
     colored: bool,
+    /// How many characters a line of the terminal has, where there is one.
+    width: Option<usize>,
 }
 
 /// A method for each role.
@@ -20,7 +22,17 @@ macro_rules! roles {
 
 impl Styles {
     pub(super) fn new(colors: ColorChoice) -> Self {
-        Self { colored: colors != ColorChoice::Never }
+        Self { colored: colors != ColorChoice::Never, width: None }
+    }
+
+    /// The same on a terminal with lines of so many characters.
+    pub(super) fn within(self, width: Option<usize>) -> Self {
+        Self { width, ..self }
+    }
+
+    /// How many characters a line has room for.
+    pub(super) fn width(self) -> Option<usize> {
+        self.width
     }
 
     roles! {

@@ -1,4 +1,6 @@
-//! Tables of plain columns, aligned with spaces.
+//! Tables of plain columns, aligned with spaces. Where a terminal is too narrow, a row goes on in further lines at the ends of columns.
+
+use std::ops::Range;
 
 use super::Styles;
 
@@ -27,16 +29,53 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
             cells.chain([self.heading[column]]).map(|cell| cell.chars().count()).max().unwrap_or_default()
         };
         let widths: [usize; COLUMNS] = std::array::from_fn(width);
-        let heading = styles.dim(line(&self.heading, &widths));
-        let rows = self.rows.iter().map(|row| line(row, &widths));
-        std::iter::once(heading).chain(rows).map(|line| line + "\n").collect()
+        let lines = in_lines(&widths, styles.width().unwrap_or(usize::MAX));
+        let heading = rendered(&self.heading, &widths, &lines).into_iter().map(|line| styles.dim(line));
+        let rows = self.rows.iter().flat_map(|row| rendered(row, &widths, &lines));
+        heading.chain(rows).map(|line| line + "\n").collect()
     }
+}
+
+/// How far the further lines of a row stand in, in characters.
+const INDENT: usize = 4;
+
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// Which columns stand on which line of a row, so that none is wider than `room` unless a single column is.
+fn in_lines(widths: &[usize], room: usize) -> Vec<Range<usize>> {
+    let mut lines = Vec::new();
+    let (mut first, mut taken) = (0, 0);
+    for (column, width) in widths.iter().enumerate() {
+        let wanted = if column == first { taken + width } else { taken + GAP.len() + width };
+        if column > first && wanted > room {
+            lines.push(first..column);
+            (first, taken) = (column, INDENT + width);
+        } else {
+            taken = wanted;
+        }
+    }
+    lines.push(first..widths.len());
+    lines
+}
+
+/// The lines of a row. Those with nothing on them are left out.
+fn rendered<T: AsRef<str>>(cells: &[T], widths: &[usize], lines: &[Range<usize>]) -> Vec<String> {
+    let mut rendered = Vec::with_capacity(lines.len());
+    for (number, columns) in lines.iter().enumerate() {
+        let indent = if number == 0 { 0 } else { INDENT };
+        let line = line(&cells[columns.clone()], &widths[columns.clone()]);
+        if number == 0 || !line.is_empty() {
+            rendered.push(format!("{:indent$}{line}", ""));
+        }
+    }
+    rendered
 }
 
 fn line<T: AsRef<str>>(cells: &[T], widths: &[usize]) -> String {
     let padded: Vec<String> =
         cells.iter().zip(widths).map(|(cell, width)| format!("{:width$}", cell.as_ref(), width = *width)).collect();
-    padded.join("  ").trim_end().to_owned()
+    padded.join(GAP).trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -54,6 +93,21 @@ mod tests {
         PROJECT       BRANCH         URL
         site          größe/überall  http://a
         date-weather
+        ");
+    }
+
+    /// On a narrow terminal rows go on in lines of their own, at the ends of columns; nothing is cut off.
+    #[test]
+    fn narrow() {
+        let mut table = Table::new(["PROJECT", "ID", "BRANCH", "URL"]);
+        table.row(["site".into(), "k3v9x2ab".into(), "main".into(), "http://site-k3v9x2ab.localhost:7700".into()]);
+        table.row(["date-weather".into(), "0123abcd".into(), String::new(), String::new()]);
+        insta::assert_snapshot!(table.render(Output::for_tests().data_styles().within(Some(32))), @r"
+        PROJECT       ID        BRANCH
+            URL
+        site          k3v9x2ab  main
+            http://site-k3v9x2ab.localhost:7700
+        date-weather  0123abcd
         ");
     }
 }

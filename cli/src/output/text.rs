@@ -55,6 +55,15 @@ pub(crate) fn clock_time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%H:%M:%S%.3f").to_string()
 }
 
+/// A word as a shell reads it: as it is, or in quotes.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/+:@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Text from outside without what a terminal would obey: control characters other than tab and line end are spelled out, and so is what
 /// changes the direction of text, which shows it in another order than it stands in.
 pub(crate) fn plain(text: &str) -> String {
@@ -86,6 +95,14 @@ mod tests {
             [240, 3_100, 250_000, 12_800_000, 312_000_000].map(|micros| duration(Duration::from_micros(micros))).into();
         assert_eq!(times, ["240 µs", "3.1 ms", "250 ms", "12.8 s", "312 s"]);
         assert_eq!((count(1, "file"), count(0, "file")), ("1 file".into(), "0 files".into()));
+    }
+
+    /// What a shell would take apart is quoted.
+    #[test]
+    fn shell_words() {
+        assert_eq!(shell_word("a-b/c.d"), "a-b/c.d");
+        assert_eq!(shell_word("Ada's site"), r"'Ada'\''s site'");
+        assert_eq!(shell_word(""), "''");
     }
 
     /// Times are in UTC, as the documents are.

@@ -34,6 +34,8 @@ variables! {
     SHIP_ID_TOKEN = "SHIP_ID_TOKEN";
     /// Whom the identity of a CI job is for (default: `ship://` and the name in the host's address)
     SHIP_AUDIENCE = "SHIP_AUDIENCE";
+    /// The shell that asks what can be typed next: the scripts of `ship completions` set it
+    SHIP_COMPLETE = "SHIP_COMPLETE";
     /// Which diagnostics are written, as in `ship_host=debug,info`
     SHIP_LOG = "SHIP_LOG";
     /// OpenTelemetry: the collector that a host sends telemetry to, over OTLP/HTTP

@@ -102,7 +102,7 @@ impl<'a> Upload<'a> {
             }
         }
         let bytes = blobs.iter().map(UploadBlob::bytes_to_send).sum();
-        let progress = self.output.bytes_progress("Sending", bytes);
+        let progress = self.output.bytes_progress("Sending", Some(bytes));
         let moved = progress.clone();
         let uploading = self.client.upload(&self.id, form, blobs, move |sent| moved.advance(sent));
         let report = tokio::select! {

@@ -122,7 +122,9 @@ fn start(
 
 /// Makes the data directory what was saved.
 fn restore(data: &Path, archive: &Path, output: &Output) -> Result<(), CommandError> {
+    let progress = output.progress(&format!("Restoring {}", archive.display()));
     let restored = ship_store::restore(data, archive)?;
+    progress.finish();
     let (deployments, blobs) = (count(restored.deployments, "deployment"), count(restored.blobs, "blob"));
     output.status(format_args!("Restored {deployments} and {blobs}, {}", size(restored.blob_bytes)));
     Ok(())

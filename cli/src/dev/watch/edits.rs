@@ -25,7 +25,7 @@ impl Edits {
     }
 
     /// Counts an edit.
-    pub(super) fn note(&self, path: Option<String>) {
+    pub(crate) fn note(&self, path: Option<String>) {
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = path.filter(|_| paths.len() < MAX_PATHS) {
             paths.insert(path);

@@ -1,0 +1,54 @@
+//! The two questions, asked where somebody can answer.
+
+use clap::ValueEnum as _;
+use ship_core::ProjectName;
+
+use super::template::Template;
+use crate::error::CommandError;
+use crate::output::Output;
+use crate::settings::{Confirmation, Settings};
+
+/// The name of a project where nothing gives it one.
+const ANY_NAME: &str = "my-site";
+
+/// Which template: the one that is chosen, the first one with `--yes`.
+pub(super) async fn template(settings: &Settings, output: &Output) -> Result<Template, CommandError> {
+    let templates = Template::value_variants();
+    if settings.confirmation == Confirmation::Given {
+        return Ok(templates[0]);
+    }
+    let lines: Vec<String> =
+        templates.iter().map(|template| format!("{:<10}  {}", template.name(), template.about())).collect();
+    match output.choose("Template", lines.clone()).await? {
+        Some(chosen) => Ok(templates[chosen]),
+        None => Err(CommandError::usage("no template was named, and nobody is here to choose one")
+            .details(lines)
+            .hint("`ship init DIR --template go` takes the first of them")),
+    }
+}
+
+/// The project's name: what is typed, or `suggested` with `--yes` and where nobody can be asked.
+pub(super) async fn name(
+    suggested: Option<ProjectName>,
+    settings: &Settings,
+    output: &Output,
+) -> Result<ProjectName, CommandError> {
+    let is_given = settings.confirmation == Confirmation::Given;
+    let default = suggested.as_ref().map_or(ANY_NAME, ProjectName::as_str).to_owned();
+    let typed = if is_given { Some(default) } else { output.ask_for("Name", default, check).await? };
+    match (typed, suggested) {
+        (Some(typed), _) => typed.parse().map_err(CommandError::usage),
+        (None, Some(suggested)) => Ok(suggested),
+        (None, None) => Err(CommandError::usage("the folder is not empty, and a new one was not named")
+            .hint("`ship init DIR --template NAME` makes the project in DIR")),
+    }
+}
+
+/// What is wrong with a name, and which one would do.
+fn check(text: &str) -> Result<(), String> {
+    let Err(error) = text.parse::<ProjectName>() else { return Ok(()) };
+    Err(match error.nearest() {
+        Some(nearest) => format!("{error}; `{nearest}` would do"),
+        None => error.to_string(),
+    })
+}

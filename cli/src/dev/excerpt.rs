@@ -1,0 +1,157 @@
+//! Excerpts of sources: what stands where an error is, below the line that names the place.
+
+use std::path::Path;
+
+/// Lines that are shown before and after the one that is meant.
+const AROUND: usize = 2;
+
+/// How many places of one text get an excerpt. Whoever mends the first few builds again.
+const MAX_EXCERPTS: usize = 5;
+
+/// The largest source that is looked into, in bytes.
+const MAX_SOURCE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The longest line of a source that is shown, in characters.
+const MAX_LINE_CHARS: usize = 160;
+
+/// A place in a file of the project.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    /// The file, relative to the project.
+    pub(super) file: String,
+    /// The line, from 1.
+    pub(super) line: usize,
+    /// The character in it, from 1, where that is known.
+    pub(super) column: Option<usize>,
+}
+
+impl Place {
+    /// Reads `api/date.go:10:21`, with or without a column and with a colon or a bracket behind it, if such a file is in `root`.
+    pub(super) fn parse(word: &str, root: &Path) -> Option<Self> {
+        let word = word.trim_start_matches(['(', '"', '`']).trim_end_matches([':', ')', ',', '"', '`', '.']);
+        let (rest, last) = word.rsplit_once(':')?;
+        let last: usize = last.parse().ok()?;
+        let with_column = rest.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
+        let (file, line, column) = match with_column {
+            Some((file, line)) => (file, line, Some(last)),
+            None => (rest, last, None),
+        };
+        Self::in_project(file, line, column, root)
+    }
+
+    /// A place in a file that is in `root`.
+    pub(super) fn in_project(file: &str, line: usize, column: Option<usize>, root: &Path) -> Option<Self> {
+        let below = file.strip_prefix(root.to_str()?).map_or(file, |below| below.trim_start_matches('/'));
+        let is_inside = !below.is_empty()
+            && Path::new(below).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let is_package = below.split('/').any(|part| part == "node_modules");
+        (line > 0 && is_inside && !is_package && root.join(below).is_file()).then(|| Self {
+            file: below.to_owned(),
+            line,
+            column,
+        })
+    }
+
+    /// The place as compilers write it.
+    pub(super) fn shown(&self) -> String {
+        let column = self.column.map(|column| format!(":{column}")).unwrap_or_default();
+        format!("{}:{}{column}", self.file, self.line)
+    }
+
+    /// The line and those around it, with a mark below. Nothing if the file has no such line.
+    pub(super) fn excerpt(&self, root: &Path) -> Vec<String> {
+        let path = root.join(&self.file);
+        if !path.metadata().is_ok_and(|file| file.len() <= MAX_SOURCE_BYTES) {
+            return Vec::new();
+        }
+        let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
+        let text = String::from_utf8_lossy(&bytes);
+        let first = self.line.saturating_sub(AROUND + 1);
+        let width = (self.line + AROUND).to_string().len();
+        let mut excerpt = Vec::new();
+        for (index, line) in text.lines().enumerate().skip(first).take(self.line + AROUND - first) {
+            let is_meant = index + 1 == self.line;
+            let mark = if is_meant { '>' } else { ' ' };
+            let shown: String = line.chars().take(MAX_LINE_CHARS).collect();
+            excerpt.push(format!("{mark} {:>width$} | {shown}", index + 1).trim_end().to_owned());
+            if let (true, Some(column)) = (is_meant, self.column.filter(|column| *column <= MAX_LINE_CHARS)) {
+                // A tab stays a tab, so that the mark stands below what it means however wide that is.
+                let before = line.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' });
+                excerpt.push(format!("  {:>width$} | {}^", "", before.collect::<String>()));
+            }
+        }
+        if excerpt.iter().any(|line| line.starts_with('>')) { excerpt } else { Vec::new() }
+    }
+}
+
+/// A text in which each line that names a place in the project is followed by what stands there, unless it is already.
+pub(super) fn with_excerpts(text: &str, root: &Path) -> String {
+    let mut lines = Vec::new();
+    let mut shown: Vec<Place> = Vec::new();
+    let mut source = text.lines().peekable();
+    while let Some(line) = source.next() {
+        lines.push(line.to_owned());
+        let is_followed = source.peek().is_some_and(|next| next.starts_with(char::is_whitespace));
+        let is_code = line.contains(" | ");
+        if is_followed || is_code || shown.len() >= MAX_EXCERPTS {
+            continue;
+        }
+        let place = line.split_whitespace().find_map(|word| Place::parse(word, root));
+        if let Some(place) = place.filter(|place| !shown.contains(place)) {
+            lines.extend(place.excerpt(root));
+            shown.push(place);
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::create_dir(folder.path().join("api")).unwrap();
+        let source = "package handler\n\nfunc Handler() {\n\tnow := time.Never()\n\tuse(now)\n}\n";
+        fs_err::write(folder.path().join("api/date.go"), source).unwrap();
+        folder
+    }
+
+    /// What a compiler says gets the lines around the place, with a mark below the character.
+    #[test]
+    fn compiler() {
+        let folder = project();
+        let text = with_excerpts(
+            "the compiler refuses:\napi/date.go:4:9: undefined: time.Never\nelsewhere.go:1:1: no",
+            folder.path(),
+        );
+        insta::assert_snapshot!(text.replace('\t', "→"), @r"
+        the compiler refuses:
+        api/date.go:4:9: undefined: time.Never
+          2 |
+          3 | func Handler() {
+        > 4 | →now := time.Never()
+            | →       ^
+          5 | →use(now)
+          6 | }
+        elsewhere.go:1:1: no
+        ");
+    }
+
+    /// What shows its source already is left alone; a line that is not there, and files outside of the project, show nothing.
+    #[test]
+    fn nothing_to_show() {
+        let folder = project();
+        for text in [
+            "api/date.go:4:9: no\n   now := time.Never()",
+            "api/date.go:400: no",
+            "/etc/passwd:1: no",
+            "../x:1: no",
+            "api/date.go: no",
+            "api/date.go:0:0: no",
+        ] {
+            assert_eq!(with_excerpts(text, folder.path()), text);
+        }
+        assert_eq!(Place::parse("(api/date.go:4:1)", folder.path()).unwrap().shown(), "api/date.go:4:1");
+    }
+}

@@ -1,0 +1,5 @@
+/** Answers at /api/typescript, with a greeting for ?name=. */
+export function GET(request: Request): Response {
+  const name = new URL(request.url).searchParams.get("name") || "you";
+  return Response.json({ greeting: `Hello ${name}, from TypeScript` });
+}
