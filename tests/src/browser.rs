@@ -37,12 +37,14 @@ const ARGUMENTS: [&str; 12] = [
 /// The key under which `WebDriver` hands out an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Calls back as soon as the text of an element holds another text, however often the page changes until then.
+/// Calls back as soon as the text of an element holds another text, however often the page changes until then. Of an element with a
+/// shadow tree, the text is that of the section in it.
 const TEXT_OBSERVER: &str = "
     const [css, wanted, done] = arguments;
     const observer = new MutationObserver(() => look());
     const look = () => {
-        const text = document.querySelector(css)?.innerText ?? '';
+        const found = document.querySelector(css);
+        const text = (found?.shadowRoot?.querySelector('section') ?? found)?.innerText ?? '';
         if (text.includes(wanted)) { observer.disconnect(); done(text); }
     };
     observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
@@ -137,10 +139,27 @@ impl Browser {
         self.session.ask("POST", &format!("{field}/value"), &json!({ "text": text }));
     }
 
+    /// Presses the Escape key.
+    #[track_caller]
+    pub fn press_escape(&self) {
+        let escape = "\u{e00c}";
+        let presses = json!([{ "type": "keyDown", "value": escape }, { "type": "keyUp", "value": escape }]);
+        let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": presses }] });
+        self.session.ask("POST", "/actions", &actions);
+    }
+
     /// The text of what `css` finds, as a person sees it.
     #[track_caller]
     pub fn text(&self, css: &str) -> String {
-        text_of(&self.session.ask("GET", &format!("{}/text", self.element(css)), &Value::Null))
+        let deadline = Instant::now() + PAGE_PATIENCE;
+        loop {
+            match self.session.try_ask("GET", &format!("{}/text", self.element(css)), &Value::Null) {
+                Ok(text) => return text_of(&text),
+                // The element was on a page that was being left, or was replaced: there is another.
+                Err(refusal) if refusal.error == "stale element reference" && Instant::now() < deadline => {}
+                Err(refusal) => panic!("{css}: {}: {}", refusal.error, refusal.message),
+            }
+        }
     }
 
     /// Waits until the text of what `css` finds holds `wanted`, over reloads of the page too, and gives back all of that text.
@@ -162,6 +181,12 @@ impl Browser {
     #[track_caller]
     pub fn run(&self, script: &str) -> Value {
         self.session.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Runs the body of a JavaScript function in the page and waits until it calls its last argument.
+    #[track_caller]
+    pub fn wait_for(&self, script: &str) -> Value {
+        self.session.ask("POST", "/execute/async", &json!({ "script": script, "args": [] }))
     }
 
     /// What was written to the console since it was last asked for.
@@ -205,8 +230,9 @@ impl Browser {
         format!("/element/{}", text_of(&found[ELEMENT]))
     }
 
+    /// Tells the browser something of Chrome's own protocol.
     #[track_caller]
-    fn devtools(&self, command: &str, parameters: &Value) {
+    pub fn devtools(&self, command: &str, parameters: &Value) {
         self.session.ask("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
     }
 }

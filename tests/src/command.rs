@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use rustix::process::Signal;
 
@@ -21,6 +21,7 @@ pub struct ShipCommand<'e> {
     variables: Vec<(OsString, OsString)>,
     input: Vec<u8>,
     wrapper: Vec<OsString>,
+    typing: bool,
 }
 
 impl<'e> ShipCommand<'e> {
@@ -32,6 +33,7 @@ impl<'e> ShipCommand<'e> {
             variables: Vec::new(),
             input: Vec::new(),
             wrapper: Vec::new(),
+            typing: false,
         }
     }
 
@@ -65,6 +67,21 @@ impl<'e> ShipCommand<'e> {
         self
     }
 
+    /// Starts it on a terminal of so many columns, at which somebody sits: see [`RunningShip::type_keys`]. All that it writes is on
+    /// [`RunningShip::stdout`].
+    #[track_caller]
+    pub fn start_on_terminal(mut self, columns: u16) -> RunningShip<'e> {
+        // `script` makes the terminal; the line for its shell is put together of the words behind the script's own. In the end it says
+        // how the terminal is then.
+        let line = format!(
+            "exec script -qfec \"stty cols {columns}; sh -c 'echo \\$\\$ > ship.pid; exec $*'; code=\\$?; stty -a; exit \\$code\" /dev/null"
+        );
+        self.wrapper = ["setsid", "sh", "-c", &line, "sh"].map(Into::into).to_vec();
+        self.variables.push(("TERM".into(), "xterm".into()));
+        self.typing = true;
+        self.spawn()
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub fn run(self) -> CommandOutput {
@@ -91,10 +108,17 @@ impl<'e> ShipCommand<'e> {
         let mut input = child.stdin.take().expect("the input is a pipe");
         // A command that does not read its input may be gone by now.
         let _ = input.write_all(&self.input);
-        drop(input);
+        let keyboard = self.typing.then_some(input);
         let stdout = Lines::of(child.stdout.take().expect("the output is a pipe"));
         let stderr = Lines::of(child.stderr.take().expect("the error output is a pipe"));
-        RunningShip { environment: self.environment, child: Some(child), stdout: Some(stdout), stderr: Some(stderr) }
+        RunningShip {
+            environment: self.environment,
+            folder: self.folder,
+            child: Some(child),
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+            keyboard,
+        }
     }
 }
 
@@ -103,7 +127,9 @@ impl<'e> ShipCommand<'e> {
 #[must_use]
 pub struct RunningShip<'e> {
     environment: &'e TestEnv,
+    folder: PathBuf,
     child: Option<Child>,
+    keyboard: Option<ChildStdin>,
     stdout: Option<Lines>,
     stderr: Option<Lines>,
 }
@@ -112,6 +138,20 @@ impl RunningShip<'_> {
     /// The process.
     pub fn process(&self) -> Process {
         Process::with_id(self.child.as_ref().expect("the child is there until it is finished").id())
+    }
+
+    /// Presses keys at its terminal.
+    #[track_caller]
+    pub fn type_keys(&mut self, keys: &str) {
+        let keyboard = self.keyboard.as_mut().expect("it was started on a terminal");
+        keyboard.write_all(keys.as_bytes()).expect("the terminal is there");
+    }
+
+    /// Sends a signal to the `ship` at its terminal.
+    #[track_caller]
+    pub fn signal_at_terminal(&self, signal: Signal) {
+        let pid = std::fs::read_to_string(self.folder.join("ship.pid")).expect("it was started on a terminal");
+        Process::with_id(pid.trim().parse().expect("it is a number")).signal(signal);
     }
 
     /// What it prints on its standard output.

@@ -8,6 +8,8 @@ use regex::{Captures, Regex};
 /// Patterns whose matches say nothing about the behaviour, and what stands for them.
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
+        // How long something took decides how often it is said that it goes on.
+        (r"(?m)^.*: \d+ s so far\n", ""),
         // What the machine allows.
         (r"(?m)^keeps     .*$", "keeps     [ISOLATION]"),
         (r"(localhost|127\.0\.0\.1):\d+", "$1:[PORT]"),

@@ -26,8 +26,10 @@ pub mod http3;
 pub mod issuer;
 mod lines;
 mod pebble;
+mod pictures;
 mod processes;
 mod project;
+mod pull_requests;
 mod tls;
 
 use std::time::Duration;
@@ -43,8 +45,10 @@ pub use gate::{GO_FUNCTION_AT_GATE, Gate, Waiting};
 pub use host::{HostAddresses, TestHost};
 pub use lines::Lines;
 pub use pebble::{Pebble, write_dns_hook};
+pub use pictures::take_pictures;
 pub use processes::{Process, processes_mentioning};
 pub use project::TestProject;
+pub use pull_requests::{COMMENT_TOKEN, PullRequests};
 pub use tls::{TestAuthority, Wire};
 
 /// How long a story waits for anything at all. Far more than anything takes, so that only a hang is ever cut off.

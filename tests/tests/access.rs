@@ -26,10 +26,12 @@ PUT    /v1/blobs/{digest}                                 403   +     +      +  
 GET    /v1/deployments                                    +     +     +      +        +     +     +
 DELETE /v1/deployments/{reference}                        403   403   +      404      403   403   +
 GET    /v1/deployments/{reference}                        +     +     +      404      +     +     +
+GET    /v1/deployments/{reference}/changes                +     +     +      404      +     +     +
 GET    /v1/domains                                        +     +     +      +        +     +     +
 POST   /v1/exchange                                       everybody
 POST   /v1/fsck                                           403   403   403    403      403   403   +
 POST   /v1/gc                                             403   403   403    403      403   403   +
+GET    /v1/history                                        403   403   403    403      403   403   +
 POST   /v1/logins                                         everybody
 POST   /v1/logins/wait                                    everybody
 GET    /v1/logins/{code}                                  403   403   +      +        403   403   +
@@ -45,12 +47,14 @@ POST   /v1/projects/{project}/domains/{name}/verify       403   403   +      404
 GET    /v1/projects/{project}/env                         +     +     +      404      +     +     +
 DELETE /v1/projects/{project}/env/{name}                  403   403   +      404      403   403   +
 PUT    /v1/projects/{project}/env/{name}                  403   403   +      404      403   403   +
+GET    /v1/projects/{project}/history                     +     +     +      404      +     +     +
 GET    /v1/projects/{project}/logs                        +     +     +      404      +     +     +
 POST   /v1/projects/{project}/promote                     403   +     +      404      403   +     +
 GET    /v1/projects/{project}/protection                  +     +     +      404      +     +     +
 PUT    /v1/projects/{project}/protection                  403   403   +      404      403   403   +
 GET    /v1/projects/{project}/readable-env                403   +     +      404      403   +     +
 POST   /v1/projects/{project}/rollback                    403   +     +      404      403   +     +
+POST   /v1/sessions                                       +     +     +      +        +     +     +
 POST   /v1/shutdown                                       403   403   403    403      403   403   +
 GET    /v1/status                                         403   403   403    403      403   403   +
 GET    /v1/tokens                                         403   403   +      +        403   403   +

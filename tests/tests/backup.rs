@@ -142,12 +142,16 @@ fn newer_state() {
     let mut newer = ours.clone();
     newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
     fs::write(&state, &newer).expect("the state is ours");
+    // What a start of one that knows the schema would remove.
+    let unfinished = host.data().join("tmp/blob-of-a-newer-ship");
+    fs::write(&unfinished, "half").expect("the folder is ours");
     let before = names(host.data());
     let refused = TestHost::command(&environment, host.data(), &HostAddresses::any()).run().exits_with(1);
     let message = refused.json()["error"]["causes"].to_string();
     assert!(message.contains("the schema has version 99, newer than the "), "{message}");
     assert_eq!(fs::read(&state).expect("the state is there"), newer, "nothing was changed");
     assert_eq!(names(host.data()), before);
+    assert_eq!(fs::read(&unfinished).expect("it is still there"), b"half");
     fs::write(&state, &ours).expect("the state is ours");
     host.start_again();
     assert_eq!(http::get(&url).success().text(), "here");

@@ -1,5 +1,7 @@
 //! The control API as a stranger, a careless client and a thief meet it.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use ship_api::{PACK_MEDIA_TYPE, pack_end, pack_entry};
 use ship_core::Digest;
@@ -49,6 +51,24 @@ fn pages_of_others() {
     for answer in [preflight, answer] {
         assert_eq!(answer.header("access-control-allow-origin"), None);
     }
+}
+
+/// How long the host waits for a body of which nothing comes.
+const GIVEN_UP_AFTER: Duration = Duration::from_mins(1);
+
+/// A body that says itself that it is too large is refused at once, to those who are known and to strangers: nobody waits for a byte of it.
+#[test]
+fn too_large_by_its_own_word() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let refused = |request: http::Request, length: &str| {
+        let answer = request.header("content-type", "application/json").header("content-length", length).send();
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (413, Some("PAYLOAD_TOO_LARGE")));
+    };
+    let began = Instant::now();
+    refused(host.control("POST", "/v1/tokens"), "10000000000000");
+    refused(http::request("POST", &format!("{}/v1/logins", host.control_url())), "1000000");
+    assert!(began.elapsed() < GIVEN_UP_AFTER, "they were waited for");
 }
 
 /// Bytes that are not those of their digest: 400 `DIGEST_MISMATCH`, and nothing of them is kept.

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use ship_api::{FRAME_BYTES, FRAMED_PACK_MEDIA_TYPE, FrameWriter, HEAD_BYTES, framed_entry, literal_part};
 use ship_core::Digest;
 use ship_tests::http::Ending;
 use ship_tests::{TestEnv, TestHost, http};
@@ -290,17 +291,22 @@ fn back_at_once() {
     assert_eq!((&fsck["clean"], &fsck["deployments"]), (&json!(true), &json!(deployments / CLIENTS * CLIENTS)));
 }
 
-/// A really full disk: what is refused is said to be, everything acknowledged is served, removing makes room, and deploys
-/// work again.
-#[test]
-fn full_disk() {
-    let environment = TestEnv::new();
+/// A host whose data directory is a disk of 24 MiB, which is there for its processes alone.
+fn start_on_small_disk(environment: &TestEnv) -> TestHost<'_> {
     let data = environment.folder().join("small-disk");
     std::fs::create_dir(&data).expect("the folder is writable");
     let script = "mount -t tmpfs -o size=24m,mode=700 small-disk \"$0\" && exec \"$@\"";
     let words = ["unshare", "--map-root-user", "--mount", "sh", "-c", script];
     let wrapper: Vec<&std::ffi::OsStr> = words.iter().map(AsRef::as_ref).chain([data.as_os_str()]).collect();
-    let host = TestHost::start_by(&environment, &data, &wrapper);
+    TestHost::start_by(environment, &data, &wrapper)
+}
+
+/// A really full disk: what is refused is said to be, everything acknowledged is served, removing makes room, and deploys
+/// work again.
+#[test]
+fn full_disk() {
+    let environment = TestEnv::new();
+    let host = start_on_small_disk(&environment);
     let project = environment.project("site");
     let mut deployed = Vec::new();
     // Large files until one does not fit, and then smaller ones until the last page is taken.
@@ -343,4 +349,51 @@ fn full_disk() {
     project.write("public/index.html", "there is room again");
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     assert_eq!(http::get(&url).success().text(), "there is room again");
+}
+
+/// A disk that is full of uploads that were begun and cut: they give way to deploys, the oldest first, and only as many as are in the way.
+#[test]
+fn full_of_cut_uploads() {
+    const MEGABYTE: usize = 1024 * 1024;
+    let environment = TestEnv::new();
+    let host = start_on_small_disk(&environment);
+    let control = |path: &str| http::request("POST", &format!("{}/v1/{path}", host.control_url())).token(&host.token());
+    // The pack ends before the blob does, as on a connection that is cut.
+    let cut = |number: u8| {
+        let content = vec![number; 4 * MEGABYTE];
+        let digest = Digest::of(&content);
+        let beginning = [&framed_entry(&digest, content.len() as u64, None)[..], &literal_part(content.len() as u64)];
+        let pack = [beginning.concat(), vec![number; 3 * MEGABYTE]].concat();
+        let frames = pack.chunks(FRAME_BYTES).map(|piece| [&[0; HEAD_BYTES], piece].concat().as_slice().into());
+        let body = frames.flat_map(FrameWriter::stored).collect::<Vec<u8>>();
+        let answer = control("blobs").header("content-type", FRAMED_PACK_MEDIA_TYPE).body(body).send();
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        digest
+    };
+    let digests: Vec<Digest> = (1..=6).map(cut).collect();
+    let begun = || {
+        let body = json!({ "digests": &digests }).to_string();
+        let answer = control("blobs/missing").header("content-type", "application/json").body(body).send().success();
+        let begun = answer.json()["begun"].as_array().cloned().unwrap_or_default();
+        let names: Vec<_> = begun.iter().map(|begun| begun["digest"].as_str().expect("a digest").to_owned()).collect();
+        digests.iter().filter(|digest| names.contains(&digest.to_string())).copied().collect::<Vec<_>>()
+    };
+    assert_eq!(begun(), digests);
+    let project = environment.project("site");
+    let mut deployed = Vec::new();
+    for number in 0..12 {
+        let mut content = number.to_string().into_bytes();
+        content.resize(MEGABYTE, b'x');
+        project.write("public/index.html", &content);
+        let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+        deployed.push((url, content));
+        let left = begun();
+        assert!(digests.ends_with(&left), "{number}: the newest {} are left", left.len());
+        assert!(number > 3 || left.len() > 1, "{number}: {left:?}");
+    }
+    for (url, content) in &deployed {
+        assert!(http::get(url).success().body == *content, "{url}");
+    }
+    let fsck = host.ship(["fsck", "--json"]).run().success().json();
+    assert_eq!((&fsck["clean"], &fsck["deployments"]), (&json!(true), &json!(deployed.len())), "{fsck}");
 }

@@ -1,0 +1,58 @@
+//! What shells are told while somebody types: quickly, silently, and what the host that runs has.
+
+use ship_tests::{TestEnv, TestHost};
+
+/// Projects, deployments and names are completed from the host, options and templates without one; and no shell starts a host.
+#[test]
+fn what_can_be_typed() {
+    let environment = TestEnv::new();
+    let asked = |words: &[&str]| {
+        let index = (words.len() - 1).to_string();
+        let shell = environment.ship(["--", "ship"]).and(&words[1..]).with("SHIP_COMPLETE", "bash");
+        let answer = shell.with("_CLAP_COMPLETE_INDEX", index).with("_CLAP_IFS", "\n").run().success();
+        assert_eq!(answer.stderr(), "");
+        let is_value = |line: &&str| !line.is_empty() && !line.starts_with('-');
+        let mut lines: Vec<String> = answer.stdout().lines().filter(is_value).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(asked(&["ship", "pro"]), ["promote", "protect"]);
+    assert_eq!(asked(&["ship", "init", "--template", "p"]), ["polyglot", "python"]);
+    assert_eq!(asked(&["ship", "promote", ""]), [""; 0]);
+    assert!(!environment.ship_home().join("hosts").exists(), "asking starts no host");
+
+    let host = TestHost::start(&environment);
+    let page = environment.project("shop").on_branch("main").file("index.html", "<!doctype html>");
+    let id = host.ship(["deploy", "--json"]).within(page.folder()).run().success().json()["deployment"]["id"]
+        .as_str()
+        .expect("a deployment has an id")[..8]
+        .to_owned();
+    let control = host.control_url();
+    assert_eq!(asked(&["ship", "--host", &control, "ls", "--project", "s"]), ["shop"]);
+    let mut names = vec![id, "shop-git-main.localhost".into(), "shop.localhost".into()];
+    names.sort();
+    assert_eq!(asked(&["ship", "--host", &control, "promote", ""]), names);
+    // A host that does not answer, and a token that is wrong.
+    assert_eq!(asked(&["ship", "--host", "http://127.0.0.1:1", "ls", "--project", "s"]), [""; 0]);
+    assert_eq!(asked(&["ship", "--host", &control, "--token", "ship_wrong", "ls", "--project", "s"]), [""; 0]);
+}
+
+/// The scripts ask the program that is on the path, and every page of the manual is written.
+#[test]
+fn scripts_and_pages() {
+    let environment = TestEnv::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = environment.ship(["completions", shell]).run().success();
+
+        assert!(script.stdout().contains("SHIP_COMPLETE") && script.stdout().contains(" -- "), "{}", script.stdout());
+        assert!(!script.stdout().contains(&environment.folder().display().to_string()));
+    }
+    assert!(environment.ship(["man"]).run().success().stdout().contains(".TH ship 1"));
+    let written = environment.ship(["man", "--dir", "pages", "--json"]).run().success().json();
+    let pages = written["pages"].as_array().expect("it is a list");
+    for page in ["ship.1", "ship-deploy.1", "ship-domains-add.1"] {
+        assert!(pages.contains(&page.into()), "{page} is not in {pages:?}");
+    }
+    let deploy = std::fs::read_to_string(environment.folder().join("pages/ship-deploy.1")).expect("it was written");
+    assert!(deploy.contains("ship deploy shop \\-\\-prod"), "{deploy}");
+}
