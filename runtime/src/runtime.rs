@@ -126,8 +126,12 @@ impl Runtime {
     }
 
     /// Waits until an instance of the function has answered that it is there, and starts one if there is none. Any
-    /// response counts: a program that does not know the question still shows that it listens.
+    /// response counts: a program that does not know the question still shows that it listens. Starts that failed before do not count: who
+    /// asks this may have mended the reason.
     pub async fn check(&self, spec: &Arc<FunctionSpec>) -> Result<(), StartError> {
+        for pool in self.editions(&spec.deployment, &spec.function.name) {
+            pool.forget_failures();
+        }
         match invoke::invoke(self, spec, None, Outgoing::check()).await {
             Ok(_) | Err(InvokeError::InvalidResponse(_)) => Ok(()),
             Err(source) => Err(StartError { function: spec.function.name.clone(), source }),
@@ -215,10 +219,14 @@ impl Runtime {
 
     /// Keeps no instance of a function any more: those that there are fall asleep when nobody asks.
     pub fn let_sleep(&self, deployment: &DeploymentId, function: &FunctionName) {
-        let pools = self.read().pools.get(deployment).and_then(|pools| pools.get(function)).cloned();
-        for pool in pools.into_iter().flatten() {
+        for pool in self.editions(deployment, function) {
             pool.keep(0);
         }
+    }
+
+    /// The pools of a function that is awake: one for each environment.
+    fn editions(&self, deployment: &DeploymentId, function: &FunctionName) -> Vec<Arc<Pool>> {
+        self.read().pools.get(deployment).and_then(|pools| pools.get(function)).cloned().unwrap_or_default()
     }
 
     /// Stops all instances of a deployment after their requests are done, or when the drain timeout is over. Returns when they are gone. A request that comes later starts the function again.

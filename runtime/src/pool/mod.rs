@@ -214,6 +214,11 @@ impl Pool {
         }
     }
 
+    /// Has the next request start an instance, whatever became of those before.
+    pub(crate) fn forget_failures(&self) {
+        self.books().roster.forget_failures();
+    }
+
     /// An instance for a request, if one is awake and has room.
     pub(crate) fn acquire_at_once(self: &Arc<Self>, id: RequestId) -> Option<Lease> {
         let applicant = Applicant { request: Some(id), runtime: Handle::current().id() };

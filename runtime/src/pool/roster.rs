@@ -220,6 +220,11 @@ impl<M, W> Roster<M, W> {
         Some((slot, Conclusion::NeverReady))
     }
 
+    /// Forgets the starts that failed: somebody has reason to think that the next one may go better.
+    pub(crate) const fn forget_failures(&mut self) {
+        self.backoff.succeeded();
+    }
+
     /// The requests that nobody will answer: they wait, starts fail, and no instance is there.
     pub(crate) fn take_hopeless(&mut self) -> VecDeque<W> {
         if self.backoff.is_failing() && self.live() == 0 { std::mem::take(&mut self.queue) } else { VecDeque::new() }

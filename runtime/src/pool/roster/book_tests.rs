@@ -160,6 +160,25 @@ fn failing_starts() {
     }
 }
 
+/// Whoever has reason to think that the next start goes better has it tried at once.
+#[test]
+fn forgotten_failures() {
+    let now = Instant::now();
+    let mut books = books(|_| {});
+    for _ in 0..2 {
+        assert_eq!(request(&mut books, now), Fate::Waiting);
+        assert_eq!(start_wanted(&mut books, now), 1);
+        let number = serve_waiting(&mut books)[0];
+        books.gone(number);
+        books.release(number, now);
+        books.conclude(now).expect("it is gone");
+    }
+    assert_eq!(request(&mut books, now), Fate::Refused);
+    books.forget_failures();
+    assert_eq!(request(&mut books, now), Fate::Waiting);
+    assert_eq!(start_wanted(&mut books, now), 1);
+}
+
 /// A start that failed is remembered for a while although nobody asks, so that whoever asks now and then meets the pauses; then the
 /// books are closed.
 #[test]
