@@ -15,6 +15,7 @@ use crate::linux::socket::SocketAddress;
 use crate::linux::warden::Warden;
 use crate::memory::MemoryGauge;
 use crate::output::Output;
+use crate::stop::{Lenience, Stop};
 
 /// Why the platform ended an instance that did not end by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,8 +52,8 @@ pub(crate) struct Instance {
     ready: SetOnce<Instant>,
     /// Why the platform ended it, if it did.
     end: OnceLock<EndReason>,
-    /// When the process is killed that was asked to stop. Set to ask it.
-    kill_at: SetOnce<Instant>,
+    /// Set to ask it to stop.
+    stop: SetOnce<Stop>,
     /// How it ended; set when its output was read to the end.
     ending: SetOnce<Ending>,
 }
@@ -69,7 +70,7 @@ impl Instance {
             output,
             ready: SetOnce::new(),
             end: OnceLock::new(),
-            kill_at: SetOnce::new(),
+            stop: SetOnce::new(),
             ending: SetOnce::new(),
         }
     }
@@ -90,11 +91,11 @@ impl Instance {
         self.ready.set(now).is_ok().then(|| now - self.began)
     }
 
-    /// Stops it in order: SIGTERM, then SIGKILL after `grace`.
-    pub(crate) fn stop(&self, grace: Duration) {
+    /// Stops it in order: SIGTERM, then SIGKILL after a grace.
+    pub(crate) fn stop(&self, lenience: Lenience) {
         let _ = self.end.set(EndReason::Stopped);
         // Asking again changes nothing.
-        let _ = self.kill_at.set(Instant::now() + grace);
+        let _ = self.stop.set(Stop { asked_at: Instant::now(), lenience });
     }
 
     /// Kills all of its processes, now.
@@ -103,9 +104,9 @@ impl Instance {
         self.warden.kill();
     }
 
-    /// Waits for [`Self::stop`], and says when the process is to be killed.
-    pub(crate) async fn stop_asked(&self) -> Instant {
-        *self.kill_at.wait().await
+    /// Waits for [`Self::stop`].
+    pub(crate) async fn stop_asked(&self) -> Stop {
+        *self.stop.wait().await
     }
 
     /// Why the platform ended it, if it did.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use ship_core::FunctionRuntime;
-
 /// How many requests may wait for one function beyond what its instances can take at once. A burst of a thousand visitors
 /// on a sleeping function must pass; a waiting request is its head and a few pointers, some kilobytes.
 pub(crate) const QUEUE_BEYOND_CAPACITY: usize = 1024;
@@ -15,17 +13,13 @@ pub(crate) const RETRY_AFTER_SECS: u32 = 1;
 /// are never asked; for the others it tells a slow start from a slow request.
 pub(crate) const PROBE_AFTER: Duration = Duration::from_millis(50);
 
-/// How long an instance may take to exit after SIGTERM. It has no request at that time, so this is for its own cleaning up.
-pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long an instance may take to exit after SIGTERM. It has no request at that time, so this is for its own cleaning up; Vercel gives
+/// half a second.
+pub(crate) const STOP_GRACE: Duration = Duration::from_millis(900);
 
-/// The same where functions have a way to go on after their response, `waitUntil` in JavaScript and background tasks in Python: the
+/// The same for one that says that it goes on after its responses, with `waitUntil` in JavaScript and background tasks in Python: the
 /// launcher gives such work 30 s after SIGTERM (`WAIT_UNTIL_MS` in its template), and takes a moment to end after that.
-const WORK_GRACE: Duration = Duration::from_secs(32);
-
-/// How long an instance may take to exit after SIGTERM, by what runs it.
-pub(crate) const fn stop_grace(runtime: FunctionRuntime) -> Duration {
-    if runtime.is_javascript() || matches!(runtime, FunctionRuntime::Python) { WORK_GRACE } else { STOP_GRACE }
-}
+pub(crate) const WORK_GRACE: Duration = Duration::from_secs(32);
 
 /// How long an answer about a broken connection waits for the exit status of a process that has begun to exit. A process
 /// writing its memory to disk may take long; the visitor should not.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ship_core::{LogLevel, RequestId};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::background::Background;
 use crate::error::{ExitStatus, SpawnError};
@@ -22,6 +22,7 @@ use crate::output::Output;
 use crate::pool::Surroundings;
 use crate::spares::Spare;
 use crate::spec::FunctionSpec;
+use crate::stop::{Stop, Work};
 use crate::zygote::Forked;
 
 /// The signal that ends a process without asking it.
@@ -172,7 +173,7 @@ impl Child {
     }
 
     async fn run_until_end(&self) -> Ending {
-        let mut kill_at: Option<Instant> = None;
+        let mut stop: Option<Stop> = None;
         loop {
             tokio::select! {
                 ending = self.instance.warden.ended() => return ending,
@@ -181,16 +182,25 @@ impl Child {
                     // Others get their turn even if the function prints without pause.
                     tokio::task::yield_now().await;
                 }
-                deadline = self.instance.stop_asked(), if kill_at.is_none() => {
+                asked = self.instance.stop_asked(), if stop.is_none() => {
                     self.instance.warden.terminate();
-                    kill_at = Some(deadline);
+                    stop = Some(asked);
                 }
-                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
+                () = self.grace_is_over(stop) => {
                     self.instance.warden.kill();
                     return self.instance.warden.ended().await;
                 }
             }
         }
+    }
+
+    /// Waits until an instance that was asked to stop has had its time: more of it if it says that its work goes on. Never returns
+    /// where none was asked.
+    async fn grace_is_over(&self, stop: Option<Stop>) {
+        let Some(stop) = stop else { return std::future::pending().await };
+        sleep_until(stop.kill_at(Work::Unsaid)).await;
+        self.instance.output.read();
+        sleep_until(stop.kill_at(self.instance.output.work())).await;
     }
 
     /// Tells the log of an end that nobody asked for.

@@ -163,6 +163,31 @@ fn asgi_application() {
     assert!(seen.is_some());
 }
 
+/// A host that ends waits for what an application does after its response, longer than for one that has nothing left to do.
+#[test]
+fn work_at_the_stop() {
+    let source = r#"
+import asyncio
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"at once"})
+    await asyncio.sleep(3)
+    print("work is done", flush=True)
+"#;
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/later.py", source);
+    let mut host = TestHost::start(&environment);
+    let url = deploy(&host, &project);
+    let is_done = |host: &TestHost<'_>| host.ship(["logs", &url]).run().success().stdout().contains("work is done");
+    assert_eq!(http::get(&format!("{url}/api/later")).success().text(), "at once");
+    host.ask_to_end();
+    let _ = host.ended();
+    host.start_again();
+    assert!(is_done(&host));
+}
+
 /// A response that breaks off in the middle does not look whole, and the next request is answered.
 #[test]
 fn broken_streams() {

@@ -14,6 +14,11 @@ use super::requests::ActiveRequests;
 use super::tail::Tail;
 use crate::journal::Journal;
 use crate::limits::{READ_BYTES, READS_PER_TURN};
+use crate::stop::Work;
+
+/// What a launcher writes at the end of a line, perhaps one that the function has begun, when it was asked to stop and work goes on after
+/// the responses. Nothing else of what is printed begins with a null.
+const WORK_GOES_ON: &[u8] = b"\0ship: work goes on";
 
 /// Whether a turn of reading came to the end of what there was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +43,7 @@ impl Capture {
         Self {
             stdout: LineSplitter::default(),
             stderr: LineSplitter::default(),
-            sink: LineSink { journal, tail: Tail::default(), rate: LogRate::new(Instant::now()) },
+            sink: LineSink { journal, tail: Tail::default(), rate: LogRate::new(Instant::now()), work: Work::Unsaid },
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
         }
     }
@@ -64,6 +69,11 @@ impl Capture {
         self.stdout.finish(|line| self.sink.take(LogStream::Stdout, line, &requests));
         self.stderr.finish(|line| self.sink.take(LogStream::Stderr, line, &requests));
         self.sink.note_dropped(requests);
+    }
+
+    /// What was said of work that goes on.
+    pub(super) const fn work(&self) -> Work {
+        self.sink.work
     }
 
     /// The last lines, oldest first.
@@ -102,10 +112,18 @@ struct LineSink {
     journal: Journal,
     tail: Tail,
     rate: LogRate,
+    work: Work,
 }
 
 impl LineSink {
-    fn take(&mut self, stream: LogStream, line: Line<'_>, requests: &[RequestId]) {
+    fn take(&mut self, stream: LogStream, mut line: Line<'_>, requests: &[RequestId]) {
+        if let Some(before) = line.bytes.strip_suffix(WORK_GOES_ON) {
+            self.work = Work::GoesOn;
+            if before.is_empty() {
+                return;
+            }
+            line.bytes = before;
+        }
         match self.rate.admit(line.bytes.len(), Instant::now()) {
             Verdict::Drop => return self.journal.dropped(line.bytes.len() as u64 + 1),
             Verdict::Keep => {}

@@ -26,6 +26,7 @@ use ship_core::RequestId;
 
 use crate::journal::Journal;
 use crate::limits::READS_PER_TURN;
+use crate::stop::Work;
 
 /// The output of one instance, and the requests that it may belong to.
 #[derive(Debug)]
@@ -86,6 +87,11 @@ impl Output {
     /// Reads what a process left that is gone, and gives out what is unfinished.
     pub(crate) fn finish(&self) {
         self.capture().finish(&self.pipes, &self.requests);
+    }
+
+    /// What it has said of work that goes on, as far as it was read.
+    pub(crate) fn work(&self) -> Work {
+        self.capture().work()
     }
 
     /// The last lines, oldest first.

@@ -15,8 +15,8 @@ use crate::connection::Connection;
 use crate::error::{Failure, FailureReason, InvokeError, SpawnError};
 use crate::instance::{EndReason, Instance};
 use crate::life::InstanceState;
-use crate::limits::{STOP_GRACE, stop_grace};
 use crate::request::Outgoing;
+use crate::stop::Lenience;
 use crate::supervisor::{self, Child};
 
 /// Keeps `pool` until it is closed and empty.
@@ -93,7 +93,7 @@ impl Pool {
             let number = books.roster.spawned(member, Instant::now());
             // It may have come too late for a pool that has given up.
             if books.roster.slot_mut(number).is_some_and(|slot| slot.state == InstanceState::Stopping) {
-                child.instance().stop(STOP_GRACE);
+                child.instance().stop(Lenience::ForNothing);
             }
             number
         };
@@ -152,11 +152,10 @@ impl Pool {
 
     /// Stops the instances that nobody needs.
     fn stop_unneeded(&self, now: Instant) {
-        let grace = stop_grace(self.spec.function.runtime);
         while let Some(slot) = self.books().roster.next_to_stop(now) {
             slot.member.idle.clear();
             slot.member.trunks.clear();
-            slot.member.instance.stop(grace);
+            slot.member.instance.stop(Lenience::ForWork);
         }
         while let Some(slot) = self.books().roster.next_to_cut_short() {
             slot.member.instance.kill(EndReason::Stopped);
@@ -189,7 +188,7 @@ impl Pool {
     fn give_up(&self) {
         let mut books = self.books();
         for slot in books.roster.slots() {
-            slot.member.instance.stop(STOP_GRACE);
+            slot.member.instance.stop(Lenience::ForNothing);
         }
         let waiting = books.roster.give_up();
         drop(books);

@@ -9,8 +9,8 @@ use crate::site::{Bad, Kind, QUICK, Site, assert_gone, code, platform};
 /// What `max_processes` of the functions is.
 const MOST: usize = 64;
 
-/// How long a function in JavaScript or Python is given to end, and some: see docs/life-cycle.md.
-const GRACE: Duration = Duration::from_secs(40);
+/// The second that a function is given to end, and much more for a machine that is busy: far less than work after a response is given.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A function that forks without end gets to its limit and no further, and all it started goes with it.
 pub(crate) fn forks_without_end(bad: Bad<'_>) {

@@ -51,7 +51,7 @@ def run(entry, variable):
         levels.mark()
     module = load(entry)
     application = find(module, entry, variable)
-    serve = server_of(application)
+    serve = server_of(application, is_of_host)
     if serve is None:
         expected = "an ASGI application, a WSGI application or a class derived from BaseHTTPRequestHandler"
         fail(f"`{variable or NAMES[0]}` in {entry} cannot answer requests: expected {expected}")
@@ -99,13 +99,13 @@ def let_children_end():
     )
 
 
-def server_of(application):
+def server_of(application, is_of_host):
     """What serves an object on a listener, if anything does."""
     kind = kind_of(application)
     if kind == "asgi":
         from . import asgi
 
-        return lambda listener: asgi.serve(listener, application)
+        return lambda listener: asgi.serve(listener, application, is_of_host)
     if kind == "wsgi":
         from . import threads, wsgi
 

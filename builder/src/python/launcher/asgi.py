@@ -1,6 +1,7 @@
 """A server with one event loop, for ASGI applications (version 3 of the specification)."""
 
 import asyncio
+import os
 import signal
 import sys
 
@@ -11,17 +12,34 @@ from .report import report
 # How much of a request's body waits to be read before the other side has to wait.
 MAX_WAITING_BYTES = 64 * 1024
 
+# How the host's log is told that there is work behind the responses when the process was asked to stop.
+WORK_GOES_ON = b"\0ship: work goes on\n"
+
 VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 
 
-def serve(listener, application):
+def serve(listener, application, is_of_host):
     """Has `application` answer each request, until the process is asked to stop and all are answered."""
-    leave(asyncio.run(Server(application).run(listener)))
+    leave(asyncio.run(Server(application, is_of_host).run(listener)))
+
+
+async def say_that_work_goes_on():
+    """Without this the host gives the process a second to end."""
+    while True:
+        try:
+            os.write(2, WORK_GOES_ON)
+            return
+        except BlockingIOError:
+            # The pipe is full, and the host empties it.
+            await asyncio.sleep(0.01)
+        except OSError:
+            return
 
 
 class Server:
-    def __init__(self, application):
+    def __init__(self, application, is_of_host):
         self.application = application
+        self.is_of_host = is_of_host
         self.connections = set()
         self.tasks = set()
         self.state = {}
@@ -42,6 +60,8 @@ class Server:
         server.close()
         for connection in list(self.connections):
             connection.release()
+        if self.is_of_host and (self.tasks or lifespan.is_supported):
+            await say_that_work_goes_on()
         while self.tasks or self.connections:
             await asyncio.wait([*self.tasks, *(connection.is_closed for connection in self.connections)])
         await lifespan.stop()
