@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use rustix::process::Signal;
 
 use crate::environment::TestEnv;
+use crate::filters::without_heartbeats;
 use crate::lines::Lines;
 use crate::processes::Process;
 
@@ -171,7 +172,7 @@ impl RunningShip<'_> {
         pid.wait_for_end();
         let status = self.child.take().expect("it was not finished before").wait().expect("a child can be waited for");
         let stdout = self.stdout.take().expect("it was not finished before").until_end();
-        let stderr = self.stderr.take().expect("it was not finished before").until_end();
+        let stderr = without_heartbeats(&self.stderr.take().expect("it was not finished before").until_end());
         self.environment.filters().learn(&stdout);
         self.environment.filters().learn(&stderr);
         let snapshot = self.environment.filters().apply(&rendered(status, &stdout, &stderr));

@@ -5,11 +5,18 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use regex::{Captures, Regex};
 
+/// A line that says that something goes on. How long that took decides how many there are.
+static GOES_ON: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^.*: \d+ s so far\n").expect("the pattern is a constant"));
+
+/// What was printed, without the lines that only a slow machine sees.
+pub(crate) fn without_heartbeats(text: &str) -> String {
+    GOES_ON.replace_all(text, "").into_owned()
+}
+
 /// Patterns whose matches say nothing about the behaviour, and what stands for them.
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
-        // How long something took decides how often it is said that it goes on.
-        (r"(?m)^.*: \d+ s so far\n", ""),
         // What the machine allows.
         (r"(?m)^keeps     .*$", "keeps     [ISOLATION]"),
         (r"(localhost|127\.0\.0\.1):\d+", "$1:[PORT]"),
