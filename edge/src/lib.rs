@@ -11,6 +11,7 @@ mod assets;
 mod body;
 mod caching;
 mod cors;
+mod early_hints;
 mod edge;
 mod error_page;
 mod external;

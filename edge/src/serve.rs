@@ -6,6 +6,7 @@
 
 mod as_http1;
 mod closing;
+mod complete_head;
 mod connection;
 mod crew;
 mod drive;
@@ -45,6 +46,7 @@ use crate::visitor::{Scheme, Visitor};
 use crate::visitor_body::VisitorBody;
 pub use closing::Closing;
 pub use crew::Crew;
+pub(crate) use http2::Http2Body;
 pub(crate) use http3::{Http3Body, Http3BodyError};
 pub use http3::{QuicDoor, QuicHandover, QuicSecrets, serve_http3};
 use queue::ConnectionQueue;

@@ -7,14 +7,16 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::serve::{Http3Body, Http3BodyError};
+use crate::serve::{Http2Body, Http3Body, Http3BodyError};
 
 /// The body of a visitor's request.
 pub struct VisitorBody(Kind);
 
 enum Kind {
-    /// Of HTTP/1.1 or HTTP/2.
-    Hyper(Incoming),
+    /// Of HTTP/1.1.
+    Http1(Incoming),
+    /// Of HTTP/2. In a box: few requests have one.
+    Http2(Box<Http2Body>),
     /// Of HTTP/3. In a box: few requests have one.
     Http3(Box<Http3Body>),
 }
@@ -27,14 +29,22 @@ pub struct VisitorBodyError(#[from] Broken);
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error(transparent)]
-    Hyper(hyper::Error),
+    Http1(hyper::Error),
+    #[error(transparent)]
+    Http2(h2::Error),
     #[error(transparent)]
     Http3(Http3BodyError),
 }
 
 impl From<Incoming> for VisitorBody {
     fn from(body: Incoming) -> Self {
-        Self(Kind::Hyper(body))
+        Self(Kind::Http1(body))
+    }
+}
+
+impl From<Http2Body> for VisitorBody {
+    fn from(body: Http2Body) -> Self {
+        Self(Kind::Http2(Box::new(body)))
     }
 }
 
@@ -53,7 +63,8 @@ impl Body for VisitorBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, VisitorBodyError>>> {
         match &mut self.0 {
-            Kind::Hyper(body) => Pin::new(body).poll_frame(context).map_err(Broken::Hyper),
+            Kind::Http1(body) => Pin::new(body).poll_frame(context).map_err(Broken::Http1),
+            Kind::Http2(body) => body.poll_frame(context).map_err(Broken::Http2),
             Kind::Http3(body) => body.poll_frame(context).map_err(Broken::Http3),
         }
         .map_err(VisitorBodyError)
@@ -61,14 +72,16 @@ impl Body for VisitorBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Hyper(body) => body.is_end_stream(),
+            Kind::Http1(body) => body.is_end_stream(),
+            Kind::Http2(body) => body.is_end_stream(),
             Kind::Http3(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Hyper(body) => body.size_hint(),
+            Kind::Http1(body) => body.size_hint(),
+            Kind::Http2(body) => body.size_hint(),
             Kind::Http3(body) => body.size_hint(),
         }
     }

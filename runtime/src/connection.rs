@@ -198,7 +198,7 @@ impl Connection {
     fn poll_head(&mut self, cx: &mut Context<'_>, outgoing: &Outgoing) -> Poll<Result<response::Parts, WireError>> {
         for _ in 0..PIECES_PER_TURN {
             let State::Head(reader) = &mut self.state else { return Poll::Ready(Err(WireError::Closed)) };
-            match reader.read(&mut self.inbox, outgoing.question) {
+            match reader.read(&mut self.inbox, outgoing.question, |head| outgoing.announce(&head)) {
                 Ok(Some(head)) => {
                     // A request that the function did not want to its end leaves a connection that begins nowhere.
                     self.keeps_alive = head.keeps_alive && (outgoing.sending.is_over() || self.upload.is_some());

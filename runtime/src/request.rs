@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, UPGRADE};
-use http::{Method, Request};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, LINK, UPGRADE};
+use http::{Extensions, Method, Request, StatusCode, response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use ship_core::RequestId;
 use tokio::time::Instant;
 
 use crate::body::BoxError;
+use crate::early_hints::hint;
 use crate::sending::Sending;
 use crate::trunk::ClaimNumber;
 use crate::wire::{Framing, Question, write_request_head};
@@ -34,6 +35,8 @@ pub(crate) struct Outgoing {
     /// How far its body is; `None` if it has none.
     pub(crate) upload: Option<Arc<Upload>>,
     pub(crate) question: Question,
+    /// Where it is told what is known of the response before it is there.
+    extensions: Extensions,
 }
 
 impl Outgoing {
@@ -43,7 +46,8 @@ impl Outgoing {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let extensions = std::mem::take(&mut parts.extensions);
         let question = match parts.method {
             _ if parts.headers.contains_key(UPGRADE) => Question::Upgrade,
             Method::HEAD => Question::Head,
@@ -57,11 +61,12 @@ impl Outgoing {
         let mut head = Vec::with_capacity(USUAL_HEAD_BYTES);
         write_request_head(&mut head, &parts, without, framing, &[(REQUEST_ID, id.as_str())]);
         if framing == Framing::NoBody {
-            return Self { sending: Sending::of_head(head), upload: None, question };
+            return Self { sending: Sending::of_head(head), upload: None, question, extensions };
         }
         let upload = Arc::new(Upload::new());
         let body = body.map_err(Into::into).boxed_unsync();
-        Self { sending: Sending::new(head, body, framing, Arc::clone(&upload)), upload: Some(upload), question }
+        let sending = Sending::new(head, body, framing, Arc::clone(&upload));
+        Self { sending, upload: Some(upload), question, extensions }
     }
 
     /// The question whether an instance is there.
@@ -85,7 +90,14 @@ impl Outgoing {
         request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
         let mut head = Vec::new();
         write_request_head(&mut head, &request.into_parts().0, &[], Framing::NoBody, headers);
-        Self { sending: Sending::of_head(head), upload: None, question }
+        Self { sending: Sending::of_head(head), upload: None, question, extensions: Extensions::new() }
+    }
+
+    /// Passes on what a head says that only announces another: a visitor who waits can be told what the page will need.
+    pub(crate) fn announce(&self, head: &response::Parts) {
+        if head.status == StatusCode::EARLY_HINTS {
+            hint(&self.extensions, || head.headers.get_all(LINK).iter().cloned().collect());
+        }
     }
 
     /// The request as a trunk carries it, if it has no body and needs no connection of its own.

@@ -7,13 +7,14 @@ use http::header::CONTENT_LENGTH;
 use http::{Request, Response, Uri};
 use http_body_util::Empty;
 use ship_core::route::{Heading, Outcome, Pause, Resolution};
-use ship_core::{FunctionName, PlatformError, UrlPath};
+use ship_core::{Found, FunctionName, PlatformError, UrlPath};
 use ship_runtime::FunctionBody;
 
 use super::decision::decide_again;
 use super::{Asked, Edge, Reply, set_route_headers};
 use crate::body::EdgeBody;
 use crate::caching::Sharing;
+use crate::early_hints::hint_by_routes;
 use crate::failure::Failure;
 use crate::live_deployment::LiveDeployment;
 use crate::meters::RequestKind;
@@ -41,6 +42,9 @@ impl Edge {
             let (function, pause) = match outcome {
                 Outcome::Middleware { function, pause } => (function, *pause),
                 outcome => {
+                    if matches!(outcome, Outcome::Found { found: Found::Function(_), .. }) {
+                        hint_by_routes(&asked.parts, &headers);
+                    }
                     let mut reply = self.perform(deployment, outcome, asked).await;
                     if reply.error.is_none() {
                         set_route_headers(&mut reply.response, headers);

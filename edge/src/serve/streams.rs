@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
-use hyper::rt::Executor;
 use tokio_util::task::TaskTracker;
 
 use super::ConnectionLimits;
@@ -72,11 +71,9 @@ struct Tally {
     abandoned: AtomicU32,
 }
 
-impl<F> Executor<F> for Streams
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
+impl Streams {
+    /// Runs what answers one request.
+    pub(super) fn run(&self, stream: impl Future<Output = ()> + Send + 'static) {
         let open = OpenStream { pace: Arc::new(Pace::on(&self.state)), streams: self.clone() };
         self.state.stream_begins();
         self.places.taken.fetch_add(1, Relaxed);

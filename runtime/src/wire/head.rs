@@ -38,8 +38,13 @@ pub(crate) struct HeadReader {
 }
 
 impl HeadReader {
-    /// Takes the head out of `inbox` if all of it is there. Heads that only announce another are let go of.
-    pub(crate) fn read(&mut self, inbox: &mut Inbox, question: Question) -> Result<Option<ResponseHead>, WireError> {
+    /// Takes the head out of `inbox` if all of it is there. Heads that only announce another go to `announced`.
+    pub(crate) fn read(
+        &mut self,
+        inbox: &mut Inbox,
+        question: Question,
+        mut announced: impl FnMut(response::Parts),
+    ) -> Result<Option<ResponseHead>, WireError> {
         loop {
             let bytes = inbox.bytes();
             let Some(end) = self.find_end(bytes)? else { return self.check_beginning(bytes).map(|()| None) };
@@ -53,6 +58,7 @@ impl HeadReader {
             if self.announcements > MAX_ANNOUNCEMENTS {
                 return Err(WireError::Ambiguous("it announces its response without end"));
             }
+            announced(head.parts);
         }
     }
 
@@ -234,7 +240,7 @@ mod tests {
     fn read(bytes: &[u8], question: Question) -> Result<Option<ResponseHead>, WireError> {
         let mut inbox = Inbox::new();
         inbox.put(bytes);
-        HeadReader::default().read(&mut inbox, question)
+        HeadReader::default().read(&mut inbox, question, drop)
     }
 
     fn head(text: &str) -> ResponseHead {

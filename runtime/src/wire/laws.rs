@@ -64,7 +64,7 @@ fn take(
             }
             *head = None;
         }
-        match reader.read(inbox, Question::Plain) {
+        match reader.read(inbox, Question::Plain, drop) {
             Ok(Some(answer)) => {
                 seen.responses.push((answer.parts.status.as_u16(), Vec::new()));
                 *head = Some(answer);

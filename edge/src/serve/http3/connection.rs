@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use h3::error::ConnectionError;
 use h3::quic::StreamId;
-use hyper::rt::Executor as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -126,7 +125,7 @@ impl<A: Answer> Talk<A> {
         self.heard = self.heard.max(watch.id() + BETWEEN_REQUESTS);
         if self.is_let_in(&watch) {
             let (connection, answer) = (self.connection.clone(), Arc::clone(&self.answer));
-            self.streams.execute(answer_one(asking, watch, connection, answer, self.limits));
+            self.streams.run(answer_one(asking, watch, connection, answer, self.limits));
         } else {
             watch.ends_as(Ending::Rejected);
         }

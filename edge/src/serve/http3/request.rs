@@ -1,5 +1,6 @@
 //! One request of HTTP/3, from its head to the last byte of its answer.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,8 @@ use bytes::{Buf as _, Bytes};
 use h3::error::{Code, StreamError};
 use h3::ext::Protocol;
 use h3::server::{RequestResolver, RequestStream};
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use http_body::Body as _;
+use http::header::{CONTENT_LENGTH, TE};
+use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
 
 use super::body::Http3Body;
@@ -18,8 +18,9 @@ use super::sender::Sender;
 use super::transport::Transport;
 use super::watch::{Ending, StreamWatch};
 use crate::body::{BodyError, EdgeBody};
-use crate::fast_path::date_value;
+use crate::early_hints::{head_of, listen_for_hints};
 use crate::serve::as_http1::as_http1;
+use crate::serve::complete_head::{OF_ONE_CONNECTION, complete_head};
 use crate::serve::pace::{PIECE_BYTES, answer_is_given};
 use crate::serve::{Answer, ConnectionLimits};
 use crate::visitor::{Scheme, Visitor};
@@ -28,15 +29,6 @@ use crate::visitor_body::VisitorBody;
 /// How long a visitor may take to say that they have all of an answer. Until then it waits here, at most the window of a connection; in
 /// TCP the kernel keeps it for as long.
 const LAST_BYTES_TIMEOUT: Duration = Duration::from_mins(5);
-
-/// Headers about one connection of HTTP/1.1, which do not exist here (RFC 9114, section 4.2).
-const OF_ONE_CONNECTION: [HeaderName; 5] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 /// A request that is to be read.
 pub(super) type Asking = RequestResolver<Transport, Bytes>;
@@ -76,7 +68,16 @@ pub(super) async fn answer_one<A: Answer>(
         let body = VisitorBody::from(Http3Body::begin(receiver, length).await);
         // It may have moved since it came.
         let visitor = Visitor { peer: connection.remote_address(), scheme: Scheme::Https };
-        let response = answer.answer(as_http1(request).map(|()| body), visitor).await;
+        let mut request = as_http1(request).map(|()| body);
+        let mut hints = listen_for_hints(&mut request);
+        let mut answering = pin!(answer.answer(request, visitor));
+        let response = loop {
+            tokio::select! {
+                biased;
+                response = &mut answering => break response,
+                links = poll_fn(|context| hints.poll_next(context)) => sender.send_response(head_of(links)).await?,
+            }
+        };
         give(&mut sender, response).await
     };
     let given = tokio::select! {
@@ -137,19 +138,10 @@ async fn give(sender: &mut RequestStream<Sender, Bytes>, response: Response<Edge
     Ok(sender.finish().await?)
 }
 
-/// Makes a head what hyper makes of one in HTTP/2.
-fn complete_head(headers: &mut HeaderMap, body: &EdgeBody) {
-    for name in OF_ONE_CONNECTION.iter().chain([&TE]) {
-        headers.remove(name);
-    }
-    headers.entry(DATE).or_insert_with(date_value);
-    if let Some(length) = body.size_hint().exact().filter(|_| !body.is_end_stream()) {
-        headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
 
     /// A length is a number, said once or always alike; and nothing is said of a connection.
