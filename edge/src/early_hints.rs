@@ -33,9 +33,9 @@ pub(crate) fn hint_by_routes(parts: &request::Parts, headers: &[(String, String)
 /// The head that tells a hint.
 pub(crate) fn head_of(links: Links) -> Response<()> {
     let mut headers = HeaderMap::new();
-    links.into_iter().for_each(|link| {
+    for link in links {
         headers.append(LINK, link);
-    });
+    }
     let mut head = Response::new(());
     *head.status_mut() = StatusCode::EARLY_HINTS;
     *head.headers_mut() = headers;

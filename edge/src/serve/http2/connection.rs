@@ -36,9 +36,11 @@ pub(super) struct Http2Connection<S, A> {
 
 enum Stage<S> {
     Greeting(Handshake<VisitorStream<S>, Bytes>),
-    // In a box: what a connection takes is decided by its visitors, of whom there are many.
-    Serving(Box<Serving<S>>),
+    Serving(Serving<S>),
 }
+
+/// A request and where its answer goes, or why there are no more.
+type Asked = Result<(Request<RecvStream>, Reply), h2::Error>;
 
 struct Serving<S> {
     connection: Connection<VisitorStream<S>, Bytes>,
@@ -54,10 +56,7 @@ impl<S: Socket, A: Answer> Http2Connection<S, A> {
 
 impl<S: Socket> Serving<S> {
     /// The next request, none if there will be none.
-    fn poll_request(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<(Request<RecvStream>, Reply), h2::Error>>> {
+    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Option<Asked>> {
         if self.keep_alive.as_mut().is_some_and(|visitor| visitor.poll_gone(context).is_ready()) {
             self.keep_alive = None;
             self.connection.abrupt_shutdown(Reason::NO_ERROR);
@@ -91,7 +90,7 @@ impl<S: Socket, A: Answer> Future for Http2Connection<S, A> {
                         connection.graceful_shutdown();
                     }
                     let keep_alive = connection.ping_pong().map(KeepAlive::new);
-                    *stage = Stage::Serving(Box::new(Serving { connection, keep_alive }));
+                    *stage = Stage::Serving(Serving { connection, keep_alive });
                 }
                 Stage::Serving(serving) => match ready!(serving.poll_request(context)) {
                     Some(asked) => {
