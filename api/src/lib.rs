@@ -34,7 +34,8 @@ pub use variables::{
 };
 pub use views::{
     AddTrustRequest, AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest,
-    BegunBlob, BegunLogin, CertificateView, ChangeCounts, ChangesView, CheckFunctions, ChunkList, ChunksOf,
+    BegunBlob, BegunLogin, BuildLogView, BuildView, CertificateView, ChangeCounts, ChangesView, CheckFunctions, ChunkList, ChunksOf,
+    CompositionView, OthersView, PackageFileView, PackageView,
     CreateTokenRequest, CreatedToken, CronView, DamagedBlobView, DamagedFunctionView, DeploymentDetail, DeploymentList,
     DeploymentView, Differences, DomainList, DomainRequest, DomainView, ExchangeRequest, FsckView, FunctionView,
     GcRequest, GcView, HeapView, HistoryPoint, HistoryRange, HistoryView, HostStatus, InstanceView, LeftoversView,

@@ -1,8 +1,10 @@
 //! The wire types of the control API.
 
 mod access;
+mod build;
 mod care;
 mod changes;
+mod composition;
 mod domains;
 mod history;
 mod trust;
@@ -11,7 +13,7 @@ mod upload;
 
 use jiff::Timestamp;
 use ship_core::{
-    BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, NetworkAccess,
+    AuthorName, BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, NetworkAccess,
     ProjectName, Target, TokenName, WarmSchedule,
 };
 use utoipa::ToSchema;
@@ -20,11 +22,13 @@ pub use self::access::{
     ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest, BegunLogin, CreateTokenRequest,
     CreatedToken, LoginView, RemovedToken, SessionLink, TokenList, TokenView, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
+pub use self::build::{BuildLogView, BuildView};
 pub use self::care::{
     DamagedBlobView, DamagedFunctionView, FsckView, GcRequest, GcView, HeapView, LeftoversView, RemovedDeploymentView,
     TouchedView,
 };
 pub use self::changes::{ChangeCounts, ChangesView, Differences};
+pub use self::composition::{CompositionView, OthersView, PackageFileView, PackageView};
 pub use self::domains::{DomainList, DomainRequest, DomainView};
 pub use self::history::{HistoryPoint, HistoryRange, HistoryView};
 pub use self::trust::{AddTrustRequest, ExchangeRequest, RemovedTrust, TrustList, TrustView};
@@ -193,6 +197,10 @@ pub struct DeploymentView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub published_by: Option<TokenName>,
+    /// Who wrote the commit that it was built from, as version control knows them; nothing where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub author: Option<AuthorName>,
     /// When it was first published.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

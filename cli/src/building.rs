@@ -1,13 +1,16 @@
 //! Building a project while a terminal shows what happens.
 
+mod record;
+
 use std::path::Path;
 
 use ship_builder::{
     BuildContext, BuildEnvironment, BuildEvent, BuildOptions, BuildOutput, BuildTarget, FrontendError, FrontendTraces,
     ProjectConfig,
 };
-use ship_core::{BranchName, FunctionName, ProjectName, SystemVariables};
+use ship_core::{BranchName, BuildLog, FunctionName, ProjectName, SystemVariables};
 
+use self::record::Record;
 use crate::dev::Framework;
 use crate::error::{CommandError, ErrorKind};
 use crate::kept_variables::{self, KeptVariables};
@@ -27,6 +30,8 @@ pub(crate) struct Built {
     pub(crate) output: BuildOutput,
     /// What its functions find set in development.
     pub(crate) environment: Vec<(String, String)>,
+    /// What was said meanwhile.
+    pub(crate) log: BuildLog,
 }
 
 /// Where functions run in development, by the name that has to stand for a region.
@@ -164,7 +169,8 @@ fn ignored(
 ) -> Result<Option<String>, CommandError> {
     let Some(command) = project.config.ignore_command() else { return Ok(None) };
     let context = request.context(&project.name, project.folder.root(), settings)?;
-    let teller = Teller { output, progress: output.progress("Asking whether there is anything to deploy") };
+    let progress = output.progress("Asking whether there is anything to deploy");
+    let teller = Teller { output, progress, record: Record::hiding(&[]) };
     let ignored = project.config.is_to_be_ignored(&environment(settings), &context, &|event| teller.tell(&event));
     teller.progress.finish();
     Ok(ignored?.then(|| command.to_owned()))
@@ -199,8 +205,6 @@ fn build_blocking(
 ) -> Result<Built, CommandError> {
     project.warn(output);
     let Project { folder, config, name } = project;
-    let teller = Teller { output, progress: output.progress("Building") };
-    let tell = |event| teller.tell(&event);
     let environment = environment(settings);
     let mut context = request.context(&name, folder.root(), settings)?;
     if let (KeptVariables::Asked(policy), true) = (&request.variables, config.has_frontend()) {
@@ -210,6 +214,10 @@ fn build_blocking(
         context.variables = tokio::runtime::Handle::current().block_on(read)?;
     }
     let of_functions = request.function_environment(&config, &context)?;
+    let record = Record::hiding(&untold(&config, &context, request.target, settings));
+    config.warnings.iter().for_each(|warning| record.say(&format!("warning: {warning}")));
+    let teller = Teller { output, progress: output.progress("Building"), record };
+    let tell = |event| teller.tell(&event);
     let prepared = match &request.frontend {
         FrontendBy::Build => ship_builder::prepare(&folder, config, &environment, &context, &tell),
         FrontendBy::OwnServer(framework) => {
@@ -222,11 +230,25 @@ fn build_blocking(
     };
     let built = prepared.map_err(CommandError::from).and_then(|prepared| {
         let plan = ship_builder::plan(&folder, prepared, &request.options)?;
-        plan.warnings().iter().for_each(|warning| output.warning(warning));
+        plan.warnings().iter().for_each(|warning| teller.warn(warning));
         Ok(ship_builder::build(plan, &environment, &tell)?)
     });
     teller.progress.finish();
-    Ok(Built { name, root: folder.root().to_owned(), output: built?, environment: of_functions })
+    let (record, built) = (teller.record, built?);
+    let log = record.finished(Some(&built));
+    Ok(Built { name, root: folder.root().to_owned(), output: built, environment: of_functions, log })
+}
+
+/// The variables whose values stand in no log: what a host keeps, what environment files say, and what the caller calls a secret.
+fn untold(
+    config: &ProjectConfig,
+    context: &BuildContext,
+    target: BuildTarget,
+    settings: &Settings,
+) -> Vec<(String, String)> {
+    let of_files = config.environment_files(target).unwrap_or_default();
+    let of_caller = record::secrets(settings.environment.all_pairs());
+    context.variables.iter().cloned().chain(of_files).chain(of_caller).collect()
 }
 
 /// Says in a line what was built and how long that took.
@@ -270,10 +292,17 @@ fn known(build: &BuildOutput) -> String {
 struct Teller<'o> {
     output: &'o Output,
     progress: Progress,
+    record: Record,
 }
 
 impl Teller<'_> {
+    fn warn(&self, warning: &dyn std::fmt::Display) {
+        self.record.say(&format!("warning: {warning}"));
+        self.output.warning(warning);
+    }
+
     fn tell(&self, event: &BuildEvent) {
+        self.record.hear(event);
         match event {
             BuildEvent::ToolchainFetching { version, needed, received_bytes, total_bytes } => {
                 if *received_bytes == 0 {

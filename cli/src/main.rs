@@ -19,6 +19,7 @@ mod identity;
 mod kept_variables;
 mod namespaces;
 mod output;
+mod pictures;
 mod project;
 mod settings;
 mod source;

@@ -1,6 +1,7 @@
 //! The one place that prints. Standard output is data, standard error is talk; how much of which, in which form and in
 //! which colours is decided once, here.
 
+mod blocks;
 mod hidden;
 mod keys;
 mod progress;
@@ -18,6 +19,7 @@ use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
 use serde::Serialize;
 
+pub(crate) use self::blocks::{bar, columns};
 use self::hidden::HiddenTyping;
 pub(crate) use self::keys::Keys;
 pub(crate) use self::progress::Progress;
@@ -106,6 +108,11 @@ impl Output {
     /// Whether a person sees data and talk on one terminal.
     pub(crate) fn is_one_terminal(&self) -> bool {
         self.form == Form::Human && self.talk > Talk::Quiet && io::stdout().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Whether data is written to a terminal.
+    pub(crate) fn is_data_on_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// Whether details are wanted.

@@ -5,7 +5,7 @@ mod git;
 
 use std::path::Path;
 
-use ship_core::{BranchName, ParseBranchNameError};
+use ship_core::{AuthorName, BranchName, ParseBranchNameError};
 
 use crate::settings::environment::Environment;
 
@@ -21,6 +21,11 @@ pub(crate) struct Source {
 /// Whether git would leave a file out of a commit.
 pub(crate) fn is_ignored_by_git(file: &Path, environment: &Environment) -> bool {
     git::is_ignored(file, environment)
+}
+
+/// Who wrote a commit of the project at `root`. Git is started for it, so it is for deployments that are new.
+pub(crate) fn author_of(root: &Path, commit: &str, environment: &Environment) -> Option<AuthorName> {
+    git::author(root, commit, environment)
 }
 
 impl Source {

@@ -7,6 +7,8 @@
 
 mod access;
 mod address;
+mod author;
+mod build_log;
 mod cache_state;
 mod cors;
 mod cron;
@@ -43,6 +45,8 @@ pub use access::{
     ParseTokenNameError, ProjectScope, Role, Scope, TokenId, TokenName, UnknownRole,
 };
 pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public_address, subscriber_address};
+pub use author::{AuthorName, ParseAuthorNameError};
+pub use build_log::BuildLog;
 pub use cache_state::CacheState;
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};

@@ -5,8 +5,10 @@ mod audit;
 mod auth;
 mod backup;
 mod blobs;
+mod build;
 mod care;
 mod changes;
+mod composition;
 mod deployments;
 mod domains;
 mod error;
@@ -99,6 +101,8 @@ pub(crate) struct Control {
     /// Whose turn it is to have everything read again.
     pub(crate) examining: tokio::sync::Mutex<()>,
     pub(crate) uploads: Uploads,
+    /// Whose turn it is to have a function taken apart, which is held in memory.
+    pub(crate) composing: tokio::sync::Mutex<()>,
     /// Whose turn it is to have a blob cut into chunks.
     pub(crate) chunking: tokio::sync::Mutex<()>,
 }
@@ -141,6 +145,9 @@ fn routes(metrics: MetricsAccess) -> Routes {
         .on(Action::ReadDeployments, Of::Own, routes!(deployments::list))
         .on(Action::ReadDeployments, Of::Deployment, routes!(deployments::inspect))
         .on(Action::ReadDeployments, Of::Deployment, routes!(changes::changes))
+        .on(Action::ReadDeployments, Of::Deployment, routes!(composition::composition))
+        .on(Action::ReadLogs, Of::Deployment, routes!(build::show))
+        .on(Action::DescribeBuild, Of::Deployment, routes!(build::describe))
         .on(Action::RemoveDeployment, Of::Deployment, routes!(deployments::remove))
         .on(Action::Publish, Of::Project, routes!(deployments::publish))
         .on(Action::Publish, Of::Project, routes!(deployments::publish_known))

@@ -10,6 +10,7 @@ mod blocking;
 mod care;
 mod comparison;
 mod complete;
+mod composition;
 mod control;
 mod cookies;
 mod cores;
@@ -46,6 +47,7 @@ mod warmth;
 
 pub use beginning::{Beginning, GivenSockets};
 pub use care::examine_at;
+pub use composition::composition_view;
 pub use control::openapi_json;
 pub use descriptors::prepare_descriptors;
 pub use error::HostError;

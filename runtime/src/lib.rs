@@ -85,6 +85,7 @@ pub use linux::signals::{hold_signals, take_signals};
 pub use linux::spawn::inherited;
 pub use linux::turns::take_short_turns;
 pub use meters::{ExitReason, RuntimeCounts};
+pub use output::Mask;
 pub use prelude::{KnownLauncher, KnownPackage};
 pub use pressure::MemoryReading;
 pub use runtime::{Probe, Runtime};

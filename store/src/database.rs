@@ -257,6 +257,15 @@ pub enum StateError {
         #[source]
         source: std::io::Error,
     },
+    /// What the build of a deployment said cannot be kept or read.
+    #[error("the build log of deployment {id} cannot be used")]
+    BuildLog {
+        /// The deployment.
+        id: DeploymentId,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// What was counted over time cannot be read or written.
     #[error("cannot {action} the history {}", path.display())]
     History {

@@ -22,6 +22,7 @@ use crate::blobs::{BlobError, Blobs};
 use crate::database::{Database, MayBeFull, StateError};
 
 mod alias_log;
+mod build;
 mod environment;
 mod error;
 mod expiry;

@@ -21,11 +21,13 @@ use crate::garbage::folder_bytes;
 use crate::needs::Recipe;
 
 mod archive;
+mod composition;
 mod error;
 mod limits;
 mod mend;
 
 use archive::{Archive, Entry, EntryKind};
+pub use composition::{Composition, Others, Package, PackageFile, PackageKind};
 pub use error::{EntryFault, UnpackError};
 pub use limits::ArchiveLimits;
 pub use mend::Mended;

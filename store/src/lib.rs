@@ -69,7 +69,9 @@ pub use deployments::{
 pub use disk::Durability;
 pub use domains::{Domain, DomainError, Domains, REST};
 pub use fsck::{BlobFault, DamagedBlob, DamagedFolder, Examination, FsckReport, Leftovers, Progress, Touched};
-pub use functions::{ArchiveLimits, EntryFault, Functions, Mended, UnpackError};
+pub use functions::{
+    ArchiveLimits, Composition, EntryFault, Functions, Mended, Others, Package, PackageFile, PackageKind, UnpackError,
+};
 pub use garbage::{CollectError, Collection, Garbage, Heap};
 pub use history::{History, HistoryOf, Resolution, Sample, TimedSample};
 pub use keeping::KeptBlobs;

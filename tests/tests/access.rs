@@ -26,7 +26,10 @@ PUT    /v1/blobs/{digest}                                 403   +     +      +  
 GET    /v1/deployments                                    +     +     +      +        +     +     +
 DELETE /v1/deployments/{reference}                        403   403   +      404      403   403   +
 GET    /v1/deployments/{reference}                        +     +     +      404      +     +     +
+GET    /v1/deployments/{reference}/build                  +     +     +      404      +     +     +
+PUT    /v1/deployments/{reference}/build                  403   +     +      404      403   +     +
 GET    /v1/deployments/{reference}/changes                +     +     +      404      +     +     +
+GET    /v1/deployments/{reference}/composition            +     +     +      404      +     +     +
 GET    /v1/domains                                        +     +     +      +        +     +     +
 POST   /v1/exchange                                       everybody
 POST   /v1/fsck                                           403   403   403    403      403   403   +

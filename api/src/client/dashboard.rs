@@ -2,11 +2,11 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
-use ship_core::{DeploymentId, ProjectName};
+use ship_core::{DeploymentId, FunctionName, ProjectName};
 
 use super::{Client, ClientError};
 use crate::reference::DeploymentReference;
-use crate::views::{ChangesView, DeploymentList, HistoryRange, HistoryView, SessionLink};
+use crate::views::{BuildView, ChangesView, CompositionView, DeploymentList, HistoryRange, HistoryView, SessionLink};
 
 impl Client {
     /// The deployments of a project that have a text in their id, label, branch, commit or publisher's name, newest first, each with how
@@ -27,6 +27,28 @@ impl Client {
     /// What a deployment changed, compared to the one before it.
     pub async fn changes(&self, reference: &DeploymentReference) -> Result<ChangesView, ClientError> {
         self.transport.ask(Method::GET, &format!("/v1/deployments/{reference}/changes"), None::<&()>).await
+    }
+
+    /// How a deployment came to be.
+    pub async fn build(&self, reference: &DeploymentReference) -> Result<BuildView, ClientError> {
+        self.transport.ask(Method::GET, &format!("/v1/deployments/{reference}/build"), None::<&()>).await
+    }
+
+    /// Says how a deployment came to be. What was said of it before stays.
+    pub async fn describe_build(&self, id: &DeploymentId, build: &BuildView) -> Result<(), ClientError> {
+        let path = format!("/v1/deployments/{id}/build");
+        self.transport.ask::<_, BuildView>(Method::PUT, &path, Some(build)).await.map(drop)
+    }
+
+    /// What a function of a deployment is made of.
+    pub async fn composition(
+        &self,
+        reference: &DeploymentReference,
+        function: &FunctionName,
+    ) -> Result<CompositionView, ClientError> {
+        let function = utf8_percent_encode(function.as_str(), NON_ALPHANUMERIC);
+        let path = format!("/v1/deployments/{reference}/composition?function={function}");
+        self.transport.ask_patiently(Method::GET, &path, None::<&()>).await
     }
 
     /// What was counted over time, of a project or of all together.

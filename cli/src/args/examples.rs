@@ -26,12 +26,14 @@ const EXAMPLES: [Examples; 29] = [
             ("ship host status", "the one in the background"),
         ],
     ),
-    ("ls", &[("ship ls", "the newest of all projects"), ("ship ls -n 50 --project shop", "more, of one")]),
+    ("ls", &[("ship ls", "the newest of all projects"), ("ship ls -n 50 --project shop", "more, of one"), ("ship ls --chart --project shop", "their sizes")]),
     (
         "inspect",
         &[
             ("ship inspect k3v9x2ab", "by the beginning of its id"),
             ("ship inspect shop.localhost", "by a name that leads to it"),
+            ("ship inspect --graph -o shop.svg", "a picture of routes and functions"),
+            ("ship inspect --bundle api/date -o date.html", "what a function is made of"),
         ],
     ),
     (
@@ -46,6 +48,7 @@ const EXAMPLES: [Examples; 29] = [
         "logs",
         &[
             ("ship logs -f", "the current project, as it happens"),
+            ("ship logs --chart --since 1h", "requests and errors, drawn"),
             ("ship logs k3v9x2ab --json", "one deployment, for a program"),
         ],
     ),

@@ -8,7 +8,7 @@ mod upload;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ship_api::{ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
+use ship_api::{BuildLogView, BuildView, Client, ClientError, ErrorCode, PublishOptions, PublishedView, Republish};
 use ship_builder::{BuildOptions, BuildTarget, RunsOn};
 use ship_core::{BranchName, Target};
 
@@ -22,7 +22,7 @@ use crate::error::CommandError;
 use crate::kept_variables::KeptVariables;
 use crate::output::{Output, count, duration};
 use crate::settings::Settings;
-use crate::source::Source;
+use crate::source::{self, Source};
 
 pub(crate) use self::document::FunctionLine;
 
@@ -154,9 +154,26 @@ async fn build_and_deliver(arguments: &DeployArgs, settings: &Settings, output: 
     let options = arguments.publish_options(source.map_err(CommandError::from)?);
     let host = connect(settings, output, StartPolicy::Always).await?;
     match deliver(&host.client, &built, &options, output).await {
-        Ok(delivery) => Ok(Deployed::Published(built, Box::new(delivery))),
+        Ok(delivery) => {
+            if delivery.is_new {
+                describe(&host.client, &built, &delivery, settings, output).await;
+            }
+            Ok(Deployed::Published(built, Box::new(delivery)))
+        }
         Err(error) if is_changed_file(&error) => Err(Failure::FileChanged(error)),
         Err(error) => Err(Failure::Other(cut_off(error))),
+    }
+}
+
+/// Says how a deployment came to be that is live already: it is none the worse where that cannot be said. A host of an earlier version
+/// does not want to know.
+async fn describe(client: &Client, built: &Built, delivery: &Delivery, settings: &Settings, output: &Output) {
+    let deployment = &delivery.published.deployment;
+    let commit = deployment.commit.as_deref();
+    let author = commit.and_then(|commit| source::author_of(&built.root, commit, &settings.environment));
+    let log = (!built.log.is_empty()).then(|| BuildLogView::from(&built.log));
+    if let Err(error) = client.describe_build(&deployment.id, &BuildView { author, log }).await {
+        output.detail(format_args!("the host did not keep the build's log: {error}"));
     }
 }
 

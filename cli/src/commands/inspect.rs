@@ -1,14 +1,19 @@
 //! `ship inspect`: what a deployment holds, and what leads to it.
 
+mod build_log;
+mod picture;
+mod subject;
+
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use ship_api::{CronView, DeploymentDetail, DeploymentReference, FunctionView, WarmView};
+use ship_core::FunctionName;
 
-use crate::connection::connect;
-use crate::embedded::StartPolicy;
+use self::subject::Subject;
+use super::logs::function;
 use crate::error::CommandError;
 use crate::output::{Output, Styles, Table, count, plain, short_time, size};
-use crate::project;
 use crate::settings::Settings;
 
 /// Show what a deployment holds and what leads to it
@@ -17,16 +22,49 @@ pub(crate) struct InspectArgs {
     /// An id, its first 4 characters or more, or a URL (default: what production leads to)
     #[arg(value_name = "ID|URL")]
     deployment: Option<DeploymentReference>,
+    #[command(flatten)]
+    view: View,
+    /// Where the picture goes (default: standard output, if that is no terminal)
+    #[arg(long, short, value_name = "FILE", requires = "picture")]
+    output: Option<PathBuf>,
+    /// Of what `ship build` or a framework left in the current folder, rather than of a deployment
+    #[arg(long, requires = "picture", conflicts_with = "deployment")]
+    prebuilt: bool,
+}
+
+/// What of it is shown.
+#[derive(Clone, Debug, clap::Args)]
+#[group(multiple = false)]
+struct View {
+    /// Draw its routes and functions: an SVG
+    #[arg(long, group = "picture")]
+    graph: bool,
+    /// Draw what a function is made of, by package and file: an HTML page
+    #[arg(long, value_name = "FUNCTION", group = "picture", value_parser = function::parse)]
+    bundle: Option<FunctionName>,
+    /// Show what its build said
+    #[arg(long)]
+    build_log: bool,
 }
 
 pub(crate) async fn run(arguments: InspectArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
-    let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
-    let reference = match arguments.deployment {
-        Some(reference) => reference,
-        None => project::on_host(&host.client, &project::name_here(settings)?).await?.url.parse()?,
+    let InspectArgs { deployment, view, output: file, prebuilt } = arguments;
+    let subject = if prebuilt {
+        Subject::built(settings, output).await?
+    } else {
+        Subject::deployed(deployment, settings, output).await?
     };
-    let detail = project::deployment_of(&host.client, &reference, settings.project.as_ref()).await?;
-    output.data(&detail, |styles| render(&detail, styles))
+    match (view, subject) {
+        (View { graph: true, .. }, subject) => picture::graph(&subject, file.as_deref(), settings, output),
+        (View { bundle: Some(function), .. }, subject) => {
+            picture::bundle(&subject, &function, file.as_deref(), settings, output).await
+        }
+        (View { build_log: true, .. }, Subject::Deployed { host, detail }) => {
+            build_log::show(&host.client, &detail, output).await
+        }
+        (_, Subject::Deployed { detail, .. }) => output.data(&detail, |styles| render(&detail, styles)),
+        (_, Subject::Built(_)) => Err(CommandError::usage("--prebuilt goes with --graph or --bundle")),
+    }
 }
 
 fn render(detail: &DeploymentDetail, styles: Styles) -> String {
@@ -39,6 +77,9 @@ fn render(detail: &DeploymentDetail, styles: Styles) -> String {
     line("target", if detail.is_production { "production, live" } else { deployment.target.as_str() });
     line("branch", deployment.branch.as_ref().map_or("-", |branch| branch.as_str()));
     line("commit", deployment.commit.as_deref().unwrap_or("-"));
+    if let Some(author) = &deployment.author {
+        line("author", &plain(author.as_str()));
+    }
     line("created", &format!("{} UTC", short_time(deployment.created_at)));
     line("url", &styles.place(&detail.url));
     for alias in &detail.aliases {

@@ -1,7 +1,8 @@
 //! `ship logs`: what visitors asked for and what functions printed.
 
+mod chart;
 mod follow;
-mod function;
+pub(super) mod function;
 
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub(crate) struct LogsArgs {
     /// Only lines with this text in the message or the path, whatever its case
     #[arg(long, short = 's', visible_alias = "query", value_name = "TEXT")]
     search: Option<String>,
+    /// Draw how many requests there were, errors and how long answers took, over time
+    #[arg(long, conflicts_with = "follow")]
+    chart: bool,
     /// With --follow: how many seconds to wait for a host that went away
     #[arg(long, value_name = "SECS", default_value_t = 30, requires = "follow")]
     reconnect: u64,
@@ -62,7 +66,11 @@ pub(crate) async fn run(mut arguments: LogsArgs, settings: &Settings, output: &O
     let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
     let (project, deployment) = subject(&host, &mut arguments, settings, output).await?;
     let patience = Duration::from_secs(arguments.reconnect);
+    let draws = arguments.chart;
     let query = query(arguments, deployment);
+    if draws {
+        return chart::show(&host, &project, query, output).await;
+    }
     let answer = host.client.logs(&project, &query).await?;
     if query.follow {
         return Follower::new(settings, output, project, query, patience).follow(answer).await;

@@ -1,5 +1,7 @@
 //! `ship ls`: what is deployed.
 
+mod chart;
+
 use ship_api::{Client, DeploymentList};
 use ship_core::ProjectName;
 
@@ -16,6 +18,9 @@ pub(crate) struct LsArgs {
     /// How many to list
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     limit: usize,
+    /// Draw how large they are, over time
+    #[arg(long)]
+    chart: bool,
 }
 
 pub(crate) async fn run(arguments: LsArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
@@ -30,7 +35,8 @@ pub(crate) async fn run(arguments: LsArgs, settings: &Settings, output: &Output)
         output.status("Nothing is deployed yet");
         output.hint("`ship deploy` deploys the current folder");
     }
-    output.data(&list, |styles| render(&list, styles))
+    let draw = if arguments.chart { chart::draw } else { render };
+    output.data(&list, |styles| draw(&list, styles))
 }
 
 /// The newest deployments, and how many there are besides.

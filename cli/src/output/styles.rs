@@ -31,7 +31,7 @@ impl Styles {
     }
 
     /// How many characters a line has room for.
-    pub(super) fn width(self) -> Option<usize> {
+    pub(crate) fn width(self) -> Option<usize> {
         self.width
     }
 

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ship_core::AuthorName;
+
 use crate::settings::environment::{Environment, HOME, PATH};
 
 /// The most that is read of one of git's small files.
@@ -96,17 +98,28 @@ pub(super) fn is_ignored(file: &Path, environment: &Environment) -> bool {
 }
 
 fn ask_git(tree: &Path, environment: &Environment) -> Head {
-    let answer = |arguments: &[&str]| {
-        let mut git = Command::new("git");
-        git.args(arguments).current_dir(tree).env_clear().envs(environment.pairs(&[PATH, HOME]));
-        let output = git.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-        let line = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-        (output.status.success() && !line.is_empty()).then_some(line)
-    };
     Head {
-        branch: answer(&["symbolic-ref", "--quiet", "--short", "HEAD"]),
-        commit: answer(&["rev-parse", "--quiet", "--verify", "HEAD"]),
+        branch: answer(tree, &["symbolic-ref", "--quiet", "--short", "HEAD"], environment),
+        commit: answer(tree, &["rev-parse", "--quiet", "--verify", "HEAD"], environment),
     }
+}
+
+/// Who wrote a commit, by the name that the repository's `.mailmap` gives them.
+pub(super) fn author(folder: &Path, commit: &str, environment: &Environment) -> Option<AuthorName> {
+    if !is_commit(commit) {
+        return None;
+    }
+    let question = ["-c", "log.showSignature=false", "log", "-1", "--format=%aN", commit, "--"];
+    answer(folder, &question, environment)?.parse().ok()
+}
+
+/// What git says to a question, if it says anything.
+fn answer(tree: &Path, arguments: &[&str], environment: &Environment) -> Option<String> {
+    let mut git = Command::new("git");
+    git.args(arguments).current_dir(tree).env_clear().envs(environment.pairs(&[PATH, HOME]));
+    let output = git.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let line = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !line.is_empty()).then_some(line)
 }
 
 #[cfg(test)]

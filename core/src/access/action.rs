@@ -65,6 +65,8 @@ actions! {
     ReadHistory = "history.read", Viewer, Reads;
     /// Send content. Nothing of it is visible until a deployment names it, and that is noted.
     WriteBlobs = "blob.write", Deployer, Reads;
+    /// Say once how a deployment came to be. Its publishing is noted.
+    DescribeBuild = "build.write", Deployer, Reads;
     /// Publish a deployment. The first makes the project.
     Publish = "deployment.publish", Deployer, Noted;
     /// Move production forward.

@@ -261,11 +261,19 @@ impl From<VariablesError> for ApiError {
     }
 }
 
+impl From<UnpackError> for ApiError {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Blob(error) => error.into(),
+            error => Self::new(ErrorCode::BadRequest, error.to_string()),
+        }
+    }
+}
+
 impl From<FunctionSpecError> for ApiError {
     fn from(error: FunctionSpecError) -> Self {
         match error {
-            FunctionSpecError::Unpack(UnpackError::Blob(error)) => error.into(),
-            FunctionSpecError::Unpack(error) => Self::new(ErrorCode::BadRequest, error.to_string()),
+            FunctionSpecError::Unpack(error) => error.into(),
             FunctionSpecError::Variables(error) => error.into(),
             FunctionSpecError::Stopping => Self::internal(&error),
         }

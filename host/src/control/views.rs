@@ -36,6 +36,7 @@ fn deployment(record: &DeploymentRecord) -> DeploymentView {
         branch: record.source.branch.clone(),
         commit: record.source.commit.clone(),
         published_by: record.published_by.clone(),
+        author: record.author.clone(),
         created_at: record.created_at,
     }
 }
@@ -48,6 +49,7 @@ pub(super) fn published(published: &Published, options: &ship_api::PublishOption
     view.commit.clone_from(&options.commit);
     // Of this publish whoever asks knows it.
     view.published_by = None;
+    view.author = None;
     view.target = if published.production_label.is_some() { Target::Production } else { Target::Preview };
     let aliases = published.branch_label.iter().chain(&published.production_label).map(|label| urls.of(label));
     PublishedView {

@@ -4,6 +4,7 @@
 
 mod chart;
 mod line;
+mod sizes;
 
 use axum::extract::{Path, Query};
 use axum::response::Response;
@@ -13,6 +14,7 @@ use ship_core::ProjectName;
 
 use self::chart::{Chart, Unit};
 use self::line::{Line, Missing};
+pub(super) use self::sizes::{SHOWN, Sizes};
 use super::failure::Failure;
 use super::projects;
 use super::seat::Seat;

@@ -1,13 +1,17 @@
 //! The deployments of a project, and each by itself.
 
+mod build_log;
+
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::Method;
 use minijinja::context;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use ship_api::{ChangesView, DeploymentDetail, DeploymentList, RemovedView};
+use ship_api::{BuildView, ChangesView, DeploymentDetail, DeploymentList, RemovedView};
 use ship_core::{DeploymentId, ProjectName};
 
+use self::build_log::BuildLines;
+use super::charts::{SHOWN, Sizes};
 use super::failure::Failure;
 use super::forms::{Agreed, Posted};
 use super::projects;
@@ -42,14 +46,23 @@ pub(super) async fn list(
     let has_more = listed.len() > ON_A_PAGE;
     listed.truncate(ON_A_PAGE);
     let last = listed.last().filter(|_| has_more).map(|last| last.deployment.id.to_string());
+    let is_first = older_than.is_none();
+    let sizes = if is_first && text.trim().is_empty() { sizes(&seat, &name).await? } else { None };
     Ok(seat.page(
         "deployments.html",
         context! {
             project => data(&project),
             deployments => data(&listed),
-            text => text.trim(), searched, last, is_first => older_than.is_none(),
+            sizes => data(&sizes),
+            text => text.trim(), searched, last, is_first,
         },
     ))
+}
+
+/// How large the newest deployments are.
+async fn sizes(seat: &Seat, name: &ProjectName) -> Result<Option<Sizes>, Failure> {
+    let newest: DeploymentList = seat.get(&format!("/v1/deployments?project={name}&limit={SHOWN}")).await?;
+    Ok(Sizes::of(&newest.deployments))
 }
 
 /// One deployment with what it holds.
@@ -57,6 +70,7 @@ pub(super) async fn show(seat: Seat, Path((name, id)): Path<(ProjectName, Deploy
     let project = projects::one(&seat, &name).await?;
     let detail: DeploymentDetail = seat.get(&format!("/v1/deployments/{id}")).await?;
     let changes: ChangesView = seat.get(&format!("/v1/deployments/{id}/changes")).await?;
+    let build: BuildView = seat.get(&format!("/v1/deployments/{id}/build")).await?;
     let routes = serde_json::to_value(&detail.routes).unwrap_or_default();
     let routes: Vec<String> = routes.as_array().into_iter().flatten().map(ToString::to_string).collect();
     Ok(seat.page(
@@ -66,6 +80,7 @@ pub(super) async fn show(seat: Seat, Path((name, id)): Path<(ProjectName, Deploy
             detail => data(&detail),
             changes => data(&changes),
             routes,
+            build => data(&build.log.as_ref().map(BuildLines::of)),
         },
     ))
 }

@@ -1,4 +1,4 @@
-//! Hiding secret values in what a function prints.
+//! Hiding secret values in what a function prints, or a build.
 //!
 //! A line is looked at as it is kept, so it does not matter in how many pieces it was printed. A value of several lines is hidden line
 //! by line. What a function prints in another form (encoded, or a character per line) is its own affair: it has the value.
@@ -11,7 +11,7 @@ use ship_core::MASKED_FROM_CHARS;
 
 /// What hides values. `Debug` does not show them.
 #[derive(Default)]
-pub(crate) struct Mask {
+pub struct Mask {
     hidden: Vec<Hidden>,
 }
 
@@ -23,7 +23,7 @@ struct Hidden {
 
 impl Mask {
     /// Hides these values, each under its name.
-    pub(crate) fn new<'p>(secrets: impl Iterator<Item = &'p (String, String)>) -> Self {
+    pub fn new<'p>(secrets: impl Iterator<Item = &'p (String, String)>) -> Self {
         let mut hidden = Vec::new();
         for (name, value) in secrets {
             let lines = value.lines().map(str::trim).filter(|line| line.chars().count() >= MASKED_FROM_CHARS);
@@ -33,6 +33,15 @@ impl Mask {
             }));
         }
         Self { hidden }
+    }
+
+    /// A whole line without the values.
+    pub fn hide<'l>(&self, line: &'l str) -> Cow<'l, str> {
+        match self.apply(line.as_bytes(), CutLine::No) {
+            Cow::Borrowed(_) => Cow::Borrowed(line),
+            // What is hidden and what is shown in its place are text.
+            Cow::Owned(masked) => Cow::Owned(String::from_utf8_lossy(&masked).into_owned()),
+        }
     }
 
     /// The line without the values. `cut` says that its end is missing, and with it perhaps the end of a value.

@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use capture::{Capture, Turn};
-pub(crate) use mask::Mask;
+pub use mask::Mask;
 use pipes::Pipes;
 use requests::{ActiveRequests, Unread};
 use ship_core::RequestId;

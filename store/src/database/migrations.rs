@@ -5,13 +5,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StateError;
 
 /// A published migration is never changed; the next change of the schema is appended.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_access.sql"),
     include_str!("migrations/0003_domains.sql"),
     include_str!("migrations/0004_secrets.sql"),
     include_str!("migrations/0005_trusts.sql"),
     include_str!("migrations/0006_dashboard.sql"),
+    include_str!("migrations/0007_builds.sql"),
 ];
 
 /// Brings the schema up to date. `SQLite`'s `user_version` counts the migrations that have run.

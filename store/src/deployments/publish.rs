@@ -103,6 +103,7 @@ fn insert(
         project: staged.project,
         source: staged.source,
         published_by,
+        author: None,
         created_at: staged.created_at,
         manifest: staged.manifest,
         size_bytes: staged.size_bytes,

@@ -1,7 +1,7 @@
 //! What is known of a deployment besides its content.
 
 use jiff::Timestamp;
-use ship_core::{BranchName, DeploymentId, Digest, HostLabel, ProjectName, Target, TokenName};
+use ship_core::{AuthorName, BranchName, DeploymentId, Digest, HostLabel, ProjectName, Target, TokenName};
 
 /// Where the content of a deployment came from.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -26,6 +26,8 @@ pub struct DeploymentRecord {
     pub source: DeploymentSource,
     /// What the token was called that first published it, where that is known.
     pub published_by: Option<TokenName>,
+    /// Who wrote the commit that it was built from, where that was said.
+    pub author: Option<AuthorName>,
     /// When it was first published, in microseconds.
     pub created_at: Timestamp,
     /// The digest of its manifest.
@@ -43,7 +45,7 @@ pub struct DeploymentQuery {
     pub project: Option<ProjectName>,
     /// Only those that were published before this one.
     pub older_than: Option<DeploymentId>,
-    /// Only those with this text in the id, the label, the branch, the commit or the name of who published it.
+    /// Only those with this text in the id, the label, the branch, the commit or the names of who published and who wrote it.
     pub text: Option<String>,
     /// How many at the most.
     pub limit: usize,

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use rusqlite::types::FromSql;
 use ship_core::{
-    BranchName, DeploymentId, Digest, DomainName, HostLabel, ProjectName, ProtectionCoverage, ProtectionMode, Role,
+    AuthorName, BranchName, DeploymentId, Digest, DomainName, HostLabel, ProjectName, ProtectionCoverage, ProtectionMode, Role,
     Target, TokenId, TokenName, TrustId,
 };
 
@@ -16,7 +16,7 @@ use crate::database::column::{Micros, Text};
 type Reading = fn(&Connection, &str, &str) -> Result<Option<String>, StateError>;
 
 /// Tables and columns, and as what each is read.
-const COLUMNS: [(&str, &str, Reading); 40] = [
+const COLUMNS: [(&str, &str, Reading); 43] = [
     ("deployments", "id", reads::<Text<DeploymentId>>),
     ("deployments", "project", reads::<Text<ProjectName>>),
     ("deployments", "target", reads::<Text<Target>>),
@@ -24,6 +24,9 @@ const COLUMNS: [(&str, &str, Reading); 40] = [
     ("deployments", "created_at", reads::<Micros>),
     ("deployments", "manifest", reads::<Text<Digest>>),
     ("deployments", "own_label", reads::<Text<HostLabel>>),
+    ("deployments", "author", reads::<Option<Text<AuthorName>>>),
+    ("build_logs", "deployment", reads::<Text<DeploymentId>>),
+    ("build_logs", "text", reads::<Vec<u8>>),
     ("aliases", "label", reads::<Text<HostLabel>>),
     ("aliases", "project", reads::<Text<ProjectName>>),
     ("aliases", "branch", reads::<Option<Text<BranchName>>>),

@@ -66,10 +66,18 @@ pub(super) enum EntryKind {
 impl Archive {
     pub(super) fn open(blob: Blob, limits: &ArchiveLimits) -> Result<Self, UnpackError> {
         let (digest, archive_bytes) = (blob.digest(), blob.size_bytes());
+        Self::of_file(blob.into_file(), digest, archive_bytes, limits)
+    }
+
+    pub(super) fn of_file(
+        file: File,
+        digest: Digest,
+        archive_bytes: u64,
+        limits: &ArchiveLimits,
+    ) -> Result<Self, UnpackError> {
         if archive_bytes > limits.archive_bytes {
             return Err(UnpackError::TooLarge { digest, what: "bytes", most: limits.archive_bytes });
         }
-        let file = blob.into_file();
         let entries = check_end(&file, digest, archive_bytes, limits)?;
         let zip =
             ZipArchive::new(BufReader::new(file)).map_err(|source| UnpackError::NotAnArchive { digest, source })?;
@@ -122,6 +130,11 @@ impl Archive {
         };
         let (path, kind) = entry.map_err(|fault| self.refuse(String::from_utf8_lossy(raw_name).into_owned(), fault))?;
         Ok(Entry { index, path, kind })
+    }
+
+    /// How many bytes an entry has, as the archive says.
+    pub(super) fn bytes_of(&self, entry: &Entry) -> u64 {
+        self.zip.by_index_data(entry.index).map_or(0, |data| data.size())
     }
 
     /// Passes the bytes of an entry to `take`, piece by piece.

@@ -1,5 +1,8 @@
 //! Why an artifact is not unpacked.
 
+use std::io;
+use std::path::PathBuf;
+
 use ship_core::{Digest, ParsePathError};
 use zip::result::ZipError;
 
@@ -11,6 +14,15 @@ pub enum UnpackError {
     /// The artifact cannot be read, or a file of it cannot be written.
     #[error("artifact cannot be read or its files cannot be written")]
     Blob(#[from] BlobError),
+    /// A zip that no store has yet cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// It is no zip.
     #[error("artifact {digest} is not a readable zip")]
     NotAnArchive {

@@ -15,6 +15,8 @@ use crate::output::Output;
 pub(super) struct Delivery {
     /// The deployment.
     pub(super) published: PublishedView,
+    /// Whether the host had to be told what it is.
+    pub(super) is_new: bool,
     /// How many blobs were sent.
     pub(super) new_blobs: u64,
     /// Their bytes.
@@ -41,6 +43,7 @@ pub(super) async fn deliver(
     if let Some(published) = known(client.publish_known(&built.name, &id, options).await)? {
         return Ok(Delivery {
             published,
+            is_new: false,
             new_blobs: 0,
             new_bytes: 0,
             reused_blobs: blobs.len() as u64,
@@ -64,7 +67,8 @@ pub(super) async fn deliver(
     };
     let publish_time = publishing.elapsed();
     let reused_blobs = (blobs.len() as u64).saturating_sub(sent.blobs);
-    Ok(Delivery { published, new_blobs: sent.blobs, new_bytes: sent.bytes, reused_blobs, upload_time, publish_time })
+    let Sent { blobs: new_blobs, bytes: new_bytes } = sent;
+    Ok(Delivery { published, is_new: true, new_blobs, new_bytes, reused_blobs, upload_time, publish_time })
 }
 
 /// Publishes, and again where the answer was lost on its way: the same content is the same deployment. What is to be noted in any case is noted

@@ -10,7 +10,7 @@ use crate::output::Output;
 const MOST_LOOKED_AT: usize = 20;
 
 /// Reads a name, or the path that `ship inspect` shows.
-pub(super) fn parse(text: &str) -> Result<FunctionName, ParsePathError> {
+pub(in crate::commands) fn parse(text: &str) -> Result<FunctionName, ParsePathError> {
     match text.strip_prefix('/').unwrap_or(text) {
         "" => "index".parse(),
         name => name.parse(),

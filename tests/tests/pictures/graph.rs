@@ -1,0 +1,65 @@
+//! Routes and functions as an SVG.
+
+use std::fs;
+
+use regex::Regex;
+use ship_tests::{TestEnv, TestHost, TestProject};
+
+const HANDLER: &str = "export function GET() { return new Response('1') }\n";
+
+fn shop(environment: &TestEnv) -> TestProject {
+    let config = r#"{
+        "redirects": [{ "source": "/old", "destination": "/new?a=1&b=<2>" }],
+        "rewrites": [
+            { "source": "/price", "destination": "/api/price",
+              "has": [{ "type": "header", "key": "x-shop", "value": "open" }] },
+            { "source": "/far/:path*", "destination": "https://example.com/:path*" }
+        ],
+        "headers": [{ "source": "/(.*)", "headers": [{ "key": "x-frame-options", "value": "DENY" }] }]
+    }"#;
+    let project = environment.project("shop").file("public/index.html", "a shop").file("vercel.json", config);
+    project.file("api/price.js", HANDLER).file("api/items/[id].js", HANDLER)
+}
+
+/// What the picture says, in the order in which it stands there.
+fn texts(svg: &str) -> String {
+    let text = Regex::new(r#"<text class="([a-z ]+)"[^>]*>([^<]*)</text>"#).unwrap();
+    let sizes = Regex::new(r"\d+(\.\d+)? (B|kB)").unwrap();
+    let lines = text.captures_iter(svg).map(|found| format!("{}: {}\n", &found[1], &found[2]));
+    sizes.replace_all(&lines.collect::<String>(), "[SIZE]").into_owned()
+}
+
+/// What is built and what is deployed give the same picture but for its name, each time; names from outside are escaped.
+#[test]
+fn routes_and_functions() {
+    let environment = TestEnv::new();
+    let project = shop(&environment);
+    let host = TestHost::start(&environment);
+    let _ = host.ship(["build"]).within(project.folder()).run().success();
+    let built = || host.ship(["inspect", "--prebuilt", "--graph"]).within(project.folder()).run().success();
+    let svg = built().stdout().to_owned();
+    assert_eq!(svg, built().stdout());
+    assert!(!svg.contains("<2>") && svg.contains("b=&lt;2&gt;"), "{svg}");
+    insta::assert_snapshot!(texts(&svg), @"");
+
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let drawn = host.ship(["inspect", &url, "--graph", "-o", "shop.svg"]).within(project.folder()).run().success();
+    assert!(drawn.stdout().trim_end().ends_with("/shop.svg"), "{}", drawn.stdout());
+    let deployed = fs::read_to_string(project.path("shop.svg")).unwrap();
+    let without_title = |svg: &str| texts(svg).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(without_title(&deployed), without_title(&svg));
+    let document = host.ship(["inspect", &url, "--graph", "--json"]).run().success().json();
+    assert_eq!(document["svg"].as_str(), Some(deployed.as_str()));
+}
+
+/// On a terminal nobody wants to read it.
+#[test]
+fn not_on_a_terminal() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "a page");
+    let host = TestHost::start(&environment);
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    let shown = host.ship(["inspect", "--graph"]).within(project.folder()).start_on_terminal(80).finish();
+    assert_eq!(shown.code(), Some(2));
+    assert!(shown.snapshot().contains("`--output graph.svg` writes it into a file"), "{}", shown.snapshot());
+}

@@ -1,0 +1,9 @@
+//! Pictures: what would rather be looked at than read.
+
+#[path = "../dashboard/axe.rs"]
+mod axe;
+mod build_log;
+mod bundle;
+mod graph;
+mod logs_chart;
+mod sizes;
