@@ -34,12 +34,12 @@ pub use variables::{
 };
 pub use views::{
     AddTrustRequest, AliasMoveView, ApproveLoginRequest, ApprovedLogin, AuditList, AuditView, BeginLoginRequest,
-    BegunBlob, BegunLogin, BuildLogView, BuildView, CertificateView, ChangeCounts, ChangesView, CheckFunctions, ChunkList, ChunksOf,
-    CompositionView, OthersView, PackageFileView, PackageView,
-    CreateTokenRequest, CreatedToken, CronView, DamagedBlobView, DamagedFunctionView, DeploymentDetail, DeploymentList,
-    DeploymentView, Differences, DomainList, DomainRequest, DomainView, ExchangeRequest, FsckView, FunctionView,
-    GcRequest, GcView, HeapView, HistoryPoint, HistoryRange, HistoryView, HostStatus, InstanceView, LeftoversView,
-    LimitsView, ListedView, LoginView, MissingBlobs, MissingBlobsRequest, ProjectList, ProjectView, PromoteRequest,
+    BegunBlob, BegunLogin, BuildLogView, BuildView, CertificateView, ChangeCounts, ChangesView, CheckFunctions,
+    ChunkList, ChunksOf, CompositionView, CreateTokenRequest, CreatedToken, CronView, DamagedBlobView,
+    DamagedFunctionView, DeploymentDetail, DeploymentList, DeploymentView, Differences, DomainList, DomainRequest,
+    DomainView, ExchangeRequest, FsckView, FunctionView, GcRequest, GcView, HeapView, HistoryPoint, HistoryRange,
+    HistoryView, HostStatus, InstanceView, LeftoversView, LimitsView, ListedView, LoginView, MissingBlobs,
+    MissingBlobsRequest, OthersView, PackageFileView, PackageView, ProjectList, ProjectView, PromoteRequest,
     PublishOptions, PublishRequest, PublishedView, RemovedDeploymentView, RemovedToken, RemovedTrust, RemovedView,
     Republish, RollbackRequest, SessionLink, StaticView, TokenList, TokenView, TouchedView, TrustList, TrustView,
     UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView, WhoAmI,

@@ -13,8 +13,8 @@ mod upload;
 
 use jiff::Timestamp;
 use ship_core::{
-    AuthorName, BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest, NetworkAccess,
-    ProjectName, Target, TokenName, WarmSchedule,
+    AuthorName, BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest,
+    NetworkAccess, ProjectName, Target, TokenName, WarmSchedule,
 };
 use utoipa::ToSchema;
 

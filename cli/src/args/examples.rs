@@ -26,7 +26,14 @@ const EXAMPLES: [Examples; 29] = [
             ("ship host status", "the one in the background"),
         ],
     ),
-    ("ls", &[("ship ls", "the newest of all projects"), ("ship ls -n 50 --project shop", "more, of one"), ("ship ls --chart --project shop", "their sizes")]),
+    (
+        "ls",
+        &[
+            ("ship ls", "the newest of all projects"),
+            ("ship ls -n 50 --project shop", "more, of one"),
+            ("ship ls --chart --project shop", "their sizes"),
+        ],
+    ),
     (
         "inspect",
         &[

@@ -64,9 +64,7 @@ fn line(event: &BuildEvent) -> Option<Cow<'_, str>> {
         BuildEvent::ToolchainFetching { version, needed, received_bytes: 0, .. } => {
             format!("Fetching {version}, since there is no {needed} here").into()
         }
-        BuildEvent::ToolFetching { name, reason, received_bytes: 0, .. } => {
-            format!("Fetching {name}, {reason}").into()
-        }
+        BuildEvent::ToolFetching { name, reason, received_bytes: 0, .. } => format!("Fetching {name}, {reason}").into(),
         BuildEvent::Compiling { functions } => {
             let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
             format!("Compiling {}", names.join(", ")).into()

@@ -1,7 +1,7 @@
 //! What a function is made of, as a page: a treemap of packages and their files, and the same as a table.
 
 use serde::Serialize;
-use ship_api::{CompositionView, PackageView};
+use ship_api::{CompositionView, OthersView, PackageView};
 
 use super::treemap::{Area, squarified};
 use super::{cut, templates};
@@ -16,7 +16,7 @@ const FILE_TILES: usize = 24;
 const MAP: Area = Area { x: 0.0, y: 0.0, width: 160.0, height: 100.0 };
 
 /// From which size on a package has room for its name, and for its files, in units of the picture.
-const ROOM_FOR_NAME: (f64, f64) = (9.0, 4.5);
+const ROOM_FOR_NAME: (f64, f64) = (6.5, 4.5);
 const ROOM_FOR_FILES: (f64, f64) = (14.0, 12.0);
 
 /// From which size on a file has room for its name.
@@ -89,15 +89,22 @@ fn tiles(composition: &CompositionView) -> Vec<Tile> {
             kind: "data".to_owned(),
             bytes: rest,
             files: Vec::new(),
-            others: composition.others,
+            others: OthersView::default(),
         };
-        tiles.push(tile(shown.len().min(composition.packages.len().saturating_sub(1)), &others, *area, composition.bytes));
+        tiles.push(tile(
+            shown.len().min(composition.packages.len().saturating_sub(1)),
+            &others,
+            *area,
+            composition.bytes,
+        ));
     }
     tiles
 }
 
 fn tile(row: usize, package: &PackageView, area: Area, all: u64) -> Tile {
-    let files = if fits(area, ROOM_FOR_FILES) { file_tiles(package, area) } else { Vec::new() };
+    // A single file would be a frame in a frame.
+    let is_several = package.files.len() as u64 + package.others.count > 1;
+    let files = if is_several && fits(area, ROOM_FOR_FILES) { file_tiles(package, area) } else { Vec::new() };
     Tile {
         place: place(area, MAP),
         kind: package.kind.clone(),
@@ -168,7 +175,8 @@ mod tests {
     /// What packages are called is text, whatever it is.
     #[test]
     fn escaped() {
-        let page = page("shop <1>", &composition(&["<script>alert(1)</script>", "\" onclick=\"x\u{202e}\u{0}"])).unwrap();
+        let page =
+            page("shop <1>", &composition(&["<script>alert(1)</script>", "\" onclick=\"x\u{202e}\u{0}"])).unwrap();
         assert!(!page.contains("<script") && !page.contains("\" onclick=") && !page.contains('\u{202e}'), "{page}");
         assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("shop &lt;1&gt;"), "{page}");
     }

@@ -35,6 +35,7 @@ const GAP: u32 = 8;
 
 /// How many characters fit into a box of a route, and into one of a function.
 const ROUTE_CHARACTERS: usize = 60;
+const LINE_CHARACTERS: usize = 76;
 const FUNCTION_CHARACTERS: usize = 34;
 
 /// The picture as its template has it.
@@ -64,7 +65,10 @@ struct Heading {
 struct Placed {
     y: u32,
     height: u32,
+    /// What there is room for of the pattern, of what it does, and of its conditions.
     shown: String,
+    does: String,
+    conditions: String,
     row: Row,
 }
 
@@ -113,8 +117,9 @@ impl<'s> Drawing<'s> {
     }
 
     fn finished(mut self) -> Graph {
-        for phase in phases(self.site) {
-            self.heading(phase.heading);
+        for (place, phase) in phases(self.site).into_iter().enumerate() {
+            self.y += if place > 0 { GAP } else { 0 };
+            self.heading(&phase.heading);
             let more = phase.rows.len().saturating_sub(ROUTES_OF_PHASE);
             phase.rows.into_iter().take(ROUTES_OF_PHASE).for_each(|row| self.route(row));
             if more > 0 {
@@ -152,7 +157,8 @@ impl<'s> Drawing<'s> {
             }
         }
         let shown = cut(&row.pattern, ROUTE_CHARACTERS);
-        self.graph.routes.push(Placed { y: self.y, height, shown, row });
+        let (does, conditions) = (cut(&row.does, LINE_CHARACTERS), cut(&row.conditions, LINE_CHARACTERS));
+        self.graph.routes.push(Placed { y: self.y, height, shown, does, conditions, row });
         self.y += height + GAP;
     }
 }

@@ -9,10 +9,8 @@ use crate::error::CommandError;
 use crate::output::{plain, size};
 
 /// Names and texts. What is put into one whose name ends in `.xml` or `.html` is escaped.
-const TEMPLATES: [(&str, &str); 2] = [
-    ("graph.xml", include_str!("templates/graph.xml")),
-    ("bundle.html", include_str!("templates/bundle.html")),
-];
+const TEMPLATES: [(&str, &str); 2] =
+    [("graph.xml", include_str!("templates/graph.xml")), ("bundle.html", include_str!("templates/bundle.html"))];
 
 /// The text of a template.
 pub(super) fn render<T: Serialize>(name: &str, values: &T) -> Result<String, CommandError> {

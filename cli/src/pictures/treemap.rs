@@ -88,7 +88,10 @@ mod tests {
         for sizes in [&[][..], &[0], &[0, 0], &[1], &[u64::MAX, 1, 0], &[5; 500]] {
             for area in squarified(sizes, WHOLE) {
                 let is_number = [area.x, area.y, area.width, area.height].iter().all(|value| value.is_finite());
-                assert!(is_number && area.x + area.width <= 6.0 + 1e-9 && area.y + area.height <= 4.0 + 1e-9, "{area:?}");
+                assert!(
+                    is_number && area.x + area.width <= 6.0 + 1e-9 && area.y + area.height <= 4.0 + 1e-9,
+                    "{area:?}"
+                );
             }
         }
     }

@@ -36,7 +36,10 @@ pub(super) async fn describe(
         let (deployments, log) = (store.deployments(), said.log.map(BuildLog::from));
         deployments.keep_build(&record.id, said.author.as_ref(), log.as_ref())?;
         let author = deployments.get(&record.id)?.and_then(|record| record.author);
-        Ok::<_, ApiError>(BuildView { author, log: deployments.build_log(&record.id)?.as_ref().map(BuildLogView::from) })
+        Ok::<_, ApiError>(BuildView {
+            author,
+            log: deployments.build_log(&record.id)?.as_ref().map(BuildLogView::from),
+        })
     });
     Ok(Json(kept.await?))
 }

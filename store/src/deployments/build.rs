@@ -23,7 +23,8 @@ impl Deployments {
         let unusable = |source| StateError::BuildLog { id: *id, source };
         let log = log.filter(|log| !log.is_empty());
         let compress = |log: &BuildLog| zstd::bulk::compress(log.text().as_bytes(), COMPRESSION_LEVEL);
-        let log = log.map(|log| Ok::<_, StateError>((compress(log).map_err(unusable)?, log.left_out_bytes()))).transpose()?;
+        let log =
+            log.map(|log| Ok::<_, StateError>((compress(log).map_err(unusable)?, log.left_out_bytes()))).transpose()?;
         self.database.write(|transaction| {
             if let Some(author) = author {
                 keep_author(transaction, id, author)?;

@@ -4,8 +4,8 @@
 use rusqlite::Connection;
 use rusqlite::types::FromSql;
 use ship_core::{
-    AuthorName, BranchName, DeploymentId, Digest, DomainName, HostLabel, ProjectName, ProtectionCoverage, ProtectionMode, Role,
-    Target, TokenId, TokenName, TrustId,
+    AuthorName, BranchName, DeploymentId, Digest, DomainName, HostLabel, ProjectName, ProtectionCoverage,
+    ProtectionMode, Role, Target, TokenId, TokenName, TrustId,
 };
 
 use super::with_causes;

@@ -8,10 +8,10 @@ use std::fs::File;
 
 use ship_core::{Digest, Function, FunctionRuntime};
 
+use super::Functions;
 use super::archive::{Archive, Entry};
 use super::error::UnpackError;
 use super::limits::ArchiveLimits;
-use super::Functions;
 
 mod modules;
 mod owner;

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use ship_tests::{TestEnv, TestHost, TestProject, http};
+use serde_json::{Value, json};
+use ship_tests::{TestEnv, TestHost, TestProject};
 
 const SECRET: &str = "hunter2-and-more";
 
@@ -37,7 +38,16 @@ fn kept_and_harmless() {
     let host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let log = host.ship(["inspect", &url, "--build-log"]).run();
-    insta::assert_snapshot!(log.snapshot(), @"");
+    insta::assert_snapshot!(log.snapshot(), @r#"
+    exit code: 0
+    ----- stdout -----
+    Building the frontend: mkdir -p dist && cp page.html dist/index.html && . ./.env && echo key $API_KEY && printf 'odd \033]0;t\007 <b>\n'
+    key [secret API_KEY]
+    odd ]0;t <b>
+    Built the frontend in [TIME]
+    Built 1 file
+    ----- stderr -----
+    "#);
     let detail = host.ship(["inspect", &url, "--json"]).run().success().json();
     assert_eq!(detail["deployment"]["author"], "Ada Lovelace");
     let id = detail["deployment"]["id"].as_str().unwrap().to_owned();
@@ -59,15 +69,20 @@ fn other_versions() {
     let host = TestHost::start(&environment);
     let old = publish_as_before(&host, "old");
     let path = format!("/v1/deployments/{old}/build");
-    assert_eq!(host.control("GET", &path).send().success().json(), serde_json::json!({}));
-    insta::assert_snapshot!(host.ship(["inspect", &old, "--build-log"]).within(project.folder()).run().snapshot(), @"");
-    let put = |body: &serde_json::Value| {
+    assert_eq!(host.control("GET", &path).send().success().json(), json!({}));
+    insta::assert_snapshot!(host.ship(["inspect", &old, "--build-log"]).within(project.folder()).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Whoever published it sent no log of its build
+    ");
+    let put = |body: &Value| {
         host.control("PUT", &path).header("content-type", "application/json").body(body.to_string()).send()
     };
-    assert_eq!(put(&serde_json::json!({ "log": "text" })).status, 400);
-    assert_eq!(put(&serde_json::json!({ "author": "\u{7}" })).status, 400);
+    assert_eq!(put(&json!({ "log": "text" })).status, 400);
+    assert_eq!(put(&json!({ "author": "\u{7}" })).status, 400);
     let long: String = (0..100_000).map(|number| format!("line {number}\n")).collect();
-    let kept = put(&serde_json::json!({ "log": { "text": long } })).success().json();
+    let kept = put(&json!({ "log": { "text": long } })).success().json();
     let text = kept["log"]["text"].as_str().unwrap();
     assert!(text.len() <= 256 * 1024 && text.ends_with("line 99999\n"));
     assert_eq!(kept["log"]["left_out_bytes"], long.len() - text.len());
@@ -77,11 +92,12 @@ fn other_versions() {
 fn publish_as_before(host: &TestHost<'_>, project: &str) -> String {
     let page = b"an old page";
     let digest = ship_core::Digest::of(page);
-    let _: http::Answer = host.control("PUT", &format!("/v1/blobs/{digest}")).body(page.to_vec()).send().success();
-    let asset = serde_json::json!({ "path": "index.html", "digest": digest, "size_bytes": page.len(), "media_type": "text/html" });
-    let manifest = serde_json::json!({ "version": 1, "functions": [], "routes": [], "cors": [], "assets": [asset] });
-    let body = serde_json::json!({ "manifest": manifest, "publish": {} }).to_string();
+    let sent = host.control("PUT", &format!("/v1/blobs/{digest}")).body(page.to_vec()).send();
+    let asset = json!({ "path": "index.html", "digest": digest, "size_bytes": page.len(), "media_type": "text/html" });
+    let manifest = json!({ "version": 1, "functions": [], "routes": [], "cors": [], "assets": [asset] });
+    let body = json!({ "manifest": manifest, "publish": {} }).to_string();
     let request = host.control("POST", &format!("/v1/projects/{project}/deployments"));
-    let published = request.header("content-type", "application/json").body(body).send().success().json();
-    published["deployment"]["id"].as_str().expect("it has an id").to_owned()
+    let published = request.header("content-type", "application/json").body(body).send();
+    assert_eq!((sent.status, published.status), (201, 201));
+    published.json()["deployment"]["id"].as_str().expect("it has an id").to_owned()
 }

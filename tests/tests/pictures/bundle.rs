@@ -9,13 +9,14 @@ use crate::axe;
 
 /// A function that is bundled with two packages, one of them with a scope.
 fn calendar(environment: &TestEnv) -> TestProject {
-    let function = "import { add } from 'tiny-dates';\nimport { say } from '@words/say';\nimport { zone } from '../lib/zone';\n
-        export function GET() { return new Response(say(add(1, 2)) + zone) }\n";
+    let function =
+        "import { add } from 'tiny-dates';\nimport { say } from '@words/say';\nimport { zone } from '../lib/zone';\n
+        export function GET() { return new Response(say(add(1, 2)) + zone()) }\n";
     let long = "export function add(a, b) { return [a, b].map((one) => one + 1).reduce((all, one) => all + one, 0) }\n";
     environment
         .project("calendar")
         .file("api/date.ts", function)
-        .file("lib/zone.ts", "export const zone: string = 'UTC';\n")
+        .file("lib/zone.ts", "export const zone = (): number => new Date().getTimezoneOffset();\n")
         .file("node_modules/tiny-dates/package.json", r#"{"name":"tiny-dates","version":"1.0.0","type":"module"}"#)
         .file("node_modules/tiny-dates/index.js", long)
         .file("node_modules/@words/say/package.json", r#"{"name":"@words/say","version":"1.0.0","type":"module"}"#)
@@ -32,7 +33,7 @@ fn told(composition: &Value) -> String {
         let _ = writeln!(text, "{} ({})", package["name"].as_str().unwrap(), package["kind"].as_str().unwrap());
         let mut files: Vec<_> = list(&package["files"]).iter().map(|file| file["path"].to_string()).collect();
         files.sort();
-        files.iter().for_each(|file| drop(writeln!(text, "  {file}")));
+        text.extend(files.iter().map(|file| format!("  {file}\n")));
     }
     text
 }
@@ -46,14 +47,35 @@ fn modules_of_a_bundle() {
     let _ = host.ship(["build"]).within(project.folder()).run().success();
     let bundle = ["inspect", "--bundle", "api/date", "--json"];
     let built = host.ship(bundle).and(["--prebuilt"]).within(project.folder()).run().success().json();
-    insta::assert_snapshot!(told(&built), @"");
-    let sum = |of: &Value| of["packages"].as_array().unwrap().iter().map(|one| one["bytes"].as_u64().unwrap()).sum::<u64>();
+    insta::assert_snapshot!(told(&built), @r#"
+    @words/say (dependency)
+      "index.js"
+    ship's launcher (platform)
+      "launcher.mjs"
+    source maps (data)
+      "_ship/api~date.mjs.map"
+    the bundler (platform)
+      "_ship/api~date.mjs"
+    the project (own)
+      "api/date.ts"
+      "lib/zone.ts"
+    tiny-dates (dependency)
+      "index.js"
+    "#);
+    let sum =
+        |of: &Value| of["packages"].as_array().unwrap().iter().map(|one| one["bytes"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(Some(sum(&built)), built["bytes"].as_u64());
 
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
     let deployed = host.ship(bundle).within(project.folder()).run().success().json();
     assert_eq!(deployed["packages"], built["packages"]);
-    insta::assert_snapshot!(host.ship(["inspect", "--bundle", "api/nothing"]).within(project.folder()).run().snapshot(), @"");
+    insta::assert_snapshot!(host.ship(["inspect", "--bundle", "api/nothing"]).within(project.folder()).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no function `api/nothing` in it
+    hint: it has api/date
+    ");
 }
 
 /// The page in a browser: it fits, says nothing to the console, can be used by everybody, and with the keyboard alone.
@@ -76,8 +98,10 @@ fn page() {
         axe::source()
     );
     assert_eq!(browser.run(&script), serde_json::json!([]));
-    let reached = browser.run("return [...document.querySelectorAll('.map a')].every((tile) => tile.tabIndex === 0 &&
-        document.querySelector(tile.getAttribute('href')).innerText.length > 0)");
+    let reached = browser.run(
+        "return [...document.querySelectorAll('.map a')].every((tile) => tile.tabIndex === 0 &&
+        document.querySelector(tile.getAttribute('href')).innerText.length > 0)",
+    );
     assert_eq!(reached, true);
     take_pictures(&browser, "bundle");
     assert_eq!(browser.console(), [] as [ConsoleLine; 0]);

@@ -10,7 +10,12 @@ fn requests_over_time() {
     let host = TestHost::start(&environment);
     let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
     let chart = || host.ship(["logs", "--chart"]).within(project.folder());
-    insta::assert_snapshot!(chart().run().snapshot(), @"");
+    insta::assert_snapshot!(chart().run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    No requests
+    ");
     let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
     for _ in 0..5 {
         let _ = http::get(&url).success();
@@ -31,7 +36,11 @@ fn requests_over_time() {
 
     let piped = chart().and(["--since", "1h"]).run().success();
     assert!(!piped.stdout().contains('\u{1b}'), "{:?}", piped.stdout());
-    assert!(piped.stdout().contains("requests 10, at most") && piped.stdout().contains("4xx 5, at most"), "{}", piped.stdout());
+    assert!(
+        piped.stdout().contains("requests 10, at most") && piped.stdout().contains("4xx 5, at most"),
+        "{}",
+        piped.stdout()
+    );
     // A narrow terminal has colours, and no line is longer than it.
     let narrow = chart().and(["--since", "1h"]).start_on_terminal(40).finish();
     let shown = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap().replace_all(narrow.stdout(), "").into_owned();

@@ -31,7 +31,8 @@ pub(super) async fn show(
 ) -> Result<(), CommandError> {
     let limit = query.limit.unwrap_or(REQUESTS).min(REQUESTS);
     // What functions printed has no status, so it is not sent.
-    let statuses = if query.statuses.are_all() { "100-599".parse().map_err(CommandError::project)? } else { query.statuses };
+    let statuses =
+        if query.statuses.are_all() { "100-599".parse().map_err(CommandError::project)? } else { query.statuses };
     let query = LogQuery { statuses, limit: Some(limit), ..query };
     let mut lines = host.client.logs(project, &query).await?.lines;
     let mut records: Vec<LogRecord> = Vec::new();

@@ -8,27 +8,26 @@ use crate::output::{count, size};
 
 /// Routes that are tried at the same moment.
 pub(super) struct PhaseRows {
-    pub(super) heading: &'static str,
+    pub(super) heading: String,
     pub(super) rows: Vec<Row>,
 }
 
 /// All that have any, and between them where files and functions are looked up.
 pub(super) fn phases(site: &Site) -> Vec<PhaseRows> {
-    let routes = |phase, heading| {
-        let rows = site.routes.phase(phase).iter().map(|route| Row::of(route, site)).collect();
-        PhaseRows { heading, rows }
-    };
-    let lookup = PhaseRows { heading: "2. What stands at the path", rows: vec![lookup(site)] };
-    let all = [
-        routes(Phase::Null, "1. Before anything is looked up"),
-        lookup,
-        routes(Phase::Filesystem, "3. Where nothing stands there"),
-        routes(Phase::Miss, "4. Where still nothing was found"),
-        routes(Phase::Rewrite, "5. Last: dynamic paths"),
-        routes(Phase::Hit, "With what was found"),
-        routes(Phase::Error, "For errors"),
+    let routes = |phase| site.routes.phase(phase).iter().map(|route| Row::of(route, site)).collect::<Vec<_>>();
+    let in_order = [
+        ("Before anything is looked up", routes(Phase::Null)),
+        ("What stands at the path", vec![lookup(site)]),
+        ("Where nothing stands there", routes(Phase::Filesystem)),
+        ("Where still nothing was found", routes(Phase::Miss)),
+        ("Last, dynamic paths", routes(Phase::Rewrite)),
     ];
-    all.into_iter().filter(|phase| !phase.rows.is_empty()).collect()
+    let in_order = in_order.into_iter().filter(|(_, rows)| !rows.is_empty()).enumerate();
+    let in_order =
+        in_order.map(|(place, (moment, rows))| PhaseRows { heading: format!("{}. {moment}", place + 1), rows });
+    let besides = [("With what was found", Phase::Hit), ("For errors", Phase::Error)];
+    let besides = besides.map(|(moment, phase)| PhaseRows { heading: moment.to_owned(), rows: routes(phase) });
+    in_order.chain(besides.into_iter().filter(|phase| !phase.rows.is_empty())).collect()
 }
 
 /// Where files and functions answer at their own paths.

@@ -5,10 +5,6 @@ use ship_core::FunctionName;
 use ship_core::route::{Condition, ConditionSubject, ConditionValue, Route};
 
 use super::{Site, functions_at};
-use crate::pictures::cut;
-
-/// How many characters fit into a line below the pattern.
-const LINE_CHARACTERS: usize = 78;
 
 /// A route as it is drawn.
 #[derive(Clone, Debug, Serialize)]
@@ -35,9 +31,8 @@ impl Row {
             None => functions_at(site, destination),
         };
         let (kind, does) = what_follows(route, leads_to.first());
-        let edge = if destination.contains('$') && kind == "rewrite" { "perhaps" } else { "sure" };
-        let does = cut(&does, LINE_CHARACTERS);
-        let conditions = cut(&conditions(route), LINE_CHARACTERS);
+        let edge = if is_open(destination) && kind == "rewrite" { "perhaps" } else { "sure" };
+        let conditions = conditions(route);
         Self { kind, pattern: route.src.as_str().to_owned(), does, conditions, leads_to, edge }
     }
 }
@@ -52,12 +47,17 @@ fn what_follows(route: &Route, function: Option<&FunctionName>) -> (&'static str
         (Some(middleware), ..) => ("middleware", format!("asks {middleware} first{also}")),
         (_, Some((_, location)), _) if route.status.is_some() => ("redirect", format!("{status}→ {location}")),
         (.., Some(to)) if to.contains("://") => ("proxy", format!("{status}→ {to}{also}")),
-        (.., Some(to)) if function.is_some() && !to.contains('$') => ("function", format!("{status}→ {to}{also}")),
+        (.., Some(to)) if function.is_some() && !is_open(to) => ("function", format!("{status}→ {to}{also}")),
         (.., Some(to)) => ("rewrite", format!("{status}→ {to}{also}")),
         (.., None) if route.status.is_some() => ("status", format!("answers {}{also}", status.trim_end())),
         (.., None) if headers.is_empty() => ("nothing", "goes on".to_owned()),
         (.., None) => ("header", format!("sets {headers}")),
     }
+}
+
+/// Whether the path of a destination is only known with a request.
+fn is_open(destination: &str) -> bool {
+    destination.split('?').next().is_some_and(|path| path.contains('$'))
 }
 
 fn conditions(route: &Route) -> String {

@@ -41,7 +41,8 @@ impl Sizes {
         let bars: Vec<Bar> = listed.iter().rev().enumerate().map(|(place, one)| bar(place, one, most)).collect();
         let (newest, largest) = (text::bytes(newest.size_bytes as f64), text::bytes(most as f64));
         let count = listed.len();
-        let summary = format!("The sizes of the last {count} deployments: the newest has {newest}, the largest {largest}");
+        let summary =
+            format!("The sizes of the last {count} deployments: the newest has {newest}, the largest {largest}");
         Some(Self { width: bars.len().max(ROOM) * STEP, bars, newest, largest, summary })
     }
 }

@@ -36,11 +36,23 @@ pub(super) fn count(path: &str, program: &[u8], count: &mut Count) {
         count.add(owner, "code", bytes);
     }
     let others = sections.iter().filter(|(name, _)| *name != CODE);
-    others.for_each(|(name, bytes)| count.add(Owner::data(SECTIONS), name.clone(), *bytes));
+    others.for_each(|(name, bytes)| count.add(Owner::data(SECTIONS), described(name), *bytes));
     let untold = if told == 0 { Owner::own() } else { Owner::platform("code without a name") };
     count.add(untold, "code", code - told);
     let in_sections: u64 = sections.values().sum();
     count.add(Owner::data(SECTIONS), "headers and gaps", (program.len() as u64).saturating_sub(in_sections));
+}
+
+/// A section with what it is for, where that is known.
+fn described(section: &str) -> String {
+    let purpose = match section {
+        ".gopclntab" => "functions and lines, for stack traces",
+        ".rodata" => "texts, types and other constants",
+        ".data" | ".noptrdata" => "variables that begin with a value",
+        ".eh_frame" => "how to go back through the stack",
+        _ => return section.to_owned(),
+    };
+    format!("{section}: {purpose}")
 }
 
 /// How many bytes of the file each section has, by name.

@@ -9,6 +9,9 @@ const STEPS: [i64; 20] = [
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
 ];
 
+/// How much time is drawn at the least, unless it is said how much, in seconds.
+const LEAST: i64 = 60;
+
 /// A stretch of time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Span {
@@ -70,10 +73,11 @@ impl Span {
         now: Timestamp,
     ) -> Self {
         let times = || records.iter().map(|record| record.at);
-        let from = since.or_else(|| times().min()).unwrap_or(now);
         // Of a host whose clock is ahead, requests come later than now.
         let to = until.unwrap_or_else(|| times().max().map_or(now, |last| last.max(now)));
-        let (from, to) = (from.as_second(), to.as_second());
+        let to = to.as_second();
+        let first = times().min().map_or(to, Timestamp::as_second);
+        let from = since.map_or(first.min(to - LEAST + 1), Timestamp::as_second);
         Self { from: from.min(to), to }
     }
 
@@ -102,7 +106,8 @@ impl Chart {
             Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
         };
         let all: Vec<(u16, u64)> = requests.iter().flatten().copied().collect();
-        let counted = requests.iter().enumerate().map(|(place, requests)| Point { at: at(place), counts: Counts::of(requests) });
+        let counted =
+            requests.iter().enumerate().map(|(place, requests)| Point { at: at(place), counts: Counts::of(requests) });
         Self {
             project: project.clone(),
             from: at(0),
@@ -121,10 +126,12 @@ impl Chart {
 
 impl Counts {
     fn of(requests: &[(u16, u64)]) -> Self {
-        let answered = |from: u16, to: u16| requests.iter().filter(|(status, _)| (from..to).contains(status)).count() as u64;
+        let answered =
+            |from: u16, to: u16| requests.iter().filter(|(status, _)| (from..to).contains(status)).count() as u64;
         let mut durations: Vec<u64> = requests.iter().map(|(_, duration)| *duration).collect();
         durations.sort_unstable();
-        let nearest = |percent: usize| durations.get((durations.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        let nearest =
+            |percent: usize| durations.get((durations.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         Self {
             requests: requests.len() as u64,
             refused: answered(400, 500),
@@ -148,6 +155,6 @@ mod tests {
             points.step_secs
         };
         assert_eq!([0, 39, 40, 3_600, 86_400].map(|seconds| in_points(seconds, 40)), [1, 1, 2, 120, 3_600]);
-        assert_eq!(in_points(100_000_000, 1), 165 * 604_800 + 604_800);
+        assert_eq!(in_points(100_000_000, 1), 167 * 604_800);
     }
 }

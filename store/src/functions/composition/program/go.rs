@@ -62,6 +62,9 @@ impl<'t> Table<'t> {
     }
 }
 
+/// The module that ship puts beside a project's handlers.
+const LAUNCHER: &str = "ship.site/ship-launcher";
+
 /// The package of a function: what stands before the first point behind the last slash.
 fn owner_of(function: &str) -> Owner {
     if function.starts_with("type:") || function.starts_with("go:") {
@@ -72,6 +75,9 @@ fn owner_of(function: &str) -> Owner {
     let end = plain[last..].find('.').map_or(plain.len(), |point| last + point);
     // Points in the last part of a path are escaped.
     let name = plain[..end].replace("%2e", ".");
+    if name.starts_with(LAUNCHER) {
+        return Owner::platform("ship's launcher");
+    }
     let kind = match name.split('/').next() {
         Some("main") => PackageKind::Own,
         Some(first) if first.contains('.') => PackageKind::Dependency,
@@ -95,6 +101,7 @@ mod tests {
         assert_eq!(read("net/http.(*Server).Serve"), platform("net/http"));
         assert_eq!(read("slices.SortFunc[go.shape.[]example.com/a/b.T]"), platform("slices"));
         assert_eq!(read("gopkg.in/yaml%2ev3.Marshal"), ("gopkg.in/yaml.v3".into(), PackageKind::Dependency));
+        assert_eq!(read("ship.site/ship-launcher.Run"), platform("ship's launcher"));
         assert_eq!(read("main.main"), ("main".into(), PackageKind::Own));
         assert_eq!(read("type:.eq.main.T"), platform("the compiler"));
     }
