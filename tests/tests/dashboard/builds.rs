@@ -23,7 +23,12 @@ fn on_their_pages() {
     let desk = Desk::of(&host, &host.token());
     desk.go(&format!("/projects/garden/deployments/{first}"));
     let said = desk.browser.wait_for_text(".build", "Built 1 file");
-    insta::assert_snapshot!(environment.filtered(&said), @"");
+    insta::assert_snapshot!(environment.filtered(&said), @r"
+    Building the frontend: mkdir -p dist && cp page.html dist/index.html && printf 'odd \033]0;t\007 <b>bold</b>\n'
+    odd ]0;t <b>bold</b>
+    Built the frontend in [TIME]
+    Built 1 file
+    ");
     assert!(desk.browser.text(".facts").contains("Ada <b>Lovelace</b>"));
     desk.is_right("build");
     desk.go("/projects/garden");
