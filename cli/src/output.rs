@@ -110,9 +110,9 @@ impl Output {
         self.form == Form::Human && self.talk > Talk::Quiet && io::stdout().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Whether data is written to a terminal.
+    /// Whether a person sees data on a terminal.
     pub(crate) fn is_data_on_terminal(&self) -> bool {
-        io::stdout().is_terminal()
+        self.form == Form::Human && io::stdout().is_terminal()
     }
 
     /// Whether details are wanted.

@@ -127,11 +127,11 @@ fn file_tiles(package: &PackageView, area: Area) -> Vec<FileTile> {
     let inner = Area { x: 0.0, y: 0.0, ..area };
     let sizes: Vec<u64> = parts.iter().map(|(_, bytes)| *bytes).collect();
     let placed = parts.into_iter().zip(squarified(&sizes, inner));
-    placed.map(|((path, bytes), part)| file_tile(path, bytes, part, inner)).collect()
+    placed.map(|((path, bytes), part)| file_tile(&path, bytes, part, inner)).collect()
 }
 
-fn file_tile(path: String, bytes: u64, part: Area, inner: Area) -> FileTile {
-    let name = path.rsplit('/').next().unwrap_or(&path);
+fn file_tile(path: &str, bytes: u64, part: Area, inner: Area) -> FileTile {
+    let name = path.rsplit('/').next().unwrap_or(path);
     let shown = if fits(part, ROOM_FOR_FILE_NAME) { cut(name, 40) } else { String::new() };
     FileTile { place: place(part, inner), shown, path: format!("{path}: {}", size(bytes)) }
 }

@@ -177,7 +177,7 @@ fn function_box(place: usize, function: &SiteFunction) -> FunctionBox {
 /// A line from the end of a route's box to the beginning of a function's.
 fn edge(kind: &'static str, from: u32, function: usize) -> Edge {
     let (begin, end, to) = (MARGIN + ROUTE_WIDTH, FUNCTION_X - 7, function_y(function) + BOX / 2);
-    let bend = (begin + end) / 2;
+    let bend = u32::midpoint(begin, end);
     Edge { kind, path: format!("M{begin} {from}C{bend} {from} {bend} {to} {end} {to}") }
 }
 

@@ -132,12 +132,13 @@ impl Count {
         let map = map.map(|map| content(archive, map)).transpose()?.flatten();
         if map.is_some() || path == program::ENTRY {
             match (content(archive, entry)?, map) {
-                (Some(module), Some(map)) => return Ok(modules::count(path, &module, &map, self)),
-                (Some(program), None) => return Ok(program::count(path, &program, self)),
-                (None, _) => {}
+                (Some(module), Some(map)) => modules::count(path, &module, &map, self),
+                (Some(program), None) => program::count(path, &program, self),
+                (None, _) => self.add_file(path, archive.bytes_of(entry)),
             }
+        } else {
+            self.add_file(path, archive.bytes_of(entry));
         }
-        self.add_file(path, archive.bytes_of(entry));
         Ok(())
     }
 

@@ -65,7 +65,7 @@ impl Owner {
 
     /// Whose the file at `path` is, and where it stands there.
     pub(super) fn of_path(path: &str, runtime: FunctionRuntime) -> (Self, String) {
-        if path.ends_with(".map") {
+        if path.strip_suffix(".map").is_some() {
             return (Self::data("source maps"), path.to_owned());
         }
         let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();

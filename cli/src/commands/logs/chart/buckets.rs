@@ -9,6 +9,9 @@ const STEPS: [i64; 20] = [
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
 ];
 
+/// How many weeks the time of a point may have: with a single point, all that a time can be.
+const MOST_WEEKS: i64 = 1_100_000;
+
 /// How much time is drawn at the least, unless it is said how much, in seconds.
 const LEAST: i64 = 60;
 
@@ -86,7 +89,7 @@ impl Span {
         let count = |step: i64| usize::try_from((self.to - self.from.div_euclid(step) * step) / step + 1);
         let fits = |step: &i64| count(*step).is_ok_and(|count| count <= most);
         let weeks = |number: i64| number * STEPS[STEPS.len() - 1];
-        let step = STEPS.into_iter().find(fits).or_else(|| (2..).map(weeks).find(fits)).unwrap_or(1);
+        let step = STEPS.into_iter().find(fits).or_else(|| (2..MOST_WEEKS).map(weeks).find(fits)).unwrap_or(1);
         Points { from: self.from.div_euclid(step) * step, step_secs: step, count: count(step).unwrap_or(1) }
     }
 }

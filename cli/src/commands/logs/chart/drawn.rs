@@ -25,8 +25,10 @@ pub(super) fn draw(chart: &Chart, styles: Styles) -> String {
     let mut text = heading(chart, styles);
     let requests = values(|counts| counts.requests);
     text += &title(styles, "requests", &format!("{}, at most {} a column", chart.all.requests, most(&requests)));
-    columns(&requests, most(&requests), LINES).iter().for_each(|line| text += &lined(&styles.place(line.trim_end())));
-    for (name, of, paint) in errors() {
+    for line in columns(&requests, most(&requests), LINES) {
+        text += &lined(&styles.place(line.trim_end()));
+    }
+    for Errors { name, of, paint } in ERRORS {
         let errors = values(of);
         if most(&errors) > 0 {
             text += &title(styles, name, &format!("{}, at most {}", of(&chart.all), most(&errors)));
@@ -41,14 +43,17 @@ pub(super) fn draw(chart: &Chart, styles: Styles) -> String {
     text + &axis(chart, styles)
 }
 
-type Paint = fn(Styles, &str) -> String;
-
-fn errors() -> [(&'static str, fn(&Counts) -> u64, Paint); 2] {
-    [
-        ("5xx", |counts| counts.failed, |styles, line| styles.error(line)),
-        ("4xx", |counts| counts.refused, |styles, line| styles.warning(line)),
-    ]
+/// A kind of errors, and its colour.
+struct Errors {
+    name: &'static str,
+    of: fn(&Counts) -> u64,
+    paint: fn(Styles, &str) -> String,
 }
+
+const ERRORS: [Errors; 2] = [
+    Errors { name: "5xx", of: |counts| counts.failed, paint: |styles, line| styles.error(line) },
+    Errors { name: "4xx", of: |counts| counts.refused, paint: |styles, line| styles.warning(line) },
+];
 
 fn p50(counts: &Counts) -> u64 {
     counts.p50_micros.unwrap_or_default()
@@ -83,10 +88,12 @@ fn step(seconds: i64) -> String {
 /// The times at which the columns begin and end.
 fn axis(chart: &Chart, styles: Styles) -> String {
     let length = chart.to.as_second() - chart.from.as_second();
-    let format = match length {
-        ..MINUTES_FROM => "%H:%M:%S",
-        ..DAYS_FROM => "%H:%M",
-        _ => "%m-%d",
+    let format = if length < MINUTES_FROM {
+        "%H:%M:%S"
+    } else if length < DAYS_FROM {
+        "%H:%M"
+    } else {
+        "%m-%d"
     };
     let write = |at: Timestamp| at.to_zoned(TimeZone::UTC).strftime(format).to_string();
     let (from, to) = (write(chart.from), write(chart.to));
