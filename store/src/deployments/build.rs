@@ -62,3 +62,42 @@ fn keep_log(transaction: &Transaction, id: &DeploymentId, text: &[u8], left_out:
     transaction.prepare_cached(sql)?.execute((Text(id), text, signed(left_out)))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use ship_core::Target;
+
+    use super::super::tests::{TestStore, id_of};
+    use super::*;
+
+    fn author(name: &str) -> AuthorName {
+        name.parse().unwrap()
+    }
+
+    /// What is said first stays, also over a restart; and it goes with its deployment, so that nothing is left of it.
+    #[test]
+    fn said_once() {
+        let mut test = TestStore::new();
+        for content in ["one", "two"] {
+            test.upload(content);
+            let staged = test.stage("site", content).unwrap();
+            test.deployments().publish(staged, test.options(Target::Preview, None)).unwrap();
+        }
+        let id = id_of("site", "two");
+        let log = BuildLog::new("Built 1 file\n".to_owned(), 3);
+        test.deployments().keep_build(&id, None, Some(&log)).unwrap();
+        test.deployments().keep_build(&id, Some(&author("Ada")), Some(&BuildLog::new("other\n".into(), 0))).unwrap();
+        test.deployments().keep_build(&id, Some(&author("Mallory")), None).unwrap();
+        test.reopen();
+        assert_eq!(test.deployments().build_log(&id).unwrap(), Some(log.clone()));
+        assert_eq!(test.deployments().get(&id).unwrap().unwrap().author, Some(author("Ada")));
+
+        test.deployments().remove(&id, test.now).unwrap();
+        assert_eq!(test.deployments().build_log(&id).unwrap(), None);
+        test.deployments().keep_build(&id, Some(&author("Ada")), Some(&log)).unwrap();
+        let rows = |transaction: &Transaction| -> Result<i64, StateError> {
+            Ok(transaction.query_row("SELECT count(*) FROM build_logs", [], |row| row.get(0))?)
+        };
+        assert_eq!(test.deployments().database().read(rows).unwrap(), 0);
+    }
+}

@@ -1,5 +1,6 @@
 //! Artifacts as they are packed, taken apart.
 
+use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 
 use ship_core::FunctionLimits;
@@ -30,7 +31,7 @@ fn composition(runtime: FunctionRuntime, files: &[(&str, &str)]) -> Composition 
 fn told(composition: &Composition) -> String {
     let mut text = format!("{} bytes\n", composition.bytes);
     for package in &composition.packages {
-        text += &format!("{} {} {}\n", package.bytes, package.kind.as_str(), package.name);
+        let _ = writeln!(text, "{} {} {}", package.bytes, package.kind.as_str(), package.name);
         text.extend(package.files.iter().map(|file| format!("  {} {}\n", file.bytes, file.path)));
     }
     text
@@ -49,9 +50,9 @@ fn bundle() {
     let found = composition(FunctionRuntime::Node, &files);
     assert_eq!(found.bytes, files.iter().map(|(_, content)| content.len() as u64).sum::<u64>());
     insta::assert_snapshot!(told(&found), @r"
-    144 bytes
-    114 data source maps
-      114 bundle/date.mjs.map
+    139 bytes
+    110 data source maps
+      110 bundle/date.mjs.map
     13 dependency date-fns
       13 add.js
     9 own the project
