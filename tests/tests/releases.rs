@@ -132,53 +132,42 @@ fn older() {
     assert_eq!(fs::read_to_string(&installed.program).expect("it is text"), program("0.0.7"));
 }
 
-/// What is not signed, is not what was signed, or does not run here, leaves everything as it was.
-#[test]
-fn refused() {
+/// What an upgrade says of a release that was spoiled; everything stays as it was.
+#[track_caller]
+fn refusal(what: &str, options: &[&str], spoil: impl FnOnce(&Releases)) -> String {
     let environment = TestEnv::new();
     let installed = Installed::new(&environment);
-    let mut said = Vec::new();
-    let mut refuses = |what: &str, spoil: &dyn Fn(&Releases), options: &[&str]| {
-        let releases = Releases::new(&environment.folder().join(what), 1);
-        releases.publish("9.9.9", program("9.9.9").as_bytes());
-        spoil(&releases);
-        let from = releases.folder().to_str().expect("the path is text").to_owned();
-        let output = installed.upgrade(&from, &releases.public_key(), options).run().exits_with(1);
-        installed.is_untouched();
-        said.push(format!("{what}\n{}", output.snapshot()));
-    };
-    let other_archive = |releases: &Releases| {
-        fs::write(releases.archive("9.9.9"), "something else").expect("the folder is writable");
-    };
-    refuses("another archive", &other_archive, &[]);
-    let cut = |releases: &Releases| {
-        let whole = fs::read(releases.archive("9.9.9")).expect("it is there");
-        fs::write(releases.archive("9.9.9"), &whole[..whole.len() / 2]).expect("the folder is writable");
-    };
-    refuses("half an archive", &cut, &[]);
-    let unsigned = |releases: &Releases| {
-        fs::remove_file(releases.release("9.9.9").join("SHA256SUMS.minisig")).expect("it is there")
-    };
-    refuses("no signature", &unsigned, &[]);
-    let other_key = |releases: &Releases| {
-        Releases::new(releases.folder(), 2).publish("9.9.9", program("9.9.9").as_bytes());
-    };
-    refuses("another key", &other_key, &[]);
-    let changed = |releases: &Releases| {
-        let list = fs::read_to_string(releases.release("9.9.9").join("SHA256SUMS")).expect("it is there");
-        releases.write("9.9.9", "SHA256SUMS", list.replace("9.9.9", "9.9.8").as_bytes());
-    };
-    refuses("another list", &changed, &[]);
-    refuses("another machine", &|releases: &Releases| releases.list("9.9.9", "00  ship-9.9.9-vax.tar.gz\n"), &[]);
-    let renamed = |releases: &Releases| {
-        fs::rename(releases.release("9.9.9"), releases.release("9.9.8")).expect("it is there");
-    };
-    refuses("another version", &renamed, &["--version", "9.9.8"]);
-    refuses("an absent version", &|_| {}, &["--version", "1.0.0"]);
-    let broken = |releases: &Releases| releases.publish("9.9.9", b"\x7fELF of another machine");
-    refuses("no program", &broken, &[]);
-    let lies = |releases: &Releases| releases.publish("9.9.9", program("0.0.1").as_bytes());
-    refuses("another program", &lies, &[]);
+    let releases = releases(&environment);
+    releases.publish("9.9.9", program("9.9.9").as_bytes());
+    spoil(&releases);
+    let from = releases.folder().to_str().expect("the path is text").to_owned();
+    let output = installed.upgrade(&from, &releases.public_key(), options).run().exits_with(1);
+    installed.is_untouched();
+    format!("{what}\n{}", output.snapshot())
+}
+
+/// What is not signed, or is not what was signed, is not believed.
+#[test]
+fn refused() {
+    let write = |path: PathBuf, content: &[u8]| fs::write(path, content).expect("the folder is writable");
+    let said = [
+        refusal("another archive", &[], |releases| write(releases.archive("9.9.9"), b"something else")),
+        refusal("half an archive", &[], |releases| {
+            let whole = fs::read(releases.archive("9.9.9")).expect("it is there");
+            write(releases.archive("9.9.9"), &whole[..whole.len() / 2]);
+        }),
+        refusal("no signature", &[], |releases| {
+            fs::remove_file(releases.release("9.9.9").join("SHA256SUMS.minisig")).expect("it is there");
+        }),
+        refusal("another key", &[], |releases| {
+            Releases::new(releases.folder(), 2).publish("9.9.9", program("9.9.9").as_bytes());
+        }),
+        refusal("another list", &[], |releases| {
+            let list = releases.release("9.9.9").join("SHA256SUMS");
+            let changed = fs::read_to_string(&list).expect("it is there").replace("9.9.9", "9.9.8");
+            write(list, changed.as_bytes());
+        }),
+    ];
     insta::assert_snapshot!(said.join("\n"), @r#"
     another archive
     exit code: 1
@@ -196,7 +185,7 @@ fn refused() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: there is no latest/download/SHA256SUMS.minisig in the releases at [ENV]/no signature
+    error: there is no latest/download/SHA256SUMS.minisig in the releases at [ENV]/releases
     hint: `--version` and `--from` name another release
     another key
     exit code: 1
@@ -212,6 +201,22 @@ fn refused() {
     error: the release is not signed with the key that this ship trusts
     caused by: The signature verification failed
     hint: nothing was replaced; whoever publishes the releases should hear of this
+    "#);
+}
+
+/// What is signed and no program for this machine, or not the one that was asked for, does not take its place.
+#[test]
+fn useless() {
+    let said = [
+        refusal("another machine", &[], |releases| releases.list("9.9.9", "00  ship-9.9.9-vax.tar.gz\n")),
+        refusal("another version", &["--version", "9.9.8"], |releases| {
+            fs::rename(releases.release("9.9.9"), releases.release("9.9.8")).expect("it is there");
+        }),
+        refusal("an absent version", &["--version", "1.0.0"], |_| {}),
+        refusal("no program", &[], |releases| releases.publish("9.9.9", b"\x7fELF of another machine")),
+        refusal("another program", &[], |releases| releases.publish("9.9.9", program("0.0.1").as_bytes())),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @r#"
     another machine
     exit code: 1
     ----- stdout -----
@@ -226,7 +231,7 @@ fn refused() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: there is no download/v1.0.0/SHA256SUMS.minisig in the releases at [ENV]/an absent version
+    error: there is no download/v1.0.0/SHA256SUMS.minisig in the releases at [ENV]/releases
     hint: `--version` and `--from` name another release
     no program
     exit code: 1

@@ -3,6 +3,7 @@
 //! Each is made of the commit alone: names sorted, one time, no owners of this machine. What needs no build is a pure function of its input and
 //! has tests; the one program that is built is linked statically.
 
+mod bill;
 mod debian_package;
 mod error;
 mod files;

@@ -50,7 +50,7 @@ mod tests {
     const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
     fn of(names: &[&str]) -> Option<String> {
-        let list: String = names.iter().map(|name| format!("{HEX} {name}\n")).collect();
+        let list = names.iter().map(|name| format!("{HEX} {name}")).collect::<Vec<_>>().join("\n");
         Release::of(&list, "x86_64-unknown-linux-gnu").ok().map(|release| release.version.to_string())
     }
 

@@ -89,7 +89,7 @@ impl Source {
         let path = format!("{}/{name}", wanted.folder());
         let (arriving, _) = self.open(&path).await?;
         let mut bytes = Vec::new();
-        arriving.take(limit + 1).read_to_end(&mut bytes).await.map_err(|error| self.broken(&path, error))?;
+        arriving.take(limit + 1).read_to_end(&mut bytes).await.map_err(|error| self.broken(&path, &error))?;
         if bytes.len() as u64 > limit {
             return Err(self.too_large(path, limit));
         }
@@ -121,7 +121,7 @@ impl Source {
         let mut archive = place.scratch()?;
         let (mut hasher, mut received, mut piece) = (DigestHasher::new(), 0, vec![0; PIECE_BYTES]);
         loop {
-            let count = arriving.read(&mut piece).await.map_err(|error| self.broken(path, error))?;
+            let count = arriving.read(&mut piece).await.map_err(|error| self.broken(path, &error))?;
             if count == 0 {
                 return Ok((archive, hasher.finish()));
             }
@@ -139,12 +139,12 @@ impl Source {
     async fn open(&self, path: &str) -> Result<(Arriving, Option<u64>), ReleaseError> {
         match self {
             Self::Folder(folder) => {
-                let file = fs::File::open(folder.join(path)).await.map_err(|error| self.broken(path, error))?;
-                let size = file.metadata().await.map_err(|error| self.broken(path, error))?.len();
+                let file = fs::File::open(folder.join(path)).await.map_err(|error| self.broken(path, &error))?;
+                let size = file.metadata().await.map_err(|error| self.broken(path, &error))?.len();
                 Ok((Box::new(file), Some(size)))
             }
             Self::Server { base, client } => {
-                let address = base.join(path).map_err(|error| self.broken(path, io::Error::other(error)))?;
+                let address = base.join(path).map_err(|error| self.broken(path, &io::Error::other(error)))?;
                 let asked = client.get(address).send().await.and_then(reqwest::Response::error_for_status);
                 let answer = asked.map_err(|error| self.refused(path, error))?;
                 let size = answer.content_length();
@@ -159,14 +159,14 @@ impl Source {
             return ReleaseError::Absent { origin: self.shown(), path: path.to_owned() };
         }
         // The address is told already, and may hold a password.
-        self.broken(path, io::Error::other(error.without_url()))
+        self.broken(path, &io::Error::other(error.without_url()))
     }
 
-    fn broken(&self, path: &str, source: io::Error) -> ReleaseError {
+    fn broken(&self, path: &str, source: &io::Error) -> ReleaseError {
         let (origin, path) = (self.shown(), path.to_owned());
         match source.kind() {
             io::ErrorKind::NotFound => ReleaseError::Absent { origin, path },
-            _ => ReleaseError::Unreachable { origin, path, cause: root_of(&source) },
+            _ => ReleaseError::Unreachable { origin, path, cause: root_of(source) },
         }
     }
 

@@ -102,7 +102,7 @@ fn ar(members: &[(&str, Vec<u8>)], at: u64) -> Vec<u8> {
     let mut archive = b"!<arch>\n".to_vec();
     for (name, content) in members {
         let mut header = String::new();
-        let _ = write!(header, "{name:<16}{at:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, "100644", content.len());
+        let _ = writeln!(header, "{name:<16}{at:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, "100644", content.len());
         archive.extend(header.bytes());
         archive.extend(content);
         // Each begins at an even byte.

@@ -9,7 +9,7 @@ use super::materials::{Materials, SHELLS, of_workspace};
 use super::packages::Packages;
 use super::release::Release;
 use super::tree::{Tree, gzip};
-use super::{debian_package, image};
+use super::{bill, debian_package, image};
 
 /// What lists the others. Its signature is made by whoever has the key.
 const LIST: &str = "SHA256SUMS";
@@ -21,7 +21,7 @@ pub(super) fn make(
     packages: &Packages,
 ) -> Result<Vec<(String, Vec<u8>)>, DistError> {
     let Release { version, machine, .. } = release;
-    let bill = format!("{:#}\n", packages.bill(release)).into_bytes();
+    let bill = format!("{:#}\n", bill::of(packages, release)).into_bytes();
     let mut files = vec![
         (format!("{}.tar.gz", release.name()), archive(release, materials)?),
         (format!("{}.cdx.json", release.name()), bill),

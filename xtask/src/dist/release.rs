@@ -55,13 +55,11 @@ impl Release {
 /// What the variable says, else when the commit was made.
 fn time() -> Result<u64, DistError> {
     let given = std::env::var(SOURCE_DATE_EPOCH).ok().and_then(|text| text.parse().ok());
-    match given {
-        Some(seconds) => Ok(seconds),
-        None => {
-            let said = ask("git", &["log", "-1", "--format=%ct"])?;
-            said.trim().parse().map_err(|_| silent("git log", &said))
-        }
+    if let Some(seconds) = given {
+        return Ok(seconds);
     }
+    let said = ask("git", &["log", "-1", "--format=%ct"])?;
+    said.trim().parse().map_err(|_| silent("git log", &said))
 }
 
 /// What a program prints.
