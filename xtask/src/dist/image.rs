@@ -40,7 +40,7 @@ pub(super) fn make(release: &Release, materials: &Materials) -> Result<Vec<u8>, 
     });
     let manifest = json_blob("application/vnd.oci.image.manifest.v1+json", &manifest);
     let mut described = manifest.descriptor();
-    described["annotations"] = json!({ "org.opencontainers.image.ref.name": release.version.to_string() });
+    described["annotations"] = json!({ "org.opencontainers.image.ref.name": format!("ship:{}", release.version) });
     described["platform"] = json!({ "os": "linux", "architecture": release.machine.architecture });
     let index = json!({
         "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [described],
