@@ -26,7 +26,9 @@ pub(crate) mod promote;
 pub(crate) mod protect;
 pub(crate) mod rm;
 pub(crate) mod rollback;
+pub(crate) mod schema;
 pub(crate) mod tokens;
+pub(crate) mod upgrade;
 pub(crate) mod whoami;
 
 use std::future::Future;
@@ -72,6 +74,8 @@ pub(crate) enum Command {
     Env(env::EnvArgs),
     Protect(protect::ProtectArgs),
     Doctor(doctor::DoctorArgs),
+    Upgrade(upgrade::UpgradeArgs),
+    Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     /// Print the help of a command
@@ -132,6 +136,8 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Gc(arguments) => interruptible(gc::run(arguments, settings, output), &settings.interrupt),
         Command::Backup(arguments) => interruptible(backup::run(arguments, settings, output), &settings.interrupt),
         Command::Doctor(arguments) => interruptible(doctor::run(arguments, settings, output), &settings.interrupt),
+        Command::Upgrade(arguments) => interruptible(upgrade::run(arguments, settings, output), &settings.interrupt),
+        Command::Schema(arguments) => schema::run(&arguments, settings, output),
         Command::Completions(arguments) => completions::run(&arguments, output),
         Command::Man(arguments) => man::run(&arguments, settings, output),
         // Help on a single command is given where the command line is read.

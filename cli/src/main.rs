@@ -21,6 +21,7 @@ mod namespaces;
 mod output;
 mod pictures;
 mod project;
+mod releases;
 mod settings;
 mod source;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     if words.first().is_some_and(|name| name == commands::host::KEEPER_NAME) {
         return ExitCode::from(commands::host::keep(&words));
     }
+    ship_runtime::resolve_names_alone();
     let surroundings = Surroundings::of_process(words.clone());
     if completion::answer(&words, &surroundings) {
         return ExitCode::SUCCESS;

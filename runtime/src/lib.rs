@@ -80,6 +80,7 @@ pub use life::InstanceState;
 pub use linux::cgroup::ControlGroupVersion;
 pub use linux::holdings::Holdings;
 pub use linux::message;
+pub use linux::names::resolve_names_alone;
 pub use linux::nursery::{Isolation, NURSERY_NAME, OWN_PROGRAM, nursery};
 pub use linux::signals::{hold_signals, take_signals};
 pub use linux::spawn::inherited;

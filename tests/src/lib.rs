@@ -30,6 +30,7 @@ mod pictures;
 mod processes;
 mod project;
 mod pull_requests;
+mod releases;
 mod tls;
 
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub use pictures::take_pictures;
 pub use processes::{Process, processes_mentioning};
 pub use project::TestProject;
 pub use pull_requests::{COMMENT_TOKEN, PullRequests};
+pub use releases::{Half, ReleaseServer, Releases};
 pub use tls::{TestAuthority, Wire};
 
 /// How long a story waits for anything at all. Far more than anything takes, so that only a hang is ever cut off.

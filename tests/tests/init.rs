@@ -110,7 +110,7 @@ fn new_projects() {
     ");
     let toml = fs::read_to_string(environment.folder().join("stand/ship.toml")).expect("it was written");
     insta::assert_snapshot!(toml, @r#"
-    #:schema https://github.com/ship-dev/ship/raw/main/docs/ship.schema.json
+    #:schema .ship/ship.schema.json
     name = "kiosk"
     "#);
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask`: what CI does, the benchmark and the generated documents, each one command.
+//! `cargo xtask`: what CI does, the benchmark, the generated documents and the files of a release, each one command.
 //!
 //! Only programs are started here, one after the other. Nothing of ship is built into it, so it compiles in a moment and can
 //! never be the reason why ship does not build.
@@ -6,6 +6,7 @@
 mod bench;
 mod checks;
 mod debian;
+mod dist;
 mod fuzz;
 mod step;
 
@@ -23,6 +24,7 @@ cargo xtask COMMAND
                   build for release, measure, print the table (--list names the figures, and whom they can be measured against)
   performance [FILE]
                   write docs/performance.md, docs/scale.md and their plots: of a file that `bench --json` has written, or anew
+  dist [DIR]      make the files of a release: the static program, its archive, package, image and bill of materials
   docs            write the generated documents: docs/cli.md, docs/openapi.json
 ";
 
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["performance"] => bench::write_pages(None),
         ["performance", record] => bench::write_pages(Some(record)),
+        ["dist"] => dist::run(None),
+        ["dist", folder] => dist::run(Some(folder)),
         ["docs"] => checks::write_documents(),
         _ => Err(StepError::Usage),
     };

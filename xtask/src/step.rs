@@ -44,6 +44,9 @@ pub(crate) enum StepError {
         /// The folder of its failures.
         failed: PathBuf,
     },
+    /// A release cannot be made.
+    #[error(transparent)]
+    Dist(#[from] crate::dist::DistError),
     /// A package is needed that cannot be installed from here.
     #[error("this needs Debian's packages {packages} (apt-get install {packages}), and only root can install them")]
     NotRoot {

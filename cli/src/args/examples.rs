@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// A command's name, and lines with what each is for.
 type Examples = (&'static str, &'static [(&'static str, &'static str)]);
 
-const EXAMPLES: [Examples; 29] = [
+const EXAMPLES: [Examples; 31] = [
     (
         "init",
         &[
@@ -89,6 +89,14 @@ const EXAMPLES: [Examples; 29] = [
     (
         "doctor",
         &[("ship doctor", "what is missing, and what to do"), ("ship doctor --fix", "and what can be repaired is")],
+    ),
+    (
+        "upgrade",
+        &[("ship upgrade --check", "whether there is a newer release"), ("ship upgrade", "and it is installed")],
+    ),
+    (
+        "schema",
+        &[("ship schema --write", "for the editors of this project"), ("ship schema > ship.schema.json", "elsewhere")],
     ),
     ("backup", &[("ship backup ship.tar", "everything in one file"), ("ship host --restore ship.tar", "and back")]),
     ("fsck", &[("ship fsck", "all that is kept"), ("ship fsck --json", "for a program")]),

@@ -26,11 +26,11 @@ pub(crate) const GROUPS: [Group; 6] = [
     Group { heading: "Make", commands: &["init", "dev", "build", "deploy"], shown: Shown::Lines },
     Group { heading: "Look", commands: &["ls", "inspect", "logs", "open"], shown: Shown::Lines },
     Group { heading: "Move", commands: &["promote", "rollback", "rm"], shown: Shown::Lines },
-    Group { heading: "Project", commands: &["domains", "env", "protect", "link"], shown: Shown::Names },
+    Group { heading: "Project", commands: &["domains", "env", "protect", "link", "schema"], shown: Shown::Names },
     Group { heading: "People", commands: &["login", "logout", "whoami", "tokens", "audit"], shown: Shown::Names },
     Group {
         heading: "Machine",
-        commands: &["host", "dashboard", "doctor", "backup", "fsck", "gc", "completions", "man"],
+        commands: &["host", "dashboard", "doctor", "upgrade", "backup", "fsck", "gc", "completions", "man"],
         shown: Shown::Names,
     },
 ];

@@ -35,8 +35,10 @@ pub(crate) struct DevArgs {
 }
 
 pub(crate) fn run(arguments: DevArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let path = arguments.path.unwrap_or_else(|| ".".into());
+    super::schema::bring(&settings.absolute(&path));
     let options = DevOptions {
-        path: arguments.path.unwrap_or_else(|| ".".into()),
+        path,
         listen: match (arguments.listen, arguments.port) {
             (Some(address), _) => Listen::At(address),
             (None, Some(port)) => Listen::FromPort(port.get()),

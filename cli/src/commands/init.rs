@@ -84,6 +84,7 @@ async fn make(
     let mut files = template.files(&name)?;
     files.extend(adopt::ship_toml(&folder, &name));
     let (written, kept) = writing::write(&folder, files)?;
+    super::schema::bring(&folder);
     Ok(Outcome {
         project: name,
         next: next(&folder, settings),

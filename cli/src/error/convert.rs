@@ -16,6 +16,7 @@ use super::{CommandError, ErrorKind, is_full_disk};
 use crate::accounts::AccountsError;
 use crate::dev::{KeepError, LocalCertificateError, WatchError};
 use crate::embedded::EmbeddedError;
+use crate::releases::ReleaseError;
 use crate::settings::SettingsError;
 
 impl From<SettingsError> for CommandError {
@@ -70,6 +71,37 @@ impl From<EmbeddedError> for CommandError {
                 Self::new(ErrorKind::Host, error).hint("`ship host` starts one in this terminal")
             }
         }
+    }
+}
+
+impl From<ReleaseError> for CommandError {
+    fn from(error: ReleaseError) -> Self {
+        let hint = match &error {
+            ReleaseError::NoSource { .. } => "`--from` or `SHIP_RELEASES` name where releases are".to_owned(),
+            ReleaseError::NoKey | ReleaseError::BadKey { .. } => {
+                "`--public-key KEY` names the key of the releases, which `minisign -G` printed".to_owned()
+            }
+            ReleaseError::Unreachable { .. } => return Self::new(ErrorKind::Unreachable, error),
+            ReleaseError::Owned { owner, .. } => owner.hint(),
+            ReleaseError::UnderWay { .. } => "`ship --version` says when it is done".to_owned(),
+            ReleaseError::Place { source, .. } if is_full_disk(source) => {
+                return Self::project(error).hint_of_full_disk();
+            }
+            ReleaseError::Place { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                "`sudo ship upgrade`, or an account that may write there".to_owned()
+            }
+            ReleaseError::Absent { .. } => "`--version` and `--from` name another release".to_owned(),
+            ReleaseError::Unsigned(_) | ReleaseError::Digest { .. } => {
+                "nothing was replaced; whoever publishes the releases should hear of this".to_owned()
+            }
+            ReleaseError::TooLarge { .. }
+            | ReleaseError::NoProgram { .. }
+            | ReleaseError::AnotherVersion { .. }
+            | ReleaseError::Archive(_)
+            | ReleaseError::DoesNotRun { .. }
+            | ReleaseError::Place { .. } => return Self::project(error),
+        };
+        Self::project(error).hint(hint)
     }
 }
 

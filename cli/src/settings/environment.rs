@@ -36,6 +36,8 @@ variables! {
     SHIP_AUDIENCE = "SHIP_AUDIENCE";
     /// The shell that asks what can be typed next: the scripts of `ship completions` set it
     SHIP_COMPLETE = "SHIP_COMPLETE";
+    /// Where `ship upgrade` finds releases, as `--from`
+    SHIP_RELEASES = "SHIP_RELEASES";
     /// Which diagnostics are written, as in `ship_host=debug,info`
     SHIP_LOG = "SHIP_LOG";
     /// OpenTelemetry: the collector that a host sends telemetry to, over OTLP/HTTP

@@ -10,6 +10,7 @@ pub(crate) mod fork;
 pub(crate) mod holdings;
 mod memory;
 pub mod message;
+pub(crate) mod names;
 pub(crate) mod notify;
 pub(crate) mod nursery;
 mod process;

@@ -10,13 +10,11 @@ use ship_core::{FunctionRuntime, ProjectName};
 use super::place::Existing;
 use super::writing::{self, NewFile};
 use super::{Outcome, next};
+use crate::commands::schema;
 use crate::error::CommandError;
 use crate::output::count;
 use crate::project;
 use crate::settings::Settings;
-
-/// The schema that editors complete `ship.toml` with.
-const SCHEMA: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/raw/main/docs/ship.schema.json");
 
 /// What was found in a project.
 #[derive(Debug, Serialize)]
@@ -53,6 +51,7 @@ pub(super) fn adopt(project: &Existing, dir: Option<&Path>, settings: &Settings)
         files.push(NewFile { path: ".gitignore".to_owned(), content: ".ship\n".to_owned() });
     }
     let (written, _) = writing::write(root, files)?;
+    schema::bring(root);
     let next = if dir.is_some() { next(root, settings) } else { next(&settings.folder, settings) };
     let found = Some(Found::of(project));
     Ok(Outcome { project: name, folder: root.to_owned(), template: None, found, written, kept: Vec::new(), next })
@@ -62,7 +61,7 @@ pub(super) fn adopt(project: &Existing, dir: Option<&Path>, settings: &Settings)
 pub(super) fn ship_toml(folder: &Path, name: &ProjectName) -> Option<NewFile> {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let given = ProjectName::from_folder_name(&folder.file_name()?.to_string_lossy());
-    let content = format!("#:schema {SCHEMA}\nname = \"{name}\"\n");
+    let content = format!("#:schema {}\nname = \"{name}\"\n", schema::IN_PROJECT);
     (given.as_ref() != Some(name)).then(|| NewFile { path: "ship.toml".to_owned(), content })
 }
 
