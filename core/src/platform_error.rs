@@ -60,6 +60,37 @@ pub enum PlatformError {
 }
 
 impl PlatformError {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 27] = [
+        Self::FunctionInvocationTimeout,
+        Self::FunctionInvocationFailed,
+        Self::NoResponseFromFunction,
+        Self::InvalidFunctionResponse,
+        Self::MiddlewareInvocationFailed,
+        Self::MiddlewareInvocationTimeout,
+        Self::FunctionThrottled,
+        Self::FunctionOutOfMemory,
+        Self::DeploymentNotFound,
+        Self::NotFound,
+        Self::PayloadTooLarge,
+        Self::RequestTimeout,
+        Self::MalformedRequest,
+        Self::MethodNotAllowed,
+        Self::BlobCorrupt,
+        Self::InfiniteLoopDetected,
+        Self::StorageFull,
+        Self::RoutePatternExhausted,
+        Self::ExternalTargetError,
+        Self::ExternalTargetConnectionError,
+        Self::ExternalTargetHandshakeError,
+        Self::ExternalTargetTimeout,
+        Self::DnsHostnameNotFound,
+        Self::DnsHostnameResolvedPrivate,
+        Self::AuthenticationRequired,
+        Self::TooManyAttempts,
+        Self::Internal,
+    ];
+
     /// The stable code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -153,5 +184,17 @@ impl PlatformError {
             Self::TooManyAttempts => "There were too many attempts. Try again later.",
             Self::Internal => "The host could not answer this request.",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The list holds each error once, in the order of the declaration, to the last.
+    #[test]
+    fn all_are_listed() {
+        let places: Vec<usize> = PlatformError::ALL.iter().map(|error| *error as usize).collect();
+        assert_eq!(places, (0..=PlatformError::Internal as usize).collect::<Vec<_>>());
     }
 }

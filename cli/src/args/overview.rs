@@ -1,5 +1,7 @@
 //! The overview that `ship --help` shows: every command on one screen of 24 lines, and what is said at length elsewhere.
 
+mod error_codes;
+
 use std::fmt::Write as _;
 
 use crate::error::EXIT_CODES;
@@ -45,12 +47,14 @@ pub(crate) enum Topic {
     Environment,
     /// The exit codes.
     ExitCodes,
+    /// The codes with which a host says what went wrong.
+    ErrorCodes,
 }
 
 impl Topic {
     /// All of them, with the words that ask for them.
-    pub(crate) const ALL: [(&'static str, Self); 2] =
-        [("environment", Self::Environment), ("exit-codes", Self::ExitCodes)];
+    pub(crate) const ALL: [(&'static str, Self); 3] =
+        [("environment", Self::Environment), ("exit-codes", Self::ExitCodes), ("error-codes", Self::ErrorCodes)];
 
     /// The topic that `word` asks for.
     pub(crate) fn named(word: &str) -> Option<Self> {
@@ -65,6 +69,7 @@ impl Topic {
                 .map(|variable| format!("{}\n    {}\n", variable.name, variable.meaning))
                 .collect(),
             Self::ExitCodes => EXIT_CODES.iter().map(|(code, meaning)| format!("{code:>3}  {meaning}\n")).collect(),
+            Self::ErrorCodes => error_codes::lines(),
         };
         lines.concat()
     }
@@ -99,7 +104,7 @@ pub(super) fn overview(definition: &clap::Command) -> String {
 /// What stands below the commands.
 const BELOW: &str = "  ship init shop && cd shop && ship dev    a project, and its site here
   ship deploy --prod                       the site live, as production
-More: `ship help COMMAND`, `ship help environment`, `ship help exit-codes`";
+More: `ship help COMMAND`, `ship help environment`, `exit-codes`, `error-codes`";
 
 /// The names of all commands, in order.
 pub(crate) fn commands() -> impl Iterator<Item = &'static str> {
