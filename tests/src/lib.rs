@@ -9,6 +9,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a story fails, whatever the function")]
 
 pub mod artifact;
+mod axe;
 mod binary;
 mod browser;
 mod chaos_proxy;
@@ -35,6 +36,7 @@ mod tls;
 
 use std::time::Duration;
 
+pub use axe::axe;
 pub use binary::{ship_binary, workspace_root};
 pub use browser::{Browser, ColorScheme, ConsoleLine};
 pub use chaos_proxy::ChaosProxy;

@@ -1,6 +1,5 @@
 //! The dashboard in a real browser: who gets in, what is shown, and what can be done.
 
-mod axe;
 mod builds;
 mod charts;
 mod device_code;

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use ship_tests::{Browser, ColorScheme, ConsoleLine, TestEnv, TestHost, TestProject, http};
 
-use crate::axe;
-
 /// Where pictures of pages go: outside of the repository.
 fn pictures() -> PathBuf {
     let named = std::env::var_os("SHIP_TEST_PICTURES").map(PathBuf::from);
@@ -130,7 +128,7 @@ impl Desk {
         let script = format!(
             "{}; return axe.run().then((found) => found.violations.map(
                 (one) => one.id + ': ' + one.nodes.map((node) => node.target + ' ' + node.failureSummary).join('; ')));",
-            axe::source()
+            ship_tests::axe()
         );
         let found = self.browser.run(&script);
         found.as_array().expect("axe gives a list").iter().map(ToString::to_string).collect()

@@ -1,17 +1,19 @@
 //! The examiner of pages that npm knows.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+
+use crate::environment::shared_folder;
 
 /// What looks for what people with other eyes, ears and hands could not use.
 const AXE: &str = "axe-core@4.10.3";
 
 /// The source of [`AXE`], which npm installs once for all stories.
-pub(crate) fn source() -> &'static str {
+#[track_caller]
+pub fn axe() -> &'static str {
     static SOURCE: OnceLock<String> = OnceLock::new();
     SOURCE.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
+        let folder = shared_folder().join("axe");
         let script = folder.join("node_modules/axe-core/axe.min.js");
         if !script.exists() {
             std::fs::create_dir_all(&folder).expect("the folder can be made");
