@@ -26,6 +26,7 @@ pub mod http2;
 pub mod http3;
 pub mod issuer;
 mod lines;
+pub mod pages;
 mod pebble;
 mod pictures;
 mod processes;
