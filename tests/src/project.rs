@@ -103,6 +103,9 @@ fn copy(source: &Path, target: &Path) {
         let to = target.join(entry.path().strip_prefix(source).expect("it is below the folder"));
         if entry.file_type().is_dir() {
             fs::create_dir_all(to).expect("the folder is writable");
+        } else if entry.path_is_symlink() {
+            let target = fs::read_link(entry.path()).expect("the link is readable");
+            std::os::unix::fs::symlink(target, to).expect("the folder is writable");
         } else {
             fs::copy(entry.path(), to).expect("the file can be copied");
         }

@@ -309,20 +309,6 @@ fn fetches_go() {
     assert_eq!(toolchains.flatten().filter(|entry| entry.path().join("bin/go").is_file()).count(), 1);
 }
 
-/// Ship's own website is deployed by ship.
-#[test]
-fn own_site() {
-    let environment = TestEnv::new();
-    let host = TestHost::start(&environment);
-    let site = environment.project("site").copied_from(&ship_tests::workspace_root().join("site"));
-    let url = host.ship(["deploy"]).within(site.folder()).run().success().url();
-    let page = http::get(&format!("{url}/")).success().text();
-    assert!(page.contains("cargo run --release -- deploy examples/date-weather"), "the page says how to begin");
-    let missing = http::get(&format!("{url}/no/such/page"));
-    let own = std::fs::read(site.path("public/404.html")).expect("the site has a page for what is not there");
-    assert_eq!((missing.status, missing.body), (404, own));
-}
-
 /// `ship open` says where a site is; without a display it opens nothing.
 #[test]
 fn open_names_the_site() {

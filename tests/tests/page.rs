@@ -53,22 +53,6 @@ fn unknown_city() {
     browser.wait_for_text("#weather-answer", "Humidity");
 }
 
-/// Ship's own site fits every window and says nothing to the console.
-#[test]
-fn own_site() {
-    let environment = TestEnv::new();
-    let host = TestHost::start(&environment);
-    let site = environment.project("site").copied_from(&ship_tests::workspace_root().join("site"));
-    let url = host.ship(["deploy"]).within(site.folder()).run().success().url();
-    let browser = Browser::start();
-    for (width, height) in [(1280, 860), (390, 844)] {
-        browser.resize(width, height);
-        browser.open(&url);
-        fits(&browser);
-        assert_eq!(browser.console(), [] as [ConsoleLine; 0], "at {width} pixels");
-    }
-}
-
 /// A page that is open while its folder is edited shows each edit by itself, and what keeps it from being built.
 #[test]
 fn reloads_itself() {
