@@ -10,7 +10,8 @@ import { wideTables } from "./src/markdown/wide-tables.js";
 
 export default defineConfig({
   image: { service: passthroughImageService() },
-  markdown: { remarkPlugins: [withoutTestNotes, links], rehypePlugins: [wideTables] },
+  // Options begin with two hyphens, and stay so.
+  markdown: { smartypants: false, remarkPlugins: [withoutTestNotes, links], rehypePlugins: [wideTables] },
   integrations: [
     starlight({
       title: "ship",

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 
 import { docs } from "./folder.js";
-import { helpAsMarkdown } from "./help.js";
+import { globalOptions, helpAsMarkdown } from "./help.js";
+import { cell, table } from "./html.js";
 
 const SECTION = /^## `(.*)`\n\n```text\n([\s\S]*?)\n```$/gm;
 
@@ -30,12 +31,23 @@ export function commands() {
       file: "cli.md",
       contents: 2,
       title: words.join(" "),
-      text: [words.length === 1 ? overview(help) : helpAsMarkdown(help, 2), ...nested].join("\n\n"),
+      text: [words.length === 1 ? overview(help, all) : helpAsMarkdown(help, 2), ...nested].join("\n\n"),
     };
   });
 }
 
-/** The overview of all commands is a table already. */
-function overview(help) {
-  return `What \`ship --help\` says. Each command has a page of its own here, and \`ship COMMAND --help\` says the same.\n\n\`\`\`text\n${help}\n\`\`\``;
+/** The page about `ship` itself: what it says, every command with what it does, and what all of them take. */
+function overview(help, all) {
+  const rows = all.filter(({ words }) => words.length === 2).map(({ words, help }) => [
+    `[\`${words.join(" ")}\`](reference/commands/${words[1]}.md)`,
+    cell(help.split("\n")[0]),
+  ]);
+  return [
+    "What `ship --help` says. Each command has a page of its own here, and `ship COMMAND --help` says the same.",
+    `\`\`\`text\n${help}\n\`\`\``,
+    "## Every command",
+    table(["Command", "What it does"], rows),
+    "## Options of every command",
+    globalOptions(all[1].help),
+  ].join("\n\n");
 }

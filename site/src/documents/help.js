@@ -16,6 +16,11 @@ export function helpAsMarkdown(help, level) {
   return [prose(intro.lines), ...parts].filter(Boolean).join("\n\n");
 }
 
+/** The options that a help text shows because every command has them. */
+export function globalOptions(help) {
+  return definitions(split(help).find(({ name }) => name === GLOBAL)?.lines ?? []);
+}
+
 /** The introduction, and then what stands under each `Name:`. */
 function split(help) {
   const blocks = [{ name: "", lines: [] }];

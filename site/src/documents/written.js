@@ -15,5 +15,7 @@ export function written() {
 function read(file) {
   const [first, ...rest] = readFileSync(`${docs}/${file}`, "utf8").split("\n");
   if (!first.startsWith("# ")) throw new Error(`docs/${file}: the first line is not a title`);
-  return { id: file.slice(0, -".md".length), file, title: first.slice(2), text: rest.join("\n") };
+  // What is said to those who edit sources is not said to those who read the site.
+  const text = rest.join("\n").replace("; do not edit", "");
+  return { id: file.slice(0, -".md".length), file, title: first.slice(2), text };
 }

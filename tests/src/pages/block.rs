@@ -37,36 +37,50 @@ pub(super) struct Typed {
     pub(super) output: Option<String>,
 }
 
+/// What stands on the first line of a block.
+struct Info<'b> {
+    language: &'b str,
+    rest: &'b str,
+}
+
+impl<'b> Info<'b> {
+    fn of(line: &'b str) -> Self {
+        let (language, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+        Self { language, rest }
+    }
+
+    /// The value of an attribute, if it is there; nothing if it has none.
+    fn attribute(&self, name: &str) -> Option<&'b str> {
+        let found = ATTRIBUTE.captures_iter(self.rest).find(|found| &found[1] == name)?;
+        Some(found.get(2).map_or("", |value| value.as_str()))
+    }
+}
+
 /// What the block with this first line and these contents asks for.
-pub(super) fn asked(info: &str, text: &str) -> Result<Asked, String> {
-    let (language, rest) = info.trim().split_once(' ').unwrap_or((info.trim(), ""));
-    let attribute = |name: &str| {
-        ATTRIBUTE
-            .captures_iter(rest)
-            .find(|found| &found[1] == name)
-            .map(|found| found.get(2).map_or("", |value| value.as_str()))
-    };
-    if let Some(reason) = attribute("unrun") {
-        if reason.is_empty() {
-            return Err("a block that is not run says why".into());
-        }
-        return Ok(Asked::Nothing { language: language.to_owned(), text: text.to_owned() });
+pub(super) fn asked(line: &str, text: &str) -> Result<Asked, String> {
+    let info = Info::of(line);
+    match (info.attribute("unrun"), info.attribute("title")) {
+        (Some(""), _) => Err("a block that is not run says why".into()),
+        (Some(_), _) => Ok(Asked::Nothing { language: info.language.to_owned(), text: text.to_owned() }),
+        (None, Some(path)) => Ok(Asked::Write { path: path.to_owned(), text: text.to_owned() }),
+        (None, None) => typed(&info, text),
     }
-    if let Some(path) = attribute("title") {
-        return Ok(Asked::Write { path: path.to_owned(), text: text.to_owned() });
-    }
-    let mut typed = match language {
+}
+
+/// What a block of commands asks for.
+fn typed(info: &Info<'_>, text: &str) -> Result<Asked, String> {
+    let mut typed = match info.language {
         "sh" => commands(text),
         "console" => session(text),
-        _ => return Err(format!("a block of {language:?} is no file, no command, and has no reason not to be run")),
+        other => return Err(format!("a block of {other:?} is no file, no command, and has no reason not to be run")),
     };
-    match (attribute("running"), attribute("exits")) {
-        (Some(_), _) if typed.len() == 1 => Ok(Asked::Leave(typed.remove(0))),
-        (Some(_), _) => Err("one command can be left running, and no more".into()),
-        (None, code) => {
-            let code = code.unwrap_or("0").parse().map_err(|error| format!("the exit code: {error}"))?;
-            Ok(Asked::Type { typed, code })
-        }
+    if info.attribute("running").is_none() {
+        let code = info.attribute("exits").unwrap_or("0").parse().map_err(|error| format!("the exit code: {error}"))?;
+        return Ok(Asked::Type { typed, code });
+    }
+    match (typed.pop(), typed.is_empty()) {
+        (Some(only), true) => Ok(Asked::Leave(only)),
+        _ => Err("one command can be left running, and no more".into()),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::TestEnv;
 
 /// The words behind each `ship` that stands where a command may begin.
 static COMMAND: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?m)(?:^|[;&|(:] ?|- |\$ )ship((?: [^|<>#&;\n]*)?)").expect("the pattern is a constant")
+    Regex::new(r"(?m)(?:^|[;&|(:] ?|- |\$ |[A-Z_]+=\S+ |bin/)ship((?: [^|<>#&;\n]*)?)").expect("the pattern is a constant")
 });
 
 /// A command in the middle of a sentence, in Markdown or in HTML.
@@ -24,12 +24,11 @@ pub(super) fn spoken(text: &str) -> impl Iterator<Item = &str> {
 /// What is wrong with the commands of ship in a text, if anything is.
 pub(super) fn problem(environment: &TestEnv, text: &str) -> Option<String> {
     let joined = text.replace("\\\n", " ");
-    let found = COMMAND.captures_iter(&joined).find_map(|found| {
+    COMMAND.captures_iter(&joined).find_map(|found| {
         let words = found[1].split_whitespace().map(|word| word.trim_matches(['[', ']']));
         let words: Vec<&str> = words.collect();
         problem_of(environment, &words)
-    });
-    found
+    })
 }
 
 fn problem_of(environment: &TestEnv, words: &[&str]) -> Option<String> {

@@ -20,14 +20,8 @@ pub(crate) struct BuiltSite {
 impl BuiltSite {
     pub(crate) fn read(folder: &Path) -> Self {
         let entries = WalkDir::new(folder).into_iter().map(|entry| entry.expect("the folder is readable"));
-        let files = entries.filter(|entry| entry.file_type().is_file()).map(|entry| {
-            let path = entry.path().strip_prefix(folder).expect("it is below the folder").display().to_string();
-            let is_page = path.ends_with(".html");
-            let text =
-                if is_page { std::fs::read_to_string(entry.path()).expect("a page is text") } else { String::new() };
-            (format!("/{}", path.strip_suffix("index.html").unwrap_or(&path)), text)
-        });
-        Self { files: files.collect() }
+        let files = entries.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path);
+        Self { files: files.map(|file| (address(folder, &file), page(&file))).collect() }
     }
 
     /// How many pages it has.
@@ -53,4 +47,16 @@ impl BuiltSite {
         let target = self.files.get(path).or_else(|| self.files.get(&format!("{path}/")));
         target.is_some_and(|text| place.is_empty() || PLACE.captures_iter(text).any(|found| &found[1] == place))
     }
+}
+
+/// What a browser asks for to get a file of a folder.
+fn address(folder: &Path, file: &Path) -> String {
+    let path = file.strip_prefix(folder).expect("it is below the folder").display().to_string();
+    format!("/{}", path.strip_suffix("index.html").unwrap_or(&path))
+}
+
+/// The text of a file that is a page, nothing of any other.
+fn page(file: &Path) -> String {
+    let is_page = file.extension().is_some_and(|extension| extension == "html");
+    if is_page { std::fs::read_to_string(file).expect("a page is text") } else { String::new() }
 }
