@@ -2,6 +2,7 @@
 import { dirname, relative, resolve } from "node:path";
 
 import { docs } from "../documents/folder.js";
+import { written } from "../documents/written.js";
 
 /** Documents that are not a page of their own. */
 const PAGES = { "cli.md": "/reference/commands/ship/" };
@@ -22,8 +23,16 @@ function rewrite(node, folder) {
   // Pages that are made name what they mean from the folder of the documents.
   const isMade = relative(docs, folder).startsWith("reference");
   const target = relative(docs, resolve(isMade ? docs : folder, path));
-  if (target.startsWith("..")) Object.assign(node, { type: "emphasis", url: undefined });
-  else node.url = address(target) + (anchor ? `#${anchor}` : "");
+  if (target.startsWith("..")) return Object.assign(node, { type: "emphasis", url: undefined });
+  node.url = address(target) + (anchor ? `#${anchor}` : "");
+  nameByTitle(node, target);
+}
+
+/** A link that is called by the name of a file is called by the page's title. */
+function nameByTitle(node, target) {
+  const [text] = node.children ?? [];
+  const page = text?.value?.endsWith(".md") && written().find(({ file }) => file === target);
+  if (page) node.children = [{ type: "text", value: page.title.replaceAll("`", "") }];
 }
 
 /** Where a document of the folder stands on the site. */
