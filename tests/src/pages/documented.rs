@@ -8,7 +8,8 @@ use crate::TestEnv;
 
 /// The words behind each `ship` that stands where a command may begin.
 static COMMAND: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?m)(?:^|[;&|(:] ?|- |\$ |[A-Z_]+=\S+ |bin/)ship((?: [^|<>#&;\n]*)?)").expect("the pattern is a constant")
+    Regex::new(r"(?m)(?:^|[;&|(:] ?|- |\$ |[A-Z_]+=\S+ |bin/)ship((?: [^|<>#&;\n]*)?)")
+        .expect("the pattern is a constant")
 });
 
 /// A command in the middle of a sentence, in Markdown or in HTML.
