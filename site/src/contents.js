@@ -5,7 +5,7 @@ import { written } from "./documents/written.js";
 const groups = {
   Start: ["start"],
   Guides: ["guides/vercel", "guides/netlify", "guides/server", "ci", "guides/monorepo", "guides/security"],
-  "Build a site": ["dev", "environment-variables", "caching", "protection", "domains", "logs", "server-timing"],
+  "Build a site": ["dev", "environment-variables", "caching", "early-hints", "protection", "domains", "logs", "server-timing"],
   "Run a host": [
     "dashboard", "tls", "access", "backup", "upgrade", "durability", "limits", "sandbox", "life-cycle", "uploads", "metrics", "opentelemetry",
   ],
