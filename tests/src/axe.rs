@@ -8,7 +8,7 @@ use crate::environment::shared_folder;
 /// What looks for what people with other eyes, ears and hands could not use.
 const AXE: &str = "axe-core@4.10.3";
 
-/// The source of [`AXE`], which npm installs once for all stories.
+/// The source of axe-core, which npm installs once for all stories.
 #[track_caller]
 pub fn axe() -> &'static str {
     static SOURCE: OnceLock<String> = OnceLock::new();
