@@ -5,9 +5,9 @@ import { written } from "./documents/written.js";
 const groups = {
   Start: ["start"],
   Guides: ["guides/vercel", "guides/netlify", "guides/server", "ci", "guides/monorepo", "guides/security"],
-  "Build a site": ["dev", "environment-variables", "caching", "early-hints", "protection", "domains", "logs", "server-timing"],
+  "Build a site": ["dev", "environment-variables", "caching", "early-hints", "protection", "domains", "logs", "pictures", "server-timing"],
   "Run a host": [
-    "dashboard", "tls", "access", "backup", "upgrade", "durability", "limits", "sandbox", "life-cycle", "uploads", "metrics", "opentelemetry",
+    "install", "dashboard", "tls", "access", "backup", "upgrade", "durability", "limits", "sandbox", "life-cycle", "uploads", "metrics", "opentelemetry",
   ],
   Figures: ["performance", "scale"],
 };
