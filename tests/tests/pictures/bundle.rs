@@ -5,8 +5,6 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use ship_tests::{Browser, ConsoleLine, TestEnv, TestHost, TestProject, take_pictures};
 
-use crate::axe;
-
 /// A function that is bundled with two packages, one of them with a scope.
 fn calendar(environment: &TestEnv) -> TestProject {
     let function =
@@ -95,7 +93,7 @@ fn page() {
     }
     let script = format!(
         "{}; return axe.run().then((found) => found.violations.map((one) => one.id + ': ' + one.nodes[0].failureSummary));",
-        axe::source()
+        ship_tests::axe()
     );
     assert_eq!(browser.run(&script), serde_json::json!([]));
     let reached = browser.run(

@@ -1,7 +1,5 @@
 //! Pictures: what would rather be looked at than read.
 
-#[path = "../dashboard/axe.rs"]
-mod axe;
 mod build_log;
 mod bundle;
 mod graph;
