@@ -43,9 +43,9 @@ mod tests {
         let text = "first\n\u{1b}[31mred\u{1b}[0m\u{202e}\u{7}\n".to_owned();
         let shown = BuildLines::of(&BuildLogView { text, left_out_bytes: 0 });
         assert_eq!(shown, BuildLines { lines: vec!["first".into(), "red<U+202E>␇".into()], left_out_lines: 0 });
-        let text: String = (0..10_000).map(|number| format!("line {number}\n")).collect();
+        let text = "line\n".repeat(9_999) + "last line\n";
         let shown = BuildLines::of(&BuildLogView { text, left_out_bytes: 0 });
-        assert_eq!(shown.lines.last().map(String::as_str), Some("line 9999"));
+        assert_eq!(shown.lines.last().map(String::as_str), Some("last line"));
         assert_eq!(shown.lines.len() + shown.left_out_lines, 10_000);
         let long = BuildLines::of(&BuildLogView { text: "x".repeat(100_000), left_out_bytes: 0 });
         assert_eq!(long.lines[0].len(), LINE_CHARACTERS);
