@@ -28,7 +28,8 @@ fn told(composition: &Value) -> String {
     packages.sort_by_key(|package| package["name"].as_str().map(str::to_owned));
     let mut text = String::new();
     for package in packages {
-        let _ = writeln!(text, "{} ({})", package["name"].as_str().unwrap(), package["kind"].as_str().unwrap());
+        let word = |key: &str| package[key].as_str().expect("it is text");
+        let _ = writeln!(text, "{} ({})", word("name"), word("kind"));
         let mut files: Vec<_> = list(&package["files"]).iter().map(|file| file["path"].to_string()).collect();
         files.sort();
         text.extend(files.iter().map(|file| format!("  {file}\n")));

@@ -23,8 +23,8 @@ fn shop(environment: &TestEnv) -> TestProject {
 
 /// What the picture says, in the order in which it stands there.
 fn texts(svg: &str) -> String {
-    let text = Regex::new(r#"<text class="([a-z ]+)"[^>]*>([^<]*)</text>"#).unwrap();
-    let sizes = Regex::new(r"\d+(\.\d+)? (B|kB)").unwrap();
+    let text = Regex::new(r#"<text class="([a-z ]+)"[^>]*>([^<]*)</text>"#).expect("the pattern is a constant");
+    let sizes = Regex::new(r"\d+(\.\d+)? (B|kB)").expect("the pattern is a constant");
     let lines = text.captures_iter(svg).map(|found| format!("{}: {}\n", &found[1], &found[2]));
     sizes.replace_all(&lines.collect::<String>(), "[SIZE]").replace("&#x2f;", "/")
 }
