@@ -10,6 +10,7 @@
 mod assets;
 mod body;
 mod caching;
+mod client_connections;
 mod cors;
 mod early_hints;
 mod edge;
@@ -39,6 +40,7 @@ mod visitor;
 mod visitor_body;
 
 pub use body::{BodyError, EdgeBody};
+pub use client_connections::ClientConnections;
 pub use edge::{Edge, EdgeOptions, Indexing, Site, Traces};
 pub use external::ExternalReach;
 pub use fast_path::{Announcement, PlainCall, PlainRequest, Prompt, ReadyAnswer};

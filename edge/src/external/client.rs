@@ -13,11 +13,10 @@ use hyper_util::rt::TokioTimer;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use ship_core::PlatformError;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::address::ExternalReach;
 use super::connector::{GuardedConnector, TargetError};
+use crate::client_connections::ClientConnections;
 use crate::inbound_body::InboundBody;
 
 /// How long a connection is kept that nobody needs. Shorter than most servers keep theirs, so that they seldom close one that is
@@ -34,7 +33,7 @@ type Pool = Client<HttpsConnector<GuardedConnector>, InboundBody>;
 pub(super) struct ExternalClient {
     reach: ExternalReach,
     pool: OnceLock<Pool>,
-    connections: Connections,
+    connections: ClientConnections,
 }
 
 /// Why another host did not answer.
@@ -50,8 +49,7 @@ pub(super) enum AskError {
 
 impl ExternalClient {
     pub(super) fn new(reach: ExternalReach) -> Self {
-        let connections = Connections { tasks: TaskTracker::new(), stop: CancellationToken::new() };
-        Self { reach, pool: OnceLock::new(), connections }
+        Self { reach, pool: OnceLock::new(), connections: ClientConnections::default() }
     }
 
     /// Asks the host that the request's URI names.
@@ -67,9 +65,7 @@ impl ExternalClient {
 
     /// Closes all connections.
     pub(super) async fn stop(&self) {
-        self.connections.stop.cancel();
-        self.connections.tasks.close();
-        self.connections.tasks.wait().await;
+        self.connections.close().await;
     }
 
     fn make_pool(&self) -> Result<Pool, rustls::Error> {
@@ -88,26 +84,6 @@ impl ExternalClient {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_timer(TokioTimer::new())
             .build(connector))
-    }
-}
-
-/// Owns the tasks that drive connections: they end with the edge.
-#[derive(Clone)]
-struct Connections {
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl<F> hyper::rt::Executor<F> for Connections
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, connection: F) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            let _ = stop.run_until_cancelled(connection).await;
-        });
     }
 }
 

@@ -1,6 +1,5 @@
 //! Passing requests to the framework's server: streamed in both directions, as they are, with `WebSocket` connections.
 
-use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +13,8 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use ship_edge::{EdgeBody, Visitor, VisitorBody, request_authority};
+use ship_edge::{ClientConnections, EdgeBody, Visitor, VisitorBody, request_authority};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::page::WithScript;
 
@@ -30,7 +28,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Passes requests on.
 pub(in crate::dev) struct Passage {
     client: Client<HttpConnector, VisitorBody>,
-    connections: Connections,
+    connections: ClientConnections,
 }
 
 /// The framework's server did not answer.
@@ -41,7 +39,7 @@ pub(in crate::dev) struct PassageError(#[from] hyper_util::client::legacy::Error
 impl Passage {
     /// A passage whose connections end with `stop`.
     pub(in crate::dev) fn new(stop: CancellationToken) -> Self {
-        let connections = Connections { tasks: TaskTracker::new(), stop };
+        let connections = ClientConnections::until(stop);
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(connections.clone()).pool_idle_timeout(IDLE_TIMEOUT).build(connector);
@@ -50,8 +48,7 @@ impl Passage {
 
     /// Waits until all connections have ended, after `stop`.
     pub(in crate::dev) async fn closed(&self) {
-        self.connections.tasks.close();
-        self.connections.tasks.wait().await;
+        self.connections.closed().await;
     }
 
     /// Passes a request to the server at `port`. Its pages get `script`.
@@ -82,15 +79,14 @@ impl Passage {
 
     /// Joins two connections until either ends.
     fn join(&self, visitor: OnUpgrade, framework: OnUpgrade) {
-        let stop = self.connections.stop.clone();
-        self.connections.tasks.spawn(async move {
+        self.connections.drive(async move {
             let joined = async {
                 let (visitor, framework) = tokio::try_join!(visitor, framework)?;
                 let (mut visitor, mut framework) = (TokioIo::new(visitor), TokioIo::new(framework));
                 tokio::io::copy_bidirectional(&mut visitor, &mut framework).await?;
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
             };
-            if let Some(Err(error)) = stop.run_until_cancelled(joined).await {
+            if let Err(error) = joined.await {
                 tracing::debug!(%error, "a WebSocket ended with an error");
             }
         });
@@ -162,24 +158,4 @@ fn with_script(response: Response<Incoming>, script: String) -> Response<EdgeBod
     // It is another page than the one that this is the tag of.
     response.headers_mut().remove(http::header::ETAG);
     response
-}
-
-/// Owns the tasks that drive connections.
-#[derive(Clone)]
-struct Connections {
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl<F> hyper::rt::Executor<F> for Connections
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, connection: F) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            let _ = stop.run_until_cancelled(connection).await;
-        });
-    }
 }
