@@ -76,10 +76,11 @@ pub(super) fn newest_deployments(
     transaction: &Transaction,
     wanted: &DeploymentQuery,
 ) -> Result<Vec<DeploymentRecord>, StateError> {
-    // Of a deployment that was removed meanwhile nobody knows what came before, so the list begins anew.
+    // Of a deployment that was removed meanwhile nobody knows what came before, so the list begins anew. One of another project is none:
+    // whoever sees this project alone must not learn that it exists, and when it was published.
     let sql = format!(
         "{DEPLOYMENT} WHERE {} AND (?2 IS NULL OR sequence <
-             coalesce((SELECT sequence FROM deployments WHERE id = ?2), {}))
+             coalesce((SELECT sequence FROM deployments WHERE id = ?2 AND (?1 IS NULL OR project = ?1)), {}))
          AND (?3 IS NULL OR instr(id || char(10) || own_label || char(10) || lower(
              coalesce(branch, '') || char(10) || coalesce(commit_id, '') || char(10) || coalesce(published_by, '')
              || char(10) || coalesce(author, '')),

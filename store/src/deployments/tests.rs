@@ -627,6 +627,7 @@ fn clock_jumps() {
 #[test]
 fn searched() {
     let test = TestStore::new();
+    let strange = test.preview("elsewhere", "zero", Some("main")).record.id;
     let ids: Vec<DeploymentId> = [("one", "main"), ("two", "feature"), ("three", "main"), ("four", "other")]
         .map(|(content, branch)| test.preview("site", content, Some(branch)).record.id)
         .into();
@@ -638,6 +639,7 @@ fn searched() {
     };
     assert_eq!(list(None, None, 2), [ids[3], ids[2]]);
     assert_eq!(list(Some(ids[2]), None, 9), [ids[1], ids[0]]);
+    assert_eq!(list(Some(strange), None, 9), list(None, None, 9), "another project's is as one that does not exist");
     assert_eq!(list(None, Some(ids[1].short()), 9), [ids[1]]);
     assert_eq!(list(None, Some("C0FFEE"), 9).len(), 4, "the commit, whatever its case");
     assert_eq!(list(None, Some("nothing like this"), 9), []);
