@@ -116,10 +116,12 @@ fn login_page(next: &str, values: Value) -> Response {
     templates::page("login.html", context! { next, assets => assets::base(), ..values })
 }
 
-/// A path of the dashboard to go on to: nobody is led elsewhere by a login.
+/// A path of the dashboard to go on to: nobody is led elsewhere by a login. Browsers read `\` as `/` and drop tabs and ends of lines
+/// wherever they stand (URL Standard, section 4.4), so that `/<tab>/name` is another host.
 fn own_path(next: Option<String>) -> String {
     let is_own = |path: &String| {
-        path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\n', '\r']) && path.is_ascii()
+        let is_of_uris = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+        path.starts_with('/') && !path.starts_with("//") && path.bytes().all(is_of_uris)
     };
     next.filter(is_own).filter(|path| !path.starts_with("/login")).unwrap_or_else(|| "/".to_owned())
 }
@@ -135,6 +137,8 @@ mod tests {
         assert_eq!(led("/projects/blue?text=a"), "/projects/blue?text=a");
         for elsewhere in
             ["", "//evil.example", "/\\evil.example", "https://evil.example", "evil", "/login", "/ä", "/\r\nx"]
+                .into_iter()
+                .chain(["/\t/evil.example", "\t//evil.example", "/\u{b}/evil.example", " //evil.example", "/a b"])
         {
             assert_eq!(led(elsewhere), "/", "{elsewhere:?}");
         }
