@@ -18,6 +18,7 @@ mod faults;
 mod folder;
 mod framework;
 mod keyboard;
+mod listener;
 mod local_certificate;
 mod rebuild;
 mod reload;
@@ -30,7 +31,8 @@ mod watch;
 
 pub(crate) use self::console::Console;
 pub(crate) use self::framework::Framework;
+pub(crate) use self::listener::Listen;
 pub(crate) use self::local_certificate::LocalCertificateError;
-pub(crate) use self::serve::{DevOptions, Listen, serve};
+pub(crate) use self::serve::{DevOptions, serve};
 pub(crate) use self::store::KeepError;
 pub(crate) use self::watch::WatchError;

@@ -150,7 +150,8 @@ fn next_port() {
     assert!(said.ends_with(&format!("so this is port {other}")), "{said}");
 }
 
-/// A request that a deployment could not answer is asked here, and again after each build, until the function is mended.
+/// A request that a deployment could not answer is asked here, through TLS too, and again after each build, until the function
+/// is mended.
 #[test]
 fn replay() {
     let environment = TestEnv::new();
@@ -163,15 +164,22 @@ fn replay() {
     let id = failed.header("x-ship-id").expect("each answer has one");
     assert_eq!(failed.status, 500);
 
-    let command = host.ship(["dev", "--listen", "127.0.0.1:0", "--replay", &id]).within(project.folder());
-    let mut running = command.start();
-    let _ = running.stderr().wait_for(|line| line.contains("its headers are not kept"));
-    let said = running.stderr().wait_for(|line| line.starts_with("Replayed"));
-    assert!(said.starts_with("Replayed GET /api/a?city=Oslo: 500 in ") && said.ends_with(", and 500 then"), "{said}");
-    project.write("api/a.ts", FUNCTION);
-    let said = running.stderr().wait_for(|line| line.starts_with("Replayed"));
-    assert!(said.starts_with("Replayed GET /api/a?city=Oslo: 200 in "), "{said}");
-    let _ = running.stderr().wait_for(|line| line == "  ?city=Oslo");
+    for through_tls in [None, Some("--https")] {
+        project.write("api/a.ts", bad);
+        let asked = ["dev", "--listen", "127.0.0.1:0", "--replay", &id];
+        let mut running = host.ship(asked.into_iter().chain(through_tls)).within(project.folder()).start();
+        let _ = running.stderr().wait_for(|line| line.contains("its headers are not kept"));
+        let said = running.stderr().wait_for(|line| line.starts_with("Replayed"));
+        assert!(
+            said.starts_with("Replayed GET /api/a?city=Oslo: 500 in ") && said.ends_with(", and 500 then"),
+            "{said}"
+        );
+        project.write("api/a.ts", FUNCTION);
+        let said = running.stderr().wait_for(|line| line.starts_with("Replayed"));
+        assert!(said.starts_with("Replayed GET /api/a?city=Oslo: 200 in "), "{said}");
+        let _ = running.stderr().wait_for(|line| line == "  ?city=Oslo");
+        let _ = running.terminate();
+    }
 
     let unknown = host.ship(["dev", "--listen", "127.0.0.1:0", "--replay", "01hzy3v7k2m4n6p8r0s2t4v6w8"]);
     let refused = unknown.within(project.folder()).run().exits_with(1);

@@ -30,7 +30,7 @@ pub(crate) struct DevArgs {
     #[arg(long)]
     https: bool,
     /// Send a request again that a deployment was asked, after each build: its x-ship-id, as in `ship logs`
-    #[arg(long, value_name = "ID", conflicts_with = "https")]
+    #[arg(long, value_name = "ID")]
     replay: Option<RequestId>,
 }
 

@@ -11,8 +11,9 @@ use jiff::{Timestamp, ToSpan as _};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::ServerConfig;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::embedded::create_private;
 
@@ -51,6 +52,12 @@ pub(crate) enum LocalCertificateError {
         /// Why.
         #[source]
         source: rcgen::Error,
+    },
+    /// What is in the certificate's file is none.
+    #[error("{} holds no certificate: remove its folder, and another is made", file.display())]
+    NoCertificate {
+        /// The file.
+        file: PathBuf,
     },
     /// TLS refuses it.
     #[error("the local certificate cannot be used")]
@@ -96,8 +103,8 @@ impl LocalAuthority {
         Ok(AuthorityAge::New)
     }
 
-    /// What serves TLS for `address` and for the names of this machine.
-    pub(crate) fn server_config(&self, address: IpAddr) -> Result<Arc<ServerConfig>, LocalCertificateError> {
+    /// Makes a certificate for `address` and for the names of this machine, with a key of its own.
+    pub(crate) fn certify(&self, address: IpAddr) -> Result<Certified, LocalCertificateError> {
         let files = |source| LocalCertificateError::Files { folder: self.folder.clone(), source };
         let damaged = |source| LocalCertificateError::Damaged { folder: self.folder.clone(), source };
         let key = KeyPair::from_pem(&std::fs::read_to_string(self.key_file()).map_err(files)?).map_err(damaged)?;
@@ -113,14 +120,38 @@ impl LocalAuthority {
         let certificate = leaf.signed_by(&key, &issuer).map_err(damaged)?;
         let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;
         // HTTP/1.1 alone: WebSockets of development servers are made with its `Upgrade`.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut trusted = RootCertStore::empty();
+        trusted.add(self.certificate()?)?;
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        Ok(Certified { server: Arc::new(server), client: Arc::new(client) })
     }
+
+    /// The authority's own certificate, as it is kept.
+    fn certificate(&self) -> Result<CertificateDer<'static>, LocalCertificateError> {
+        let file = self.certificate_file();
+        CertificateDer::from_pem_file(&file).map_err(|error| match error {
+            pem::Error::Io(source) => LocalCertificateError::Files { folder: self.folder.clone(), source },
+            _ => LocalCertificateError::NoCertificate { file },
+        })
+    }
+}
+
+/// A certificate of the authority in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Certified {
+    /// What serves TLS with it.
+    pub(crate) server: Arc<ServerConfig>,
+    /// What trusts the authority, and nobody else.
+    pub(crate) client: Arc<ClientConfig>,
 }
 
 /// What the authority's certificate says of it. Whoever signs with its key is named so.

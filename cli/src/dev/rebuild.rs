@@ -1,6 +1,5 @@
 //! Rebuilding: the only task that builds, one build at a time, each of everything that was edited until it began.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::excerpt::with_excerpts;
 use super::faults::Fault;
-use super::replay::KeptRequest;
+use super::replay::{Destination, KeptRequest};
 use super::report::Report;
 use super::shown::{Failure, Live, Shown, View, only_functions_changed, only_styles_differ};
 use super::store::DevStore;
@@ -86,7 +85,7 @@ pub(super) struct Replay {
     /// The request.
     pub(super) request: KeptRequest,
     /// Where it is sent.
-    pub(super) address: SocketAddr,
+    pub(super) destination: Destination,
 }
 
 /// Why something is built.
@@ -173,11 +172,11 @@ impl Rebuilder {
 
     /// Sends the request again that somebody wants to see answered. A build that failed answers nothing.
     async fn replay(&self) {
-        let Some(Replay { request, address }) = &self.replay else { return };
+        let Some(Replay { request, destination }) = &self.replay else { return };
         if !matches!(self.shown.borrow().view, View::Live(_)) {
             return;
         }
-        match request.send(*address).await {
+        match request.send(destination).await {
             Ok(answer) => self.console.replayed(request, &answer),
             Err(error) => self.console.warning(&format!("the request was not answered: {error}")),
         }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,10 +10,13 @@ use futures_util::TryStreamExt as _;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use serde::Serialize;
 use ship_api::LogQuery;
 use ship_core::{LogSource, RequestId};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
@@ -38,6 +42,15 @@ pub(crate) struct KeptRequest {
     pub(super) path: String,
     /// The status that it was answered with.
     pub(super) status_then: u16,
+}
+
+/// Where a kept request is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Destination {
+    /// Where the dev server listens.
+    pub(super) address: SocketAddr,
+    /// What trusts its certificate, if it has one.
+    pub(super) trust: Option<Arc<ClientConfig>>,
 }
 
 /// What was answered here.
@@ -97,14 +110,28 @@ impl KeptRequest {
         }
     }
 
-    /// Asks the dev server at `address`.
-    pub(super) async fn send(&self, address: SocketAddr) -> Result<ReplayedAnswer, ReplayError> {
-        tokio::time::timeout(PATIENCE, self.ask(address)).await.map_err(|_| ReplayError::Timeout)?
+    /// Asks the dev server.
+    pub(super) async fn send(&self, destination: &Destination) -> Result<ReplayedAnswer, ReplayError> {
+        let asked = async {
+            let Destination { address, trust } = destination;
+            let stream = TcpStream::connect(address).await?;
+            match trust {
+                None => self.ask(*address, stream).await,
+                Some(trust) => {
+                    let connector = TlsConnector::from(Arc::clone(trust));
+                    self.ask(*address, connector.connect(address.ip().into(), stream).await?).await
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.map_err(|_| ReplayError::Timeout)?
     }
 
-    async fn ask(&self, address: SocketAddr) -> Result<ReplayedAnswer, ReplayError> {
+    async fn ask(
+        &self,
+        address: SocketAddr,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<ReplayedAnswer, ReplayError> {
         let started = Instant::now();
-        let stream = TcpStream::connect(address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let method = Method::from_bytes(self.method.as_bytes()).map_err(http::Error::from)?;
         let request = Request::builder().method(method).uri(self.path.as_str()).header("host", address.to_string());

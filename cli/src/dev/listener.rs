@@ -1,0 +1,185 @@
+//! Where a dev server is reached: its address, and its certificate if it has one.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use ship_edge::{ConnectionLimits, Crew, Scheme};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::answer::{DevAnswer, is_this_machine};
+use super::local_certificate::{AuthorityAge, Certified, LocalAuthority};
+use super::replay::Destination;
+use crate::error::CommandError;
+use crate::output::Output;
+use crate::settings::Settings;
+
+/// Where the dev server listens if nothing is said.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+
+/// How many ports are tried if nothing is said and the first is taken.
+const PORTS_TRIED: u16 = 50;
+
+/// Where a dev server listens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Listen {
+    /// There, and nowhere else.
+    At(SocketAddr),
+    /// At this port of this machine, or the next that is free.
+    FromPort(u16),
+    /// At the usual port, or the next that is free.
+    Anywhere,
+}
+
+impl Listen {
+    /// The first address that is tried.
+    fn first(self) -> SocketAddr {
+        match self {
+            Self::At(address) => address,
+            Self::FromPort(port) => SocketAddr::new(DEFAULT_LISTEN.ip(), port),
+            Self::Anywhere => DEFAULT_LISTEN,
+        }
+    }
+}
+
+/// An address that is listened at, before anything is answered there.
+#[derive(Debug)]
+pub(super) struct DevListener {
+    listener: TcpListener,
+    address: SocketAddr,
+    certified: Option<Certified>,
+}
+
+impl DevListener {
+    /// Listens where `asked` says, through TLS if the scheme is that, and says what a person could not know of it.
+    pub(super) async fn open(
+        asked: Listen,
+        scheme: Scheme,
+        settings: &Settings,
+        output: &Output,
+    ) -> Result<Self, CommandError> {
+        let listener = listen(asked).await?;
+        let address = listener.local_addr().map_err(CommandError::project)?;
+        let first = asked.first();
+        if !matches!(asked, Listen::At(_)) && address != first {
+            let (usual, holder) = (first.port(), holder_of(first));
+            output.status(format_args!("Port {usual} is taken by {holder}, so this is port {}", address.port()));
+        }
+        let certified = match scheme {
+            Scheme::Http => None,
+            Scheme::Https => Some(certified(settings, address, output)?),
+        };
+        Ok(Self { listener, address, certified })
+    }
+
+    /// The address, with the port that was found.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How it is spoken with.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.certified.is_some() { Scheme::Https } else { Scheme::Http }
+    }
+
+    /// The URL that people open.
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}", self.scheme().as_str(), self.address)
+    }
+
+    /// What says whether an origin is one under which this server itself is reached.
+    pub(super) fn own_origins(&self) -> impl Fn(&str) -> bool + Send + Sync + 'static {
+        let (address, scheme) = (self.address, self.scheme());
+        move |origin| is_own_origin(origin, address, scheme)
+    }
+
+    /// How this server is asked by itself, as a visitor would ask it.
+    pub(super) fn destination(&self) -> Destination {
+        let trust = self.certified.as_ref().map(|certified| Arc::clone(&certified.client));
+        Destination { address: self.address, trust }
+    }
+
+    /// Answers until `stop`.
+    pub(super) async fn serve(self, answer: Arc<DevAnswer>, limits: ConnectionLimits, stop: CancellationToken) {
+        let crew = Crew::here();
+        match self.certified {
+            None => ship_edge::serve(self.listener, crew, answer, limits, stop).await,
+            Some(certified) => ship_edge::serve_tls(self.listener, certified.server, crew, answer, limits, stop).await,
+        }
+    }
+}
+
+/// What serves TLS at `address`, and how it comes to be trusted.
+fn certified(settings: &Settings, address: SocketAddr, output: &Output) -> Result<Certified, CommandError> {
+    let authority = LocalAuthority::in_folder(settings.home.local_authority());
+    if authority.make()? == AuthorityAge::New {
+        let file = authority.certificate_file();
+        output.status(format_args!("Made a certificate authority for this machine: {}", file.display()));
+        output.hint(format_args!("browsers warn until they trust it: `ship dev --help` and docs/dev.md say how"));
+    }
+    Ok(authority.certify(address.ip())?)
+}
+
+/// Listens where somebody said, exactly, or at the first free port from that or the usual one on.
+async fn listen(asked: Listen) -> Result<TcpListener, CommandError> {
+    let first = asked.first();
+    let tries = if matches!(asked, Listen::At(_)) { 1 } else { PORTS_TRIED };
+    for port in (first.port()..=u16::MAX).take(usize::from(tries)) {
+        let address = SocketAddr::new(first.ip(), port);
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(CommandError::project(format!("cannot listen at {address}: {error}"))),
+        }
+    }
+    let hint = "`ship dev --listen 127.0.0.1:0` takes any free port";
+    Err(CommandError::project(format!("{first} is taken by {}", holder_of(first))).hint(hint))
+}
+
+/// Who listens at an address, as far as this user may know.
+fn holder_of(address: SocketAddr) -> String {
+    ship_host::holder_of(address).unwrap_or_else(|| "another program".to_owned())
+}
+
+/// Whether an origin is one under which the dev server itself is reached.
+fn is_own_origin(origin: &str, address: SocketAddr, scheme: Scheme) -> bool {
+    let authority = origin.strip_prefix(scheme.as_str()).and_then(|rest| rest.strip_prefix("://"));
+    let Some(authority) = authority else { return false };
+    let usual = if scheme == Scheme::Https { 443 } else { 80 };
+    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(usual);
+    port == address.port() && is_this_machine(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page of this server, by any name of this machine, is its own; the same name at another port is not.
+    #[test]
+    fn own_origins() {
+        let address: SocketAddr = "127.0.0.1:3000".parse().unwrap();
+        for origin in ["http://127.0.0.1:3000", "http://localhost:3000", "http://[::1]:3000"] {
+            assert!(is_own_origin(origin, address, Scheme::Http), "{origin}");
+        }
+        for origin in
+            ["http://localhost:3001", "https://localhost:3000", "http://localhost", "null", "http://a.test:3000"]
+        {
+            assert!(!is_own_origin(origin, address, Scheme::Http), "{origin}");
+        }
+    }
+
+    /// A taken port is passed over unless somebody asked for it.
+    #[tokio::test]
+    async fn taken_ports() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = listen(Listen::At(address)).await.unwrap_err();
+        let [line] = &error.to_lines()[..] else { panic!("{error:?}") };
+        assert!(line.starts_with(&format!("{address} is taken by ")), "{line}");
+        assert!(line.ends_with(&format!("(pid {})", std::process::id())), "{line}");
+        let next = listen(Listen::FromPort(address.port())).await.unwrap().local_addr().unwrap();
+        assert!(next.port() > address.port(), "{next}");
+        assert!(listen(Listen::Anywhere).await.is_ok());
+    }
+}
