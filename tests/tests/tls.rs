@@ -199,3 +199,59 @@ func Say(w http.ResponseWriter, r *http.Request) {
     }
     assert_eq!(bodies, [(1, format!("HTTP/1.1 {name} https.")), (3, "here.".to_owned())]);
 }
+
+/// Tells whoever asks next how the upload before ended.
+const RECEIVER: &str = "let tell: (outcome: string) => void;
+const ended = new Promise<string>((resolve) => { tell = resolve; });
+
+async function* receive(body: AsyncIterable<Uint8Array>) {
+  let length = 0;
+  try {
+    for await (const bytes of body) {
+      length += bytes.length;
+      yield new TextEncoder().encode('begun');
+    }
+    tell(`whole, ${length} bytes`);
+  } catch {
+    tell(`broken off after ${length} bytes`);
+  }
+}
+
+export const POST = (request: Request) => new Response(receive(request.body as any) as any);
+export const GET = async () => new Response(await ended);
+";
+
+/// An upload that its visitor takes back is none that came to its end, whatever the visitor says why: a function that keeps what it
+/// receives would keep half of it for the whole.
+#[test]
+fn http2_uploads_taken_back() {
+    let environment = TestEnv::new();
+    let authority = TestAuthority::new();
+    let pairs = [pair(&authority, &environment.folder().join("wildcard"), &["*.ship.test"])];
+    let host = TestHost::start_with(&environment, &options(&pairs));
+    for (project, reset, outcome) in [
+        ("whole", None, "whole, 5 bytes"),
+        ("no-error", Some([0, 0, 0, 0]), "broken off after 5 bytes"),
+        ("cancelled", Some([0, 0, 0, 8]), "broken off after 5 bytes"),
+    ] {
+        let site = environment.project(project).file("api/receive.ts", RECEIVER);
+        let site = site.file("ship.toml", "[functions.\"api/*\"]\nmax_instances = 1\n");
+        let _ = host.ship(["deploy"]).within(site.folder()).run().success();
+        let name = host.secure_url(&format!("{project}.ship.test")).replace("https://", "");
+        let mut connection = Connection::open(&authority, &name).expect("the host speaks HTTP/2");
+        let path = "/api/receive";
+        let head = [(":method", "POST"), (":scheme", "https"), (":authority", &name), (":path", path)];
+        connection.send(kind::HEADERS, flag::END_HEADERS, 1, &http2::headers(&head)).expect("the host reads");
+        connection.send(kind::DATA, flag::NONE, 1, b"hello").expect("the host reads");
+        let begun = connection.next_of(kind::DATA).expect("the function answers at once").expect("it does");
+        assert_eq!(String::from_utf8_lossy(&begun.payload), "begun");
+        match reset {
+            Some(reason) => connection.send(kind::RST_STREAM, flag::NONE, 1, &reason),
+            None => connection.send(kind::DATA, flag::END_STREAM, 1, b""),
+        }
+        .expect("the host reads");
+        let flags = flag::END_HEADERS | flag::END_STREAM;
+        connection.send(kind::HEADERS, flags, 3, &http2::get(&name, path)).expect("the host reads");
+        assert_eq!(connection.body(3), outcome, "{project}");
+    }
+}
