@@ -25,7 +25,7 @@ pub(crate) use self::keys::Keys;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::styles::Styles;
 pub(crate) use self::table::Table;
-pub(crate) use self::text::{clock_time, count, duration, plain, shell_word, short_time, size};
+pub(crate) use self::text::{clock_time, count, duration, exact_time, plain, shell_word, short_time, size};
 use crate::args::GlobalArgs;
 use crate::error::CommandError;
 use crate::settings::environment::{Environment, NO_COLOR, TERM};

@@ -23,7 +23,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"sha256:[0-9a-f]{64}", "sha256:[DIGEST]"),
         (r"\b[0-9a-f]{64}\b", "[HEX]"),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[AT]"),
-        (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[AT]"),
+        (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d(\.\d+)?)?", "[AT]"),
         (r"\b\d\d:\d\d:\d\d\.\d+", "[AT]"),
         (r"taken by \S+ \(pid", "taken by [WHO] (pid"),
         (r"\b(just now|\d+ ?(s|m|min|seconds?|minutes?) ago)", "[AGO]"),

@@ -17,7 +17,7 @@ use self::follow::Follower;
 use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
-use crate::output::{Output, Styles, clock_time, duration, plain};
+use crate::output::{Output, Styles, duration, exact_time, plain};
 use crate::project;
 use crate::settings::Settings;
 
@@ -99,7 +99,7 @@ fn query(arguments: LogsArgs, deployment: Option<DeploymentId>) -> LogQuery {
 }
 
 fn show(record: &LogRecord, output: &Output) -> Result<(), CommandError> {
-    output.data(record, |styles| render(record, styles))
+    output.data(record, |styles| render(record, &exact_time(record.at), styles))
 }
 
 /// Whose logs are meant: those of a deployment, or those of a project. A function that was given by its path gets its name.
@@ -122,19 +122,19 @@ async fn subject(
     Ok((project, None))
 }
 
-/// One record in one line: a request from the margin, what belongs to functions indented.
-pub(crate) fn render(record: &LogRecord, styles: Styles) -> String {
-    let at = styles.dim(clock_time(record.at));
+/// One record in one line, behind its time: a request from the margin, what belongs to functions indented.
+pub(crate) fn render(record: &LogRecord, time: &str, styles: Styles) -> String {
+    let at = styles.dim(time);
     let requests = record.requests.iter().flat_map(|id| ["  ", id.as_str()]).collect::<String>();
     let requests = styles.dim(requests);
     match &record.source {
         LogSource::Request { method, path, status, duration_micros, cold_start, cache, error, .. } => {
-            let time = duration(Duration::from_micros(*duration_micros));
+            let took = duration(Duration::from_micros(*duration_micros));
             let cold = if *cold_start { " cold" } else { "" };
             let cache = cache.map(|state| format!(" {}", state.as_str())).unwrap_or_default();
             let code = error.as_deref().map(|error| format!(" {error}")).unwrap_or_default();
             let status = colored_status(*status, styles);
-            format!("{at} {} {} {status} {time}{cold}{cache}{code}{requests}", plain(method), plain(path))
+            format!("{at} {} {} {status} {took}{cold}{cache}{code}{requests}", plain(method), plain(path))
         }
         LogSource::Function { function, stream, message, truncated } => {
             let cut = if *truncated { " …" } else { "" };
@@ -178,7 +178,8 @@ mod tests {
     use super::*;
 
     fn line(record: &str) -> String {
-        render(&serde_json::from_str(record).unwrap(), Output::for_tests().data_styles())
+        let record: LogRecord = serde_json::from_str(record).unwrap();
+        render(&record, &exact_time(record.at), Output::for_tests().data_styles())
     }
 
     /// A request, what its function printed meanwhile, and what the platform says.
@@ -207,12 +208,12 @@ mod tests {
             ),
         ];
         insta::assert_snapshot!(records.map(|record| line(&record)).join("\n"), @r"
-        12:03:04.123 GET /api/date?x=1 200 3.1 ms cold  01hzy3v7k2m4n6p8r0s2t4v6w8
-        12:03:04.500 GET /api/slow 504 60.0 s FUNCTION_INVOCATION_TIMEOUT  01hzy3v7k2m4n6p8r0s2t4v6w8
-        12:03:04.000   api/date stderr: hello \u{1b}[2J …  01hzy3v7k2m4n6p8r0s2t4v6w8
-        12:03:04.000   api/date warning: careful
-        12:03:05.000   api/date: it exited with status 2
-        12:03:06.000   ship: said
+        2026-04-14 12:03:04.123 GET /api/date?x=1 200 3.1 ms cold  01hzy3v7k2m4n6p8r0s2t4v6w8
+        2026-04-14 12:03:04.500 GET /api/slow 504 60.0 s FUNCTION_INVOCATION_TIMEOUT  01hzy3v7k2m4n6p8r0s2t4v6w8
+        2026-04-14 12:03:04.000   api/date stderr: hello \u{1b}[2J …  01hzy3v7k2m4n6p8r0s2t4v6w8
+        2026-04-14 12:03:04.000   api/date warning: careful
+        2026-04-14 12:03:05.000   api/date: it exited with status 2
+        2026-04-14 12:03:06.000   ship: said
         ");
     }
 }

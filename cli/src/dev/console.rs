@@ -14,7 +14,7 @@ use super::excerpt::with_excerpts;
 use super::replay::{KeptRequest, ReplayedAnswer};
 use crate::commands::logs::{colored_status, render};
 use crate::error::CommandError;
-use crate::output::{Output, plain};
+use crate::output::{Output, clock_time, plain};
 
 /// How many lines may wait to be written. A terminal that takes no more must not stop requests.
 const MAX_WAITING: usize = 4096;
@@ -176,7 +176,7 @@ fn write_lines(mut lines: Receiver<Line>, output: &Output, dropped: &AtomicU64) 
 /// Writes a line. Where nobody reads what is written, there is still a site to serve, so a failure to write is passed over.
 fn write(line: Line, output: &Output) {
     match line {
-        Line::Record(record) => output.status(render(&record, output.styles())),
+        Line::Record(record) => output.status(render(&record, &clock_time(record.at), output.styles())),
         Line::Status(text) => output.status(text),
         Line::Warning(text) => output.warning(text),
         Line::Error(text) if !output.is_json() => output.error(&text),

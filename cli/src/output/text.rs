@@ -50,7 +50,12 @@ pub(crate) fn short_time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// `12:03:04.123`, in UTC.
+/// `2026-04-14 12:03:04.123`, in UTC.
+pub(crate) fn exact_time(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// `12:03:04.123`, in UTC: of what happens while somebody looks.
 pub(crate) fn clock_time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%H:%M:%S%.3f").to_string()
 }
@@ -109,7 +114,8 @@ mod tests {
     #[test]
     fn times() {
         let at: Timestamp = "2026-04-14T12:03:04.123456Z".parse().unwrap();
-        assert_eq!((short_time(at), clock_time(at)), ("2026-04-14 12:03:04".into(), "12:03:04.123".into()));
+        assert_eq!(short_time(at), "2026-04-14 12:03:04");
+        assert_eq!((exact_time(at), clock_time(at)), ("2026-04-14 12:03:04.123".into(), "12:03:04.123".into()));
     }
 
     /// A function cannot move the cursor of whoever reads its log, nor turn what they read.
