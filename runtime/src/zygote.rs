@@ -21,7 +21,7 @@ use crate::error::{ExitStatus, SpawnError};
 use crate::journal::Journal;
 use crate::launch::{Launch, Purpose};
 use crate::limits::{FORK_TIMEOUT, SPARES_PAUSE};
-use crate::linux::cell::{Cell, output_pipe};
+use crate::linux::cell::{Cell, OutputOwner};
 use crate::linux::cgroup::GroupFamily;
 use crate::linux::foreign::Foreign;
 use crate::linux::fork::{ForkWarden, Unheard, Word, ZygoteCell, ZygoteSocket, exit_status};
@@ -39,6 +39,8 @@ pub(crate) struct Zygote {
     pub(crate) program: PathBuf,
     surroundings: Arc<Surroundings>,
     cell: Arc<ZygoteCell>,
+    /// Whose the output of its forks is.
+    output_owner: OutputOwner,
     /// What its forks may use together.
     family: Arc<GroupFamily>,
     socket: Arc<ZygoteSocket>,
@@ -103,6 +105,7 @@ impl Zygote {
         warden.run(assignment, &spec.function.limits)?;
         let socket =
             address.dial().and_then(ZygoteSocket::new).map(Arc::new).map_err(during("connect to a process"))?;
+        let output_owner = OutputOwner::of(&stdout)?;
         let output = Output::new(stdout, stderr, journal).map_err(during("watch the output of the process"))?;
         let (ready, is_ready) = oneshot::channel();
         let (asked, stop) = (Arc::<Asked>::default(), CancellationToken::new());
@@ -128,7 +131,7 @@ impl Zygote {
             Ok(Err(_)) | Err(_) => return Ok(None),
         }
         let surroundings = Arc::clone(surroundings);
-        Ok(Some(Self { program, surroundings, cell, family, socket, asked, ahead: Mutex::default() }))
+        Ok(Some(Self { program, surroundings, cell, output_owner, family, socket, asked, ahead: Mutex::default() }))
     }
 
     /// A new process of the function, which waits for leave to begin. The next one is made ahead.
@@ -170,8 +173,8 @@ impl Zygote {
     async fn fork(&self) -> Result<Forked, SpawnError> {
         let (listener, address) = self.surroundings.spares.listen()?;
         let groups = self.family.make().map_err(during("make a control group"))?;
-        let (stdout, their_stdout) = output_pipe()?;
-        let (stderr, their_stderr) = output_pipe()?;
+        let (stdout, their_stdout) = self.output_owner.pipe()?;
+        let (stderr, their_stderr) = self.output_owner.pipe()?;
         let (may_begin, leave) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|errno| during("make a pipe")(errno.into()))?;
         let born = {

@@ -78,6 +78,65 @@ fn newest_lines() {
     assert!(only.stdout().lines().count() >= 4, "{}", only.stdout());
 }
 
+/// Programs open their output anew by its path, as those do that are told to log to a file: in a process that was made for one function,
+/// in one that waited for any, and in one that was forked of another.
+#[test]
+fn output_by_its_path() {
+    let environment = TestEnv::new();
+    let go = "package handler
+
+import (
+	\"fmt\"
+	\"net/http\"
+	\"os\"
+)
+
+func Say(w http.ResponseWriter, r *http.Request) {
+	for _, path := range []string{\"/dev/stdout\", \"/dev/stderr\", \"/proc/self/fd/1\"} {
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintln(file, \"go to\", path)
+		file.Close()
+	}
+}
+";
+    let node = "import { appendFileSync } from 'node:fs';
+export function GET() {
+  for (const path of ['/dev/stdout', '/dev/stderr', '/proc/self/fd/1']) appendFileSync(path, `node to ${path}\\n`);
+  return new Response();
+}
+";
+    let python = "from http.server import BaseHTTPRequestHandler
+
+class handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        for path in ['/dev/stdout', '/dev/stderr', '/proc/self/fd/1']:
+            with open(path, 'a') as output:
+                print('python to', path, file=output)
+        self.send_response(200)
+        self.end_headers()
+";
+    let project = environment.project("paths").file("api/go.go", go).file("api/node.ts", node);
+    let project = project.file("api/python.py", python);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
+    for language in ["go", "node", "python"] {
+        let _ = http::get(&format!("{url}/api/{language}")).success();
+        let mut lines: Vec<serde_json::Value> = (0..3)
+            .map(|_| following.stdout().wait_for(|line| line.contains(&format!("{language} to "))))
+            .map(|line| serde_json::from_str(&line).expect("each line is one JSON document"))
+            .collect();
+        lines.sort_by_key(|line| line["message"].to_string());
+        let printed: Vec<_> = lines.iter().map(|line| format!("{} {}", line["stream"], line["message"])).collect();
+        let printed_at = |stream, path| format!("\"{stream}\" \"{language} to {path}\"");
+        let wanted = [("stderr", "/dev/stderr"), ("stdout", "/dev/stdout"), ("stdout", "/proc/self/fd/1")];
+        assert_eq!(printed, wanted.map(|(stream, path)| printed_at(stream, path)));
+    }
+}
+
 /// A client cannot choose an id, and a function sees the one that the log has.
 #[test]
 fn ids_are_the_hosts() {
@@ -386,7 +445,7 @@ fn following_across_a_restart() {
     ask(3);
     let _ = following.stdout().wait_for(|line| line.contains("/missing/3 "));
     let ended = following.terminate();
-    let shown: Vec<&str> = ended.stdout().lines().filter_map(|line| line.split_ascii_whitespace().nth(2)).collect();
+    let shown: Vec<&str> = ended.stdout().lines().filter_map(|line| line.split_ascii_whitespace().nth(3)).collect();
     assert_eq!(shown, ["/missing/1", "/missing/2", "/missing/3"]);
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Gid, Pid, Signal, Uid, WaitOptions};
 use ship_core::FunctionLimits;
 use tokio::io::unix::AsyncFd;
 
@@ -351,8 +351,31 @@ pub(super) fn process_of(handle: &impl AsRawFd) -> io::Result<u32> {
     id.filter(|id| *id > 0).ok_or_else(|| io::Error::other("the handle has no process"))
 }
 
+/// Whose the output of a cell's processes is: who may open it anew by its path, `/dev/stdout`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutputOwner {
+    user: Uid,
+    group: Gid,
+}
+
+impl OutputOwner {
+    /// The owner of a pipe that a cell was given.
+    pub(crate) fn of(pipe: &OwnedFd) -> Result<Self, SpawnError> {
+        let found = rustix::fs::fstat(pipe).map_err(|errno| during("look at a pipe for output")(errno.into()))?;
+        Ok(Self { user: Uid::from_raw(found.st_uid), group: Gid::from_raw(found.st_gid) })
+    }
+
+    /// A pipe for one more process of that cell.
+    pub(crate) fn pipe(self) -> Result<(OwnedFd, OwnedFd), SpawnError> {
+        let (reader, writer) = output_pipe()?;
+        let owned = rustix::fs::fchown(&writer, Some(self.user), Some(self.group));
+        owned.map_err(|errno| during("hand a pipe for output over")(errno.into()))?;
+        Ok((reader, writer))
+    }
+}
+
 /// A pipe whose reading end never blocks the host; the writing end behaves as a program expects of its output.
-pub(crate) fn output_pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
+fn output_pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
     let error = |source: rustix::io::Errno| during("make a pipe for output")(source.into());
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(error)?;
     rustix::io::ioctl_fionbio(&reader, true).map_err(error)?;

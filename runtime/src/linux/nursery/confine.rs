@@ -180,6 +180,10 @@ fn give_away_privileges(order: &Order) -> Result<(), Trouble> {
     }
     if order.recipe.isolation == Isolation::Sandbox && rustix::process::geteuid().is_root() {
         let (user, group) = (Uid::from_raw(INNER_USER), Gid::from_raw(INNER_USER));
+        // Programs open their output anew, by its path: `/dev/stdout`.
+        for output in [io::stdout().as_fd(), io::stderr().as_fd()] {
+            rustix::fs::fchown(output, Some(user), Some(group)).while_trying(naming)?;
+        }
         rustix::thread::set_thread_groups(&[]).while_trying(naming)?;
         rustix::thread::set_thread_res_gid(group, group, group).while_trying(naming)?;
         rustix::thread::set_thread_res_uid(user, user, user).while_trying(naming)?;
