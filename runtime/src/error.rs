@@ -156,7 +156,7 @@ pub enum FailureReason {
     #[error("its process was ended by the platform")]
     Ended,
     /// It was not ready in its time, and was ended for it.
-    #[error("its process was not ready in {init_timeout_secs} s")]
+    #[error("its process was not ready in {init_timeout_secs} s, which is its `init_timeout_secs`")]
     NotReady {
         /// The time it had.
         init_timeout_secs: u32,

@@ -89,14 +89,14 @@ impl ApiError {
     /// A function does not start; `hint` says what that means and what can be done.
     pub(crate) fn function_start(error: &StartError, hint: &str) -> Self {
         let failure = match &error.source {
-            InvokeError::Failed(failure) => Some(failure),
+            InvokeError::Failed(failure) | InvokeError::InitTimeout(failure) => Some(failure),
             _ => None,
         };
         let cause = failure.map_or_else(|| error.source.to_string(), |failure| why_not_started(failure));
         let message = format!("{error}: {cause}");
         tracing::warn!(error = with_causes(error), "a function was tried and does not start");
         let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message).with_hint(hint);
-        detail.output = failure.map(|failure| failure.output.clone()).unwrap_or_default();
+        detail.output = error.output().to_vec();
         detail.into()
     }
 }

@@ -112,7 +112,7 @@ fn start_badly() {
     });
 }
 
-/// A deployment with a function that does not start is refused.
+/// A deployment with a function that does not start is refused, with what it has said by then.
 #[test]
 fn are_refused() {
     for language in QUICK {
@@ -121,9 +121,10 @@ fn are_refused() {
         let host = ship_tests::TestHost::start(&environment);
         let refused = host.ship(["deploy"]).within(project.folder()).run().exits_with(1);
         let reason = format!(
-            "error: function `api/deaf/{}` does not start: the function did not become ready in its time\n",
+            "error: function `api/deaf/{}` does not start: its process was not ready in 1 s, which is its `init_timeout_secs`\n",
             language.name()
         );
         assert!(refused.stderr().contains(&reason), "{}", refused.stderr());
+        assert!(refused.stderr().contains("waiting for nothing\n"), "{}", refused.stderr());
     }
 }

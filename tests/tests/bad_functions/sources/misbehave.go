@@ -21,6 +21,7 @@ func init() {
 	case "api/slow":
 		time.Sleep(9 * time.Second)
 	case "api/deaf":
+		fmt.Println("waiting for nothing")
 		time.Sleep(time.Hour)
 	}
 }

@@ -7,7 +7,10 @@ import { Worker } from "node:worker_threads";
 
 const kind = path.dirname(process.env.SHIP_FUNCTION);
 if (kind === "api/slow") await new Promise((resolve) => setTimeout(resolve, 9_000));
-if (kind === "api/deaf") await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+if (kind === "api/deaf") {
+  console.log("waiting for nothing");
+  await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+}
 
 const MEGABYTE = 1 << 20;
 let asked = 0;

@@ -15,6 +15,7 @@ kind = os.path.dirname(os.environ["SHIP_FUNCTION"])
 if kind == "api/slow":
     time.sleep(9)
 if kind == "api/deaf":
+    print("waiting for nothing", flush=True)
     time.sleep(3600)
 
 

@@ -38,7 +38,10 @@ static BEFORE_MAIN: extern "C" fn() = start;
 extern "C" fn start() {
     match std::env::var("SHIP_FUNCTION") {
         Ok(name) if name.starts_with("api/slow/") => thread::sleep(Duration::from_secs(9)),
-        Ok(name) if name.starts_with("api/deaf/") => thread::sleep(HOUR),
+        Ok(name) if name.starts_with("api/deaf/") => {
+            println!("waiting for nothing");
+            thread::sleep(HOUR);
+        }
         _ => {}
     }
 }
