@@ -147,7 +147,7 @@ impl Content {
 pub(crate) fn blame(error: &ship_runtime::BodyError) -> PlatformError {
     match error {
         ship_runtime::BodyError::Timeout(_) => PlatformError::FunctionInvocationTimeout,
-        ship_runtime::BodyError::Visitor(_) => PlatformError::MalformedRequest,
+        ship_runtime::BodyError::Visitor(_) | ship_runtime::BodyError::Request => PlatformError::MalformedRequest,
         _ => PlatformError::FunctionInvocationFailed,
     }
 }

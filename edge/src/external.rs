@@ -78,7 +78,7 @@ impl ExternalServer {
             }
             Err(error) => {
                 tracing::debug!(url = request.url, %error, "another host did not answer");
-                Err(verdict.error().unwrap_or_else(|| client::blame(&error)).into())
+                Err(verdict.failure().unwrap_or_else(|| client::blame(&error).into()))
             }
         }
     }

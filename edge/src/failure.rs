@@ -6,6 +6,9 @@ use ship_core::PlatformError;
 
 use crate::protocol::headers::SHIP_ERROR;
 
+/// The status in the record of a request whose visitor left before there was an answer, as nginx has it.
+pub(crate) const VISITOR_LEFT: u16 = 499;
+
 /// An error answer: one of the platform's, or only a status where a route of the site asks for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Failure {
@@ -23,6 +26,12 @@ impl From<PlatformError> for Failure {
 }
 
 impl Failure {
+    /// The visitor left before there was an answer. Nobody is told; the log is.
+    pub(crate) fn visitor_left() -> Self {
+        let status = StatusCode::from_u16(VISITOR_LEFT).expect("a status has three digits");
+        Self { status, error: None, retry_after_secs: None }
+    }
+
     /// What a route's status stands for: a missing page is the platform's to tell, any other status is told as it is.
     pub(crate) fn from_route(status: StatusCode) -> Self {
         match status {

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use ship_core::PlatformError;
 use tokio::time::{Instant, Sleep};
 
+use crate::failure::Failure;
 use crate::protocol::headers;
 use crate::visitor_body::{VisitorBody, VisitorBodyError};
 
@@ -33,12 +34,14 @@ pub(crate) struct BodyVerdict(Arc<AtomicU8>);
 impl BodyVerdict {
     const TOO_LARGE: u8 = 1;
     const TOO_SLOW: u8 = 2;
+    const CUT_OFF: u8 = 3;
 
     /// What the visitor is told of it, if anything was wrong.
-    pub(crate) fn error(&self) -> Option<PlatformError> {
+    pub(crate) fn failure(&self) -> Option<Failure> {
         match self.0.load(Ordering::Acquire) {
-            Self::TOO_LARGE => Some(PlatformError::PayloadTooLarge),
-            Self::TOO_SLOW => Some(PlatformError::RequestTimeout),
+            Self::TOO_LARGE => Some(PlatformError::PayloadTooLarge.into()),
+            Self::TOO_SLOW => Some(PlatformError::RequestTimeout.into()),
+            Self::CUT_OFF => Some(Failure::visitor_left()),
             _ => None,
         }
     }
@@ -112,6 +115,11 @@ impl Body for InboundBody {
             Poll::Ready(frame) => {
                 if let Some(stall) = &mut self.stall {
                     stall.as_mut().reset(Instant::now() + STALL_TIMEOUT);
+                }
+                if let Some(Err(error)) = &frame
+                    && error.is_departure()
+                {
+                    self.verdict.set(BodyVerdict::CUT_OFF);
                 }
                 Poll::Ready(frame.map(|frame| self.take(frame?)))
             }

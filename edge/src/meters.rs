@@ -188,13 +188,14 @@ impl FunctionMeters {
         }
     }
 
-    /// A call was not answered.
+    /// A call was not answered. What is the visitor's own fault is no failure of the function.
     pub(crate) fn failed(&self, duration: Duration, error: Option<PlatformError>) {
         self.durations.record(duration);
         match error {
             Some(PlatformError::FunctionInvocationTimeout) => self.timeouts.increment(),
             Some(PlatformError::FunctionThrottled) => self.throttled.increment(),
-            _ => self.errors.increment(),
+            Some(error) if error.status() >= 500 => self.errors.increment(),
+            _ => {}
         }
     }
 

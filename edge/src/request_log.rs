@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use ship_core::{FunctionIndex, LogLevel, LogRecord, LogSource, PlatformError, RequestId, TraceContext};
 use ship_runtime::LogSink;
 
+use crate::failure::VISITOR_LEFT;
 use crate::fast_path::PlainRequest;
 use crate::findings::{Findings, Found};
 use crate::live_deployment::LiveDeployment;
@@ -17,9 +18,6 @@ use crate::request_id::new_request_id;
 
 /// How much of a path is logged: what a person still reads. A visitor can send 64 KiB of it.
 const MAX_PATH_BYTES: usize = 2048;
-
-/// The status in the record of a request whose visitor left before there was an answer, as nginx has it.
-const VISITOR_LEFT: u16 = 499;
 
 /// What is known of a request from its first line on, cheap to keep until the response has ended.
 pub(crate) struct Visit {

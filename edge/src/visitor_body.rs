@@ -1,5 +1,7 @@
 //! The body of a visitor's request, in whichever HTTP it comes.
 
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -34,6 +36,22 @@ enum Broken {
     Http2(h2::Error),
     #[error(transparent)]
     Http3(Http3BodyError),
+}
+
+impl VisitorBodyError {
+    /// Whether the visitor left, in the middle of what was no worse until then.
+    pub(crate) fn is_departure(&self) -> bool {
+        match &self.0 {
+            Broken::Http1(error) => error.source().and_then(<dyn Error>::downcast_ref).is_some_and(is_gone),
+            Broken::Http2(error) => error.is_reset() || error.get_io().is_some_and(is_gone),
+            Broken::Http3(error) => matches!(error, Http3BodyError::Stream(_)),
+        }
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }
 
 impl From<Incoming> for VisitorBody {

@@ -100,6 +100,9 @@ pub enum BodyError {
     /// The visitor, who was the one to go on, sent no piece of the request's own body within the function's `timeout_secs`.
     #[error("the request stood still for {} s", .0.as_secs())]
     Visitor(Duration),
+    /// The request's own body broke off, and the response with it.
+    #[error("the request broke off")]
+    Request,
 }
 
 impl FunctionBody {
@@ -162,7 +165,11 @@ impl FunctionBody {
     /// The body has ended, by itself or with `error`. Gives the connection back, unless the process is exiting: how it does
     /// is what the visitor and the log are told.
     fn end(&mut self, error: Option<WireError>) -> Option<BodyError> {
-        match std::mem::replace(&mut self.feed, Feed::Over) {
+        let feed = std::mem::replace(&mut self.feed, Feed::Over);
+        if error.is_some() && self.upload.as_ref().is_some_and(|upload| upload.phase() == UploadPhase::Failed) {
+            return Some(BodyError::Request);
+        }
+        match feed {
             // Only an error, or the end of the connection, is told here: other ends were told by the last piece.
             Feed::Leased(lease) | Feed::Driven(lease, _) if lease.instance().is_exiting() => {
                 self.feed = Feed::Obituary(Obituary::of(lease, error));

@@ -1,5 +1,8 @@
 //! What a host counts, as Prometheus reads it.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::Ipv4Addr;
+
 use ship_tests::{Exposition, TestEnv, TestHost, TestProject, http};
 
 /// A page, and functions that answer, print without end, and die.
@@ -109,4 +112,44 @@ fn who_may_read() {
     let open = TestHost::start_with(&environment, &["--open-metrics"]);
     assert_eq!(["/metrics", "/v1/status"].map(|path| status(&open, path)), [200, 401]);
     let _ = metrics(&open);
+}
+
+/// Who leaves while a body is still to come has left: no failure of the function, whether it had begun to answer or not.
+#[test]
+fn visitors_who_leave_while_they_send() {
+    let environment = TestEnv::new();
+    let function = "export const POST = async (request: Request) => {
+  if (new URL(request.url).searchParams.has('echo')) return new Response(request.body);
+  console.log('waiting for the rest');
+  return new Response(await request.text());
+};
+";
+    let project = environment.project("measured").file("api/take.ts", function);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let authority = url.trim_start_matches("http://");
+    let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
+    for (path, status) in [("/api/take", 499), ("/api/take?echo", 200)] {
+        let mut visitor = http::connect_from(Ipv4Addr::LOCALHOST, authority).expect("the host listens");
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: {authority}\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        visitor.write_all(head.as_bytes()).expect("the host reads");
+        if status == 200 {
+            let mut answer = BufReader::new(&visitor);
+            let mut line = String::new();
+            while !line.contains("hello") {
+                assert!(answer.read_line(&mut line).expect("the function echoes") > 0, "{line}");
+            }
+        } else {
+            let _ = following.stdout().wait_for(|line| line.contains("waiting for the rest"));
+        }
+        drop(visitor);
+        let line = following.stdout().wait_for(|line| line.contains(r#""source":"request""#));
+        let record: serde_json::Value = serde_json::from_str(&line).expect("each line is one JSON document");
+        assert_eq!((&record["status"], &record["level"]), (&status.into(), &"warning".into()), "{record}");
+    }
+    let labels = "{project=\"measured\",function=\"api/take\"}";
+    let after = metrics(&host);
+    assert_eq!(after.count(&format!("ship_function_duration_seconds_count{labels}")), 2);
+    assert_eq!(after.count(&format!("ship_function_errors_total{labels}")), 0);
 }

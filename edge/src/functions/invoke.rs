@@ -71,14 +71,14 @@ impl FunctionServer {
         let visitor_upgrade = prepare(&mut request);
         let (body, verdict) = InboundBody::new(request.body, max_body_bytes);
         let upload = deployment.upload_places(function).admit(body).await;
-        let upload = upload.map_err(|_| verdict.error().unwrap_or(PlatformError::MalformedRequest))?;
+        let upload = upload.map_err(|_| verdict.failure().unwrap_or(PlatformError::MalformedRequest.into()))?;
         let place = upload.place();
         let outbound = Request::from_parts(request.parts, upload);
         let answered = self.ask(deployment, function, request.visit, outbound).await;
         if let Some(place) = place {
             place.leave();
         }
-        let response = answered.map_err(|failure| verdict.error().map_or(failure, Failure::from))?;
+        let response = answered.map_err(|failure| verdict.failure().unwrap_or(failure))?;
         Ok(self.finish(response, visitor_upgrade)?)
     }
 
