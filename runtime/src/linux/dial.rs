@@ -5,8 +5,8 @@
 )]
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -18,6 +18,9 @@ use super::watch::watch_for_room;
 
 /// The number of a network's cookie among the options of a socket (`SO_NETNS_COOKIE`, since Linux 5.14).
 const NETWORK_COOKIE: libc::c_int = 71;
+
+/// The number of the ports that a socket is given one of (`IP_LOCAL_PORT_RANGE`, since Linux 6.3).
+pub(crate) const LOCAL_PORTS: libc::c_int = 51;
 
 /// A handle of a place, which reads and writes nothing there.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
@@ -97,7 +100,7 @@ pub(crate) fn twin(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     for (level, name) in KEPT_OPTIONS {
         if let Ok(value) = option::<libc::c_int>(socket, level, name) {
             // An option that cannot be set stays as it is.
-            let _ = set(&twin, level, name, &value);
+            let _ = set(twin.as_fd(), level, name, &value);
         }
     }
     Ok(twin)
@@ -108,9 +111,42 @@ pub(crate) fn doorkeeper() -> Doorkeeper {
     static DOORKEEPER: OnceLock<Doorkeeper> = OnceLock::new();
     *DOORKEEPER.get_or_init(|| {
         let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
-        let is_filtered = socket.map_err(io::Error::from).and_then(|socket| let_nobody_in(&socket)).is_ok();
-        if is_filtered { Doorkeeper::Kernel } else { Doorkeeper::Host }
+        let is_kept = socket.map_err(io::Error::from).and_then(|socket| {
+            let_nobody_in(&socket)?;
+            leave_no_port(socket.as_fd())
+        });
+        if is_kept.is_ok() { Doorkeeper::Kernel } else { Doorkeeper::Host }
     })
+}
+
+/// Has a socket whose connection was begun find no other port, for good: functions cannot set this. One that listened without a name would
+/// take a port of the machine each time, until nobody else had any.
+pub(crate) fn leave_no_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let port = u32::from(taken_port().ok_or(io::ErrorKind::AddrNotAvailable)?);
+    set(socket, libc::IPPROTO_IP, LOCAL_PORTS, &(port << 16 | port))
+}
+
+/// A port that is taken as long as this process lives, in both families, and at which nobody listens.
+fn taken_port() -> Option<u16> {
+    static TAKEN: OnceLock<Option<(OwnedFd, u16)>> = OnceLock::new();
+    let take = || -> io::Result<(OwnedFd, u16)> {
+        let open = |family| rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+        let socket = match open(AddressFamily::INET6) {
+            Ok(socket) => {
+                rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+                rustix::net::bind(&socket, &SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))?;
+                socket
+            }
+            Err(_) => {
+                let socket = open(AddressFamily::INET)?;
+                rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))?;
+                socket
+            }
+        };
+        let port = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?.port();
+        Ok((socket, port))
+    };
+    TAKEN.get_or_init(|| take().ok()).as_ref().map(|(_, port)| *port)
 }
 
 /// Has a socket drop whatever would begin a connection to it, for good. A process could listen with a socket whose connection has
@@ -131,8 +167,8 @@ fn let_nobody_in(socket: &OwnedFd) -> io::Result<()> {
     ];
     let length = libc::c_ushort::try_from(program.len()).map_err(io::Error::other)?;
     let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
-    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
-    set(socket, libc::SOL_SOCKET, libc::SO_LOCK_FILTER, &1_i32)
+    set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_LOCK_FILTER, &1_i32)
 }
 
 /// Whether a socket blocks.
@@ -244,7 +280,7 @@ fn option<T: Default>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_
     if code == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
-fn set<T>(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+fn set<T>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
     // SAFETY: the value is of the kind that the option takes, has the length that is given, and outlives the call, as what it
     // points to does.
@@ -260,7 +296,6 @@ mod tests {
     #[test]
     fn one_way() {
         use std::io::{Read as _, Write as _};
-        use std::os::fd::AsFd as _;
         use std::time::Duration;
 
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -286,7 +321,6 @@ mod tests {
     /// What is found by a thread's folder is that thread's: once it has ended nothing is, whoever has its number then.
     #[test]
     fn ended() {
-        use std::os::fd::AsFd as _;
         use std::os::unix::net::{UnixListener, UnixStream};
 
         let folder = tempfile::tempdir().unwrap();

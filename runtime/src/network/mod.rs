@@ -27,6 +27,7 @@ use crate::journal::Journal;
 use crate::linux::dial::{self, Blocking, Destination};
 use crate::linux::foreign::Foreign;
 use crate::linux::notify::{Notice, Questions, SocketCall, Wish};
+use crate::linux::nursery::Doorkeeper;
 
 /// How many connections of an instance are made at once. Others wait; most take less than a round trip.
 const MOST_AT_ONCE: usize = 64;
@@ -298,6 +299,9 @@ impl Desk {
         let is_blocking = dial::is_blocking(call.socket.as_fd())?;
         let twin = Foreign::new(dial::twin(call.socket.as_fd())?);
         let result = dial::connect(twin.as_fd(), &call.address);
+        if dial::doorkeeper() == Doorkeeper::Kernel {
+            dial::leave_no_port(twin.as_fd())?;
+        }
         let is_begun = result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINPROGRESS));
         let attempt = Attempt { call, destination, twin: Some(twin), restores: None };
         if is_begun && is_blocking {

@@ -12,6 +12,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
 use super::order::{Doorkeeper, Isolation};
+use crate::linux::dial::LOCAL_PORTS;
 
 /// The architecture whose calls are understood, as the kernel's audit names it.
 #[cfg(target_arch = "x86_64")]
@@ -181,7 +182,12 @@ impl Filter {
             program.if_equal(number(libc::SYS_connect), libc::SECCOMP_RET_USER_NOTIF);
             // A socket that was connected for the process is of the machine's network, and so would its name be.
             program.if_equal(number(libc::SYS_bind), libc::SECCOMP_RET_USER_NOTIF);
-            // The same of whoever connects to it.
+            // The same of whoever connects to it. A socket that has no port left to listen at cannot be given others.
+            program.if_call_has_both(
+                libc::SYS_setsockopt,
+                [(1, libc::IPPROTO_IP), (2, LOCAL_PORTS)],
+                errno(libc::EPERM),
+            );
             if doorkeeper == Doorkeeper::Host {
                 program.if_equal(number(libc::SYS_listen), libc::SECCOMP_RET_USER_NOTIF);
             }
@@ -312,6 +318,17 @@ impl Program {
         self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 3), domain.cast_unsigned());
         self.load(ARGUMENTS + 8 * 2);
         self.unless_equal(protocol.cast_unsigned(), verdict);
+        self.load(NUMBER);
+    }
+
+    /// A call with these values in two of its arguments.
+    fn if_call_has_both(&mut self, call: libc::c_long, wanted: [(u32, libc::c_int); 2], verdict: u32) {
+        let [(first, first_value), (second, second_value)] = wanted;
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 6), number(call));
+        self.load(ARGUMENTS + 8 * first);
+        self.step(BPF_JMP | BPF_JEQ | BPF_K, (0, 3), first_value.cast_unsigned());
+        self.load(ARGUMENTS + 8 * second);
+        self.if_equal(second_value.cast_unsigned(), verdict);
         self.load(NUMBER);
     }
 

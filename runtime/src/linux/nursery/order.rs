@@ -72,7 +72,7 @@ pub(crate) struct Order {
 /// on the machine's addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Doorkeeper {
-    /// A filter of the socket's own.
+    /// A filter of the socket's own, and no port to listen at.
     Kernel,
     /// The host, which is asked before a socket listens. That costs the start of an interpreter that does so half a millisecond.
     Host,
