@@ -597,3 +597,28 @@ fn processes_of_a_function() {
         assert_eq!(answer, serde_json::json!([-15, [2, 4], [6]]));
     }
 }
+
+/// Headers without bound are no answer, and cost the instance no more than the application itself has used for them: it goes on.
+#[test]
+fn more_headers_than_fit() {
+    let environment = TestEnv::new();
+    let application = "
+async def app(scope, receive, send):
+    if scope['type'] != 'http':
+        return
+    count = 60_000 if b'many' in scope['query_string'] else 1
+    headers = [(b'x-%d' % number, b'v' * 1000) for number in range(count)]
+    await send({'type': 'http.response.start', 'status': 200, 'headers': headers})
+    await send({'type': 'http.response.body', 'body': b'well'})
+";
+    let project = environment.project("site").file("api/heads.py", application);
+    let project = project.file("ship.toml", "[functions.\"api/*\"]\nmemory_mb = 192\n");
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    for _ in 0..3 {
+        let answer = http::get(&format!("{url}/api/heads?many"));
+        assert_eq!(answer.status, 502);
+        assert_eq!(answer.header("x-ship-error").as_deref(), Some("INVALID_FUNCTION_RESPONSE"));
+        assert_eq!(http::get(&format!("{url}/api/heads")).success().text(), "well");
+    }
+}

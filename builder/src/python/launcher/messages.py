@@ -3,6 +3,9 @@
 # The most bytes of a request's head. Whoever stands before a function accepts less.
 MAX_HEAD_BYTES = 256 * 1024
 
+# What is made of a response's head at the most. Whoever stands before a function accepts less, and answers itself.
+MAX_MADE_BYTES = 256 * 1024
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # Headers about the connection. Whoever frames the body writes them.
@@ -102,8 +105,14 @@ class Framing:
         """`status` is `200 OK`; of `headers`, those about the connection are left out."""
         lines = [b"HTTP/1.1 ", status, b"\r\n"]
         length = None
+        made = 0
         self.closes = is_closing or not request.keeps_alive
         for name, value in headers:
+            made += len(name) + len(value) + 4
+            if made > MAX_MADE_BYTES:
+                # To put the rest together would need its memory once more.
+                self.closes = True
+                break
             lower = name.lower()
             if lower in OF_THE_CONNECTION:
                 self.closes = self.closes or (lower == b"connection" and value.lower() == b"close")
