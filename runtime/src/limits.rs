@@ -46,6 +46,9 @@ pub(crate) const MAX_RESPONSE_HEAD_BYTES: usize = 64 * 1024;
 /// The longest line of output that is kept, in bytes; the rest of the line is dropped and the record says so.
 pub(crate) const MAX_LINE_BYTES: usize = 256 * 1024;
 
+/// How long nothing may be printed until a line without an end is logged as it is, and what was dropped is told.
+pub(crate) const LINE_PAUSE: Duration = Duration::from_secs(1);
+
 /// How much output one instance may log per second in the long run, in bytes: more than a person reads or a disk should
 /// take from one process. What is beyond is read, counted and dropped, so the function never waits for its log.
 pub(crate) const LOG_BYTES_PER_SEC: usize = 1024 * 1024;

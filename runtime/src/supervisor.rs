@@ -182,6 +182,7 @@ impl Child {
                     // Others get their turn even if the function prints without pause.
                     tokio::task::yield_now().await;
                 }
+                () = self.instance.output.stands_still() => self.instance.output.give_out_pending(),
                 asked = self.instance.stop_asked(), if stop.is_none() => {
                     self.instance.warden.terminate();
                     stop = Some(asked);

@@ -137,6 +137,33 @@ class handler(BaseHTTPRequestHandler):
     }
 }
 
+/// A line without an end is in the log when its request is over, and is that request's; one that is printed beside others comes when
+/// nothing more does. Nobody has to wait for the next line to hear what was dropped.
+#[test]
+fn lines_without_an_end() {
+    let environment = TestEnv::new();
+    let function = "export const GET = async (request: Request) => {
+  const query = new URL(request.url).searchParams;
+  process.stdout.write(query.get('print') ?? '');
+  if (query.has('flood')) for (let i = 0; i < 16; i++) process.stdout.write(`${'x'.repeat(1023)}\\n`.repeat(1 << 10));
+  return new Response();
+};
+";
+    let project = environment.project("endless").file("api/print.ts", function);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
+    for text in ["first", "second"] {
+        let id = http::get(&format!("{url}/api/print?print={text}")).success().header("x-ship-id").expect("it has one");
+        let line = following.stdout().wait_for(|line| line.contains(r#""source":"function""#));
+        let record: serde_json::Value = serde_json::from_str(&line).expect("each line is one JSON document");
+        assert_eq!((&record["message"], &record["requests"]), (&text.into(), &serde_json::json!([id])));
+    }
+    let _ = http::get(&format!("{url}/api/print?flood")).success();
+    let line = following.stdout().wait_for(|line| line.contains("bytes of output were dropped"));
+    assert!(line.contains(r#""level":"warning""#), "{line}");
+}
+
 /// A client cannot choose an id, and a function sees the one that the log has.
 #[test]
 fn ids_are_the_hosts() {

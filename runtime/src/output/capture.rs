@@ -32,19 +32,64 @@ pub(super) enum Turn {
 /// Turns one instance's output into log records.
 #[derive(Debug)]
 pub(super) struct Capture {
-    stdout: LineSplitter,
-    stderr: LineSplitter,
+    stdout: Printed,
+    stderr: Printed,
     sink: LineSink,
     buffer: Box<[u8]>,
+    /// When something was last read, if that left something to be given out.
+    pending_since: Option<Instant>,
+}
+
+/// One stream, as far as it was read.
+#[derive(Debug)]
+struct Printed {
+    stream: LogStream,
+    lines: LineSplitter,
+    /// The requests that an unfinished line may belong to, since they were being answered when it was begun.
+    begun_by: Vec<RequestId>,
+}
+
+impl Printed {
+    fn new(stream: LogStream) -> Self {
+        Self { stream, lines: LineSplitter::default(), begun_by: Vec::new() }
+    }
+
+    /// Takes what was printed while these requests were being answered.
+    fn push(&mut self, bytes: &[u8], requests: &[RequestId], sink: &mut LineSink) {
+        let Self { stream, lines, begun_by } = self;
+        lines.push(bytes, |line| {
+            sink.take(*stream, line, &together(begun_by, requests));
+            begun_by.clear();
+        });
+        if lines.is_unfinished() {
+            *begun_by = together(begun_by, requests);
+        }
+    }
+
+    /// Gives out what is unfinished.
+    fn finish(&mut self, sink: &mut LineSink) {
+        let Self { stream, lines, begun_by } = self;
+        lines.finish(|line| sink.take(*stream, line, begun_by));
+        begun_by.clear();
+    }
+}
+
+/// Both, each once, sorted.
+fn together(some: &[RequestId], others: &[RequestId]) -> Vec<RequestId> {
+    let mut ids = [some, others].concat();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 impl Capture {
     pub(super) fn new(journal: Journal) -> Self {
         Self {
-            stdout: LineSplitter::default(),
-            stderr: LineSplitter::default(),
+            stdout: Printed::new(LogStream::Stdout),
+            stderr: Printed::new(LogStream::Stderr),
             sink: LineSink { journal, tail: Tail::default(), rate: LogRate::new(Instant::now()), work: Work::Unsaid },
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            pending_since: None,
         }
     }
 
@@ -53,6 +98,8 @@ impl Capture {
         let lingering = lock(requests).lingering();
         let stdout = self.read_stream(LogStream::Stdout, &pipes.stdout, requests, most_reads);
         let stderr = self.read_stream(LogStream::Stderr, &pipes.stderr, requests, most_reads);
+        let is_pending = [&self.stdout, &self.stderr].iter().any(|printed| printed.lines.is_unfinished());
+        self.pending_since = (is_pending || self.sink.rate.has_dropped()).then(Instant::now);
         if (stdout, stderr) == (Turn::Drained, Turn::Drained) {
             lock(requests).settle(lingering);
             return Turn::Drained;
@@ -65,10 +112,20 @@ impl Capture {
     pub(super) fn finish(&mut self, pipes: &Pipes, requests: &Mutex<ActiveRequests>) {
         self.read_stream(LogStream::Stdout, &pipes.stdout, requests, READS_PER_TURN);
         self.read_stream(LogStream::Stderr, &pipes.stderr, requests, READS_PER_TURN);
-        let requests = lock(requests).current();
-        self.stdout.finish(|line| self.sink.take(LogStream::Stdout, line, &requests));
-        self.stderr.finish(|line| self.sink.take(LogStream::Stderr, line, &requests));
+        self.give_out(lock(requests).current());
+    }
+
+    /// When something was last read, if that left an unfinished line or drops that nothing was said of.
+    pub(super) const fn pending_since(&self) -> Option<Instant> {
+        self.pending_since
+    }
+
+    /// Gives out what is unfinished, and says what was dropped while these requests are being answered.
+    pub(super) fn give_out(&mut self, requests: Vec<RequestId>) {
+        self.stdout.finish(&mut self.sink);
+        self.stderr.finish(&mut self.sink);
         self.sink.note_dropped(requests);
+        self.pending_since = None;
     }
 
     /// What was said of work that goes on.
@@ -88,15 +145,15 @@ impl Capture {
         requests: &Mutex<ActiveRequests>,
         most_reads: usize,
     ) -> Turn {
-        let Self { stdout, stderr, sink, buffer } = self;
-        let lines = match stream {
+        let Self { stdout, stderr, sink, buffer, .. } = self;
+        let printed = match stream {
             LogStream::Stdout => stdout,
             LogStream::Stderr => stderr,
         };
         for _ in 0..most_reads {
             let Piece::Bytes(length) = pipe.read(buffer) else { return Turn::Drained };
             let requests = lock(requests).current();
-            lines.push(&buffer[..length], |line| sink.take(stream, line, &requests));
+            printed.push(&buffer[..length], &requests, sink);
         }
         Turn::More
     }

@@ -47,6 +47,11 @@ impl LineSplitter {
         self.cut_bytes = 0;
     }
 
+    /// Whether a line was begun whose end has not come.
+    pub(crate) const fn is_unfinished(&self) -> bool {
+        !self.partial.is_empty()
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         let room = MAX_LINE_BYTES - self.partial.len();
         let kept = bytes.len().min(room);

@@ -48,6 +48,11 @@ impl LogRate {
         }
     }
 
+    /// Whether bytes were dropped of which nothing was said yet.
+    pub(crate) const fn has_dropped(&self) -> bool {
+        self.dropped_bytes > 0
+    }
+
     /// How many bytes were dropped since it was last said.
     pub(crate) const fn take_dropped(&mut self) -> u64 {
         std::mem::replace(&mut self.dropped_bytes, 0)

@@ -40,6 +40,11 @@ impl ActiveRequests {
         }
     }
 
+    /// Whether nobody but this request can have printed what is there.
+    pub(crate) fn is_alone(&self, id: RequestId) -> bool {
+        self.active == [id] && self.lingering.is_empty()
+    }
+
     /// The requests that output read now belongs to.
     pub(crate) fn current(&self) -> Vec<RequestId> {
         let mut ids: Vec<RequestId> = self.lingering.iter().chain(&self.active).copied().collect();
