@@ -46,9 +46,9 @@ use making::Making;
 pub(crate) use habit::{Asks, CachingHabit};
 pub(crate) use sharing::Sharing;
 
-/// How long visitors wait for each other's answer while it is not known whether their function asks for anything to be kept: what nginx waits
-/// (`proxy_cache_lock_timeout`).
-const UNKNOWN_PATIENCE: Duration = Duration::from_secs(5);
+/// How long visitors wait for each other's answer while it is not known whether their function asks for anything to be kept. nginx waits 5 s
+/// (`proxy_cache_lock_timeout`), where somebody asked for that; here most functions never ask.
+const UNKNOWN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many answers are made anew in the background at once, for all functions. A visitor who finds no place gets the stale answer all the same.
 const RENEWALS: usize = 64;

@@ -15,7 +15,7 @@ pub(crate) const PROBE_AFTER: Duration = Duration::from_millis(50);
 
 /// How long an instance may take to exit after SIGTERM. It has no request at that time, so this is for its own cleaning up; Vercel gives
 /// half a second.
-pub(crate) const STOP_GRACE: Duration = Duration::from_millis(900);
+pub(crate) const STOP_GRACE: Duration = Duration::from_millis(600);
 
 /// The same for one that says that it goes on after its responses, with `waitUntil` in JavaScript and background tasks in Python: the
 /// launcher gives such work 30 s after SIGTERM (`WAIT_UNTIL_MS` in its template), and takes a moment to end after that.
