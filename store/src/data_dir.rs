@@ -14,9 +14,12 @@ use crate::store::OpenError;
 /// The layout that this code writes. A directory with a higher number belongs to a newer ship and is not touched.
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
+/// The file of the key that variables are sealed with.
+pub(crate) const HOST_KEY: &str = "secrets.key";
+
 /// What must not exist in a folder that becomes a data directory: opening empties `tmp`, and would adopt the rest.
 const OWN_NAMES: [&str; 9] =
-    ["begun", "blobs", "functions", "history", "logs", "quarantine", "secrets.key", "state.db", "tmp"];
+    ["begun", "blobs", "functions", "history", "logs", "quarantine", HOST_KEY, "state.db", "tmp"];
 
 /// The paths of a data directory.
 #[derive(Debug, Clone)]
@@ -142,7 +145,7 @@ impl DataDir {
 
     /// The key that variables are sealed under.
     pub(crate) fn host_key(&self) -> PathBuf {
-        self.root.join("secrets.key")
+        self.root.join(HOST_KEY)
     }
 
     /// The state database.

@@ -83,4 +83,7 @@ pub use sessions::{SessionRecord, Sessions};
 pub use store::{OpenError, Store};
 pub use tokens::{TokenRecord, Tokens};
 pub use trusts::{ExchangeError, TrustError, TrustRecord, Trusts, UsedIdentity};
-pub use variables::{OpenedVariable, SealedVariable, VariableChange, VariableRecord, Variables, VariablesError};
+pub use variables::{
+    NewKey, OpenedVariable, SealedVariable, VariableChange, VariableRecord, Variables, VariablesError,
+    begin_with_a_new_key,
+};

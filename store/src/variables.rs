@@ -24,6 +24,7 @@ pub use error::VariablesError;
 use key::{HostKey, KeyFile};
 
 use crate::audit::{self, AuditNote};
+use crate::data_dir::HOST_KEY;
 use crate::database::{Database, StateError};
 use crate::deployments::EnvironmentBinding;
 
@@ -265,6 +266,26 @@ impl Variables {
         let is_own = matches!(file, KeyFile::OfHost(_));
         Ok(is_own && !self.database.read(rows::has_sealed)?)
     }
+}
+
+/// Makes a key for a host whose state was restored without the one that its values are sealed with. They cannot be opened with this one,
+/// and can be set anew; the old key opens them again as a further line of the file. Changes nothing where there is a key.
+pub fn begin_with_a_new_key(data: &Path) -> Result<NewKey, VariablesError> {
+    let path = data.join(HOST_KEY);
+    if path.exists() {
+        return Ok(NewKey::NotNeeded);
+    }
+    KeyFile::OfHost(path).make()?;
+    Ok(NewKey::Made)
+}
+
+/// Whether a key was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NewKey {
+    /// It was.
+    Made,
+    /// There is one.
+    NotNeeded,
 }
 
 /// What the key is needed for.

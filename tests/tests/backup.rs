@@ -58,6 +58,45 @@ fn saved_and_restored() {
     assert_ne!(restored.token(), host.token(), "the owner has a token for each host");
 }
 
+/// The key of variables is in no backup. Who begins without it hears how many cannot be opened, and can set them again: the functions that see them
+/// answer after the next deployment, and the old key opens the rest.
+#[test]
+fn restored_without_the_key() {
+    let environment = TestEnv::new();
+    let source = "export const GET = () => new Response(`${process.env.GREETING}, ${process.env.NAME}`);\n";
+    let project = environment.project("site").file("public/index.html", "one").file("api/greet.ts", source);
+    let host = TestHost::start(&environment);
+    let set = |host: &TestHost<'_>, name: &str, value: &str| {
+        let _ = host.ship(["env", "set", name]).within(project.folder()).reading(value).run().success();
+    };
+    set(&host, "GREETING", "hello");
+    set(&host, "NAME", "you");
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    let archive = environment.folder().join("backup.tar");
+    let archive_name = archive.to_str().expect("the path is text");
+    let _ = host.ship(["backup", archive_name]).within(project.folder()).run().success();
+    let old_key = fs::read_to_string(host.data().join("secrets.key")).expect("it was made");
+
+    let elsewhere = TestEnv::new();
+    let mut restored = TestHost::start_with(&elsewhere, &["--restore", archive_name]);
+    let site = restored.site_url("site");
+    assert_eq!(http::get(&site).success().text(), "one");
+    assert_eq!(http::get(&format!("{site}/api/greet")).status, 500);
+    set(&restored, "GREETING", "good day");
+    restored.ask_to_end();
+    let said = restored.ended();
+    assert!(said.stderr().contains("4 values of variables cannot be opened"), "{}", said.stderr());
+
+    let key = restored.data().join("secrets.key");
+    let new_key = fs::read_to_string(&key).expect("it was made");
+    assert_ne!(new_key, old_key);
+    fs::write(&key, format!("{new_key}{old_key}")).expect("the folder is writable");
+    drop(restored);
+    let restored = TestHost::start(&elsewhere);
+    let _ = restored.ship(["deploy", "--force"]).within(project.folder()).run().success();
+    assert_eq!(http::get(&format!("{}/api/greet", restored.site_url("site"))).success().text(), "good day, you");
+}
+
 /// Where a host has its data already nothing is restored, and nothing comes of an archive that is cut off.
 #[test]
 fn what_is_not_restored() {

@@ -16,7 +16,7 @@ use super::entries::{
 use super::error::{Fault, RestoreError};
 use super::snapshot::Snapshot;
 use crate::blobs::nanoseconds;
-use crate::data_dir::{DataDir, LAYOUT_VERSION, remove_all};
+use crate::data_dir::{DataDir, HOST_KEY, LAYOUT_VERSION, remove_all};
 use crate::database::{StateError, migrations};
 use crate::disk::{Disk, Durability, FileSystem as _};
 use crate::lock::LOCK_NAME;
@@ -26,7 +26,7 @@ const UNFINISHED: &str = "restoring";
 
 /// What may stand in an empty data directory: the key of sealed secrets, which no backup holds (`docs/backup.md`), and what an earlier
 /// attempt has left.
-const MAY_BE_THERE: [&str; 3] = ["secrets.key", UNFINISHED, LOCK_NAME];
+const MAY_BE_THERE: [&str; 3] = [HOST_KEY, UNFINISHED, LOCK_NAME];
 
 /// How much is copied at once.
 const COPIED_BYTES: usize = 256 * 1024;
@@ -40,6 +40,8 @@ pub struct Restored {
     pub blobs: u64,
     /// Their sizes together, in bytes.
     pub blob_bytes: u64,
+    /// How many values of variables, which are sealed with a key that no backup holds.
+    pub sealed_values: u64,
 }
 
 /// Makes `data`, which is empty or not there, the data directory that was saved in `archive`. If it fails, `data` is as it was but for
@@ -108,8 +110,8 @@ fn read(file: File, archive: &Path, folder: &Path, disk: Disk) -> Result<Restore
     if reading.blobs.values().sum::<u64>() != description.blob_bytes {
         return Err(reading.fault(Fault::Damaged { name: DESCRIPTION.to_owned() }));
     }
-    let deployments = reading.check_state(&description)?;
-    Ok(Restored { deployments, blobs: description.blobs, blob_bytes: description.blob_bytes })
+    let (deployments, sealed_values) = reading.check_state(&description)?;
+    Ok(Restored { deployments, blobs: description.blobs, blob_bytes: description.blob_bytes, sealed_values })
 }
 
 /// Gives what was read the names that a host looks for, the one that makes it a data directory last.
@@ -229,7 +231,7 @@ impl Reading<'_> {
     }
 
     /// Sees that the state is one of ship's own, and that all it needs is there. How many deployments it has.
-    fn check_state(&self, description: &Description) -> Result<u64, RestoreError> {
+    fn check_state(&self, description: &Description) -> Result<(u64, u64), RestoreError> {
         let foreign = |reason: String| self.fault(Fault::ForeignState { reason });
         let unreadable = |error: StateError| foreign(with_cause(&error));
         let snapshot = Snapshot::open(&self.folder.join(STATE)).map_err(unreadable)?;
@@ -262,7 +264,8 @@ impl Reading<'_> {
                 return Err(self.fault(Fault::MissingBlob { deployment: *deployment, digest: *digest }));
             }
         }
-        snapshot.deployments().map(|deployments| deployments.len() as u64).map_err(unreadable)
+        let deployments = snapshot.deployments().map_err(unreadable)?.len() as u64;
+        Ok((deployments, snapshot.sealed_values().map_err(unreadable)?))
     }
 }
 

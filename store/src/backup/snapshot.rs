@@ -68,6 +68,17 @@ impl Snapshot {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many values of variables there are.
+    pub(super) fn sealed_values(&self) -> Result<u64, StateError> {
+        // Older schemas have none.
+        let has_variables = self.connection.table_exists(None, "variables")?;
+        if !has_variables {
+            return Ok(0);
+        }
+        let sql = "SELECT count(*) FROM variables WHERE sealed IS NOT NULL";
+        Ok(unsigned(self.connection.query_row(sql, [], |row| row.get(0))?))
+    }
+
     /// The compressed forms that are known: of which blob, which, and its size.
     pub(super) fn variants(&self) -> Result<Vec<(Digest, Digest, u64)>, StateError> {
         let sql = "SELECT digest, variant, size_bytes FROM variants WHERE variant IS NOT NULL";

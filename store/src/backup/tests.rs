@@ -136,7 +136,10 @@ fn round_trip() {
     assert_eq!(names(&stage.folder.path().join("data/tmp")), [] as [&str; 0]);
 
     let (restored, data) = stage.restore(&archive);
-    assert_eq!(restored.unwrap(), Restored { deployments: 2, blobs: 5, blob_bytes: report.blob_bytes });
+    assert_eq!(
+        restored.unwrap(),
+        Restored { deployments: 2, blobs: 5, blob_bytes: report.blob_bytes, sealed_values: 0 }
+    );
     assert_eq!(names(&data), ["VERSION", "blobs", "lock", "state.db"]);
     for name in ["blobs", "state.db"] {
         assert_eq!(fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o077, 0, "{name}");

@@ -13,7 +13,7 @@ use ship_host::{
     PortChoice, Predecessor, Ready, ScrubPace, SuccessorCommand, TlsOptions,
 };
 use ship_runtime::Isolation;
-use ship_store::Retention;
+use ship_store::{NewKey, Retention};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
@@ -103,7 +103,7 @@ fn start(
     diagnostics::install(settings, output, diagnostics::OF_A_HOST, &destination)
         .map_err(unusable(&folder.log_file()))?;
     if let Some(archive) = arguments.restore.as_deref().filter(|_| predecessor.is_none()) {
-        restore(&data, &settings.absolute(archive), output)?;
+        restore(&data, &settings.absolute(archive), settings, output)?;
     }
     let mut options = host_options(arguments, settings, mode, data, &folder)?;
     // A successor is looked after like the host before it. Of the others, one that nobody is told of stays for its successors.
@@ -121,12 +121,27 @@ fn start(
 }
 
 /// Makes the data directory what was saved.
-fn restore(data: &Path, archive: &Path, output: &Output) -> Result<(), CommandError> {
+fn restore(data: &Path, archive: &Path, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let progress = output.progress(&format!("Restoring {}", archive.display()));
     let restored = ship_store::restore(data, archive)?;
     progress.finish();
     let (deployments, blobs) = (count(restored.deployments, "deployment"), count(restored.blobs, "blob"));
     output.status(format_args!("Restored {deployments} and {blobs}, {}", size(restored.blob_bytes)));
+    // Without a key nothing could be set ever again, and with the credential of a service there is one.
+    if restored.sealed_values > 0
+        && settings.host_key_file().is_none()
+        && ship_store::begin_with_a_new_key(data).map_err(|error| CommandError::new(ErrorKind::Host, error))?
+            == NewKey::Made
+    {
+        let values = count(restored.sealed_values, "value");
+        output.warning(format_args!(
+            "{values} of variables cannot be opened: the key that sealed them is in no backup, and a new one was made"
+        ));
+        output.hint(format_args!(
+            "add the old secrets.key as a line below the new one in {}, or set each again (`ship env set`) and deploy",
+            data.join("secrets.key").display()
+        ));
+    }
     Ok(())
 }
 
