@@ -97,6 +97,13 @@ fn given_up() {
     let taken = stage.domains(other.folder(), &["add", "a.example"]);
     assert_eq!(taken.code(), Some(1));
     assert!(taken.stderr().contains("`a.example` leads to another project"), "{}", taken.stderr());
+    let viewer = ["tokens", "create", "--role", "viewer", "--project", "other", "--json"];
+    let viewer = stage.host.ship(viewer).run().success().json()["token"].as_str().unwrap_or_default().to_owned();
+    let [theirs, nobodys] = ["a.example", "b.example"].map(|name| {
+        let refused = stage.host.ship(["inspect", name, "--token", &viewer]).within(other.folder()).run().exits_with(1);
+        refused.stderr().replace(name, "[NAME]")
+    });
+    assert_eq!(theirs, nobodys, "whose it is is nobody else's business");
     let _ = stage.domains(stage.project.folder(), &["rm", "a.example"]).success();
     let resting = stage.domains(other.folder(), &["add", "a.example"]);
     assert_eq!(resting.code(), Some(1));

@@ -215,20 +215,26 @@ pub(super) async fn find(
     let parsed: DeploymentReference =
         reference.parse().map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("{error}")))?;
     let (store, projects) = (control.store.clone(), projects.clone());
-    let label = label_meant(control, &parsed)?;
+    let label = label_meant(control, &projects, &parsed)?;
     blocking(move || find_in(&store, &projects, &parsed, label.as_ref())).await
 }
 
 /// The label of this host that a reference means, if it can be one. A URL of another host means nothing here, however alike its
-/// first label is: what `ship rm` is given would otherwise be removed on the wrong one.
-fn label_meant(control: &Control, reference: &DeploymentReference) -> Result<Option<HostLabel>, ApiError> {
+/// first label is: what `ship rm` is given would otherwise be removed on the wrong one. A domain of another project is as one that nobody has.
+fn label_meant(
+    control: &Control,
+    projects: &ProjectScope,
+    reference: &DeploymentReference,
+) -> Result<Option<HostLabel>, ApiError> {
     let urls = &control.urls;
     match reference.domain() {
         None => Ok(reference.as_label()),
         Some(domain) if domain == urls.domain() => Ok(reference.as_label()),
         Some(_) => match urls.domains().destination(&reference.to_string()) {
-            Some(Destination::Production(project)) => Ok(Some(HostLabel::production(&project))),
-            Some(Destination::Redirect(_)) | None => {
+            Some(Destination::Production(project)) if projects.holds(&project) => {
+                Ok(Some(HostLabel::production(&project)))
+            }
+            _ => {
                 let message =
                     format!("`{reference}` is no URL of this host, whose sites stand below `{}`", urls.domain());
                 let detail = ErrorDetail::new(ErrorCode::NotFound, message);
