@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use ship_api::{CheckFunctions, PublishOptions, Republish};
 use ship_core::{DeploymentId, Manifest, ProjectName};
@@ -236,7 +236,8 @@ impl Publisher {
         self.start_functions(live, NOT_PUBLISHED).await
     }
 
-    /// Starts each function, or sees that it is there. The instances stay, so the first visitor finds them awake.
+    /// Starts each function, or sees that it is there, and says of all that do not start why. The instances stay, so the first visitor finds
+    /// them awake.
     async fn start_functions(&self, live: &Arc<LiveDeployment>, otherwise: &'static str) -> Result<(), ApiError> {
         let specs = live.function_specs(&self.store).await?;
         let checks = specs.into_iter().map(|spec| {
@@ -248,12 +249,14 @@ impl Publisher {
                 let (functions, function) = (store.clone(), spec.function.clone());
                 let mended = blocking(move || functions.functions().mend(&function)).await;
                 if mended.is_ok() && store.functions().renewals() > renewals {
-                    return runtime.check(&spec).await.map_err(|error| ApiError::function_start(&error, otherwise));
+                    return runtime.check(&spec).await;
                 }
-                Err(ApiError::function_start(&error, otherwise))
+                Err(error)
             }
         });
-        let started = futures_util::stream::iter(checks).buffer_unordered(STARTS_AT_ONCE).try_collect::<()>();
+        let failures = futures_util::stream::iter(checks).buffer_unordered(STARTS_AT_ONCE);
+        let failures = failures.filter_map(|started| std::future::ready(started.err())).collect::<Vec<_>>();
+        let started = async { ApiError::function_starts(failures.await, otherwise) };
         self.deploys.time(Phase::Start, started).await?;
         self.started().insert(*live.id());
         Ok(())

@@ -313,6 +313,29 @@ func Handler(w http.ResponseWriter, r *http.Request) {}
     ");
 }
 
+/// Of several functions that do not start each is named, so that nobody mends them one deployment at a time.
+#[test]
+fn functions_that_do_not_start() {
+    let environment = TestEnv::new();
+    let exits = |code: u8| {
+        format!("console.error('no {code} at all');\nprocess.exit({code});\nexport const GET = () => new Response();\n")
+    };
+    let project = environment.project("site").file("api/second.js", exits(2)).file("api/first.js", exits(1));
+    let project = project.file("api/well.js", "export const GET = () => new Response('well');\n");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    Built 3 functions in [TIME]
+    error: 2 functions do not start
+      `api/first`: its process ended with exit code 1
+        no 1 at all
+      `api/second`: its process ended with exit code 2
+        no 2 at all
+    hint: nothing was published; `--no-check` publishes without starting the functions
+    ");
+}
+
 /// What was published unchecked does not become production unchecked.
 #[test]
 fn unchecked_function_is_not_promoted_by_a_deploy() {

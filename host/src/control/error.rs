@@ -86,23 +86,41 @@ impl ApiError {
         Self::new(ErrorCode::StorageFull, "the host's disk is full")
     }
 
-    /// A function does not start; `hint` says what that means and what can be done.
-    pub(crate) fn function_start(error: &StartError, hint: &str) -> Self {
-        let failure = match &error.source {
-            InvokeError::Failed(failure) | InvokeError::InitTimeout(failure) => Some(failure),
-            _ => None,
+    /// An error if there are functions that do not start; `hint` says what that means and what can be done.
+    pub(crate) fn function_starts(mut failures: Vec<StartError>, hint: &str) -> Result<(), Self> {
+        failures.sort_by(|one, other| one.function.cmp(&other.function));
+        for failure in &failures {
+            tracing::warn!(error = with_causes(failure), "a function was tried and does not start");
+        }
+        let told = |message: String, output: Vec<String>| {
+            let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message).with_hint(hint);
+            detail.output = output;
+            Err(detail.into())
         };
-        let cause = failure.map_or_else(|| error.source.to_string(), |failure| why_not_started(failure));
-        let message = format!("{error}: {cause}");
-        tracing::warn!(error = with_causes(error), "a function was tried and does not start");
-        let mut detail = ErrorDetail::new(ErrorCode::FunctionStartFailed, message).with_hint(hint);
-        detail.output = error.output().to_vec();
-        detail.into()
+        match &failures[..] {
+            [] => Ok(()),
+            [one] => told(format!("{one}: {}", why_not_started(one)), one.output().to_vec()),
+            several => {
+                let lines = several.iter().flat_map(|failure| {
+                    let first = format!("`{}`: {}", failure.function, why_not_started(failure));
+                    std::iter::once(first).chain(failure.output().iter().map(|line| format!("  {line}")))
+                });
+                told(format!("{} functions do not start", several.len()), lines.collect())
+            }
+        }
+    }
+}
+
+/// Why a function did not start.
+fn why_not_started(error: &StartError) -> String {
+    match &error.source {
+        InvokeError::Failed(failure) | InvokeError::InitTimeout(failure) => why_not_run(failure),
+        other => other.to_string(),
     }
 }
 
 /// What is told of a process that did not run. Where the host keeps its programs is its operator's business, and in its log.
-fn why_not_started(failure: &Failure) -> String {
+fn why_not_run(failure: &Failure) -> String {
     let FailureReason::Spawn(SpawnError::Program { program, source }) = &failure.reason else {
         return with_causes(failure);
     };
