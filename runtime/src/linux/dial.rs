@@ -131,18 +131,17 @@ fn taken_port() -> Option<u16> {
     static TAKEN: OnceLock<Option<(OwnedFd, u16)>> = OnceLock::new();
     let take = || -> io::Result<(OwnedFd, u16)> {
         let open = |family| rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None);
-        let socket = match open(AddressFamily::INET6) {
-            Ok(socket) => {
-                rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
-                rustix::net::bind(&socket, &SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))?;
-                socket
-            }
-            Err(_) => {
-                let socket = open(AddressFamily::INET)?;
-                rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))?;
-                socket
-            }
-        };
+        let both = open(AddressFamily::INET6).and_then(|socket| {
+            rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+            rustix::net::bind(&socket, &SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))?;
+            Ok(socket)
+        });
+        // Where there is no IPv6, there are no ports of it either.
+        let socket = both.or_else(|_| {
+            let socket = open(AddressFamily::INET)?;
+            rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))?;
+            Ok::<_, rustix::io::Errno>(socket)
+        })?;
         let port = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?.port();
         Ok((socket, port))
     };
