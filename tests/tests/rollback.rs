@@ -258,7 +258,8 @@ fn unknown_deployments() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: project `nobody` has no production deployment
+    error: the host has no project `nobody`
+    hint: `ship deploy` makes it, `ship ls` shows those there are
     ");
 }
 
