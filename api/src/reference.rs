@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ship_core::{DeploymentIdPrefix, HostLabel};
+use ship_core::{DeploymentId, DeploymentIdPrefix, HostLabel};
 
 /// A deployment as somebody names it. The host tries it as an id first and as a host label second; a URL has to be one of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +43,12 @@ impl FromStr for DeploymentReference {
             return Err(ParseReferenceError { found: text.chars().take(200).collect() });
         }
         Ok(Self { label: label.into(), domain: domain.map(Into::into) })
+    }
+}
+
+impl From<&DeploymentId> for DeploymentReference {
+    fn from(id: &DeploymentId) -> Self {
+        Self { label: id.as_str().into(), domain: None }
     }
 }
 

@@ -88,6 +88,10 @@ pub struct CertificateView {
 /// A function instance that runs.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct InstanceView {
+    /// The project of that deployment, where instances of several stand together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub project: Option<ProjectName>,
     /// The deployment it belongs to.
     #[schema(value_type = String)]
     pub deployment: DeploymentId,

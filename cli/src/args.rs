@@ -1,6 +1,7 @@
 //! The command line: what all commands share, and how `ship PATH` comes to mean `ship deploy PATH`.
 
 mod examples;
+mod help;
 pub(crate) mod overview;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser};
 use ship_core::ProjectName;
 
+use self::help::Length;
 use self::overview::Topic;
 use crate::commands::{Command, deploy::DeployArgs};
 use crate::error::CommandError;
@@ -78,8 +80,10 @@ pub(crate) struct Arguments {
 
 /// Reads a command line, its first element the program.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
     let mut definition = definition();
-    let matches = definition.try_get_matches_from_mut(words)?;
+    let matches = definition.try_get_matches_from_mut(&words);
+    let matches = matches.map_err(|error| help::unless_for_nothing(error, &words, &mut definition))?;
     let CommandLine { command, deploy, global } = CommandLine::from_arg_matches(&matches)?;
     let command = match command {
         Some(_) if deploy != DeployArgs::default() => {
@@ -87,10 +91,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
             return Err(definition.error(ErrorKind::ArgumentConflict, message));
         }
         Some(Command::Help { command }) if is_answered_by_command(&command, &global) => Command::Help { command },
-        Some(Command::Help { command }) => {
-            let asked = command.into_iter().map(OsString::from).chain(["--help".into()]);
-            return parse(std::iter::once("ship".into()).chain(asked));
-        }
+        Some(Command::Help { command }) => return Err(help::in_full(&command)),
         Some(command) => command,
         None => Command::Deploy(deploy),
     };
@@ -108,16 +109,21 @@ fn is_answered_by_command(words: &[String], global: &GlobalArgs) -> bool {
 
 /// The definition of the command line, for reading it, for its help and for completions.
 pub(crate) fn definition() -> clap::Command {
+    definition_of(Length::Screen)
+}
+
+fn definition_of(length: Length) -> clap::Command {
     let own: Vec<String> = DeployArgs::augment_args(clap::Command::new("deploy"))
         .get_arguments()
         .map(|arg| arg.get_id().to_string())
         .collect();
     let definition = CommandLine::command()
-        .mut_args(|arg| if own.iter().any(|id| arg.get_id() == id.as_str()) { arg.hide(true) } else { arg })
-        .mut_subcommands(|command| match examples::of(command.get_name()) {
-            Some(lines) => command.after_help(lines),
-            None => command,
-        });
+        .mut_args(|arg| match arg {
+            arg if own.iter().any(|id| arg.get_id() == id.as_str()) => arg.hide(true),
+            arg if arg.is_global_set() => arg.hide_short_help(length == Length::Screen),
+            arg => arg,
+        })
+        .mut_subcommands(|command| help::with_help(command, "", length));
     let template = overview::overview(&definition);
     definition.help_template(template)
 }
@@ -125,7 +131,7 @@ pub(crate) fn definition() -> clap::Command {
 /// The same for manual pages, which have room for what the overview leaves to others.
 pub(crate) fn for_manual() -> clap::Command {
     let topics = Topic::ALL.map(|(name, topic)| format!("{name}:\n{}", topic.text())).join("\n");
-    definition().after_help(topics)
+    definition_of(Length::Whole).after_help(topics)
 }
 
 /// Says what was wrong with the command line, or what was asked about it, and gives the exit code.
@@ -184,6 +190,24 @@ mod tests {
         assert!(matches!(parsed(&["version"]).unwrap().command, Command::Version));
     }
 
+    /// There is no help for what is no command, however it is asked for; a folder has that of `ship deploy`.
+    #[test]
+    fn help_for_nothing() {
+        for words in
+            [&["help", "nope"][..], &["help", "env", "nope"], &["help", "environment", "ls"], &["nope", "--help"]]
+        {
+            let error = parsed(words).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidSubcommand, "{words:?}");
+            assert!(error.to_string().contains("nope") || error.to_string().contains("environment"), "{error}");
+        }
+        assert!(parsed(&["help", "delpoy"]).unwrap_err().to_string().contains("did you mean `deploy`?"));
+        for words in
+            [&["help", "env", "set"][..], &["./nope", "--help"], &["--prod", "--help"], &["env", "set", "--help"]]
+        {
+            assert_eq!(parsed(words).unwrap_err().kind(), ErrorKind::DisplayHelp, "{words:?}");
+        }
+    }
+
     /// The definition is consistent in itself.
     #[test]
     fn definition_holds() {
@@ -206,14 +230,16 @@ mod tests {
         insta::assert_snapshot!(help);
     }
 
-    /// The help of each command fits on a screen.
+    /// The help of each command fits on a screen, and says how to get all of it.
     #[test]
     fn help_of_commands() {
         let mut definition = definition().term_width(100);
         definition.build();
         for command in definition.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
             let help = command.render_help().to_string();
-            assert!(help.lines().count() <= 44, "{help}");
+            assert!(help.lines().count() <= 37, "{help}");
+            let more = format!("`ship help {}`", command.get_name());
+            assert!(help.contains(&more) && help.contains("--json"), "{help}");
             insta::assert_snapshot!(format!("help_{}", command.get_name()), help);
         }
     }

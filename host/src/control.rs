@@ -49,6 +49,7 @@ use utoipa_axum::routes;
 pub(crate) use self::auth::{Doors, admit, turn_away_code};
 pub(crate) use self::blobs::Uploads;
 pub(crate) use self::error::ApiError;
+pub(crate) use self::extract::{why_path, why_query};
 use self::routes::{Of, Routes};
 pub(crate) use self::server::{ControlAnswer, Peer};
 use crate::care::Collector;

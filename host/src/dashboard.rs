@@ -6,6 +6,7 @@
 //!
 //! Pages are whole without a script: links and forms do everything. The modules in `assets/` keep an open page up to date.
 
+mod address;
 mod api;
 mod assets;
 mod audit;

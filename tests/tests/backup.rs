@@ -166,6 +166,38 @@ fn without_a_host() {
     assert_eq!(names(environment.folder()), ["backup.tar", "home", "projects", "ship"], "nothing unfinished is left");
 }
 
+/// A file that is there may be the only backup of what is gone by now: it is replaced only where somebody says so, and nothing else than a
+/// file is.
+#[test]
+fn file_that_is_there() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let archive = environment.folder().join("backup.tar");
+    fs::write(&archive, "the last one").expect("the folder is writable");
+    let backup = |words: &[&str]| host.ship(["backup"]).and([&archive]).and(words);
+    insta::assert_snapshot!(backup(&[]).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: [ENV]/backup.tar is there, and was not written over
+    hint: `--yes` writes over it, or name another file
+    ");
+    let asked = |answer: &str| {
+        let mut running = backup(&[]).start_on_terminal(200);
+        running.type_keys(answer);
+        let _ = running.stdout().wait_for(|line| line.contains("backup.tar is there: write over it? [y/N]"));
+        running.finish().code()
+    };
+    assert_eq!(asked("n\n"), Some(1));
+    assert_eq!(fs::read(&archive).expect("it is there"), b"the last one");
+    let is_replaced = || fs::read(&archive).expect("it is there") != b"the last one";
+    assert!(asked("y\n") == Some(0) && is_replaced());
+    fs::write(&archive, "the last one").expect("the folder is writable");
+    assert!(backup(&["--yes"]).run().code() == Some(0) && is_replaced());
+    let folder = host.ship(["backup", "--yes"]).and([environment.folder()]).run().exits_with(1);
+    assert!(folder.stderr().contains("is there, and is no file"), "{}", folder.stderr());
+}
+
 /// State that a newer version wrote is refused by an older one, which harms nothing: not when it starts, and not when it should take over.
 #[test]
 fn newer_state() {

@@ -39,6 +39,7 @@ fn not_a_folder() {
     ----- stdout -----
     ----- stderr -----
     error: the folder `[ENV]/nowhere` does not exist
+    hint: if a command was meant, `ship --help` shows them all
     ");
     insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"
     exit code: 1

@@ -54,5 +54,12 @@ fn scripts_and_pages() {
         assert!(pages.contains(&page.into()), "{page} is not in {pages:?}");
     }
     let deploy = std::fs::read_to_string(environment.folder().join("pages/ship-deploy.1")).expect("it was written");
-    assert!(deploy.contains("ship deploy shop \\-\\-prod"), "{deploy}");
+    assert!(deploy.contains("ship deploy shop \\-\\-prod") && deploy.contains("\n.SH EXAMPLES\n"), "{deploy}");
+    let first = deploy.lines().find(|line| line.starts_with(".TH")).expect("a page has a title");
+    assert!(first.starts_with(".TH ship-deploy 1") && first.contains("\"ship 0."), "{first}");
+    let all = std::fs::read_to_string(environment.folder().join("pages/ship.1")).expect("it was written");
+    for heading in ["ENVIRONMENT", "EXIT STATUS", "ERROR CODES"] {
+        assert!(all.contains(&format!("\n.SH {heading}\n")), "{heading}: {all}");
+    }
+    assert!(!all.contains(".SH EXTRA"), "{all}");
 }

@@ -50,6 +50,20 @@ fn keys() {
     assert_eq!(fs::read_to_string(project.path("opened")).expect("the browser ran"), format!("opened {url}\n"));
 }
 
+/// Where there is neither a desktop nor a browser, the key for it says so.
+#[test]
+fn nowhere_to_open() {
+    let environment = TestEnv::new();
+    let project = project(&environment);
+    let command = environment.ship(["dev", "--listen", "127.0.0.1:0"]).within(project.folder());
+    let mut running = command.start_on_terminal(120);
+    let url = url(&mut running);
+    running.type_keys("o");
+    let _ = running.stdout().wait_for(|line| line.contains(&format!("no desktop here: open {url} where")));
+    running.type_keys("q");
+    assert_eq!(running.finish().code(), Some(0));
+}
+
 /// A signal ends it, and the terminal is as it was, too.
 #[test]
 fn signals() {

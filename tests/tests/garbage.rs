@@ -60,10 +60,10 @@ fn removed_deployment() {
     let text = "
         exit code: 0
         ----- stdout -----
-        0 deployments
-        0 blobs (0 B)
-        0 unpacked functions (0 B)
-        0 compiled functions (0 B)
+        Removed 0 deployments
+        Removed 0 blobs (0 B)
+        Removed 0 unpacked functions (0 B)
+        Removed 0 compiled functions (0 B)
         ----- stderr -----
     ";
     let expected: Vec<&str> = text.trim().lines().map(str::trim).collect();

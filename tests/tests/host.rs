@@ -160,7 +160,7 @@ fn unreachable_and_refused() {
     ----- stdout -----
     ----- stderr -----
     Built 1 file in [TIME]
-    error: what was given as the token is none: it is mistyped or cut off
+    error: the token is mistyped or cut off
     hint: give the host's token with `--token` or SHIP_TOKEN; the host's ready line names the file that holds it
     ");
     // A port of the system's own, which no other story can be given.

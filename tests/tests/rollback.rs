@@ -158,6 +158,37 @@ fn removing() {
     assert_eq!(http::get(&host.site_url("site")).success().text(), "two");
 }
 
+/// A person is asked about what cannot be brought back, and sees what the beginning of an id fits; a script is not.
+#[test]
+fn removing_asks() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").on_branch("main");
+    let host = TestHost::start(&environment);
+    let one = publish(&host, &project, "one");
+    let two = publish(&host, &project, "two");
+    let _ = publish(&host, &project, "three");
+    let prefix = |url: &str| url["http://site-".len()..][..4].to_owned();
+    let asked = |answer: &str| {
+        let command = host.ship(["rm", &prefix(&one)]).within(project.folder());
+        let mut running = command.start_on_terminal(200);
+        running.type_keys(answer);
+        let question = running.stdout().wait_for(|line| line.contains("[y/N]"));
+        assert!(question.contains(" of site from `main`, 20") && question.contains("for good?"), "{question}");
+        assert!(
+            question.contains(&one["http://site-".len()..].split('.').next().expect("it has a label")),
+            "{question}"
+        );
+        running.finish()
+    };
+    let refused = asked("n\n");
+    assert!(refused.code() == Some(1) && refused.stdout().contains("was not removed"), "{}", refused.stdout());
+    assert_eq!(http::get(&one).success().text(), "one");
+    assert_eq!(asked("y\n").code(), Some(0));
+    assert_eq!(http::get(&one).status, 404);
+    let _ = host.ship(["rm", &prefix(&two)]).within(project.folder()).run().success();
+    assert_eq!(http::get(&two).status, 404);
+}
+
 /// `ship ls` shows what there is, newest first, and what production leads to.
 #[test]
 fn list() {
@@ -227,7 +258,8 @@ fn unknown_deployments() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: project `nobody` has no production deployment
+    error: the host has no project `nobody`
+    hint: `ship deploy` makes it, `ship ls` shows those there are
     ");
 }
 

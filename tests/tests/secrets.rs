@@ -238,6 +238,32 @@ fn changes() {
     assert_eq!(seen(&strict, "API_KEY"), "the third value");
 }
 
+/// What is rather a mistake is done and said: a project by a name that nothing is deployed under, and a value without a character.
+#[test]
+fn doubtful() {
+    let environment = TestEnv::new();
+    let site = Site::new(&environment);
+    let _ = site.deploy(&[]);
+    let unknown = site.ship(&["env", "set", "API_KEY", "--project", "sight"]).reading(SECRET).run();
+    insta::assert_snapshot!(unknown.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Set API_KEY for production and preview of sight
+    warning: the host has no project `sight` yet: API_KEY waits for its first deployment
+    hint: functions find it set from the next `ship deploy` on
+    ");
+    let empty = site.ship(&["env", "set", "API_KEY", "--project", "site"]).run();
+    insta::assert_snapshot!(empty.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    Set API_KEY for production and preview of site
+    warning: the value that was read for API_KEY is empty
+    hint: functions find it set from the next `ship deploy` on
+    ");
+}
+
 /// What a function prints of its secrets is hidden in its log and in error messages; what is plain or short is not.
 #[test]
 fn masked() {

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-/// A command's name, and lines with what each is for.
+/// A command's name, behind those of the commands that it belongs to, and lines with what each is for.
 type Examples = (&'static str, &'static [(&'static str, &'static str)]);
 
-const EXAMPLES: [Examples; 31] = [
+const EXAMPLES: [Examples; 41] = [
     (
         "init",
         &[
@@ -73,6 +73,35 @@ const EXAMPLES: [Examples; 31] = [
         &[("ship domains add shop.example.com", "for the current project"), ("ship domains ls", "all of them")],
     ),
     ("env", &[("ship env set API_KEY < key.txt", "the value from a file"), ("ship env ls", "the names")]),
+    (
+        "env set",
+        &[
+            ("ship env set API_KEY < key.txt", "for production and previews"),
+            ("ship env set API_KEY --target development", "typed, for `ship dev`"),
+            ("ship env set VITE_API --plain --branch next", "for builds of one branch"),
+        ],
+    ),
+    ("env ls", &[("ship env ls", "the current project's"), ("ship env ls --json", "for a program")]),
+    ("env rm", &[("ship env rm API_KEY", "altogether"), ("ship env rm API_KEY --target preview", "for previews")]),
+    ("env pull", &[("ship env pull", "into .env.local"), ("ship env pull .env --target preview", "into another file")]),
+    (
+        "domains add",
+        &[
+            ("ship domains add shop.example.com", "says which TXT record proves it"),
+            ("ship domains add www.example.com --redirect-to example.com", "leads to the other one"),
+        ],
+    ),
+    ("host status", &[("ship host status", "addresses, and what runs"), ("ship host status --json", "for a program")]),
+    ("host stop", &[("ship host stop", "the one in the background; the next deploy starts it")]),
+    (
+        "tokens create",
+        &[
+            ("ship tokens create --role deployer --project shop", "for a colleague"),
+            ("ship tokens create --role viewer --expires 1d", "to look, for a day"),
+        ],
+    ),
+    ("tokens ls", &[("ship tokens ls", "names, roles and last uses"), ("ship tokens ls --json", "for a program")]),
+    ("tokens rm", &[("ship tokens rm smheutcx5g", "by the id that `ship tokens ls` shows")]),
     ("protect", &[("ship protect", "what is protected"), ("ship protect --project shop", "of another project")]),
     (
         "link",

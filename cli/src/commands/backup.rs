@@ -1,6 +1,6 @@
 //! `ship backup`: the state of a host and every blob that it needs, in one file.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt as _;
@@ -12,14 +12,14 @@ use crate::connection;
 use crate::embedded::StartPolicy;
 use crate::error::{CommandError, ErrorKind, is_full_disk};
 use crate::output::{Output, count, size};
-use crate::settings::Settings;
+use crate::settings::{Confirmation, Settings};
 
 /// Save everything that the host keeps in one file, while it serves
 ///
 /// `ship host --restore FILE` makes a host of it, here or elsewhere. Where no host runs, the data directory of the embedded one is saved.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct BackupArgs {
-    /// The file to write; one that is there is replaced
+    /// The file to write; one that is there is replaced only with --yes
     file: PathBuf,
     /// Save this data directory, which no host has open
     #[arg(long, value_name = "DIR")]
@@ -37,7 +37,7 @@ struct Saved<'s> {
 
 pub(crate) async fn run(arguments: BackupArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let file = settings.absolute(&arguments.file);
-    let beside = Beside::create(&file)?;
+    let beside = Beside::create(&file, existing(&file, settings, output).await?)?;
     let host = match &arguments.data {
         Some(_) => None,
         None => connection::find(settings, output, StartPolicy::Never).await?,
@@ -54,6 +54,38 @@ pub(crate) async fn run(arguments: BackupArgs, settings: &Settings, output: &Out
         let (deployments, blobs) = (count(deployments, "deployment"), count(blobs, "blob"));
         format!("{}  ({deployments}, {blobs}, {})\n", file.display(), size(size_bytes))
     })
+}
+
+/// What becomes of a file that has the name already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Existing {
+    /// It stays, and nothing is saved.
+    Stays,
+    /// The backup takes its place.
+    IsReplaced,
+}
+
+/// Asks about a file that is there: it may be the only backup of something that is gone by now.
+async fn existing(file: &Path, settings: &Settings, output: &Output) -> Result<Existing, CommandError> {
+    let special = file.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_symlink());
+    if special {
+        return Err(CommandError::project(format!("{} is there, and is no file", file.display())));
+    }
+    if settings.confirmation == Confirmation::Given {
+        return Ok(Existing::IsReplaced);
+    }
+    if file.symlink_metadata().is_err() {
+        return Ok(Existing::Stays);
+    }
+    match output.confirm(format!("{} is there: write over it?", file.display())).await {
+        Some(true) => Ok(Existing::IsReplaced),
+        _ => Err(is_there(file)),
+    }
+}
+
+fn is_there(file: &Path) -> CommandError {
+    CommandError::project(format!("{} is there, and was not written over", file.display()))
+        .hint("`--yes` writes over it, or name another file")
 }
 
 /// Has the archive sent by a host that serves.
@@ -103,16 +135,17 @@ async fn blocking<T: Send + 'static>(
 struct Beside {
     file: NamedTempFile,
     path: PathBuf,
+    existing: Existing,
 }
 
 impl Beside {
-    fn create(path: &Path) -> Result<Self, CommandError> {
+    fn create(path: &Path, existing: Existing) -> Result<Self, CommandError> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".unfinished").tempfile_in(folder);
         // Where the folder is at fault the passing name says nothing to whoever named the file.
         let file = file.map_err(|error| unwritable(path, &folder.metadata().err().unwrap_or(error)))?;
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self { file, path: path.to_owned(), existing })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
@@ -120,16 +153,24 @@ impl Beside {
     }
 
     fn place(self) -> Result<(), CommandError> {
-        let Self { file, path } = self;
+        let Self { file, path, existing } = self;
         file.as_file().sync_all().map_err(|error| unwritable(&path, &error))?;
-        file.persist(&path).map_err(|error| unwritable(&path, &error.error))?;
+        let placed = match existing {
+            Existing::IsReplaced => file.persist(&path),
+            // Another backup of that name may have come meanwhile.
+            Existing::Stays => file.persist_noclobber(&path),
+        };
+        placed.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => is_there(&path),
+            _ => unwritable(&path, &error.error),
+        })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(|error| unwritable(&path, &error))
     }
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
+fn unwritable(path: &Path, error: &io::Error) -> CommandError {
     let text = CommandError::project(format!("{} cannot be written: {error}", path.display()));
     if is_full_disk(error) { text.hint("make room on that disk, and run the command again") } else { text }
 }

@@ -20,7 +20,7 @@ pub(crate) async fn run(_: DashboardArgs, settings: &Settings, output: &Output) 
     let (url, expires_secs) = host.client.dashboard().await?;
     output.data(&json!({ "url": url, "expires_secs": expires_secs }), |_| url.clone())?;
     if !output.is_json() {
-        open_in_browser(&url, &settings.environment, output);
+        let _ = open_in_browser(&url, &settings.environment, output);
     }
     Ok(())
 }

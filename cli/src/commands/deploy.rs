@@ -192,7 +192,7 @@ fn mistyped(error: CommandError, path: &Path) -> CommandError {
             CommandError::usage(format!("`{word}` is neither a command nor a folder"))
                 .hint(format!("did you mean `ship {name}`?"))
         }
-        _ => error,
+        _ => error.hint("if a command was meant, `ship --help` shows them all"),
     }
 }
 

@@ -55,13 +55,14 @@ fn render(collected: &GcView, styles: Styles) -> String {
         text.push_str(&table.render(styles));
         text.push('\n');
     }
-    let _ = writeln!(text, "{}", count(collected.deployments.len() as u64, "deployment"));
+    let verb = if collected.dry_run { "Would remove" } else { "Removed" };
+    let _ = writeln!(text, "{verb} {}", count(collected.deployments.len() as u64, "deployment"));
     let variants = match collected.variants.number {
         0 => String::new(),
         number => format!(", {} of them", count(number, "compressed form")),
     };
     let mut line = |heap: &HeapView, what: &str, more: &str| {
-        let _ = writeln!(text, "{} ({}){more}", count(heap.number, what), size(heap.bytes));
+        let _ = writeln!(text, "{verb} {} ({}){more}", count(heap.number, what), size(heap.bytes));
     };
     line(&collected.blobs, "blob", &variants);
     line(&collected.functions, "unpacked function", "");
@@ -90,10 +91,10 @@ mod tests {
         PROJECT       ID        BRANCH           CREATED (UTC)
         date-weather  01234567  feature/new-map  2026-04-14 12:03:04
 
-        1 deployment
-        3 blobs (12.3 kB), 2 compressed forms of them
-        1 unpacked function (7.0 MB)
-        0 compiled functions (0 B)
+        Removed 1 deployment
+        Removed 3 blobs (12.3 kB), 2 compressed forms of them
+        Removed 1 unpacked function (7.0 MB)
+        Removed 0 compiled functions (0 B)
         ");
     }
 }

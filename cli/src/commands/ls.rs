@@ -29,14 +29,16 @@ pub(crate) async fn run(arguments: LsArgs, settings: &Settings, output: &Output)
         Some(host) => newest(&host.client, settings.project.as_ref(), arguments.limit).await?,
         None => (DeploymentList { deployments: Vec::new() }, 0),
     };
-    if more > 0 {
-        output.hint(format_args!("{more} more, `ship ls -n {}`", list.deployments.len() as u64 + more));
-    } else if list.deployments.is_empty() {
+    if list.deployments.is_empty() {
         output.status("Nothing is deployed yet");
         output.hint("`ship deploy` deploys the current folder");
     }
     let draw = if arguments.chart { chart::draw } else { render };
-    output.data(&list, |styles| draw(&list, styles))
+    output.data(&list, |styles| draw(&list, styles))?;
+    if more > 0 {
+        output.hint(format_args!("{more} more, `ship ls -n {}`", list.deployments.len() as u64 + more));
+    }
+    Ok(())
 }
 
 /// The newest deployments, and how many there are besides.

@@ -1,10 +1,12 @@
 //! `ship man`: the manual pages, made of the same definition as the help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::Command;
 use serde_json::json;
 
 use crate::args;
+use crate::connection::VERSION;
 use crate::error::CommandError;
 use crate::output::{Output, count};
 use crate::settings::Settings;
@@ -18,22 +20,43 @@ pub(crate) struct ManArgs {
 }
 
 pub(crate) fn run(arguments: &ManArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
-    let definition = args::for_manual();
+    let mut definition = args::for_manual().disable_help_subcommand(true);
     let Some(folder) = &arguments.dir else {
-        let mut page = Vec::new();
-        clap_mangen::Man::new(definition).render(&mut page).map_err(CommandError::project)?;
-        let page = String::from_utf8_lossy(&page).into_owned();
+        let page = page_of(definition)?;
         return output.data(&json!({ "page": page }), |_| page.clone());
     };
+    definition.build();
     let folder = settings.absolute(folder);
-    fs_err::create_dir_all(&folder)
-        .and_then(|()| clap_mangen::generate_to(definition, &folder))
-        .map_err(|error| CommandError::project(error).hint("`--dir DIR` takes a folder that you may write"))?;
-    let is_page = |name: &str| name.starts_with("ship") && name.ends_with(".1");
-    let names = fs_err::read_dir(&folder).map_err(CommandError::project)?;
-    let names = names.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
-    let mut pages: Vec<String> = names.filter(|name| is_page(name)).collect();
+    let mut pages = Vec::new();
+    write_pages(&definition, &folder, &mut pages)?;
     pages.sort();
     output.status(format_args!("Wrote {}", count(pages.len() as u64, "page")));
     output.data(&json!({ "folder": folder, "pages": pages }), |_| folder.display().to_string())
+}
+
+/// Writes the page of a command and of those below it, and adds their names.
+fn write_pages(command: &Command, folder: &Path, pages: &mut Vec<String>) -> Result<(), CommandError> {
+    let name = format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()));
+    let page = page_of(command.clone())?;
+    fs_err::create_dir_all(folder)
+        .and_then(|()| fs_err::write(folder.join(&name), page))
+        .map_err(|error| CommandError::project(error).hint("`--dir DIR` takes a folder that you may write"))?;
+    pages.push(name);
+    let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+    shown.into_iter().try_for_each(|command| write_pages(command, folder, pages))
+}
+
+/// The page of one command. What stands below a help has headings of its own there (man-pages(7)); the library knows no names for them.
+fn page_of(command: Command) -> Result<String, CommandError> {
+    let mut page = Vec::new();
+    let manual = clap_mangen::Man::new(command).source(format!("ship {VERSION}")).manual("ship");
+    manual.render(&mut page).map_err(CommandError::project)?;
+    let page = String::from_utf8_lossy(&page).into_owned();
+    let headings = [
+        (".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n"),
+        (".SH EXTRA\nenvironment:\n", ".SH ENVIRONMENT\n"),
+        ("\nexit\\-codes:\n", "\n.SH EXIT STATUS\n"),
+        ("\nerror\\-codes:\n", "\n.SH ERROR CODES\n"),
+    ];
+    Ok(headings.into_iter().fold(page, |page, (from, to)| page.replace(from, to)))
 }

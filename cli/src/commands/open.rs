@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: OpenArgs, settings: &Settings, output: &Outpu
     };
     output.data(&json!({ "url": url }), |_| url.clone())?;
     if !output.is_json() {
-        open_in_browser(&url, &settings.environment, output);
+        let _ = open_in_browser(&url, &settings.environment, output);
     }
     Ok(())
 }
@@ -40,9 +40,18 @@ async fn production_url(host: &Connection, settings: &Settings) -> Result<String
     Ok(project::on_host(&host.client, &name).await?.url)
 }
 
+/// Where a URL was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Opened {
+    /// In a browser, or that it could not be was said.
+    InBrowser,
+    /// There is neither a desktop nor a browser that the user has chosen.
+    Nowhere,
+}
+
 /// Opens the browser that the user has chosen, or that of the desktop. Where there is neither, the URL that was printed is all
 /// there is to do.
-pub(crate) fn open_in_browser(url: &str, environment: &Environment, output: &Output) {
+pub(crate) fn open_in_browser(url: &str, environment: &Environment, output: &Output) -> Opened {
     let desktop = [DISPLAY, WAYLAND_DISPLAY].iter().any(|variable| environment.raw(*variable).is_some());
     let of_desktop = match (cfg!(target_os = "macos"), desktop) {
         (true, _) => "open",
@@ -53,13 +62,19 @@ pub(crate) fn open_in_browser(url: &str, environment: &Environment, output: &Out
     let mut failure = None;
     for browser in chosen.split(':').map(str::trim).filter(|browser| !browser.is_empty()) {
         match start(browser, url) {
-            Ok(()) => return,
+            Ok(()) => return Opened::InBrowser,
             Err(error) => failure = Some((browser, error)),
         }
     }
     match failure {
-        Some((browser, error)) => output.warning(format_args!("the browser cannot be opened: `{browser}`: {error}")),
-        None => output.detail("there is no desktop to open a browser on"),
+        Some((browser, error)) => {
+            output.warning(format_args!("the browser cannot be opened: `{browser}`: {error}"));
+            Opened::InBrowser
+        }
+        None => {
+            output.detail("there is no desktop to open a browser on");
+            Opened::Nowhere
+        }
     }
 }
 

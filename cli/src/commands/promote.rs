@@ -39,7 +39,7 @@ pub(super) fn report(moved: &AliasMoveView, output: &Output) -> Result<(), Comma
     let short =
         |id: &Option<ship_core::DeploymentId>| id.map_or_else(|| "nothing".to_owned(), |id| id.short().to_owned());
     if moved.from == moved.to {
-        output.status(format_args!("Production led to {} already", short(&moved.to)));
+        output.status(format_args!("Production leads to {} already", short(&moved.to)));
     } else {
         output.status(format_args!("Production moved from {} to {}", short(&moved.from), short(&moved.to)));
     }

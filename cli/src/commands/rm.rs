@@ -1,12 +1,12 @@
 //! `ship rm`: a deployment or a whole project goes.
 
-use ship_api::{DeploymentReference, RemovedView};
+use ship_api::{DeploymentReference, DeploymentView, RemovedView};
 use ship_core::ProjectName;
 
 use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
-use crate::output::{Output, count};
+use crate::output::{Output, count, short_time};
 use crate::project;
 use crate::settings::{Confirmation, Settings};
 
@@ -25,9 +25,9 @@ pub(crate) async fn run(arguments: RmArgs, settings: &Settings, output: &Output)
                 "`ship rm ID` removes a deployment, `ship rm --project NAME` a project with all of its deployments",
             ));
         }
-        (Some(reference), project) => {
+        (Some(reference), _) => {
             let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
-            remove_deployment(&host, reference, project.as_ref()).await?
+            remove_deployment(&host, reference, settings, output).await?
         }
         (None, Some(project)) => {
             let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
@@ -45,12 +45,30 @@ pub(crate) async fn run(arguments: RmArgs, settings: &Settings, output: &Output)
 async fn remove_deployment(
     host: &Connection,
     reference: &DeploymentReference,
-    project: Option<&ProjectName>,
+    settings: &Settings,
+    output: &Output,
 ) -> Result<RemovedView, CommandError> {
-    if project.is_some() {
-        project::deployment_of(&host.client, reference, project).await?;
+    if settings.project.is_none() && settings.confirmation == Confirmation::Given {
+        return Ok(host.client.remove(reference).await?);
     }
-    Ok(host.client.remove(reference).await?)
+    let detail = project::deployment_of(&host.client, reference, settings.project.as_ref()).await?;
+    let id = &detail.deployment.id;
+    // The host refuses to remove what production leads to, so there is nothing to ask. A script names what it means and goes on unasked;
+    // a person may have mistyped the beginning of an id, and sees here what it fits.
+    if settings.confirmation == Confirmation::Ask && !detail.is_production {
+        let answer = output.confirm(question(&detail.deployment)).await;
+        if answer == Some(false) {
+            return Err(CommandError::project(format!("the deployment {} was not removed", id.short())));
+        }
+    }
+    Ok(host.client.remove(&DeploymentReference::from(id)).await?)
+}
+
+/// What is asked before a deployment goes: enough of it to know it by.
+fn question(deployment: &DeploymentView) -> String {
+    let DeploymentView { id, project, branch, created_at, .. } = deployment;
+    let branch = branch.as_ref().map_or_else(String::new, |branch| format!(" from `{branch}`"));
+    format!("Remove the deployment {} of {project}{branch}, {} (UTC), for good?", id.short(), short_time(*created_at))
 }
 
 /// A project cannot be brought back, so somebody has to say that it shall go.

@@ -1,6 +1,6 @@
 //! `ship rollback`: production goes back to what it led to before.
 
-use ship_api::DeploymentReference;
+use ship_api::{ClientError, DeploymentReference, ErrorCode};
 
 use crate::commands::promote::{check_of, report};
 use crate::connection::connect;
@@ -27,6 +27,13 @@ pub(crate) async fn run(arguments: RollbackArgs, settings: &Settings, output: &O
         (None, Some(reference)) => host.client.deployment(reference).await?.deployment.project,
         _ => project::name_here(settings)?,
     };
-    let moved = host.client.rollback(&project, arguments.deployment.as_ref(), check_of(arguments.no_check)).await?;
+    let moved = host.client.rollback(&project, arguments.deployment.as_ref(), check_of(arguments.no_check)).await;
+    if let Err(ClientError::Refused { detail, .. }) = &moved
+        && detail.code == ErrorCode::NothingToRollBack
+    {
+        // The name may be that of no project, which has no production either.
+        project::on_host(&host.client, &project).await?;
+    }
+    let moved = moved?;
     report(&moved, output)
 }

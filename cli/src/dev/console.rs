@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
-use ship_core::{LogRecord, ProjectName};
+use ship_core::{LogRecord, LogSource, ProjectName, RequestId};
 use ship_runtime::LogSink;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
@@ -164,19 +164,23 @@ impl LogSink for Console {
 }
 
 fn write_lines(mut lines: Receiver<Line>, output: &Output, dropped: &AtomicU64) {
+    let mut repeated = Repeated::default();
     while let Some(line) = lines.blocking_recv() {
         let missing = dropped.swap(0, Ordering::Relaxed);
         if missing > 0 {
             output.warning(format_args!("{missing} lines were not shown"));
         }
-        write(line, output);
+        write(line, &mut repeated, output);
     }
 }
 
 /// Writes a line. Where nobody reads what is written, there is still a site to serve, so a failure to write is passed over.
-fn write(line: Line, output: &Output) {
+fn write(line: Line, repeated: &mut Repeated, output: &Output) {
     match line {
-        Line::Record(record) => output.status(render(&record, &clock_time(record.at), output.styles())),
+        Line::Record(mut record) => {
+            let time = repeated.leave_out(&mut record);
+            output.status(render(&record, &time, output.styles()));
+        }
         Line::Status(text) => output.status(text),
         Line::Warning(text) => output.warning(text),
         Line::Error(text) if !output.is_json() => output.error(&text),
@@ -200,6 +204,31 @@ fn write(line: Line, output: &Output) {
     }
 }
 
+/// What the last line of a function said beside its text.
+#[derive(Debug, Default)]
+struct Repeated {
+    requests: Vec<RequestId>,
+    time: String,
+}
+
+impl Repeated {
+    /// Takes out of a function's line what the one before it said already, as the lines of a stack trace do, and gives its time.
+    fn leave_out(&mut self, record: &mut LogRecord) -> String {
+        let mut time = clock_time(record.at);
+        if !matches!(record.source, LogSource::Function { .. }) {
+            *self = Self::default();
+            return time;
+        }
+        if time == self.time && record.requests[..] == self.requests[..] {
+            record.requests = Vec::new();
+            time = " ".repeat(time.len());
+        } else {
+            *self = Self { requests: record.requests.to_vec(), time: time.clone() };
+        }
+        time
+    }
+}
+
 /// A line of an excerpt: the one that is meant stands out.
 fn excerpt(line: &str, output: &Output) {
     let styles = output.styles();
@@ -220,4 +249,39 @@ fn show_replayed(request: &KeptRequest, answer: &ReplayedAnswer, output: &Output
         output.status(format_args!("  {} {}", styles.dim(format_args!("{name}:")), plain(value)));
     }
     answer.body.lines().for_each(|line| output.status(format_args!("  {}", plain(line))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a stack trace say when and of which request they are once; what comes later, or of another request, says it again.
+    #[test]
+    fn stack_traces() {
+        let line = |at: &str, request: &str, message: &str| -> LogRecord {
+            let record = serde_json::json!({
+                "at": at, "level": "error", "deployment": "0".repeat(32), "requests": [request],
+                "source": "function", "function": "api/a", "stream": "stderr", "message": message,
+            });
+            serde_json::from_value(record).unwrap()
+        };
+        let (one, other) = ("01hzy3v7k2m4n6p8r0s2t4v6w8", "01hzy3v7k2m4n6p8r0s2t4v6w9");
+        let records = [
+            line("2026-04-14T12:03:04.1234Z", one, "panic: late"),
+            line("2026-04-14T12:03:04.1236Z", one, "goroutine 7 [running]:"),
+            line("2026-04-14T12:03:04.1236Z", other, "main.go:5"),
+            line("2026-04-14T12:03:04.5Z", other, "later"),
+        ];
+        let mut repeated = Repeated::default();
+        let lines = records.map(|mut record| {
+            let time = repeated.leave_out(&mut record);
+            render(&record, &time, Output::for_tests().data_styles())
+        });
+        insta::assert_snapshot!(lines.join("\n"), @"
+        12:03:04.123   api/a stderr: panic: late  01hzy3v7k2m4n6p8r0s2t4v6w8
+                       api/a stderr: goroutine 7 [running]:
+        12:03:04.123   api/a stderr: main.go:5  01hzy3v7k2m4n6p8r0s2t4v6w9
+        12:03:04.500   api/a stderr: later  01hzy3v7k2m4n6p8r0s2t4v6w9
+        ");
+    }
 }

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::watch::Edits;
 use super::{Console, Framework};
-use crate::commands::open::open_in_browser;
+use crate::commands::open::{Opened, open_in_browser};
 use crate::output::{Keys, Output};
 use crate::settings::Settings;
 
@@ -37,7 +37,7 @@ impl Keyboard {
                 key = self.keys.next() => key,
             };
             match key {
-                Some('o') => open_in_browser(&self.url, &self.settings.environment, &self.output),
+                Some('o') => self.open(),
                 Some('r') => {
                     self.console.status("Restarting");
                     self.framework.restart();
@@ -49,6 +49,12 @@ impl Keyboard {
                 Some(_) => {}
                 None => return,
             }
+        }
+    }
+
+    fn open(&self) {
+        if open_in_browser(&self.url, &self.settings.environment, &self.output) == Opened::Nowhere {
+            self.console.status(&format!("There is no desktop here: open {} where there is one", self.url));
         }
     }
 

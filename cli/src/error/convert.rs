@@ -14,6 +14,7 @@ use ship_store::{OpenError, RestoreError};
 
 use super::{CommandError, ErrorKind, is_full_disk};
 use crate::accounts::AccountsError;
+use crate::connection::host_of;
 use crate::dev::{KeepError, LocalCertificateError, WatchError};
 use crate::embedded::EmbeddedError;
 use crate::releases::ReleaseError;
@@ -317,7 +318,14 @@ impl From<ClientError> for CommandError {
 fn unreachable(url: &str, source: &(dyn Error + 'static)) -> CommandError {
     let root = std::iter::successors(Some(source), |error| (**error).source()).last().map(ToString::to_string);
     let message = format!("the host at {url} cannot be reached: {}", root.unwrap_or_default());
-    CommandError::new(ErrorKind::Unreachable, message).hint("`ship host status` shows whether a host runs here")
+    let error = CommandError::new(ErrorKind::Unreachable, message);
+    if host_of(url).as_deref() == Some("localhost") {
+        error.hint("`ship host status` shows whether a host runs here")
+    } else {
+        error.hint(
+            "is that the address of the host's control API, and does the host run there? `--host URL` names another",
+        )
+    }
 }
 
 fn refused(detail: ErrorDetail) -> CommandError {

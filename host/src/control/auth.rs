@@ -116,7 +116,7 @@ fn turn_away(control: &Control, peer: IpAddr, path: &str, stranger: Stranger) ->
     }
     let error = match stranger {
         Stranger::NoToken => no_token(),
-        Stranger::NoneSuch => unauthorized("what was given as the token is none: it is mistyped or cut off"),
+        Stranger::NoneSuch => unauthorized("the token is mistyped or cut off"),
         Stranger::Unknown => unauthorized("this host does not know the token"),
         Stranger::Expired => unauthorized("the token has expired"),
     };

@@ -70,7 +70,7 @@ impl ApiError {
             return self;
         }
         ErrorDetail::new(ErrorCode::LabelTaken, "a name in the deployment's URLs is taken on this host")
-            .with_hint("choose another name in ship.toml")
+            .with_hint("choose another name: `--project NAME`, or `name` in ship.toml")
             .into()
     }
 
@@ -214,7 +214,7 @@ impl From<PublishError> for ApiError {
         }
         match &error {
             PublishError::LabelTaken { .. } => ErrorDetail::new(ErrorCode::LabelTaken, error.to_string())
-                .with_hint("choose another name in ship.toml")
+                .with_hint("choose another name: `--project NAME`, or `name` in ship.toml")
                 .into(),
             PublishError::ProductionMoved { .. } => ErrorDetail::new(ErrorCode::ProductionMoved, error.to_string())
                 .with_hint("look at what production leads to now, and decide again")

@@ -71,12 +71,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
-        Self::new(ErrorCode::BadRequest, rejection.body_text())
+        Self::new(ErrorCode::BadRequest, why_path(&rejection))
     }
 }
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::new(ErrorCode::BadRequest, rejection.body_text())
+        Self::new(ErrorCode::BadRequest, why_query(&rejection))
     }
+}
+
+/// Why the parts of a path cannot be read, without the library's words in front of it.
+pub(crate) fn why_path(rejection: &PathRejection) -> String {
+    without("Invalid URL: ", rejection.body_text())
+}
+
+/// The same of a query: the field and what is wrong with it.
+pub(crate) fn why_query(rejection: &QueryRejection) -> String {
+    without("Failed to deserialize query string: ", rejection.body_text())
+}
+
+fn without(words: &str, text: String) -> String {
+    text.strip_prefix(words).map(str::to_owned).unwrap_or(text)
 }

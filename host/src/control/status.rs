@@ -2,7 +2,8 @@
 
 use axum::Json;
 use http::StatusCode;
-use ship_api::{ErrorBody, HostStatus};
+use ship_api::{ErrorBody, HostStatus, InstanceView};
+use ship_store::{StateError, Store};
 
 use super::{ApiError, State, views};
 use crate::blocking::blocking;
@@ -11,7 +12,12 @@ use crate::blocking::blocking;
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = HostStatus), (status = 401, body = ErrorBody)))]
 pub(super) async fn status(axum::extract::State(control): State) -> Result<Json<HostStatus>, ApiError> {
     let store = control.store.clone();
-    let projects = blocking(move || store.deployments().projects()).await?;
+    let running = control.runtime.instances();
+    let (projects, instances) = blocking(move || -> Result<_, StateError> {
+        let instances = running.into_iter().map(|instance| of_project(instance, &store));
+        Ok((store.deployments().projects()?, instances.collect::<Result<Vec<_>, _>>()?))
+    })
+    .await?;
     Ok(Json(HostStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -25,8 +31,14 @@ pub(super) async fn status(axum::extract::State(control): State) -> Result<Json<
         projects: projects.len() as u64,
         deployments: projects.iter().map(|project| project.deployments).sum(),
         certificates: control.acme.names().into_iter().map(views::certificate).collect(),
-        instances: control.runtime.instances().into_iter().map(views::instance).collect(),
+        instances,
     }))
+}
+
+/// An instance with the project that it works for.
+fn of_project(instance: ship_runtime::InstanceView, store: &Store) -> Result<InstanceView, StateError> {
+    let record = store.deployments().get(&instance.deployment)?;
+    Ok(InstanceView { project: record.map(|record| record.project), ..views::instance(instance) })
 }
 
 /// Finishes the requests in flight and exits.

@@ -11,6 +11,7 @@ use crate::urls::Urls;
 
 pub(super) fn instance(instance: ship_runtime::InstanceView) -> InstanceView {
     InstanceView {
+        project: None,
         deployment: instance.deployment,
         function: instance.function,
         pid: instance.pid,

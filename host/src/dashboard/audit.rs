@@ -1,10 +1,10 @@
 //! The audit log, as a page.
 
-use axum::extract::Query;
 use axum::response::Response;
 use minijinja::context;
 use ship_api::AuditList;
 
+use super::address::Query;
 use super::failure::Failure;
 use super::seat::Seat;
 use super::templates::data;
@@ -26,5 +26,5 @@ pub(super) async fn list(seat: Seat, Query(filters): Query<AuditFilters>) -> Res
     let wanted: Vec<(&str, &str)> = fields.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     let wanted = serde_urlencoded::to_string(wanted).unwrap_or_default();
     let list: AuditList = seat.get(&format!("/v1/audit?limit={SHOWN}&{wanted}")).await?;
-    Ok(seat.page("audit.html", context! { entries => data(&list.entries), filters => data(&filters) }))
+    Ok(seat.page("audit.html", context! { entries => data(&list.entries), filters => data(&filters), shown => SHOWN }))
 }

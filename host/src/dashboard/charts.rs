@@ -6,19 +6,20 @@ mod chart;
 mod line;
 mod sizes;
 
-use axum::extract::{Path, Query};
 use axum::response::Response;
 use minijinja::context;
 use ship_api::{HistoryPoint, HistoryRange, HistoryView, HostStatus};
 use ship_core::ProjectName;
 
-use self::chart::{Chart, Unit};
+use self::chart::{Chart, Told, Unit};
 use self::line::{Line, Missing};
 pub(super) use self::sizes::{SHOWN, Sizes};
+use super::address::{Path, Query};
 use super::failure::Failure;
 use super::projects;
 use super::seat::Seat;
 use super::templates::data;
+use super::text;
 
 /// How far back.
 #[derive(serde::Deserialize)]
@@ -50,7 +51,7 @@ pub(super) async fn of_host(seat: Seat, Query(RangeQuery { range }): Query<Range
     let history: HistoryView = seat.get(&format!("/v1/history?range={}", range.as_str())).await?;
     let mut charts = charts(&history, Missing::Gap);
     let storage = Line::new("stored", &history, Missing::Gap, |point| Some(point.storage_bytes as f64));
-    charts.push(Chart::new("Storage", Unit::Bytes, &history, &[storage]));
+    charts.push(Chart::new("Storage", Unit::Bytes, Told::Newest, &history, &[storage]));
     let values = context! { status => data(&status), charts => data(&charts), totals => totals(&history) };
     Ok(seat.page("host.html", context! { range => range.as_str(), path => "/host", ..values }))
 }
@@ -66,9 +67,10 @@ fn totals(history: &HistoryView) -> minijinja::Value {
 }
 
 fn charts(history: &HistoryView, gauges: Missing) -> Vec<Chart> {
-    let a_minute = 60.0 / history.step_secs.max(1) as f64;
+    // What is counted is shown as it was counted: a rate for each minute would be more than all that there was of a short rush.
+    let each = text::span(history.step_secs);
     let count = |name, of: fn(&HistoryPoint) -> u64| {
-        Line::new(name, history, Missing::Zero, move |point| Some(of(point) as f64 * a_minute))
+        Line::new(name, history, Missing::Zero, move |point| Some(of(point) as f64))
     };
     let gauge =
         |name, of: fn(&HistoryPoint) -> u64| Line::new(name, history, gauges, move |point| Some(of(point) as f64));
@@ -82,12 +84,13 @@ fn charts(history: &HistoryView, gauges: Missing) -> Vec<Chart> {
         duration("p95", |point| point.p95_micros),
         duration("p99", |point| point.p99_micros),
     ];
+    let starts = [count("cold starts", |point| point.cold_starts)];
     vec![
-        Chart::new("Requests a minute", Unit::Count, history, &requests),
-        Chart::new("Errors a minute", Unit::Count, history, &errors),
-        Chart::new("Response time", Unit::Micros, history, &durations),
-        Chart::new("Cold starts a minute", Unit::Count, history, &[count("cold starts", |point| point.cold_starts)]),
-        Chart::new("Instances", Unit::Count, history, &[gauge("instances", |point| point.instances)]),
-        Chart::new("Memory", Unit::Bytes, history, &[gauge("memory", |point| point.memory_bytes)]),
+        Chart::new(format!("Requests per {each}"), Unit::Count, Told::Most, history, &requests),
+        Chart::new(format!("Errors per {each}"), Unit::Count, Told::Most, history, &errors),
+        Chart::new("Response time", Unit::Micros, Told::Most, history, &durations),
+        Chart::new(format!("Cold starts per {each}"), Unit::Count, Told::Most, history, &starts),
+        Chart::new("Instances", Unit::Count, Told::Newest, history, &[gauge("instances", |point| point.instances)]),
+        Chart::new("Memory", Unit::Bytes, Told::Newest, history, &[gauge("memory", |point| point.memory_bytes)]),
     ]
 }

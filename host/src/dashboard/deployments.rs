@@ -2,7 +2,6 @@
 
 mod build_log;
 
-use axum::extract::{Path, Query};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::Method;
 use minijinja::context;
@@ -11,6 +10,7 @@ use ship_api::{BuildView, ChangesView, DeploymentDetail, DeploymentList, Removed
 use ship_core::{DeploymentId, ProjectName};
 
 use self::build_log::BuildLines;
+use super::address::{Path, Query};
 use super::charts::{SHOWN, Sizes};
 use super::failure::Failure;
 use super::forms::{Agreed, Posted};

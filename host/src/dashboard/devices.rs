@@ -1,6 +1,5 @@
 //! Machines that log in by a code: somebody who may types the code, sees whose it is, and approves it.
 
-use axum::extract::Query;
 use axum::response::IntoResponse as _;
 use axum::response::Response;
 use http::{Method, StatusCode};
@@ -8,6 +7,7 @@ use minijinja::context;
 use ship_api::{ApproveLoginRequest, ApprovedLogin, LoginView, ProjectList};
 use ship_core::{Lifetime, LoginCode, ProjectName, Role};
 
+use super::address::Query;
 use super::failure::Failure;
 use super::forms::{Posted, filled};
 use super::seat::Seat;

@@ -3,16 +3,16 @@
 mod follow;
 mod row;
 
-use axum::extract::{Path, Query};
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
-use ship_api::{LOG_CURSOR, LogLine};
+use ship_api::{LOG_CURSOR, LogLine, ProjectView};
 use ship_core::{LogCursor, ProjectName};
 
 use self::follow::follow;
-use self::row::{Row, Width};
+use self::row::{Row, View, Width};
+use super::address::{Path, Query};
 use super::failure::Failure;
 use super::projects;
 use super::seat::Seat;
@@ -54,9 +54,10 @@ impl LogFilters {
         serde_urlencoded::to_string(wanted.collect::<Vec<_>>()).unwrap_or_default()
     }
 
-    /// How much of a line is shown: of one request's lines more, since there are few.
-    fn width(&self) -> Width {
-        if self.request_id.trim().is_empty() { Width::Line } else { Width::Text }
+    /// What is shown of a record on the page of a project: of one request's lines more, since there are few.
+    fn view(&self, project: &ProjectView) -> View {
+        let width = if self.request_id.trim().is_empty() { Width::Line } else { Width::Text };
+        View::new(width, &project.url)
     }
 }
 
@@ -81,7 +82,8 @@ pub(super) async fn show(
     let cursor = answer.headers().get(LOG_CURSOR).and_then(|cursor| cursor.to_str().ok()).map(str::to_owned);
     let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default();
     let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<LogLine>(line).ok());
-    let rows: Vec<Row> = lines.map(|line| Row::new(&line.record, filters.width())).collect();
+    let view = filters.view(&project);
+    let rows: Vec<Row> = lines.map(|line| Row::new(&line.record, &view)).collect();
     let query = serde_urlencoded::to_string(&filters).unwrap_or_default();
     Ok(seat.page("logs.html", context! { rows => data(&rows), cursor, query, ..values }))
 }
@@ -93,11 +95,12 @@ pub(super) async fn live(
     Query(filters): Query<LogFilters>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
+    let view = filters.view(&projects::one(&seat, &name).await?);
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
     let after = seen.or(filters.after).map(|cursor: LogCursor| format!("&after={cursor}")).unwrap_or_default();
     let path = format!("/v1/projects/{name}/logs?{}&limit=0&follow=true{after}", filters.for_api());
     let answer = seat.open(&path).await.map_err(|error| seat.failure(&error))?;
-    let events = follow(answer.into_body(), filters.width());
+    let events = follow(answer.into_body(), view);
     Ok(([(CONTENT_TYPE, "text/event-stream")], axum::body::Body::from_stream(events)).into_response())
 }
 

@@ -1,6 +1,5 @@
 //! The projects, and where their production leads.
 
-use axum::extract::{Path, Query};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{Method, StatusCode};
 use minijinja::{Value, context};
@@ -10,6 +9,7 @@ use ship_api::{
 };
 use ship_core::{DeploymentId, ProjectName};
 
+use super::address::{Path, Query};
 use super::failure::Failure;
 use super::forms::Posted;
 use super::seat::Seat;

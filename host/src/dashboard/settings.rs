@@ -1,11 +1,11 @@
 //! What a project has besides its deployments: the names of the world that lead to it, and the names of its variables.
 
-use axum::extract::Path;
 use axum::response::Response;
 use minijinja::context;
 use ship_api::{DomainList, ProtectionView, VariableList};
 use ship_core::ProjectName;
 
+use super::address::Path;
 use super::failure::Failure;
 use super::projects;
 use super::seat::Seat;

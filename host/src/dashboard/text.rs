@@ -17,6 +17,7 @@ pub(super) fn add_filters(environment: &mut Environment<'static>) {
     environment.add_filter("harmless", |text: &str| harmless(text, usize::MAX));
     environment.add_filter("micros", micros);
     environment.add_filter("count", count);
+    environment.add_filter("some", some);
 }
 
 /// A number of bytes, in the unit that fits.
@@ -39,7 +40,7 @@ pub(super) fn bytes(number: f64) -> String {
 /// was set, and nobody knows which is right.
 fn ago(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs();
-    let some = |number: i64, unit: &str| format!("{number} {unit}{} ago", if number == 1 { "" } else { "s" });
+    let some = |number: i64, unit| format!("{} ago", some(number.unsigned_abs(), unit));
     match seconds {
         ..-60 => day(at),
         -60..10 => "just now".to_owned(),
@@ -53,6 +54,17 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
 
 fn day(at: Timestamp) -> String {
     at.round(Unit::Second).unwrap_or(at).strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A time of so many seconds that something is counted in: `minute`, `10 minutes`.
+pub(super) fn span(seconds: i64) -> String {
+    let (number, unit) = match seconds {
+        ..=0 => (1, "second"),
+        _ if seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
+        _ if seconds % 60 == 0 => (seconds / 60, "minute"),
+        _ => (seconds, "second"),
+    };
+    if number == 1 { unit.to_owned() } else { format!("{number} {unit}s") }
 }
 
 /// A duration in microseconds.
@@ -70,6 +82,11 @@ fn count(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
     groups.collect::<Vec<_>>().join("\u{202f}")
+}
+
+/// A number of things: `1 file`, `2 files`.
+fn some(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// Text of strangers, at most so many characters of it: colours for terminals are left out, and what would move or hide other text is
@@ -132,6 +149,7 @@ mod tests {
     fn values() {
         assert_eq!([0.0, 999.0, 1_234.0, 123_456.0, 5e9].map(bytes), ["0 B", "999 B", "1.2 KB", "123 KB", "5.0 GB"]);
         assert_eq!([12.0, 1_234.0, 56_789.0, 2_500_000.0].map(micros), ["12 µs", "1.2 ms", "57 ms", "2.5 s"]);
+        assert_eq!([10, 60, 1_200, 3_600].map(span), ["10 seconds", "minute", "20 minutes", "hour"]);
         assert_eq!([1, 1_234, 1_000_000].map(count), ["1", "1\u{202f}234", "1\u{202f}000\u{202f}000"]);
         let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let read = |second: i64| ago(at(second), at(0));

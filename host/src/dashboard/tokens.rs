@@ -1,12 +1,12 @@
 //! Tokens: which there are, made and shown once, removed.
 
-use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::Method;
 use minijinja::context;
 use ship_api::{CreateTokenRequest, CreatedToken, ProjectList, RemovedToken, TokenList};
 use ship_core::{Lifetime, ProjectName, Role, TokenId, TokenName};
 
+use super::address::Path;
 use super::failure::Failure;
 use super::forms::{Agreed, Posted, filled};
 use super::seat::Seat;

@@ -43,7 +43,7 @@ function overview(help, all) {
     cell(help.split("\n")[0]),
   ]);
   return [
-    "What `ship --help` says. Each command has a page of its own here, and `ship COMMAND --help` says the same.",
+    "What `ship --help` says. Each command has a page of its own here, and `ship help COMMAND` says the same.",
     `\`\`\`text\n${help}\n\`\`\``,
     "## Every command",
     table(["Command", "What it does"], rows),

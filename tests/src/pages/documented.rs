@@ -64,6 +64,6 @@ fn help_of(environment: &TestEnv, words: &[&str]) -> String {
 
 /// What `--help` behind some words says, if ship understands them.
 fn told(environment: &TestEnv, words: &[&str]) -> Option<String> {
-    let asked = environment.ship(words.iter().copied().chain(["--help"])).run();
+    let asked = environment.ship(std::iter::once("help").chain(words.iter().copied())).run();
     (asked.code() == Some(0)).then(|| asked.stdout().to_owned())
 }

@@ -41,10 +41,13 @@ fn with_data() {
     desk.go("/projects/garden/metrics");
     let totals = desk.browser.wait_for_text(".facts", "Requests");
     assert!(totals.contains("16") && totals.contains('5') && totals.contains('1'), "{totals}");
-    for title in ["Requests a minute", "Errors a minute", "Instances", "Memory"] {
+    for title in ["Requests per ", "Errors per ", "Instances", "Memory"] {
         let (text, lines) = figure(&desk, title);
         assert!(lines >= 1, "{title}: {text}");
     }
+    // The newest value would be nothing as soon as nobody asks.
+    let (requests, _) = figure(&desk, "Requests per ");
+    assert!(requests.contains("requests at most") && !requests.contains("at most 0"), "{requests}");
     let (durations, lines) = figure(&desk, "Response time");
     assert!(["p50", "p95", "p99", "ms"].iter().all(|name| durations.contains(name)) && lines == 3, "{durations}");
     desk.is_right("metrics");

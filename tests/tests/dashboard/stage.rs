@@ -109,6 +109,7 @@ impl Desk {
                 self.browser.prefer(scheme);
                 let wider = self.browser.run("return document.documentElement.scrollWidth - window.innerWidth");
                 assert!(wider.as_i64() <= Some(0), "{name} is {wider} pixels wider than a {size}");
+                assert_eq!(self.out_of_reach(size), [] as [String; 0], "{name} on a {size}");
                 let path = pictures().join(format!("{name}-{size}-{light}.png"));
                 std::fs::create_dir_all(pictures()).expect("the folder can be made");
                 // Pages may fade from one colour to another; what counts is where they arrive.
@@ -120,6 +121,21 @@ impl Desk {
         self.browser.resize(1280, 900);
         self.browser.prefer(ColorScheme::Light);
         assert_eq!(self.browser.console(), [] as [ConsoleLine; 0], "{name}");
+    }
+
+    /// What a finger misses on a phone: what is cut off at the side of a table, and what can be pressed and is less than 24 pixels high.
+    #[track_caller]
+    fn out_of_reach(&self, size: &str) -> Vec<String> {
+        if size != "phone" {
+            return Vec::new();
+        }
+        let script = "
+            const small = (one) => one.getBoundingClientRect().height > 0 && one.getBoundingClientRect().height < 24;
+            const cut = [...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth);
+            const pressed = [...document.querySelectorAll('main :is(a, button, input, select, summary)')].filter(small);
+            return [...cut, ...pressed].map((one) => one.outerHTML.slice(0, 120));";
+        let found = self.browser.run(script);
+        found.as_array().expect("a list").iter().map(ToString::to_string).collect()
     }
 
     /// What axe finds.

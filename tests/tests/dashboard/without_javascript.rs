@@ -47,7 +47,7 @@ fn whole() {
     let _ = shows(&desk, "#following", "Load the page again for newer ones");
     desk.go("/projects/garden/metrics");
     let _ = shows(&desk, ".facts", "Requests");
-    let _ = shows(&desk, ".chart", "Requests a minute");
+    let _ = shows(&desk, ".chart", "Requests per ");
     desk.go("/projects/garden/settings");
     let _ = shows(&desk, "#content", "Variables");
     let changed = environment.project("later").file("index.html", "later");

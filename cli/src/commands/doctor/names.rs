@@ -79,7 +79,7 @@ pub(super) fn certificates(certificates: &[CertificateView]) -> Finding {
     let problems = certificates.iter().filter_map(|certificate| expiring(certificate, now)).collect();
     let first = certificates.iter().filter_map(|certificate| certificate.expires_at).min();
     let state = match (certificates.len(), first) {
-        (0, _) => "none are got by the host".to_owned(),
+        (0, _) => "the host gets none by itself".to_owned(),
         (number, Some(first)) => {
             format!("{}, the first until {}", count(number as u64, "certificate"), short_time(first))
         }

@@ -1,7 +1,9 @@
 //! `ship env set`: a value, read from standard input so that it stands in no history and no list of processes.
 
-use ship_api::SetVariableRequest;
-use ship_core::{BranchName, MASKED_FROM_CHARS, VariableKind, VariableName, VariableTarget, VariableValue};
+use ship_api::{Client, SetVariableRequest};
+use ship_core::{
+    BranchName, MASKED_FROM_CHARS, ProjectName, VariableKind, VariableName, VariableTarget, VariableValue,
+};
 
 use super::scopes;
 use crate::connection::connect;
@@ -34,19 +36,31 @@ pub(super) async fn run(arguments: SetArgs, settings: &Settings, output: &Output
     let project = project::name_here(settings)?;
     let value = read_value(&name, output).await?;
     let kind = if plain { VariableKind::Plain } else { VariableKind::Secret };
-    let is_short = value.expose().chars().count() < MASKED_FROM_CHARS;
+    let length = value.expose().chars().count();
     let host = connect(settings, output, StartPolicy::Always).await?;
     let set = host.client.set_variable(&project, &name, &SetVariableRequest { value, targets, branch, kind }).await?;
     output.status(format_args!("Set {name} for {} of {project}", scopes(&set.set)));
-    if is_short && set.set.iter().any(|variable| variable.kind == VariableKind::Secret) {
+    if length == 0 {
+        // It may be meant, and a pipe from a command that failed gives nothing, too.
+        output.warning(format_args!("the value that was read for {name} is empty"));
+    } else if length < MASKED_FROM_CHARS && set.set.iter().any(|variable| variable.kind == VariableKind::Secret) {
         output.warning(format_args!(
             "the value has fewer than {MASKED_FROM_CHARS} characters, so it is not hidden where a function prints it"
         ));
+    }
+    if settings.project.is_some() && is_unknown(&host.client, &project).await {
+        output.warning(format_args!("the host has no project `{project}` yet: {name} waits for its first deployment"));
     }
     if set.set.iter().any(|variable| variable.target != VariableTarget::Development) {
         output.hint("functions find it set from the next `ship deploy` on");
     }
     output.data(&set, |_| String::new())
+}
+
+/// Whether nothing of a project is deployed. What is set before the first deployment is kept for it, so a name that was mistyped is no
+/// error; it is worse than that, because nobody hears of it.
+async fn is_unknown(client: &Client, project: &ProjectName) -> bool {
+    client.projects().await.is_ok_and(|list| list.projects.iter().all(|known| known.name != *project))
 }
 
 fn targets(mut targets: Vec<VariableTarget>, branch: Option<&BranchName>) -> Result<Vec<VariableTarget>, CommandError> {

@@ -37,9 +37,10 @@ fn render(status: &HostStatus, styles: Styles) -> String {
         text.push_str(&certificates(&status.certificates).render(styles));
     }
     if !status.instances.is_empty() {
-        let mut table = Table::new(["DEPLOYMENT", "FUNCTION", "PID", "STATE", "REQUESTS"]);
+        let mut table = Table::new(["PROJECT", "DEPLOYMENT", "FUNCTION", "PID", "STATE", "IN FLIGHT"]);
         for instance in &status.instances {
             table.row([
+                instance.project.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
                 instance.deployment.short().to_owned(),
                 instance.function.to_string(),
                 instance.pid.to_string(),

@@ -63,5 +63,14 @@ async function keepUp() {
   setTimeout(keepUp, wait);
 }
 
+// Browsers let pages copy at https and at this machine's own address.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+  });
+}
+
 if (document.querySelector("[data-live], [data-follow]")) setTimeout(keepUp, EVERY);
 setInterval(tick, 1000);

@@ -7,7 +7,7 @@ use super::line::Line;
 use crate::dashboard::text;
 
 /// The size of the part with the lines, in the picture's own units.
-pub(super) const WIDTH: f64 = 560.0;
+pub(super) const WIDTH: f64 = 640.0;
 pub(super) const HEIGHT: f64 = 120.0;
 
 /// How many times are written below it.
@@ -33,10 +33,37 @@ impl Unit {
     }
 }
 
+/// Which of its values stands beside the name of a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Told {
+    /// The largest one: the newest of what is counted is nothing as soon as nobody asks.
+    Most,
+    /// The newest one.
+    Newest,
+}
+
+impl Told {
+    fn of(self, line: &Line) -> Option<f64> {
+        match self {
+            Self::Most => line.values.iter().flatten().copied().reduce(f64::max),
+            Self::Newest => line.values.last().copied().flatten(),
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Most => "at most",
+            Self::Newest => "now",
+        }
+    }
+}
+
 /// A chart as the template has it.
 #[derive(Debug, serde::Serialize)]
 pub(super) struct Chart {
-    title: &'static str,
+    title: String,
+    /// What the number beside a line's name is.
+    told: &'static str,
     lines: Vec<Drawn>,
     /// What stands at the lines across, from below.
     levels: Vec<Label>,
@@ -49,7 +76,8 @@ pub(super) struct Chart {
 struct Drawn {
     name: &'static str,
     path: String,
-    newest: String,
+    dots: String,
+    value: String,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -60,16 +88,21 @@ struct Label {
 }
 
 impl Chart {
-    pub(super) fn new(title: &'static str, unit: Unit, history: &HistoryView, lines: &[Line]) -> Self {
+    pub(super) fn new(title: impl Into<String>, unit: Unit, told: Told, history: &HistoryView, lines: &[Line]) -> Self {
         let most = lines.iter().map(Line::most).fold(0.0, f64::max);
         let top = round_up(most, unit);
-        let levels = [0.0, 0.5, 1.0].map(|part| Label { at: HEIGHT * (1.0 - part), text: unit.write(top * part) });
-        let newest =
-            |line: &Line| line.values.last().copied().flatten().map_or("–".to_owned(), |value| unit.write(value));
+        // What stands at the ground is nothing, and says itself.
+        let text = |part| if part > 0.0 { unit.write(top * part) } else { String::new() };
+        let levels = [0.0, 0.5, 1.0].map(|part| Label { at: HEIGHT * (1.0 - part), text: text(part) });
+        let value = |line: &Line| told.of(line).map_or("–".to_owned(), |value| unit.write(value));
+        let title = title.into();
         let summary = format!("{title} over the last {}: at most {}", history.range.as_str(), unit.write(most));
-        let drawn = |line: &Line| Drawn { name: line.name, path: line.path(HEIGHT / top), newest: newest(line) };
+        let drawn = |line: &Line| {
+            let (path, dots) = line.drawn(HEIGHT / top);
+            Drawn { name: line.name, path, dots, value: value(line) }
+        };
         let (lines, levels) = (lines.iter().map(drawn).collect(), levels.into());
-        Self { title, lines, levels, times: times(history), summary }
+        Self { title, told: told.words(), lines, levels, times: times(history), summary }
     }
 }
 

@@ -49,10 +49,10 @@ impl Line {
         self.values.iter().flatten().copied().fold(0.0, f64::max)
     }
 
-    /// The line as the data of an SVG path: it is broken where nobody knows.
-    pub(super) fn path(&self, scale: f64) -> String {
+    /// The line as the data of an SVG path, which is broken where nobody knows, and the points that stand alone as that of another.
+    pub(super) fn drawn(&self, scale: f64) -> (String, String) {
         let across = WIDTH / (self.values.len().max(2) - 1) as f64;
-        let mut path = String::new();
+        let (mut path, mut dots) = (String::new(), String::new());
         let mut is_begun = false;
         for (place, value) in self.values.iter().enumerate() {
             let Some(value) = value else {
@@ -64,12 +64,12 @@ impl Line {
             let _ = match (is_begun, is_alone) {
                 (true, _) => write!(path, "L{x:.0} {y:.1}"),
                 (false, false) => write!(path, "M{x:.0} {y:.1}"),
-                // A point by itself is a dash that can be seen.
-                (false, true) => write!(path, "M{:.0} {y:.1}h6", (x - 6.0).max(0.0)),
+                // A line of hardly any length, whose round ends are a dot.
+                (false, true) => write!(dots, "M{x:.0} {y:.1}h.01"),
             };
             is_begun = true;
         }
-        path
+        (path, dots)
     }
 }
 
@@ -103,8 +103,9 @@ mod tests {
     #[test]
     fn lines() {
         let history = history(&[(0, 1), (10, 2), (40, 4)]);
-        let path = |missing| Line::new("a", &history, missing, |point| Some(point.requests as f64)).path(HEIGHT / 4.0);
-        assert_eq!(path(Missing::Zero), "M0 90.0L140 60.0L280 120.0L420 120.0L560 0.0");
-        assert_eq!(path(Missing::Gap), "M0 90.0L140 60.0M554 0.0h6");
+        let drawn =
+            |missing| Line::new("a", &history, missing, |point| Some(point.requests as f64)).drawn(HEIGHT / 4.0);
+        assert_eq!(drawn(Missing::Zero), ("M0 90.0L160 60.0L320 120.0L480 120.0L640 0.0".into(), String::new()));
+        assert_eq!(drawn(Missing::Gap), ("M0 90.0L160 60.0".into(), "M640 0.0h.01".into()));
     }
 }

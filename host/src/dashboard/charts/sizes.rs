@@ -9,10 +9,7 @@ pub(in crate::dashboard) const SHOWN: usize = 60;
 
 /// How high the picture is, in its own units, and how far a bar is from the next.
 const HEIGHT: f64 = 100.0;
-const STEP: usize = 10;
-
-/// For how many bars there is room at least: two deployments are no walls.
-const ROOM: usize = 30;
+const STEP: usize = 30;
 
 /// The picture as its template has it.
 #[derive(Debug, PartialEq, serde::Serialize)]
@@ -43,14 +40,14 @@ impl Sizes {
         let count = listed.len();
         let summary =
             format!("The sizes of the last {count} deployments: the newest has {newest}, the largest {largest}");
-        Some(Self { width: bars.len().max(ROOM) * STEP, bars, newest, largest, summary })
+        Some(Self { width: bars.len() * STEP, bars, newest, largest, summary })
     }
 }
 
 fn bar(place: usize, listed: &ListedView, most: u64) -> Bar {
     let height = (listed.size_bytes as f64 / most.max(1) as f64 * HEIGHT).max(1.0);
     Bar {
-        x: place * STEP + 1,
+        x: place * STEP + 3,
         y: ((HEIGHT - height) * 10.0).round() / 10.0,
         height: (height * 10.0).round() / 10.0,
         is_production: listed.is_production,
@@ -78,7 +75,7 @@ mod tests {
     fn bars() {
         let sizes = Sizes::of(&[listed('c', 0), listed('b', 4_000), listed('a', 1_000)]).unwrap();
         let bars: Vec<_> = sizes.bars.iter().map(|bar| (bar.x, bar.y, bar.height, bar.is_production)).collect();
-        assert_eq!(bars, [(1, 75.0, 25.0, false), (11, 0.0, 100.0, true), (21, 99.0, 1.0, false)]);
+        assert_eq!(bars, [(3, 75.0, 25.0, false), (33, 0.0, 100.0, true), (63, 99.0, 1.0, false)]);
         assert_eq!(sizes.summary, "The sizes of the last 3 deployments: the newest has 0 B, the largest 4.0 KB");
         assert_eq!(sizes.bars[0].title, "aaaaaaaa: 1.0 KB");
         assert_eq!(Sizes::of(&[listed('a', 1)]), None);

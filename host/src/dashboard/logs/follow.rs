@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use ship_api::LogLine;
 
 use super::html_of;
-use super::row::{Row, Width};
+use super::row::{Row, View};
 
 /// What each stream begins with: after how many milliseconds a browser that lost it asks again.
 const BEGINNING: &str = "retry: 1000\n\n";
@@ -19,11 +19,11 @@ const LINE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The lines of the API's answer as server-sent events. An event's id is the place in the log behind it, so a browser that lost the stream
 /// goes on where it was, also with the next host.
-pub(super) fn follow(answer: Body, width: Width) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+pub(super) fn follow(answer: Body, view: View) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     let lines = Lines { pieces: answer.into_data_stream(), rest: Vec::new() };
-    let events = stream::unfold(lines, move |mut lines| async move {
+    let events = stream::unfold((lines, view), |(mut lines, view)| async move {
         let whole = lines.next().await?;
-        Some((Ok(event(&whole, width)), lines))
+        Some((Ok(event(&whole, &view)), (lines, view)))
     });
     stream::iter([Ok(Bytes::from_static(BEGINNING.as_bytes()))]).chain(events)
 }
@@ -52,7 +52,7 @@ impl Lines {
 }
 
 /// One event of lines: their rows. Lines that say nothing keep the connection alive.
-fn event(lines: &[u8], width: Width) -> Bytes {
+fn event(lines: &[u8], view: &View) -> Bytes {
     let read = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<LogLine>(line).ok());
     let read: Vec<LogLine> = read.collect();
     if read.is_empty() {
@@ -62,7 +62,7 @@ fn event(lines: &[u8], width: Width) -> Bytes {
     if let Some(cursor) = read.iter().rev().find_map(|line| line.cursor) {
         let _ = writeln!(event, "id: {cursor}");
     }
-    let rows: Vec<Row> = read.iter().map(|line| Row::new(&line.record, width)).collect();
+    let rows: Vec<Row> = read.iter().map(|line| Row::new(&line.record, view)).collect();
     for line in html_of(&rows).lines().filter(|line| !line.trim().is_empty()) {
         let _ = writeln!(event, "data: {line}");
     }

@@ -1,0 +1,78 @@
+//! Help in two lengths: what fits on a screen for `ship COMMAND --help`, and all of it for `ship help COMMAND`.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Command};
+
+use super::{GLOBAL, examples};
+
+/// How alike a word has to be to a command to be taken for it.
+const SIMILAR_ENOUGH: f64 = 0.85;
+
+/// How much a help says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Length {
+    /// What fits on a screen: the options that all commands take are only named.
+    Screen,
+    /// All of it.
+    Whole,
+}
+
+/// A command and those below it with a help of a length. `above` are the names of those that it belongs to.
+pub(super) fn with_help(command: Command, above: &str, length: Length) -> Command {
+    let path = format!("{above}{}", command.get_name());
+    let mut below = examples::of(&path).unwrap_or_default();
+    let command = if length == Length::Screen {
+        let global = format!("{GLOBAL}: --json, -q, -v, --no-color, --cwd, --project, --host, --token, --yes");
+        let gap = if below.is_empty() { "" } else { "\n\n" };
+        below = format!("{below}{gap}{global}\nMore: `ship help {path}`");
+        let asked = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help("Print this help");
+        command.disable_help_flag(true).arg(asked)
+    } else {
+        command
+    };
+    let above = format!("{path} ");
+    command.after_help(below).mut_subcommands(|command| with_help(command, &above, length))
+}
+
+/// The whole help of the command that `words` name, or that there is none.
+pub(super) fn in_full(words: &[String]) -> clap::Error {
+    let mut definition = super::definition_of(Length::Whole);
+    let mut found = &definition;
+    for word in words {
+        match found.find_subcommand(word) {
+            Some(command) => found = command,
+            None => return nothing(words, &mut definition),
+        }
+    }
+    let line = std::iter::once("ship").chain(words.iter().map(String::as_str)).chain(["--help"]);
+    match definition.try_get_matches_from_mut(line) {
+        Err(help) => help,
+        Ok(_) => nothing(words, &mut definition),
+    }
+}
+
+/// A word that stands where commands do is taken for the folder of a deploy, whose help says nothing about it.
+pub(super) fn unless_for_nothing(error: clap::Error, words: &[OsString], definition: &mut Command) -> clap::Error {
+    let word = words.get(1).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    let may_be_command = !word.is_empty() && !word.starts_with('-') && !word.contains(['/', '.']);
+    let is_known = definition.find_subcommand(&word).is_some();
+    if error.kind() == ErrorKind::DisplayHelp && may_be_command && !is_known {
+        return nothing(&[word], definition);
+    }
+    error
+}
+
+fn nothing(words: &[String], definition: &mut Command) -> clap::Error {
+    let asked = words.join(" ");
+    let names = definition.get_subcommands().filter(|command| !command.is_hide_set()).map(Command::get_name);
+    let nearest = names.map(|name| (strsim::jaro_winkler(name, &asked), name));
+    let nearest =
+        nearest.filter(|(likeness, _)| *likeness > SIMILAR_ENOUGH).max_by(|left, right| left.0.total_cmp(&right.0));
+    let message = match nearest {
+        Some((_, name)) if words.len() == 1 => format!("there is no command `{asked}`: did you mean `{name}`?"),
+        _ => format!("there is no command `{asked}`"),
+    };
+    definition.error(ErrorKind::InvalidSubcommand, message)
+}
