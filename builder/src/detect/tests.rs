@@ -219,6 +219,28 @@ fn rust_functions() {
     assert_eq!(said, [expected]);
 }
 
+/// A Python file beside functions that holds a function of another name, and that nobody uses, is warned about; helpers, tests,
+/// packages and the modules of a server are not.
+#[test]
+fn lone_python_functions() {
+    let function = "def handle(event):\n    return \"x\"\n";
+    let project = TestProject::new([
+        ("api/python.py", function),
+        ("api/test_python.py", function),
+        ("api/words.py", function),
+        ("api/package/__init__.py", ""),
+        ("api/package/admin.py", function),
+        ("main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        ("requirements.txt", "fastapi\n"),
+    ]);
+    assert_eq!(project.detect().unwrap().warnings, []);
+    project.write("api/date.py", "from words import (\n    handle,\n)\napp = handle(1)\n");
+    let said: Vec<String> = project.detect().unwrap().warnings.iter().map(ToString::to_string).collect();
+    let expected = "api/python.py:1: `handle` is not a function of the site, because that is not its name, and no other function \
+                    uses its file: expected `app`, an ASGI or WSGI application, or `class handler(BaseHTTPRequestHandler)`";
+    assert_eq!(said, [expected]);
+}
+
 /// What cargo itself makes of a package below `api/` is no function: its build script, its library, its tests.
 #[test]
 fn packages_below_api() {

@@ -230,6 +230,7 @@ const fn entry_reason(flaw: EntryFlaw) -> &'static str {
         EntryFlaw::PlainClass => "it is a class that is not derived from a request handler",
         EntryFlaw::Parameters => "it takes neither (environ, start_response) nor, with `async`, (scope, receive, send)",
         EntryFlaw::Name => "that is not its name",
+        EntryFlaw::Unused => "that is not its name, and no other function uses its file",
     }
 }
 
