@@ -352,7 +352,7 @@ impl Teller<'_> {
             }
             BuildEvent::FrontendPrinted { line } => {
                 self.output.detail(format_args!("  {line}"));
-                self.progress.message(line);
+                self.progress.printed(line);
             }
             BuildEvent::FrontendBuilt { took } => {
                 self.output.status(format_args!("Built the frontend in {}", duration(*took)));
