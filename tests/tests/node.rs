@@ -543,8 +543,8 @@ fn mistakes() {
     ----- stderr -----
     error: the functions cannot be bundled:
     api/a.ts:2:26: Expected `,` or `)` but found `;`
-          return new Response('a';
-                                 ^
+     2 |   return new Response('a';
+       |                          ^
     ");
     project.write("api/a.ts", "import { z } from 'zod';\n\nexport const GET = () => new Response(z);\n");
     insta::assert_snapshot!(deploy(), @"
@@ -552,8 +552,8 @@ fn mistakes() {
     ----- stdout -----
     ----- stderr -----
     error: api/a.ts:1:19: the package `zod` is not installed
-        import { z } from 'zod';
-                          ^
+     1 | import { z } from 'zod';
+       |                   ^
     hint: `npm install zod`
     ");
 }
