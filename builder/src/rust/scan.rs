@@ -19,6 +19,8 @@ pub(crate) enum RustEntry {
     Handler {
         /// Whether its types are those of `vercel_runtime`.
         is_vercel: bool,
+        /// The line and the column of its name, counted from 1.
+        place: (usize, usize),
     },
     /// A program with a `main` of its own, which stands at this place in the text.
     Program { main: std::ops::Range<usize> },
@@ -69,12 +71,17 @@ pub(crate) fn scan(text: &str) -> RustFile {
     };
     let is_vercel = text.contains("vercel_runtime");
     match flaw(handler, is_vercel) {
-        None => RustFile { entry: Some(RustEntry::Handler { is_vercel }), near_handler: None },
-        Some(flaw) => {
-            let near = NearRustHandler { line: line(handler.sig.ident.span()), flaw };
-            RustFile { entry: None, near_handler: Some(near) }
+        None => {
+            let name = handler.sig.ident.span().start();
+            let place = (name.line, name.column + 1);
+            RustFile { entry: Some(RustEntry::Handler { is_vercel, place }), near_handler: None }
         }
+        Some(flaw) => RustFile { entry: None, near_handler: Some(nearly(handler, flaw)) },
     }
+}
+
+fn nearly(function: &ItemFn, flaw: RustFlaw) -> NearRustHandler {
+    NearRustHandler { line: line(function.sig.ident.span()), flaw }
 }
 
 fn function(item: &Item) -> Option<&ItemFn> {
@@ -116,14 +123,17 @@ mod tests {
     /// A handler, whoever may see it and whatever its types are; a program; helpers, which are neither.
     #[test]
     fn entries() {
-        let handler = |is_vercel| Some(RustEntry::Handler { is_vercel });
+        let handler = |is_vercel, place| Some(RustEntry::Handler { is_vercel, place });
         for (text, expected) in [
-            ("async fn handler(r: Request) -> Result<Response, E> { todo!() }", handler(false)),
+            ("async fn handler(r: Request) -> Result<Response, E> { todo!() }", handler(false, (1, 10))),
             (
                 "//! A date.\n#![allow(dead_code)]\npub async fn handler(_: http::Request<String>) -> R { x }",
-                handler(false),
+                handler(false, (3, 14)),
             ),
-            ("use vercel_runtime::*;\npub async fn handler(r: Request, s: AppState) -> R { x }", handler(true)),
+            (
+                "use vercel_runtime::*;\npub async fn handler(r: Request, s: AppState) -> R { x }",
+                handler(true, (2, 14)),
+            ),
             ("#[tokio::main]\nasync fn main() {}\nasync fn handler() {}", Some(RustEntry::Program { main: 24..28 })),
             ("pub fn double(n: u32) -> u32 { 2 * n }", None),
             ("// async fn handler(r: R) -> R {}\nconst S: &str = \"fn main() {}\";", None),
