@@ -105,6 +105,20 @@ fn compile_error() {
     assert!(http::get(&url).success().text().contains("Two buttons"));
 }
 
+/// A file that stops being a function while it is edited is spoken of: its path answers 404, and nothing else would say why.
+#[test]
+fn no_function_any_more() {
+    let environment = TestEnv::new();
+    let function = "export const GET = () => new Response('here');\n";
+    let project = environment.project("site").file("api/a.ts", function).file("api/b.ts", function);
+    let (mut running, url) = dev(&environment, &project);
+    assert_eq!(http::get(&format!("{url}/api/a")).success().text(), "here");
+    project.write("api/a.ts", "export const answer = 'here';\n");
+    assert_eq!(http::get(&format!("{url}/api/a")).status, 404);
+    let warning = running.stderr().wait_for(|line| line.contains("warning"));
+    assert_eq!(warning, "warning: `api/a.ts` is no function any more: nothing in it answers requests");
+}
+
 /// A project that is broken from the start is shown as broken, and served as soon as it is mended.
 #[test]
 fn broken_from_the_start() {

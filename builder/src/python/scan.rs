@@ -17,6 +17,19 @@ const HANDLER: &str = "handler";
 /// What other platforms or habits call what answers requests.
 const NEAR_APPLICATIONS: [&str; 3] = ["App", "APP", "Application"];
 
+/// What makes an application when it is called.
+const APPLICATION_MAKERS: [&str; 9] = [
+    "FastAPI",
+    "Flask",
+    "Starlette",
+    "Quart",
+    "Sanic",
+    "Bottle",
+    "Litestar",
+    "get_wsgi_application",
+    "get_asgi_application",
+];
+
 /// What a class is derived from that can answer requests: this, or what has it at its end.
 const HANDLER_BASE: &str = "HTTPRequestHandler";
 
@@ -130,7 +143,15 @@ impl Finding<'_> {
 
     fn statement(&mut self, statement: &Stmt) {
         match statement {
-            Stmt::Assign(assign) => assign.targets.iter().for_each(|target| self.target(target)),
+            Stmt::Assign(assign) => {
+                let makes_application = makes_application(&assign.value);
+                assign.targets.iter().for_each(|target| match target {
+                    Expr::Name(name) if makes_application && !APPLICATIONS.contains(&name.id.as_str()) => {
+                        self.nearly(name.id.as_str(), name.range().start(), EntryFlaw::Name);
+                    }
+                    target => self.target(target),
+                });
+            }
             Stmt::AnnAssign(assign) if assign.value.is_some() => self.target(&assign.target),
             Stmt::FunctionDef(function) => self.function(function),
             Stmt::ClassDef(class) => self.class(class),
@@ -279,6 +300,11 @@ fn last_name(expression: &Expr) -> Option<&str> {
         Expr::Attribute(attribute) => Some(attribute.attr.as_str()),
         _ => None,
     }
+}
+
+/// Whether `Flask(__name__)` is called, or something else that makes an application.
+fn makes_application(value: &Expr) -> bool {
+    matches!(value, Expr::Call(call) if last_name(&call.func).is_some_and(|name| APPLICATION_MAKERS.contains(&name)))
 }
 
 /// `if __name__ == "__main__":`, which nobody runs who imports the file.

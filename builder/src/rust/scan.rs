@@ -28,16 +28,21 @@ pub(crate) enum RustEntry {
     Unreadable,
 }
 
-/// A function called `handler` that cannot answer requests.
+/// What people call a function that answers requests, besides `handler`.
+const NEAR_NAMES: [&str; 5] = ["handle", "handle_request", "request_handler", "lambda_handler", "function_handler"];
+
+/// A function that was meant to answer requests, and cannot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct NearRustHandler {
+    /// Its name.
+    pub(crate) name: String,
     /// The line it starts in, counted from 1.
     pub(crate) line: usize,
     /// What keeps it from being one.
     pub(crate) flaw: RustFlaw,
 }
 
-/// What keeps a function called `handler` from answering requests.
+/// What keeps a function from answering requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RustFlaw {
     /// It is not `async`.
@@ -48,6 +53,8 @@ pub enum RustFlaw {
     ReturnsNothing,
     /// It has type parameters.
     Generic,
+    /// It is not called `handler`.
+    Name,
 }
 
 /// Whether a file is one that may belong to a function in Rust.
@@ -67,7 +74,8 @@ pub(crate) fn scan(text: &str) -> RustFile {
         return RustFile { entry: Some(RustEntry::Program { main }), near_handler: None };
     }
     let Some(handler) = functions().find(|function| function.sig.ident == "handler") else {
-        return RustFile::default();
+        let near = functions().find(|function| NEAR_NAMES.iter().any(|name| function.sig.ident == name));
+        return RustFile { entry: None, near_handler: near.map(|near| nearly(near, RustFlaw::Name)) };
     };
     let is_vercel = text.contains("vercel_runtime");
     match flaw(handler, is_vercel) {
@@ -81,7 +89,7 @@ pub(crate) fn scan(text: &str) -> RustFile {
 }
 
 fn nearly(function: &ItemFn, flaw: RustFlaw) -> NearRustHandler {
-    NearRustHandler { line: line(function.sig.ident.span()), flaw }
+    NearRustHandler { name: function.sig.ident.to_string(), line: line(function.sig.ident.span()), flaw }
 }
 
 fn function(item: &Item) -> Option<&ItemFn> {
@@ -154,6 +162,7 @@ mod tests {
         assert_eq!(flaw_of("async fn handler<T>(a: T) -> R { r }"), Some((1, RustFlaw::Generic)));
         assert_eq!(flaw_of("/// Doc.\nasync fn handler(a: A) {}"), Some((2, RustFlaw::ReturnsNothing)));
         assert_eq!(flaw_of("async fn handler(a: A) -> R { r }"), None);
+        assert_eq!(flaw_of("pub async fn handle(a: A) -> R { r }"), Some((1, RustFlaw::Name)));
         assert_eq!(flaw_of("fn other() {}"), None);
     }
 }

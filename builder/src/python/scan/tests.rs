@@ -69,6 +69,7 @@ fn near_entries() {
         ("\nclass app: ...", "app", EntryFlaw::PlainClass),
         ("\nhandler = Mangum(server)", "handler", EntryFlaw::VariableHandler),
         ("\nApp = Flask()", "App", EntryFlaw::Name),
+        ("\nserver = flask.Flask(__name__)", "server", EntryFlaw::Name),
         ("\ndef main(request): ...", "main", EntryFlaw::Name),
         ("\ndef app(request): ...", "app", EntryFlaw::Parameters),
         ("\nasync def app(environ, start_response): ...", "app", EntryFlaw::Parameters),
