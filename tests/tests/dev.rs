@@ -119,6 +119,25 @@ fn no_function_any_more() {
     assert_eq!(warning, "warning: `api/a.ts` is no function any more: nothing in it answers requests");
 }
 
+/// A process that ends by itself after its answer is shown with the place in its source. So is a handler that gives nothing, of which no
+/// stack speaks: what is shown is where it stands.
+#[test]
+fn failures_of_a_process() {
+    let environment = TestEnv::new();
+    let late = "export function GET() {\n  setTimeout(() => { throw new Error('late boom'); }, 50);\n  return new Response('ok');\n}\n";
+    let project = environment
+        .project("site")
+        .file("api/late.ts", late)
+        .file("api/none.ts", "// Nothing.\nexport function GET() {}\n");
+    let (mut running, url) = dev(&environment, &project);
+    assert_eq!(http::get(&format!("{url}/api/late")).success().text(), "ok");
+    let said = running.stderr().wait_for(|line| line.starts_with("  api/late.ts:"));
+    assert_eq!(said, "  api/late.ts:2:28: Error: late boom");
+    assert_eq!(http::get(&format!("{url}/api/none")).status, 500);
+    let said = running.stderr().wait_for(|line| line.starts_with("  api/none.ts:"));
+    assert_eq!(said, "  api/none.ts:2: TypeError: the handler gave nothing, not a Response");
+}
+
 /// A project that is broken from the start is shown as broken, and served as soon as it is mended.
 #[test]
 fn broken_from_the_start() {

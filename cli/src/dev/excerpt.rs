@@ -102,7 +102,8 @@ pub(super) fn with_excerpts(text: &str, root: &Path) -> String {
         lines.push((*line).to_owned());
         let rest = &source[at..];
         let frame = place_of(line, root).map_or(0, |place| frame_of(rest, place.line));
-        let is_followed = frame == 0 && rest.first().is_some_and(|next| next.starts_with(char::is_whitespace));
+        // Go's compiler explains in lines that begin with a tab; what begins with a blank is the source.
+        let is_followed = frame == 0 && rest.first().is_some_and(|next| next.starts_with(' '));
         let is_code = line.contains(" | ");
         if is_followed || is_code || shown.len() >= MAX_EXCERPTS {
             continue;
@@ -184,6 +185,15 @@ mod tests {
         ");
         let rustc = "error: no\n --> api/date.go:4:9\n  |\n4 | \tnow := time.Never()\n  |        ^";
         assert_eq!(with_excerpts(rustc, folder.path()), rustc);
+    }
+
+    /// What Go explains in further lines is no source.
+    #[test]
+    fn explained() {
+        let folder = project();
+        let text = with_excerpts("api/date.go:4:9: too many arguments\n\thave (number)\n\twant ()", folder.path());
+        assert!(text.starts_with("api/date.go:4:9: too many arguments\n  2 |\n"), "{text}");
+        assert!(text.ends_with("  6 | }\n\thave (number)\n\twant ()"), "{text}");
     }
 
     /// What shows its source already is left alone; a line that is not there, and files outside of the project, show nothing.
