@@ -355,7 +355,7 @@ fn wrong_command_line() {
     insta::assert_snapshot!(environment.ship(["rollback", "--json", "--what"]).run().exits_with(2).snapshot(), @r#"
     exit code: 2
     ----- stdout -----
-    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found\n\n  tip: to pass '--what' as a value, use '-- --what'\n\nUsage: ship rollback --json [ID|URL]\n\nFor more information, try '--help'.","details":[],"causes":[],"hints":[]}}
+    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found","details":[],"causes":[],"hints":["to pass '--what' as a value, use '-- --what'","`ship rollback --json [ID|URL]`"]}}
     ----- stderr -----
     "#);
     insta::assert_snapshot!(environment.ship(["build", "--arch", "mips"]).run().exits_with(2).snapshot(), @"

@@ -240,7 +240,7 @@ fn refusals() {
     exit code: 2
     ----- stdout -----
     ----- stderr -----
-    error: invalid value 'My Shop' for '--project <NAME>': `My Shop` cannot name a project: only a to z, 0 to 9 and `-` may stand in it
+    error: invalid value 'My Shop' for '--project <NAME>': `My Shop` cannot name a project: only a to z, 0 to 9 and `-` may stand in it; `my-shop` would do
 
     For more information, try '--help'.
     ");
