@@ -25,7 +25,7 @@ fn nothing_to_deploy() {
     ----- stdout -----
     ----- stderr -----
     error: there is nothing to deploy in `[ENV]/projects/empty`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`
-    hint: `ship deploy PATH` deploys another folder
+    hint: `ship init` makes a project here, and `ship deploy PATH` or `ship dev PATH` takes another folder
     ");
 }
 
@@ -39,12 +39,14 @@ fn not_a_folder() {
     ----- stdout -----
     ----- stderr -----
     error: the folder `[ENV]/nowhere` does not exist
+    hint: `ship init [ENV]/nowhere` makes a project there
     ");
     insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"
     exit code: 1
     ----- stdout -----
     ----- stderr -----
     error: `[ENV]/projects/site/index.html` is not a folder
+    hint: name the folder that it stands in
     ");
 }
 
@@ -329,7 +331,7 @@ fn unchecked_function_is_not_promoted_by_a_deploy() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    Built 1 function and 1 file in [TIME] (functions unchanged)
+    Built 1 function and 1 file in [TIME] (functions from the build cache)
     error: function `api/doomed` does not start: its process ended with exit code 3
     hint: nothing was published; `--no-check` publishes without starting the functions
     ");
