@@ -17,6 +17,7 @@ mod detect;
 mod env_files;
 mod environment;
 mod event;
+mod excerpt;
 mod frontend;
 mod go;
 mod included;

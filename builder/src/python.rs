@@ -28,6 +28,6 @@ pub use version::Version;
 pub(crate) use build::build;
 pub(crate) use entry_point::{SiteEntry, is_server, site_entry};
 pub(crate) use inputs::{InputError as PythonInputError, PythonEntry, PythonInputs};
-pub(crate) use scan::{NearEntry, PythonFile, imports, is_python_source, scan};
+pub(crate) use scan::{NearEntry, PythonFile, imports, is_python_source, mentions, scan};
 pub(crate) use scripts::programs as programs_for_scripts;
 pub(crate) use sources::{is_made_by_setuptools, is_python_project, is_virtual_environment};

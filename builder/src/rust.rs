@@ -2,6 +2,7 @@
 
 mod build;
 mod compile;
+mod generated;
 mod linker;
 mod manifest;
 mod message;

@@ -3,6 +3,7 @@
 mod examples;
 mod help;
 pub(crate) mod overview;
+pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -56,7 +57,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, value_name = "DIR", global = true, help_heading = GLOBAL)]
     pub(crate) cwd: Option<PathBuf>,
     /// The project (default: the name in ship.toml, else the folder's)
-    #[arg(long, value_name = "NAME", global = true, help_heading = GLOBAL)]
+    #[arg(long, value_name = "NAME", value_parser = values::project, global = true, help_heading = GLOBAL)]
     pub(crate) project: Option<ProjectName>,
     /// The control address of the host (default: one on this machine)
     #[arg(long, value_name = "URL", global = true, help_heading = GLOBAL)]
@@ -146,7 +147,7 @@ pub(crate) fn report(error: &clap::Error, words: &[OsString], environment: &Envi
             Err(error) => error.kind().exit_code(),
         };
     }
-    let usage = CommandError::usage(rendered.to_string().trim_start_matches("error: ").trim_end().to_owned());
+    let usage = for_programs(&rendered.to_string());
     if json {
         usage.report(&output);
     } else {
@@ -155,9 +156,52 @@ pub(crate) fn report(error: &clap::Error, words: &[OsString], environment: &Envi
     usage.kind().exit_code()
 }
 
+/// What clap says of a command line, without what stands there for people alone: what could be typed instead is a hint.
+fn for_programs(rendered: &str) -> CommandError {
+    let (mut message, mut hints) = (Vec::new(), Vec::new());
+    let mut is_behind = false;
+    for line in rendered.trim_start_matches("error: ").lines().map(str::trim) {
+        is_behind |= line.is_empty();
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hints.push(tip.to_owned());
+        } else if let Some(values) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            hints.push(values.to_owned());
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            hints.push(format!("`{usage}`"));
+        } else if !is_behind {
+            message.push(line);
+        }
+    }
+    hints.into_iter().fold(CommandError::usage(message.join(" ")), CommandError::hint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A program reads what is wrong in one line, and what could be typed instead as hints.
+    #[test]
+    fn usage_for_programs() {
+        let said = |words: &[&str]| {
+            let error = for_programs(&parsed(words).unwrap_err().render().to_string());
+            serde_json::to_value(error.document()).unwrap()["error"].take()
+        };
+        let template = said(&["init", "x", "--template", "goo"]);
+        assert_eq!(template["message"], "invalid value 'goo' for '--template <NAME>'");
+        assert_eq!(template["hints"][1], "a similar value exists: 'go'");
+        assert!(template["hints"][0].as_str().is_some_and(|hint| hint.starts_with("possible values: go, typescript")));
+        let tokens = said(&["rollback", "--too"]);
+        assert_eq!(tokens["message"], "unexpected argument '--too' found");
+        let port = said(&["dev", "--port", "99999"]);
+        assert_eq!(port["message"], "invalid value '99999' for '--port <PORT>': expected a port from 1 to 65535");
+        let address = said(&["dev", "--listen", "foo"]);
+        let expected =
+            "invalid value 'foo' for '--listen <ADDR>': expected an address and a port, such as 127.0.0.1:4000";
+        assert_eq!(address["message"], expected);
+        let project = said(&["ls", "--project", "My Shop"]);
+        assert!(project["message"].as_str().unwrap().ends_with("; `my-shop` would do"), "{project}");
+        assert!(said(&["ls", "-n", "abc"])["message"].as_str().unwrap().ends_with("expected a number, such as 50"));
+    }
 
     fn parsed(words: &[&str]) -> Result<Arguments, clap::Error> {
         parse(std::iter::once("ship").chain(words.iter().copied()).map(OsString::from))

@@ -213,6 +213,13 @@ fn build_blocking(
         let read = kept_variables::read(&name, target, branch, *policy, settings, output);
         context.variables = tokio::runtime::Handle::current().block_on(read)?;
     }
+    if request.target != BuildTarget::Development
+        && !config.has_frontend()
+        && let Err(error) = config.environment_files(request.target)
+    {
+        // Nothing reads them here; `ship dev` would refuse them.
+        output.warning(error);
+    }
     let of_functions = request.function_environment(&config, &context)?;
     let record = Record::hiding(&untold(&config, &context, request.target, settings));
     config.warnings.iter().for_each(|warning| record.say(&format!("warning: {warning}")));
@@ -283,8 +290,8 @@ fn known(build: &BuildOutput) -> String {
     let known = build.functions().iter().filter(|function| function.cached).count();
     match known {
         0 => String::new(),
-        all if all == build.functions().len() => " (functions unchanged)".to_owned(),
-        some => format!(" ({} unchanged)", count(some as u64, "function")),
+        all if all == build.functions().len() => " (functions from the build cache)".to_owned(),
+        some => format!(" ({} from the build cache)", count(some as u64, "function")),
     }
 }
 
@@ -352,7 +359,7 @@ impl Teller<'_> {
             }
             BuildEvent::FrontendPrinted { line } => {
                 self.output.detail(format_args!("  {line}"));
-                self.progress.message(line);
+                self.progress.printed(line);
             }
             BuildEvent::FrontendBuilt { took } => {
                 self.output.status(format_args!("Built the frontend in {}", duration(*took)));

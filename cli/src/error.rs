@@ -12,6 +12,12 @@ use ship_host::Refusal;
 
 pub(crate) use self::kind::{EXIT_CODES, ErrorKind};
 
+/// The next step after a full disk.
+const FULL_DISK: &str = "make room on that disk, and run the command again";
+
+/// The next step where nothing can be written.
+const READ_ONLY: &str = "nothing can be written there: `SHIP_HOME` names another folder for what ship keeps";
+
 /// Whether a failure means that there is no room left, by the disk's size or by a quota.
 pub(crate) fn is_full_disk(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -33,6 +39,18 @@ impl CommandError {
     /// An error of a kind: a sentence without a full stop, or an error with its causes.
     pub(crate) fn new(kind: ErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, code: None, error: error.into(), details: Vec::new(), hints: Vec::new(), is_told: false }
+    }
+
+    /// What could be typed next: what was said of this error, else what helps with what it was caused by.
+    fn next_steps(&self) -> Vec<String> {
+        let first: &(dyn Error + 'static) = self.error.as_ref();
+        let mut causes = std::iter::successors(Some(first), |error| (**error).source());
+        match causes.find_map(|cause| cause.downcast_ref::<io::Error>()) {
+            _ if !self.hints.is_empty() => self.hints.clone(),
+            Some(error) if is_full_disk(error) => vec![FULL_DISK.to_owned()],
+            Some(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => vec![READ_ONLY.to_owned()],
+            _ => Vec::new(),
+        }
     }
 
     /// The project or the request is wrong.
@@ -81,7 +99,7 @@ impl CommandError {
     /// The same error with the next step after a full disk.
     #[must_use]
     fn hint_of_full_disk(self) -> Self {
-        self.hint("make room on that disk, and run the command again")
+        self.hint(FULL_DISK)
     }
 
     /// What kind it is of.

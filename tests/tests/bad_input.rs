@@ -25,7 +25,7 @@ fn nothing_to_deploy() {
     ----- stdout -----
     ----- stderr -----
     error: there is nothing to deploy in `[ENV]/projects/empty`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`
-    hint: `ship deploy PATH` deploys another folder
+    hint: `ship init` makes a project here, and `ship deploy PATH` or `ship dev PATH` takes another folder
     ");
 }
 
@@ -39,6 +39,7 @@ fn not_a_folder() {
     ----- stdout -----
     ----- stderr -----
     error: the folder `[ENV]/nowhere` does not exist
+    hint: `ship init [ENV]/nowhere` makes a project there
     hint: if a command was meant, `ship --help` shows them all
     ");
     insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"
@@ -46,6 +47,7 @@ fn not_a_folder() {
     ----- stdout -----
     ----- stderr -----
     error: `[ENV]/projects/site/index.html` is not a folder
+    hint: name the folder that it stands in
     ");
 }
 
@@ -353,7 +355,7 @@ fn unchecked_function_is_not_promoted_by_a_deploy() {
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    Built 1 function and 1 file in [TIME] (functions unchanged)
+    Built 1 function and 1 file in [TIME] (functions from the build cache)
     error: function `api/doomed` does not start: its process ended with exit code 3
     hint: nothing was published; `--no-check` publishes without starting the functions
     ");
@@ -379,7 +381,7 @@ fn wrong_command_line() {
     insta::assert_snapshot!(environment.ship(["rollback", "--json", "--what"]).run().exits_with(2).snapshot(), @r#"
     exit code: 2
     ----- stdout -----
-    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found\n\n  tip: to pass '--what' as a value, use '-- --what'\n\nUsage: ship rollback --json [ID|URL]\n\nFor more information, try '--help'.","details":[],"causes":[],"hints":[]}}
+    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found","details":[],"causes":[],"hints":["to pass '--what' as a value, use '-- --what'","`ship rollback --json [ID|URL]`"]}}
     ----- stderr -----
     "#);
     insta::assert_snapshot!(environment.ship(["build", "--arch", "mips"]).run().exits_with(2).snapshot(), @"

@@ -124,7 +124,7 @@ fn nothing_changed() {
     ----- stdout -----
     http://date-weather-[ID-1].localhost:[PORT]
     ----- stderr -----
-    Built 2 functions and 4 files in [TIME] (functions unchanged)
+    Built 2 functions and 4 files in [TIME] (functions from the build cache)
     Nothing to send, 6 files already there
     Already published: date-weather as production in [TIME]
       http://date-weather.localhost:[PORT]

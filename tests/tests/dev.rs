@@ -105,6 +105,39 @@ fn compile_error() {
     assert!(http::get(&url).success().text().contains("Two buttons"));
 }
 
+/// A file that stops being a function while it is edited is spoken of: its path answers 404, and nothing else would say why.
+#[test]
+fn no_function_any_more() {
+    let environment = TestEnv::new();
+    let function = "export const GET = () => new Response('here');\n";
+    let project = environment.project("site").file("api/a.ts", function).file("api/b.ts", function);
+    let (mut running, url) = dev(&environment, &project);
+    assert_eq!(http::get(&format!("{url}/api/a")).success().text(), "here");
+    project.write("api/a.ts", "export const answer = 'here';\n");
+    assert_eq!(http::get(&format!("{url}/api/a")).status, 404);
+    let warning = running.stderr().wait_for(|line| line.contains("warning"));
+    assert_eq!(warning, "warning: `api/a.ts` is no function any more: nothing in it answers requests");
+}
+
+/// A process that ends by itself after its answer is shown with the place in its source. So is a handler that gives nothing, of which no
+/// stack speaks: what is shown is where it stands.
+#[test]
+fn failures_of_a_process() {
+    let environment = TestEnv::new();
+    let late = "export function GET() {\n  setTimeout(() => { throw new Error('late boom'); }, 50);\n  return new Response('ok');\n}\n";
+    let project = environment
+        .project("site")
+        .file("api/late.ts", late)
+        .file("api/none.ts", "// Nothing.\nexport function GET() {}\n");
+    let (mut running, url) = dev(&environment, &project);
+    assert_eq!(http::get(&format!("{url}/api/late")).success().text(), "ok");
+    let said = running.stderr().wait_for(|line| line.starts_with("  api/late.ts:"));
+    assert_eq!(said, "  api/late.ts:2:28: Error: late boom");
+    assert_eq!(http::get(&format!("{url}/api/none")).status, 500);
+    let said = running.stderr().wait_for(|line| line.starts_with("  api/none.ts:"));
+    assert_eq!(said, "  api/none.ts:2: TypeError: the handler gave nothing, not a Response");
+}
+
 /// A project that is broken from the start is shown as broken, and served as soon as it is mended.
 #[test]
 fn broken_from_the_start() {

@@ -47,6 +47,18 @@ fn repairs() {
     assert_eq!(problems(&doctor(&["--json"]).json()), []);
 }
 
+/// Where nothing can be kept, that is told, and all the rest is looked at.
+#[test]
+fn nothing_can_be_kept() {
+    let environment = TestEnv::new();
+    let found = environment.ship(["doctor", "--json"]).with("SHIP_HOME", "/sys/ship").run().success();
+    let document = found.json();
+    assert!(document["reason"].as_str().is_some_and(|reason| reason.contains("/sys/ship")), "{document}");
+    let looked_at = document["checks"].as_array().expect("it is a list").iter().map(|check| check["check"].as_str());
+    assert_eq!(looked_at.flatten().collect::<Vec<_>>(), ["secrets", "port", "clock", "data", "disk", "left over"]);
+    assert!(found.stderr().contains("warning: no function can be started here: "), "{}", found.stderr());
+}
+
 /// A data directory that somebody else has locked keeps every host from starting: the process is named.
 #[test]
 fn locked_data() {

@@ -179,7 +179,7 @@ fn failures() {
     ----- stderr -----
     Building the frontend: true
     Built the frontend in [TIME]
-    error: STATIC_BUILD_NO_OUT_DIR: the build `true` left none of the folders `dist`
+    error: STATIC_BUILD_NO_OUT_DIR: the build `true` left no folder `dist`
     hint: `[build] output` of ship.toml, or `outputDirectory` of vercel.json, names the folder that the build writes
     ");
     insta::assert_snapshot!(failure("[build]\ncommand = \"mkdir -p empty/in\"\noutput = \"empty\"\n"), @"
@@ -212,12 +212,14 @@ fn failures() {
     error: missing_server: the React Router build `sh build.sh` left no page in `build/client`, and no server that ship knows beside it
     hint: its server is `build/server/index.js`, or the one bundle in `build/server/`; with several of them, give all routes the same `config`; `ssr: false` makes a site of files
     ");
-    insta::assert_snapshot!(failure("[build]\nframework = \"vitr\"\n"), @"
+    insta::assert_snapshot!(failure("[build]\nframework = \"vitr\"\n"), @r#"
     exit code: 1
     ----- stdout -----
     ----- stderr -----
-    error: there is no framework `vitr`: did you mean `vite`?
-    ");
+    error: ship.toml:2:13: unknown_framework: there is no framework `vitr`: did you mean `vite`?
+     2 | framework = "vitr"
+       |             ^^^^^^
+    "#);
 }
 
 /// What package.json and its lock file say wrongly is said before anything is installed.

@@ -67,19 +67,20 @@ fn new_projects() {
     insta::assert_snapshot!(environment.ship(["init", "Ada's Shop", "--template", "go"]).run().snapshot(), @r"
     exit code: 0
     ----- stdout -----
+    Type next:
       cd 'Ada'\''s Shop'
       ship dev     the site on this machine, made anew as you edit
       ship deploy  the site live, and its URL
     ----- stderr -----
     Made ada-s-shop of the template go in [ENV]/Ada's Shop
     Wrote 7 files: .gitignore, README.md, api/hello.go, public/app.js, public/icon.svg, public/index.html, public/style.css
-    Type next:
     ");
     // A folder as it comes from a repository's host: what is in it stays.
     let here = environment.ship(["init", "--template", "hono", "--yes"]).within(empty.folder()).run().success();
     insta::assert_snapshot!(here.snapshot(), @"
     exit code: 0
     ----- stdout -----
+    Type next:
       ship dev     the site on this machine, made anew as you edit
       ship deploy  the site live, and its URL
       ship open    the live site in the browser
@@ -87,7 +88,6 @@ fn new_projects() {
     Made empty of the template hono in [ENV]/projects/empty
     Wrote 7 files: .gitignore, package.json, public/app.js, public/icon.svg, public/index.html, public/style.css, src/index.ts
     Left as it was: README.md
-    Type next:
     ");
     assert_eq!(fs::read_to_string(empty.path("README.md")).expect("it is there"), "mine");
     assert_eq!(
@@ -100,13 +100,13 @@ fn new_projects() {
     insta::assert_snapshot!(named.snapshot(), @"
     exit code: 0
     ----- stdout -----
+    Type next:
       cd stand
       ship dev     the site on this machine, made anew as you edit
       ship deploy  the site live, and its URL
     ----- stderr -----
     Made kiosk of the template python in [ENV]/stand
     Wrote 8 files: .gitignore, README.md, api/hello.py, public/app.js, public/icon.svg, public/index.html, public/style.css, ship.toml
-    Type next:
     ");
     let toml = fs::read_to_string(environment.folder().join("stand/ship.toml")).expect("it was written");
     insta::assert_snapshot!(toml, @r#"
@@ -131,25 +131,25 @@ fn projects_that_are_there() {
     insta::assert_snapshot!(init().snapshot(), @"
     exit code: 0
     ----- stdout -----
+    Type next:
       ship dev     the site on this machine, made anew as you edit
       ship deploy  the site live, and its URL
       ship open    the live site in the browser
     ----- stderr -----
     Found Vite, 1 function in Node: shop deploys as it is
     Wrote 1 file: .gitignore
-    Type next:
     ");
     assert_eq!(fs::read_to_string(project.path(".gitignore")).expect("it is there"), "dist\nnode_modules\n.ship\n");
     insta::assert_snapshot!(init().snapshot(), @"
     exit code: 0
     ----- stdout -----
+    Type next:
       ship dev     the site on this machine, made anew as you edit
       ship deploy  the site live, and its URL
       ship open    the live site in the browser
     ----- stderr -----
     Found Vite, 1 function in Node: shop deploys as it is
     Nothing had to be written
-    Type next:
     ");
     let mut names: Vec<_> = fs::read_dir(project.folder())
         .expect("it is there")
@@ -162,13 +162,13 @@ fn projects_that_are_there() {
     insta::assert_snapshot!(environment.ship(["init", "projects/page"]).run().snapshot(), @"
     exit code: 0
     ----- stdout -----
+    Type next:
       cd projects/page
       ship dev     the site on this machine, made anew as you edit
       ship deploy  the site live, and its URL
     ----- stderr -----
     Found static files: page deploys as it is
     Nothing had to be written
-    Type next:
     ");
     assert!(!page.path(".gitignore").exists());
     let template = environment.ship(["init", "--template", "go"]).within(page.folder()).run();
@@ -240,7 +240,7 @@ fn refusals() {
     exit code: 2
     ----- stdout -----
     ----- stderr -----
-    error: invalid value 'My Shop' for '--project <NAME>': `My Shop` cannot name a project: only a to z, 0 to 9 and `-` may stand in it
+    error: invalid value 'My Shop' for '--project <NAME>': `My Shop` cannot name a project: only a to z, 0 to 9 and `-` may stand in it; `my-shop` would do
 
     For more information, try '--help'.
     ");

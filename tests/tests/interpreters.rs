@@ -282,8 +282,8 @@ fn mistakes() {
     ----- stderr -----
     error: the functions cannot be bundled:
     api/a.ts:2:26: Expected `,` or `)` but found `;`
-          return new Response('a';
-                                 ^
+     2 |   return new Response('a';
+       |                          ^
     ");
     project.write(
         "api/a.ts",
@@ -296,16 +296,16 @@ fn mistakes() {
     ----- stderr -----
     error: the functions cannot be bundled:
     api/a.ts:1:23: `https://deno.land/std/http/server.ts` is not fetched: install it as a package, or keep a copy beside the function
-        import { serve } from 'https://deno.land/std/http/server.ts';
-                              ^
+     1 | import { serve } from 'https://deno.land/std/http/server.ts';
+       |                       ^
     api/a.ts:2:19: `npm:zod@4` is not installed, and nothing is fetched when a function runs: `npm install zod`
-        import { z } from "npm:zod@4";
-                          ^
+     2 | import { z } from "npm:zod@4";
+       |                   ^
     api/a.ts:3:22: `jsr:@std/path` is not installed, and nothing is fetched when a function runs: `npx jsr add @std/path`
-        import { join } from 'jsr:@std/path';
-                             ^
+     3 | import { join } from 'jsr:@std/path';
+       |                      ^
     api/a.ts:4:26: `bun:sqlite` is a part of Bun: have `"bunVersion": "1.x"` in vercel.json, or `runtime = "bun"` in ship.toml
-        import { Database } from 'bun:sqlite';
-                                 ^
+     4 | import { Database } from 'bun:sqlite';
+       |                          ^
     "#);
 }

@@ -526,7 +526,7 @@ fn no_handlers() {
     warning: `api/b.py` is not a function of the site, because it has no handler: expected `app`, an ASGI or WSGI application, or `class handler(BaseHTTPRequestHandler)`
     warning: `api/c.rs` is not a function of the site, because it has no handler: expected `async fn handler(request: Request) -> Result<Response, Error>`
     error: there is nothing to deploy in `[ENV]/projects/site`: looked for a folder `public/`, static files in the folder itself, functions in `api/**/*.{go,js,ts,py,rs}`
-    hint: `ship deploy PATH` deploys another folder
+    hint: `ship init` makes a project here, and `ship deploy PATH` or `ship dev PATH` takes another folder
     ");
 }
 
@@ -543,8 +543,8 @@ fn mistakes() {
     ----- stderr -----
     error: the functions cannot be bundled:
     api/a.ts:2:26: Expected `,` or `)` but found `;`
-          return new Response('a';
-                                 ^
+     2 |   return new Response('a';
+       |                          ^
     ");
     project.write("api/a.ts", "import { z } from 'zod';\n\nexport const GET = () => new Response(z);\n");
     insta::assert_snapshot!(deploy(), @"
@@ -552,8 +552,8 @@ fn mistakes() {
     ----- stdout -----
     ----- stderr -----
     error: api/a.ts:1:19: the package `zod` is not installed
-        import { z } from 'zod';
-                          ^
+     1 | import { z } from 'zod';
+       |                   ^
     hint: `npm install zod`
     ");
 }

@@ -55,7 +55,7 @@ fn functions_in_rust() {
     ----- stdout -----
     http://ferry-[ID-1].localhost:[PORT]
     ----- stderr -----
-    Built 2 functions in [TIME] (functions unchanged)
+    Built 2 functions in [TIME] (functions from the build cache)
     Nothing to send, 2 files already there
     Already published: ferry as production in [TIME]
       http://ferry.localhost:[PORT]

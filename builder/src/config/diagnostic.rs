@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::ConfigFile;
+use crate::excerpt::excerpt;
 
 /// How different a word may be from a key to be taken for a slip of the pen (1 is equal, 0 has nothing in common).
 const SIMILAR_ENOUGH: f64 = 0.7;
@@ -77,11 +78,7 @@ impl ConfigText<'_> {
         let line = self.text[..line_start].matches('\n').count() + 1;
         let column = self.text[line_start..start].chars().count() + 1;
         let end = floor_boundary(self.text, span.end).clamp(start, (line_start + line_text.len()).max(start));
-        let width = self.text[start..end].chars().count().max(1);
-        let number = line.to_string();
-        let gutter = " ".repeat(number.len());
-        let indent: String = line_text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        let excerpt = format!(" {number} | {line_text}\n {gutter} | {indent}{}", "^".repeat(width));
+        let excerpt = excerpt(line_text, line, column - 1, self.text[start..end].chars().count());
         ConfigError { file: self.file, line, column, code: None, message: message.into(), excerpt }
     }
 

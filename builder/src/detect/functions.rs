@@ -7,7 +7,7 @@ use ship_core::{FunctionLimits, FunctionName, FunctionRuntime, WarmSchedule};
 
 use super::{DetectError, IgnoreFile, ProjectWarning, server};
 use crate::config::{Allowance, FunctionRules, OwnLimits};
-use crate::go::{self, GoFile, Handler, NearHandler};
+use crate::go::{self, GoFile, Handler, HandlerFlaw, NearHandler};
 use crate::included::Inclusion;
 use crate::node::{self, NodeSource};
 use crate::project::ProjectDir;
@@ -100,10 +100,11 @@ pub(super) fn find(
     let is_go = |file: &&String| go::is_go_source(file);
     let is_node = |file: &&String| node::is_source(file);
     let is_rust = |file: &&String| rust::is_rust_source(file);
-    let is_known = |file: &&String| is_go(file) || is_node(file) || is_rust(file) || python::is_python_source(file);
-    warnings.extend(
-        files.iter().filter(|file| !is_known(file)).map(|file| ProjectWarning::LanguageNotBuilt { file: file.clone() }),
-    );
+    let is_known = |file: &&String| is_source(file);
+    warnings.extend(files.iter().filter(|file| !is_known(file)).map(|file| match is_source(&file.to_lowercase()) {
+        true => ProjectWarning::CapitalEnding { file: file.clone() },
+        false => ProjectWarning::LanguageNotBuilt { file: file.clone() },
+    }));
     let helpers: Vec<String> = files.iter().filter(is_known).filter(|file| !is_go(file)).cloned().collect();
     let rust_files: Vec<&String> =
         files.iter().filter(is_rust).filter(|file| !rust::is_of_package(base, file)).collect();
@@ -127,8 +128,8 @@ pub(super) fn find(
     for RustSource { file, scan } in &rust_sources {
         if scan.entry.is_some() {
             functions.push(function(file, FunctionRuntime::Rust, rules)?);
-        } else if let Some(NearRustHandler { line, flaw }) = scan.near_handler {
-            warnings.push(ProjectWarning::NearRustHandler { file: file.clone(), line, flaw });
+        } else if let Some(NearRustHandler { name, line, flaw }) = scan.near_handler.clone() {
+            warnings.push(ProjectWarning::NearRustHandler { file: file.clone(), line, name, flaw });
         }
     }
     for source in &node_sources {
@@ -180,7 +181,9 @@ pub(super) fn add_rust_server(
 /// What `source` has instead of a handler. What another file uses is a helper, and just as it should be.
 fn near_handler(source: &GoSource, all: &[GoSource]) -> Option<ProjectWarning> {
     let NearHandler { name, line, flaw } = source.scan.near_handler.clone()?;
-    let is_used = all.iter().any(|other| other.file != source.file && go::mentions(&other.text, &name));
+    // A function with a writer alone is often a helper of its own file.
+    let counts = |other: &GoSource| other.file != source.file || flaw == HandlerFlaw::NoRequest;
+    let is_used = all.iter().any(|other| counts(other) && go::mentions(&other.text, &name));
     (!is_used).then(|| ProjectWarning::NearHandler { file: source.file.clone(), line, name, flaw })
 }
 
@@ -260,10 +263,11 @@ impl Selection for ApiSelection {
 
     fn takes(&self, _path: &str, name: &str) -> bool {
         let is_other = OTHER_LANGUAGES.iter().any(|ending| name.ends_with(ending));
-        let is_built = go::is_go_source(name)
-            || node::is_source(name)
-            || python::is_python_source(name)
-            || rust::is_rust_source(name);
-        !name.starts_with(['.', '_']) && (is_built || is_other)
+        !name.starts_with(['.', '_']) && (is_source(&name.to_lowercase()) || is_other)
     }
+}
+
+/// Whether a file of this name is in a language that is built.
+fn is_source(name: &str) -> bool {
+    go::is_go_source(name) || node::is_source(name) || python::is_python_source(name) || rust::is_rust_source(name)
 }

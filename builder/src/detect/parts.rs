@@ -7,7 +7,7 @@ use super::functions::{self, Found};
 use super::site::{self, NamedFiles, SiteFolder};
 use super::{DetectError, IgnoreFile, ProjectWarning, server};
 use crate::config::{ConfigText, Configuration, FunctionRules};
-use crate::frontend::{BuildSettings, Frontend};
+use crate::frontend::{BuildSettings, Frontend, FrontendError};
 use crate::project::ProjectDir;
 
 /// What a project consists of.
@@ -26,7 +26,8 @@ pub(super) fn found(
     rules: &mut FunctionRules<'_>,
     warnings: &mut Vec<ProjectWarning>,
 ) -> Result<Parts, DetectError> {
-    let mut frontend = Frontend::find(base, &BuildSettings::of_toml(&file.build), project.root())?;
+    let settings = BuildSettings::of_toml(&file.build);
+    let mut frontend = Frontend::find(base, &settings, project.root()).map_err(|error| placed(error, text, file))?;
     let mut found = functions::find(project, base, ignore, rules, warnings)?;
     // A server that stands beside a known framework, or beside a site that was built already, was for developing it.
     let may_have_server =
@@ -53,6 +54,16 @@ pub(super) fn found(
         None => site::static_folder(text, &file.build, project, base.to_owned(), &found.functions)?,
     };
     Ok(Parts { found, frontend, site })
+}
+
+/// The error at its place in the configuration, if it is about what is written there.
+fn placed(error: FrontendError, text: ConfigText<'_>, file: &Configuration) -> DetectError {
+    match (&error, &file.build.framework) {
+        (FrontendError::UnknownFramework { .. }, Some(written)) => {
+            text.error(written.span(), error.to_string()).coded("unknown_framework").into()
+        }
+        _ => error.into(),
+    }
 }
 
 /// What `builds` names, and nothing else.

@@ -24,6 +24,17 @@ impl PythonSource {
         let name = self.file.rsplit('/').next().unwrap_or(&self.file);
         name.strip_suffix(".py").unwrap_or(name)
     }
+
+    /// Whether it is of a test, whose functions somebody else finds.
+    fn is_test(&self) -> bool {
+        let name = self.module();
+        name == "conftest" || name.starts_with("test_") || name.ends_with("_test")
+    }
+
+    /// Whether it belongs to a package, of which a framework may find any file.
+    fn is_packaged(&self, base: &Path) -> bool {
+        base.join(&self.file).with_file_name("__init__.py").is_file()
+    }
 }
 
 /// Adds to `found` the functions made of `files`, which stand below `api/`, or else of the project.
@@ -53,6 +64,10 @@ pub(super) fn find(
         found.functions.push(function);
     }
     warnings.extend(sources.iter().filter_map(|source| near_entry(source, &sources)));
+    // Without a function there the files below `api/` may be modules of a server.
+    if has_others || !found.python.is_empty() {
+        warnings.extend(sources.iter().filter_map(|source| lone_function(source, &sources, base)));
+    }
     match found.python.as_slice() {
         [] => add_server(project, base, found, rules),
         [only] if !has_others && python::is_server(base, &only.file) => {
@@ -84,4 +99,12 @@ fn near_entry(source: &PythonSource, all: &[PythonSource]) -> Option<ProjectWarn
     let NearEntry { name, line, flaw } = source.scan.near.clone()?;
     let is_used = all.iter().any(|other| other.file != source.file && python::imports(&other.text, source.module()));
     (!is_used).then(|| ProjectWarning::NearEntry { file: source.file.clone(), line, name, flaw })
+}
+
+/// The function of a file that answers nothing and that nobody uses.
+fn lone_function(source: &PythonSource, all: &[PythonSource], base: &Path) -> Option<ProjectWarning> {
+    let NearEntry { name, line, flaw } = source.scan.lone.clone()?;
+    let is_used = all.iter().any(|other| other.file != source.file && python::mentions(&other.text, source.module()));
+    let is_meant = !is_used && !source.is_test() && !source.is_packaged(base);
+    is_meant.then(|| ProjectWarning::NearEntry { file: source.file.clone(), line, name, flaw })
 }

@@ -181,7 +181,8 @@ fn named_folder(
     };
     let location = base.join(written.get_ref());
     if !location.is_dir() {
-        return Err(wrong("which is not a folder: was the frontend built?").into());
+        let question = if key == "root" { "" } else { ": was the frontend built?" };
+        return Err(wrong(&format!("which is not a folder{question}")).into());
     }
     match tree::follow(&location, project.root()) {
         Ok(folder) => Ok(folder),

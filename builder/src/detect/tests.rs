@@ -80,7 +80,8 @@ fn near_handlers() {
         ("func get(w http.ResponseWriter, r *http.Request) {}", "its name does not begin with a capital letter"),
         ("func Get[T any](w http.ResponseWriter, r *http.Request) {}", "it has type parameters"),
         ("func Get(w http.ResponseWriter, r *http.Request) error { return nil }", "it returns a value"),
-        ("func Handler(w http.ResponseWriter) {}", "its parameters are not those of a handler"),
+        ("func Handler(w http.ResponseWriter) {}", "it takes no request"),
+        ("func Get(w http.ResponseWriter) {}", "it takes no request"),
         ("func Handler() string { return \"\" }", "its parameters are not those of a handler"),
         ("var Get http.HandlerFunc = nil", "it is a variable"),
         ("var Get = http.HandlerFunc(nil)", "it is a variable"),
@@ -101,12 +102,27 @@ fn near_handlers() {
         "func WriteJSON(w http.ResponseWriter, status int, v any) {}",
         "func Authorized(r *http.Request, role string) bool { return true }",
         "func notFound(w http.ResponseWriter, r *http.Request) {}",
+        "func fresh(w http.ResponseWriter) {}\n\nfunc WriteText(w http.ResponseWriter, text string) { fresh(w) }",
         "type Site struct{}\n\nfunc (s Site) Get(w http.ResponseWriter, r *http.Request) {}",
         "var Client http.Client",
     ] {
         let project = TestProject::new([("api/help.go", file(function).as_str()), ("api/page.go", &user)]);
         assert_eq!(project.detect().unwrap().warnings, [], "{function}");
     }
+}
+
+/// A program of its own is no function, and neither is a file whose ending is in capitals.
+#[test]
+fn programs_and_capitals() {
+    let project =
+        TestProject::new([("api/run.go", "package main\n\nfunc main() {}\n"), ("api/A.TS", "export default 5")]);
+    let said: Vec<String> = project.detect().unwrap().warnings.iter().map(ToString::to_string).collect();
+    let expected = [
+        "`api/A.TS` is not a function of the site, because its ending is `.TS`: expected `.ts`",
+        "api/run.go:3: `main` is not a function of the site, because it is a program of its own: expected `func Handler(w \
+         http.ResponseWriter, r *http.Request)`",
+    ];
+    assert_eq!(said, expected);
 }
 
 /// Of two handlers in a file the first is the function, and the second is spoken of unless something uses it.
@@ -216,6 +232,28 @@ fn rust_functions() {
     let said: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     let expected = "api/near.rs:2: `handler` is not a function of the site, because it is not `async`: expected `async fn \
                     handler(request: Request) -> Result<Response, Error>`";
+    assert_eq!(said, [expected]);
+}
+
+/// A Python file beside functions that holds a function of another name, and that nobody uses, is warned about; helpers, tests,
+/// packages and the modules of a server are not.
+#[test]
+fn lone_python_functions() {
+    let function = "def handle(event):\n    return \"x\"\n";
+    let project = TestProject::new([
+        ("api/python.py", function),
+        ("api/test_python.py", function),
+        ("api/words.py", function),
+        ("api/package/__init__.py", ""),
+        ("api/package/admin.py", function),
+        ("main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        ("requirements.txt", "fastapi\n"),
+    ]);
+    assert_eq!(project.detect().unwrap().warnings, []);
+    project.write("api/date.py", "from words import (\n    handle,\n)\napp = handle(1)\n");
+    let said: Vec<String> = project.detect().unwrap().warnings.iter().map(ToString::to_string).collect();
+    let expected = "api/python.py:1: `handle` is not a function of the site, because that is not its name, and no other function \
+                    uses its file: expected `app`, an ASGI or WSGI application, or `class handler(BaseHTTPRequestHandler)`";
     assert_eq!(said, [expected]);
 }
 

@@ -36,6 +36,11 @@ pub enum ProjectWarning {
         /// The file, relative to the project.
         file: String,
     },
+    /// A file below `api/` has the ending of a language, in capitals.
+    CapitalEnding {
+        /// The file, relative to the project.
+        file: String,
+    },
     /// Something is nearly a function of the site, and nothing in its file is one.
     NearHandler {
         /// The file, relative to the project.
@@ -58,12 +63,14 @@ pub enum ProjectWarning {
         /// The name of the first, which is the function.
         first: String,
     },
-    /// A function in Rust called `handler` cannot answer requests, and nothing else in its file does.
+    /// A function in Rust was meant to answer requests and cannot, and nothing else in its file does.
     NearRustHandler {
         /// The file, relative to the project.
         file: String,
         /// The line, counted from 1.
         line: usize,
+        /// Its name.
+        name: String,
         /// What keeps it from being one.
         flaw: RustFlaw,
     },
@@ -127,6 +134,7 @@ impl ProjectWarning {
             | Self::SecretMissing { .. }
             | Self::BuildOfNothing { .. } => None,
             Self::LanguageNotBuilt { file }
+            | Self::CapitalEnding { file }
             | Self::NearHandler { file, .. }
             | Self::FurtherHandler { file, .. }
             | Self::NearRustHandler { file, .. }
@@ -161,6 +169,19 @@ impl fmt::Display for ProjectWarning {
                     "`{file}` is not deployed: this version of ship builds functions in Go, TypeScript, JavaScript, Python and Rust"
                 )
             }
+            Self::CapitalEnding { file } => {
+                let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending);
+                let small = ending.to_lowercase();
+                write!(
+                    f,
+                    "`{file}` is not a function of the site, because its ending is `.{ending}`: expected `.{small}`"
+                )
+            }
+            Self::NearHandler { file, line, name: _, flaw: HandlerFlaw::Program } => write!(
+                f,
+                "{file}:{line}: `main` is not a function of the site, because it is a program of its own: expected `func \
+                 Handler(w http.ResponseWriter, r *http.Request)`",
+            ),
             Self::NearHandler { file, line, name, flaw } => write!(
                 f,
                 "{file}:{line}: `{name}` is not a function of the site, because {}: expected `func {}(w http.ResponseWriter, \
@@ -173,9 +194,9 @@ impl fmt::Display for ProjectWarning {
                 "{file}:{line}: `{name}` is not a function of the site, because a file is one function, here `{first}`: give it a \
                  file of its own"
             ),
-            Self::NearRustHandler { file, line, flaw } => write!(
+            Self::NearRustHandler { file, line, name, flaw } => write!(
                 f,
-                "{file}:{line}: `handler` is not a function of the site, because {}: expected `async fn handler(request: \
+                "{file}:{line}: `{name}` is not a function of the site, because {}: expected `async fn handler(request: \
                  Request) -> Result<Response, Error>`",
                 rust_reason(*flaw)
             ),
@@ -211,6 +232,8 @@ const fn reason(flaw: HandlerFlaw) -> &'static str {
         HandlerFlaw::Parameters => "its parameters are not those of a handler",
         HandlerFlaw::Generic => "it has type parameters",
         HandlerFlaw::Variable => "it is a variable",
+        HandlerFlaw::NoRequest => "it takes no request",
+        HandlerFlaw::Program => "it is a program of its own",
     }
 }
 
@@ -220,6 +243,7 @@ const fn rust_reason(flaw: RustFlaw) -> &'static str {
         RustFlaw::Parameters => "it does not take exactly one request",
         RustFlaw::ReturnsNothing => "it returns nothing",
         RustFlaw::Generic => "it has type parameters",
+        RustFlaw::Name => "that is not its name",
     }
 }
 
@@ -230,6 +254,7 @@ const fn entry_reason(flaw: EntryFlaw) -> &'static str {
         EntryFlaw::PlainClass => "it is a class that is not derived from a request handler",
         EntryFlaw::Parameters => "it takes neither (environ, start_response) nor, with `async`, (scope, receive, send)",
         EntryFlaw::Name => "that is not its name",
+        EntryFlaw::Unused => "that is not its name, and no other function uses its file",
     }
 }
 

@@ -93,7 +93,7 @@ pub enum FrontendError {
         source: io::Error,
     },
     /// The build left no folder.
-    #[error("STATIC_BUILD_NO_OUT_DIR: the build `{command}` left none of the folders {}", shown(looked_for))]
+    #[error("STATIC_BUILD_NO_OUT_DIR: the build `{command}` left {}", left_none_of(looked_for))]
     NoOutput {
         /// The command.
         command: String,
@@ -202,16 +202,32 @@ impl FrontendError {
             Self::NoOutput { .. } | Self::OutputNotAFolder { .. } | Self::EmptyOutput { .. } => {
                 Some("`[build] output` of ship.toml, or `outputDirectory` of vercel.json, names the folder that the build writes".to_owned())
             }
-            Self::CannotRun { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
-                "install it, or say what builds with `[build] command` in ship.toml; `command = \"\"` builds nothing"
-                    .to_owned(),
-            ),
+            Self::CannotRun { command, source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some(how_to_get(command.split_whitespace().next().unwrap_or_default()))
+            }
             _ => None,
         }
     }
 }
 
-fn shown(folders: &[PathBuf]) -> String {
+/// What to do about a program that is not there.
+fn how_to_get(program: &str) -> String {
+    let install = match program {
+        "npm" | "npx" | "node" => "install Node 20 or newer from https://nodejs.org",
+        "pnpm" | "yarn" => return format!("{program} is not on the search path: `npm install --global {program}`"),
+        "bun" | "bunx" => "install Bun from https://bun.sh",
+        _ => "install it",
+    };
+    format!(
+        "{program} is not on the search path: {install}, or say what builds with `[build] command` in ship.toml; `command = \"\"` \
+         builds nothing"
+    )
+}
+
+fn left_none_of(folders: &[PathBuf]) -> String {
     let shown: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
-    shown.join(", ")
+    match shown.as_slice() {
+        [only] => format!("no folder {only}"),
+        several => format!("none of the folders {}", several.join(", ")),
+    }
 }

@@ -61,6 +61,10 @@ pub enum HandlerFlaw {
     Generic,
     /// It is a variable that holds a function.
     Variable,
+    /// It takes a writer and nothing else.
+    NoRequest,
+    /// It is the `main` of a program.
+    Program,
 }
 
 /// How a file calls the package `net/http`.
@@ -106,6 +110,11 @@ impl<'s> Scan<'s> {
                 TokenKind::Word("var") if depth == 0 => self.variable(token.at),
                 _ => {}
             }
+        }
+        if let (Some(main), "main", None) = (&self.file.main_place, self.file.package.as_str(), &self.file.handler) {
+            let line = self.line_of(main.start);
+            let program = NearHandler { name: "main".to_owned(), line, flaw: HandlerFlaw::Program };
+            self.file.near_handler.get_or_insert(program);
         }
     }
 
@@ -179,6 +188,7 @@ impl<'s> Scan<'s> {
         let Some(parameters) = parameters.or(is_named_handler.then_some(Parameters::Others)) else { return };
         let flaw = match (parameters, self.peek()) {
             (Parameters::Others, _) => HandlerFlaw::Parameters,
+            (Parameters::Writer, _) => HandlerFlaw::NoRequest,
             _ if is_generic => HandlerFlaw::Generic,
             _ if !name.starts_with(char::is_uppercase) => HandlerFlaw::Unexported,
             (Parameters::Wanted, Some(TokenKind::Symbol('{'))) => {
@@ -235,6 +245,10 @@ impl<'s> Scan<'s> {
         let comma = |token: &Token<'_>| token.kind == TokenKind::Symbol(',');
         let types: Vec<Vec<TokenKind<'_>>> =
             self.enclosed().split(comma).filter(|tokens| !tokens.is_empty()).map(without_name).collect();
+        if let [only] = types.as_slice() {
+            let is_writer = self.http.iter().any(|http| *only == http.type_named("ResponseWriter"));
+            return is_writer.then_some(Parameters::Writer);
+        }
         let [first, second] = types.as_slice() else { return None };
         self.http.iter().find_map(|http| {
             let (writer, request) = (http.type_named("ResponseWriter"), http.type_named("Request"));
@@ -259,6 +273,8 @@ enum Parameters {
     Wanted,
     /// Other ones.
     Others,
+    /// A writer, and no request.
+    Writer,
 }
 
 impl<'s> HttpName<'s> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind};
 
 use super::place::{package_folder, package_name, relative};
+use crate::excerpt::excerpt;
 
 /// The most messages that are passed on: who has more to mend mends these first.
 const MAX_MESSAGES: usize = 20;
@@ -198,8 +199,7 @@ fn pointed_at(source: &str, line: usize, column: usize) -> String {
     let Some(written) = source.lines().nth(line).filter(|written| written.chars().count() <= MAX_SHOWN_LINE) else {
         return String::new();
     };
-    let before: String = written.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    format!("\n    {written}\n    {before}^")
+    format!("\n{}", excerpt(written, line + 1, column, 1))
 }
 
 /// The file of a message, for whoever watches it.

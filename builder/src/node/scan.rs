@@ -18,9 +18,9 @@ use super::launcher::Helpers;
 /// The methods of HTTP that a module may export a function for, and the one that takes every method.
 pub(super) const WEB_EXPORTS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "fetch"];
 
-/// Names under which people export handlers that no convention knows.
+/// Names under which people export handlers that no convention knows, however they write them.
 const NEAR_NAMES: [&str; 10] =
-    ["handler", "Handler", "main", "get", "head", "options", "post", "put", "delete", "patch"];
+    ["handler", "handle", "main", "get", "head", "options", "post", "put", "delete", "patch"];
 
 /// Packages whose `serve` makes a server of Node's kind that listens.
 const SERVING_PACKAGES: [&str; 3] = ["@hono/node-server", "h3", "srvx"];
@@ -172,6 +172,13 @@ impl<'s, 'a> Exports<'s, 'a> {
             Statement::ExportAllDeclaration(export) if !export.export_kind.is_type() && export.exported.is_none() => {
                 self.found.is_function = true;
             }
+            Statement::FunctionDeclaration(function) if function.body.is_some() => {
+                // Nobody calls a function so who has another use for it.
+                let is_method = |name: &&str| WEB_EXPORTS.contains(name) && *name != "fetch";
+                if let Some(name) = function.id.as_ref().map(|id| &*id.name).filter(is_method) {
+                    self.take(Export::Near(format!("`{name}` is not exported")), function.span.start);
+                }
+            }
             Statement::TSExportAssignment(export) => {
                 let kind = self.value(&export.expression);
                 self.take(kind, export.span.start);
@@ -226,7 +233,11 @@ impl<'s, 'a> Exports<'s, 'a> {
                 Some(_) => Export::Near(format!("`{name}` is not a function")),
             };
         }
-        if NEAR_NAMES.contains(&name) { Export::Near(format!("it exports `{name}`")) } else { Export::Other }
+        if name == "exports" {
+            return Export::Near("assigning to `exports` exports nothing".into());
+        }
+        let is_near = NEAR_NAMES.iter().any(|near| near.eq_ignore_ascii_case(name));
+        if is_near { Export::Near(format!("it exports `{name}`")) } else { Export::Other }
     }
 
     /// What a default export's value is. What is not written down here counts as a handler: it is known when it runs.
@@ -316,6 +327,9 @@ fn assignments<'s, 'a>(expression: &'s Expression<'a>) -> Vec<(String, &'s Expre
 }
 
 fn exported_name(target: &AssignmentTarget<'_>) -> Option<String> {
+    if let AssignmentTarget::AssignmentTargetIdentifier(identifier) = target {
+        return (identifier.name == "exports").then(|| "exports".to_owned());
+    }
     let AssignmentTarget::StaticMemberExpression(member) = target else { return None };
     let is_exports = |expression: &Expression<'_>| match expression {
         Expression::Identifier(identifier) => identifier.name == "exports",

@@ -116,6 +116,9 @@ fn known_keys(
     warnings: &mut Vec<ProjectWarning>,
 ) -> Result<Map<String, Value>, RouteError> {
     let mut known = Map::new();
+    if let Some(parameter) = reserved_parameter(&route) {
+        return Ok(refusal_of(&route, parameter));
+    }
     for (key, value) in route {
         match key.as_str() {
             "middlewarePath" if value.is_string() => {
@@ -147,6 +150,25 @@ fn known_keys(
     Ok(known)
 }
 
+/// The parameter that a route takes out of requests and does nothing else: the framework keeps it for itself, and a function would
+/// believe a visitor who sends it.
+fn reserved_parameter(route: &Map<String, Value>) -> Option<&str> {
+    let [transform] = route.get("transforms")?.as_array()?.as_slice() else { return None };
+    let is_alone = route.keys().all(|key| ["src", "continue", "transforms"].contains(&key.as_str()));
+    let is_removal = transform["type"] == "request.query" && transform["op"] == "delete";
+    transform["target"]["key"].as_str().filter(|_| is_alone && is_removal)
+}
+
+/// The route that refuses requests with `parameter`. The table changes no request that goes on.
+fn refusal_of(route: &Map<String, Value>, parameter: &str) -> Map<String, Value> {
+    let source = route.get("src").cloned().unwrap_or_else(|| json!("/.*"));
+    let has = json!([{ "type": "query", "key": parameter }]);
+    [("src", source), ("has", has), ("status", json!(400))]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into_iter()
+        .collect()
+}
+
 /// A value as text: numbers and truth values are written as they are.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -174,6 +196,21 @@ mod tests {
             "missing": [{"type": "cookie", "key": "c"}],
         }]);
         assert_eq!(serde_json::to_value(read(route.clone()).unwrap()).unwrap(), route);
+    }
+
+    /// A parameter that a framework takes out of requests, because only itself may set it, is refused; other changes of requests are
+    /// warned about.
+    #[test]
+    fn reserved_parameters() {
+        let mut warnings = Vec::new();
+        let transform = json!({"type": "request.query", "op": "delete", "target": {"key": "__pathname"}});
+        let reserved = json!({"src": ".*", "continue": true, "transforms": [transform]});
+        let table = table(vec![reserved], (0, &[]), &mut warnings).unwrap();
+        let expected = json!([{"src": ".*", "has": [{"type": "query", "key": "__pathname"}], "status": 400}]);
+        assert_eq!((serde_json::to_value(table).unwrap(), warnings.len()), (expected, 0));
+        let changed = json!({"src": "/a", "transforms": [{"type": "response.headers", "op": "set"}]});
+        super::table(vec![changed], (0, &[]), &mut warnings).unwrap();
+        assert_eq!(warnings.len(), 1);
     }
 
     /// What the table does not take is said with the number of the route.

@@ -17,6 +17,19 @@ const HANDLER: &str = "handler";
 /// What other platforms or habits call what answers requests.
 const NEAR_APPLICATIONS: [&str; 3] = ["App", "APP", "Application"];
 
+/// What makes an application when it is called.
+const APPLICATION_MAKERS: [&str; 9] = [
+    "FastAPI",
+    "Flask",
+    "Starlette",
+    "Quart",
+    "Sanic",
+    "Bottle",
+    "Litestar",
+    "get_wsgi_application",
+    "get_asgi_application",
+];
+
 /// What a class is derived from that can answer requests: this, or what has it at its end.
 const HANDLER_BASE: &str = "HTTPRequestHandler";
 
@@ -34,6 +47,9 @@ pub(crate) struct PythonFile {
     pub(crate) variable: Option<String>,
     /// What is nearly that, if nothing is.
     pub(crate) near: Option<NearEntry>,
+    /// The first function that takes something, where nothing is even nearly that and the file is no script. It was meant as a
+    /// handler if nobody uses the file.
+    pub(crate) lone: Option<NearEntry>,
     /// Where the grammar is broken.
     pub(crate) errors: Vec<SyntaxError>,
 }
@@ -60,6 +76,8 @@ pub enum EntryFlaw {
     Parameters,
     /// `App`, `main` or another name.
     Name,
+    /// Any other name, in a file that nobody uses.
+    Unused,
 }
 
 /// Whether a file of this name is Python.
@@ -83,7 +101,9 @@ pub(crate) fn scan(file: &str, text: &str) -> PythonFile {
     }
     let variable = finding.handler.or(finding.application.map(|(_, name)| name));
     let near = if variable.is_none() { finding.near } else { None };
-    PythonFile { variable, near, errors }
+    let has_lone = variable.is_none() && near.is_none() && !finding.is_script;
+    let lone = if has_lone { finding.lone } else { None };
+    PythonFile { variable, near, lone, errors }
 }
 
 /// Whether `text` imports the module `name`: what another file uses is a helper, and just as it should be.
@@ -91,6 +111,11 @@ pub(crate) fn imports(text: &str, name: &str) -> bool {
     let is_import = |line: &&str| line.starts_with("from ") || line.starts_with("import ");
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     text.lines().map(str::trim_start).filter(is_import).any(|line| line.split(|c| !is_word(c)).any(|word| word == name))
+}
+
+/// Whether `text` has the word `name` anywhere: modules are also named in texts, which a framework reads.
+pub(crate) fn mentions(text: &str, name: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }
 
 /// What was found so far.
@@ -101,6 +126,9 @@ struct Finding<'t> {
     application: Option<(usize, String)>,
     handler: Option<String>,
     near: Option<NearEntry>,
+    lone: Option<NearEntry>,
+    /// Whether it does something when it is run by itself.
+    is_script: bool,
     /// The classes of the file that are derived from a request handler.
     handler_classes: Vec<String>,
 }
@@ -115,7 +143,15 @@ impl Finding<'_> {
 
     fn statement(&mut self, statement: &Stmt) {
         match statement {
-            Stmt::Assign(assign) => assign.targets.iter().for_each(|target| self.target(target)),
+            Stmt::Assign(assign) => {
+                let makes_application = makes_application(&assign.value);
+                assign.targets.iter().for_each(|target| match target {
+                    Expr::Name(name) if makes_application && !APPLICATIONS.contains(&name.id.as_str()) => {
+                        self.nearly(name.id.as_str(), name.range().start(), EntryFlaw::Name);
+                    }
+                    target => self.target(target),
+                });
+            }
             Stmt::AnnAssign(assign) if assign.value.is_some() => self.target(&assign.target),
             Stmt::FunctionDef(function) => self.function(function),
             Stmt::ClassDef(class) => self.class(class),
@@ -125,7 +161,8 @@ impl Finding<'_> {
                     self.bound(name.as_str(), name.range().start(), Binding::Import);
                 }
             }
-            Stmt::If(branches) if !is_left_out(&branches.test) => {
+            Stmt::If(branches) if is_main(&branches.test) => self.is_script = true,
+            Stmt::If(branches) if last_name(&branches.test) != Some("TYPE_CHECKING") => {
                 self.statements(&branches.body);
                 branches.elif_else_clauses.iter().for_each(|clause| self.statements(&clause.body));
             }
@@ -188,6 +225,9 @@ impl Finding<'_> {
             self.nearly(name, at, EntryFlaw::FunctionHandler);
         } else if name == "main" && parameters.required > 0 {
             self.nearly(name, at, EntryFlaw::Name);
+        } else if parameters.required > 0 && function.decorator_list.is_empty() && !name.starts_with('_') {
+            let line = line_of(self.text, at.to_usize());
+            self.lone.get_or_insert(NearEntry { name: name.to_owned(), line, flaw: EntryFlaw::Unused });
         }
     }
 
@@ -262,12 +302,14 @@ fn last_name(expression: &Expr) -> Option<&str> {
     }
 }
 
-/// `if __name__ == "__main__":` and `if TYPE_CHECKING:`, which nobody runs who imports the file.
-fn is_left_out(test: &Expr) -> bool {
-    match test {
-        Expr::Compare(compare) => last_name(&compare.left) == Some("__name__"),
-        other => last_name(other) == Some("TYPE_CHECKING"),
-    }
+/// Whether `Flask(__name__)` is called, or something else that makes an application.
+fn makes_application(value: &Expr) -> bool {
+    matches!(value, Expr::Call(call) if last_name(&call.func).is_some_and(|name| APPLICATION_MAKERS.contains(&name)))
+}
+
+/// `if __name__ == "__main__":`, which nobody runs who imports the file.
+fn is_main(test: &Expr) -> bool {
+    matches!(test, Expr::Compare(compare) if last_name(&compare.left) == Some("__name__"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use ruff_text_size::TextSize;
 
+use crate::excerpt::excerpt;
+
 /// A place in a file at which Python's grammar is broken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SyntaxError {
@@ -28,9 +30,7 @@ impl SyntaxError {
         let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let line_text = text[line_start..].lines().next().unwrap_or_default();
         let column = text[line_start..at].chars().count() + 1;
-        let indent: String = line_text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        let gutter = " ".repeat(line.to_string().len());
-        let excerpt = format!(" {line} | {line_text}\n {gutter} | {indent}^");
+        let excerpt = excerpt(line_text, line, column - 1, 1);
         Self { file: file.to_owned(), line, column, message: lower_first(message), excerpt }
     }
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use ship_core::FunctionName;
 
+use super::generated::HandlerPlace;
 use super::linker::ReadyLinker;
 use super::manifest::{MANIFEST, Manifest};
 use super::message::{Places, compiler_folder, progress};
@@ -47,14 +48,30 @@ impl Compiler<'_> {
         tracing::debug!(arguments = ?command.get_args(), "compiling");
         let (succeeded, said) = run(command, events).map_err(|source| self.not_started(source))?;
         if !succeeded {
-            let folder = compiler_folder(&mirror.folder, &workspace.folder);
-            let mirror = (mirror.folder.as_path(), workspace.root.as_path());
-            let message = Places { folder: &folder, mirror, project: &self.site.project }.translate(&said);
-            return Err(refusal(&said, &message));
+            return Err(refusal(&said, &self.translated(&said, workspace, mirror)));
         }
         events(BuildEvent::Compiled { functions: functions.len() });
         let programs = self.target_folder(mirror).join(Toolchain::target(self.arch)).join("release");
         Ok(names.iter().map(|name| programs.join(name)).collect())
+    }
+
+    /// What cargo `said`, with the paths that a person knows.
+    fn translated(&self, said: &str, workspace: &Workspace, mirror: &Mirror) -> String {
+        let places = Places {
+            folder: &compiler_folder(&mirror.folder, &workspace.folder),
+            cargo_folder: &workspace.cargo_folder(self.site),
+            mirror: (&mirror.folder, &workspace.root),
+            project: &self.site.project,
+        };
+        let handlers: Vec<HandlerPlace> = workspace
+            .handlers()
+            .map(|(path, text, place)| {
+                let path = workspace.root.join(path);
+                let file = path.strip_prefix(&self.site.project).unwrap_or(&path).display().to_string();
+                HandlerPlace { file, lines: text.lines().count(), place }
+            })
+            .collect();
+        places.translate(said, &handlers)
     }
 
     /// `cargo build` with everything but the binaries. It runs in a person's own folder, whose settings and toolchain it finds

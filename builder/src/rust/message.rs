@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::generated::{self, HandlerPlace};
 use crate::tree::normalised;
 
 /// The most lines that are passed on: who has more to mend mends these first.
@@ -14,6 +15,8 @@ const BEGINNINGS: [&str; 4] = ["error", "warning", "For more information", "Some
 pub(super) struct Places<'p> {
     /// The folder that the compiler's paths are relative to, in the mirror.
     pub(super) folder: &'p Path,
+    /// The folder that cargo ran in, which its own paths are relative to.
+    pub(super) cargo_folder: &'p Path,
     /// The mirror, and what it is a mirror of.
     pub(super) mirror: (&'p Path, &'p Path),
     /// The project, which paths are shown relative to.
@@ -21,8 +24,9 @@ pub(super) struct Places<'p> {
 }
 
 impl Places<'_> {
-    /// The errors, without what cargo does and what the compiler only warns of.
-    pub(super) fn translate(&self, said: &str) -> String {
+    /// The errors, without what cargo does and what the compiler only warns of. What it says about the lines that were put behind a
+    /// handler is said of the handler.
+    pub(super) fn translate(&self, said: &str, handlers: &[HandlerPlace]) -> String {
         let mut blocks: Vec<Vec<String>> = Vec::new();
         let mut is_wanted = false;
         for line in said.lines() {
@@ -35,6 +39,7 @@ impl Places<'_> {
                 block.push(self.line(line));
             }
         }
+        let blocks: Vec<Vec<String>> = blocks.into_iter().map(|block| generated::explained(block, handlers)).collect();
         // A module of several functions is compiled with each.
         let mut lines: Vec<String> = Vec::new();
         for (index, block) in blocks.iter().enumerate().filter(|(_, block)| !block.is_empty()) {
@@ -67,10 +72,10 @@ impl Places<'_> {
     fn place(&self, line: &str) -> Option<String> {
         let trimmed = line.trim_start();
         let place = trimmed.strip_prefix("--> ").or_else(|| trimmed.strip_prefix("::: "))?;
-        let path = self.folder.join(place.split(':').next()?);
         let start = &line[..line.len() - place.len()];
-        (Path::new(place).is_relative() && path.exists())
-            .then(|| format!("{start}{}", normalised(&self.folder.join(place)).display()))
+        let is_there = |folder: &&Path| normalised(&folder.join(place.split(':').next().unwrap_or_default())).exists();
+        let folder = [self.folder, self.cargo_folder].into_iter().find(is_there)?;
+        Path::new(place).is_relative().then(|| format!("{start}{}", normalised(&folder.join(place)).display()))
     }
 }
 
@@ -101,6 +106,7 @@ mod tests {
         std::fs::write(mirror.path().join("api/x.rs"), "").unwrap();
         let places = Places {
             folder: mirror.path(),
+            cargo_folder: Path::new("/home/me/site"),
             mirror: (mirror.path(), Path::new("/home/me/site")),
             project: Path::new("/home/me/site"),
         };
@@ -113,6 +119,20 @@ mod tests {
         );
         let expected = "error[E0425]: cannot find value `x`\n --> api/x.rs:3:5\n  |\n3 |     x\n  |     ^\n\n\
                         error: failed to parse `Cargo.toml`";
-        assert_eq!(places.translate(&said), expected);
+        assert_eq!(places.translate(&said, &[]), expected);
+    }
+
+    /// Cargo itself names what it cannot read from the folder that it ran in, which is not the mirror.
+    #[test]
+    fn manifests() {
+        let folder = tempfile::tempdir().unwrap();
+        let (site, mirror) = (folder.path().join("site"), folder.path().join("cache/mirror"));
+        std::fs::create_dir_all(&site).unwrap();
+        std::fs::create_dir_all(&mirror).unwrap();
+        std::fs::write(mirror.join("Cargo.toml"), "[package").unwrap();
+        let places = Places { folder: &mirror, cargo_folder: &site, mirror: (&mirror, &site), project: &site };
+        let said = "error: unclosed table, expected `]`\n --> ../cache/mirror/Cargo.toml:1:9\n  |\n1 | [package\n";
+        let expected = "error: unclosed table, expected `]`\n --> Cargo.toml:1:9\n  |\n1 | [package";
+        assert_eq!(places.translate(said, &[]), expected);
     }
 }

@@ -194,7 +194,7 @@ fn binary_name(function: &RustFunction) -> String {
 fn program(text: &str, entry: &RustEntry, has_vercel: bool) -> (String, Option<&'static str>) {
     match entry {
         RustEntry::Unreadable => (text.to_owned(), None),
-        RustEntry::Handler { is_vercel } if *is_vercel && has_vercel => {
+        RustEntry::Handler { is_vercel, .. } if *is_vercel && has_vercel => {
             (format!("{text}{SERVE_VERCEL}"), Some("block"))
         }
         RustEntry::Handler { .. } => (format!("{text}{SERVE}"), Some("serve")),

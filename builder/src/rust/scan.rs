@@ -19,6 +19,8 @@ pub(crate) enum RustEntry {
     Handler {
         /// Whether its types are those of `vercel_runtime`.
         is_vercel: bool,
+        /// The line and the column of its name, counted from 1.
+        place: (usize, usize),
     },
     /// A program with a `main` of its own, which stands at this place in the text.
     Program { main: std::ops::Range<usize> },
@@ -26,16 +28,21 @@ pub(crate) enum RustEntry {
     Unreadable,
 }
 
-/// A function called `handler` that cannot answer requests.
+/// What people call a function that answers requests, besides `handler`.
+const NEAR_NAMES: [&str; 5] = ["handle", "handle_request", "request_handler", "lambda_handler", "function_handler"];
+
+/// A function that was meant to answer requests, and cannot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct NearRustHandler {
+    /// Its name.
+    pub(crate) name: String,
     /// The line it starts in, counted from 1.
     pub(crate) line: usize,
     /// What keeps it from being one.
     pub(crate) flaw: RustFlaw,
 }
 
-/// What keeps a function called `handler` from answering requests.
+/// What keeps a function from answering requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RustFlaw {
     /// It is not `async`.
@@ -46,6 +53,8 @@ pub enum RustFlaw {
     ReturnsNothing,
     /// It has type parameters.
     Generic,
+    /// It is not called `handler`.
+    Name,
 }
 
 /// Whether a file is one that may belong to a function in Rust.
@@ -65,16 +74,22 @@ pub(crate) fn scan(text: &str) -> RustFile {
         return RustFile { entry: Some(RustEntry::Program { main }), near_handler: None };
     }
     let Some(handler) = functions().find(|function| function.sig.ident == "handler") else {
-        return RustFile::default();
+        let near = functions().find(|function| NEAR_NAMES.iter().any(|name| function.sig.ident == name));
+        return RustFile { entry: None, near_handler: near.map(|near| nearly(near, RustFlaw::Name)) };
     };
     let is_vercel = text.contains("vercel_runtime");
     match flaw(handler, is_vercel) {
-        None => RustFile { entry: Some(RustEntry::Handler { is_vercel }), near_handler: None },
-        Some(flaw) => {
-            let near = NearRustHandler { line: line(handler.sig.ident.span()), flaw };
-            RustFile { entry: None, near_handler: Some(near) }
+        None => {
+            let name = handler.sig.ident.span().start();
+            let place = (name.line, name.column + 1);
+            RustFile { entry: Some(RustEntry::Handler { is_vercel, place }), near_handler: None }
         }
+        Some(flaw) => RustFile { entry: None, near_handler: Some(nearly(handler, flaw)) },
     }
+}
+
+fn nearly(function: &ItemFn, flaw: RustFlaw) -> NearRustHandler {
+    NearRustHandler { name: function.sig.ident.to_string(), line: line(function.sig.ident.span()), flaw }
 }
 
 fn function(item: &Item) -> Option<&ItemFn> {
@@ -116,14 +131,17 @@ mod tests {
     /// A handler, whoever may see it and whatever its types are; a program; helpers, which are neither.
     #[test]
     fn entries() {
-        let handler = |is_vercel| Some(RustEntry::Handler { is_vercel });
+        let handler = |is_vercel, place| Some(RustEntry::Handler { is_vercel, place });
         for (text, expected) in [
-            ("async fn handler(r: Request) -> Result<Response, E> { todo!() }", handler(false)),
+            ("async fn handler(r: Request) -> Result<Response, E> { todo!() }", handler(false, (1, 10))),
             (
                 "//! A date.\n#![allow(dead_code)]\npub async fn handler(_: http::Request<String>) -> R { x }",
-                handler(false),
+                handler(false, (3, 14)),
             ),
-            ("use vercel_runtime::*;\npub async fn handler(r: Request, s: AppState) -> R { x }", handler(true)),
+            (
+                "use vercel_runtime::*;\npub async fn handler(r: Request, s: AppState) -> R { x }",
+                handler(true, (2, 14)),
+            ),
             ("#[tokio::main]\nasync fn main() {}\nasync fn handler() {}", Some(RustEntry::Program { main: 24..28 })),
             ("pub fn double(n: u32) -> u32 { 2 * n }", None),
             ("// async fn handler(r: R) -> R {}\nconst S: &str = \"fn main() {}\";", None),
@@ -144,6 +162,7 @@ mod tests {
         assert_eq!(flaw_of("async fn handler<T>(a: T) -> R { r }"), Some((1, RustFlaw::Generic)));
         assert_eq!(flaw_of("/// Doc.\nasync fn handler(a: A) {}"), Some((2, RustFlaw::ReturnsNothing)));
         assert_eq!(flaw_of("async fn handler(a: A) -> R { r }"), None);
+        assert_eq!(flaw_of("pub async fn handle(a: A) -> R { r }"), Some((1, RustFlaw::Name)));
         assert_eq!(flaw_of("fn other() {}"), None);
     }
 }

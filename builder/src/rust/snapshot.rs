@@ -1,6 +1,7 @@
 //! What Rust functions are made of: every file of their packages, of the workspace these belong to and of the packages that are
 //! named by a path. Each file is read once; what was read is what the build cache is asked with, and what is compiled.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -133,6 +134,20 @@ impl Workspace {
     pub(super) fn cargo_folder(&self, site: &SiteFolder) -> PathBuf {
         let folder = self.root.join(&self.folder);
         if folder.is_dir() { folder } else { site.base.clone() }
+    }
+
+    /// The files with handlers, relative to the root, with what stands in them and where the handler's name stands.
+    pub(super) fn handlers(&self) -> impl Iterator<Item = (PathBuf, Cow<'_, str>, (usize, usize))> {
+        let functions =
+            self.packages.iter().flat_map(|(folder, functions)| functions.iter().map(move |it| (folder, it)));
+        functions.filter_map(|(folder, function)| {
+            let RustEntry::Handler { place, .. } = function.entry else { return None };
+            let path = folder.join(&function.path);
+            match self.files.get(&path)? {
+                Content::Bytes(bytes) => Some((path, String::from_utf8_lossy(bytes), place)),
+                Content::Link(_) => None,
+            }
+        })
     }
 
     fn read(

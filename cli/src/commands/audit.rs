@@ -3,6 +3,7 @@
 use ship_api::{AuditList, AuditView};
 use ship_core::LogMoment;
 
+use crate::args::values;
 use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -16,7 +17,7 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "TIME")]
     since: Option<LogMoment>,
     /// How many to list
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
+    #[arg(long, short = 'n', value_name = "N", value_parser = values::number, default_value_t = 100)]
     limit: usize,
 }
 

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::args::values;
 use crate::dev::{DevOptions, Listen, serve};
 use crate::error::{CommandError, ErrorKind};
 use crate::output::Output;
@@ -21,10 +22,10 @@ pub(crate) struct DevArgs {
     /// The project's folder (default: the current one)
     path: Option<PathBuf>,
     /// Where to listen (default: 127.0.0.1:3000, or the next free port); port 0 means any
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
     listen: Option<SocketAddr>,
     /// The port to begin with: the next free one is taken if it is not
-    #[arg(long, short, value_name = "PORT", conflicts_with = "listen")]
+    #[arg(long, short, value_name = "PORT", value_parser = values::port, conflicts_with = "listen")]
     port: Option<NonZeroU16>,
     /// Serve through TLS, with a certificate of an authority for this machine alone
     #[arg(long)]

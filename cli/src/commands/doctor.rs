@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
-use ship_runtime::{OWN_PROGRAM, Runtime, SpawnError};
+use ship_runtime::{OWN_PROGRAM, Runtime};
 
 use self::finding::Finding;
 use crate::connection::{self, VERSION};
@@ -96,12 +96,12 @@ pub(crate) async fn run(arguments: DoctorArgs, settings: &Settings, output: &Out
     let unasked = match findings.ask(settings, output).await {
         Ok(true) => None,
         Ok(false) => {
-            findings.look_around(settings).await?;
+            findings.look_around(settings).await;
             None
         }
         Err(error) => {
             findings.unasked = Some(error.to_lines());
-            findings.look_around(settings).await?;
+            findings.look_around(settings).await;
             Some(error.told())
         }
     };
@@ -114,8 +114,8 @@ pub(crate) async fn run(arguments: DoctorArgs, settings: &Settings, output: &Out
 }
 
 /// An error and its causes, in one line.
-fn told(error: &SpawnError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn Error), |error| (**error).source());
+fn told(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (**error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
@@ -150,25 +150,26 @@ impl Findings {
     }
 
     /// Looks at what a host would find here.
-    async fn look_around(&mut self, settings: &Settings) -> Result<(), CommandError> {
-        self.try_out(&settings.home.doctor()).await?;
+    async fn look_around(&mut self, settings: &Settings) {
+        self.try_out(&settings.home.doctor()).await;
         self.checks.push(machine::port());
         self.checks.push(machine::clock(None, None).await);
-        Ok(())
     }
 
-    /// Makes a process as a host would, to see what it is kept from.
-    async fn try_out(&mut self, folder: &Path) -> Result<(), CommandError> {
-        let tried = Runtime::probe(folder, Path::new(OWN_PROGRAM)).await.map_err(CommandError::project);
+    /// Makes a process as a host would, to see what it is kept from. Where none can be made, the rest is looked at all the same.
+    async fn try_out(&mut self, folder: &Path) {
+        let tried = Runtime::probe(folder, Path::new(OWN_PROGRAM)).await;
         let _ = std::fs::remove_dir_all(folder);
-        let probe = tried?;
+        let probe = match tried {
+            Ok(probe) => probe,
+            Err(error) => return self.reason = Some(told(&error)),
+        };
         self.control_groups = probe.control_groups.map(|version| version.as_str().to_owned());
-        self.reason = probe.without_sandbox.as_ref().map(told);
+        self.reason = probe.without_sandbox.as_ref().map(|error| told(error));
         match probe.isolation {
             Ok(isolation) => self.isolation = Some(isolation.as_str().to_owned()),
             Err(error) => self.reason = Some(told(&error)),
         }
-        Ok(())
     }
 
     /// Says what should be otherwise.
@@ -186,9 +187,12 @@ impl Findings {
             None => {
                 let reason = self.reason.as_deref().unwrap_or("the host cannot start any");
                 output.warning(format_args!("no function can be started here: {reason}"));
+                if !files::can_be_written(&self.home) {
+                    output.hint("`SHIP_HOME` names another folder for what ship keeps");
+                }
             }
         }
-        if self.control_groups.is_none() {
+        if self.control_groups.is_none() && self.isolation.is_some() {
             output.warning(
                 "functions that use too much memory are ended a moment late here, and of processors and processes they \
                  have what there is: this account may make no control groups",

@@ -16,6 +16,7 @@ use clap::Subcommand;
 use ship_core::AddressRange;
 use ship_store::Retention;
 
+use crate::args::values;
 use crate::error::CommandError;
 use crate::output::Output;
 use crate::settings::Settings;
@@ -49,10 +50,10 @@ pub(crate) struct HostArgs {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct RunArgs {
     /// Where visitors are served (default: 127.0.0.1:7700); port 0 means any
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
     listen: Option<SocketAddr>,
     /// Where visitors are served through TLS; --listen then leads them there
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
     tls_listen: Option<SocketAddr>,
     /// A certificate in PEM with those that vouch for it; several are fine
     #[arg(long, value_name = "FILE", requires_all = ["tls_listen", "tls_key"])]
@@ -81,7 +82,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE", requires = "acme_email")]
     acme_dns_hook: Option<PathBuf>,
     /// Where the control API is served (default: 127.0.0.1:7701)
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
     control: Option<SocketAddr>,
     /// The data directory (default: `host` in ship's own folder)
     #[arg(long, value_name = "DIR")]
@@ -90,7 +91,7 @@ struct RunArgs {
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     domain: String,
     /// The DNS server that is asked for proofs of domains (default: that of this machine)
-    #[arg(long, value_name = "ADDR", hide_short_help = true)]
+    #[arg(long, value_name = "ADDR", value_parser = values::address, hide_short_help = true)]
     dns_server: Option<SocketAddr>,
     /// Answer /metrics to everybody, not only to who has a token
     #[arg(long)]

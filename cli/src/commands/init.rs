@@ -22,7 +22,7 @@ use crate::settings::Settings;
 pub(crate) struct InitArgs {
     /// The project's folder (default: the current one if it is empty, else a new one with the project's name)
     dir: Option<PathBuf>,
-    /// What the project is made of (default: it is asked for)
+    /// What the project is made of: go, typescript, python, rust, polyglot, vite-react, astro, fastapi or hono (default: it is asked for)
     #[arg(long, short, value_name = "NAME", value_enum, hide_possible_values = true)]
     template: Option<Template>,
 }
@@ -124,7 +124,6 @@ impl Outcome {
         if !self.kept.is_empty() {
             output.status(format_args!("Left as it was: {}", self.kept.join(", ")));
         }
-        output.status("Type next:");
     }
 
     fn render(&self, styles: Styles) -> String {
@@ -138,6 +137,7 @@ impl Outcome {
             let line = format!("  {command:<12} {}", styles.dim(meaning(command)));
             line.trim_end().to_owned() + "\n"
         };
-        self.next.iter().map(line).collect()
+        // It stands with the commands, wherever these go.
+        std::iter::once("Type next:\n".to_owned()).chain(self.next.iter().map(line)).collect()
     }
 }

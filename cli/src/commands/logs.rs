@@ -14,6 +14,7 @@ use ship_core::{
 };
 
 use self::follow::Follower;
+use crate::args::values;
 use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -31,7 +32,7 @@ pub(crate) struct LogsArgs {
     #[arg(long, short, conflicts_with = "until")]
     follow: bool,
     /// How many of the newest lines to begin with (default: 100, with --since all, at most 10000)
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = values::number)]
     limit: Option<usize>,
     /// Only lines of these levels: info, warning, error, fatal
     #[arg(long, value_name = "LEVEL,…", value_delimiter = ',')]

@@ -5,6 +5,7 @@ mod chart;
 use ship_api::{Client, DeploymentList};
 use ship_core::ProjectName;
 
+use crate::args::values;
 use crate::connection;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
@@ -16,7 +17,7 @@ use crate::settings::Settings;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LsArgs {
     /// How many to list
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    #[arg(long, short = 'n', value_name = "N", value_parser = values::number, default_value_t = 20)]
     limit: usize,
     /// Draw how large they are, over time
     #[arg(long)]

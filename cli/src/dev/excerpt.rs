@@ -60,6 +60,11 @@ impl Place {
 
     /// The line and those around it, with a mark below. Nothing if the file has no such line.
     pub(super) fn excerpt(&self, root: &Path) -> Vec<String> {
+        self.marked(root, 1)
+    }
+
+    /// The same, with a mark of some characters.
+    fn marked(&self, root: &Path, width: usize) -> Vec<String> {
         let path = root.join(&self.file);
         if !path.metadata().is_ok_and(|file| file.len() <= MAX_SOURCE_BYTES) {
             return Vec::new();
@@ -67,42 +72,64 @@ impl Place {
         let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
         let text = String::from_utf8_lossy(&bytes);
         let first = self.line.saturating_sub(AROUND + 1);
-        let width = (self.line + AROUND).to_string().len();
+        let digits = (self.line + AROUND).to_string().len();
         let mut excerpt = Vec::new();
         for (index, line) in text.lines().enumerate().skip(first).take(self.line + AROUND - first) {
             let is_meant = index + 1 == self.line;
             let mark = if is_meant { '>' } else { ' ' };
             let shown: String = line.chars().take(MAX_LINE_CHARS).collect();
-            excerpt.push(format!("{mark} {:>width$} | {shown}", index + 1).trim_end().to_owned());
+            excerpt.push(format!("{mark} {:>digits$} | {shown}", index + 1).trim_end().to_owned());
             if let (true, Some(column)) = (is_meant, self.column.filter(|column| *column <= MAX_LINE_CHARS)) {
                 // A tab stays a tab, so that the mark stands below what it means however wide that is.
                 let before = line.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' });
-                excerpt.push(format!("  {:>width$} | {}^", "", before.collect::<String>()));
+                let before: String = before.collect();
+                excerpt.push(format!("  {:>digits$} | {before}{}", "", "^".repeat(width)));
             }
         }
         if excerpt.iter().any(|line| line.starts_with('>')) { excerpt } else { Vec::new() }
     }
 }
 
-/// A text in which each line that names a place in the project is followed by what stands there, unless it is already.
+/// A text in which each line that names a place in the project is followed by what stands there and around it, unless a compiler has
+/// shown more than that line.
 pub(super) fn with_excerpts(text: &str, root: &Path) -> String {
+    let source: Vec<&str> = text.lines().collect();
     let mut lines = Vec::new();
     let mut shown: Vec<Place> = Vec::new();
-    let mut source = text.lines().peekable();
-    while let Some(line) = source.next() {
-        lines.push(line.to_owned());
-        let is_followed = source.peek().is_some_and(|next| next.starts_with(char::is_whitespace));
+    let mut at = 0;
+    while let Some(line) = source.get(at) {
+        at += 1;
+        lines.push((*line).to_owned());
+        let rest = &source[at..];
+        let frame = place_of(line, root).map_or(0, |place| frame_of(rest, place.line));
+        // Go's compiler explains in lines that begin with a tab; what begins with a blank is the source.
+        let is_followed = frame == 0 && rest.first().is_some_and(|next| next.starts_with(' '));
         let is_code = line.contains(" | ");
         if is_followed || is_code || shown.len() >= MAX_EXCERPTS {
             continue;
         }
-        let place = line.split_whitespace().find_map(|word| Place::parse(word, root));
-        if let Some(place) = place.filter(|place| !shown.contains(place)) {
-            lines.extend(place.excerpt(root));
+        if let Some(place) = place_of(line, root).filter(|place| !shown.contains(place)) {
+            let width = rest.get(1).filter(|_| frame == 2).map_or(1, |mark| mark.matches('^').count());
+            let excerpt = place.marked(root, width);
+            at += if excerpt.is_empty() { 0 } else { frame };
+            lines.extend(excerpt);
             shown.push(place);
         }
     }
     lines.join("\n")
+}
+
+fn place_of(line: &str, root: &Path) -> Option<Place> {
+    line.split_whitespace().find_map(|word| Place::parse(word, root))
+}
+
+/// How many of the lines that follow show the line `number` alone, with a mark below it.
+fn frame_of(following: &[&str], number: usize) -> usize {
+    let is_mark = |line: &&str| line.trim_start().starts_with("| ") && line.ends_with('^');
+    match following {
+        [line, mark, ..] if line.starts_with(&format!(" {number} |")) && is_mark(mark) => 2,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +163,37 @@ mod tests {
           6 | }
         elsewhere.go:1:1: no
         ");
+    }
+
+    /// Where a message shows the line alone, the lines around it are shown as for all others.
+    #[test]
+    fn one_line_already() {
+        let folder = project();
+        let text = with_excerpts(
+            "error: api/date.go:4:9: no such thing\n 4 | \tnow := time.Never()\n   | \t       ^^^^\nhint: try",
+            folder.path(),
+        );
+        insta::assert_snapshot!(text.replace('\t', "→"), @r"
+        error: api/date.go:4:9: no such thing
+          2 |
+          3 | func Handler() {
+        > 4 | →now := time.Never()
+            | →       ^^^^
+          5 | →use(now)
+          6 | }
+        hint: try
+        ");
+        let rustc = "error: no\n --> api/date.go:4:9\n  |\n4 | \tnow := time.Never()\n  |        ^";
+        assert_eq!(with_excerpts(rustc, folder.path()), rustc);
+    }
+
+    /// What Go explains in further lines is no source.
+    #[test]
+    fn explained() {
+        let folder = project();
+        let text = with_excerpts("api/date.go:4:9: too many arguments\n\thave (number)\n\twant ()", folder.path());
+        assert!(text.starts_with("api/date.go:4:9: too many arguments\n  2 |\n"), "{text}");
+        assert!(text.ends_with("  6 | }\n\thave (number)\n\twant ()"), "{text}");
     }
 
     /// What shows its source already is left alone; a line that is not there, and files outside of the project, show nothing.

@@ -1,17 +1,19 @@
-//! Faults: requests that a function could not answer because its code failed while it ran. What it printed about that is put together
-//! with the place in its source.
+//! Faults: requests that a function could not answer because its code failed while it ran, and processes that ended by themselves. What
+//! was printed about that is put together with the place in its source.
+
+mod place;
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use ship_core::{FunctionName, LogRecord, LogSource, RequestId};
+use ship_core::{FunctionName, LogLevel, LogRecord, LogSource, RequestId};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::place::{entry_of, place_of};
 use super::Console;
-use super::excerpt::Place;
 use super::report::Report;
 
 /// How many lines that functions print are remembered, until it is known how their request ended.
@@ -30,6 +32,15 @@ pub(super) struct Fault {
     pub(super) function: FunctionName,
     /// What it said.
     pub(super) report: Report,
+}
+
+/// What failed in a function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Failed {
+    /// An answer to a request, which was asked with this method.
+    Request { id: RequestId, method: String },
+    /// Its process, which ended while nobody asked it.
+    Process,
 }
 
 /// Listens to all that is logged, and finds faults.
@@ -59,20 +70,20 @@ impl Faults {
                 record = self.records.recv() => record,
             };
             let Some(record) = record else { return };
-            let Some((request, function)) = self.hear(record) else { continue };
+            let Some(failed) = self.hear(record) else { continue };
             let until = tokio::time::Instant::now() + ON_THEIR_WAY;
             let mut later = Vec::new();
             while let Ok(Some(record)) = tokio::time::timeout_at(until, self.records.recv()).await {
                 later.extend(self.hear(record));
             }
-            for (request, function) in std::iter::once((request, function)).chain(later) {
-                self.tell(&request, function);
+            for (failed, function) in std::iter::once(failed).chain(later) {
+                self.tell(&failed, function);
             }
         }
     }
 
-    /// Takes note of a record, and says which request failed in a function.
-    fn hear(&mut self, record: LogRecord) -> Option<(RequestId, FunctionName)> {
+    /// Takes note of a record, and says what failed in which function.
+    fn hear(&mut self, record: LogRecord) -> Option<(Failed, FunctionName)> {
         match record.source {
             LogSource::Function { function, message, .. } => {
                 if self.lines.len() == MAX_LINES {
@@ -81,8 +92,14 @@ impl Faults {
                 self.lines.push_back((record.requests, function, message));
                 None
             }
-            LogSource::Request { status: 500.., function: Some(function), .. } => {
-                Some((record.requests.into_iter().next()?, function))
+            LogSource::Request { status: 500.., function: Some(function), method, .. } => {
+                Some((Failed::Request { id: record.requests.into_iter().next()?, method }, function))
+            }
+            // The end of one that was asked is told with the request.
+            LogSource::Platform { function: Some(function), .. }
+                if record.requests.is_empty() && record.level == LogLevel::Fatal =>
+            {
+                Some((Failed::Process, function))
             }
             LogSource::Request { function: Some(function), .. } => {
                 // It answers again.
@@ -93,11 +110,18 @@ impl Faults {
         }
     }
 
-    fn tell(&mut self, request: &RequestId, function: FunctionName) {
-        let is_of_request =
-            |line: &&(Vec<RequestId>, FunctionName, String)| line.1 == function && line.0.contains(request);
-        let lines: Vec<&str> = self.lines.iter().filter(is_of_request).map(|(_, _, line)| line.as_str()).collect();
-        let Some(place) = place_of(&lines, &self.root) else { return };
+    fn tell(&mut self, failed: &Failed, function: FunctionName) {
+        let is_meant = |line: &&(Vec<RequestId>, FunctionName, String)| match failed {
+            Failed::Request { id, .. } => line.1 == function && line.0.contains(id),
+            Failed::Process => line.1 == function && line.0.is_empty(),
+        };
+        let lines: Vec<&str> = self.lines.iter().filter(is_meant).map(|(_, _, line)| line.as_str()).collect();
+        let method = match failed {
+            Failed::Request { method, .. } => method.as_str(),
+            Failed::Process => "",
+        };
+        let place = place_of(&lines, &self.root).or_else(|| entry_of(&function, method, &lines, &self.root));
+        let Some(place) = place else { return };
         let said = message_of(&lines);
         let mut text = vec![format!("{}: {said}", place.shown())];
         let excerpt = place.excerpt(&self.root);
@@ -106,6 +130,10 @@ impl Faults {
         text.push(String::new());
         text.extend(lines.iter().take(SHOWN_LINES).map(|line| (*line).to_owned()));
         let report = Report::new(format!("{function} failed"), &text.join("\n"));
+        if *failed == Failed::Process {
+            // They are of no other process.
+            self.lines.retain(|line| line.1 != function || !line.0.is_empty());
+        }
         self.last.send_replace(Some(Fault { function, report }));
     }
 }
@@ -118,34 +146,6 @@ fn message_of<'l>(lines: &[&'l str]) -> &'l str {
     let line = if is_python { said().next_back() } else { of_rust.or_else(|| said().next()) };
     let line = line.copied().unwrap_or_default().trim();
     line.split_once("panic serving ").and_then(|(_, rest)| rest.split_once(": ")).map_or(line, |(_, message)| message)
-}
-
-/// The place in the project's sources at which it happened: in a traceback of Python the last, in the others the first.
-fn place_of(lines: &[&str], root: &Path) -> Option<Place> {
-    let of_python = lines.iter().rev().find_map(|line| python_place(line, root));
-    of_python.or_else(|| {
-        lines.iter().find_map(|line| {
-            line.split_whitespace().find_map(|word| Place::parse(word, root).or_else(|| go_place(word, root)))
-        })
-    })
-}
-
-/// `File "api/a.py", line 5, in inner`.
-fn python_place(line: &str, root: &Path) -> Option<Place> {
-    let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
-    let number = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-    Place::in_project(file, number, None, root)
-}
-
-/// `ship.site/api/date-ec1001ef/date.go:7`: each function is compiled as a package of its own.
-fn go_place(word: &str, root: &Path) -> Option<Place> {
-    let (path, line) = word.strip_prefix("ship.site/")?.rsplit_once(':')?;
-    let line = line.parse().ok()?;
-    let (folders, file) = path.rsplit_once('/')?;
-    let above = folders.rsplit_once('/').map_or("", |(above, _)| above);
-    let of_function = format!("{above}/{file}");
-    Place::in_project(of_function.trim_start_matches('/'), line, None, root)
-        .or_else(|| Place::in_project(path, line, None, root))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use ship_edge::{ConnectionLimits, Crew, Scheme};
@@ -12,7 +13,7 @@ use super::answer::{DevAnswer, is_this_machine};
 use super::local_certificate::{AuthorityAge, Certified, LocalAuthority};
 use super::replay::Destination;
 use crate::error::CommandError;
-use crate::output::Output;
+use crate::output::{Output, shell_word};
 use crate::settings::Settings;
 
 /// Where the dev server listens if nothing is said.
@@ -116,9 +117,25 @@ fn certified(settings: &Settings, address: SocketAddr, output: &Output) -> Resul
     if authority.make()? == AuthorityAge::New {
         let file = authority.certificate_file();
         output.status(format_args!("Made a certificate authority for this machine: {}", file.display()));
-        output.hint(format_args!("browsers warn until they trust it: `ship dev --help` and docs/dev.md say how"));
+        output.hint(format_args!("browsers warn until they trust it: {}", how_to_trust(&file, Path::new("/"))));
     }
     Ok(authority.certify(address.ip())?)
+}
+
+/// What to type so that `file` is trusted, by the folder that this kind of system reads. Browsers on Linux have lists of their own.
+fn how_to_trust(file: &Path, system: &Path) -> String {
+    let file = shell_word(&file.to_string_lossy());
+    let import = "Chromium and Firefox import it in their settings (certificates, authorities)";
+    if system.join("usr/local/share/ca-certificates").is_dir() {
+        let target = "/usr/local/share/ca-certificates/ship-dev.crt";
+        format!("`sudo cp {file} {target} && sudo update-ca-certificates` for programs; {import}")
+    } else if system.join("etc/pki/ca-trust/source/anchors").is_dir() {
+        format!("`sudo trust anchor {file}` for programs; {import}")
+    } else if system.join("System/Library").is_dir() {
+        format!("`security add-trusted-cert -k ~/Library/Keychains/login.keychain-db {file}`")
+    } else {
+        import.to_owned()
+    }
 }
 
 /// Listens where somebody said, exactly, or at the first free port from that or the usual one on.
@@ -130,11 +147,28 @@ async fn listen(asked: Listen) -> Result<TcpListener, CommandError> {
         match TcpListener::bind(address).await {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
-            Err(error) => return Err(CommandError::project(format!("cannot listen at {address}: {error}"))),
+            Err(error) => return Err(cannot_listen(address, &error)),
         }
     }
     let hint = "`ship dev --listen 127.0.0.1:0` takes any free port";
     Err(CommandError::project(format!("{first} is taken by {}", holder_of(first))).hint(hint))
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> CommandError {
+    let (reason, hint) = match error.kind() {
+        ErrorKind::AddrNotAvailable => (
+            "this machine has no such address".to_owned(),
+            format!(
+                "`--listen 127.0.0.1:{0}` is reached from here alone, `--listen 0.0.0.0:{0}` at all addresses",
+                address.port()
+            ),
+        ),
+        ErrorKind::PermissionDenied => {
+            (error.to_string(), "ports below 1024 are for root: `ship dev --port 3000`".to_owned())
+        }
+        _ => return CommandError::project(format!("cannot listen at {address}: {error}")),
+    };
+    CommandError::project(format!("cannot listen at {address}: {reason}")).hint(hint)
 }
 
 /// Who listens at an address, as far as this user may know.
@@ -154,6 +188,29 @@ fn is_own_origin(origin: &str, address: SocketAddr, scheme: Scheme) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each kind of system has its own way to trust an authority, and each is said with the file.
+    #[test]
+    fn ways_to_trust() {
+        let said = |folder: &str| {
+            let system = tempfile::tempdir().unwrap();
+            fs_err::create_dir_all(system.path().join(folder)).unwrap();
+            how_to_trust(Path::new("/home/me/ca.pem"), system.path())
+        };
+        let debian =
+            "`sudo cp /home/me/ca.pem /usr/local/share/ca-certificates/ship-dev.crt && sudo update-ca-certificates`";
+        assert!(said("usr/local/share/ca-certificates").starts_with(debian));
+        assert!(said("etc/pki/ca-trust/source/anchors").starts_with("`sudo trust anchor /home/me/ca.pem`"));
+        assert!(said("usr").starts_with("Chromium and Firefox import it"));
+    }
+
+    /// An address that this machine does not have is said to be that, with what to type instead.
+    #[tokio::test]
+    async fn foreign_address() {
+        let error = listen(Listen::At("192.0.2.1:4000".parse().unwrap())).await.unwrap_err();
+        assert_eq!(error.to_lines(), ["cannot listen at 192.0.2.1:4000: this machine has no such address"]);
+        assert!(error.to_text(&Output::for_tests()).contains("hint: `--listen 127.0.0.1:4000`"));
+    }
 
     /// A page of this server, by any name of this machine, is its own; the same name at another port is not.
     #[test]

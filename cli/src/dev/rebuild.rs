@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ship_builder::BuildTarget;
-use ship_core::{DeploymentId, Manifest};
+use ship_core::{DeploymentId, FunctionName, Manifest};
 use ship_edge::{Edge, EdgeOptions, ExternalReach, Indexing, LiveDeployment, ServerTiming, Site};
 use ship_runtime::{LogSink, Runtime};
 use tokio::sync::watch;
@@ -142,6 +142,7 @@ impl Rebuilder {
         let started = Instant::now();
         match self.build().await {
             Ok(built) => {
+                self.warn_of_lost(&built, &changed);
                 let before = self.live().map(|live| live.version);
                 self.show(&built, edits);
                 let is_same = self.live().map(|live| live.version) == before;
@@ -166,6 +167,21 @@ impl Rebuilder {
                     self.greet("The site is shown once it builds".to_owned());
                 }
                 self.console.failed(&error, &self.root, &self.output);
+            }
+        }
+    }
+
+    /// Says of files that were functions until they were edited that they are none any more. A file that is gone is no surprise.
+    fn warn_of_lost(&self, built: &Built, changed: &[String]) {
+        let Some(before) = self.live() else { return };
+        let is_there = |name: &FunctionName| built.output.functions().iter().any(|built| built.function.name == *name);
+        for function in before.site.deployment.manifest().functions().iter().filter(|it| !is_there(&it.name)) {
+            let is_its_file = |path: &&String| {
+                path.rsplit_once('.').is_some_and(|(stem, _)| stem == function.name.as_str())
+                    && self.root.join(path).is_file()
+            };
+            if let Some(file) = changed.iter().find(is_its_file) {
+                self.console.warning(&format!("`{file}` is no function any more: nothing in it answers requests"));
             }
         }
     }

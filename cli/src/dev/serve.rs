@@ -29,7 +29,7 @@ use super::store::DevStore;
 use super::watch::Watch;
 use crate::connection;
 use crate::embedded::{EmbeddedError, StartPolicy};
-use crate::error::{CommandError, ErrorKind, is_full_disk};
+use crate::error::{CommandError, ErrorKind};
 use crate::kept_variables::{self, KeptVariables};
 use crate::output::{Keys, Output};
 use crate::project::{self, Project};
@@ -202,7 +202,7 @@ async fn kept_for_development(path: &Path, settings: &Settings, output: &Output)
 /// Takes the folder for what this dev server keeps.
 fn take_folder(parent: PathBuf) -> Result<DevFolder, CommandError> {
     DevFolder::take(&parent).map_err(|error| match error {
-        source if is_full_disk(&source) => EmbeddedError::Files { path: parent, source }.into(),
+        source if source.raw_os_error().is_some() => EmbeddedError::Files { path: parent, source }.into(),
         error => CommandError::project(error),
     })
 }

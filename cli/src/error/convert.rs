@@ -17,6 +17,7 @@ use crate::accounts::AccountsError;
 use crate::connection::host_of;
 use crate::dev::{KeepError, LocalCertificateError, WatchError};
 use crate::embedded::EmbeddedError;
+use crate::output::shell_word;
 use crate::releases::ReleaseError;
 use crate::settings::SettingsError;
 
@@ -134,7 +135,12 @@ impl From<ProjectError> for CommandError {
     fn from(error: ProjectError) -> Self {
         match error {
             ProjectError::NoName { .. } => Self::project(error).hint("`--project NAME` names it for once"),
-            _ => Self::project(error),
+            ProjectError::Missing { ref path } => {
+                let hint = format!("`ship init {}` makes a project there", shell_word(&path.to_string_lossy()));
+                Self::project(error).hint(hint)
+            }
+            ProjectError::NotAFolder { .. } => Self::project(error).hint("name the folder that it stands in"),
+            ProjectError::Unreadable { .. } => Self::project(error),
         }
     }
 }
@@ -176,7 +182,10 @@ impl From<PlanError> for CommandError {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::NothingToDeploy { .. } => {
-                Self::project(error).code("nothing_to_deploy").hint("`ship deploy PATH` deploys another folder")
+                let error = Self::project(error).code("nothing_to_deploy");
+                error.hint(
+                    "`ship init` makes a project here, and `ship deploy PATH` or `ship dev PATH` takes another folder",
+                )
             }
             PlanError::Prebuilt(error) => error.into(),
             PlanError::ConflictingFilePath { .. } => Self::project(error).code("conflicting_file_path"),

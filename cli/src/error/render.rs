@@ -19,7 +19,7 @@ struct ErrorFields<'e> {
     message: String,
     details: &'e [String],
     causes: Vec<String>,
-    hints: &'e [String],
+    hints: Vec<String>,
 }
 
 impl CommandError {
@@ -45,7 +45,7 @@ impl CommandError {
         let mut lines = vec![format!("{} {}", styles.error("error:"), plain(&message))];
         lines.extend(self.details.iter().map(|line| format!("  {}", plain(line)).trim_end().to_owned()));
         lines.extend(chain.map(|cause| format!("{} {}", styles.error("caused by:"), plain(&cause))));
-        lines.extend(self.hints.iter().map(|hint| format!("{} {}", styles.hint("hint:"), plain(hint))));
+        lines.extend(self.next_steps().iter().map(|hint| format!("{} {}", styles.hint("hint:"), plain(hint))));
         lines.join("\n")
     }
 
@@ -59,7 +59,7 @@ impl CommandError {
             message: chain.next().unwrap_or_default(),
             details: &self.details,
             causes: chain.collect(),
-            hints: &self.hints,
+            hints: self.next_steps(),
         };
         ErrorDocument { error }
     }
@@ -98,6 +98,20 @@ mod tests {
         caused by: permission denied
         hint: `chmod +r public/index.html`
         ");
+    }
+
+    /// A full disk and one that can only be read have a next step, whoever found them, unless there is a better one.
+    #[test]
+    fn disks() {
+        let hint = |kind: std::io::ErrorKind| {
+            let error = CommandError::project(Unreadable(std::io::Error::from(kind)));
+            error.to_text(&Output::for_tests()).lines().last().unwrap_or_default().to_owned()
+        };
+        assert_eq!(hint(std::io::ErrorKind::StorageFull), "hint: make room on that disk, and run the command again");
+        let read_only = "hint: nothing can be written there: `SHIP_HOME` names another folder for what ship keeps";
+        assert_eq!(hint(std::io::ErrorKind::ReadOnlyFilesystem), read_only);
+        let better = CommandError::project(Unreadable(std::io::ErrorKind::StorageFull.into())).hint("`rm x`");
+        assert!(better.to_text(&Output::for_tests()).ends_with("hint: `rm x`"));
     }
 
     /// For programs: one document with all of it.

@@ -73,9 +73,10 @@ impl Progress {
             return Self { shown: beat.map_or(Shown::Nothing, |beat| Shown::Lines(Arc::new(beat))) };
         };
         let bar = bars.add(ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg} {elapsed}")));
-        bar.set_message(Cow::from(what.to_owned()));
         bar.enable_steady_tick(TICK);
-        Self { shown: Shown::Spinner(bar) }
+        let progress = Self { shown: Shown::Spinner(bar) };
+        progress.message(what);
+        progress
     }
 
     /// Moves by `amount`.
@@ -94,9 +95,22 @@ impl Progress {
     pub(crate) fn message(&self, text: &str) {
         let text = plain(text);
         match &self.shown {
-            Shown::Spinner(bar) => bar.set_message(Cow::from(text)),
+            Shown::Spinner(bar) => {
+                // The template does not show it: it is kept for the lines that are printed meanwhile.
+                bar.set_prefix(text.clone());
+                bar.set_message(Cow::from(text));
+            }
             Shown::Lines(beat) => beat.message(text),
             Shown::Nothing | Shown::Bytes(_) => {}
+        }
+    }
+
+    /// Shows what a tool has just printed behind what is under way, where it moves. A line that stays would name the part of a
+    /// sentence as what takes so long.
+    pub(crate) fn printed(&self, line: &str) {
+        let line = plain(line.trim());
+        if let (Shown::Spinner(bar), false) = (&self.shown, line.is_empty()) {
+            bar.set_message(Cow::from(format!("{}: {line}", bar.prefix())));
         }
     }
 
@@ -176,7 +190,28 @@ fn style(template: &str) -> ProgressStyle {
 
 #[cfg(test)]
 mod tests {
+    use indicatif::ProgressDrawTarget;
+
     use super::*;
+
+    /// What a tool prints stands behind what is under way on a terminal, and is no label of the lines that are written elsewhere.
+    #[test]
+    fn printed_lines() {
+        let elsewhere = Progress::spinner(&Output::for_tests(), "Building");
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let on_terminal = Progress::spinner(&Output { bars: Some(bars), ..Output::for_tests() }, "Building");
+        for progress in [&elsewhere, &on_terminal] {
+            progress.message("Installing packages");
+            progress.printed("npm warn EBADENGINE }");
+            progress.printed("");
+        }
+        let told = [&elsewhere, &on_terminal].map(|progress| match &progress.shown {
+            Shown::Lines(beat) => beat.told(),
+            Shown::Spinner(bar) => bar.message(),
+            Shown::Nothing | Shown::Bytes(_) => String::new(),
+        });
+        assert_eq!(told, ["Installing packages", "Installing packages: npm warn EBADENGINE }"]);
+    }
 
     /// What a line says of bytes under way, also before any have moved.
     #[test]

@@ -29,7 +29,10 @@ impl Output {
         lines: Vec<String>,
     ) -> Result<Option<usize>, CommandError> {
         self.question(move |theme, term| {
-            Select::with_theme(theme).with_prompt(question).items(&lines).default(0).interact_on(term)
+            let chosen =
+                Select::with_theme(theme).with_prompt(question).items(&lines).default(0).interact_on_opt(term)?;
+            // Escape and `q` end the question as Ctrl-C does.
+            chosen.ok_or_else(|| io::Error::from(io::ErrorKind::Interrupted).into())
         })
         .await
     }

@@ -251,23 +251,23 @@ fn mistakes() {
     let syntax = [("api/a.ts", "export function GET() {\n\treturn new Response('a';\n}\n")];
     insta::assert_snapshot!(refused(&syntax), @"
     api/a.ts:2:25: Expected `,` or `)` but found `;`
-        	return new Response('a';
-        	                       ^
+     2 | 	return new Response('a';
+       | 	                       ^
     ");
     let path = [("api/a.ts", "import { a } from '../lib/a';\nexport const GET = () => a;\n")];
     insta::assert_snapshot!(refused(&path), @"
     api/a.ts:1:19: `../lib/a` leads to no file
-        import { a } from '../lib/a';
-                          ^
+     1 | import { a } from '../lib/a';
+       |                   ^
     ");
     let package = [("api/a.ts", "import { z } from 'zod';\nimport '@x/y/part';\nexport const GET = () => z;\n")];
     insta::assert_snapshot!(refused(&package), @"
     api/a.ts:1:19: the package `zod` is not installed
-        import { z } from 'zod';
-                          ^
+     1 | import { z } from 'zod';
+       |                   ^
     api/a.ts:2:8: the package `@x/y` is not installed
-        import '@x/y/part';
-               ^
+     2 | import '@x/y/part';
+       |        ^
     npm install @x/y zod
     ");
     let asked_for = [
@@ -278,8 +278,8 @@ fn mistakes() {
     ];
     insta::assert_snapshot!(refused(&asked_for), @"
     api/a.ts:1:19: the package `zod` is not installed
-        import { z } from 'zod';
-                          ^
+     1 | import { z } from 'zod';
+       |                   ^
     pnpm install
     ");
     let export = [
@@ -288,7 +288,7 @@ fn mistakes() {
     ];
     insta::assert_snapshot!(refused(&export), @r#"
     api/a.ts:1:10: "a" is not exported by "lib/a.ts", imported by "api/a.ts".
-        import { a } from '../lib/a';
-                 ^
+     1 | import { a } from '../lib/a';
+       |          ^
     "#);
 }

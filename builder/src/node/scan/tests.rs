@@ -102,6 +102,11 @@ fn near_exports() {
     assert_eq!(near("export async function get() {}"), found(1, "it exports `get`"));
     assert_eq!(near("const a = 1;\nexport { a as post }"), found(2, "it exports `post`"));
     assert_eq!(near("exports.handler = async () => {}"), found(1, "it exports `handler`"));
+    assert_eq!(near("export function Get() {}"), found(1, "it exports `Get`"));
+    assert_eq!(near("\nfunction GET() {}"), found(2, "`GET` is not exported"));
+    assert_eq!(near("exports = (req, res) => {}"), found(1, "assigning to `exports` exports nothing"));
+    assert_eq!(scan("api/a.ts", "function GET() {}\nexport { GET };").near, None);
+    assert_eq!(scan("api/a.js", "exports = module.exports = (req, res) => {}").near, None);
     assert_eq!(near("export const GET = 'x'"), found(1, "`GET` is not a function"));
     assert_eq!(near("export default class {}"), found(1, "its default export is a class"));
     assert_eq!(near("export default 'text'"), found(1, "its default export is not a function"));

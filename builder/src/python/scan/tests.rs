@@ -42,6 +42,9 @@ fn no_entries() {
         "# app = Flask()",
         "\"\"\"\napp = Flask()\n\"\"\"",
         "def create():\n    app = Flask()\n    return app",
+        "@route\ndef index(request): ...",
+        "def _handle(event): ...",
+        "def handle(event): ...\nif __name__ == '__main__':\n    handle(1)",
         "if __name__ == \"__main__\":\n    app = Flask()",
         "if TYPE_CHECKING:\n    from x import app",
         "app: Flask",
@@ -66,6 +69,7 @@ fn near_entries() {
         ("\nclass app: ...", "app", EntryFlaw::PlainClass),
         ("\nhandler = Mangum(server)", "handler", EntryFlaw::VariableHandler),
         ("\nApp = Flask()", "App", EntryFlaw::Name),
+        ("\nserver = flask.Flask(__name__)", "server", EntryFlaw::Name),
         ("\ndef main(request): ...", "main", EntryFlaw::Name),
         ("\ndef app(request): ...", "app", EntryFlaw::Parameters),
         ("\nasync def app(environ, start_response): ...", "app", EntryFlaw::Parameters),
@@ -73,6 +77,15 @@ fn near_entries() {
         let expected = Some(NearEntry { name: name.into(), line: 2, flaw });
         assert_eq!(scan("api/x.py", text), PythonFile { near: expected, ..PythonFile::default() }, "{text}");
     }
+}
+
+/// The first function that takes something is named, for a file that nobody uses.
+#[test]
+fn lone_functions() {
+    let lone = scan("api/x.py", "import os\ndef path(): ...\ndef handle(event): ...\ndef other(x): ...").lone;
+    assert_eq!(lone, Some(NearEntry { name: "handle".into(), line: 3, flaw: EntryFlaw::Unused }));
+    assert_eq!(scan("api/x.py", "def handle(event): ...\ndef handler(event): ...").lone, None);
+    assert_eq!(scan("api/x.py", "def handle(event): ...\napp = FastAPI()").lone, None);
 }
 
 /// A mistake is shown where it is, with its line.
@@ -97,4 +110,6 @@ fn importing() {
     for text in ["library = 1", "# from lib", "x = lib", "from library import x"] {
         assert!(!imports(text, "lib"), "{text}");
     }
+    assert!(mentions("INSTALLED = ['api.lib']", "lib"));
+    assert!(!mentions("library, _lib, lib_2", "lib"));
 }

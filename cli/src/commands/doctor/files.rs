@@ -51,6 +51,12 @@ fn open_to_others(path: &Path, repair: Repair) -> Option<Problem> {
     })
 }
 
+/// Whether something can be written in a folder, or in the one that it would be made in.
+pub(super) fn can_be_written(folder: &Path) -> bool {
+    let there = folder.ancestors().find(|folder| folder.exists());
+    there.is_some_and(|there| rustix::fs::access(there, rustix::fs::Access::WRITE_OK).is_ok())
+}
+
 /// What commands that were killed have left. Locks are the kernel's and go with their process, so there are no stale ones.
 pub(super) fn leftovers(home: &ShipHome, repair: Repair) -> Finding {
     let mut left: Vec<PathBuf> = entries(&home.cache()).into_iter().filter(|path| is_of_a_dead_doctor(path)).collect();

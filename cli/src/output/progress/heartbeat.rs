@@ -38,6 +38,12 @@ impl Heartbeat {
     pub(super) fn message(&self, what: String) {
         *self.what.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
+
+    /// What it says.
+    #[cfg(test)]
+    pub(super) fn told(&self) -> String {
+        self.what.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Drop for Heartbeat {
