@@ -166,34 +166,28 @@ fn without_a_host() {
     assert_eq!(names(environment.folder()), ["backup.tar", "home", "projects", "ship"], "nothing unfinished is left");
 }
 
-/// A file that is there may be the only backup of what is gone by now: it is replaced only where somebody says so, and nothing else than a
-/// file is.
+/// A file that is there may be the only backup of what is gone by now: a person is asked, a script goes on, and nothing else than a file is
+/// replaced.
 #[test]
 fn file_that_is_there() {
     let environment = TestEnv::new();
     let host = TestHost::start(&environment);
     let archive = environment.folder().join("backup.tar");
-    fs::write(&archive, "the last one").expect("the folder is writable");
     let backup = |words: &[&str]| host.ship(["backup"]).and([&archive]).and(words);
-    insta::assert_snapshot!(backup(&[]).run().snapshot(), @"
-    exit code: 1
-    ----- stdout -----
-    ----- stderr -----
-    error: [ENV]/backup.tar is there, and was not written over
-    hint: `--yes` writes over it, or name another file
-    ");
+    let lose = || fs::write(&archive, "the last one").expect("the folder is writable");
+    let is_replaced = || fs::read(&archive).expect("it is there") != b"the last one";
     let asked = |answer: &str| {
+        lose();
         let mut running = backup(&[]).start_on_terminal(200);
         running.type_keys(answer);
         let _ = running.stdout().wait_for(|line| line.contains("backup.tar is there: write over it? [y/N]"));
-        running.finish().code()
+        (running.finish().code(), is_replaced())
     };
-    assert_eq!(asked("n\n"), Some(1));
-    assert_eq!(fs::read(&archive).expect("it is there"), b"the last one");
-    let is_replaced = || fs::read(&archive).expect("it is there") != b"the last one";
-    assert!(asked("y\n") == Some(0) && is_replaced());
-    fs::write(&archive, "the last one").expect("the folder is writable");
-    assert!(backup(&["--yes"]).run().code() == Some(0) && is_replaced());
+    assert_eq!([asked("n\n"), asked("y\n")], [(Some(1), false), (Some(0), true)]);
+    for words in [&[][..], &["--yes"]] {
+        lose();
+        assert_eq!((backup(words).run().code(), is_replaced()), (Some(0), true), "{words:?}");
+    }
     let folder = host.ship(["backup", "--yes"]).and([environment.folder()]).run().exits_with(1);
     assert!(folder.stderr().contains("is there, and is no file"), "{}", folder.stderr());
 }

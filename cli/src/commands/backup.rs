@@ -19,7 +19,7 @@ use crate::settings::{Confirmation, Settings};
 /// `ship host --restore FILE` makes a host of it, here or elsewhere. Where no host runs, the data directory of the embedded one is saved.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct BackupArgs {
-    /// The file to write; one that is there is replaced only with --yes
+    /// The file to write; one that is there is replaced, on a terminal after a question
     file: PathBuf,
     /// Save this data directory, which no host has open
     #[arg(long, value_name = "DIR")]
@@ -37,7 +37,8 @@ struct Saved<'s> {
 
 pub(crate) async fn run(arguments: BackupArgs, settings: &Settings, output: &Output) -> Result<(), CommandError> {
     let file = settings.absolute(&arguments.file);
-    let beside = Beside::create(&file, existing(&file, settings, output).await?)?;
+    see_that_it_may_be_written(&file, settings, output).await?;
+    let beside = Beside::create(&file)?;
     let host = match &arguments.data {
         Some(_) => None,
         None => connection::find(settings, output, StartPolicy::Never).await?,
@@ -56,36 +57,21 @@ pub(crate) async fn run(arguments: BackupArgs, settings: &Settings, output: &Out
     })
 }
 
-/// What becomes of a file that has the name already.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Existing {
-    /// It stays, and nothing is saved.
-    Stays,
-    /// The backup takes its place.
-    IsReplaced,
-}
-
-/// Asks about a file that is there: it may be the only backup of something that is gone by now.
-async fn existing(file: &Path, settings: &Settings, output: &Output) -> Result<Existing, CommandError> {
-    let special = file.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_symlink());
-    if special {
+/// Asks about a file that is there: it may be the only backup of something that is gone by now. A script names what it means, each night the
+/// same, and goes on unasked.
+async fn see_that_it_may_be_written(file: &Path, settings: &Settings, output: &Output) -> Result<(), CommandError> {
+    let Ok(there) = file.symlink_metadata() else { return Ok(()) };
+    if !there.is_file() && !there.is_symlink() {
         return Err(CommandError::project(format!("{} is there, and is no file", file.display())));
     }
     if settings.confirmation == Confirmation::Given {
-        return Ok(Existing::IsReplaced);
-    }
-    if file.symlink_metadata().is_err() {
-        return Ok(Existing::Stays);
+        return Ok(());
     }
     match output.confirm(format!("{} is there: write over it?", file.display())).await {
-        Some(true) => Ok(Existing::IsReplaced),
-        _ => Err(is_there(file)),
+        Some(false) => Err(CommandError::project(format!("{} was not written over", file.display()))
+            .hint("`--yes` writes over it, or name another file")),
+        Some(true) | None => Ok(()),
     }
-}
-
-fn is_there(file: &Path) -> CommandError {
-    CommandError::project(format!("{} is there, and was not written over", file.display()))
-        .hint("`--yes` writes over it, or name another file")
 }
 
 /// Has the archive sent by a host that serves.
@@ -135,17 +121,16 @@ async fn blocking<T: Send + 'static>(
 struct Beside {
     file: NamedTempFile,
     path: PathBuf,
-    existing: Existing,
 }
 
 impl Beside {
-    fn create(path: &Path, existing: Existing) -> Result<Self, CommandError> {
+    fn create(path: &Path) -> Result<Self, CommandError> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".unfinished").tempfile_in(folder);
         // Where the folder is at fault the passing name says nothing to whoever named the file.
         let file = file.map_err(|error| unwritable(path, &folder.metadata().err().unwrap_or(error)))?;
-        Ok(Self { file, path: path.to_owned(), existing })
+        Ok(Self { file, path: path.to_owned() })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
@@ -153,17 +138,9 @@ impl Beside {
     }
 
     fn place(self) -> Result<(), CommandError> {
-        let Self { file, path, existing } = self;
+        let Self { file, path } = self;
         file.as_file().sync_all().map_err(|error| unwritable(&path, &error))?;
-        let placed = match existing {
-            Existing::IsReplaced => file.persist(&path),
-            // Another backup of that name may have come meanwhile.
-            Existing::Stays => file.persist_noclobber(&path),
-        };
-        placed.map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => is_there(&path),
-            _ => unwritable(&path, &error.error),
-        })?;
+        file.persist(&path).map_err(|error| unwritable(&path, &error.error))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(|error| unwritable(&path, &error))
