@@ -2,19 +2,23 @@
 
 mod backup;
 mod dashboard;
+mod error;
 mod logs;
 mod projects;
 mod transport;
 mod trusts;
 mod upload;
 
+use std::time::Duration;
+
 use reqwest::Method;
-use ship_core::{DeploymentId, DomainName, LogMoment, LoginCode, ProjectName, TokenId, TokenName};
+use ship_core::{DeploymentId, DomainName, LogMoment, LoginCode, Manifest, ProjectName, TokenId, TokenName};
 
 pub use self::backup::{BACKUP_BLOBS, BACKUP_DEPLOYMENTS, BACKUP_MEDIA_TYPE, BackupStream};
+pub use self::error::ClientError;
 pub use self::logs::{LogQuery, LogStream};
-use self::transport::Transport;
-pub use self::transport::{ClientError, ClientOptions};
+pub use self::transport::ClientOptions;
+use self::transport::{ANSWER_TIMEOUT, LONG_ANSWER_TIMEOUT, Transport};
 pub use self::upload::{BlobSource, Copies, PackForm, Span, UploadBlob};
 use crate::reference::DeploymentReference;
 use crate::upload_id::UploadId;
@@ -25,6 +29,18 @@ use crate::views::{
     PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedToken, RemovedView, RollbackRequest,
     TokenList, UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WhoAmI,
 };
+
+/// How many functions a host starts at once when it publishes, and how many files it looks at in a second at the least.
+const STARTS_AT_ONCE: usize = 16;
+const LOOKS_PER_SEC: u64 = 100;
+
+/// How long publishing may take a host that is in order: it looks whether each file is there, and starts each function, twice where the first start
+/// found something to mend.
+fn publishing_time(manifest: &Manifest) -> Duration {
+    let longest = manifest.functions().iter().map(|function| function.limits.init_timeout_secs).max().unwrap_or(0);
+    let turns = manifest.functions().len().div_ceil(STARTS_AT_ONCE) as u64;
+    Duration::from_secs(manifest.assets().len() as u64 / LOOKS_PER_SEC + 2 * turns * u64::from(longest))
+}
 
 /// A connection to the control API of one host.
 #[derive(Clone, Debug)]
@@ -67,7 +83,7 @@ impl Client {
     /// way, because the host has not noticed that it was cut, ends before the answer.
     pub async fn missing(&self, upload: &UploadId, request: &MissingBlobsRequest) -> Result<MissingBlobs, ClientError> {
         let path = format!("/v1/blobs/missing?upload={upload}");
-        self.transport.ask_patiently(Method::POST, &path, Some(request)).await
+        self.transport.ask_patiently(Method::POST, &path, Some(request), LONG_ANSWER_TIMEOUT).await
     }
 
     /// Sends blobs in one stream. `sent` hears how many bytes of content went out, as they do.
@@ -87,23 +103,26 @@ impl Client {
     /// What stands where `of` says in the newest deployment of a project that has something there, in chunks.
     pub async fn chunks(&self, project: &ProjectName, of: &ChunksOf) -> Result<ChunkList, ClientError> {
         let path = format!("/v1/projects/{project}/chunks?{}", of.to_query());
-        self.transport.ask_patiently(Method::GET, &path, None::<&()>).await
+        self.transport.ask_patiently(Method::GET, &path, None::<&()>, LONG_ANSWER_TIMEOUT).await
     }
 
     /// Publishes a deployment whose blobs the host has.
     pub async fn publish(&self, project: &ProjectName, request: &PublishRequest) -> Result<PublishedView, ClientError> {
-        self.transport.ask(Method::POST, &format!("/v1/projects/{project}/deployments"), Some(request)).await
+        let path = format!("/v1/projects/{project}/deployments");
+        let patience = LONG_ANSWER_TIMEOUT + publishing_time(&request.manifest);
+        self.transport.ask_patiently(Method::POST, &path, Some(request), patience).await
     }
 
     /// Publishes a deployment that the host knows already, `None` if it does not.
     pub async fn publish_known(
         &self,
         project: &ProjectName,
-        id: &DeploymentId,
+        (id, manifest): (&DeploymentId, &Manifest),
         options: &PublishOptions,
     ) -> Result<Option<PublishedView>, ClientError> {
         let path = format!("/v1/projects/{project}/deployments/{id}/publish");
-        match self.transport.ask(Method::POST, &path, Some(options)).await {
+        let patience = ANSWER_TIMEOUT + publishing_time(manifest);
+        match self.transport.ask_patiently(Method::POST, &path, Some(options), patience).await {
             Err(ClientError::Refused { status: 404, .. }) => Ok(None),
             answer => answer.map(Some),
         }

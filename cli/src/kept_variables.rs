@@ -8,6 +8,7 @@ use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::Output;
 use crate::settings::{HostChoice, Settings};
+use crate::tries::Tries;
 
 /// Names that begin so are meant for pages, so a build without them makes other pages than somebody expects.
 const PAGE_PREFIXES: [&str; 8] =
@@ -52,7 +53,8 @@ pub(crate) async fn read(
     };
     let branch: Option<BranchName> =
         branch.filter(|_| target == VariableTarget::Preview).map(str::parse).transpose()?;
-    let readable = host.client.readable_variables(project, target, branch.as_ref()).await?;
+    let question = async || host.client.readable_variables(project, target, branch.as_ref()).await;
+    let readable = Tries::of_first_question(output).ask(question).await?;
     say_what_is_secret(&readable.secret, target, output);
     let (left_out, pairs): (Vec<_>, Vec<_>) =
         readable.values.into_iter().partition(|variable| variable.name.chooses_programs());

@@ -24,6 +24,7 @@ mod project;
 mod releases;
 mod settings;
 mod source;
+mod tries;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -2,12 +2,15 @@
 //! like.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType};
 
 use crate::PATIENCE;
 
@@ -57,7 +60,10 @@ impl ChaosProxy {
     /// A proxy to `target`, `127.0.0.1:PORT`, that lets everything pass.
     #[track_caller]
     pub fn to(target: &str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        ClosedPort::new().open_to(target)
+    }
+
+    fn listening(listener: TcpListener, target: &str) -> Self {
         let address = listener.local_addr().expect("a bound listener has an address");
         let (cut, cut_seen) = channel();
         let shared = Arc::new(Shared {
@@ -129,6 +135,35 @@ impl ChaosProxy {
     /// How many bytes went towards the host so far.
     pub fn bytes_passed(&self) -> u64 {
         self.shared.passed.load(Ordering::SeqCst)
+    }
+}
+
+/// A port that nobody else is given, and at which connections are refused: where a host will be that is just being started.
+#[derive(Debug)]
+pub struct ClosedPort(OwnedFd);
+
+impl ClosedPort {
+    /// Any such port.
+    #[track_caller]
+    #[expect(clippy::new_without_default, reason = "each is another port")]
+    pub fn new() -> Self {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("there are sockets");
+        rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        Self(socket)
+    }
+
+    /// Its address as a URL.
+    #[track_caller]
+    pub fn url(&self) -> String {
+        let address = rustix::net::getsockname(&self.0).expect("a bound socket has an address");
+        format!("http://{}", SocketAddr::try_from(address).expect("it is one of the internet's"))
+    }
+
+    /// The way to `target`, `127.0.0.1:PORT`, that is there from now on.
+    #[track_caller]
+    pub fn open_to(self, target: &str) -> ChaosProxy {
+        rustix::net::listen(&self.0, 128).expect("it is bound");
+        ChaosProxy::listening(self.0.into(), target)
     }
 }
 

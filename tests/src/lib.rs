@@ -40,7 +40,7 @@ use std::time::Duration;
 pub use axe::axe;
 pub use binary::{ship_binary, workspace_root};
 pub use browser::{Browser, ColorScheme, ConsoleLine};
-pub use chaos_proxy::ChaosProxy;
+pub use chaos_proxy::{ChaosProxy, ClosedPort};
 pub use collector::{Collector, Document};
 pub use command::{CommandOutput, RunningShip, ShipCommand};
 pub use environment::{GoToolchain, TestEnv};

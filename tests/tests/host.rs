@@ -170,6 +170,7 @@ fn unreachable_and_refused() {
     ----- stdout -----
     ----- stderr -----
     Built 1 file in [TIME]
+    warning: the host at http://127.0.0.1:[PORT] cannot be reached; connecting again, for a few seconds
     error: the host at http://127.0.0.1:[PORT] cannot be reached: Connection refused (os error 111)
     hint: `ship host status` shows whether a host runs here
     hint: run the same command again: only what the host still lacks is sent

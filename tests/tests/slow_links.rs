@@ -4,7 +4,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use ship_tests::{ChaosProxy, CommandOutput, PATIENCE, ShipCommand, TestEnv, TestHost, TestProject, http};
+use rustix::process::Signal;
+use ship_tests::{ChaosProxy, ClosedPort, CommandOutput, PATIENCE, ShipCommand, TestEnv, TestHost, TestProject, http};
 
 const MEGABYTE: usize = 1024 * 1024;
 
@@ -188,14 +189,15 @@ fn stands_still() {
     scene.is_live("large.bin", &content);
 }
 
-/// An answer that is lost makes nothing travel twice: neither that to an upload nor that to a publish.
+/// An answer that is lost makes nothing travel twice: neither that to an upload nor that to a publish, and not that to the first question either.
 #[test]
 fn answers_are_lost() {
     let environment = TestEnv::new();
     let scene = Scene::new(&environment);
     let content = noise(2 * MEGABYTE, 6);
     scene.project.write("public/a.bin", &content);
-    for request in ["POST /v1/blobs?", "POST /v1/projects/site/deployments HTTP"] {
+    for request in ["POST /v1/projects/site/deployments/", "POST /v1/blobs?", "POST /v1/projects/site/deployments HTTP"]
+    {
         let changed = [request.as_bytes(), &content].concat();
         scene.project.write("public/a.bin", &changed);
         let before = scene.proxy.bytes_passed();
@@ -208,7 +210,45 @@ fn answers_are_lost() {
         scene.is_live("a.bin", &changed);
     }
     let listed = scene.host.ship(["ls", "--json"]).within(scene.project.folder()).run().success().json();
-    assert_eq!(listed["deployments"].as_array().map(Vec::len), Some(3));
+    assert_eq!(listed["deployments"].as_array().map(Vec::len), Some(4));
+}
+
+/// A host that is just being started refuses a deploy's first connection, and is found by the same command.
+#[test]
+fn host_is_just_being_started() {
+    let environment = TestEnv::new();
+    let scene = Scene::new(&environment);
+    scene.project.write("public/index.html", "alive again");
+    let port = ClosedPort::new();
+    let mut running = scene.deploy(&[]).with("SHIP_HOST", port.url()).start();
+    let warning = running.stderr().wait_for(|line| line.starts_with("warning:"));
+    assert!(warning.ends_with(" cannot be reached; connecting again, for a few seconds"), "{warning}");
+    let _proxy = port.open_to(&scene.host.addresses().control);
+    let _ = running.finish().success();
+    scene.is_live("index.html", b"alive again");
+}
+
+/// A host whose process is stopped takes connections, because its kernel does: it is not waited for without end, and not without a word.
+#[test]
+fn host_is_stuck() {
+    let environment = TestEnv::new();
+    let scene = Scene::new(&environment);
+    scene.host.process().signal(Signal::STOP);
+    let mut running = scene.deploy(&[]).start();
+    let _ = running.stderr().wait_for(|line| line == "Waiting for the host: 5 s so far");
+    let output = running.finish().exits_with(3);
+    scene.host.process().signal(Signal::CONT);
+    insta::assert_snapshot!(output.snapshot(), @"
+    exit code: 3
+    ----- stdout -----
+    ----- stderr -----
+    Built 1 file in [TIME]
+    warning: the host at http://127.0.0.1:[PORT] does not answer; connecting again, once
+    error: the host at http://127.0.0.1:[PORT] does not answer
+    hint: it, or a proxy before it, takes connections and is stuck: it has to be started again there
+    hint: run the same command again: only what the host still lacks is sent
+    ");
+    let _ = scene.deploy(&[]).run().success();
 }
 
 /// Of a large file in which a byte was changed and some were put in, what is around them is sent, and the host has the rest; also for somebody who

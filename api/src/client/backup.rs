@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _};
 
 use super::Client;
-use super::transport::ClientError;
+use super::error::ClientError;
 
 /// The media type of a backup.
 pub const BACKUP_MEDIA_TYPE: &str = "application/x-tar";

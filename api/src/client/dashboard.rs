@@ -4,6 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use ship_core::{DeploymentId, FunctionName, ProjectName};
 
+use super::transport::LONG_ANSWER_TIMEOUT;
 use super::{Client, ClientError};
 use crate::reference::DeploymentReference;
 use crate::views::{BuildView, ChangesView, CompositionView, DeploymentList, HistoryRange, HistoryView, SessionLink};
@@ -48,7 +49,7 @@ impl Client {
     ) -> Result<CompositionView, ClientError> {
         let function = utf8_percent_encode(function.as_str(), NON_ALPHANUMERIC);
         let path = format!("/v1/deployments/{reference}/composition?function={function}");
-        self.transport.ask_patiently(Method::GET, &path, None::<&()>).await
+        self.transport.ask_patiently(Method::GET, &path, None::<&()>, LONG_ANSWER_TIMEOUT).await
     }
 
     /// What was counted over time, of a project or of all together.

@@ -54,17 +54,18 @@ impl Client {
         let answer = self.transport.stream(&format!("/v1/projects/{project}/logs?{}", parameters(query))).await?;
         let start = answer.headers().get(LOG_CURSOR).and_then(|value| value.to_str().ok()?.parse().ok());
         let lines = answer.into_lines();
-        let follows = query.follow;
-        let lines = futures_util::stream::unfold(lines, move |mut lines| async move {
+        let (follows, url) = (query.follow, self.transport.address_of(""));
+        let lines = futures_util::stream::unfold((lines, url), move |(mut lines, url)| async move {
             loop {
                 let line = if follows {
-                    tokio::time::timeout(SILENCE, lines.next()).await.unwrap_or(Some(Err(ClientError::Silent)))
+                    let silent = ClientError::Silent { url: url.clone() };
+                    tokio::time::timeout(SILENCE, lines.next()).await.unwrap_or(Some(Err(silent)))
                 } else {
                     lines.next().await
                 };
                 return match line? {
                     Ok(line) if line.is_empty() => continue,
-                    line => Some((line.and_then(|line| read(&line)), lines)),
+                    line => Some((line.and_then(|line| read(&line)), (lines, url))),
                 };
             }
         });

@@ -1,4 +1,4 @@
-//! Requests and answers: addresses, the token, and what can go wrong on the way.
+//! Requests and answers: addresses, the token, and how long an answer may take.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,23 @@ use serde::de::DeserializeOwned;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::io::StreamReader;
 
-use crate::error::{ErrorBody, ErrorCode, ErrorDetail};
+use super::error::ClientError;
+use crate::error::{ErrorBody, ErrorCode};
 
 /// How long a host may take to accept a connection. On one's own machine it answers in microseconds or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a host may take to answer a question that changes nothing. Reading what it knows is a matter of milliseconds; what
 /// checks, compresses or deletes may take as long as it takes.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The same for a question that the host answers when it has made durable what it got, or has read a large file.
-const LONG_ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+pub(super) const LONG_ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// How long a host may be silent before it is asked on another connection whether it is there, and how long it may take to say so.
+/// A process that is stopped, and a proxy that is stuck, hold connections open as if somebody were behind them.
+const SILENCE: Duration = Duration::from_secs(10);
+const SIGN_OF_LIFE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a network may be silent before it is asked whether the host is still there, and how often that is asked.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -54,105 +60,6 @@ pub struct ClientOptions {
 impl std::fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientOptions").field("base_url", &self.base_url).finish_non_exhaustive()
-    }
-}
-
-/// A question to a host failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The address is not a URL.
-    #[error("`{url}` is not the address of a host: expected `http://` or `https://` and a name")]
-    BadAddress {
-        /// What was given.
-        url: String,
-    },
-    /// The address holds a user, and perhaps a password, which messages would show.
-    #[error("the address of a host holds no user and no password: who may do what is in its token")]
-    AddressWithUser,
-    /// The host did not take the connection.
-    #[error("the host at {url} cannot be reached")]
-    Unreachable {
-        /// Its address.
-        url: String,
-        /// Why.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// The host took the connection and dropped it before it answered.
-    #[error("the connection to the host at {url} broke off")]
-    Disconnected {
-        /// Its address.
-        url: String,
-        /// How.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// The host answered with an error.
-    #[error("{}", detail.message)]
-    Refused {
-        /// The status of the answer.
-        status: u16,
-        /// What the host says about it.
-        detail: Box<ErrorDetail>,
-    },
-    /// Something else than a host's control API answered with an error, for example a host's sites or a proxy.
-    #[error("no host's control API is at {url}: what answers there says {status}")]
-    OtherServer {
-        /// Its address.
-        url: String,
-        /// The status of the answer.
-        status: reqwest::StatusCode,
-    },
-    /// The answer is not what this version of the API says.
-    #[error("the host's answer cannot be read")]
-    UnreadableAnswer {
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The answer broke off.
-    #[error("the host's answer broke off")]
-    BrokenAnswer {
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A host that should answer, or that is followed and should say something now and then, said nothing.
-    #[error("the host has not been heard of for a minute")]
-    Silent,
-    /// A host took nothing more of what was being sent, or said nothing to it.
-    #[error("the upload stood still")]
-    Stalled,
-    /// A file could not be read while it was sent.
-    #[error("{} cannot be read", path.display())]
-    UnreadableFile {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A file is not what it was when it was hashed.
-    #[error("{} changed while it was sent", path.display())]
-    FileChanged {
-        /// The file.
-        path: std::path::PathBuf,
-    },
-}
-
-impl ClientError {
-    /// Whether the way to the host was cut, or the host ended, rather than that it refused: the same may be possible a moment later.
-    pub fn is_cut(&self) -> bool {
-        match self {
-            Self::Unreachable { .. }
-            | Self::Disconnected { .. }
-            | Self::BrokenAnswer { .. }
-            | Self::Silent
-            | Self::Stalled => true,
-            // What a proxy says whose host is just being started again.
-            Self::OtherServer { status, .. } => matches!(status.as_u16(), 502..=504),
-            _ => false,
-        }
     }
 }
 
@@ -215,25 +122,35 @@ impl Transport {
         Err(ClientError::Refused { status: status.as_u16(), detail: Box::new(body.error) })
     }
 
+    /// Asks what the host only has to look up, or what changes something and takes as long as it takes.
     pub(super) async fn ask<Q, A>(&self, method: Method, path: &str, question: Option<&Q>) -> Result<A, ClientError>
     where
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
-        let request = || {
-            let request = self.request(method.clone(), path);
-            let request = if method == Method::GET { request.timeout(ANSWER_TIMEOUT) } else { request };
-            match question {
-                Some(question) => request.json(question),
-                None => request,
-            }
-        };
-        self.read(self.send_to_newest(request).await?).await
+        let patience = (method == Method::GET).then_some(ANSWER_TIMEOUT);
+        self.ask_within(patience, method, path, question).await
     }
 
     /// Asks what may take the host longer than what it only looks up, and not for ever.
     pub(super) async fn ask_patiently<Q, A>(
         &self,
+        method: Method,
+        path: &str,
+        question: Option<&Q>,
+        patience: Duration,
+    ) -> Result<A, ClientError>
+    where
+        Q: Serialize + ?Sized,
+        A: DeserializeOwned,
+    {
+        self.ask_within(Some(patience), method, path, question).await
+    }
+
+    /// Asks for as long as the host shows that it is there, at the most `patience`.
+    async fn ask_within<Q, A>(
+        &self,
+        patience: Option<Duration>,
         method: Method,
         path: &str,
         question: Option<&Q>,
@@ -243,10 +160,27 @@ impl Transport {
         A: DeserializeOwned,
     {
         let request = || {
-            let request = self.request(method.clone(), path).timeout(LONG_ANSWER_TIMEOUT);
+            let request = self.request(method.clone(), path);
+            let request = patience.into_iter().fold(request, RequestBuilder::timeout);
             question.into_iter().fold(request, RequestBuilder::json)
         };
-        self.read(self.send_to_newest(request).await?).await
+        let answer = async { self.read(self.send_to_newest(request).await?).await };
+        tokio::select! {
+            answer = answer => answer,
+            () = self.falls_silent() => Err(ClientError::Silent { url: self.base_url.to_string() }),
+        }
+    }
+
+    /// Returns when the host does not even say any more that it is there.
+    async fn falls_silent(&self) {
+        loop {
+            tokio::time::sleep(SILENCE).await;
+            let sign = self.request(Method::GET, "/v1/whoami").timeout(SIGN_OF_LIFE_TIMEOUT).send().await;
+            // Any answer is one; and who is turned away goes on with the connection that there is: a host that ends finishes what it has begun.
+            if sign.is_err_and(|error| error.is_timeout()) {
+                return;
+            }
+        }
     }
 
     pub(super) async fn tell(&self, method: Method, path: &str) -> Result<(), ClientError> {
@@ -282,7 +216,7 @@ impl Transport {
         if source.is_connect() {
             ClientError::Unreachable { url, source }
         } else if source.is_timeout() {
-            ClientError::Silent
+            ClientError::Silent { url }
         } else {
             ClientError::Disconnected { url, source }
         }
@@ -348,6 +282,7 @@ fn http_client(url: &reqwest::Url) -> Option<reqwest::Client> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -359,6 +294,39 @@ mod tests {
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let transport = Transport::new(ClientOptions { base_url, token: None }).unwrap();
         let asked = transport.ask::<(), ()>(Method::GET, "/v1/status", None);
-        assert!(matches!(asked.await, Err(ClientError::Silent)));
+        assert!(matches!(asked.await, Err(ClientError::Silent { .. })));
+    }
+
+    /// What may take long is given up after 15 seconds in which the host does not even say that it is there; one that does say so has all the
+    /// time that it was given.
+    #[tokio::test(start_paused = true)]
+    async fn silent_at_work() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let transport = Transport::new(ClientOptions { base_url, token: None }).unwrap();
+        let asked_for = async || {
+            let began = tokio::time::Instant::now();
+            let asked = transport.ask_patiently::<(), ()>(Method::POST, "/v1/work", None, LONG_ANSWER_TIMEOUT).await;
+            assert!(matches!(asked, Err(ClientError::Silent { .. })), "{asked:?}");
+            began.elapsed().as_secs()
+        };
+        assert_eq!(asked_for().await, 15);
+        let alive = async {
+            let mut stuck = Vec::new();
+            loop {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut head = vec![0; 1024];
+                let length = connection.read(&mut head).await.unwrap_or_default();
+                if head[..length].starts_with(b"GET /v1/whoami ") {
+                    connection
+                        .write_all(b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+                        .await
+                        .unwrap();
+                }
+                stuck.push(connection);
+            }
+        };
+        let waited = tokio::select! { waited = asked_for() => waited, () = alive => unreachable!("it has no end") };
+        assert_eq!(waited, LONG_ANSWER_TIMEOUT.as_secs());
     }
 }

@@ -2,7 +2,6 @@
 
 mod document;
 mod send;
-mod tries;
 mod upload;
 
 use std::path::{Path, PathBuf};

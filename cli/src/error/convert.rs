@@ -314,7 +314,9 @@ impl From<ClientError> for CommandError {
             ClientError::UnreadableAnswer { .. } => {
                 Self::new(ErrorKind::Host, error).hint("is this the control address of a ship host of this version?")
             }
-            ClientError::BrokenAnswer { .. } | ClientError::Silent => {
+            ClientError::Silent { .. } => Self::new(ErrorKind::Unreachable, error)
+                .hint("it, or a proxy before it, takes connections and is stuck: it has to be started again there"),
+            ClientError::BrokenAnswer { .. } => {
                 Self::new(ErrorKind::Unreachable, error).hint("`ship host status`")
             }
             ClientError::UnreadableFile { .. } => Self::project(error),

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use ship_api::{Client, ClientError, ErrorCode, PublishOptions, PublishRequest, PublishedView, Republish};
 use ship_core::Manifest;
 
-use super::tries::Tries;
 use super::upload::{Sent, Upload};
 use crate::building::Built;
 use crate::output::Output;
+use crate::tries::Tries;
 
 /// What was sent, and what came of it.
 #[derive(Debug)]
@@ -40,7 +40,8 @@ pub(super) async fn deliver(
     let blobs = manifest.blobs();
     let started = Instant::now();
     let id = Manifest::deployment_id_of(&built.name, built.output.canonical_json());
-    if let Some(published) = known(client.publish_known(&built.name, &id, options).await)? {
+    let is_known = async || client.publish_known(&built.name, (&id, manifest), options).await;
+    if let Some(published) = known(persist(Tries::of_first_question(output), options, output, is_known).await)? {
         return Ok(Delivery {
             published,
             is_new: false,
@@ -71,19 +72,31 @@ pub(super) async fn deliver(
     Ok(Delivery { published, is_new: true, new_blobs, new_bytes, reused_blobs, upload_time, publish_time })
 }
 
-/// Publishes, and again where the answer was lost on its way: the same content is the same deployment. What is to be noted in any case is noted
-/// once, so there a lost answer is an error.
 async fn publish(
     client: &Client,
     built: &Built,
     request: &PublishRequest,
     output: &Output,
 ) -> Result<PublishedView, ClientError> {
-    let mut tries = Tries::new(output);
+    persist(Tries::new(output), &request.publish, output, async || client.publish(&built.name, request).await).await
+}
+
+/// Has the host publish something, and again where the way to it was cut or the answer was lost: the same content is the same deployment. What is
+/// to be noted in any case is noted once, so there a lost answer is an error.
+async fn persist<A>(
+    mut tries: Tries<'_>,
+    options: &PublishOptions,
+    output: &Output,
+    question: impl AsyncFn() -> Result<A, ClientError>,
+) -> Result<A, ClientError> {
+    let _waiting = output.progress("Waiting for the host");
+    let is_repeatable = |error: &ClientError| {
+        options.republish == Republish::IfChanged || matches!(error, ClientError::Unreachable { .. })
+    };
     loop {
-        match client.publish(&built.name, request).await {
-            Err(error) if request.publish.republish == Republish::IfChanged => tries.pause_after(error).await?,
-            published => return published,
+        match question().await {
+            Err(error) if is_repeatable(&error) => tries.pause_after(error).await?,
+            answer => return answer,
         }
     }
 }

@@ -5,14 +5,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use ship_api::{
-    BegunBlob, BlobSource, CHUNKED_BYTES, ChunksOf, Client, ClientError, Copies, ErrorCode, MissingBlobs,
-    MissingBlobsRequest, PackForm, UploadBlob, UploadId,
+    BegunBlob, BlobSource, CHUNKED_BYTES, ChunksOf, Client, ClientError, Copies, MissingBlobs, MissingBlobsRequest,
+    PackForm, UploadBlob, UploadId,
 };
 use ship_core::{Digest, Manifest};
 
-use super::tries::Tries;
 use crate::building::Built;
 use crate::output::{Output, Progress, size};
+use crate::tries::{Tries, is_lost};
 
 /// Of how many large files it is asked what the host has of them: each is read once more for it, here and there. The largest ones are asked about.
 const COMPARED_FILES: usize = 64;
@@ -172,11 +172,6 @@ async fn tick(progress: &Progress) -> Infallible {
         tokio::time::sleep(TICK).await;
         progress.tick();
     }
-}
-
-/// Whether the host has lost what the upload was going on with. What is missing has to be asked again.
-pub(super) fn is_lost(error: &ClientError) -> bool {
-    matches!(error, ClientError::Refused { detail, .. } if detail.code == ErrorCode::UploadLost)
 }
 
 /// Where each large blob of a manifest stands.

@@ -99,6 +99,6 @@ fn is_gone(error: &ClientError) -> bool {
         ClientError::Unreachable { .. }
             | ClientError::Disconnected { .. }
             | ClientError::BrokenAnswer { .. }
-            | ClientError::Silent
+            | ClientError::Silent { .. }
     )
 }
