@@ -51,7 +51,7 @@ async fn line_of_several_requests() {
     drop((first, second));
 }
 
-/// Lines that are no text are kept as well as they can be, and one without an end is not lost when the process dies.
+/// Lines that are no text are kept as well as they can be, and one without an end is its request's, not the next one's.
 #[tokio::test]
 async fn binary_and_unfinished() {
     let stage = Stage::new();
@@ -65,8 +65,8 @@ async fn binary_and_unfinished() {
             "booted",
             "half \u{fffd}",
             "binary \0\u{fffd}",
-            "something is wrong",
             "without end",
+            "something is wrong",
             "[The function's process ended with exit code 3 while it was answering a request.]",
         ]
     );
