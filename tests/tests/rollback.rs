@@ -175,7 +175,7 @@ fn removing_asks() {
         let question = running.stdout().wait_for(|line| line.contains("[y/N]"));
         assert!(question.contains(" of site from `main`, 20") && question.contains("for good?"), "{question}");
         assert!(
-            question.contains(&one["http://site-".len()..].split('.').next().expect("it has a label")),
+            question.contains(one["http://site-".len()..].split('.').next().expect("it has a label")),
             "{question}"
         );
         running.finish()
