@@ -54,7 +54,7 @@ async fn all(client: &Client, project: Option<&ProjectName>) -> Result<Vec<Alias
     let mut older_than = None;
     loop {
         let page = client.deployments_before(project, PAGE, older_than.as_ref()).await?.deployments;
-        older_than = page.last().map(|last| last.deployment.id.clone());
+        older_than = page.last().map(|last| last.deployment.id);
         let is_last = page.len() < PAGE;
         rows.extend(page.into_iter().flat_map(rows_of));
         if is_last {
@@ -69,7 +69,7 @@ fn rows_of(listed: ListedView) -> impl Iterator<Item = AliasRow> {
     aliases.into_iter().map(move |url| AliasRow {
         project: deployment.project.clone(),
         url,
-        deployment: deployment.id.clone(),
+        deployment: deployment.id,
         branch: deployment.branch.clone(),
     })
 }
