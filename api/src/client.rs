@@ -134,8 +134,20 @@ impl Client {
         project: Option<&ProjectName>,
         limit: usize,
     ) -> Result<DeploymentList, ClientError> {
+        self.deployments_before(project, limit, None).await
+    }
+
+    /// The same, of those that were published before another one.
+    pub async fn deployments_before(
+        &self,
+        project: Option<&ProjectName>,
+        limit: usize,
+        older_than: Option<&DeploymentId>,
+    ) -> Result<DeploymentList, ClientError> {
         let project = project.map(|project| format!("&project={project}")).unwrap_or_default();
-        self.transport.ask(Method::GET, &format!("/v1/deployments?limit={limit}{project}"), None::<&()>).await
+        let older_than = older_than.map(|id| format!("&older_than={id}")).unwrap_or_default();
+        let path = format!("/v1/deployments?limit={limit}{project}{older_than}");
+        self.transport.ask(Method::GET, &path, None::<&()>).await
     }
 
     /// One deployment with what it holds.

@@ -1,5 +1,6 @@
 //! The commands, one module each: its arguments, whose documentation is its help, and one function that does it.
 
+pub(crate) mod alias;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod build;
@@ -61,6 +62,7 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Rm(rm::RmArgs),
+    Alias(alias::AliasArgs),
     Domains(domains::DomainsArgs),
     Tokens(tokens::TokensArgs),
     Link(link::LinkArgs),
@@ -131,6 +133,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
         Command::Logout(arguments) => logout::run(&arguments, settings, output),
         Command::Whoami(arguments) => interruptible(whoami::run(arguments, settings, output), &settings.interrupt),
         Command::Audit(arguments) => interruptible(audit::run(arguments, settings, output), &settings.interrupt),
+        Command::Alias(arguments) => interruptible(alias::run(arguments, settings, output), &settings.interrupt),
         Command::Domains(arguments) => interruptible(domains::run(arguments, settings, output), &settings.interrupt),
         Command::Fsck(arguments) => interruptible(fsck::run(arguments, settings, output), &settings.interrupt),
         Command::Gc(arguments) => interruptible(gc::run(arguments, settings, output), &settings.interrupt),

@@ -175,7 +175,7 @@ fn removing_asks() {
         let question = running.stdout().wait_for(|line| line.contains("[y/N]"));
         assert!(question.contains(" of site from `main`, 20") && question.contains("for good?"), "{question}");
         assert!(
-            question.contains(&one["http://site-".len()..].split('.').next().expect("it has a label")),
+            question.contains(one["http://site-".len()..].split('.').next().expect("it has a label")),
             "{question}"
         );
         running.finish()
@@ -214,6 +214,38 @@ fn list() {
     site     [ID-1]  production *  main    [AT]  http://site-[ID-1].localhost:[PORT]
     ----- stderr -----
     ");
+}
+
+/// `ship alias` shows where each name leads, of all deployments that there are.
+#[test]
+fn names() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").on_branch("main");
+    let host = TestHost::start(&environment);
+    let alias = |words: &[&str]| host.ship(["alias"]).and(words).within(project.folder()).run();
+    insta::assert_snapshot!(alias(&[]).snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    No name leads to a deployment yet
+    hint: `ship deploy` makes a deployment, and the name of its project leads to it
+    ");
+    let _ = publish(&host, &project, "one");
+    project.check_out("topic");
+    project.write("public/index.html", "two");
+    let _ = host.ship(["deploy"]).within(project.folder()).run().success();
+    insta::assert_snapshot!(alias(&[]).snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    PROJECT  DEPLOYMENT  BRANCH  URL
+    site     [ID-1]    main    http://site-git-main.localhost:[PORT]
+    site     [ID-2]    topic   http://site-git-topic.localhost:[PORT]
+    site     [ID-1]    main    http://site.localhost:[PORT]
+    ----- stderr -----
+    ");
+    let listed = alias(&["--project", "site", "--json"]).success().json();
+    assert_eq!(listed["aliases"].as_array().map(Vec::len), Some(3));
+    assert_eq!(alias(&["--project", "other", "--json"]).success().json(), serde_json::json!({ "aliases": [] }));
 }
 
 /// A name that fits nothing, and an id that fits several.

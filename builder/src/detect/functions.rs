@@ -101,10 +101,7 @@ pub(super) fn find(
     let is_node = |file: &&String| node::is_source(file);
     let is_rust = |file: &&String| rust::is_rust_source(file);
     let is_known = |file: &&String| is_source(file);
-    warnings.extend(files.iter().filter(|file| !is_known(file)).map(|file| match is_source(&file.to_lowercase()) {
-        true => ProjectWarning::CapitalEnding { file: file.clone() },
-        false => ProjectWarning::LanguageNotBuilt { file: file.clone() },
-    }));
+    warnings.extend(files.iter().filter(|file| !is_known(file)).map(|file| unknown_language(file.clone())));
     let helpers: Vec<String> = files.iter().filter(is_known).filter(|file| !is_go(file)).cloned().collect();
     let rust_files: Vec<&String> =
         files.iter().filter(is_rust).filter(|file| !rust::is_of_package(base, file)).collect();
@@ -143,6 +140,15 @@ pub(super) fn find(
     super::python::find(project, base, &python, &mut found, rules, warnings)?;
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     Ok(found)
+}
+
+/// What is said of a file that is not in a language that is built, as far as its ending tells.
+fn unknown_language(file: String) -> ProjectWarning {
+    if is_source(&file.to_lowercase()) {
+        ProjectWarning::CapitalEnding { file }
+    } else {
+        ProjectWarning::LanguageNotBuilt { file }
+    }
 }
 
 /// Adds the server of the project's own, if it has one: a function that answers wherever nothing else stands.

@@ -43,7 +43,7 @@ pub(super) fn explained(block: Vec<String>, handlers: &[HandlerPlace]) -> Vec<St
     }
 }
 
-/// What is wrong with the type of a handler: `the trait bound `u32: FromRequest` is not satisfied`.
+/// What is wrong with the type of a handler, where the compiler misses one of ship's traits on it.
 fn wrong_type(first: &str) -> Option<String> {
     let (found, missing) = match first.split_once("the trait bound `") {
         Some((_, bound)) => bound.split_once("` is not satisfied")?.0.rsplit_once(": ")?,

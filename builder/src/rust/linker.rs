@@ -17,7 +17,7 @@ const GLIBC: &str = "2.17";
 const ZIGBUILD: PinnedWheel = PinnedWheel {
     project: "cargo-zigbuild",
     name: "cargo-zigbuild 0.24.0",
-    reason: "which builds functions in Rust for other machines than this one",
+    reason: "which builds functions in Rust so that they run on any machine",
     wheels: &[
         (
             "linux-x86_64",
@@ -47,7 +47,7 @@ const ZIGBUILD: PinnedWheel = PinnedWheel {
 const ZIG: PinnedWheel = PinnedWheel {
     project: "ziglang",
     name: "zig 0.15.2",
-    reason: "which links functions in Rust for other machines than this one",
+    reason: "which links functions in Rust so that they run on any machine",
     wheels: &[
         (
             "linux-x86_64",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// A command's name, behind those of the commands that it belongs to, and lines with what each is for.
 type Examples = (&'static str, &'static [(&'static str, &'static str)]);
 
-const EXAMPLES: [Examples; 41] = [
+const EXAMPLES: [Examples; 42] = [
     (
         "init",
         &[
@@ -68,6 +68,7 @@ const EXAMPLES: [Examples; 41] = [
     ),
     ("rollback", &[("ship rollback", "the one before"), ("ship rollback k3v9x2ab", "a given one")]),
     ("rm", &[("ship rm k3v9x2ab", "one deployment"), ("ship rm --project shop", "all of a project")]),
+    ("alias", &[("ship alias", "of all projects"), ("ship alias --project shop", "of one")]),
     (
         "domains",
         &[("ship domains add shop.example.com", "for the current project"), ("ship domains ls", "all of them")],

@@ -28,7 +28,11 @@ pub(crate) const GROUPS: [Group; 6] = [
     Group { heading: "Make", commands: &["init", "dev", "build", "deploy"], shown: Shown::Lines },
     Group { heading: "Look", commands: &["ls", "inspect", "logs", "open"], shown: Shown::Lines },
     Group { heading: "Move", commands: &["promote", "rollback", "rm"], shown: Shown::Lines },
-    Group { heading: "Project", commands: &["domains", "env", "protect", "link", "schema"], shown: Shown::Names },
+    Group {
+        heading: "Project",
+        commands: &["alias", "domains", "env", "protect", "link", "schema"],
+        shown: Shown::Names,
+    },
     Group { heading: "People", commands: &["login", "logout", "whoami", "tokens", "audit"], shown: Shown::Names },
     Group {
         heading: "Machine",

@@ -66,16 +66,12 @@ pub(crate) fn open_in_browser(url: &str, environment: &Environment, output: &Out
             Err(error) => failure = Some((browser, error)),
         }
     }
-    match failure {
-        Some((browser, error)) => {
-            output.warning(format_args!("the browser cannot be opened: `{browser}`: {error}"));
-            Opened::InBrowser
-        }
-        None => {
-            output.detail("there is no desktop to open a browser on");
-            Opened::Nowhere
-        }
-    }
+    let Some((browser, error)) = failure else {
+        output.detail("there is no desktop to open a browser on");
+        return Opened::Nowhere;
+    };
+    output.warning(format_args!("the browser cannot be opened: `{browser}`: {error}"));
+    Opened::InBrowser
 }
 
 /// Starts one of the programs that `BROWSER` lists: its words, with the URL in the place of `%s` or behind them. No shell reads

@@ -223,7 +223,7 @@ impl Repeated {
             record.requests = Vec::new();
             time = " ".repeat(time.len());
         } else {
-            *self = Self { requests: record.requests.to_vec(), time: time.clone() };
+            *self = Self { requests: record.requests.clone(), time: time.clone() };
         }
         time
     }

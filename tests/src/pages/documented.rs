@@ -62,8 +62,14 @@ fn help_of(environment: &TestEnv, words: &[&str]) -> String {
     .unwrap_or_default()
 }
 
-/// What `--help` behind some words says, if ship understands them.
+/// What `--help` behind some words says, if ship understands them, and what `ship help` says of the command that they begin with: it has
+/// the options that all commands take.
 fn told(environment: &TestEnv, words: &[&str]) -> Option<String> {
-    let asked = environment.ship(std::iter::once("help").chain(words.iter().copied())).run();
-    (asked.code() == Some(0)).then(|| asked.stdout().to_owned())
+    let asked = |words: &[&str], before: &[&str], behind: &[&str]| {
+        let asked = environment.ship([before, words, behind].concat()).run();
+        (asked.code() == Some(0)).then(|| asked.stdout().to_owned())
+    };
+    let short = asked(words, &[], &["--help"])?;
+    let whole = (1..=words.len()).rev().find_map(|number| asked(&words[..number], &["help"], &[]));
+    Some(short + &whole.unwrap_or_default())
 }

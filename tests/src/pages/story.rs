@@ -14,7 +14,7 @@ use crate::TestEnv;
 
 /// What a build says of functions that an earlier one has made: whether there was one may be a matter of time, as beside `ship dev`.
 static CACHED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r" \((\d+ )?functions? unchanged\)").expect("the pattern is a constant"));
+    LazyLock::new(|| Regex::new(r" \((\d+ )?functions? from the build cache\)").expect("the pattern is a constant"));
 
 /// Somebody who follows a page.
 #[derive(Debug)]
