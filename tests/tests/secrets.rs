@@ -17,6 +17,12 @@ export async function GET(request) {
   const url = new URL(request.url, "http://site");
   const name = url.searchParams.get("print");
   if (name) console.log(`the value of ${name} is <${process.env[name]}>.`);
+  const form = url.searchParams.get("form");
+  if (form) {
+    const value = process.env[form];
+    console.log(JSON.stringify({ json: value, twice: JSON.stringify({ value }) }));
+    console.log(`https://api.example/?value=${encodeURIComponent(value)}&${new URLSearchParams({ value })}`);
+  }
   if (url.searchParams.has("fail")) throw new Error(process.env.API_KEY);
   return Response.json(process.env);
 }
@@ -272,14 +278,18 @@ fn masked() {
     site.set(&["API_KEY"], SECRET);
     site.set(&["PEM"], "-----BEGIN KEY-----\nMIIEvQIBADANBg\n");
     site.set(&["PLAIN", "--plain"], "a plain value");
+    site.set(&["PASS"], r#"s3c "r3t"\ü & more"#);
     let short = site.ship(&["env", "set", "SHORT"]).reading("short").run().success();
     assert!(short.stderr().contains("fewer than 6 characters"), "{}", short.stderr());
     let url = site.deploy(&[]);
     for name in ["API_KEY", "PEM", "PLAIN", "SHORT"] {
         let _ = http::get(&format!("{url}/api/environment?print={name}")).success();
     }
+    let _ = http::get(&format!("{url}/api/environment?form=PASS")).success();
     let log = site.ship(&["logs", &url]).run().success();
     for line in [
+        r#"{"json":"[secret PASS]","twice":"{\"value\":\"[secret PASS]\"}"}"#,
+        "https://api.example/?value=[secret PASS]&value=[secret PASS]",
         "started with [secret API_KEY]",
         "the value of API_KEY is <[secret API_KEY]>.",
         "the value of PEM is <[secret PEM]",
@@ -290,7 +300,7 @@ fn masked() {
         assert!(log.stdout().contains(line), "{line}\n{}", log.stdout());
     }
     let audit = site.ship(&["audit", "--json"]).run().success();
-    assert!(audit.stdout().contains(r#""resource":"API_KEY, PEM, PLAIN, SHORT for "#), "{}", audit.stdout());
+    assert!(audit.stdout().contains(r#""resource":"API_KEY, PASS, PEM, PLAIN, SHORT for "#), "{}", audit.stdout());
     site.project.write("api/environment.js", "throw new Error(`no: ${process.env.API_KEY}`);export function GET() {}");
     let refused = site.ship(&["deploy"]).run().exits_with(1);
     assert!(refused.stderr().contains("no: [secret API_KEY]"), "{}", refused.stderr());

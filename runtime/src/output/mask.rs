@@ -1,13 +1,16 @@
 //! Hiding secret values in what a function prints, or a build.
 //!
 //! A line is looked at as it is kept, so it does not matter in how many pieces it was printed. A value of several lines is hidden line
-//! by line. What a function prints in another form (encoded, or a character per line) is its own affair: it has the value.
+//! by line, and also as it stands within JSON, a URL or a form. What a function prints in yet another form (base64, or a character per line) is its
+//! own affair: it has the value.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use memchr::memmem::Finder;
 use ship_core::MASKED_FROM_CHARS;
+
+use super::forms::forms;
 
 /// What hides values. `Debug` does not show them.
 #[derive(Default)]
@@ -19,6 +22,8 @@ struct Hidden {
     finder: Finder<'static>,
     /// What stands in the value's place.
     label: String,
+    /// Whether anything in it is written otherwise within JSON, a URL or a form.
+    has_forms: bool,
 }
 
 impl Mask {
@@ -30,6 +35,7 @@ impl Mask {
             hidden.extend(lines.map(|line| Hidden {
                 finder: Finder::new(line.as_bytes()).into_owned(),
                 label: format!("[secret {name}]"),
+                has_forms: !line.bytes().all(is_written_as_it_is),
             }));
         }
         Self { hidden }
@@ -48,13 +54,17 @@ impl Mask {
     pub(crate) fn apply<'l>(&self, line: &'l [u8], cut: CutLine) -> Cow<'l, [u8]> {
         let mut found: Vec<(usize, usize, &str)> = Vec::new();
         for hidden in &self.hidden {
-            let length = hidden.finder.needle().len();
-            let begins = hidden.finder.find_iter(line);
-            found.extend(begins.map(|begin| (begin, begin + length, hidden.label.as_str())));
-            if cut == CutLine::AtItsBound
-                && let Some(begin) = beginning_at_end(line, hidden.finder.needle())
-            {
-                found.push((begin, line.len(), &hidden.label));
+            hidden.find(line, cut, |begin, end| found.push((begin, end, &hidden.label)));
+        }
+        // Most values are letters and digits, which look the same everywhere.
+        if self.hidden.iter().any(|hidden| hidden.has_forms) {
+            for form in forms(line) {
+                for hidden in self.hidden.iter().filter(|hidden| hidden.has_forms) {
+                    hidden.find(&form.bytes, cut, |begin, end| {
+                        let (begin, end) = form.place(begin, end);
+                        found.push((begin, end, &hidden.label));
+                    });
+                }
             }
         }
         if found.is_empty() {
@@ -73,6 +83,24 @@ impl Mask {
         masked.extend_from_slice(&line[shown_until..]);
         Cow::Owned(masked)
     }
+}
+
+impl Hidden {
+    /// Gives the places of the value in a line to `each`.
+    fn find(&self, line: &[u8], cut: CutLine, mut each: impl FnMut(usize, usize)) {
+        let value = self.finder.needle();
+        self.finder.find_iter(line).for_each(|begin| each(begin, begin + value.len()));
+        if cut == CutLine::AtItsBound
+            && let Some(begin) = beginning_at_end(line, value)
+        {
+            each(begin, line.len());
+        }
+    }
+}
+
+/// Whether a byte stands for itself within JSON, URLs and forms, whoever writes them.
+const fn is_written_as_it_is(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
 /// Whether a line is whole.
@@ -137,7 +165,53 @@ mod tests {
         assert_eq!(&*mask.apply(b"log: -----", CutLine::AtItsBound), b"log: -----", "that little says nothing");
     }
 
+    /// A value is hidden as encoders write it, whichever they are, one within the other too; what is around it stays as it was printed.
+    #[test]
+    fn written_in_other_forms() {
+        let mask = mask(&[
+            ("PASS", r#"s3c/r3t "x"\é😀+<&"#),
+            ("WORD", "plain-word"),
+            ("PEM", "-----BEGIN KEY-----\nMII+/Q1\n"),
+        ]);
+        for written in [
+            // JSON.stringify, json.dumps, json.Marshal, json_encode.
+            r#"s3c/r3t \"x\"\\é😀+<&"#,
+            r#"s3c/r3t \"x\"\\\u00e9\ud83d\ude00+<&"#,
+            r#"s3c/r3t \"x\"\\é😀+\u003c\u0026"#,
+            r#"s3c\/r3t \"x\"\\\u00E9\uD83D\uDE00+<&"#,
+            // JSON in JSON.
+            r#"s3c/r3t \\\"x\\\"\\\\é😀+<&"#,
+            // encodeURIComponent, encodeURI, URLSearchParams, and one of these in JSON.
+            "s3c%2Fr3t%20%22x%22%5C%C3%A9%F0%9F%98%80%2B%3C%26",
+            "s3c/r3t%20%22x%22%5C%C3%A9%F0%9F%98%80+%3C&",
+            "s3c%2fr3t+%22x%22%5c%c3%a9%f0%9f%98%80%2b%3c%26",
+            "s3c\\/r3t%20%22x%22%5C%C3%A9%F0%9F%98%80+%3C\\u0026",
+        ] {
+            let line = format!(r#"{{"path":"C:\\dir","p":"{written}", 100% \d"#);
+            assert_eq!(applied(&mask, &line), r#"{"path":"C:\\dir","p":"[secret PASS]", 100% \d"#, "{written}");
+        }
+        let pem = r#"{"pem":"-----BEGIN KEY-----\nMII+\/Q1\n"}"#;
+        assert_eq!(applied(&mask, pem), r#"{"pem":"[secret PEM]\n[secret PEM]\n"}"#);
+        let cut = mask.apply(br#"{"p":"s3c\/r3t \"x\"\\\u00e9\ud8"#, CutLine::AtItsBound);
+        assert_eq!(&*cut, br#"{"p":"[secret PASS]"#);
+    }
+
     proptest! {
+        /// Whatever a value is made of, it is not left in what JSON, URLs and their mixtures make of it.
+        #[test]
+        fn no_form_is_left(value in r#"["'\\/<&%+é😀 a-c]{6,12}"#, around in r#"["\\%+ u0-2]{0,6}"#) {
+            let value = value.trim().to_owned();
+            prop_assume!(value.chars().count() >= MASKED_FROM_CHARS);
+            let mask = mask(&[("X", &value)]);
+            let json = serde_json::to_string(&value).unwrap();
+            let twice = serde_json::to_string(&json).unwrap();
+            let percent = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC).to_string();
+            for written in [json[1..json.len() - 1].to_owned(), twice[1..twice.len() - 1].to_owned(), percent] {
+                let masked = applied(&mask, &format!("{around} {written} {around}"));
+                prop_assert!(!masked.contains(&written), "{masked}");
+            }
+        }
+
         /// However values overlap and repeat, none of them is left.
         #[test]
         fn none_is_left(values in proptest::collection::vec("[ab]{6,9}", 1..4), line in "[ab ]{0,60}") {

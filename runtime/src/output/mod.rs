@@ -8,6 +8,7 @@
 //! A line without an end is given out when nothing more came for a while, or at the end of the only request that can have begun it.
 
 mod capture;
+mod forms;
 mod level;
 mod lines;
 mod mask;
