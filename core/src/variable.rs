@@ -34,15 +34,20 @@ const RESERVED: [&str; 18] = [
 /// Beginnings of such names: the platform's own, as on Vercel, and those that the system's loaders look for.
 const RESERVED_PREFIXES: [&str; 5] = ["SHIP_", "VERCEL_", "LD_", "DYLD_", "NPM_CONFIG_"];
 
-/// Names whose values are commands, or options that hold one, for tools that builds run. Functions may have them; a build that got one from
-/// its host would run what somebody else wrote, on a machine that is not theirs.
-const COMMANDS: [&str; 26] = [
+/// Names whose values are commands, or options that hold one, for tools that builds run, or that say which code these load, from where, and whom
+/// they believe on the way. Functions may have them; a build that got one from its host would run what somebody else wrote, on a machine that is
+/// not theirs.
+const COMMANDS: [&str; 59] = [
+    "ALL_PROXY",
     "BASHOPTS",
     "BROWSER",
     "BUN_OPTIONS",
     "CC",
+    "CLASSPATH",
     "CXX",
     "EDITOR",
+    "GCONV_PATH",
+    "GETCONF_DIR",
     "GIT_ASKPASS",
     "GIT_EDITOR",
     "GIT_EXTERNAL_DIFF",
@@ -50,24 +55,64 @@ const COMMANDS: [&str; 26] = [
     "GIT_PROXY_COMMAND",
     "GIT_SEQUENCE_EDITOR",
     "GIT_SSH",
+    "GLIBC_TUNABLES",
+    "GOENV",
     "GOFLAGS",
+    "GOINSECURE",
+    "GONOSUMDB",
+    "GOPATH",
+    "GOPRIVATE",
+    "GOPROXY",
+    "GOROOT",
+    "GOSUMDB",
+    "GOTOOLCHAIN",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
     "JDK_JAVA_OPTIONS",
     "LESSOPEN",
+    "LOCPATH",
     "MAKEFLAGS",
+    "NLSPATH",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_PATH",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
     "PAGER",
     "PERL5DB",
+    "PERL5LIB",
+    "PERLLIB",
     "PROMPT_COMMAND",
     "PS4",
     "PYTHONBREAKPOINT",
+    "PYTHONPATH",
+    "PYTHONUSERBASE",
+    "PYTHONWARNINGS",
+    "RUBYLIB",
     "RUSTFLAGS",
     "SHELLOPTS",
+    "SSLKEYLOGFILE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
     "VISUAL",
     "_JAVA_OPTIONS",
 ];
 
 /// Beginnings of such names. Settings of package managers are among them: they say where programs are fetched from.
-const COMMAND_PREFIXES: [&str; 8] =
-    ["BUN_CONFIG_", "CARGO_", "CGO_", "COREPACK_", "GIT_CONFIG", "PNPM_CONFIG_", "RUSTC", "YARN_"];
+const COMMAND_PREFIXES: [&str; 11] = [
+    "BUN_CONFIG_",
+    "CARGO_",
+    "CGO_",
+    "COREPACK_",
+    "GIT_CONFIG",
+    "PIP_",
+    "PNPM_CONFIG_",
+    "POETRY_",
+    "RUSTC",
+    "UV_",
+    "YARN_",
+];
 
 /// The fewest characters of a value that are hidden where a function prints them: shorter ones would take words out of every line.
 pub const MASKED_FROM_CHARS: usize = 6;
@@ -396,7 +441,29 @@ mod tests {
         for command in ["GIT_SSH", "git_config_key_0", "GOFLAGS", "RUSTC_WRAPPER", "CARGO_BUILD_RUSTC", "PS4"] {
             assert!(name(command).unwrap().chooses_programs(), "{command}");
         }
-        for other in ["GIT_COMMIT", "CC_NUMBER", "EDITOR_URL", "DATABASE_URL", "NODE_ENV"] {
+        let loaded = [
+            "NODE_PATH",
+            "PYTHONPATH",
+            "GCONV_PATH",
+            "OPENSSL_CONF",
+            "GLIBC_TUNABLES",
+            "PIP_INDEX_URL",
+            "UV_INDEX_URL",
+        ];
+        let believed = ["https_proxy", "NODE_EXTRA_CA_CERTS", "NODE_TLS_REJECT_UNAUTHORIZED", "SSLKEYLOGFILE"];
+        for command in loaded.into_iter().chain(believed) {
+            assert!(name(command).unwrap().chooses_programs(), "{command}");
+        }
+        for other in [
+            "GIT_COMMIT",
+            "UVICORN_PORT",
+            "PYTHONUNBUFFERED",
+            "PIPELINE",
+            "CC_NUMBER",
+            "EDITOR_URL",
+            "DATABASE_URL",
+            "NODE_ENV",
+        ] {
             assert!(!name(other).unwrap().chooses_programs(), "{other}");
         }
     }
