@@ -54,7 +54,7 @@ use self::routes::{Of, Routes};
 pub(crate) use self::server::{ControlAnswer, Peer};
 use crate::care::Collector;
 use crate::comparison::Comparisons;
-use crate::dashboard::{self, Entries};
+use crate::dashboard::{self, Dashboard, Entries};
 use crate::domains::ProofReader;
 use crate::history::Recorder;
 use crate::identity::Identities;
@@ -210,15 +210,17 @@ pub(crate) fn router(control: Arc<Control>) -> Router {
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), upgrade::hold_changes));
-    let pages = dashboard::router(&control, guarded.clone().with_state(Arc::clone(&control)));
+    let dashboard = Dashboard::new(&control, guarded.clone().with_state(Arc::clone(&control)));
+    let no_such_page = axum::middleware::from_fn_with_state(Arc::clone(&dashboard), dashboard::no_such_page);
     let open = open
         .route("/v1/openapi.json", axum::routing::get(openapi))
         .method_not_allowed_fallback(error::method_not_allowed);
     guarded
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), auth::require_token))
+        .layer(no_such_page)
         .merge(open)
         .with_state(control)
-        .merge(pages)
+        .merge(dashboard::router(dashboard))
 }
 
 /// The description is the same for everybody and holds nothing of this host, so it needs no token.

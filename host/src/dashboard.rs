@@ -31,11 +31,17 @@ mod tokens;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use http::Method;
+use ship_api::{ErrorCode, ErrorDetail};
 
 use self::api::Api;
 use self::doorman::Doorman;
 pub(crate) use self::entries::{Entries, PATIENCE};
+use self::seat::seat_of;
 use crate::control::Control;
 
 /// What the pages share.
@@ -47,9 +53,27 @@ pub(crate) struct Dashboard {
 /// The state that each page gets.
 type State = axum::extract::State<Arc<Dashboard>>;
 
-/// The pages, over the routes of the API behind the question who asks.
-pub(crate) fn router(control: &Arc<Control>, api: Router) -> Router {
-    let dashboard = Dashboard { api: Api::new(api), doorman: Doorman::new(Arc::clone(control)) };
+impl Dashboard {
+    /// A dashboard over the routes of the API behind the question who asks.
+    pub(crate) fn new(control: &Arc<Control>, api: Router) -> Arc<Self> {
+        Arc::new(Self { api: Api::new(api), doorman: Doorman::new(Arc::clone(control)) })
+    }
+}
+
+/// Answers with a page where somebody who is logged in asks for one that there is not. Whatever else has no route is the API's.
+pub(crate) async fn no_such_page(dashboard: State, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let is_page = parts.method == Method::GET && !parts.uri.path().starts_with("/v1/");
+    let seat = if is_page { seat_of(&dashboard, &parts).await } else { None };
+    let Some(seat) = seat else { return next.run(Request::from_parts(parts, body)).await };
+    let message = format!("there is no page `{}`", parts.uri.path());
+    let mut answer = seat.failure(&ErrorDetail::new(ErrorCode::NotFound, message)).into_response();
+    shield::protect(&mut answer);
+    answer
+}
+
+/// The pages.
+pub(crate) fn router(dashboard: Arc<Dashboard>) -> Router {
     let project = Router::new()
         .route("/projects/{project}", get(deployments::list))
         .route("/projects/{project}/logs", get(logs::show))
@@ -78,5 +102,5 @@ pub(crate) fn router(control: &Arc<Control>, api: Router) -> Router {
         .layer(axum::middleware::from_fn(origin::require_own))
         .route("/assets/{version}/{name}", get(assets::serve))
         .layer(axum::middleware::from_fn(shield::harden))
-        .with_state(Arc::new(dashboard))
+        .with_state(dashboard)
 }

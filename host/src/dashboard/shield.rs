@@ -23,16 +23,22 @@ const ALWAYS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Adds it, and how long the host took.
-pub(super) async fn harden(request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+/// Adds it to an answer.
+pub(super) fn protect(answer: &mut Response) {
+    let headers = answer.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     // A page says what one person may see, so it stays in no cache.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Adds it, and how long the host took.
+pub(super) async fn harden(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let mut response = next.run(request).await;
+    protect(&mut response);
+    let headers = response.headers_mut();
     let took = format!("page;dur={:.1}", began.elapsed().as_secs_f64() * 1_000.0);
     if let Ok(took) = HeaderValue::from_str(&took) {
         headers.insert("server-timing", took);

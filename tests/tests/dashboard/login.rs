@@ -99,6 +99,13 @@ fn as_good_as_its_token() {
     assert!(projects.text().contains("blue") && !projects.text().contains("red"), "{}", projects.text());
     assert_eq!(get(&host, "/projects/red").status, 404);
     assert!(!get(&host, "/projects/blue").success().text().contains("Promote"));
+    for path in ["/logs", "/projects/blue/absent"] {
+        let absent = get(&host, path);
+        assert_eq!((absent.status, absent.header("content-type").as_deref()), (404, Some("text/html; charset=utf-8")));
+        assert!(absent.text().contains("there is no page"), "{}", absent.text());
+        assert!(absent.header("content-security-policy").is_some());
+    }
+    assert_eq!(http::get(&format!("{}/logs", host.control_url())).status, 401, "a stranger is asked who they are");
     host.kill();
     host.start_again();
     let _ = get(&host, "/projects/blue").success();

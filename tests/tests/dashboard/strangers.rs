@@ -86,6 +86,7 @@ fn each_to_their_own() {
             format!("/projects/blue/deployments/{second}/promote")
         };
         let form = get(&with_form).success().text();
+        assert!(!form.contains("all projects</option>"), "{role} of {of:?} may make no token for all projects");
         let (_, proof) = form.split_once("name=\"proof\" value=\"").expect("the form has its proof");
         let statuses = forms.each_ref().map(|(path, fields)| {
             let request = http::request("POST", &format!("{}{path}", host.control_url())).header("cookie", &session);
