@@ -33,6 +33,8 @@ impl FromStr for TokenName {
     type Err = ParseTokenNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Left out and not refused, so that names from before can still be read.
+        let text: String = text.chars().filter(|character| !turns_text(*character)).collect();
         let text = text.trim();
         let is_plain = !text.chars().any(char::is_control);
         if !text.is_empty() && text.chars().count() <= Self::CHARACTERS && is_plain {
@@ -40,6 +42,12 @@ impl FromStr for TokenName {
         }
         Err(ParseTokenNameError)
     }
+}
+
+/// Whether a character has what is behind it read in another direction: a name with one could look like another name, and turn the line that it
+/// stands in.
+const fn turns_text(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for TokenName {
@@ -60,3 +68,19 @@ serde_through_text!(TokenName);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this cannot name a token: expected 1 to 60 characters, none of them a control character")]
 pub struct ParseTokenNameError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name is what it looks like: characters that turn the direction of text are left out, and control characters refused.
+    #[test]
+    fn names() {
+        let name = |text: &str| text.parse::<TokenName>().map(|name| name.as_str().to_owned());
+        assert_eq!(name(" ci of Größe \u{5d0} ").as_deref(), Ok("ci of Größe \u{5d0}"));
+        assert_eq!(name("ci\u{202e}nimda\u{2069}").as_deref(), Ok("cinimda"));
+        for refused in ["", " ", "\u{202e}", "a\nb", "a\u{1b}b", &"a".repeat(61)] {
+            assert_eq!(name(refused), Err(ParseTokenNameError), "{refused:?}");
+        }
+    }
+}
