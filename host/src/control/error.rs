@@ -271,7 +271,10 @@ impl From<VariablesError> for ApiError {
             error if error.is_about_key() => {
                 tracing::error!(error = with_causes(&error), "variables cannot be sealed or opened");
                 ErrorDetail::new(ErrorCode::HostKey, "the host's key is missing, wrong or open to others")
-                    .with_hint("the host's log says what is wrong with it; what needs no variables is served as before")
+                    .with_hint(
+                        "its log says what is wrong with `secrets.key` in the data directory; if that is lost, write a new key and set \
+                         variables again: docs/environment-variables.md",
+                    )
                     .into()
             }
             error => Self::internal(&error),
