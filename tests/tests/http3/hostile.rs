@@ -122,7 +122,10 @@ fn malformed() {
     }
     for pieces in [vec![&body[..]], vec![&frame(5, &[0]), &page]] {
         let visitor = stage.connect();
-        assert_eq!(send(&visitor, &pieces).0, Outcome::Closed(FRAME_UNEXPECTED));
+        let seen = send(&visitor, &pieces).0;
+        // The stream may be heard of before the connection that ends with it.
+        assert!(matches!(seen, Outcome::Closed(FRAME_UNEXPECTED) | Outcome::Reset(REQUEST_INCOMPLETE)), "{seen:?}");
+        assert_eq!(visitor.ended(), Some(FRAME_UNEXPECTED));
     }
     let mut visitor = visitor;
     assert_eq!(visitor.get("/").expect("the connection goes on").text(), "<p>here</p>");
