@@ -10,14 +10,14 @@ use rustix::thread::UnshareFlags;
 
 use super::init::{self, Ends};
 use super::order::{CellNetwork, Isolation, Order};
-use super::{Naming, Trouble};
+use super::{Naming, Nursery, Trouble};
 
 /// The user and group as which a function sees itself.
 pub(super) const INNER_USER: u32 = 1000;
 
 /// Makes the first process of a cell. It goes on alone; what becomes of it is told over `control`.
 pub(super) fn give_birth(
-    orders: &OwnedFd,
+    nursery: &Nursery,
     order: &Order,
     control: &OwnedFd,
     ends: Ends,
@@ -32,11 +32,11 @@ pub(super) fn give_birth(
     let Some(child) = child.while_trying("make namespaces")? else {
         drop(go);
         // Whoever holds these would keep the host from seeing the nursery's end, or the nursery the host's.
-        super::super::spawn::close(orders);
+        super::super::spawn::close(&nursery.orders);
         let may_begin = rustix::io::read(&waits, &mut [0; 1]).is_ok_and(|length| length == 1);
         if may_begin && be_host().is_ok() {
             drop(waits);
-            init::live(order, control, ends, groups);
+            init::live(order, nursery.waiter.as_ref(), control, ends, groups);
         }
         leave(1);
     };

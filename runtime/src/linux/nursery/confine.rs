@@ -22,18 +22,18 @@ use super::birth::{INNER_USER, leave};
 use super::filter::Filter;
 use super::init::Ends;
 use super::order::{CellNetwork, Document, Isolation, Order, Recipe, Report};
+use super::waiter::{self, Waiter};
 use super::{Naming, TIME_ZONE, Trouble};
-use crate::linux::message;
-use crate::linux::signals;
+use crate::linux::{message, signals};
 
 /// Where a program that was started ahead reads which function it is.
-const DOCUMENT_FD: RawFd = 4;
+pub(super) const DOCUMENT_FD: RawFd = 4;
 
 /// Where a process that cannot become its function says so.
 const WORDS_FD: RawFd = 5;
 
-/// Below this number are the descriptors that a function's process gets.
-const FIRST_FREE_FD: RawFd = 6;
+/// Where the program lies that waits, if it is the waiter.
+const WAITER_FD: RawFd = 6;
 
 /// How many signals may wait for a function. The kernel counts them for an account, and the cells of a host that is not root are all of its account.
 const MAX_SIGNALS: u64 = 1024;
@@ -85,64 +85,69 @@ const WRITABLE: [&str; 2] = ["/tmp", "/dev/shm"];
 const WRITABLE_DEVICES: [&str; 5] = ["/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"];
 
 /// What a process that waits holds.
-pub(super) struct Waiting {
+pub(super) struct Waiting<'a> {
     pub(super) ends: Ends,
     pub(super) document: OwnedFd,
     pub(super) words: OwnedFd,
+    /// What it is to become until it is known which function it is.
+    pub(super) waiter: Option<&'a Waiter>,
 }
 
 /// Gives everything away that a function must not have, waits until it is known which one it is, and becomes it.
-pub(super) fn wait_confined(order: &Order, waiting: Waiting) -> ! {
-    let words = settle(waiting);
-    let report = match words.as_ref().map(|_| confine(order)) {
-        Ok(Ok(listener)) => {
-            let listener: Vec<BorrowedFd<'_>> = listener.iter().map(AsFd::as_fd).collect();
-            let told = words.as_ref().map(|words| message::send(words.as_fd(), &Report::Ready, &listener));
-            if told.is_ok_and(|told| told.is_ok()) {
-                drop(listener);
-                become_function(&order.recipe)
-            } else {
-                None
+pub(super) fn wait_confined(order: &Order, waiting: Waiting<'_>) -> ! {
+    if let Ok(Settled { words, waiter }) = settle(waiting) {
+        let report = match confine(order) {
+            Ok(listener) => {
+                let listener: Vec<BorrowedFd<'_>> = listener.iter().map(AsFd::as_fd).collect();
+                message::send(words.as_fd(), &Report::Ready, &listener).ok().and_then(|()| {
+                    drop(listener);
+                    become_function(&order.recipe, &words, waiter)
+                })
             }
+            Err(trouble) => Some(Report::from(trouble)),
+        };
+        if let Some(report) = report {
+            let _ = message::send(words.as_fd(), &report, &[]);
         }
-        Ok(Err(trouble)) => Some(Report::from(trouble)),
-        Err(_) => None,
-    };
-    if let (Ok(words), Some(report)) = (&words, report) {
-        let _ = message::send(words.as_fd(), &report, &[]);
     }
     leave(127)
 }
 
+/// What a process that waits goes on holding, where only it knows of it. All that the function gets is at its place.
+struct Settled {
+    words: OwnedFd,
+    waiter: Option<OwnedFd>,
+}
+
 /// Puts the descriptors where they are expected and closes all others.
-fn settle(Waiting { ends, document, words }: Waiting) -> io::Result<OwnedFd> {
-    let null = File::open("/dev/null")?;
+fn settle(Waiting { ends, document, words, waiter }: Waiting<'_>) -> io::Result<Settled> {
+    let null = OwnedFd::from(File::open("/dev/null")?);
     let high = |descriptor: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(descriptor, 64);
     // First all of them out of the way, so that none is overwritten before it was copied. The listener comes fourth, at
     // `LISTEN_FD`.
-    let sources = [
-        high(null.as_fd())?,
-        high(ends.stdout.as_fd())?,
-        high(ends.stderr.as_fd())?,
-        high(ends.listener.as_fd())?,
-        high(document.as_fd())?,
-        high(words.as_fd())?,
-    ];
+    let ours = [&null, &ends.stdout, &ends.stderr, &ends.listener, &document, &words].map(AsFd::as_fd);
+    let ours = ours.into_iter().chain(waiter.map(AsFd::as_fd));
+    let sources: Vec<OwnedFd> = ours.map(high).collect::<Result<_, _>>()?;
     for (target, source) in (0..).zip(&sources) {
         // SAFETY: the number is overwritten by what is meant to stand there, and nobody here goes on using what stood there.
         let mut place = std::mem::ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(target) });
         rustix::io::dup2(source, &mut place)?;
     }
     // SAFETY: all that is open above is closed, and the values that held it are forgotten with this process.
-    let code = unsafe { libc::syscall(libc::SYS_close_range, FIRST_FREE_FD, libc::c_uint::MAX, 0) };
+    let code = unsafe { libc::syscall(libc::SYS_close_range, sources.len(), libc::c_uint::MAX, 0) };
     std::mem::forget((null, ends, document, words, sources));
     if code != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: this descriptor was put there above, and nobody else holds it.
-    let words = unsafe { OwnedFd::from_raw_fd(WORDS_FD) };
-    rustix::io::fcntl_setfd(&words, rustix::io::FdFlags::CLOEXEC)?;
-    Ok(words)
+    Ok(Settled { words: own(WORDS_FD)?, waiter: waiter.map(|_| own(WAITER_FD)).transpose()? })
+}
+
+/// A descriptor that was put there above, and that no other program gets.
+fn own(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: nobody else holds it.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(descriptor)
 }
 
 /// Gives everything away. The listener of the filter, if it has one.
@@ -226,8 +231,12 @@ fn rule(path: &Path, access: BitFlags<AccessFs>) -> Option<Result<PathBeneath<Pa
 }
 
 /// Becomes the program that waits for its function, or the function. Returns only what is to be said if that is impossible.
-fn become_function(recipe: &Recipe) -> Option<Report> {
-    let error = if let Some(boot) = &recipe.boot {
+fn become_function(recipe: &Recipe, words: &OwnedFd, waiter: Option<OwnedFd>) -> Option<Report> {
+    let error = if let Some(waiter) = waiter {
+        // It says itself what goes wrong.
+        let told = rustix::io::fcntl_setfd(words, rustix::io::FdFlags::empty());
+        told.map_or_else(io::Error::from, |()| waiter::execute(waiter.as_fd()))
+    } else if let Some(boot) = &recipe.boot {
         let path = "/usr/local/bin:/usr/bin:/bin";
         let environment = [("PATH", path), ("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("TZ", TIME_ZONE)];
         Program::new(&boot.program).args(&boot.arguments).env_clear().envs(environment).exec()

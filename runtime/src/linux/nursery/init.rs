@@ -12,6 +12,7 @@ use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, Wa
 use super::birth::{fork, hide_control_groups};
 use super::confine::{self, Waiting};
 use super::order::{Assignment, CellNetwork, Command, Isolation, Order, Report};
+use super::waiter::{self, Waiter};
 use super::world::World;
 use super::{Naming, Trouble, network};
 use crate::linux::{message, signals};
@@ -34,7 +35,7 @@ const MAX_WATCHERS: &str = "16";
 const NAMES_PORT: u16 = 53;
 
 /// Makes the cell and stays in it until it ends.
-pub(super) fn live(order: &Order, control: &OwnedFd, ends: Ends, groups: Vec<OwnedFd>) {
+pub(super) fn live(order: &Order, waiter: Option<&Waiter>, control: &OwnedFd, ends: Ends, groups: Vec<OwnedFd>) {
     let _ = rustix::thread::set_name(c"ship-cell");
     // Where the machine's memory is used up, the kernel is to end a function before the host or anything else.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
@@ -42,7 +43,9 @@ pub(super) fn live(order: &Order, control: &OwnedFd, ends: Ends, groups: Vec<Own
         // This is about the namespace of who writes; some machines let nobody.
         let _ = std::fs::write("/proc/sys/user/max_inotify_instances", MAX_WATCHERS);
     }
-    match enter(groups, order.recipe.isolation).and_then(|()| Cell::make(order, control, ends)) {
+    // Elsewhere paths are closed when the function is known, and what runs already reads for itself which one it is.
+    let waiter = waiter.filter(|_| order.recipe.isolation == Isolation::Sandbox && order.recipe.boot.is_none());
+    match enter(groups, order.recipe.isolation).and_then(|()| Cell::make(order, waiter, control, ends)) {
         Ok(cell) => cell.stay(),
         Err(trouble) => {
             let _ = message::send(control.as_fd(), &Report::from(trouble), &[]);
@@ -71,6 +74,8 @@ struct Cell<'a> {
     function: Pid,
     /// Where that process reads which function it is, until it was told.
     document: Option<File>,
+    /// What that process is, if it is one.
+    waiter: Option<&'a Waiter>,
     /// What it says if it cannot become the function.
     words: OwnedFd,
     /// Readable when a child has ended.
@@ -80,7 +85,7 @@ struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    fn make(order: &Order, control: &'a OwnedFd, ends: Ends) -> Result<Self, Trouble> {
+    fn make(order: &Order, waiter: Option<&'a Waiter>, control: &'a OwnedFd, ends: Ends) -> Result<Self, Trouble> {
         let ended = signals::child_events().while_trying("watch for processes that end")?;
         let world = match order.recipe.isolation {
             Isolation::Sandbox => Some(World::build(&order.recipe)?),
@@ -101,7 +106,7 @@ impl<'a> Cell<'a> {
         let (words, child_words) = message::pair().while_trying("make a pair of sockets")?;
         let Some(function) = fork().while_trying("make a process")? else {
             drop((document, words));
-            confine::wait_confined(order, Waiting { ends, document: reader, words: child_words });
+            confine::wait_confined(order, Waiting { ends, document: reader, words: child_words, waiter });
         };
         drop((reader, child_words, ends));
         let filter = first_word(&words)?;
@@ -114,6 +119,7 @@ impl<'a> Cell<'a> {
             world,
             function,
             document: Some(document.into()),
+            waiter,
             words,
             ended,
             cache: None,
@@ -173,7 +179,11 @@ impl<'a> Cell<'a> {
             self.limit(Resource::Nproc, assignment.max_processes).while_trying("limit processes")?;
         }
         let Some(mut document) = self.document.take() else { return Ok(()) };
-        let text = serde_json::to_vec(&assignment.document).while_trying("write down which function it is")?;
+        let text = match self.waiter {
+            Some(_) => waiter::block(&assignment.document),
+            None => serde_json::to_vec(&assignment.document).map_err(Into::into),
+        };
+        let text = text.while_trying("write down which function it is")?;
         document.write_all(&text).while_trying("say which function it is")
     }
 

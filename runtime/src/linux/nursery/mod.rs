@@ -13,6 +13,7 @@
 //! | `network` | a cell's own network |
 //! | `confine` | what a function's process may not do: privileges, paths, system calls |
 //! | `filter` | the filter of system calls |
+//! | `waiter` | the small program that waits for a function which needs no interpreter |
 //!
 //! A cell ends with its first process, and that one when the host goes away or says so: nothing is left behind by a host that
 //! was killed.
@@ -23,6 +24,7 @@ mod filter;
 mod init;
 mod network;
 mod order;
+mod waiter;
 mod world;
 
 use std::io;
@@ -41,6 +43,7 @@ pub(crate) const LISTEN_FD: i32 = 3;
 pub(crate) const TIME_ZONE: &str = "UTC";
 
 use super::message;
+use waiter::Waiter;
 
 /// The name of the nursery's process. A program that is started under this name has to call [`nursery`].
 pub const NURSERY_NAME: &str = "ship-nursery";
@@ -78,23 +81,33 @@ impl From<Trouble> for Report {
 /// Makes cells until the host goes away. The program has to call this before it starts any thread.
 pub fn nursery() {
     let _ = rustix::thread::set_name(c"ship-nursery");
+    let nursery = Nursery { orders: super::spawn::inherited(ORDERS_FD), waiter: Waiter::prepare().ok() };
     // Cells that have ended need nobody to collect them: the host has handles of its own.
     super::signals::ignore_children();
-    let orders = super::spawn::inherited(ORDERS_FD);
-    while let Ok(Some((order, descriptors))) = message::receive::<Order>(orders.as_fd()) {
+    while let Ok(Some((order, descriptors))) = message::receive::<Order>(nursery.orders.as_fd()) {
         // Without the control socket there is nobody to tell.
-        let _ = take(&orders, &order, descriptors);
+        let _ = nursery.take(&order, descriptors);
     }
 }
 
-/// Carries out one order.
-fn take(orders: &OwnedFd, order: &Order, descriptors: Vec<OwnedFd>) -> Option<()> {
-    let mut descriptors = descriptors.into_iter();
-    let control = descriptors.next()?;
-    let ends = init::Ends { listener: descriptors.next()?, stdout: descriptors.next()?, stderr: descriptors.next()? };
-    let groups: Vec<OwnedFd> = descriptors.collect();
-    if let Err(trouble) = birth::give_birth(orders, order, &control, ends, groups) {
-        let _ = message::send(control.as_fd(), &Report::from(trouble), &[]);
+/// What the nursery has, and its cells until they have closed it.
+struct Nursery {
+    orders: OwnedFd,
+    /// What waits in cells whose function needs no interpreter; without it, a copy of this process does.
+    waiter: Option<Waiter>,
+}
+
+impl Nursery {
+    /// Carries out one order.
+    fn take(&self, order: &Order, descriptors: Vec<OwnedFd>) -> Option<()> {
+        let mut descriptors = descriptors.into_iter();
+        let control = descriptors.next()?;
+        let ends =
+            init::Ends { listener: descriptors.next()?, stdout: descriptors.next()?, stderr: descriptors.next()? };
+        let groups: Vec<OwnedFd> = descriptors.collect();
+        if let Err(trouble) = birth::give_birth(self, order, &control, ends, groups) {
+            let _ = message::send(control.as_fd(), &Report::from(trouble), &[]);
+        }
+        Some(())
     }
-    Some(())
 }
