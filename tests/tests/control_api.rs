@@ -176,6 +176,18 @@ fn wrong_publish_requests() {
         let answer = publish(&manifest(path));
         assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("BAD_REQUEST")), "{path:?}");
     }
+    let mut clashing = manifest("caf\u{e9}.html");
+    let other = manifest("cafe\u{301}.html");
+    clashing["assets"]
+        .as_array_mut()
+        .expect("there are assets")
+        .extend(other["assets"].as_array().cloned().into_iter().flatten());
+    insta::assert_snapshot!(environment.filtered(&publish(&clashing).snapshot(&["content-type"])), @r#"
+    400
+    content-type: application/json
+
+    {"error":{"code":"BAD_REQUEST","message":"`cafe\\u{301}.html` and `caf\\u{e9}.html` are the same characters in two forms of Unicode, which nobody can tell apart","hint":"rename one of the two"}}
+    "#);
     let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     for body in ["", "{", "null", "[]", "{\"manifest\":1}", nested.as_str()] {
         let request = host.control("POST", "/v1/projects/site/deployments").header("content-type", "application/json");

@@ -1,3 +1,5 @@
+//! Who waits for room, and who does not.
+
 use std::convert::Infallible;
 
 use futures_util::stream;
