@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use ship_core::{Function, FunctionName, Layer, Manifest, ManifestError, SitePath};
+use ship_core::{Function, FunctionName, Layer, Manifest, ManifestError, PathClash, SitePath};
 
 use crate::artifact::{ArtifactCache, ArtifactError, CachedArtifact};
 use crate::assets::{self, Assets};
@@ -75,6 +75,7 @@ pub fn build(
     let timings = BuildTimings { detect: detect_took, frontend: frontend_took, build, hash };
     let passed_on = prebuilt.map(|prebuilt| prebuilt.passed_on).unwrap_or_default();
     let files = AssetFiles { site, placed, fallbacks, read: read_files };
+    manifest.check_paths().map_err(|clash| files.name(clash))?;
     Ok(BuildOutput::new(manifest, functions, files, options.arch, passed_on, timings))
 }
 
@@ -211,6 +212,9 @@ pub enum BuildError {
     /// The parts do not make a deployment.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// Two files would be served at paths that some take for the same.
+    #[error(transparent)]
+    Clash(#[from] PathClash),
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ship_core::{Digest, Function, Layer, Manifest, SitePath};
+use ship_core::{Digest, Function, Layer, Manifest, PathClash, SitePath};
 
 use crate::detect::SiteFolder;
 use crate::environment::Architecture;
@@ -45,6 +45,16 @@ impl AssetFiles {
     /// The file that is served at `path`.
     pub(crate) fn of(&self, path: &SitePath) -> PathBuf {
         self.placed.get(path).cloned().unwrap_or_else(|| self.site.file_of(path))
+    }
+
+    /// The same clash with the names of the files in the project.
+    pub(crate) fn name(&self, PathClash { one, other, difference }: PathClash) -> PathClash {
+        let name = |path: SitePath| {
+            let file = self.of(&path);
+            let named = file.strip_prefix(&self.site.project).ok().and_then(Path::to_str);
+            named.and_then(|name| name.parse().ok()).unwrap_or(path)
+        };
+        PathClash { one: name(one), other: name(other), difference }
     }
 }
 

@@ -66,7 +66,7 @@ pub use media_type::{MediaType, ParseMediaTypeError};
 pub use meter::{BUCKET_BOUNDS_MICROS, BUCKETS, Counter, Histogram, HistogramView};
 pub use name::{BranchName, ParseBranchNameError, ParseProjectNameError, ProjectName};
 pub use network::{NetworkAccess, UnknownNetworkAccess};
-pub use path::{FunctionName, ParsePathError, SitePath, UrlPath, UrlPathError};
+pub use path::{FunctionName, ParsePathError, PathClash, PathDifference, SitePath, UrlPath, UrlPathError};
 pub use platform_error::PlatformError;
 pub use prerender::{BypassToken, EmptyTokenError, Expiration, Fallback, Prerender, QueryPlace};
 pub use protection::{ProtectionCoverage, ProtectionMode, UnknownProtectionWord};

@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::limits::SiteLimits;
 use crate::media_type::MediaType;
 use crate::name::ProjectName;
-use crate::path::{FunctionName, SitePath};
+use crate::path::{FunctionName, PathClash, SitePath};
 use crate::prerender::{Fallback, Prerender};
 use crate::route::{PatternError, RouteTable, is_header};
 use crate::site_index::FunctionIndex;
@@ -200,6 +200,12 @@ impl Manifest {
     pub fn check_patterns(&self) -> Result<(), PatternError> {
         self.routes.check_sizes()?;
         self.cors.iter().try_for_each(CorsRule::check_size)
+    }
+
+    /// Says whether there are files whose paths some take for the same. To be asked once, where a manifest enters the system: what was stored
+    /// before this was asked is read and served as ever.
+    pub fn check_paths(&self) -> Result<(), PathClash> {
+        PathClash::among(self.assets.iter().map(|asset| &asset.path)).map_or(Ok(()), Err)
     }
 
     /// The routes.

@@ -1,11 +1,15 @@
 //! Paths: where an asset stands in a site, and what a visitor asked for.
 
+mod clash;
+
 use std::fmt;
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::text::serde_through_text;
+
+pub use clash::{PathClash, PathDifference};
 
 /// What is escaped where a normalised path is written into a URL. `%` stays: it only stands there as an escape.
 pub(crate) const IN_URL: &AsciiSet =

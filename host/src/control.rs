@@ -22,6 +22,7 @@ mod metrics;
 mod patience;
 mod projects;
 mod protection;
+mod room;
 mod routes;
 mod server;
 mod sessions;
@@ -50,6 +51,7 @@ pub(crate) use self::auth::{Doors, admit, turn_away_code};
 pub(crate) use self::blobs::Uploads;
 pub(crate) use self::error::ApiError;
 pub(crate) use self::extract::{why_path, why_query};
+pub(crate) use self::room::Rooms;
 use self::routes::{Of, Routes};
 pub(crate) use self::server::{ControlAnswer, Peer};
 use crate::care::Collector;
@@ -102,6 +104,8 @@ pub(crate) struct Control {
     /// Whose turn it is to have everything read again.
     pub(crate) examining: tokio::sync::Mutex<()>,
     pub(crate) uploads: Uploads,
+    /// The room that bodies of requests take in memory.
+    pub(crate) rooms: Arc<Rooms>,
     /// Whose turn it is to have a function taken apart, which is held in memory.
     pub(crate) composing: tokio::sync::Mutex<()>,
     /// Whose turn it is to have a blob cut into chunks.
@@ -209,7 +213,8 @@ pub(crate) fn router(control: Arc<Control>) -> Router {
     let guarded = guarded
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), upgrade::hold_changes));
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&control), upgrade::hold_changes))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&control.rooms), room::hold_place));
     let dashboard = Dashboard::new(&control, guarded.clone().with_state(Arc::clone(&control)));
     let no_such_page = axum::middleware::from_fn_with_state(Arc::clone(&dashboard), dashboard::no_such_page);
     let open = open

@@ -80,6 +80,7 @@ impl Publisher {
             let (environments, aim) = (self.environments.clone(), aim_of(&options));
             let staging = blocking(move || {
                 manifest.check_patterns()?;
+                manifest.check_paths()?;
                 let canonical_json = manifest.to_canonical_json();
                 let request = StageRequest {
                     project: &project,

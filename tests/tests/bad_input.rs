@@ -128,6 +128,29 @@ fn two_files_for_one_route() {
     ");
 }
 
+/// Two files whose paths differ only in case, and two whose names look the same.
+#[test]
+fn paths_that_clash() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("public/img/K.png", "a king").file("public/img/k.png", "a queen");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `public/img/K.png` and `public/img/k.png` differ only in case, and not every file system keeps them apart
+    hint: rename one of the two
+    ");
+    std::fs::remove_file(project.path("public/img/K.png")).expect("the file is ours");
+    let project = project.file("public/caf\u{e9}.html", "x").file("public/cafe\u{301}.html", "x");
+    insta::assert_snapshot!(refused(&environment, &project), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `public/cafe\u{301}.html` and `public/caf\u{e9}.html` are the same characters in two forms of Unicode, which nobody can tell apart
+    hint: rename one of the two
+    ");
+}
+
 /// A project name that is no DNS label.
 #[test]
 fn name_is_no_label() {

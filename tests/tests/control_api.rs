@@ -1,11 +1,13 @@
 //! The control API as a stranger, a careless client and a thief meet it.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use ship_api::{PACK_MEDIA_TYPE, pack_end, pack_entry};
 use ship_core::Digest;
-use ship_tests::{TestEnv, TestHost, http};
+use ship_tests::{PATIENCE, TestEnv, TestHost, http};
 
 /// What looks like a token and is none is refused, and the scheme may be written in any case.
 #[test]
@@ -53,6 +55,9 @@ fn pages_of_others() {
     }
 }
 
+/// The largest body that the API takes, in bytes.
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
 /// How long the host waits for a body of which nothing comes.
 const GIVEN_UP_AFTER: Duration = Duration::from_mins(1);
 
@@ -69,6 +74,41 @@ fn too_large_by_its_own_word() {
     refused(host.control("POST", "/v1/tokens"), "10000000000000");
     refused(http::request("POST", &format!("{}/v1/logins", host.control_url())), "1000000");
     assert!(began.elapsed() < GIVEN_UP_AFTER, "they were waited for");
+}
+
+/// Manifests are held in memory, so two of the largest fill the room for them. A third is not read until one of them is done with, and a small
+/// one passes it.
+#[test]
+fn large_bodies_stand_in_line() {
+    let environment = TestEnv::new();
+    let host = TestHost::start(&environment);
+    let address = host.control_url().replace("http://", "");
+    let announce = |size_bytes: usize| {
+        let mut client = TcpStream::connect(&address).expect("the host takes the connection");
+        let token = host.token();
+        write!(
+            client,
+            "POST /v1/projects/site/deployments HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {size_bytes}\r\n\r\n"
+        )
+        .expect("the kernel takes the head");
+        client
+    };
+    let is_asked_to_continue = |client: &mut TcpStream, patience: Duration| {
+        let mut line = [0; 21];
+        client.set_read_timeout(Some(patience)).expect("a socket takes a bound");
+        client.read_exact(&mut line).is_ok_and(|()| line == *b"HTTP/1.1 100 Continue")
+    };
+    let mut clients = [announce(LARGEST_BODY), announce(LARGEST_BODY)];
+    assert!(clients.iter_mut().all(|client| is_asked_to_continue(client, PATIENCE)), "there is room for two");
+    let mut third = announce(LARGEST_BODY);
+    let body = format!("{{\"manifest\": 1, \"padding\": \"{}\"}}", "x".repeat(500_000));
+    let small = host.control("POST", "/v1/projects/site/deployments").header("content-type", "application/json");
+    assert_eq!(small.body(body).send().status, 400, "a small one is read");
+    assert!(!is_asked_to_continue(&mut third, Duration::from_millis(300)), "there is no room for a third");
+    let [first, _second] = clients;
+    drop(first);
+    assert!(is_asked_to_continue(&mut third, PATIENCE), "the third has the room of the first");
 }
 
 /// Bytes that are not those of their digest: 400 `DIGEST_MISMATCH`, and nothing of them is kept.
@@ -136,6 +176,18 @@ fn wrong_publish_requests() {
         let answer = publish(&manifest(path));
         assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("BAD_REQUEST")), "{path:?}");
     }
+    let mut clashing = manifest("caf\u{e9}.html");
+    let other = manifest("cafe\u{301}.html");
+    clashing["assets"]
+        .as_array_mut()
+        .expect("there are assets")
+        .extend(other["assets"].as_array().cloned().into_iter().flatten());
+    insta::assert_snapshot!(environment.filtered(&publish(&clashing).snapshot(&["content-type"])), @r#"
+    400
+    content-type: application/json
+
+    {"error":{"code":"BAD_REQUEST","message":"`cafe\\u{301}.html` and `caf\\u{e9}.html` are the same characters in two forms of Unicode, which nobody can tell apart","hint":"rename one of the two"}}
+    "#);
     let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     for body in ["", "{", "null", "[]", "{\"manifest\":1}", nested.as_str()] {
         let request = host.control("POST", "/v1/projects/site/deployments").header("content-type", "application/json");

@@ -211,6 +211,7 @@ impl From<BuildError> for CommandError {
             }
             BuildError::Bundle(BundleError::Refused { .. }) => Self::project(error).code("compile_failed"),
             BuildError::Interpreter(_) => Self::project(error).code("no_toolchain"),
+            BuildError::Clash(_) => Self::project(error).code("path_clash").hint("rename one of the two"),
             BuildError::Plan(error) => error.into(),
             BuildError::Python(error) => python(error),
             BuildError::Artifact(error) => match error.code() {

@@ -32,7 +32,7 @@ const COMPARED: usize = 50;
 #[utoipa::path(post, path = "/v1/projects/{project}/deployments", params(("project" = String, Path)),
     request_body = PublishRequest,
     responses((status = 201, body = PublishedView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(super) async fn publish(
     axum::extract::State(control): State,
     actor: Actor,

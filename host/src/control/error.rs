@@ -6,8 +6,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use ship_api::{ErrorBody, ErrorCode, ErrorDetail};
-use ship_core::ParseProjectNameError;
 use ship_core::route::PatternError;
+use ship_core::{ParseProjectNameError, PathClash};
 use ship_edge::FunctionSpecError;
 use ship_runtime::{Failure, FailureReason, InvokeError, SpawnError, StartError};
 use ship_store::{
@@ -158,6 +158,12 @@ impl From<StateError> for ApiError {
             }
             error => Self::internal(&error),
         }
+    }
+}
+
+impl From<PathClash> for ApiError {
+    fn from(clash: PathClash) -> Self {
+        ErrorDetail::new(ErrorCode::BadRequest, clash.to_string()).with_hint("rename one of the two").into()
     }
 }
 

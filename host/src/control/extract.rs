@@ -1,6 +1,5 @@
 //! Reading requests: bodies, path parameters and queries, each with an error in the API's own form.
 
-use axum::body::HttpBody as _;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
@@ -9,6 +8,7 @@ use ship_api::ErrorCode;
 use ship_core::SiteLimits;
 
 use super::ApiError;
+use super::room::{self, Place};
 use crate::access::Actor;
 use crate::blocking::blocking;
 
@@ -28,15 +28,17 @@ impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Bo
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let is_known = request.extensions().get::<Actor>().is_some();
         let limit = if is_known { SiteLimits::DEFAULT.manifest_bytes } else { STRANGERS_BODY_BYTES };
-        let too_large =
-            || ApiError::new(ErrorCode::PayloadTooLarge, format!("the body broke off or is larger than {limit} bytes"));
-        // One that says so itself is not waited for.
-        if request.body().size_hint().lower() > limit as u64 {
-            return Err(too_large());
+        let place = request.extensions().get::<Place>().cloned();
+        let bytes = room::read(request.into_body(), limit, place.as_ref()).await?;
+        if bytes.len() < LARGE_BODY_BYTES {
+            return parse(&bytes).map(Self);
         }
-        let bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| too_large())?;
-        let value = if bytes.len() < LARGE_BODY_BYTES { parse(&bytes) } else { blocking(move || parse(&bytes)).await };
-        value.map(Self)
+        // The place goes along: it is taken for as long as the bytes are, also when the client is gone.
+        let parsing = blocking(move || {
+            let (_place, bytes) = (place, bytes);
+            parse(&bytes)
+        });
+        parsing.await.map(Self)
     }
 }
 

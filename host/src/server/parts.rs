@@ -184,6 +184,7 @@ impl Parts {
             data: self.options.data.clone(),
             examining: tokio::sync::Mutex::default(),
             uploads: crate::control::Uploads::default(),
+            rooms: Arc::default(),
             composing: tokio::sync::Mutex::default(),
             chunking: tokio::sync::Mutex::default(),
         };
