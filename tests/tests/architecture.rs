@@ -71,7 +71,9 @@ fn absences() {
             let code = line.split("//").next().unwrap_or_default();
             let reading = ["env::var", "env::args", "env::current_dir", "env::home_dir", "env::temp_dir"];
             let reads = reading.iter().any(|reading| code.contains(reading));
-            assert!(!engine || test || !reads, "an engine reads the environment: {place}");
+            // What builds a crate is told by cargo that way, and is no part of it.
+            let builds = path == Path::new("runtime/build.rs");
+            assert!(!engine || test || builds || !reads, "an engine reads the environment: {place}");
             let shell = ["Command::new(\"sh\")", "Command::new(\"bash\")", "Command::new(\"/bin/sh\")"];
             // The project owner's own command line is written for one, and so is what pages tell their readers to type.
             let written_for_shell = ["builder/src/frontend/command.rs", "tests/src/pages/shell.rs"];
