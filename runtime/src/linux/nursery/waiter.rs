@@ -100,7 +100,9 @@ pub(super) fn block(document: &Document) -> io::Result<Vec<u8>> {
     block.place(lists);
     block.place(lists + (arguments.len() + 1) * PLACE);
     for list in [&arguments, &variables] {
-        list.iter().for_each(|text| block.text(text));
+        for text in list {
+            block.text(text);
+        }
         block.place(0);
     }
     Ok([block.places, block.texts].concat())
