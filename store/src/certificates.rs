@@ -71,6 +71,14 @@ impl Certificates {
         })
     }
 
+    /// Removes the certificate of a name, if there is one.
+    pub fn remove(&self, name: &str) -> Result<(), StateError> {
+        self.database.write(|transaction| {
+            transaction.prepare_cached("DELETE FROM certificates WHERE name = ?1")?.execute([name])?;
+            Ok(())
+        })
+    }
+
     /// How many certificates were obtained since then.
     pub fn obtained_since(&self, since: Timestamp) -> Result<u64, StateError> {
         self.database.read(|transaction| {

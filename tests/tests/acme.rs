@@ -75,6 +75,10 @@ fn by_handshake() {
     host.start_again();
     let page = http::get_secure(&host.secure_url("site.ship.test"), &trusted).success();
     assert_eq!(page.text(), "here");
+
+    // What leads nowhere any more is not spoken of: it is not renewed.
+    let _ = host.ship(["rm", "--project", "site", "--yes"]).run().success();
+    assert_eq!(certificates(&host), []);
 }
 
 /// With a program that changes the zone, one certificate stands for all sites below the domain.

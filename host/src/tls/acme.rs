@@ -79,16 +79,24 @@ pub(crate) struct AcmeKeeper {
 }
 
 /// What is known of the certificates that a host gets for itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct AcmeReport {
     book: Arc<Mutex<Book>>,
+    /// Where names lead, if certificates are got at all.
+    map: Option<SiteMap>,
 }
 
 impl AcmeReport {
-    /// Every name, and how it stands with its certificate.
+    /// Every name that leads somewhere, and how it stands with its certificate.
     pub(crate) fn names(&self) -> BTreeMap<String, NameReport> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).report()
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.report(|name| self.map.as_ref().is_some_and(|map| leads_somewhere(map, name)))
     }
+}
+
+/// Whether a certificate is of use: one for a whole domain always is.
+fn leads_somewhere(map: &SiteMap, name: &str) -> bool {
+    name.starts_with("*.") || map.has(name)
 }
 
 impl AcmeKeeper {
@@ -103,7 +111,7 @@ impl AcmeKeeper {
         let newcomers = map.newcomers();
         let missed = certificates.listen_for_missed();
         let book = Arc::<Mutex<Book>>::default();
-        let report = AcmeReport { book: Arc::clone(&book) };
+        let report = AcmeReport { book: Arc::clone(&book), map: Some(map.clone()) };
         let keeper = Self {
             account: Arc::new(AccountDesk::new(options.clone(), store.clone())),
             hook: options.dns_hook.clone().map(|program| Arc::new(DnsHook { program })),
@@ -176,6 +184,7 @@ impl AcmeKeeper {
     /// Begins the orders that are due, and says when the next one is.
     async fn begin_due(&self, orders: &mut JoinSet<(String, Result<Issued, AcmeError>)>) -> Duration {
         let now = Timestamp::now();
+        self.forget_gone(now).await;
         while orders.len() < ORDERS_AT_ONCE {
             let Some(name) = self.book().due(now) else { break };
             if let Err(error) = self.may_order(&name, now).await {
@@ -199,6 +208,21 @@ impl AcmeKeeper {
         let until = next.map_or(LONGEST_SLEEP, |next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
         // With all places taken, it is an order's end that is waited for.
         if orders.len() < ORDERS_AT_ONCE { until.min(LONGEST_SLEEP) } else { LONGEST_SLEEP }
+    }
+
+    /// What leads nowhere any more is not renewed, and its key is not kept: an authority that cannot prove it would be asked for ever.
+    async fn forget_gone(&self, now: Timestamp) {
+        let gone = self.book().forget_gone(now, |name| leads_somewhere(&self.map, name));
+        for name in gone {
+            self.certificates.uninstall(&name);
+            tracing::info!(name, "a certificate is not renewed: its name leads nowhere any more");
+            let store = self.store.clone();
+            let removed = blocking(move || store.certificates().remove(&name)).await;
+            if let Err(error) = removed {
+                // It is looked at again when the host starts.
+                tracing::warn!(error = with_causes(&error), "a certificate that is not renewed cannot be removed");
+            }
+        }
     }
 
     /// Whether a certificate may be ordered for a name now, or why not.

@@ -44,6 +44,15 @@ impl Certificates {
         });
     }
 
+    /// Shows the one that was obtained for a name no more.
+    pub(super) fn uninstall(&self, name: &str) {
+        self.obtained.rcu(|obtained| {
+            let mut obtained = HashMap::clone(obtained);
+            obtained.remove(name);
+            obtained
+        });
+    }
+
     /// Shows authorities a proof.
     pub(super) fn show_proof(&self, name: &str, proof: CertifiedKey) {
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::new(proof));

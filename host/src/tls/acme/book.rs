@@ -62,6 +62,14 @@ impl Book {
         due.min_by_key(|(_, entry)| entry.due).map(|(name, _)| name.clone())
     }
 
+    /// Forgets the names that are due and lead nowhere any more, and says which they were. Until then a name may come back, and has its
+    /// certificate.
+    pub(super) fn forget_gone(&mut self, now: Timestamp, leads_somewhere: impl Fn(&str) -> bool) -> Vec<String> {
+        let is_gone =
+            |name: &str, entry: &Entry| entry.state == NameState::Waiting && entry.due <= now && !leads_somewhere(name);
+        self.names.extract_if(.., |name, entry| is_gone(name, entry)).map(|(name, _)| name).collect()
+    }
+
     /// When the next one is due.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.waiting().map(|(_, entry)| entry.due).min()
@@ -101,13 +109,15 @@ impl Book {
         }
     }
 
-    pub(super) fn report(&self) -> BTreeMap<String, NameReport> {
+    /// How it stands with each name that leads somewhere.
+    pub(super) fn report(&self, leads_somewhere: impl Fn(&str) -> bool) -> BTreeMap<String, NameReport> {
         let report = |entry: &Entry| NameReport {
             expires_at: entry.validity.map(|validity| validity.until),
             next_at: (entry.state == NameState::Waiting).then_some(entry.due),
             error: entry.error.clone(),
         };
-        self.names.iter().map(|(name, entry)| (name.clone(), report(entry))).collect()
+        let shown = self.names.iter().filter(|(name, _)| leads_somewhere(name));
+        shown.map(|(name, entry)| (name.clone(), report(entry))).collect()
     }
 }
 
@@ -145,7 +155,23 @@ mod tests {
         book.obtained("a.test", Validity { from: at(0), until: at(90) });
         assert_eq!(book.due(at(59)), None);
         assert_eq!(book.due(at(65)).as_deref(), Some("a.test"));
-        assert_eq!(book.report()["a.test"].expires_at, Some(at(90)));
+        assert_eq!(book.report(|_| true)["a.test"].expires_at, Some(at(90)));
+    }
+
+    /// A name that leads nowhere any more is not shown and not renewed; one that comes back before that has its certificate.
+    #[test]
+    fn gone() {
+        let mut book = Book::default();
+        for name in ["back.test", "gone.test", "here.test"] {
+            book.obtained(name, Validity { from: at(0), until: at(90) });
+        }
+        let shown = |book: &Book| book.report(|name| name != "back.test").into_keys().collect::<Vec<_>>();
+        assert_eq!(shown(&book), ["gone.test", "here.test"]);
+        assert_eq!(book.forget_gone(at(59), |name| name == "here.test"), [] as [String; 0]);
+        assert_eq!(book.forget_gone(at(70), |name| name != "gone.test"), ["gone.test"]);
+        assert_eq!(shown(&book), ["here.test"]);
+        assert!(book.has_certificate("back.test"));
+        assert!(book.due(at(70)).is_some_and(|name| name != "gone.test"));
     }
 
     /// Failures are further and further apart, and said.
@@ -162,8 +188,8 @@ mod tests {
             last = pause;
         }
         assert!(last >= LONGEST_PAUSE);
-        assert_eq!(book.report()["a.test"].error.as_deref(), Some("no"));
+        assert_eq!(book.report(|_| true)["a.test"].error.as_deref(), Some("no"));
         book.obtained("a.test", Validity { from: at(0), until: at(90) });
-        assert_eq!(book.report()["a.test"].error, None);
+        assert_eq!(book.report(|_| true)["a.test"].error, None);
     }
 }
