@@ -179,7 +179,7 @@ mod tests {
     /// The function gets its folder, its arguments and its environment, and nothing else.
     #[test]
     fn becomes_the_function() {
-        // A shell adds a variable of its own: PWD, and with it what it has just run.
+        // The third variable is the shell's own: PWD.
         let (printed, words) = told(&document("/bin/sh"));
         assert_eq!((printed.as_str(), words.as_str()), ("/usr\nzero 1  one\n3\n", ""));
     }
