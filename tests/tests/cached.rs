@@ -119,6 +119,19 @@ impl<'e> Story<'e> {
         visitor
     }
 
+    /// A visitor who has asked for `q`, and has read the answer up to `piece`.
+    fn come_and_read(&self, q: &str, piece: &str) -> TcpStream {
+        let mut visitor = self.come(q);
+        let mut begun = String::new();
+        while !begun.contains(piece) {
+            let mut bytes = [0; 512];
+            let count = visitor.read(&mut bytes).expect("the answer begins");
+            assert_ne!(count, 0, "the answer ended after {begun}");
+            begun.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        visitor
+    }
+
     /// Waits until the host has read what was sent to it before.
     fn catch_up(&self) {
         assert_eq!(http::get(&self.url).success().text(), "page");
@@ -479,13 +492,7 @@ fn streams() {
     let environment = TestEnv::new();
     let story = Story::new(&environment);
     story.tell("", &json!({ "pieces": true }));
-    let mut visitor = story.come("");
-    let mut begun = String::new();
-    while !begun.contains("first ") {
-        let mut bytes = [0; 512];
-        let count = visitor.read(&mut bytes).expect("the answer begins");
-        begun.push_str(&String::from_utf8_lossy(&bytes[..count]));
-    }
+    let visitor = story.come_and_read("", "first ");
     story.wait_for_arrivals(1);
     story.open_gate();
     assert!(rest(visitor).contains("answer 1"));
@@ -497,9 +504,10 @@ fn streams() {
     assert!(!rest(visitor).ends_with("0\r\n\r\n"));
     story.tell("breaks", &json!({}));
     assert_eq!(get(&story.page("breaks")), "MISS 200 answer 3");
-    // Whoever leaves in the middle takes nothing from others.
+    // Whoever leaves in the middle takes nothing from others. It is the middle once the host has passed on the beginning: a call
+    // whose answer has not begun ends with its visitor.
     story.tell("left", &json!({ "pieces": true }));
-    let visitor = story.come("left");
+    let visitor = story.come_and_read("left", "first ");
     story.wait_for_arrivals(1);
     drop(visitor);
     story.open_gate();
