@@ -172,6 +172,62 @@ fn loads_a_server() {
     assert_eq!(http::get(&format!("{url}/api?a=1")).success().text(), "main /api?a=1");
 }
 
+/// Whatever a response is made of, its visitor gets what `fetch` would give; one that was read already has nothing left to send.
+#[test]
+fn bodies_of_responses() {
+    let environment = TestEnv::new();
+    let module = r#"
+        const bodies: Record<string, () => Response | Promise<Response>> = {
+            text: () => new Response("grün"),
+            nothing: () => new Response(""),
+            bytes: () => new Response(new TextEncoder().encode("__bytes__").subarray(2, 7)),
+            words: () => new Response(new URLSearchParams({ a: "1 2" })),
+            blob: () => new Response(new Blob(["bl", "ob"])),
+            pieces: () => new Response(ReadableStream.from(["pie", "ces"]).pipeThrough(new TextEncoderStream())),
+            copied: () => new Response("copied").clone(),
+            own: () => new (class extends Response {})("own"),
+            changed: () => Object.defineProperty(new Response("first"), "body", { value: new Response("second").body }),
+            read: async () => {
+                const read = new Response("read");
+                await read.text();
+                return read;
+            },
+            held: () => {
+                const held = new Response("held");
+                held.body!.getReader();
+                return held;
+            },
+        };
+        export const GET = (request: Request) => bodies[new URL(request.url).search.slice(1)]();
+    "#;
+    let project = environment.project("site").file("api/bodies.ts", module);
+    let host = TestHost::start(&environment);
+    let url = format!("{}/api/bodies", deployed(&host, &project));
+    let kinds =
+        ["text", "nothing", "bytes", "words", "blob", "pieces", "copied", "own", "changed", "read", "held", "text"];
+    let answers = kinds.map(|kind| {
+        let answer = http::get(&format!("{url}?{kind}"));
+        let told = ["content-type", "content-length"].map(|name| answer.header(name).unwrap_or_else(|| "-".to_owned()));
+        format!("{kind}: {} {} {:?}", answer.status, told.join(" "), answer.text())
+    });
+    insta::assert_snapshot!(answers.join("\n"), @r#"
+    text: 200 text/plain;charset=UTF-8 5 "grün"
+    nothing: 200 text/plain;charset=UTF-8 0 ""
+    bytes: 200 - 5 "bytes"
+    words: 200 application/x-www-form-urlencoded;charset=UTF-8 5 "a=1+2"
+    blob: 200 - 4 "blob"
+    pieces: 200 - 6 "pieces"
+    copied: 200 text/plain;charset=UTF-8 6 "copied"
+    own: 200 text/plain;charset=UTF-8 3 "own"
+    changed: 200 text/plain;charset=UTF-8 6 "second"
+    read: 500 text/plain; charset=utf-8 21 "Internal Server Error"
+    held: 500 text/plain; charset=utf-8 21 "Internal Server Error"
+    text: 200 text/plain;charset=UTF-8 5 "grün"
+    "#);
+    let head = http::request("HEAD", &format!("{url}?text")).send();
+    assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
 /// A body arrives as it is made, not when it is complete; a visitor who leaves is noticed.
 #[test]
 fn streaming() {
