@@ -40,6 +40,8 @@ pub(crate) struct Launch {
     pub(crate) recipe: Recipe,
     /// What makes it the function.
     pub(crate) assignment: Assignment,
+    /// What its program is told.
+    pub(crate) document: Document,
     /// The name of the function's cache of code, if it could have one and has none.
     pub(crate) missing_cache: Option<String>,
 }
@@ -78,14 +80,14 @@ impl Launch {
         } else {
             made.map(CodeCache::Made)
         };
-        let mut assignment = assignment(spec, surroundings, isolation, command, cache)?;
+        let (mut assignment, mut document) = assignment(spec, surroundings, isolation, command, cache)?;
         if purpose == Purpose::Fork {
-            assignment.document.zygote = true;
+            document.zygote = true;
             // Those that it forks are the same user's, and each has this limit in a group of its own.
             let forks = u64::from(spec.function.limits.max_instances) + 2;
             assignment.max_processes = assignment.max_processes.saturating_mul(forks);
         }
-        Ok(Self { program, recipe, assignment, missing_cache })
+        Ok(Self { program, recipe, assignment, document, missing_cache })
     }
 }
 
@@ -95,16 +97,24 @@ async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Res
         return Ok(Command::native());
     }
     let interpreters = surroundings.interpreters.clone();
+    // The next start finds what was installed since, see `look_again`. This one has a visitor who waits.
     if let Some(command) = interpreters.found(runtime) {
-        // The next start finds what was installed since. This one has a visitor who waits.
-        surroundings.background.spawn(async move {
-            tokio::time::sleep(SPARES_PAUSE).await;
-            tokio::task::spawn_blocking(move || drop(interpreters.look(runtime))).await
-        });
         return Ok(command);
     }
     let stopped = |_| SpawnError::Io { action: "look for an interpreter", source: io::ErrorKind::Interrupted.into() };
     tokio::task::spawn_blocking(move || interpreters.look(runtime)).await.map_err(stopped)?
+}
+
+/// Looks once more, in a while, for what runs functions of a kind: it may have been installed, or be gone.
+pub(crate) fn look_again(surroundings: &Surroundings, runtime: FunctionRuntime) {
+    if matches!(runtime, FunctionRuntime::Go | FunctionRuntime::Rust) {
+        return;
+    }
+    let interpreters = surroundings.interpreters.clone();
+    surroundings.background.spawn(async move {
+        tokio::time::sleep(SPARES_PAUSE).await;
+        tokio::task::spawn_blocking(move || drop(interpreters.look(runtime))).await
+    });
 }
 
 /// Has a process wait that can become a function of this kind, as most of them are.
@@ -170,14 +180,14 @@ const fn cell_network(network: NetworkAccess, surroundings: &Surroundings) -> Ce
     }
 }
 
-/// What makes a prepared process the function.
+/// What makes a prepared process the function, and what its program is told.
 fn assignment(
     spec: &FunctionSpec,
     surroundings: &Surroundings,
     isolation: Isolation,
     command: Command,
     cache: Option<CodeCache>,
-) -> Result<Assignment, SpawnError> {
+) -> Result<(Assignment, Document), SpawnError> {
     let layers: Vec<PathBuf> =
         spec.function.layers.iter().map(|layer| spec.root.with_file_name(layer.digest.to_hex())).collect();
     let (inside, readable) = match isolation {
@@ -198,7 +208,7 @@ fn assignment(
     let limits = &spec.function.limits;
     let tmp_mb = limits.usable_tmp_mb();
     let (max_files, max_processes) = (limits.max_files.into(), limits.max_processes.into());
-    Ok(Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, cache, document })
+    Ok((Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, cache }, document))
 }
 
 /// What the function's launcher launches, if it is one that prepared processes have.

@@ -12,7 +12,7 @@ use crate::background::Background;
 use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
 use crate::journal::Journal;
-use crate::launch::{Launch, Purpose};
+use crate::launch::{Launch, Purpose, look_again};
 use crate::limits::CACHE_PAUSE;
 use crate::linux::cell::{Cell, Ending};
 use crate::linux::nursery::Recipe;
@@ -43,13 +43,15 @@ pub(crate) async fn start(
     surroundings: &Arc<Surroundings>,
     journal: Journal,
 ) -> Result<Child, SpawnError> {
-    let Launch { program, recipe, assignment, missing_cache } = Launch::of(spec, surroundings, Purpose::Serve).await?;
-    let Spare { cell, connections, .. } = spare_for(surroundings, recipe).await?;
-    let Cell { warden, address, stdout, stderr, network: _ } = cell;
+    let launch = Launch::of(spec, surroundings, Purpose::Serve).await?;
+    let Launch { program, recipe, assignment, document, missing_cache } = launch;
+    let Spare { mut cell, connections, .. } = spare_for(surroundings, recipe).await?;
     if let Some(connections) = &connections {
         connections.belong_to(spec.function.limits.network, surroundings.reach.policy(), journal.clone());
     }
-    warden.run(assignment, &spec.function.limits)?;
+    cell.run(assignment, document, &spec.function.limits)?;
+    look_again(surroundings, spec.function.runtime);
+    let Cell { warden, address, stdout, stderr, .. } = cell;
     let output = watch_output(stdout, stderr, &journal, &surroundings.background)?;
     let instance = Arc::new(Instance::new(Warden::Cell(warden), program, address, output));
     if let Some(name) = missing_cache {
@@ -121,9 +123,9 @@ async fn make_cache(
     // Whoever woke it is answered first.
     tokio::time::sleep(CACHE_PAUSE).await;
     let Some(unfinished) = surroundings.caches.begin(&name).await else { return Ok(()) };
-    let Launch { recipe, assignment, .. } = Launch::of(spec, surroundings, Purpose::MakeCache).await?;
-    let Spare { cell, connections, .. } = surroundings.spares.make(&recipe).await?;
-    cell.warden.run(assignment, &spec.function.limits)?;
+    let Launch { recipe, assignment, document, .. } = Launch::of(spec, surroundings, Purpose::MakeCache).await?;
+    let Spare { mut cell, connections, .. } = surroundings.spares.make(&recipe).await?;
+    cell.run(assignment, document, &spec.function.limits)?;
     let patience = Duration::from_secs(u64::from(spec.function.limits.init_timeout_secs));
     let ended = tokio::select! {
         ended = cell.warden.ended_with_cache() => ended,

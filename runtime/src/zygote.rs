@@ -87,7 +87,8 @@ impl Zygote {
         if spec.function.runtime != FunctionRuntime::Python || surroundings.compiled_code != CompiledCode::Kept {
             return Ok(None);
         }
-        let Launch { program, recipe, assignment, .. } = Launch::of(spec, surroundings, Purpose::Fork).await?;
+        let Launch { program, recipe, assignment, document, .. } =
+            Launch::of(spec, surroundings, Purpose::Fork).await?;
         let spares = &surroundings.spares;
         // Elsewhere nothing would end what a fork leaves behind, or keep one's memory from another's.
         if recipe.boot.is_none() || recipe.isolation != Isolation::Sandbox {
@@ -98,11 +99,12 @@ impl Zygote {
             Some(spare) => spare,
             None => spares.make(&recipe).await?,
         };
-        let Spare { cell: Cell { warden, address, stdout, stderr, .. }, connections, .. } = spare;
+        let Spare { mut cell, connections, .. } = spare;
         if let Some(connections) = &connections {
             connections.belong_to(spec.function.limits.network, surroundings.reach.policy(), journal.clone());
         }
-        warden.run(assignment, &spec.function.limits)?;
+        cell.run(assignment, document, &spec.function.limits)?;
+        let Cell { warden, address, stdout, stderr, .. } = cell;
         let socket =
             address.dial().and_then(ZygoteSocket::new).map(Arc::new).map_err(during("connect to a process"))?;
         let output_owner = OutputOwner::of(&stdout)?;

@@ -1,6 +1,7 @@
 //! A cell as the host holds it: a confined process that waits for its function, and then is it.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 use super::cgroup::CellGroups;
 use super::dial;
 use super::message;
-use super::nursery::{Assignment, Command, Isolation, NURSERY_NAME, Order, Recipe, Report};
+use super::nursery::{Assignment, Command, Document, Isolation, NURSERY_NAME, Order, Recipe, Report};
 use super::process::{ProcessStat, has_ended, own_bytes_of_all, resident_bytes};
 use super::socket::SocketAddress;
 use super::spawn;
@@ -55,7 +56,7 @@ impl Nursery {
         listener: (OwnedFd, SocketAddress),
         groups: Option<CellGroups>,
     ) -> Result<Unready, SpawnError> {
-        let isolation = recipe.isolation;
+        let (isolation, has_program) = (recipe.isolation, recipe.boot.is_some());
         let (listener, address) = listener;
         let (control, cell_control) = message::pair().map_err(during("make a pair of sockets"))?;
         rustix::io::ioctl_fionbio(&control, true).map_err(|errno| during("make a pair of sockets")(errno.into()))?;
@@ -67,7 +68,7 @@ impl Nursery {
         let descriptors: Vec<BorrowedFd<'_>> = ends.into_iter().chain(&doors).map(AsFd::as_fd).collect();
         self.say(recipe, &descriptors).map_err(during("ask for a process"))?;
         let control = watch(control).map_err(during("watch a process"))?;
-        Ok(Unready { isolation, control, address, stdout, stderr, groups })
+        Ok(Unready { isolation, has_program, control, address, stdout, stderr, groups })
     }
 
     /// Ends the process that makes cells if it does not read its orders. The cells that there are stay; the next order starts
@@ -130,6 +131,8 @@ impl NurseryProcess {
 #[derive(Debug)]
 pub(crate) struct Unready {
     isolation: Isolation,
+    /// Whether a program runs in it before its function is known.
+    has_program: bool,
     control: AsyncFd<OwnedFd>,
     address: SocketAddress,
     stdout: OwnedFd,
@@ -140,7 +143,7 @@ pub(crate) struct Unready {
 impl Unready {
     /// Waits until it is made.
     pub(crate) async fn ready(self) -> Result<Cell, SpawnError> {
-        let Self { isolation, control, address, stdout, stderr, groups } = self;
+        let Self { isolation, has_program, control, address, stdout, stderr, groups } = self;
         let (report, descriptors) = hear(&control).await.map_err(during("hear of a process"))?.ok_or_else(gone)?;
         match report {
             Report::Ready => {}
@@ -148,11 +151,12 @@ impl Unready {
         }
         let mut descriptors = descriptors.into_iter();
         let (first, function) = descriptors.next().zip(descriptors.next()).ok_or_else(gone)?;
+        let program = if has_program { Some(WaitingProgram::new(descriptors.next().ok_or_else(gone)?)?) } else { None };
         let function_id = process_of(&function).map_err(during("identify a process"))?;
         let first = watch(first).map_err(during("watch a process"))?;
         let is_over = AtomicBool::new(false);
         let warden = CellWarden { isolation, control, first, function_id, groups, is_over };
-        Ok(Cell { warden, address, stdout, stderr, network: descriptors.collect() })
+        Ok(Cell { warden, program, address, stdout, stderr, network: descriptors.collect() })
     }
 }
 
@@ -160,11 +164,58 @@ impl Unready {
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) warden: CellWarden,
+    /// The program that runs in it already, if one does and it was not told yet which function it is.
+    program: Option<WaitingProgram>,
     pub(crate) address: SocketAddress,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
     /// The listener of its filter and the sockets for questions about names, if it has a network of its own.
     pub(crate) network: Vec<OwnedFd>,
+}
+
+impl Cell {
+    /// Says which function it is, and what it may use. Where a program waits, that makes itself ready while the cell shows it the
+    /// function's folder.
+    pub(crate) fn run(
+        &mut self,
+        assignment: Assignment,
+        document: Document,
+        limits: &FunctionLimits,
+    ) -> Result<(), SpawnError> {
+        if let Some(groups) = &self.warden.groups {
+            groups.limit(limits).map_err(during("limit what a function uses"))?;
+        }
+        let handing = during("hand a function over");
+        let with_line = |program| document.line().map(|line| (program, line));
+        let told = self.program.take().map(with_line).transpose().map_err(&handing)?;
+        let told = told.filter(|(program, line)| line.len() <= program.room);
+        let for_cell = if told.is_some() { None } else { Some(Box::new(document)) };
+        // Before the cell's own line in the same pipe.
+        told.map_or(Ok(()), |(program, line)| program.tell(&line)).map_err(&handing)?;
+        let command = Command::Run(Box::new(assignment), for_cell);
+        message::send(self.warden.control.get_ref().as_fd(), &command, &[]).map_err(handing)
+    }
+}
+
+/// A program that was started ahead.
+#[derive(Debug)]
+struct WaitingProgram {
+    /// Where it reads which function it is.
+    pipe: OwnedFd,
+    /// How many bytes can be written there without waiting for it.
+    room: usize,
+}
+
+impl WaitingProgram {
+    fn new(pipe: OwnedFd) -> Result<Self, SpawnError> {
+        let room = rustix::pipe::fcntl_getpipe_size(&pipe);
+        let room = room.map_err(|errno| during("look at a pipe")(errno.into()))?;
+        Ok(Self { pipe, room })
+    }
+
+    fn tell(self, line: &[u8]) -> io::Result<()> {
+        File::from(self.pipe).write_all(line)
+    }
 }
 
 /// What holds the processes of a cell. Dropping it ends them all.
@@ -185,15 +236,6 @@ impl CellWarden {
     /// The process id of the function.
     pub(crate) const fn id(&self) -> u32 {
         self.function_id
-    }
-
-    /// Says which function it is, and what it may use.
-    pub(crate) fn run(&self, assignment: Assignment, limits: &FunctionLimits) -> Result<(), SpawnError> {
-        if let Some(groups) = &self.groups {
-            groups.limit(limits).map_err(during("limit what a function uses"))?;
-        }
-        let command = Command::Run(Box::new(assignment));
-        message::send(self.control.get_ref().as_fd(), &command, &[]).map_err(during("hand a function over"))
     }
 
     /// Asks the function to end.

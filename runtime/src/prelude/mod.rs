@@ -15,7 +15,8 @@
 //! | 4 | the reading end of a pipe, where the assignment arrives |
 //!
 //! **Assignment.** A prelude that has nothing left to do blocks in one `read` of descriptor 4, without a timer and without using the
-//! processor. It reads one JSON document and the end of the file; an end without a document ends it with code 0. The document:
+//! processor. It reads a line with one JSON document, does what needs nothing else, and reads an empty line: from then on the
+//! function's folder can be seen and its limits hold. An end before that ends it with code 0. The document:
 //!
 //! | key | is |
 //! |---|---|

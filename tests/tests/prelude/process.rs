@@ -207,11 +207,12 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     pub(crate) fn assign(mut self, assignment: &Value) -> Instance {
-        // In two pieces: what arrives first is not the whole.
+        // In pieces: what arrives first is not the whole.
         let text = serde_json::to_vec(assignment).unwrap();
         let (first, second) = text.split_at(text.len() / 2);
-        self.pipe.write_all(first).unwrap();
-        self.pipe.write_all(second).unwrap();
+        for piece in [first, second, b"\n", b"\n"] {
+            self.pipe.write_all(piece).unwrap();
+        }
         self.instance
     }
 
@@ -219,6 +220,12 @@ impl Prepared {
     pub(crate) fn forget(self) -> Outcome {
         drop(self.pipe);
         self.instance.ended()
+    }
+
+    /// Lets the pipe end behind an assignment whose function is never shown.
+    pub(crate) fn assign_in_vain(mut self, assignment: &Value) -> Outcome {
+        writeln!(self.pipe, "{assignment}").unwrap();
+        self.forget()
     }
 }
 

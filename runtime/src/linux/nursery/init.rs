@@ -11,7 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, Wa
 
 use super::birth::{fork, hide_control_groups};
 use super::confine::{self, Waiting};
-use super::order::{Assignment, CellNetwork, Command, Isolation, Order, Report};
+use super::order::{Assignment, CellNetwork, Command, Document, Isolation, Order, Report};
 use super::waiter::{self, Waiter};
 use super::world::World;
 use super::{Naming, Trouble, network};
@@ -66,6 +66,16 @@ fn enter(groups: Vec<OwnedFd>, isolation: Isolation) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// When the program of a cell starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Starts {
+    /// Before it is known which function it is. It hears that from whoever knows it first, and that all is at its place from the
+    /// cell: an empty line.
+    Ahead,
+    /// When it is known.
+    WhenTold,
+}
+
 /// A cell, as its first process knows it.
 struct Cell<'a> {
     control: BorrowedFd<'a>,
@@ -74,6 +84,8 @@ struct Cell<'a> {
     function: Pid,
     /// Where that process reads which function it is, until it was told.
     document: Option<File>,
+    /// Whether an interpreter runs already, and goes on in two steps.
+    starts: Starts,
     /// What that process is, if it is one.
     waiter: Option<&'a Waiter>,
     /// What it says if it cannot become the function.
@@ -111,14 +123,19 @@ impl<'a> Cell<'a> {
         drop((reader, child_words, ends));
         let filter = first_word(&words)?;
         let own = handle(rustix::process::getpid())?;
-        let handles: Vec<OwnedFd> = [own, handle(function)?].into_iter().chain(filter).chain(names).collect();
-        let borrowed: Vec<BorrowedFd<'_>> = handles.iter().map(AsFd::as_fd).collect();
+        let starts = if order.recipe.boot.is_some() { Starts::Ahead } else { Starts::WhenTold };
+        let told_by_host = (starts == Starts::Ahead).then_some(document.as_fd());
+        let handles = [own, handle(function)?];
+        let rest: Vec<OwnedFd> = filter.into_iter().chain(names).collect();
+        let borrowed = handles.iter().map(AsFd::as_fd).chain(told_by_host).chain(rest.iter().map(AsFd::as_fd));
+        let borrowed: Vec<BorrowedFd<'_>> = borrowed.collect();
         message::send(control.as_fd(), &Report::Ready, &borrowed).while_trying("say that a cell is ready")?;
         Ok(Self {
             control: control.as_fd(),
             world,
             function,
             document: Some(document.into()),
+            starts,
             waiter,
             words,
             ended,
@@ -151,7 +168,7 @@ impl<'a> Cell<'a> {
     /// Does what the host says. False when there is nothing to stay for.
     fn hear(&mut self) -> bool {
         match message::receive::<Command>(self.control) {
-            Ok(Some((Command::Run(assignment), _))) => match self.run(&assignment) {
+            Ok(Some((Command::Run(assignment, document), _))) => match self.run(&assignment, document.as_deref()) {
                 Ok(()) => true,
                 Err(trouble) => {
                     let _ = message::send(self.control, &Report::from(trouble), &[]);
@@ -167,8 +184,8 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Shows the function's folder and lets its process go on.
-    fn run(&mut self, assignment: &Assignment) -> Result<(), Trouble> {
+    /// Shows the function's folder and lets its process go on, with this document if it has not got it yet.
+    fn run(&mut self, assignment: &Assignment, document: Option<&Document>) -> Result<(), Trouble> {
         if let Some(world) = &self.world {
             self.cache = World::fresh_cache(assignment)?;
             world.show(assignment)?;
@@ -178,13 +195,22 @@ impl<'a> Cell<'a> {
             // Counted in the cell alone, since its user is nobody else's there.
             self.limit(Resource::Nproc, assignment.max_processes).while_trying("limit processes")?;
         }
-        let Some(mut document) = self.document.take() else { return Ok(()) };
-        let text = match self.waiter {
-            Some(_) => waiter::block(&assignment.document),
-            None => serde_json::to_vec(&assignment.document).map_err(Into::into),
-        };
-        let text = text.while_trying("write down which function it is")?;
-        document.write_all(&text).while_trying("say which function it is")
+        let Some(mut pipe) = self.document.take() else { return Ok(()) };
+        let text = document.map_or_else(|| Ok(Vec::new()), |document| self.text_of(document));
+        let mut text = text.while_trying("write down which function it is")?;
+        if self.starts == Starts::Ahead {
+            text.push(b'\n');
+        }
+        pipe.write_all(&text).while_trying("say which function it is")
+    }
+
+    /// A document as the function's process reads it.
+    fn text_of(&self, document: &Document) -> std::io::Result<Vec<u8>> {
+        match (self.starts, self.waiter) {
+            (Starts::Ahead, _) => document.line(),
+            (Starts::WhenTold, Some(_)) => waiter::block(document),
+            (Starts::WhenTold, None) => Ok(serde_json::to_vec(document)?),
+        }
     }
 
     /// Limits the function's process, to no more than the host may have itself.

@@ -1,6 +1,7 @@
 //! What is said between the host, the nursery and a cell.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -81,8 +82,8 @@ pub(crate) enum Doorkeeper {
 /// What the host tells a cell.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Command {
-    /// Which function it is.
-    Run(Box<Assignment>),
+    /// Which function it is, and what its program is to read, if that program has not been told already.
+    Run(Box<Assignment>, Option<Box<Document>>),
     /// The function is to end: it gets SIGTERM.
     Terminate,
 }
@@ -102,8 +103,6 @@ pub(crate) struct Assignment {
     pub(crate) tmp_mb: u32,
     /// Its cache of code, if it has one or is to make one.
     pub(crate) cache: Option<CodeCache>,
-    /// What its program reads on descriptor 4.
-    pub(crate) document: Document,
 }
 
 /// A folder with compiled code.
@@ -115,7 +114,7 @@ pub(crate) enum CodeCache {
     ToMake,
 }
 
-/// What the program that waits in a cell is told.
+/// What the program that waits in a cell is told: it reads it on descriptor 4.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Document {
     /// The function's folder as the program sees it.
@@ -143,11 +142,21 @@ pub(crate) struct Document {
     pub(crate) zygote: bool,
 }
 
+impl Document {
+    /// The line that a program reads which was started ahead.
+    pub(crate) fn line(&self) -> io::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
 /// What a cell tells the host.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// It waits for its function. With it come handles of its first process and of the function's process, and if it has a
-    /// network of its own the listener of its filter and the sockets for its questions about names (UDP, TCP).
+    /// It waits for its function. With it come handles of its first process and of the function's process; if a program runs in it
+    /// already, the pipe in which that reads which function it is; and if it has a network of its own the listener of its filter and
+    /// the sockets for its questions about names (UDP, TCP).
     Ready,
     /// It could not be made, or cannot run its function.
     Failed { step: String, errno: i32 },

@@ -1,7 +1,7 @@
 // Does all of Node's start that does not depend on the function, waits, and becomes `node launcher.mjs` of the function that it
 // is told. The protocol is in mod.rs, in the folder above.
 
-import { closeSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import * as modules from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -12,6 +12,8 @@ import zlib from "node:zlib";
 import * as launcher from "./launcher.mjs";
 
 const ASSIGNMENT_FD = 4;
+// What a pipe holds.
+const LINE_BYTES = 64 * 1024;
 // The first of them compiles what the others find compiled. More would make V8 optimize in the background while the first visitor
 // waits.
 const REHEARSALS = 2;
@@ -41,10 +43,29 @@ async function main() {
   for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
   Object.defineProperty(process, "stderr", stderr);
   emptyNursery();
-  const text = readFileSync(ASSIGNMENT_FD, "utf8");
-  if (text === "") process.exit(0);
+  const hear = hearing();
+  const assignment = JSON.parse(hear());
+  setEnvironment(assignment.env);
+  hear();
   closeSync(ASSIGNMENT_FD);
-  await become(JSON.parse(text), loader);
+  await become(assignment, loader);
+}
+
+// Gives one line of what this process is told after the other, and ends it where there is none.
+function hearing() {
+  const piece = Buffer.allocUnsafe(LINE_BYTES);
+  let heard = Buffer.alloc(0);
+  return () => {
+    let end;
+    while ((end = heard.indexOf("\n")) < 0) {
+      const count = readSync(ASSIGNMENT_FD, piece);
+      if (count === 0) process.exit(0);
+      heard = Buffer.concat([heard, piece.subarray(0, count)]);
+    }
+    const line = heard.toString("utf8", 0, end);
+    heard = heard.subarray(end + 1);
+    return line;
+  };
 }
 
 // What the rehearsals left would be collected while the first visitor waits.
@@ -55,10 +76,13 @@ function emptyNursery() {
   collect({ type: "minor" });
 }
 
-async function become({ root, env, launch, code_cache: cache, make_code_cache: isMaking = false }, loader, address) {
+function setEnvironment(env) {
   for (const name of Object.keys(environment)) if (!(name in env)) delete process.env[name];
   // Setting some of them has consequences, such as to forget what was known of the time zone.
   for (const [name, value] of Object.entries(env)) if (environment[name] !== value) process.env[name] = value;
+}
+
+async function become({ root, launch, code_cache: cache, make_code_cache: isMaking = false }, loader, address) {
   process.chdir(root);
   process.argv.splice(1, process.argv.length, `${root}/launcher.mjs`);
   process.execArgv = plainFlags();
@@ -84,7 +108,8 @@ async function rehearse(loader, entry, cache) {
   const launch = { entry, isEdge: false, isMiddleware: false, helpers: "all" };
   const isMaking = cache === undefined;
   environment = { ...process.env };
-  await become({ root, env, launch, code_cache: cache ?? "", make_code_cache: isMaking }, loader, { path: address });
+  setEnvironment(env);
+  await become({ root, launch, code_cache: cache ?? "", make_code_cache: isMaking }, loader, { path: address });
   for (let count = 0; count < VISITS; count++) await visit(address);
   const made = isMaking ? loader?.savedForRehearsals() : cache;
   await launcher.takeBack();

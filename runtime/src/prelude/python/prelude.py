@@ -67,6 +67,8 @@ import zoneinfo
 from importlib.machinery import SourceFileLoader
 
 ASSIGNMENT_FD = 4
+# What a pipe holds.
+LINE_BYTES = 64 * 1024
 LISTEN_FD = 3
 
 PROGRAM = "launcher.py"
@@ -87,18 +89,34 @@ def main():
     known = {name.partition(".")[0] for name in sys.modules} - {name.partition(".")[0] for name in AT_START}
     gc.collect()
     gc.freeze()
-    with open(ASSIGNMENT_FD, "rb", 0) as pipe:
-        text = pipe.read()
-    if not text:
-        os._exit(0)
-    assignment = json.loads(text)
-    os.chdir(assignment["root"])
+    hear = hearing()
+    assignment = json.loads(hear())
     # What Python made of a locale that says nothing, it makes of it in each start.
     environment = {"LC_CTYPE": coerced} if coerced else {}
     os.environ.clear()
     os.environ.update(environment | assignment["env"])
     time.tzset()
+    hear()
+    os.close(ASSIGNMENT_FD)
+    os.chdir(assignment["root"])
     begin(assignment, known)
+
+
+def hearing():
+    """Gives one line of what this process is told after the other, and ends it where there is none."""
+    heard = b""
+
+    def hear():
+        nonlocal heard
+        while b"\n" not in heard:
+            piece = os.read(ASSIGNMENT_FD, LINE_BYTES)
+            if not piece:
+                os._exit(0)
+            heard += piece
+        line, _, heard = heard.partition(b"\n")
+        return line
+
+    return hear
 
 
 def begin(assignment, known):
