@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use ship_api::{ErrorCode, ErrorDetail};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::ApiError;
 
@@ -30,7 +30,8 @@ const LARGE_ROOM_BYTES: usize = 128 * 1024 * 1024;
 /// How long a body waits for room. Clients ask a host that is silent for a minute what has become of it.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// How long a body with room may take, however small it is, and how many bytes of it must come in each further second: others wait for the room.
+/// How long a body with room may take, however little has come of it, and how many bytes of it make that a second longer: others wait for the
+/// room.
 const ARRIVAL: Duration = Duration::from_mins(1);
 const ARRIVAL_BYTES_PER_SECOND: usize = 32 * 1024;
 
@@ -89,7 +90,10 @@ pub(super) async fn read(mut body: RawBody, limit: usize, place: Option<&Place>)
     }
     let mut bytes = BytesMut::new();
     if declared.is_none_or(|bytes| bytes <= FREE_BYTES)
-        && fill(&mut body, &mut bytes, FREE_BYTES.min(limit)).await.map_err(|_| too_large(limit))? == Filled::Whole
+        && fill(&mut body, &mut bytes, FREE_BYTES.min(limit), Pace::Any)
+            .await
+            .map_err(|unfilled| unfilled.error(limit))?
+            == Filled::Whole
     {
         return Ok(bytes.freeze());
     }
@@ -99,11 +103,10 @@ pub(super) async fn read(mut body: RawBody, limit: usize, place: Option<&Place>)
         place.take(expected).await?;
     }
     bytes.reserve(declared.unwrap_or_default());
-    let time = ARRIVAL + Duration::from_secs((expected / ARRIVAL_BYTES_PER_SECOND) as u64);
-    match timeout(time, fill(&mut body, &mut bytes, limit)).await {
-        Ok(Ok(Filled::Whole)) => Ok(bytes.freeze()),
-        Ok(Ok(Filled::More) | Err(_)) => Err(too_large(limit)),
-        Err(_elapsed) => Err(too_slow(time)),
+    match fill(&mut body, &mut bytes, limit, Pace::Held).await {
+        Ok(Filled::Whole) => Ok(bytes.freeze()),
+        Ok(Filled::More) => Err(too_large(limit)),
+        Err(unfilled) => Err(unfilled.error(limit)),
     }
 }
 
@@ -114,11 +117,52 @@ enum Filled {
     More,
 }
 
+/// How fast a body has to come.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// As fast as its connection has to.
+    Any,
+    /// So that it does not keep room from others.
+    Held,
+}
+
+impl Pace {
+    /// How long the first `count` bytes may stay the only ones, since the first was waited for.
+    fn time(self, count: usize) -> Duration {
+        match self {
+            Self::Any => Duration::MAX,
+            Self::Held => ARRIVAL + Duration::from_secs((count / ARRIVAL_BYTES_PER_SECOND) as u64),
+        }
+    }
+}
+
+/// Why a body is not read to its end.
+enum Unfilled {
+    Broken,
+    /// So many bytes of it came in this time.
+    Slow(usize, Duration),
+}
+
+impl Unfilled {
+    fn error(self, limit: usize) -> ApiError {
+        match self {
+            Self::Broken => too_large(limit),
+            Self::Slow(count, time) => too_slow(count, time),
+        }
+    }
+}
+
 /// Reads until the body ends, or there is more than `bound`.
-async fn fill(body: &mut RawBody, bytes: &mut BytesMut, bound: usize) -> Result<Filled, axum::Error> {
+async fn fill(body: &mut RawBody, bytes: &mut BytesMut, bound: usize, pace: Pace) -> Result<Filled, Unfilled> {
+    let begun = Instant::now();
     while bytes.len() <= bound {
-        match body.frame().await {
-            Some(frame) => bytes.extend_from_slice(&frame?.into_data().unwrap_or_default()),
+        let time = pace.time(bytes.len());
+        let Ok(frame) = timeout(time.saturating_sub(begun.elapsed()), body.frame()).await else {
+            return Err(Unfilled::Slow(bytes.len(), time));
+        };
+        match frame {
+            Some(Ok(frame)) => bytes.extend_from_slice(&frame.into_data().unwrap_or_default()),
+            Some(Err(_)) => return Err(Unfilled::Broken),
             None => return Ok(Filled::Whole),
         }
     }
@@ -129,8 +173,9 @@ fn too_large(limit: usize) -> ApiError {
     ApiError::new(ErrorCode::PayloadTooLarge, format!("the body broke off or is larger than {limit} bytes"))
 }
 
-fn too_slow(time: Duration) -> ApiError {
-    ApiError::new(ErrorCode::BadRequest, format!("the body did not come within {} seconds", time.as_secs()))
+fn too_slow(count: usize, time: Duration) -> ApiError {
+    let message = format!("no more than {count} bytes of the body came in {} seconds", time.as_secs());
+    ApiError::new(ErrorCode::BadRequest, message)
 }
 
 fn no_room(size_bytes: usize) -> ApiError {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
 use super::*;
 
@@ -12,11 +12,11 @@ fn place(rooms: &Arc<Rooms>) -> Place {
     Place { rooms: Arc::clone(rooms), taken: Arc::default() }
 }
 
-/// A body that says how large it is, and comes with one byte a second.
-fn slow(size_bytes: usize) -> RawBody {
-    let pieces = stream::unfold((), |()| async {
+/// A body that says how large it is, and comes with so many bytes a second.
+fn slow(size_bytes: usize, bytes_per_second: usize) -> RawBody {
+    let pieces = stream::iter(0..size_bytes / bytes_per_second).then(move |_| async move {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        Some((Ok::<_, Infallible>(Bytes::from_static(b"x")), ()))
+        Ok::<_, Infallible>(Bytes::from(vec![b'x'; bytes_per_second]))
     });
     RawBody::new(Announced { size_bytes: size_bytes as u64, pieces: RawBody::from_stream(pieces) })
 }
@@ -90,6 +90,19 @@ async fn unknown_size() {
 async fn too_slow_for_the_others() {
     let rooms = Arc::new(Rooms::default());
     let place = place(&rooms);
-    let refused = read(slow(SMALL_BYTES), LARGEST, Some(&place)).await.unwrap_err();
-    assert_eq!(refused.message(), "the body did not come within 92 seconds");
+    let refused = read(slow(SMALL_BYTES, 1), LARGEST, Some(&place)).await.unwrap_err();
+    assert_eq!(refused.message(), "no more than 60 bytes of the body came in 60 seconds");
+}
+
+/// A large body may take long, as long as it keeps coming.
+#[tokio::test(start_paused = true)]
+async fn steady() {
+    let rooms = Arc::new(Rooms::default());
+    let place = place(&rooms);
+    let (begun, size_bytes) = (tokio::time::Instant::now(), 4 * SMALL_BYTES);
+    assert_eq!(
+        read(slow(size_bytes, ARRIVAL_BYTES_PER_SECOND), LARGEST, Some(&place)).await.unwrap().len(),
+        size_bytes
+    );
+    assert!(begun.elapsed() > 2 * ARRIVAL);
 }
