@@ -104,23 +104,23 @@ mod tests {
     /// What a process has written to is its own, also what a process below it has.
     #[test]
     fn own_memory() {
-        let before = own_bytes_of_all(std::process::id());
-        let filled = std::hint::black_box(vec![1_u8; 64 << 20]);
-        let with_own = own_bytes_of_all(std::process::id());
-        assert!(with_own >= before + (60 << 20), "{before} {with_own}");
-        drop(filled);
-        let program = "x = bytearray(b'x' * (64 << 20)); print('.', flush=True); input()";
-        let mut child = std::process::Command::new("python3")
-            .args(["-c", program])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0; 1]).unwrap();
-        let with_child = own_bytes_of_all(std::process::id());
-        drop(child.stdin.take());
-        child.wait().unwrap();
-        assert!(with_child >= before + (60 << 20), "{before} {with_child}");
+        let program = "import os\n\
+             def step(): print(end='.', flush=True); input()\n\
+             step(); own = bytearray(b'x' * (64 << 20)); step()\n\
+             if os.fork() == 0: more = bytearray(b'y' * (64 << 20)); step()\n\
+             else: os.wait()\n";
+        let piped = || std::process::Stdio::piped();
+        let mut process = std::process::Command::new("python3");
+        let mut process = process.args(["-c", program]).stdin(piped()).stdout(piped()).spawn().unwrap();
+        let (mut says, mut hears) = (process.stdout.take().unwrap(), process.stdin.take().unwrap());
+        let measured = [(); 3].map(|()| {
+            std::io::Read::read_exact(&mut says, &mut [0; 1]).unwrap();
+            let bytes = own_bytes_of_all(process.id());
+            std::io::Write::write_all(&mut hears, b"\n").unwrap();
+            bytes
+        });
+        assert!(process.wait().unwrap().success());
+        assert!(measured.is_sorted_by(|less, more| less + (60 << 20) <= *more), "{measured:?}");
     }
 
     /// This very process is there and is not exiting; its start does not change.
