@@ -16,6 +16,7 @@ mod plugin;
 mod record;
 mod scan;
 mod server;
+mod thrown;
 mod toolchain;
 
 pub use launcher::LauncherText;

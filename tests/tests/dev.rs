@@ -136,6 +136,10 @@ fn failures_of_a_process() {
     assert_eq!(http::get(&format!("{url}/api/none")).status, 500);
     let said = running.stderr().wait_for(|line| line.starts_with("  api/none.ts:"));
     assert_eq!(said, "  api/none.ts:2: TypeError: the handler gave nothing, not a Response");
+    project.write("api/none.ts", "export function GET() {}\nthrow 'no words';\n");
+    assert_eq!(http::get(&format!("{url}/api/none")).status, 500);
+    let said = running.stderr().wait_for(|line| line.starts_with("  api/none.ts:"));
+    assert_eq!(said, "  api/none.ts:2: no words");
 }
 
 /// A project that is broken from the start is shown as broken, and served as soon as it is mended.

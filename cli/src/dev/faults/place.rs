@@ -62,14 +62,23 @@ pub(super) fn entry_of(function: &FunctionName, method: &str, lines: &[&str], ro
         line.starts_with("export ") && line.split(|c: char| !c.is_alphanumeric()).any(|word| word == method)
     };
     let is_entry = |line: &str| ENTRIES.iter().any(|entry| line.starts_with(entry));
-    let line = text.lines().position(is_of_method).or_else(|| text.lines().position(is_entry))?;
+    let is_throw = |line: &str| line.starts_with("throw ") && lines.iter().any(|line| has_no_stack(line));
+    let throw = text.lines().position(is_throw);
+    let line = throw.or_else(|| text.lines().position(is_of_method)).or_else(|| text.lines().position(is_entry))?;
     Place::in_project(&file, line + 1, None, root)
 }
 
 /// `TypeError: …`, or what ship says of an application that is none.
 fn is_thrown(line: &str) -> bool {
     let is_error = |name: &str| name.ends_with("Error") && name.chars().all(|c| c.is_alphanumeric() || c == '.');
-    line.split_once(": ").is_some_and(|(name, _)| is_error(name)) || line.contains(" cannot answer requests: ")
+    line.split_once(": ").is_some_and(|(name, _)| is_error(name))
+        || line.contains(" cannot answer requests: ")
+        || has_no_stack(line)
+}
+
+/// What ship says of something that was thrown and tells nothing of its place.
+fn has_no_stack(line: &str) -> bool {
+    line.contains(" is no Error, so nothing says where")
 }
 
 #[cfg(test)]
@@ -91,7 +100,11 @@ mod tests {
         assert_eq!(found("api/a", nothing).as_deref(), Some("api/a.ts:3"));
         let five = "`app` in api/b.py cannot answer requests: expected an ASGI application";
         assert_eq!(found("api/b", five).as_deref(), Some("api/b.py:3"));
+        fs_err::write(folder.path().join("api/c.ts"), "export function GET() {}\nthrow 'c';\n").unwrap();
+        let text = "what was thrown is no Error, so nothing says where: `throw new Error(…)` does";
+        assert_eq!(found("api/c", text).as_deref(), Some("api/c.ts:2"));
+        assert_eq!(found("api/c", nothing).as_deref(), Some("api/c.ts:1"));
         assert_eq!(found("api/a", "the database is down: try again"), None);
-        assert_eq!(found("api/c", nothing), None);
+        assert_eq!(found("api/d", nothing), None);
     }
 }
