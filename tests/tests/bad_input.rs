@@ -114,6 +114,35 @@ fn a_failed_build_changes_nothing() {
     assert_eq!(list["deployments"].as_array().map(Vec::len), Some(1));
 }
 
+/// What another encoding wrote is named with its place, and the mark that editors put before UTF-8 is no part of the text.
+#[test]
+fn other_encodings() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "<!doctype html>");
+    for (file, content, said) in [
+        ("ship.toml", b"# gr\xc3\xbcn\nname = \"gr\xfcn\"\n".as_slice(), "ship.toml:2:11: the byte 0xfc is not UTF-8"),
+        ("vercel.json", b"\xff\xfe{\0}\0", "vercel.json:1:1: the file is UTF-16"),
+        ("package.json", b"{\n  \"name\": \"\xe9\"\n}", "package.json:2:12: the byte 0xe9 is not UTF-8"),
+        ("api/a.ts", b"// \xa9\nexport const GET = () => 1;\n", "api/a.ts:1:4: the byte 0xa9 is not UTF-8"),
+    ] {
+        project.write(file, content);
+        let refused = environment.ship(["build"]).within(project.folder()).run().exits_with(1);
+        assert_eq!(refused.stderr().trim_end(), format!("error: {said}: save the file as UTF-8"));
+        project.remove(file);
+    }
+    project.write(".env", b"A\0=\x001\0");
+    let warned = environment.ship(["build"]).within(project.folder()).run().success();
+    let warning = "warning: .env:1:1: the file is UTF-16: save the file as UTF-8\n";
+    assert!(warned.stderr().starts_with(warning), "{}", warned.stderr());
+    project.write("ship.toml", "\u{feff}nam = \"marked\"\n");
+    let refused = environment.ship(["build"]).within(project.folder()).run().exits_with(1);
+    assert!(refused.stderr().starts_with("error: ship.toml:1:1: unknown key `nam`"), "{}", refused.stderr());
+    for (file, content) in [("ship.toml", "name = \"marked\"\n"), ("vercel.json", "{}"), (".env", "A=1\n")] {
+        project.write(file, format!("\u{feff}{content}"));
+        let _ = environment.ship(["build"]).within(project.folder()).run().success();
+    }
+}
+
 /// Two files for one route.
 #[test]
 fn two_files_for_one_route() {
