@@ -6,6 +6,7 @@ mod external;
 mod fetch;
 mod foreign;
 mod inputs;
+mod jsx;
 mod launcher;
 mod layer;
 mod locate;

@@ -645,6 +645,20 @@ fn mistakes() {
        |                   ^
     hint: `npm install zod`
     ");
+    project.remove("api/a.ts");
+    project.write(
+        "api/page.tsx",
+        "const Page = () => <p>a</p>;\n\nexport const GET = () => new Response(render(Page));\n",
+    );
+    insta::assert_snapshot!(deploy(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: api/page.tsx:1:20: the package `react` is not installed, which JSX needs
+     1 | const Page = () => <p>a</p>;
+       |                    ^
+    hint: `npm install react`
+    ");
 }
 
 /// A server of its own answers wherever no file stands, and its sources are nobody's to read.
