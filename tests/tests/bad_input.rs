@@ -143,6 +143,34 @@ fn other_encodings() {
     }
 }
 
+/// Programs are told the places that an error names: those of a build, of a configuration, and of a function that does not start.
+#[test]
+fn places_for_programs() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("ship.toml", "\nnaem = \"site\"\n");
+    let host = TestHost::start(&environment);
+    let places = |command: &str| {
+        let folder = project.folder().file_name().expect("a project has a name");
+        let above = project.folder().parent().expect("it stands in a folder");
+        let refused = host.ship([command, "--json"]).and([folder]).within(above).run().exits_with(1);
+        refused.json()["error"]["places"].to_string()
+    };
+    assert_eq!(places("build"), r#"[{"file":"ship.toml","line":2,"column":1}]"#);
+    project.remove("ship.toml");
+    project.write("api/a.ts", "export function GET() {\n  return new Response('a';\n}\n");
+    project.write("api/b.ts", "export const GET = () => 1 +;\n");
+    let both = r#"[{"file":"api/a.ts","line":2,"column":26},{"file":"api/b.ts","line":1,"column":29}]"#;
+    assert_eq!(places("deploy"), both);
+    project.remove("api/b.ts");
+    project.write("api/a.ts", "export const GET = () => new Response();\nthrow new Error('no');\n");
+    assert_eq!(places("deploy"), r#"[{"file":"api/a.ts","line":2,"column":7}]"#);
+    project.remove("api/a.ts");
+    project.write("api/p.py", "\nimport absent\n\ndef app(environ, start):\n    pass\n");
+    assert_eq!(places("deploy"), r#"[{"file":"api/p.py","line":2,"column":null}]"#);
+    project.remove("api/p.py");
+    assert_eq!(places("deploy"), "[]");
+}
+
 /// Two files for one route.
 #[test]
 fn two_files_for_one_route() {
@@ -433,7 +461,7 @@ fn wrong_command_line() {
     insta::assert_snapshot!(environment.ship(["rollback", "--json", "--what"]).run().exits_with(2).snapshot(), @r#"
     exit code: 2
     ----- stdout -----
-    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found","details":[],"causes":[],"hints":["to pass '--what' as a value, use '-- --what'","`ship rollback --json [ID|URL]`"]}}
+    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found","details":[],"causes":[],"hints":["to pass '--what' as a value, use '-- --what'","`ship rollback --json [ID|URL]`"],"places":[]}}
     ----- stderr -----
     "#);
     insta::assert_snapshot!(environment.ship(["build", "--arch", "mips"]).run().exits_with(2).snapshot(), @"

@@ -98,6 +98,8 @@ fn compile_error() {
     );
     let event = wait_for_event(&mut running, "error");
     assert!(event.to_string().contains("undefined: time.Never"), "{event}");
+    let place = &event["error"]["places"][0];
+    assert_eq!((&place["file"], &place["line"]), (&Value::from("api/date.go"), &Value::from(20)), "{event}");
 
     project.edit("api/date.go", "time.Never()", "time.Now()");
     assert!(http::get(&format!("{url}/api/date")).success().json()["now"].is_u64());

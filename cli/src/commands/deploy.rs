@@ -87,10 +87,12 @@ pub(crate) async fn run(arguments: DeployArgs, settings: &Settings, output: &Out
     let deployed = match build_and_deliver(&arguments, settings, output).await {
         Err(Failure::FileChanged(reason)) => {
             output.warning(format_args!("{reason}; building again"));
-            build_and_deliver(&arguments, settings, output).await?
+            build_and_deliver(&arguments, settings, output).await
         }
-        once => once?,
+        once => once,
     };
+    let folder = || settings.absolute(arguments.path.as_deref().unwrap_or(Path::new(".")));
+    let deployed = deployed.map_err(|failure| CommandError::from(failure).in_project(&folder()))?;
     let (built, delivery) = match deployed {
         Deployed::Published(built, delivery) => (built, delivery),
         Deployed::Ignored { command } => return say_ignored(&command, output),

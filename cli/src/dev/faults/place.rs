@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ship_core::FunctionName;
 
-use crate::dev::excerpt::Place;
+use crate::place::{Place, in_go, in_python};
 
 /// The endings of files that functions are made of.
 const ENDINGS: [&str; 11] = ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "py", "go", "rs"];
@@ -26,30 +26,12 @@ const ENTRIES: [&str; 11] = [
 
 /// The place in the project's sources at which it happened: in a traceback of Python the last, in the others the first.
 pub(super) fn place_of(lines: &[&str], root: &Path) -> Option<Place> {
-    let of_python = lines.iter().rev().find_map(|line| python_place(line, root));
+    let of_python = lines.iter().rev().find_map(|line| in_python(line, root));
     of_python.or_else(|| {
         lines.iter().find_map(|line| {
-            line.split_whitespace().find_map(|word| Place::parse(word, root).or_else(|| go_place(word, root)))
+            line.split_whitespace().find_map(|word| Place::parse(word, root).or_else(|| in_go(word, root)))
         })
     })
-}
-
-/// `File "api/a.py", line 5, in inner`.
-fn python_place(line: &str, root: &Path) -> Option<Place> {
-    let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
-    let number = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-    Place::in_project(file, number, None, root)
-}
-
-/// `ship.site/api/date-ec1001ef/date.go:7`: each function is compiled as a package of its own.
-fn go_place(word: &str, root: &Path) -> Option<Place> {
-    let (path, line) = word.strip_prefix("ship.site/")?.rsplit_once(':')?;
-    let line = line.parse().ok()?;
-    let (folders, file) = path.rsplit_once('/')?;
-    let above = folders.rsplit_once('/').map_or("", |(above, _)| above);
-    let of_function = format!("{above}/{file}");
-    Place::in_project(of_function.trim_start_matches('/'), line, None, root)
-        .or_else(|| Place::in_project(path, line, None, root))
 }
 
 /// The line with which a function's file says what answers requests of this method. It is what ship's own code speaks of when what was
