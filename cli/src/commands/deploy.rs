@@ -172,8 +172,9 @@ async fn describe(client: &Client, built: &Built, delivery: &Delivery, settings:
     let deployment = &delivery.published.deployment;
     let commit = deployment.commit.as_deref();
     let author = commit.and_then(|commit| source::author_of(&built.root, commit, &settings.environment));
+    let subject = commit.and_then(|commit| source::subject_of(&built.root, commit, &settings.environment));
     let log = (!built.log.is_empty()).then(|| BuildLogView::from(&built.log));
-    if let Err(error) = client.describe_build(&deployment.id, &BuildView { author, log }).await {
+    if let Err(error) = client.describe_build(&deployment.id, &BuildView { author, subject, log }).await {
         output.detail(format_args!("the host did not keep the build's log: {error}"));
     }
 }
