@@ -13,8 +13,8 @@ mod upload;
 
 use jiff::Timestamp;
 use ship_core::{
-    AuthorName, BranchName, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime, Manifest,
-    NetworkAccess, ProjectName, Target, TokenName, WarmSchedule,
+    AuthorName, BranchName, CommitSubject, DeploymentId, Digest, FunctionLimits, FunctionName, FunctionRuntime,
+    Manifest, NetworkAccess, ProjectName, Target, TokenName, WarmSchedule,
 };
 use utoipa::ToSchema;
 
@@ -205,6 +205,10 @@ pub struct DeploymentView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub author: Option<AuthorName>,
+    /// The first line of that commit's message; nothing where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub subject: Option<CommitSubject>,
     /// When it was first published.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

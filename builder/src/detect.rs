@@ -27,6 +27,7 @@ use crate::prebuilt::{self, PrebuiltError};
 use crate::project::ProjectDir;
 use crate::python::{PythonEntry, PythonError, SyntaxError};
 use crate::rust::RustSource;
+use crate::text::{self, TextError};
 use crate::tree::TreeError;
 use route::FileNames;
 
@@ -236,8 +237,11 @@ fn read_config(project: &ProjectDir, warnings: &mut Vec<ProjectWarning>) -> Resu
 }
 
 fn read_text(project: &ProjectDir, file: ConfigFile) -> Result<Option<String>, DetectError> {
-    match std::fs::read_to_string(project.root().join(file.name())) {
-        Ok(text) => Ok(Some(text)),
+    match std::fs::read(project.root().join(file.name())) {
+        Ok(bytes) => {
+            let text = text::text(bytes);
+            text.map(Some).map_err(|problem| DetectError::NotUtf8 { file: file.name().to_owned(), problem })
+        }
         Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(DetectError::ConfigUnreadable { name: file.name(), source }),
     }
@@ -301,11 +305,13 @@ pub enum DetectError {
         #[source]
         source: ignore::Error,
     },
-    /// A source file that cannot be read as text.
-    #[error("`{file}` is not UTF-8")]
-    SourceNotUtf8 {
+    /// A configuration or a source cannot be read as text.
+    #[error("{file}:{problem}")]
+    NotUtf8 {
         /// The file, relative to the project.
         file: String,
+        /// Where, and what to do.
+        problem: TextError,
     },
     /// Files in Python break its grammar.
     #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]

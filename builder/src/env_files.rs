@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub use write::env_file_line;
 
 use crate::frontend::EnvOrder;
+use crate::text::TextError;
 
 /// What a build is for. It decides which environment files count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -86,7 +87,8 @@ pub(crate) fn read(
             Err(absent) if absent.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(EnvFileError::Unreadable { file: name.into(), source }),
         };
-        let text = String::from_utf8(text).map_err(|_| EnvFileError::NotUtf8 { file: name.clone().into() })?;
+        let text =
+            crate::text::text(text).map_err(|problem| EnvFileError::NotUtf8 { file: name.clone().into(), problem })?;
         let parsed = parse::parse(&text);
         for (key, value) in parsed.map_err(|(line, problem)| EnvFileError::Line { file: name.into(), line, problem })? {
             match variables.iter_mut().find(|(known, _)| *known == key) {
@@ -112,10 +114,12 @@ pub enum EnvFileError {
         source: io::Error,
     },
     /// It is no text.
-    #[error("`{}` is not UTF-8", file.display())]
+    #[error("{}:{problem}", file.display())]
     NotUtf8 {
         /// The file.
         file: PathBuf,
+        /// Where, and what to do.
+        problem: TextError,
     },
     /// A line of it cannot be meant.
     #[error("{}:{line}: {problem}", file.display())]
@@ -224,5 +228,8 @@ mod tests {
             ".env:2: a name has letters, digits, `_`, `.` and `-`, and does not begin with a digit"
         );
         assert_eq!(message("A='1' 2"), ".env:1: only a comment can stand behind the closing '");
+        std::fs::write(folder.path().join(".env"), b"A=1\nB=gr\xfcn\n").unwrap();
+        let read = read(folder.path(), BuildTarget::Preview, EnvOrder::default(), &HashMap::new());
+        assert_eq!(read.unwrap_err().to_string(), ".env:2:5: the byte 0xfc is not UTF-8: save the file as UTF-8");
     }
 }

@@ -35,6 +35,7 @@ mod rust;
 mod scratch;
 #[cfg(test)]
 mod testing;
+mod text;
 mod tree;
 
 pub use artifact::ArtifactError;
@@ -57,4 +58,5 @@ pub use prebuilt::PrebuiltError;
 pub use project::{ProjectDir, ProjectError};
 pub use python::{EntryFlaw, PythonError, SyntaxError, Version, python_launcher};
 pub use rust::{RustError, RustFlaw};
+pub use text::{OtherEncoding, TextError};
 pub use tree::TreeError;

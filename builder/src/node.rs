@@ -6,6 +6,7 @@ mod external;
 mod fetch;
 mod foreign;
 mod inputs;
+mod jsx;
 mod launcher;
 mod layer;
 mod locate;
@@ -16,6 +17,7 @@ mod plugin;
 mod record;
 mod scan;
 mod server;
+mod thrown;
 mod toolchain;
 
 pub use launcher::LauncherText;

@@ -2,6 +2,7 @@
 
 mod examples;
 mod help;
+mod narrow;
 pub(crate) mod overview;
 pub(crate) mod values;
 
@@ -16,7 +17,7 @@ use self::help::Length;
 use self::overview::Topic;
 use crate::commands::{Command, deploy::DeployArgs};
 use crate::error::CommandError;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::settings::environment::Environment;
 
 /// The heading of the options that every command takes.
@@ -82,7 +83,8 @@ pub(crate) struct Arguments {
 /// Reads a command line, its first element the program.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
     let words: Vec<OsString> = words.into_iter().collect();
-    let mut definition = definition();
+    let room = output::terminal_width();
+    let mut definition = definition_of(Length::Screen, room);
     let matches = definition.try_get_matches_from_mut(&words);
     let matches = matches.map_err(|error| help::unless_for_nothing(error, &words, &mut definition))?;
     let CommandLine { command, deploy, global } = CommandLine::from_arg_matches(&matches)?;
@@ -92,7 +94,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
             return Err(definition.error(ErrorKind::ArgumentConflict, message));
         }
         Some(Command::Help { command }) if is_answered_by_command(&command, &global) => Command::Help { command },
-        Some(Command::Help { command }) => return Err(help::in_full(&command)),
+        Some(Command::Help { command }) => return Err(help::in_full(&command, room)),
         Some(command) => command,
         None => Command::Deploy(deploy),
     };
@@ -108,12 +110,18 @@ fn is_answered_by_command(words: &[String], global: &GlobalArgs) -> bool {
     }
 }
 
+/// The longest line of help, in characters: longer ones are hard to read, however wide the terminal is.
+const MAX_WIDTH: usize = 100;
+
+/// How many characters a line of help has, where a terminal bounds it.
+type Room = Option<usize>;
+
 /// The definition of the command line, for reading it, for its help and for completions.
 pub(crate) fn definition() -> clap::Command {
-    definition_of(Length::Screen)
+    definition_of(Length::Screen, None)
 }
 
-fn definition_of(length: Length) -> clap::Command {
+fn definition_of(length: Length, room: Room) -> clap::Command {
     let own: Vec<String> = DeployArgs::augment_args(clap::Command::new("deploy"))
         .get_arguments()
         .map(|arg| arg.get_id().to_string())
@@ -124,15 +132,19 @@ fn definition_of(length: Length) -> clap::Command {
             arg if arg.is_global_set() => arg.hide_short_help(length == Length::Screen),
             arg => arg,
         })
-        .mut_subcommands(|command| help::with_help(command, "", length));
-    let template = overview::overview(&definition);
-    definition.help_template(template)
+        .mut_subcommands(|command| help::with_help(command, "", length, room));
+    let template = overview::overview(&definition, room);
+    let definition = definition.help_template(template);
+    match room {
+        Some(room) => definition.term_width(room.min(MAX_WIDTH)),
+        None => definition,
+    }
 }
 
 /// The same for manual pages, which have room for what the overview leaves to others.
 pub(crate) fn for_manual() -> clap::Command {
-    let topics = Topic::ALL.map(|(name, topic)| format!("{name}:\n{}", topic.text())).join("\n");
-    definition_of(Length::Whole).after_help(topics)
+    let topics = Topic::ALL.map(|(name, topic)| format!("{name}:\n{}", topic.text(None))).join("\n");
+    definition_of(Length::Whole, None).after_help(topics)
 }
 
 /// Says what was wrong with the command line, or what was asked about it, and gives the exit code.

@@ -43,7 +43,7 @@ use crate::args::overview::{self, Topic};
 use crate::args::{self, Arguments};
 use crate::connection::VERSION;
 use crate::error::{CommandError, ErrorKind};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::settings::{Settings, Surroundings};
 
 /// What ship can be told to do.
@@ -152,8 +152,7 @@ fn dispatch(command: Command, settings: &Settings, output: &Output) -> Result<()
 /// Says what a topic is about, or which commands there are.
 fn help(words: &[String], output: &Output) -> Result<(), CommandError> {
     if let Some(topic) = words.first().and_then(|word| Topic::named(word)) {
-        let text = topic.text();
-        return output.data(&json!({ "text": text }), |_| text.clone());
+        return output.data(&json!({ "text": topic.text(None) }), |_| topic.text(output::terminal_width()));
     }
     let definition = args::definition();
     let commands: Vec<_> = overview::commands()

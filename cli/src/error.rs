@@ -7,8 +7,11 @@ mod render;
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 
 use ship_host::Refusal;
+
+use crate::place::{self, Place};
 
 pub(crate) use self::kind::{EXIT_CODES, ErrorKind};
 
@@ -31,6 +34,8 @@ pub(crate) struct CommandError {
     error: Box<dyn Error + Send + Sync>,
     details: Vec<String>,
     hints: Vec<String>,
+    /// The places in the project's files that it names.
+    places: Vec<Place>,
     /// Whether the command's own document has said it, so that no other may follow.
     is_told: bool,
 }
@@ -38,7 +43,8 @@ pub(crate) struct CommandError {
 impl CommandError {
     /// An error of a kind: a sentence without a full stop, or an error with its causes.
     pub(crate) fn new(kind: ErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, code: None, error: error.into(), details: Vec::new(), hints: Vec::new(), is_told: false }
+        let (details, hints, places) = (Vec::new(), Vec::new(), Vec::new());
+        Self { kind, code: None, error: error.into(), details, hints, places, is_told: false }
     }
 
     /// What could be typed next: what was said of this error, else what helps with what it was caused by.
@@ -86,6 +92,14 @@ impl CommandError {
     #[must_use]
     pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
+        self
+    }
+
+    /// The same error, of the project at `root`: programs are told the places in its files beside the text.
+    #[must_use]
+    pub(crate) fn in_project(mut self, root: &Path) -> Self {
+        let text = self.to_lines().join("\n");
+        self.places = place::named_in(text.lines(), root);
         self
     }
 

@@ -20,6 +20,7 @@ mod kept_variables;
 mod namespaces;
 mod output;
 mod pictures;
+mod place;
 mod project;
 mod releases;
 mod settings;

@@ -61,6 +61,13 @@ enum Talk {
     Verbose,
 }
 
+/// How many characters a line of the terminal has that data is written to, if it is one.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    // A terminal that knows no size of its own says 0.
+    size.map(|size| size.ws_col.into()).filter(|width| *width > 0)
+}
+
 impl Output {
     /// The output of this process, as the command line and the terminal want it.
     pub(crate) fn new(arguments: &GlobalArgs, environment: &Environment) -> Self {
@@ -127,9 +134,7 @@ impl Output {
 
     /// The styles of data for people.
     pub(crate) fn data_styles(&self) -> Styles {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-        // A terminal that knows no size of its own says 0.
-        Styles::new(self.data_colors).within(size.map(|size| size.ws_col.into()).filter(|width| *width > 0))
+        Styles::new(self.data_colors).within(terminal_width())
     }
 
     /// Writes the result of a command: `document` as JSON, or what `human` says of it.

@@ -5,7 +5,7 @@ mod git;
 
 use std::path::Path;
 
-use ship_core::{AuthorName, BranchName, ParseBranchNameError};
+use ship_core::{AuthorName, BranchName, CommitSubject, ParseBranchNameError};
 
 use crate::settings::environment::Environment;
 
@@ -26,6 +26,11 @@ pub(crate) fn is_ignored_by_git(file: &Path, environment: &Environment) -> bool 
 /// Who wrote a commit of the project at `root`. Git is started for it, so it is for deployments that are new.
 pub(crate) fn author_of(root: &Path, commit: &str, environment: &Environment) -> Option<AuthorName> {
     git::author(root, commit, environment)
+}
+
+/// The first line of the message of a commit of the project at `root`, in the same way.
+pub(crate) fn subject_of(root: &Path, commit: &str, environment: &Environment) -> Option<CommitSubject> {
+    git::subject(root, commit, environment)
 }
 
 impl Source {

@@ -10,6 +10,7 @@ mod address;
 mod author;
 mod build_log;
 mod cache_state;
+mod commit;
 mod cors;
 mod cron;
 mod deployment;
@@ -48,6 +49,7 @@ pub use address::{AddressRange, InvalidAddressRange, embedded_address, is_public
 pub use author::{AuthorName, ParseAuthorNameError};
 pub use build_log::BuildLog;
 pub use cache_state::CacheState;
+pub use commit::{CommitSubject, ParseCommitSubjectError};
 pub use cors::{CorsRule, CorsRuleError, Credentials, OriginPattern, OriginPatternError};
 pub use cron::{Cron, CronError};
 pub use deployment::{DeploymentId, DeploymentIdPrefix, ParseDeploymentIdError, Target, UnknownTarget};

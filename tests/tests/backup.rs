@@ -113,7 +113,7 @@ fn what_is_not_restored() {
     insta::assert_snapshot!(restore(host.data(), &archive), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/data is not empty: `VERSION` is there","details":[],"causes":[],"hints":["`--data DIR` names another folder; without `--restore` the host serves what is there"]}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/data is not empty: `VERSION` is there","details":[],"causes":[],"hints":["`--data DIR` names another folder; without `--restore` the host serves what is there"],"places":[]}}
     ----- stderr -----
     "#);
     let bytes = fs::read(&archive).expect("the backup is there");
@@ -123,7 +123,7 @@ fn what_is_not_restored() {
     insta::assert_snapshot!(restore(&data, &cut), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/cut.tar cannot be restored","details":[],"causes":["it is cut off"],"hints":[]}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/cut.tar cannot be restored","details":[],"causes":["it is cut off"],"hints":[],"places":[]}}
     ----- stderr -----
     "#);
     assert_eq!(names(&data), ["lock"]);
@@ -131,7 +131,7 @@ fn what_is_not_restored() {
     insta::assert_snapshot!(restore(&data, &cut), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/cut.tar cannot be restored","details":[],"causes":["it is no backup of ship"],"hints":[]}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"[ENV]/cut.tar cannot be restored","details":[],"causes":["it is no backup of ship"],"hints":[],"places":[]}}
     ----- stderr -----
     "#);
 }

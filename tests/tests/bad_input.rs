@@ -114,6 +114,63 @@ fn a_failed_build_changes_nothing() {
     assert_eq!(list["deployments"].as_array().map(Vec::len), Some(1));
 }
 
+/// What another encoding wrote is named with its place, and the mark that editors put before UTF-8 is no part of the text.
+#[test]
+fn other_encodings() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("index.html", "<!doctype html>");
+    for (file, content, said) in [
+        ("ship.toml", b"# gr\xc3\xbcn\nname = \"gr\xfcn\"\n".as_slice(), "ship.toml:2:11: the byte 0xfc is not UTF-8"),
+        ("vercel.json", b"\xff\xfe{\0}\0", "vercel.json:1:1: the file is UTF-16"),
+        ("package.json", b"{\n  \"name\": \"\xe9\"\n}", "package.json:2:12: the byte 0xe9 is not UTF-8"),
+        ("api/a.ts", b"// \xa9\nexport const GET = () => 1;\n", "api/a.ts:1:4: the byte 0xa9 is not UTF-8"),
+    ] {
+        project.write(file, content);
+        let refused = environment.ship(["build"]).within(project.folder()).run().exits_with(1);
+        assert_eq!(refused.stderr().trim_end(), format!("error: {said}: save the file as UTF-8"));
+        project.remove(file);
+    }
+    project.write(".env", b"A\0=\x001\0");
+    let warned = environment.ship(["build"]).within(project.folder()).run().success();
+    let warning = "warning: .env:1:1: the file is UTF-16: save the file as UTF-8\n";
+    assert!(warned.stderr().starts_with(warning), "{}", warned.stderr());
+    project.write("ship.toml", "\u{feff}nam = \"marked\"\n");
+    let refused = environment.ship(["build"]).within(project.folder()).run().exits_with(1);
+    assert!(refused.stderr().starts_with("error: ship.toml:1:1: unknown key `nam`"), "{}", refused.stderr());
+    for (file, content) in [("ship.toml", "name = \"marked\"\n"), ("vercel.json", "{}"), (".env", "A=1\n")] {
+        project.write(file, format!("\u{feff}{content}"));
+        let _ = environment.ship(["build"]).within(project.folder()).run().success();
+    }
+}
+
+/// Programs are told the places that an error names: those of a build, of a configuration, and of a function that does not start.
+#[test]
+fn places_for_programs() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("ship.toml", "\nnaem = \"site\"\n");
+    let host = TestHost::start(&environment);
+    let places = |command: &str| {
+        let folder = project.folder().file_name().expect("a project has a name");
+        let above = project.folder().parent().expect("it stands in a folder");
+        let refused = host.ship([command, "--json"]).and([folder]).within(above).run().exits_with(1);
+        refused.json()["error"]["places"].to_string()
+    };
+    assert_eq!(places("build"), r#"[{"file":"ship.toml","line":2,"column":1}]"#);
+    project.remove("ship.toml");
+    project.write("api/a.ts", "export function GET() {\n  return new Response('a';\n}\n");
+    project.write("api/b.ts", "export const GET = () => 1 +;\n");
+    let both = r#"[{"file":"api/a.ts","line":2,"column":26},{"file":"api/b.ts","line":1,"column":29}]"#;
+    assert_eq!(places("deploy"), both);
+    project.remove("api/b.ts");
+    project.write("api/a.ts", "export const GET = () => new Response();\nthrow new Error('no');\n");
+    assert_eq!(places("deploy"), r#"[{"file":"api/a.ts","line":2,"column":7}]"#);
+    project.remove("api/a.ts");
+    project.write("api/p.py", "\nimport absent\n\ndef app(environ, start):\n    pass\n");
+    assert_eq!(places("deploy"), r#"[{"file":"api/p.py","line":2,"column":null}]"#);
+    project.remove("api/p.py");
+    assert_eq!(places("deploy"), "[]");
+}
+
 /// Two files for one route.
 #[test]
 fn two_files_for_one_route() {
@@ -404,7 +461,7 @@ fn wrong_command_line() {
     insta::assert_snapshot!(environment.ship(["rollback", "--json", "--what"]).run().exits_with(2).snapshot(), @r#"
     exit code: 2
     ----- stdout -----
-    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found","details":[],"causes":[],"hints":["to pass '--what' as a value, use '-- --what'","`ship rollback --json [ID|URL]`"]}}
+    {"error":{"kind":"usage","exit_code":2,"code":null,"message":"unexpected argument '--what' found","details":[],"causes":[],"hints":["to pass '--what' as a value, use '-- --what'","`ship rollback --json [ID|URL]`"],"places":[]}}
     ----- stderr -----
     "#);
     insta::assert_snapshot!(environment.ship(["build", "--arch", "mips"]).run().exits_with(2).snapshot(), @"

@@ -98,6 +98,8 @@ fn compile_error() {
     );
     let event = wait_for_event(&mut running, "error");
     assert!(event.to_string().contains("undefined: time.Never"), "{event}");
+    let place = &event["error"]["places"][0];
+    assert_eq!((&place["file"], &place["line"]), (&Value::from("api/date.go"), &Value::from(20)), "{event}");
 
     project.edit("api/date.go", "time.Never()", "time.Now()");
     assert!(http::get(&format!("{url}/api/date")).success().json()["now"].is_u64());
@@ -136,6 +138,10 @@ fn failures_of_a_process() {
     assert_eq!(http::get(&format!("{url}/api/none")).status, 500);
     let said = running.stderr().wait_for(|line| line.starts_with("  api/none.ts:"));
     assert_eq!(said, "  api/none.ts:2: TypeError: the handler gave nothing, not a Response");
+    project.write("api/none.ts", "export function GET() {}\nthrow 'no words';\n");
+    assert_eq!(http::get(&format!("{url}/api/none")).status, 500);
+    let said = running.stderr().wait_for(|line| line.starts_with("  api/none.ts:"));
+    assert_eq!(said, "  api/none.ts:2: no words");
 }
 
 /// A project that is broken from the start is shown as broken, and served as soon as it is mended.

@@ -115,9 +115,16 @@ fn in_development() {
     assert!(seen(&environment, &url).contains("B=\"edited\""));
     project.write(".env.local", "A=here\n");
     assert!(seen(&environment, &url).contains("REF=\"here!\""));
+    project.remove(".env.local");
+    project.write(".env", "A=again\nREF='${A}!'\n");
+    let edited = seen(&environment, &url);
+    assert!(edited.contains("A=\"again\"") && edited.contains("REF=\"again!\""), "{edited}");
+    assert!(!edited.contains("LINES="), "{edited}");
     project.write(".env", "A=1\nnonsense\n");
     let shown = http::get(&format!("{url}/api/environment"));
     assert_eq!(shown.status, 500);
     assert!(shown.text().contains(".env:2: expected `NAME=value`, a comment or an empty line"), "{}", shown.text());
+    project.write(".env", "A=mended\n");
+    assert!(seen(&environment, &url).contains("A=\"mended\""));
     let _ = running.terminate();
 }

@@ -37,7 +37,7 @@ fn second_host_on_the_same_data() {
     insta::assert_snapshot!(second.snapshot(), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"kind":"project","exit_code":1,"code":null,"message":"the data directory [ENV]/data is in use by process [PID]","details":[],"causes":[],"hints":["`ship host status` shows the host that has it open, `ship host stop` ends it"]}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"the data directory [ENV]/data is in use by process [PID]","details":[],"causes":[],"hints":["`ship host status` shows the host that has it open, `ship host stop` ends it"],"places":[]}}
     ----- stderr -----
     "#);
     assert!(format!("{}{}", second.stdout(), second.stderr()).contains(&host.process().id().to_string()));
@@ -56,7 +56,7 @@ fn port_taken() {
     insta::assert_snapshot!(output.snapshot(), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"kind":"project","exit_code":1,"code":null,"message":"127.0.0.1:[PORT] is taken by [WHO] (pid [PID])","details":[],"causes":[],"hints":["`ship host --listen 127.0.0.1:[PORT]` takes any free port"]}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"127.0.0.1:[PORT] is taken by [WHO] (pid [PID])","details":[],"causes":[],"hints":["`ship host --listen 127.0.0.1:[PORT]` takes any free port"],"places":[]}}
     ----- stderr -----
     "#);
     assert!(format!("{}{}", output.stdout(), output.stderr()).contains(&address), "the address is named");
@@ -142,7 +142,7 @@ fn not_a_data_directory() {
     insta::assert_snapshot!(output.snapshot(), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"kind":"project","exit_code":1,"code":null,"message":"the data directory [ENV]/precious was written by a newer ship: version 999, this one knows 1","details":[],"causes":[],"hints":[]}}
+    {"error":{"kind":"project","exit_code":1,"code":null,"message":"the data directory [ENV]/precious was written by a newer ship: version 999, this one knows 1","details":[],"causes":[],"hints":[],"places":[]}}
     ----- stderr -----
     "#);
     assert_eq!(fs::read_to_string(data.join("VERSION")).ok().as_deref(), Some("999\n"));

@@ -437,6 +437,39 @@ fn what_goes_wrong_when_it_runs() {
     );
 }
 
+/// What a module throws while it is loaded is what is said of the function that does not start, with its place in the sources, wherever in the
+/// module it is thrown. Something that is no error knows no place, and that is said, too.
+#[test]
+fn thrown_while_it_is_loaded() {
+    let environment = TestEnv::new();
+    let handler = "export const GET = (): Response => new Response('a');\n";
+    let project = environment.project("site").file("lib/down.ts", "throw new RangeError('from below');\n");
+    let host = TestHost::start(&environment);
+    let said = |source: &str| {
+        project.write("api/a.ts", source);
+        let refused = host.ship(["deploy"]).within(project.folder()).run().exits_with(1);
+        let lines = refused.stderr().lines().filter(|line| line.starts_with("  ") && !line.contains("(node:"));
+        lines.map(str::trim).collect::<Vec<_>>().join("\n")
+    };
+    let first = said(&format!("type A = 1;\nthrow new Error('first');\n{handler}"));
+    assert_eq!(first, "Error: first\nat api/a.ts:2:7");
+    assert_eq!(said(&format!("{handler}type A = 1;\nthrow new Error('last');\n")), "Error: last\nat api/a.ts:3:7");
+    let named = "throw new Error('named');\nconst GET = () => new Response('a');\nexport { GET };\n";
+    assert_eq!(said(named), "Error: named\nat api/a.ts:1:7");
+    assert_eq!(said(&format!("import '../lib/down';\n{handler}")), "RangeError: from below\nat lib/down.ts:1:7");
+    let located = format!("const from = import.meta.url; if (from) throw new Error('located');\n{handler}");
+    assert_eq!(said(&located), "Error: located\nat api/a.ts:1:47");
+    let rejected = format!("await Promise.reject(new Error('rejected'));\n{handler}");
+    assert_eq!(said(&rejected), "Error: rejected\nat api/a.ts:1:22");
+    let nowhere = "what was thrown is no Error, so nothing says where: `throw new Error(…)` does";
+    assert_eq!(said(&format!("throw 'only text';\n{handler}")), format!("only text\n{nowhere}"));
+
+    let _ = host.ship(["deploy", "--no-check"]).within(project.folder()).run().success();
+    assert_eq!(http::get(&format!("{}/api/a", host.site_url("site"))).status, 500);
+    let logs = host.ship(["logs", "--project", "site"]).run().success();
+    assert!(logs.stdout().contains("only text") && logs.stdout().contains(nowhere), "{}", logs.stdout());
+}
+
 /// What a function is compiled to is kept once it was seen to start, and the next instance has it, where it cannot write.
 #[test]
 fn compiled_code_is_kept() {
@@ -611,6 +644,20 @@ fn mistakes() {
      1 | import { z } from 'zod';
        |                   ^
     hint: `npm install zod`
+    ");
+    project.remove("api/a.ts");
+    project.write(
+        "api/page.tsx",
+        "const Page = () => <p>a</p>;\n\nexport const GET = () => new Response(render(Page));\n",
+    );
+    insta::assert_snapshot!(deploy(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: api/page.tsx:1:20: the package `react` is not installed, which JSX needs
+     1 | const Page = () => <p>a</p>;
+       |                    ^
+    hint: `npm install react`
     ");
 }
 

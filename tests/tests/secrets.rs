@@ -125,7 +125,7 @@ fn set_and_listed() {
     insta::assert_snapshot!(again.snapshot(), @r#"
     exit code: 1
     ----- stdout -----
-    {"error":{"kind":"project","exit_code":1,"code":"NOT_FOUND","message":"`API_KEY` is not set for that in the project `site`","details":[],"causes":[],"hints":["`ship env ls` shows what is set"]}}
+    {"error":{"kind":"project","exit_code":1,"code":"NOT_FOUND","message":"`API_KEY` is not set for that in the project `site`","details":[],"causes":[],"hints":["`ship env ls` shows what is set"],"places":[]}}
     ----- stderr -----
     "#);
 }

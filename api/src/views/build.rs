@@ -1,6 +1,6 @@
 //! How a deployment came to be.
 
-use ship_core::{AuthorName, BuildLog};
+use ship_core::{AuthorName, BuildLog, CommitSubject};
 use utoipa::ToSchema;
 
 /// How a deployment came to be, as far as whoever published it has said.
@@ -11,6 +11,10 @@ pub struct BuildView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub author: Option<AuthorName>,
+    /// The first line of the message of that commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub subject: Option<CommitSubject>,
     /// What the build said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<BuildLogView>,

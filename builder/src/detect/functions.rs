@@ -221,7 +221,7 @@ pub(super) fn read_text(project: &ProjectDir, base: &Path, file: &str) -> Result
     let location = base.join(file);
     let shown = tree::shown_below(project.root(), &location);
     let bytes = std::fs::read(&location).map_err(|source| TreeError::Unreadable { path: shown.clone(), source })?;
-    String::from_utf8(bytes).map_err(|_| DetectError::SourceNotUtf8 { file: shown.display().to_string() })
+    crate::text::text(bytes).map_err(|problem| DetectError::NotUtf8 { file: shown.display().to_string(), problem })
 }
 
 /// The function that is made of `file`.

@@ -4,7 +4,6 @@ use super::EnvFileProblem;
 
 /// The assignments of a file in their order, or the line of the first mistake.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, (usize, EnvFileProblem)> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rest = text;
     let mut assignments = Vec::new();
     while !rest.is_empty() {
@@ -112,7 +111,6 @@ mod tests {
             ("A=\"say \\\"so\\\"\"", "say \\\"so\\\""),
             ("A=it's", "it's"),
             ("A={\"b\": 1}", "{\"b\": 1}"),
-            ("\u{feff}A=1", "1"),
             ("A=\"  kept  \"", "  kept  "),
             ("A=x=y", "x=y"),
             (

@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use crate::env_files::EnvFileError;
 use crate::interrupt::Interrupted;
 use crate::python::PythonError;
+use crate::text::TextError;
 use crate::tree::TreeError;
 
 /// The frontend was not built.
@@ -19,6 +20,14 @@ pub enum FrontendError {
         place: String,
         /// What the reader says.
         reason: String,
+    },
+    /// A `package.json` cannot be read as text.
+    #[error("{file}:{problem}")]
+    PackageJsonNotUtf8 {
+        /// The file, relative to the project.
+        file: String,
+        /// Where, and what to do.
+        problem: TextError,
     },
     /// An environment file is wrong.
     #[error(transparent)]

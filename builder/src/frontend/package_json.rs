@@ -42,13 +42,15 @@ impl PackageJson {
     /// Reads the one in `folder`, `None` if there is none. A file that is no JSON is an error with its place.
     pub(super) fn read(folder: &Path, project: &Path) -> Result<Option<Self>, FrontendError> {
         let path = folder.join(PACKAGE_JSON);
-        let Ok(text) = std::fs::read(&path) else { return Ok(None) };
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text).trim_ascii();
-        if text.is_empty() {
+        let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
+        let shown = shown_below(project, &path).display().to_string();
+        let text = crate::text::text(bytes)
+            .map_err(|problem| FrontendError::PackageJsonNotUtf8 { file: shown.clone(), problem })?;
+        if text.trim_ascii().is_empty() {
             return Ok(None);
         }
-        serde_json::from_slice(text).map(Some).map_err(|error| FrontendError::PackageJson {
-            place: format!("{}:{}:{}", shown_below(project, &path).display(), error.line(), error.column()),
+        serde_json::from_str(&text).map(Some).map_err(|error| FrontendError::PackageJson {
+            place: format!("{shown}:{}:{}", error.line(), error.column()),
             reason: crate::json::reason(&error),
         })
     }

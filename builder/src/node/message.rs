@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind};
 
+use super::jsx::first_element;
 use super::place::{package_folder, package_name, relative};
 use crate::excerpt::excerpt;
 
@@ -132,9 +133,26 @@ impl Reader<'_> {
                 _ => diagnostic.to_message_with(&options),
             },
         };
-        let Some((file, line, column, _)) = shown.get_primary_location() else { return text };
+        let Some((file, line, column, _)) = shown.get_primary_location() else {
+            return self.made_of_jsx(diagnostic, text);
+        };
         let source = std::fs::read_to_string(self.project.join(&file)).unwrap_or_default();
         format!("{file}:{line}:{}: {text}{}", column + 1, pointed_at(&source, line - 1, column))
+    }
+
+    /// The message about an import that stands nowhere in a source, as far as JSX is what it was made of.
+    fn made_of_jsx(&self, diagnostic: &BuildDiagnostic, text: String) -> String {
+        let importer = matches!(diagnostic.kind(), EventKind::UnresolvedImport).then(|| diagnostic.id());
+        let Some(file) = importer.flatten().map(|id| file_of(&id)) else { return text };
+        let source = std::fs::read_to_string(&file).unwrap_or_default();
+        let file = relative(self.project, &file);
+        match first_element(&source) {
+            Some((line, column)) => {
+                let excerpt = pointed_at(&source, line, column);
+                format!("{file}:{}:{}: {text}, which JSX needs{excerpt}", line + 1, column + 1)
+            }
+            None => format!("{file}: {text}"),
+        }
     }
 
     /// The package that an import names and nothing provides.

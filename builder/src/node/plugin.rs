@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use oxc::span::SourceType;
+use oxc::span::{SourceType, Span};
 use rolldown::ModuleType;
 use rolldown::plugin::PluginContextResolveOptions;
 use rolldown::plugin::{
@@ -15,7 +15,7 @@ use rolldown::plugin::{
 };
 use rolldown_common::{ImportKind, ResolvedExternal};
 use ship_core::FunctionRuntime;
-use string_wizard::{MagicString, SourceMapOptions};
+use string_wizard::{Hires, MagicString, SourceMapOptions};
 
 use super::bundle::BundleRequest;
 use super::external::stays_outside;
@@ -23,6 +23,7 @@ use super::foreign::{Foreign, ImportNames, foreign, not_installed};
 use super::locate::{self, Module};
 use super::message::{RefusedImport, file_of};
 use super::place::{in_artifact, package_folder, package_name};
+use super::thrown;
 use crate::tree::FileStat;
 
 /// A package that stays outside of the bundle.
@@ -192,8 +193,8 @@ impl ShipPlugin {
         found
     }
 
-    /// What becomes of a module that asks for its place.
-    fn located(&self, id: &str, source_type: SourceType, text: &str) -> Option<HookTransformOutput> {
+    /// What becomes of the places that a module asks for.
+    fn located(&self, id: &str, source_type: SourceType, text: &str) -> Vec<(Span, String)> {
         let file = file_of(id);
         let place = in_artifact(&self.base, &file);
         let is_entry = self.entries.contains(&file);
@@ -214,14 +215,20 @@ impl ShipPlugin {
                 findings.outside.entry(id.to_owned()).or_default().insert(package);
             });
         }
-        if found.edits.is_empty() {
+        found.edits
+    }
+
+    /// A module with other words in some of its places.
+    fn edited(id: &str, text: &str, edits: Vec<(Span, String)>) -> Option<HookTransformOutput> {
+        if edits.is_empty() {
             return None;
         }
         let mut edited = MagicString::new(text);
-        for (span, with) in found.edits {
+        for (span, with) in edits {
             edited.update(span.start, span.end, with).ok()?;
         }
-        let options = SourceMapOptions { source: Arc::from(id), ..SourceMapOptions::default() };
+        let (source, hires) = (Arc::from(id), Hires::Boundary);
+        let options = SourceMapOptions { source, hires, ..SourceMapOptions::default() };
         Some(HookTransformOutput {
             code: Some(edited.to_string()),
             map: HookTransformOutputMap::from(edited.source_map(options)),
@@ -279,9 +286,13 @@ impl Plugin for ShipPlugin {
             ModuleType::Tsx => SourceType::tsx(),
             _ => return Ok(None),
         };
-        if !locate::may_ask(&file_of(args.id), args.code) {
-            return Ok(None);
+        let mut edits = Vec::new();
+        if locate::may_ask(&file_of(args.id), args.code) {
+            edits.extend(self.located(args.id, source_type, args.code));
         }
-        Ok(self.located(args.id, source_type, args.code))
+        if thrown::may_throw(args.code) {
+            edits.extend(thrown::edits(source_type, args.code));
+        }
+        Ok(Self::edited(args.id, args.code, edits))
     }
 }

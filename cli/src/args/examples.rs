@@ -1,6 +1,6 @@
 //! What people type most with each command, for its help. A test reads every line as a command line.
 
-use std::fmt::Write as _;
+use super::narrow;
 
 /// A command's name, behind those of the commands that it belongs to, and lines with what each is for.
 type Examples = (&'static str, &'static [(&'static str, &'static str)]);
@@ -148,15 +148,10 @@ const EXAMPLES: [Examples; 42] = [
     ("help", &[("ship help deploy", "a command"), ("ship help environment", "a topic")]),
 ];
 
-/// The examples of a command as lines below its help.
-pub(super) fn of(command: &str) -> Option<String> {
+/// The examples of a command as lines below its help, each of at most `room` characters.
+pub(super) fn of(command: &str, room: Option<usize>) -> Option<String> {
     let (_, examples) = EXAMPLES.iter().find(|(name, _)| *name == command)?;
-    let width = examples.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
-    let mut text = String::from("Examples:");
-    for (line, meaning) in *examples {
-        let _ = write!(text, "\n  {}", format!("{line:width$}  {meaning}").trim_end());
-    }
-    Some(text)
+    Some(format!("Examples:\n{}", narrow::examples(examples, room).join("\n")))
 }
 
 #[cfg(test)]
@@ -182,7 +177,7 @@ mod tests {
     /// Every command has examples.
     #[test]
     fn every_command() {
-        let silent: Vec<_> = args::overview::commands().filter(|name| of(name).is_none()).collect();
+        let silent: Vec<_> = args::overview::commands().filter(|name| of(name, None).is_none()).collect();
         assert!(silent.is_empty(), "{silent:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
 
-use super::{GLOBAL, examples};
+use super::{GLOBAL, Room, examples};
 
 /// How alike a word has to be to a command to be taken for it.
 const SIMILAR_ENOUGH: f64 = 0.85;
@@ -20,9 +20,9 @@ pub(super) enum Length {
 }
 
 /// A command and those below it with a help of a length. `above` are the names of those that it belongs to.
-pub(super) fn with_help(command: Command, above: &str, length: Length) -> Command {
+pub(super) fn with_help(command: Command, above: &str, length: Length, room: Room) -> Command {
     let path = format!("{above}{}", command.get_name());
-    let mut below = examples::of(&path).unwrap_or_default();
+    let mut below = examples::of(&path, room).unwrap_or_default();
     let command = if length == Length::Screen {
         let global = format!("{GLOBAL}: --json, -q, -v, --no-color, --cwd, --project, --host, --token, --yes");
         let gap = if below.is_empty() { "" } else { "\n\n" };
@@ -33,12 +33,12 @@ pub(super) fn with_help(command: Command, above: &str, length: Length) -> Comman
         command
     };
     let above = format!("{path} ");
-    command.after_help(below).mut_subcommands(|command| with_help(command, &above, length))
+    command.after_help(below).mut_subcommands(|command| with_help(command, &above, length, room))
 }
 
 /// The whole help of the command that `words` name, or that there is none.
-pub(super) fn in_full(words: &[String]) -> clap::Error {
-    let mut definition = super::definition_of(Length::Whole);
+pub(super) fn in_full(words: &[String], room: Room) -> clap::Error {
+    let mut definition = super::definition_of(Length::Whole, room);
     let mut found = &definition;
     for word in words {
         match found.find_subcommand(word) {

@@ -4,6 +4,8 @@ mod error_codes;
 
 use std::fmt::Write as _;
 
+use super::Room;
+use super::narrow::{self, hanging};
 use crate::error::EXIT_CODES;
 use crate::settings::environment;
 
@@ -41,6 +43,9 @@ pub(crate) const GROUPS: [Group; 6] = [
     },
 ];
 
+/// What a command's name takes beside its description, in characters, with the space behind it.
+const NAME: usize = 9;
+
 /// What a group's heading takes, in characters, with the space behind it.
 const HEADING: usize = 8;
 
@@ -65,22 +70,25 @@ impl Topic {
         Self::ALL.into_iter().find_map(|(name, topic)| (name == word).then_some(topic))
     }
 
-    /// What is said of it.
-    pub(crate) fn text(self) -> String {
+    /// What is said of it, in lines of at most `room` characters.
+    pub(crate) fn text(self, room: Room) -> String {
         let lines: Vec<String> = match self {
             Self::Environment => environment::REGISTRY
                 .iter()
-                .map(|variable| format!("{}\n    {}\n", variable.name, variable.meaning))
+                .map(|variable| format!("{}\n    {}\n", variable.name, hanging(variable.meaning, 4, room)))
                 .collect(),
-            Self::ExitCodes => EXIT_CODES.iter().map(|(code, meaning)| format!("{code:>3}  {meaning}\n")).collect(),
-            Self::ErrorCodes => error_codes::lines(),
+            Self::ExitCodes => {
+                let line = |(code, meaning): &(u8, &str)| format!("{code:>3}  {}\n", hanging(meaning, 5, room));
+                EXIT_CODES.iter().map(line).collect()
+            }
+            Self::ErrorCodes => error_codes::lines(room),
         };
         lines.concat()
     }
 }
 
 /// The overview of a command line, as a template of clap's.
-pub(super) fn overview(definition: &clap::Command) -> String {
+pub(super) fn overview(definition: &clap::Command, room: Room) -> String {
     let (start, end) =
         (definition.get_styles().get_header().render(), definition.get_styles().get_header().render_reset());
     let mut text = String::from("{about}\n\n{usage-heading} {usage}\n\n");
@@ -88,27 +96,34 @@ pub(super) fn overview(definition: &clap::Command) -> String {
         let heading = format!("{start}{heading}{end}{:width$}", "", width = HEADING - heading.len());
         match shown {
             Shown::Names => {
-                let _ = writeln!(text, "{heading}{}", commands.join(", "));
+                let _ = writeln!(text, "{heading}{}", hanging(&commands.join(", "), HEADING, room));
             }
             Shown::Lines => {
                 for (number, name) in commands.iter().enumerate() {
                     let heading = if number == 0 { heading.clone() } else { " ".repeat(HEADING) };
                     let about = definition.find_subcommand(name).and_then(clap::Command::get_about);
                     let about = about.map(ToString::to_string).unwrap_or_default();
+                    let about = hanging(&about, HEADING + NAME, room);
                     let _ = writeln!(text, "{heading}{name:<8} {about}");
                 }
             }
         }
     }
     text.push('\n');
-    text.push_str(BELOW);
+    text.push_str(&narrow::examples(&FIRST, room).join("\n"));
+    text.push('\n');
+    text.push_str(&hanging(MORE, 0, room));
     text
 }
 
-/// What stands below the commands.
-const BELOW: &str = "  ship init shop && cd shop && ship dev    a project, and its site here
-  ship deploy --prod                       the site live, as production
-More: `ship help COMMAND`, `ship help environment`, `exit-codes`, `error-codes`";
+/// What is typed first.
+const FIRST: [(&str, &str); 2] = [
+    ("ship init shop && cd shop && ship dev", "a project, and its site here"),
+    ("ship deploy --prod", "the site live, as production"),
+];
+
+/// What stands below all.
+const MORE: &str = "More: `ship help COMMAND`, `ship help environment`, `exit-codes`, `error-codes`";
 
 /// The names of all commands, in order.
 pub(crate) fn commands() -> impl Iterator<Item = &'static str> {

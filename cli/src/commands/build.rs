@@ -33,7 +33,9 @@ pub(crate) async fn run(arguments: BuildArgs, settings: &Settings, output: &Outp
     let target = if arguments.prod { BuildTarget::Production } else { BuildTarget::Preview };
     let variables = KeptVariables::of_named_host(settings);
     let request = BuildRequest { options, target, variables, ..BuildRequest::default() };
-    let built = building::build(&arguments.path.unwrap_or_else(|| ".".into()), request, settings, output).await?;
+    let path = arguments.path.unwrap_or_else(|| ".".into());
+    let built = building::build(&path, request, settings, output).await;
+    let built = built.map_err(|error| error.in_project(&settings.absolute(&path)))?;
     building::say(&built, output);
     let folder = built.root.join(OUTPUT_FOLDER);
     write_output(&built.output, &folder)?;

@@ -87,10 +87,12 @@ pub(crate) async fn run(arguments: DeployArgs, settings: &Settings, output: &Out
     let deployed = match build_and_deliver(&arguments, settings, output).await {
         Err(Failure::FileChanged(reason)) => {
             output.warning(format_args!("{reason}; building again"));
-            build_and_deliver(&arguments, settings, output).await?
+            build_and_deliver(&arguments, settings, output).await
         }
-        once => once?,
+        once => once,
     };
+    let folder = || settings.absolute(arguments.path.as_deref().unwrap_or(Path::new(".")));
+    let deployed = deployed.map_err(|failure| CommandError::from(failure).in_project(&folder()))?;
     let (built, delivery) = match deployed {
         Deployed::Published(built, delivery) => (built, delivery),
         Deployed::Ignored { command } => return say_ignored(&command, output),
@@ -170,8 +172,9 @@ async fn describe(client: &Client, built: &Built, delivery: &Delivery, settings:
     let deployment = &delivery.published.deployment;
     let commit = deployment.commit.as_deref();
     let author = commit.and_then(|commit| source::author_of(&built.root, commit, &settings.environment));
+    let subject = commit.and_then(|commit| source::subject_of(&built.root, commit, &settings.environment));
     let log = (!built.log.is_empty()).then(|| BuildLogView::from(&built.log));
-    if let Err(error) = client.describe_build(&deployment.id, &BuildView { author, log }).await {
+    if let Err(error) = client.describe_build(&deployment.id, &BuildView { author, subject, log }).await {
         output.detail(format_args!("the host did not keep the build's log: {error}"));
     }
 }

@@ -77,6 +77,9 @@ fn render(detail: &DeploymentDetail, styles: Styles) -> String {
     line("target", if detail.is_production { "production, live" } else { deployment.target.as_str() });
     line("branch", deployment.branch.as_ref().map_or("-", |branch| branch.as_str()));
     line("commit", deployment.commit.as_deref().unwrap_or("-"));
+    if let Some(subject) = &deployment.subject {
+        line("message", &plain(subject.as_str()));
+    }
     if let Some(author) = &deployment.author {
         line("author", &plain(author.as_str()));
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::place::Place;
+
 /// Lines that are shown before and after the one that is meant.
 const AROUND: usize = 2;
 
@@ -14,50 +16,7 @@ const MAX_SOURCE_BYTES: u64 = 4 * 1024 * 1024;
 /// The longest line of a source that is shown, in characters.
 const MAX_LINE_CHARS: usize = 160;
 
-/// A place in a file of the project.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Place {
-    /// The file, relative to the project.
-    pub(super) file: String,
-    /// The line, from 1.
-    pub(super) line: usize,
-    /// The character in it, from 1, where that is known.
-    pub(super) column: Option<usize>,
-}
-
 impl Place {
-    /// Reads `api/date.go:10:21`, with or without a column and with a colon or a bracket behind it, if such a file is in `root`.
-    pub(super) fn parse(word: &str, root: &Path) -> Option<Self> {
-        let word = word.trim_start_matches(['(', '"', '`']).trim_end_matches([':', ')', ',', '"', '`', '.']);
-        let (rest, last) = word.rsplit_once(':')?;
-        let last: usize = last.parse().ok()?;
-        let with_column = rest.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
-        let (file, line, column) = match with_column {
-            Some((file, line)) => (file, line, Some(last)),
-            None => (rest, last, None),
-        };
-        Self::in_project(file, line, column, root)
-    }
-
-    /// A place in a file that is in `root`.
-    pub(super) fn in_project(file: &str, line: usize, column: Option<usize>, root: &Path) -> Option<Self> {
-        let below = file.strip_prefix(root.to_str()?).map_or(file, |below| below.trim_start_matches('/'));
-        let is_inside = !below.is_empty()
-            && Path::new(below).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        let is_package = below.split('/').any(|part| part == "node_modules");
-        (line > 0 && is_inside && !is_package && root.join(below).is_file()).then(|| Self {
-            file: below.to_owned(),
-            line,
-            column,
-        })
-    }
-
-    /// The place as compilers write it.
-    pub(super) fn shown(&self) -> String {
-        let column = self.column.map(|column| format!(":{column}")).unwrap_or_default();
-        format!("{}:{}{column}", self.file, self.line)
-    }
-
     /// The line and those around it, with a mark below. Nothing if the file has no such line.
     pub(super) fn excerpt(&self, root: &Path) -> Vec<String> {
         self.marked(root, 1)

@@ -162,6 +162,7 @@ impl Rebuilder {
                 }
             }
             Err(error) => {
+                let error = error.in_project(&self.root);
                 self.show_failure(&error, edits, &changed);
                 if occasion == Occasion::Start {
                     self.greet("The site is shown once it builds".to_owned());

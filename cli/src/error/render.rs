@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{CommandError, ErrorKind};
 use crate::output::{Output, plain};
+use crate::place::Place;
 
 /// An error as a program reads it.
 #[derive(Debug, Serialize)]
@@ -20,6 +21,7 @@ struct ErrorFields<'e> {
     details: &'e [String],
     causes: Vec<String>,
     hints: Vec<String>,
+    places: &'e [Place],
 }
 
 impl CommandError {
@@ -60,6 +62,7 @@ impl CommandError {
             details: &self.details,
             causes: chain.collect(),
             hints: self.next_steps(),
+            places: &self.places,
         };
         ErrorDocument { error }
     }
@@ -119,6 +122,6 @@ mod tests {
     fn json() {
         let error = CommandError::new(ErrorKind::Unreachable, "no host runs").code("UNAUTHORIZED").hint("`ship host`");
         let json = serde_json::to_string(&error.document()).unwrap();
-        insta::assert_snapshot!(json, @r#"{"error":{"kind":"unreachable","exit_code":3,"code":"UNAUTHORIZED","message":"no host runs","details":[],"causes":[],"hints":["`ship host`"]}}"#);
+        insta::assert_snapshot!(json, @r#"{"error":{"kind":"unreachable","exit_code":3,"code":"UNAUTHORIZED","message":"no host runs","details":[],"causes":[],"hints":["`ship host`"],"places":[]}}"#);
     }
 }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ship_core::AuthorName;
+use ship_core::{AuthorName, CommitSubject};
 
 use crate::settings::environment::{Environment, HOME, PATH};
 
@@ -106,11 +106,19 @@ fn ask_git(tree: &Path, environment: &Environment) -> Head {
 
 /// Who wrote a commit, by the name that the repository's `.mailmap` gives them.
 pub(super) fn author(folder: &Path, commit: &str, environment: &Environment) -> Option<AuthorName> {
+    said_of(folder, commit, "--format=%aN", environment)?.parse().ok()
+}
+
+/// The first line of a commit's message.
+pub(super) fn subject(folder: &Path, commit: &str, environment: &Environment) -> Option<CommitSubject> {
+    said_of(folder, commit, "--format=%s", environment)?.parse().ok()
+}
+
+fn said_of(folder: &Path, commit: &str, format: &str, environment: &Environment) -> Option<String> {
     if !is_commit(commit) {
         return None;
     }
-    let question = ["-c", "log.showSignature=false", "log", "-1", "--format=%aN", commit, "--"];
-    answer(folder, &question, environment)?.parse().ok()
+    answer(folder, &["-c", "log.showSignature=false", "log", "-1", format, commit, "--"], environment)
 }
 
 /// What git says to a question, if it says anything.

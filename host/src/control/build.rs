@@ -18,7 +18,8 @@ pub(super) async fn show(
 ) -> Result<Json<BuildView>, ApiError> {
     let store = control.store.clone();
     let log = blocking(move || store.deployments().build_log(&record.id)).await?;
-    Ok(Json(BuildView { author: record.author, log: log.as_ref().map(BuildLogView::from) }))
+    let log = log.as_ref().map(BuildLogView::from);
+    Ok(Json(BuildView { author: record.author, subject: record.subject, log }))
 }
 
 /// Says how a deployment came to be. What was said of it before stays, and is the answer. Of a log the last 256 KiB are kept.
@@ -34,12 +35,11 @@ pub(super) async fn describe(
     let store = control.store.clone();
     let kept = blocking(move || {
         let (deployments, log) = (store.deployments(), said.log.map(BuildLog::from));
-        deployments.keep_build(&record.id, said.author.as_ref(), log.as_ref())?;
-        let author = deployments.get(&record.id)?.and_then(|record| record.author);
-        Ok::<_, ApiError>(BuildView {
-            author,
-            log: deployments.build_log(&record.id)?.as_ref().map(BuildLogView::from),
-        })
+        deployments.keep_build(&record.id, said.author.as_ref(), said.subject.as_ref(), log.as_ref())?;
+        let kept = deployments.get(&record.id)?;
+        let (author, subject) = kept.map_or((None, None), |record| (record.author, record.subject));
+        let log = deployments.build_log(&record.id)?.as_ref().map(BuildLogView::from);
+        Ok::<_, ApiError>(BuildView { author, subject, log })
     });
     Ok(Json(kept.await?))
 }

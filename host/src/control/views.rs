@@ -38,6 +38,7 @@ fn deployment(record: &DeploymentRecord) -> DeploymentView {
         commit: record.source.commit.clone(),
         published_by: record.published_by.clone(),
         author: record.author.clone(),
+        subject: record.subject.clone(),
         created_at: record.created_at,
     }
 }
@@ -51,6 +52,7 @@ pub(super) fn published(published: &Published, options: &ship_api::PublishOption
     // Of this publish whoever asks knows it.
     view.published_by = None;
     view.author = None;
+    view.subject = None;
     view.target = if published.production_label.is_some() { Target::Production } else { Target::Preview };
     let aliases = published.branch_label.iter().chain(&published.production_label).map(|label| urls.of(label));
     PublishedView {

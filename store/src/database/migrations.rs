@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StateError;
 
 /// A published migration is never changed; the next change of the schema is appended.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_access.sql"),
     include_str!("migrations/0003_domains.sql"),
@@ -13,6 +13,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_trusts.sql"),
     include_str!("migrations/0006_dashboard.sql"),
     include_str!("migrations/0007_builds.sql"),
+    include_str!("migrations/0008_subjects.sql"),
 ];
 
 /// Brings the schema up to date. `SQLite`'s `user_version` counts the migrations that have run.

@@ -1,9 +1,9 @@
-//! How a deployment came to be: who wrote it, and what its build said. Both are said once, by whoever publishes it.
+//! How a deployment came to be: who wrote what, and what its build said. Each is said once, by whoever publishes it.
 
 use std::io;
 
 use rusqlite::{OptionalExtension as _, Transaction};
-use ship_core::{AuthorName, BuildLog, DeploymentId};
+use ship_core::{AuthorName, BuildLog, CommitSubject, DeploymentId};
 
 use super::Deployments;
 use crate::database::StateError;
@@ -18,6 +18,7 @@ impl Deployments {
         &self,
         id: &DeploymentId,
         author: Option<&AuthorName>,
+        subject: Option<&CommitSubject>,
         log: Option<&BuildLog>,
     ) -> Result<(), StateError> {
         let unusable = |source| StateError::BuildLog { id: *id, source };
@@ -28,6 +29,9 @@ impl Deployments {
         self.database.write(|transaction| {
             if let Some(author) = author {
                 keep_author(transaction, id, author)?;
+            }
+            if let Some(subject) = subject {
+                keep_subject(transaction, id, subject)?;
             }
             log.as_ref().map_or(Ok(()), |(text, left_out)| keep_log(transaction, id, text, *left_out))
         })
@@ -54,6 +58,12 @@ fn keep_author(transaction: &Transaction, id: &DeploymentId, author: &AuthorName
     Ok(())
 }
 
+fn keep_subject(transaction: &Transaction, id: &DeploymentId, subject: &CommitSubject) -> Result<(), StateError> {
+    let sql = "UPDATE deployments SET subject = ?2 WHERE id = ?1 AND subject IS NULL";
+    transaction.prepare_cached(sql)?.execute((Text(id), Text(subject)))?;
+    Ok(())
+}
+
 fn keep_log(transaction: &Transaction, id: &DeploymentId, text: &[u8], left_out: u64) -> Result<(), StateError> {
     // One that was removed meanwhile has no log.
     let sql = "INSERT INTO build_logs (deployment, text, left_out_bytes)
@@ -74,6 +84,10 @@ mod tests {
         name.parse().unwrap()
     }
 
+    fn subject(text: &str) -> CommitSubject {
+        text.parse().unwrap()
+    }
+
     /// What is said first stays, also over a restart; and it goes with its deployment, so that nothing is left of it.
     #[test]
     fn said_once() {
@@ -85,16 +99,18 @@ mod tests {
         }
         let id = id_of("site", "two");
         let log = BuildLog::new("Built 1 file\n".to_owned(), 3);
-        test.deployments().keep_build(&id, None, Some(&log)).unwrap();
-        test.deployments().keep_build(&id, Some(&author("Ada")), Some(&BuildLog::new("other\n".into(), 0))).unwrap();
-        test.deployments().keep_build(&id, Some(&author("Mallory")), None).unwrap();
+        test.deployments().keep_build(&id, None, None, Some(&log)).unwrap();
+        let other = BuildLog::new("other\n".into(), 0);
+        test.deployments().keep_build(&id, Some(&author("Ada")), Some(&subject("A garden")), Some(&other)).unwrap();
+        test.deployments().keep_build(&id, Some(&author("Mallory")), Some(&subject("A trap")), None).unwrap();
         test.reopen();
         assert_eq!(test.deployments().build_log(&id).unwrap(), Some(log.clone()));
-        assert_eq!(test.deployments().get(&id).unwrap().unwrap().author, Some(author("Ada")));
+        let kept = test.deployments().get(&id).unwrap().unwrap();
+        assert_eq!((kept.author, kept.subject), (Some(author("Ada")), Some(subject("A garden"))));
 
         test.deployments().remove(&id, test.now).unwrap();
         assert_eq!(test.deployments().build_log(&id).unwrap(), None);
-        test.deployments().keep_build(&id, Some(&author("Ada")), Some(&log)).unwrap();
+        test.deployments().keep_build(&id, Some(&author("Ada")), None, Some(&log)).unwrap();
         let rows = |transaction: &Transaction| -> Result<i64, StateError> {
             Ok(transaction.query_row("SELECT count(*) FROM build_logs", [], |row| row.get(0))?)
         };

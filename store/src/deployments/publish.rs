@@ -104,6 +104,7 @@ fn insert(
         source: staged.source,
         published_by,
         author: None,
+        subject: None,
         created_at: staged.created_at,
         manifest: staged.manifest,
         size_bytes: staged.size_bytes,

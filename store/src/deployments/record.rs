@@ -1,7 +1,9 @@
 //! What is known of a deployment besides its content.
 
 use jiff::Timestamp;
-use ship_core::{AuthorName, BranchName, DeploymentId, Digest, HostLabel, ProjectName, Target, TokenName};
+use ship_core::{
+    AuthorName, BranchName, CommitSubject, DeploymentId, Digest, HostLabel, ProjectName, Target, TokenName,
+};
 
 /// Where the content of a deployment came from.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,6 +30,8 @@ pub struct DeploymentRecord {
     pub published_by: Option<TokenName>,
     /// Who wrote the commit that it was built from, where that was said.
     pub author: Option<AuthorName>,
+    /// The first line of that commit's message, where that was said.
+    pub subject: Option<CommitSubject>,
     /// When it was first published, in microseconds.
     pub created_at: Timestamp,
     /// The digest of its manifest.

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{OptionalExtension as _, Params, Row, Transaction};
-use ship_core::{AuthorName, BranchName, DeploymentId, DeploymentIdPrefix, HostLabel, ProjectName, TokenName};
+use ship_core::{
+    AuthorName, BranchName, CommitSubject, DeploymentId, DeploymentIdPrefix, HostLabel, ProjectName, TokenName,
+};
 
 use super::alias_log::{Alias, AliasKind, AliasMove, MoveCause, MoveNumber, Name, Pointer};
 use super::record::{DeploymentQuery, DeploymentRecord, DeploymentSource, ProjectSummary};
@@ -14,7 +16,7 @@ use crate::database::StateError;
 use crate::database::column::{Micros, Text, signed, unsigned};
 
 const DEPLOYMENT: &str = "SELECT id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label,
-                                 published_by, author FROM deployments";
+                                 published_by, author, subject FROM deployments";
 const POINTER: &str = "SELECT label, project, kind, branch, deployment, version, moved_at, head FROM aliases";
 const MOVE: &str =
     "SELECT label, kind, branch, from_deployment, to_deployment, version, moved_at, cause FROM alias_log";
@@ -50,7 +52,7 @@ pub(super) fn expired(
                    SELECT *, row_number() OVER (PARTITION BY project, branch ORDER BY sequence DESC) AS rank
                    FROM deployments)
                SELECT ranked.id, project, target, branch, commit_id, created_at, manifest, size_bytes, own_label,
-                      published_by, author
+                      published_by, author, subject
                FROM ranked LEFT JOIN used ON used.id = ranked.id
                WHERE rank > ?1 AND max(created_at, coalesce(used.moved_at, created_at)) < ?2
                  AND NOT EXISTS (
@@ -83,7 +85,7 @@ pub(super) fn newest_deployments(
              coalesce((SELECT sequence FROM deployments WHERE id = ?2 AND (?1 IS NULL OR project = ?1)), {}))
          AND (?3 IS NULL OR instr(id || char(10) || own_label || char(10) || lower(
              coalesce(branch, '') || char(10) || coalesce(commit_id, '') || char(10) || coalesce(published_by, '')
-             || char(10) || coalesce(author, '')),
+             || char(10) || coalesce(author, '') || char(10) || coalesce(subject, '')),
              lower(?3)) > 0)
          ORDER BY sequence DESC LIMIT ?4",
         // Apart, so that the index of projects is used.
@@ -288,6 +290,7 @@ fn to_deployment(row: &Row) -> rusqlite::Result<DeploymentRecord> {
     let branch: Option<Text<BranchName>> = row.get(3)?;
     let published_by: Option<Text<TokenName>> = row.get(9)?;
     let author: Option<Text<AuthorName>> = row.get(10)?;
+    let subject: Option<Text<CommitSubject>> = row.get(11)?;
     Ok(DeploymentRecord {
         id: row.get(0).map(|Text(id)| id)?,
         project: row.get(1).map(|Text(project)| project)?,
@@ -295,6 +298,7 @@ fn to_deployment(row: &Row) -> rusqlite::Result<DeploymentRecord> {
         source: DeploymentSource { branch: branch.map(|Text(branch)| branch), commit: row.get(4)? },
         published_by: published_by.map(|Text(name)| name),
         author: author.map(|Text(name)| name),
+        subject: subject.map(|Text(subject)| subject),
         created_at: row.get(5).map(|Micros(at)| at)?,
         manifest: row.get(6).map(|Text(digest)| digest)?,
         size_bytes: unsigned(row.get(7)?),

@@ -161,6 +161,7 @@ fn first_deployment_becomes_production() {
                 source: DeploymentSource { branch: Some(branch("first")), commit: Some("c0ffee".to_owned()) },
                 published_by: None,
                 author: None,
+                subject: None,
                 created_at: test.now,
                 manifest: Digest::of(&site("one").to_canonical_json()),
                 size_bytes: 3,

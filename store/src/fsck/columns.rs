@@ -4,8 +4,8 @@
 use rusqlite::Connection;
 use rusqlite::types::FromSql;
 use ship_core::{
-    AuthorName, BranchName, DeploymentId, Digest, DomainName, HostLabel, ProjectName, ProtectionCoverage,
-    ProtectionMode, Role, Target, TokenId, TokenName, TrustId,
+    AuthorName, BranchName, CommitSubject, DeploymentId, Digest, DomainName, HostLabel, ProjectName,
+    ProtectionCoverage, ProtectionMode, Role, Target, TokenId, TokenName, TrustId,
 };
 
 use super::with_causes;
@@ -16,7 +16,7 @@ use crate::database::column::{Micros, Text};
 type Reading = fn(&Connection, &str, &str) -> Result<Option<String>, StateError>;
 
 /// Tables and columns, and as what each is read.
-const COLUMNS: [(&str, &str, Reading); 43] = [
+const COLUMNS: [(&str, &str, Reading); 44] = [
     ("deployments", "id", reads::<Text<DeploymentId>>),
     ("deployments", "project", reads::<Text<ProjectName>>),
     ("deployments", "target", reads::<Text<Target>>),
@@ -25,6 +25,7 @@ const COLUMNS: [(&str, &str, Reading); 43] = [
     ("deployments", "manifest", reads::<Text<Digest>>),
     ("deployments", "own_label", reads::<Text<HostLabel>>),
     ("deployments", "author", reads::<Option<Text<AuthorName>>>),
+    ("deployments", "subject", reads::<Option<Text<CommitSubject>>>),
     ("build_logs", "deployment", reads::<Text<DeploymentId>>),
     ("build_logs", "text", reads::<Vec<u8>>),
     ("aliases", "label", reads::<Text<HostLabel>>),

@@ -14,7 +14,7 @@ fn on_their_pages() {
     let project = environment.project("garden").file("page.html", "a garden");
     project.write("ship.toml", format!("[build]\ncommand = \"{command}\"\noutput = \"dist\"\n"));
     let first = deploy(&host, &project, &[]);
-    let body = r#"{"author":"Ada <b>Lovelace</b>"}"#;
+    let body = r#"{"author":"Ada <b>Lovelace</b>","subject":"Roses <i>at last</i>"}"#;
     let request = host.control("PUT", &format!("/v1/deployments/{first}/build"));
     let _ = request.header("content-type", "application/json").body(body).send().success();
     project.write("page.html", "a larger garden ".repeat(100));
@@ -29,13 +29,15 @@ fn on_their_pages() {
     Built the frontend in [TIME]
     Built 1 file
     ");
-    assert!(desk.browser.text(".facts").contains("Ada <b>Lovelace</b>"));
+    let facts = desk.browser.text(".facts");
+    assert!(facts.contains("Ada <b>Lovelace</b>") && facts.contains("Roses <i>at last</i>"), "{facts}");
     desk.is_right("build");
     desk.go("/projects/garden");
     let figure = desk.browser.wait_for_text(".sizes", "newest");
     assert!(figure.contains("1.6 KB"), "{figure}");
     let bars = desk.browser.run("return [...document.querySelectorAll('.sizes title')].map((one) => one.textContent)");
     assert_eq!(bars, serde_json::json!([format!("{}: 8 B", &first[..8]), format!("{}: 1.6 KB", &second[..8])]));
-    assert!(desk.browser.text("tbody").contains("Ada <b>Lovelace</b>"));
+    let rows = desk.browser.text("tbody");
+    assert!(rows.contains("Ada <b>Lovelace</b>") && rows.contains("Roses <i>at last</i>"), "{rows}");
     desk.is_right("sizes");
 }

@@ -50,12 +50,13 @@ fn kept_and_harmless() {
     "#);
     let detail = host.ship(["inspect", &url, "--json"]).run().success().json();
     assert_eq!(detail["deployment"]["author"], "Ada Lovelace");
+    assert_eq!(detail["deployment"]["subject"], "a page");
     let id = detail["deployment"]["id"].as_str().unwrap().to_owned();
 
     let path = format!("/v1/deployments/{id}/build");
     let before = host.control("GET", &path).send().success().json();
     assert!(!before.to_string().contains(SECRET), "{before}");
-    let other = r#"{"author":"Mallory","log":{"text":"nothing"},"of_a_later_version":1}"#;
+    let other = r#"{"author":"Mallory","subject":"a trap","log":{"text":"nothing"},"of_a_later_version":1}"#;
     let answer = host.control("PUT", &path).header("content-type", "application/json").body(other).send().success();
     assert_eq!(answer.json(), before);
     assert_eq!(host.control("GET", &path).send().success().json(), before);
@@ -81,6 +82,7 @@ fn other_versions() {
     };
     assert_eq!(put(&json!({ "log": "text" })).status, 400);
     assert_eq!(put(&json!({ "author": "\u{7}" })).status, 400);
+    assert_eq!(put(&json!({ "subject": "\u{7}" })).status, 400);
     let long = "line\n".repeat(100_000) + "last line\n";
     let kept = put(&json!({ "log": { "text": long } })).success().json();
     let text = kept["log"]["text"].as_str().expect("it is text");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ship_core::FunctionName;
 
-use crate::dev::excerpt::Place;
+use crate::place::{Place, in_go, in_python};
 
 /// The endings of files that functions are made of.
 const ENDINGS: [&str; 11] = ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "py", "go", "rs"];
@@ -26,30 +26,12 @@ const ENTRIES: [&str; 11] = [
 
 /// The place in the project's sources at which it happened: in a traceback of Python the last, in the others the first.
 pub(super) fn place_of(lines: &[&str], root: &Path) -> Option<Place> {
-    let of_python = lines.iter().rev().find_map(|line| python_place(line, root));
+    let of_python = lines.iter().rev().find_map(|line| in_python(line, root));
     of_python.or_else(|| {
         lines.iter().find_map(|line| {
-            line.split_whitespace().find_map(|word| Place::parse(word, root).or_else(|| go_place(word, root)))
+            line.split_whitespace().find_map(|word| Place::parse(word, root).or_else(|| in_go(word, root)))
         })
     })
-}
-
-/// `File "api/a.py", line 5, in inner`.
-fn python_place(line: &str, root: &Path) -> Option<Place> {
-    let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
-    let number = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-    Place::in_project(file, number, None, root)
-}
-
-/// `ship.site/api/date-ec1001ef/date.go:7`: each function is compiled as a package of its own.
-fn go_place(word: &str, root: &Path) -> Option<Place> {
-    let (path, line) = word.strip_prefix("ship.site/")?.rsplit_once(':')?;
-    let line = line.parse().ok()?;
-    let (folders, file) = path.rsplit_once('/')?;
-    let above = folders.rsplit_once('/').map_or("", |(above, _)| above);
-    let of_function = format!("{above}/{file}");
-    Place::in_project(of_function.trim_start_matches('/'), line, None, root)
-        .or_else(|| Place::in_project(path, line, None, root))
 }
 
 /// The line with which a function's file says what answers requests of this method. It is what ship's own code speaks of when what was
@@ -62,14 +44,23 @@ pub(super) fn entry_of(function: &FunctionName, method: &str, lines: &[&str], ro
         line.starts_with("export ") && line.split(|c: char| !c.is_alphanumeric()).any(|word| word == method)
     };
     let is_entry = |line: &str| ENTRIES.iter().any(|entry| line.starts_with(entry));
-    let line = text.lines().position(is_of_method).or_else(|| text.lines().position(is_entry))?;
+    let is_throw = |line: &str| line.starts_with("throw ") && lines.iter().any(|line| has_no_stack(line));
+    let throw = text.lines().position(is_throw);
+    let line = throw.or_else(|| text.lines().position(is_of_method)).or_else(|| text.lines().position(is_entry))?;
     Place::in_project(&file, line + 1, None, root)
 }
 
 /// `TypeError: …`, or what ship says of an application that is none.
 fn is_thrown(line: &str) -> bool {
     let is_error = |name: &str| name.ends_with("Error") && name.chars().all(|c| c.is_alphanumeric() || c == '.');
-    line.split_once(": ").is_some_and(|(name, _)| is_error(name)) || line.contains(" cannot answer requests: ")
+    line.split_once(": ").is_some_and(|(name, _)| is_error(name))
+        || line.contains(" cannot answer requests: ")
+        || has_no_stack(line)
+}
+
+/// What ship says of something that was thrown and tells nothing of its place.
+fn has_no_stack(line: &str) -> bool {
+    line.contains(" is no Error, so nothing says where")
 }
 
 #[cfg(test)]
@@ -91,7 +82,11 @@ mod tests {
         assert_eq!(found("api/a", nothing).as_deref(), Some("api/a.ts:3"));
         let five = "`app` in api/b.py cannot answer requests: expected an ASGI application";
         assert_eq!(found("api/b", five).as_deref(), Some("api/b.py:3"));
+        fs_err::write(folder.path().join("api/c.ts"), "export function GET() {}\nthrow 'c';\n").unwrap();
+        let text = "what was thrown is no Error, so nothing says where: `throw new Error(…)` does";
+        assert_eq!(found("api/c", text).as_deref(), Some("api/c.ts:2"));
+        assert_eq!(found("api/c", nothing).as_deref(), Some("api/c.ts:1"));
         assert_eq!(found("api/a", "the database is down: try again"), None);
-        assert_eq!(found("api/c", nothing), None);
+        assert_eq!(found("api/d", nothing), None);
     }
 }
