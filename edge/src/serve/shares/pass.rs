@@ -95,8 +95,8 @@ mod tests {
         shares.seat(SocketAddr::new(Ipv4Addr::new(192, 0, 2, last).into(), 1), 1000).unwrap()
     }
 
-    /// Many tasks work for one address without end; how many of their pieces are ahead of each step of somebody else, and how many were
-    /// done in all.
+    /// Many tasks work for one address without end; how many of their pieces are ahead of nine in ten steps of somebody else, and how many
+    /// were done in all. Where the machine does something else for a while, whoever has done much may go on at once, so some are behind more.
     async fn ahead(shares: &Shares, other: Option<Arc<Seat>>) -> (usize, usize) {
         let done = Rc::new(Cell::new(0));
         let seats: Vec<_> = (0..5).map(|_| seat(shares, 1)).collect();
@@ -119,16 +119,17 @@ mod tests {
             })
             .collect();
         let steps = async {
-            let mut most = 0;
+            let mut ahead = Vec::new();
             for number in 0..100 {
                 let before = done.get();
                 yield_now().await;
                 // The beginning is free.
-                if number > 10 {
-                    most = most.max(done.get() - before);
+                if number >= 10 {
+                    ahead.push(done.get() - before);
                 }
             }
-            most
+            ahead.sort_unstable();
+            ahead[ahead.len() * 9 / 10]
         };
         let most = in_turn(&mut Pass::of(other.as_ref()), steps).await;
         works.iter().for_each(tokio::task::JoinHandle::abort);
