@@ -1,6 +1,5 @@
 //! What CI runs: formatting, lints, documentation, unit tests, stories.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 
 use crate::debian::{self, Foreign, Needed};
@@ -40,17 +39,11 @@ pub(crate) fn test() -> Result<(), StepError> {
     Step::cargo(["doc", "--workspace", "--no-deps", "--document-private-items"])
         .with("RUSTDOCFLAGS", "-D warnings")
         .run()?;
-    let stories =
-        Step::cargo(["test", "--workspace", "--no-fail-fast"]).with("RUST_TEST_THREADS", threads().to_string());
+    let stories = Step::cargo(["test", "--workspace", "--no-fail-fast"]);
     match release_binary() {
         Some(binary) => stories.with(BINARY, binary).run(),
         None => stories.run(),
     }
-}
-
-/// How many tests of a program run at once: one more than there are processors, because many stories wait for time to pass.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get) + 1
 }
 
 /// The release build of ship, if it is where this program's own build says that it should be.
