@@ -156,7 +156,7 @@ impl Browser {
             match self.session.try_ask("GET", &format!("{}/text", self.element(css)), &Value::Null) {
                 Ok(text) => return text_of(&text),
                 // The element was on a page that was being left, or was replaced: there is another.
-                Err(refusal) if refusal.error == "stale element reference" && Instant::now() < deadline => {}
+                Err(refusal) if refusal.is_of_another_page() && Instant::now() < deadline => {}
                 Err(refusal) => panic!("{css}: {}: {}", refusal.error, refusal.message),
             }
         }
@@ -260,6 +260,13 @@ struct Refusal {
     /// One of the error codes of `WebDriver`.
     error: String,
     message: String,
+}
+
+impl Refusal {
+    /// Whether the element was on a page that has been left. A driver that notices it late has no code for it.
+    fn is_of_another_page(&self) -> bool {
+        self.error == "stale element reference" || self.message.contains("does not belong to the document")
+    }
 }
 
 impl Session {
