@@ -23,14 +23,14 @@ pub(crate) fn is_ignored_by_git(file: &Path, environment: &Environment) -> bool 
     git::is_ignored(file, environment)
 }
 
-/// Who wrote a commit of the project at `root`. Git is started for it, so it is for deployments that are new.
-pub(crate) fn author_of(root: &Path, commit: &str, environment: &Environment) -> Option<AuthorName> {
-    git::author(root, commit, environment)
-}
-
-/// The first line of the message of a commit of the project at `root`, in the same way.
-pub(crate) fn subject_of(root: &Path, commit: &str, environment: &Environment) -> Option<CommitSubject> {
-    git::subject(root, commit, environment)
+/// Who wrote a commit of the project at `root`, and the first line of its message. Git is started for it, so it is for deployments that
+/// are new.
+pub(crate) fn said_of(
+    root: &Path,
+    commit: &str,
+    environment: &Environment,
+) -> (Option<AuthorName>, Option<CommitSubject>) {
+    git::said_of(root, commit, environment)
 }
 
 impl Source {

@@ -171,8 +171,8 @@ async fn build_and_deliver(arguments: &DeployArgs, settings: &Settings, output: 
 async fn describe(client: &Client, built: &Built, delivery: &Delivery, settings: &Settings, output: &Output) {
     let deployment = &delivery.published.deployment;
     let commit = deployment.commit.as_deref();
-    let author = commit.and_then(|commit| source::author_of(&built.root, commit, &settings.environment));
-    let subject = commit.and_then(|commit| source::subject_of(&built.root, commit, &settings.environment));
+    let said = commit.map(|commit| source::said_of(&built.root, commit, &settings.environment));
+    let (author, subject) = said.unwrap_or_default();
     let log = (!built.log.is_empty()).then(|| BuildLogView::from(&built.log));
     if let Err(error) = client.describe_build(&deployment.id, &BuildView { author, subject, log }).await {
         output.detail(format_args!("the host did not keep the build's log: {error}"));

@@ -104,21 +104,17 @@ fn ask_git(tree: &Path, environment: &Environment) -> Head {
     }
 }
 
-/// Who wrote a commit, by the name that the repository's `.mailmap` gives them.
-pub(super) fn author(folder: &Path, commit: &str, environment: &Environment) -> Option<AuthorName> {
-    said_of(folder, commit, "--format=%aN", environment)?.parse().ok()
-}
-
-/// The first line of a commit's message.
-pub(super) fn subject(folder: &Path, commit: &str, environment: &Environment) -> Option<CommitSubject> {
-    said_of(folder, commit, "--format=%s", environment)?.parse().ok()
-}
-
-fn said_of(folder: &Path, commit: &str, format: &str, environment: &Environment) -> Option<String> {
-    if !is_commit(commit) {
-        return None;
-    }
-    answer(folder, &["-c", "log.showSignature=false", "log", "-1", format, commit, "--"], environment)
+/// Who wrote a commit, by the name that the repository's `.mailmap` gives them, and the first line of its message.
+pub(super) fn said_of(
+    folder: &Path,
+    commit: &str,
+    environment: &Environment,
+) -> (Option<AuthorName>, Option<CommitSubject>) {
+    // Neither can hold what stands between them.
+    let question = ["-c", "log.showSignature=false", "log", "-1", "--format=%aN%x00%s", commit, "--"];
+    let said = is_commit(commit).then(|| answer(folder, &question, environment)).flatten();
+    let (author, subject) = said.as_deref().and_then(|said| said.split_once('\0')).unwrap_or_default();
+    (author.parse().ok(), subject.parse().ok())
 }
 
 /// What git says to a question, if it says anything.
