@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::text::serde_through_text;
+use crate::text::{serde_through_text, words};
 
 /// The name of a commit's author, as version control knows it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -23,9 +23,7 @@ impl FromStr for AuthorName {
     type Err = ParseAuthorNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain: String = text.chars().filter(|character| !character.is_control()).collect();
-        let name: String = plain.trim().chars().take(Self::CHARACTERS).collect();
-        if name.is_empty() { Err(ParseAuthorNameError) } else { Ok(Self(name.into())) }
+        words(text, Self::CHARACTERS).map(Self).ok_or(ParseAuthorNameError)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::text::serde_through_text;
+use crate::text::{serde_through_text, words};
 
 /// The first line of a commit's message.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -24,9 +24,7 @@ impl FromStr for CommitSubject {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let line = text.trim().lines().next().unwrap_or_default();
-        let plain: String = line.chars().filter(|character| !character.is_control()).collect();
-        let subject: String = plain.trim().chars().take(Self::CHARACTERS).collect();
-        if subject.is_empty() { Err(ParseCommitSubjectError) } else { Ok(Self(subject.into())) }
+        words(line, Self::CHARACTERS).map(Self).ok_or(ParseCommitSubjectError)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Serde for types that have one text form: written by `Display`, read by `FromStr`, so no unchecked value can arrive.
+//! What types with one text form share: serde through `Display` and `FromStr`, so no unchecked value can arrive, and a person's words.
 
 /// Implements `Serialize` through `Display` and `Deserialize` through `FromStr`.
 macro_rules! serde_through_text {
@@ -19,3 +19,11 @@ macro_rules! serde_through_text {
 }
 
 pub(crate) use serde_through_text;
+
+/// What a person wrote, as one line of at most `most` characters: control characters go, and so does white space around it. `None`
+/// if nothing is left.
+pub(crate) fn words(text: &str, most: usize) -> Option<Box<str>> {
+    let plain: String = text.chars().filter(|character| !character.is_control()).collect();
+    let words: String = plain.trim().chars().take(most).collect();
+    (!words.is_empty()).then(|| words.into())
+}
