@@ -51,7 +51,7 @@ pub use frontend::{
 };
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
 pub use interrupt::{Interrupt, Interrupted};
-pub use node::{BundleError, InterpreterError, LauncherText, MatcherError, pinned_interpreters};
+pub use node::{BundleError, InterpreterError, LauncherText, MatcherEntryError, MatcherError, pinned_interpreters};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use prebuilt::PrebuiltError;

@@ -21,7 +21,7 @@ mod thrown;
 mod toolchain;
 
 pub use launcher::LauncherText;
-pub use matcher::MatcherError;
+pub use matcher::{MatcherEntryError, MatcherError};
 pub use message::BundleError;
 pub use toolchain::{InterpreterError, pinned_interpreters};
 

@@ -24,13 +24,13 @@ pub enum MatcherError {
     },
     /// It is neither a path, an object with one, nor a list of them.
     #[error(
-        "{place}: `matcher` is a path such as `/admin/:path*`, an object with a `source`, or a list of these: {reason}"
+        "{place}: `matcher` is a path such as `/admin/:path*`, an object with a `source`, or a list of these: {source}"
     )]
     NoPath {
         /// The file and line.
         place: String,
         /// What is wrong.
-        reason: String,
+        source: MatcherEntryError,
     },
     /// A path that is no pattern.
     #[error("{place}: {source}")]
@@ -48,6 +48,20 @@ pub enum MatcherError {
         /// Why.
         source: PatternError,
     },
+}
+
+/// What a `matcher` holds names no path.
+#[derive(Debug, thiserror::Error)]
+pub enum MatcherEntryError {
+    /// A list of nothing.
+    #[error("it is empty")]
+    Empty,
+    /// An object with other members, or members of other kinds.
+    #[error(transparent)]
+    Object(#[from] serde_json::Error),
+    /// Neither text nor an object.
+    #[error("`{0}` is none")]
+    Other(Value),
 }
 
 /// One path, with conditions.
@@ -72,7 +86,7 @@ pub(crate) fn matched_routes(file: &str, text: &str) -> Result<Vec<Route>, Match
     let before = text.get(..written.span().start as usize).unwrap_or_default();
     let place = format!("{file}:{}", before.bytes().filter(|byte| *byte == b'\n').count() + 1);
     let Some(value) = literal(written) else { return Err(MatcherError::Computed { place }) };
-    let entries = entries(value).map_err(|reason| MatcherError::NoPath { place: place.clone(), reason })?;
+    let entries = entries(value).map_err(|source| MatcherError::NoPath { place: place.clone(), source })?;
     let routes = entries.into_iter().map(|entry| route(entry, &place));
     routes.collect()
 }
@@ -129,18 +143,18 @@ fn literal(expression: &Expression<'_>) -> Option<Value> {
     }
 }
 
-fn entries(value: Value) -> Result<Vec<Entry>, String> {
+fn entries(value: Value) -> Result<Vec<Entry>, MatcherEntryError> {
     let list = match value {
         Value::Array(list) => list,
         one => vec![one],
     };
     if list.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err(MatcherEntryError::Empty);
     }
     let entry = |value: Value| match value {
         Value::String(source) => Ok(Entry { source, has: Vec::new(), missing: Vec::new() }),
-        object @ Value::Object(_) => serde_json::from_value(object).map_err(|error| error.to_string()),
-        other => Err(format!("`{other}` is none")),
+        object @ Value::Object(_) => Ok(serde_json::from_value(object)?),
+        other => Err(MatcherEntryError::Other(other)),
     };
     list.into_iter().map(entry).collect()
 }

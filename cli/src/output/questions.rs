@@ -1,5 +1,6 @@
 //! Questions with more than yes and no, on a terminal.
 
+use std::error::Error;
 use std::io::{self, IsTerminal as _};
 
 use dialoguer::console::Term;
@@ -38,11 +39,11 @@ impl Output {
     }
 
     /// Has somebody type a word, asked again until `check` takes it. `None` if nobody is there to type.
-    pub(crate) async fn ask_for(
+    pub(crate) async fn ask_for<E: Error + 'static>(
         &self,
         question: &'static str,
         default: String,
-        check: fn(&str) -> Result<(), String>,
+        check: fn(&str) -> Result<(), E>,
     ) -> Result<Option<String>, CommandError> {
         self.question(move |theme, term| {
             let input = Input::with_theme(theme).with_prompt(question).default(default);

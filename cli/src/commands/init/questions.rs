@@ -1,7 +1,7 @@
 //! The two questions, asked where somebody can answer.
 
 use clap::ValueEnum as _;
-use ship_core::ProjectName;
+use ship_core::{ParseProjectNameError, ProjectName};
 
 use super::template::Template;
 use crate::error::CommandError;
@@ -44,11 +44,13 @@ pub(super) async fn name(
     }
 }
 
-/// What is wrong with a name, and which one would do.
-fn check(text: &str) -> Result<(), String> {
-    let Err(error) = text.parse::<ProjectName>() else { return Ok(()) };
-    Err(match error.nearest() {
-        Some(nearest) => format!("{error}; `{nearest}` would do"),
-        None => error.to_string(),
-    })
+/// What is wrong with a name that was typed, and which one would do.
+#[derive(Debug, thiserror::Error)]
+#[error("{refused}{}", refused.nearest().map(|nearest| format!("; `{nearest}` would do")).unwrap_or_default())]
+struct AnotherName {
+    refused: ParseProjectNameError,
+}
+
+fn check(text: &str) -> Result<(), AnotherName> {
+    text.parse::<ProjectName>().map(drop).map_err(|refused| AnotherName { refused })
 }
