@@ -157,7 +157,7 @@ impl PlatformError {
     pub const fn message(self) -> &'static str {
         match self {
             Self::FunctionInvocationTimeout => "The function did not answer in its time.",
-            Self::FunctionInvocationFailed => "The function crashed or could not be started.",
+            Self::FunctionInvocationFailed => "The function failed or could not be started.",
             Self::NoResponseFromFunction => "The function closed the connection without an answer.",
             Self::InvalidFunctionResponse => "The function's answer is not valid HTTP.",
             Self::MiddlewareInvocationFailed => "The middleware of this site failed, so the request was not answered.",

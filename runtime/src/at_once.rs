@@ -19,7 +19,7 @@ use crate::course::Departure;
 use crate::error::InvokeError;
 use crate::invoke::{self, respond_whole};
 use crate::pool::Lease;
-use crate::request::{Outgoing, REQUEST_ID};
+use crate::request::{FAILED, Outgoing, REQUEST_ID};
 use crate::runtime::Runtime;
 use crate::spec::FunctionSpec;
 use crate::trunk::{Answer, Call};
@@ -107,6 +107,7 @@ impl CallAtOnce {
         let Made { lease, call, departure } = self.made.take().expect("it was there");
         if let Answer::Whole(response) = &answer
             && let Ok((head, body)) = read_whole(response)
+            && !head.headers.contains_key(FAILED)
         {
             return Poll::Ready(AtOnce::Whole(respond_whole(&lease, departure, head, body)));
         }

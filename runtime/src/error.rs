@@ -69,6 +69,9 @@ pub enum InvokeError {
     /// The process ended before it answered, or could not be started.
     #[error("the function failed")]
     Failed(#[source] Arc<Failure>),
+    /// The process is alive, and its handler threw, panicked or returned an error before it had begun to answer.
+    #[error("the function's handler failed")]
+    HandlerFailed,
     /// The process is alive and closed the connection without an answer.
     #[error("the function closed the connection without an answer")]
     NoResponse,
@@ -104,6 +107,7 @@ impl InvokeError {
                 FailureReason::OutOfMemory => PlatformError::FunctionOutOfMemory,
                 _ => PlatformError::FunctionInvocationFailed,
             },
+            Self::HandlerFailed => PlatformError::FunctionInvocationFailed,
             Self::NoResponse => PlatformError::NoResponseFromFunction,
             Self::InvalidResponse(_) => PlatformError::InvalidFunctionResponse,
             Self::Throttled { .. } => PlatformError::FunctionThrottled,

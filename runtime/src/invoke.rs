@@ -33,7 +33,7 @@ use crate::connection::{Breakage, SendError};
 use crate::course::Departure;
 use crate::error::InvokeError;
 use crate::pool::Lease;
-use crate::request::{Outgoing, TRUNK, Upload, UploadPhase};
+use crate::request::{FAILED, Outgoing, TRUNK, Upload, UploadPhase};
 use crate::runtime::Runtime;
 use crate::spec::FunctionSpec;
 use crate::trunk::{Answer, Call, ClaimNumber};
@@ -116,8 +116,19 @@ async fn invoke_up_to(
     }
 }
 
-fn conclude(lease: Lease, departure: Departure, attempted: Result<Answered, Miss>, mut outgoing: Outgoing) -> Tried {
+fn conclude(
+    mut lease: Lease,
+    departure: Departure,
+    attempted: Result<Answered, Miss>,
+    mut outgoing: Outgoing,
+) -> Tried {
     ControlFlow::Break(match attempted {
+        Ok(answered) if answered.is_in_place_of_handler() => {
+            lease.note_ready();
+            // What follows the head is nobody's.
+            lease.take_connection();
+            Err(InvokeError::HandlerFailed)
+        }
         Ok(Answered::Whole(head, body)) => Ok(respond_whole(&lease, departure, head, body)),
         Ok(Answered::Begun(head)) => respond(lease, departure, head, outgoing),
         Err(Miss::Undelivered(error)) => {
@@ -140,6 +151,14 @@ enum Answered {
     Begun(response::Parts),
 }
 
+impl Answered {
+    /// Whether the launcher gave the answer, because the handler failed.
+    fn is_in_place_of_handler(&self) -> bool {
+        let (Self::Whole(head, _) | Self::Begun(head)) = self;
+        head.headers.contains_key(FAILED)
+    }
+}
+
 /// Sends a request to the instance of a lease and waits for the response, or its head.
 async fn attempt(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<Answered, Miss> {
     let Some(mut call) = lease.call(outgoing) else { return ask(lease, outgoing).await.map(Answered::Begun) };
@@ -159,7 +178,11 @@ async fn settle(lease: &mut Lease, call: Call, answer: Answer, outgoing: &mut Ou
             call.was_claimed();
             Ok(Answered::Begun(head))
         }
-        Answer::Failed | Answer::Broken => Err(explain(lease, WireError::Closed, outgoing).await),
+        Answer::Failed => {
+            lease.note_ready();
+            Err(Miss::Failed(InvokeError::HandlerFailed))
+        }
+        Answer::Broken => Err(explain(lease, WireError::Closed, outgoing).await),
         Answer::Late => Err(Miss::Failed(InvokeError::Timeout)),
         Answer::Unsent => ask(lease, outgoing).await.map(Answered::Begun),
     }

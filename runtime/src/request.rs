@@ -26,6 +26,9 @@ const CHECK: HeaderName = HeaderName::from_static("x-ship-check");
 /// The header with which an instance offers a trunk, and the host opens it and claims what came too large for it.
 pub(crate) const TRUNK: HeaderName = HeaderName::from_static("x-ship-trunk");
 
+/// The header with which a launcher answers in place of a handler that threw, panicked or returned an error.
+pub(crate) const FAILED: HeaderName = HeaderName::from_static("x-ship-failed");
+
 /// Room for the head of most requests, in bytes.
 const USUAL_HEAD_BYTES: usize = 1024;
 

@@ -85,7 +85,7 @@ fn functions_that_fail() {
     let expected = [
         ("exit", 500, "FUNCTION_INVOCATION_FAILED"),
         // Go's server survives a panic: it closes the connection, and other requests of the instance go on.
-        ("panic", 502, "NO_RESPONSE_FROM_FUNCTION"),
+        ("panic", 500, "FUNCTION_INVOCATION_FAILED"),
         ("hang-up", 502, "NO_RESPONSE_FROM_FUNCTION"),
         ("nonsense", 502, "INVALID_FUNCTION_RESPONSE"),
         ("two-lengths", 502, "INVALID_FUNCTION_RESPONSE"),

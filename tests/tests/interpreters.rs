@@ -137,7 +137,7 @@ fn streams(url: &str) {
 /// A stack names the lines that the user wrote.
 fn shows_stacks(host: &TestHost<'_>, web: &str) {
     let answer = http::get(&format!("{web}?boom=1"));
-    assert_eq!((answer.status, answer.text().as_str()), (500, "Internal Server Error"));
+    assert_eq!((answer.status, answer.header("x-ship-error").as_deref()), (500, Some("FUNCTION_INVOCATION_FAILED")));
     let logs = host.ship(["logs", "--project", "site"]).run().success();
     assert!(logs.stdout().contains("Error: not today"), "{}", logs.stdout());
     assert!(logs.stdout().contains("at GET (api/web.ts:3:"), "{}", logs.stdout());

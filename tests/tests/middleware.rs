@@ -120,7 +120,7 @@ fn verdicts() {
     /%72edirect 307 [x-file: the route's, location: http://site-[ID-1].localhost:[PORT]/login]
     /x/../redirect 307 [x-file: the route's, location: http://site-[ID-1].localhost:[PORT]/login]
     /denied 401 [x-file: the route's] denied
-    /throw 500 [x-file: the route's] Internal Server Error
+    /throw 500 [x-ship-error: MIDDLEWARE_INVOCATION_FAILED] 500 MIDDLEWARE_INVOCATION_FAILED: The middleware of this site failed, so the request was not answered. ([REQUEST])
     /garbage 500 [x-ship-error: MIDDLEWARE_INVOCATION_FAILED] 500 MIDDLEWARE_INVOCATION_FAILED: The middleware of this site failed, so the request was not answered. ([REQUEST])
     /exit 500 [x-ship-error: MIDDLEWARE_INVOCATION_FAILED] 500 MIDDLEWARE_INVOCATION_FAILED: The middleware of this site failed, so the request was not answered. ([REQUEST])
     /_middleware 404 [x-ship-error: NOT_FOUND] 404 NOT_FOUND: This site has nothing at this path. ([REQUEST])

@@ -208,7 +208,10 @@ fn bodies_of_responses() {
     let answers = kinds.map(|kind| {
         let answer = http::get(&format!("{url}?{kind}"));
         let told = ["content-type", "content-length"].map(|name| answer.header(name).unwrap_or_else(|| "-".to_owned()));
-        format!("{kind}: {} {} {:?}", answer.status, told.join(" "), answer.text())
+        match answer.header("x-ship-error") {
+            Some(error) => format!("{kind}: {} {error}", answer.status),
+            None => format!("{kind}: {} {} {:?}", answer.status, told.join(" "), answer.text()),
+        }
     });
     insta::assert_snapshot!(answers.join("\n"), @r#"
     text: 200 text/plain;charset=UTF-8 5 "grün"
@@ -220,8 +223,8 @@ fn bodies_of_responses() {
     copied: 200 text/plain;charset=UTF-8 6 "copied"
     own: 200 text/plain;charset=UTF-8 3 "own"
     changed: 200 text/plain;charset=UTF-8 6 "second"
-    read: 500 text/plain; charset=utf-8 21 "Internal Server Error"
-    held: 500 text/plain; charset=utf-8 21 "Internal Server Error"
+    read: 500 FUNCTION_INVOCATION_FAILED
+    held: 500 FUNCTION_INVOCATION_FAILED
     text: 200 text/plain;charset=UTF-8 5 "grün"
     "#);
     let head = http::request("HEAD", &format!("{url}?text")).send();
@@ -422,8 +425,7 @@ fn what_goes_wrong_when_it_runs() {
     let host = TestHost::start(&environment);
     let url = deployed(&host, &project);
     let answer = http::get(&format!("{url}/api/throws"));
-    assert_eq!((answer.status, answer.text().as_str()), (500, "Internal Server Error"));
-    assert_eq!(answer.header("x-ship-error"), None, "it is the function's own answer");
+    assert_eq!((answer.status, answer.header("x-ship-error").as_deref()), (500, Some("FUNCTION_INVOCATION_FAILED")));
     let logs = host.ship(["logs", "--project", "site"]).run().success();
     assert!(logs.stdout().contains("Error: not today"), "{}", logs.stdout());
     assert!(logs.stdout().contains("at GET (api/throws.ts:4:8)"), "{}", logs.stdout());

@@ -47,7 +47,7 @@ fn functions_in_rust() {
     let user = http::request("POST", &format!("{url}/api/users/7")).body("Grace").send();
     assert_eq!((user.status, user.text().as_str()), (200, "hello Grace"));
     let nobody = http::get(&format!("{url}/api/users/8"));
-    assert_eq!((nobody.status, nobody.text().as_str()), (500, "the function failed\n"));
+    assert_eq!((nobody.status, nobody.header("x-ship-error").as_deref()), (500, Some("FUNCTION_INVOCATION_FAILED")));
 
     let again = host.ship(["deploy"]).within(project.folder()).run();
     insta::assert_snapshot!(again.snapshot(), @"

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ship_tests::TestEnv;
-use ship_tests::http::Ending;
+use ship_tests::http::{self, Ending};
 
 use crate::site::{Bad, Kind, Language, QUICK, Site, assert_gone, code, platform, project};
 
@@ -30,6 +30,27 @@ pub(crate) fn tries_to_outlive_its_request(bad: Bad<'_>) {
     assert_eq!(code(&answer), platform(504, "FUNCTION_INVOCATION_TIMEOUT"), "{:?}", bad.language);
     assert_gone(&processes);
     bad.is_served(Kind::Hasty);
+}
+
+/// A handler that throws, panics or raises before it answers, whatever it was asked with: visitors hear that it failed, the log and the
+/// counts know it, and the same processes serve the next request.
+pub(crate) fn throws(bad: Bad<'_>) {
+    bad.is_served(Kind::Bad);
+    let before = bad.processes(Kind::Bad);
+    let url = bad.url(Kind::Bad, "throw");
+    let asked = [http::request("GET", &url), http::request("POST", &url).body("something")];
+    for answer in asked.map(|request| bad.site.beside_the_neighbour(|| request.send())) {
+        assert_eq!(code(&answer), platform(500, "FUNCTION_INVOCATION_FAILED"), "{:?}", bad.language);
+        let id = answer.header("x-ship-id").expect("it has an id");
+        let log = bad.site.host.ship(["logs", &bad.site.url, "--request-id", &id]).run().success();
+        assert!(
+            log.stdout().contains("thrown") && log.stdout().contains("FUNCTION_INVOCATION_FAILED"),
+            "{}",
+            log.stdout()
+        );
+    }
+    bad.is_served(Kind::Bad);
+    assert_eq!(bad.processes(Kind::Bad), before, "{:?}", bad.language);
 }
 
 /// A function whose process ends before it answers, by itself or by a signal.
@@ -95,6 +116,7 @@ fn hang() {
 fn die() {
     let environment = TestEnv::new();
     let site = Site::deploy(&environment, &QUICK, &[Kind::Bad]);
+    site.each().for_each(throws);
     site.each().for_each(dies);
     site.each().for_each(dies_in_the_middle);
     site.each().for_each(dies_every_second_time);

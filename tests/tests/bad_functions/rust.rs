@@ -10,9 +10,10 @@ fn in_rust() {
     let environment = TestEnv::new();
     let kinds = [Kind::Bad, Kind::Hasty, Kind::Slow, Kind::Open, Kind::Deaf];
     let mut site = Site::deploy(&environment, &[Language::Rust], &kinds);
-    let behaviours: [fn(Bad<'_>); 14] = [
+    let behaviours: [fn(Bad<'_>); 15] = [
         ends::never_answers,
         ends::tries_to_outlive_its_request,
+        ends::throws,
         ends::dies,
         ends::dies_every_second_time,
         ends::never_listens,

@@ -314,8 +314,7 @@ func Echo(w http.ResponseWriter, r *http.Request) {
         }
     }
 
-    /// It answers checks by itself, hides them from the handler, streams, survives a panic without ending that response
-    /// cleanly, and on SIGTERM finishes the request in flight before it exits.
+    /// It answers checks by itself, hides them from the handler, streams, survives a panic and says so to the host, and on SIGTERM finishes the request in flight before it exits.
     #[test]
     fn life_of_an_instance() {
         let mut instance = start();
@@ -324,7 +323,8 @@ func Echo(w http.ResponseWriter, r *http.Request) {
         assert!(checked.starts_with("HTTP/1.1 204 "), "{checked}");
         let hidden = instance.ask(&format!("POST / HTTP/1.1\r\n{close}X-Ship-Check: 2\r\nContent-Length: 2\r\n\r\nhi"));
         assert!(hidden.starts_with("HTTP/1.1 200 ") && hidden.contains("X-Saw-Check: \r\n"), "{hidden}");
-        assert_eq!(instance.ask(&format!("GET /panic HTTP/1.1\r\n{close}\r\n")), "");
+        let panicked = instance.ask(&format!("GET /panic HTTP/1.1\r\n{close}\r\n"));
+        assert!(panicked.starts_with("HTTP/1.1 500 ") && panicked.contains("X-Ship-Failed: 1\r\n"), "{panicked}");
 
         let mut stream = UnixStream::connect(&instance.socket).unwrap();
         write!(stream, "POST / HTTP/1.1\r\n{close}Content-Length: 3\r\n\r\n").unwrap();

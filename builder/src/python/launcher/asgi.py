@@ -6,7 +6,7 @@ import signal
 import sys
 
 from . import leave
-from .messages import CONTINUE, MAX_HEAD_BYTES, BadRequest, Framing, Request, unquoted
+from .messages import CONTINUE, FAILED, MAX_HEAD_BYTES, BadRequest, Framing, Request, unquoted
 from .report import report
 
 # How much of a request's body waits to be read before the other side has to wait.
@@ -413,7 +413,7 @@ class Exchange:
             self.connection.transport.abort()
             return
         body = b"Internal Server Error\n"
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+        headers = [*FAILED, (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
         framing = Framing(self.request, b"500 Internal Server Error", headers, self.connection.server.is_stopping)
         self.connection.transport.write(framing.head + framing.piece(body))
         self.connection.next(framing.closes or not self.has_whole_body)

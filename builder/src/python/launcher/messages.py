@@ -8,6 +8,9 @@ MAX_MADE_BYTES = 256 * 1024
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+# What tells the host that the application failed, so that its visitors, its log and its counts are told.
+FAILED = [(b"x-ship-failed", b"1")]
+
 # Headers about the connection. Whoever frames the body writes them.
 OF_THE_CONNECTION = (b"connection", b"transfer-encoding", b"keep-alive")
 

@@ -7,7 +7,7 @@ import socket
 import threading
 
 from . import leave
-from .messages import CONTINUE, MAX_HEAD_BYTES, BadRequest, Framing, Request
+from .messages import CONTINUE, FAILED, MAX_HEAD_BYTES, BadRequest, Framing, Request
 
 # The most connections at once. A host opens as many as requests may be in flight in one instance.
 MAX_CONNECTIONS = 256
@@ -183,7 +183,7 @@ class Exchange:
         report(error)
         if self.framing is None or self.unsent:
             body = b"Internal Server Error\n"
-            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+            headers = [*FAILED, (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
             self.begin(b"500 Internal Server Error", headers)
             self.write(body)
         else:

@@ -7,7 +7,7 @@ import struct
 import sys
 
 from .asgi import VERSIONS, phrase
-from .messages import Framing, unquoted
+from .messages import FAILED, Framing, unquoted
 from .report import report
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -48,11 +48,11 @@ class WebSocket:
         except Exception as error:
             report(error)
             if not self.is_accepted and not self.is_over:
-                self.refuse(b"500 Internal Server Error", [], b"")
+                self.refuse(b"500 Internal Server Error", FAILED, b"")
             self.close(1011, "")
             return
         if not self.is_accepted and not self.is_over:
-            self.refuse(b"500 Internal Server Error", [], b"")
+            self.refuse(b"500 Internal Server Error", FAILED, b"")
         self.close(1000, "")
 
     def scope(self):

@@ -74,6 +74,8 @@ func Misbehave(w http.ResponseWriter, r *http.Request) {
 	switch query.Get("do") {
 	case "never":
 		time.Sleep(time.Hour)
+	case "throw":
+		panic("thrown")
 	case "exit":
 		os.Exit(3)
 	case "halfway":

@@ -118,6 +118,7 @@ const behaviours = {
 };
 
 export default async function handler(request, response) {
+  if (request.query.do === "throw") throw new Error("thrown");
   let text;
   try {
     text = await (behaviours[request.query.do] ?? (() => "behaved"))(request.query, response);

@@ -94,6 +94,8 @@ class handler(BaseHTTPRequestHandler):
         try:
             if what == "never":
                 never()
+            elif what == "throw":
+                raise ValueError("thrown")
             elif what == "exit":
                 os._exit(3)
             elif what == "halfway":
