@@ -1,6 +1,7 @@
-//! The pages that are made of a record: `docs/performance.md` and `docs/scale.md` with the plots beside them.
+//! The pages that are made of records: `docs/performance.md` of `docs/performance.json`, `docs/scale.md` of `docs/scale.json`, with the
+//! plots beside them.
 //!
-//! They are made of the record alone, so a test can say that they are what it gives.
+//! They are made of the records alone, so a test can say that they are what those give.
 
 mod bars;
 mod bounds;
@@ -19,7 +20,8 @@ use std::process::ExitCode;
 use crate::record::Record;
 use crate::talk;
 
-/// The first argument of a process that writes pages. Behind it may stand the record to make them of, which is then kept.
+/// The first argument of a process that writes pages. Behind it may stand a record to make them of: its figures, its curves or both are
+/// kept in place of those that are there.
 pub(crate) const COMMAND: &str = "write-pages";
 
 /// A file that is made of a record.
@@ -31,43 +33,60 @@ pub(crate) struct Document {
     pub(crate) text: String,
 }
 
-/// Writes the pages of a new record, or of the one that is there.
+/// Writes the pages of a new record, or of those that are there.
 pub(crate) fn main(arguments: &[String]) -> ExitCode {
     let docs = ship_tests::workspace_root().join("docs");
-    let kept = docs.join(RECORD);
-    let read = arguments.first().map_or_else(|| kept.clone(), PathBuf::from);
-    let written = Record::read(&read).and_then(|record| {
-        record.write(&kept)?;
-        write(&docs, &record)
-    });
-    match written {
+    let kept = arguments.first().map_or(Ok(()), |new| keep(&docs, Path::new(new)));
+    match kept.and_then(|()| Records::read(&docs)).and_then(|records| write(&docs, &records)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            talk::say(&format!("the pages of {} cannot be written: {error}", read.display()));
+            talk::say(&format!("the pages cannot be written: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// The record that the pages are made of, below `docs/`.
-const RECORD: &str = "performance.json";
+/// The record of the figures, below `docs/`.
+const FIGURES: &str = "performance.json";
+
+/// The record of the curves, below `docs/`.
+const GROWTH: &str = "scale.json";
+
+/// What the pages are made of.
+struct Records {
+    figures: Record,
+    growth: Record,
+}
+
+impl Records {
+    fn read(docs: &Path) -> io::Result<Self> {
+        Ok(Self { figures: Record::read(&docs.join(FIGURES))?, growth: Record::read(&docs.join(GROWTH))? })
+    }
+}
+
+/// Keeps what a new record has in place of what is there.
+fn keep(docs: &Path, new: &Path) -> io::Result<()> {
+    let (figures, growth) = Record::read(new)?.parted();
+    figures.map_or(Ok(()), |figures| figures.write(&docs.join(FIGURES)))?;
+    growth.map_or(Ok(()), |growth| growth.write(&docs.join(GROWTH)))
+}
 
 /// The folders of the plots, which hold nothing else.
 const PLOTS: [&str; 2] = ["performance", "scale"];
 
-fn write(docs: &Path, record: &Record) -> io::Result<()> {
+fn write(docs: &Path, records: &Records) -> io::Result<()> {
     for folder in PLOTS {
         // A plot of an earlier record may have no place in this one.
         let _ = std::fs::remove_dir_all(docs.join(folder));
         std::fs::create_dir_all(docs.join(folder))?;
     }
-    documents(record).into_iter().try_for_each(|document| std::fs::write(docs.join(document.path), document.text))
+    documents(records).into_iter().try_for_each(|document| std::fs::write(docs.join(document.path), document.text))
 }
 
 /// Every page and every plot.
-fn documents(record: &Record) -> Vec<Document> {
-    let mut documents = performance::documents(record);
-    documents.extend(scale::documents(record));
+fn documents(records: &Records) -> Vec<Document> {
+    let mut documents = performance::documents(&records.figures);
+    documents.extend(scale::documents(&records.growth));
     documents
 }
 
@@ -77,12 +96,11 @@ mod tests {
 
     use super::*;
 
-    /// The pages and the plots in the repository are what the record beside them gives, and there are no others.
+    /// The pages and the plots in the repository are what the records beside them give, and there are no others.
     #[test]
     fn current() {
         let docs = ship_tests::workspace_root().join("docs");
-        let record = Record::read(&docs.join(RECORD)).expect("the record is there");
-        let documents = documents(&record);
+        let documents = documents(&Records::read(&docs).expect("the records are there"));
         for document in &documents {
             let place = docs.join(&document.path);
             let found = std::fs::read_to_string(&place).unwrap_or_default();
@@ -94,11 +112,15 @@ mod tests {
         assert!(found.is_subset(&made), "{:?}", found.difference(&made));
     }
 
-    /// The record in the repository is as this program would write it.
+    /// The records in the repository are as this program would write them, each with its own part.
     #[test]
     fn written_as_read() {
-        let path = ship_tests::workspace_root().join("docs").join(RECORD);
-        let record = Record::read(&path).expect("the record is there");
-        assert_eq!(std::fs::read_to_string(&path).expect("it can be read"), record.text());
+        let docs = ship_tests::workspace_root().join("docs");
+        let Records { figures, growth } = Records::read(&docs).expect("the records are there");
+        for (name, record) in [(FIGURES, &figures), (GROWTH, &growth)] {
+            assert_eq!(std::fs::read_to_string(docs.join(name)).expect("it can be read"), record.text());
+        }
+        assert_eq!(figures.clone().parted(), (Some(figures), None));
+        assert_eq!(growth.clone().parted(), (None, Some(growth)));
     }
 }

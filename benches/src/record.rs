@@ -72,6 +72,18 @@ impl Record {
         format!("{{\n  {}\n}}\n", parts.join(",\n  "))
     }
 
+    /// The figures and the curves as records of their own, where there are any: they are seldom measured together.
+    pub(crate) fn parted(self) -> (Option<Self>, Option<Self>) {
+        let is_growth = |took: &Took| growth::ALL.iter().any(|study| study.id == took.id);
+        let (of_curves, of_figures) = self.took.into_iter().partition(is_growth);
+        let figures = Self { took: of_figures, curves: Vec::new(), facts: self.facts.clone(), ..self };
+        let growth = Self { schema: SCHEMA, facts: self.facts, took: of_curves, rows: Vec::new(), curves: self.curves };
+        (
+            Some(figures).filter(|record| !record.rows.is_empty()),
+            Some(growth).filter(|record| !record.curves.is_empty()),
+        )
+    }
+
     /// Puts everything in the order of the table, whatever was measured first.
     pub(crate) fn in_order(&mut self) {
         let place = |id: &str| {
