@@ -335,8 +335,13 @@ impl Desk {
         let Some(owner) = self.owner.get() else { return };
         let message = format!("The function may not {what}: its network is `{}`.", owner.access);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < MOST_REMARKS && told.insert(message.clone()) {
-            owner.journal.remark(LogLevel::Warning, Vec::new(), message);
+        if told.len() == MOST_REMARKS || !told.insert(message.clone()) {
+            return;
+        }
+        owner.journal.remark(LogLevel::Warning, Vec::new(), message);
+        if told.len() == MOST_REMARKS {
+            let last = format!("Those were {MOST_REMARKS} refusals. This instance's log tells no more of them.");
+            owner.journal.remark(LogLevel::Warning, Vec::new(), last);
         }
     }
 }

@@ -215,6 +215,11 @@ async fn network() {
         stage.logs.until_said(&format!("[The function may not connect to {address}: its network is `public`.]")).await;
     }
     assert_eq!(stage.get(&spec, "/reach-itself").await.unwrap(), "itself");
+    // Whoever knocks everywhere does not fill the log, which says so.
+    for last in 2..30 {
+        stage.get(&spec, &format!("/connect?10.0.0.{last}:80")).await.unwrap();
+    }
+    stage.logs.until_said("[Those were 20 refusals. This instance's log tells no more of them.]").await;
 
     let own = Stage::new();
     let everywhere = own.function_with(|limits| limits.network = NetworkAccess::All);
