@@ -100,6 +100,11 @@ impl Connection {
         matches!(self.state, State::Head(_))
     }
 
+    /// Whether the function has taken all that was sent, and owes its answer.
+    pub(crate) fn is_read(&self) -> bool {
+        self.is_unanswered() && self.socket.is_read()
+    }
+
     /// Tells the function that nobody waits for its response, and waits until it has closed the connection, which it does when it
     /// hears that or when it is done.
     pub(crate) async fn call_off(mut self) {

@@ -5,7 +5,8 @@
 //! A request has two, one after the other. While its instance has not answered anything since its start, only the
 //! instance's `init_timeout_secs` runs, counted from the start of the process. From the moment when the instance is known
 //! to be ready, or from the handing over if it was ready before, the request has `timeout_secs` until the head of its
-//! response is there, and then the same time until each next piece of the body. Each piece of the request's own body that
+//! response is there, and then the same time until each next piece of the body. A request that the instance has read shows as much as an answer
+//! that it is ready: a handler that never gives way is timed like any other. Each piece of the request's own body that
 //! the function takes sets the clock back, so a long upload is no timeout. If the clock runs out while the visitor is the
 //! one to send, the visitor's request fails and the function is left alone.
 //!
@@ -24,7 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode, response};
 use ship_core::RequestId;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::at_once::BegunCall;
@@ -32,6 +33,7 @@ use crate::body::{Feed, FunctionBody};
 use crate::connection::{Breakage, SendError};
 use crate::course::Departure;
 use crate::error::InvokeError;
+use crate::limits::LOOK_WHETHER_READ;
 use crate::pool::Lease;
 use crate::request::{FAILED, Outgoing, TRUNK, Upload, UploadPhase};
 use crate::runtime::Runtime;
@@ -232,14 +234,22 @@ impl From<SendError> for Stop {
 async fn send(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<response::Parts, Stop> {
     let timeout = lease.request_timeout();
     let starting = lease.instance().ready_since().is_none().then(|| Arc::clone(lease.instance()));
-    let Some(connection) = lease.connection() else { return Err(Stop::Send(SendError::Unsent)) };
     if let Some(instance) = starting {
-        tokio::select! {
-            biased;
-            head = connection.ask(outgoing) => return Ok(head?),
-            _ = instance.became_ready() => {}
+        loop {
+            let Some(connection) = lease.connection() else { return Err(Stop::Send(SendError::Unsent)) };
+            tokio::select! {
+                biased;
+                head = connection.ask(outgoing) => return Ok(head?),
+                _ = instance.became_ready() => break,
+                () = sleep(LOOK_WHETHER_READ) => {}
+            }
+            if lease.has_been_read() {
+                lease.note_ready();
+                break;
+            }
         }
     }
+    let Some(connection) = lease.connection() else { return Err(Stop::Send(SendError::Unsent)) };
     let mut deadline = Instant::now() + timeout;
     loop {
         if let Ok(head) = connection.ask_until(deadline, outgoing).await {

@@ -9,6 +9,7 @@ use rustix::net::SendFlags;
 use tokio::io::unix::AsyncFd;
 
 use super::foreign::Foreign;
+use super::message;
 use super::rights::{self, Rights};
 use super::watch::{watch_for_room, watch_foreign};
 
@@ -82,6 +83,11 @@ impl FunctionSocket {
         let second = self.reading.get_ref().as_fd().try_clone_to_owned()?;
         let watched = watch_for_room(second)?;
         Ok(self.writing.get_or_init(|| watched))
+    }
+
+    /// Whether the other side has taken all that was written.
+    pub(crate) fn is_read(&self) -> bool {
+        !message::is_unread(self.reading.get_ref().as_fd())
     }
 
     /// Ends the connection in both directions, whoever else still holds it.

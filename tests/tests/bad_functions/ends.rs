@@ -13,6 +13,21 @@ pub(crate) fn never_answers(bad: Bad<'_>) {
     assert_eq!(code(&answer), platform(504, "FUNCTION_INVOCATION_TIMEOUT"), "{:?}", bad.language);
 }
 
+/// A function that never answers and lets nothing else of its process have a turn, in the first request of an instance and in another's: the
+/// time of a request is over, not that of a start.
+pub(crate) fn never_gives_way(bad: Bad<'_>) {
+    bad.is_served(Kind::Hasty);
+    for instance in ["that was awake", "that was started for it"] {
+        let answer = bad.ask_beside_the_neighbour(Kind::Hasty, "busy");
+        assert_eq!(code(&answer), platform(504, "FUNCTION_INVOCATION_TIMEOUT"), "{:?}, one {instance}", bad.language);
+        let id = answer.header("x-ship-id").expect("it has an id");
+        let log = bad.site.host.ship(["logs", &bad.site.url, "--request-id", &id]).run().success();
+        let remark = "The function did not answer in 1 s.";
+        assert!(log.stdout().contains(remark), "{:?}, one {instance}: {}", bad.language, log.stdout());
+    }
+    bad.is_served(Kind::Hasty);
+}
+
 /// A function that leaves a process behind in a session of its own, which goes on to print, and never answers.
 pub(crate) fn tries_to_outlive_its_request(bad: Bad<'_>) {
     bad.is_served(Kind::Hasty);
@@ -109,6 +124,7 @@ fn hang() {
     let environment = TestEnv::new();
     let site = Site::deploy(&environment, &QUICK, &[Kind::Hasty]);
     site.each().for_each(never_answers);
+    site.each().for_each(never_gives_way);
     site.each().for_each(tries_to_outlive_its_request);
 }
 

@@ -10,8 +10,9 @@ fn in_rust() {
     let environment = TestEnv::new();
     let kinds = [Kind::Bad, Kind::Hasty, Kind::Slow, Kind::Open, Kind::Deaf];
     let mut site = Site::deploy(&environment, &[Language::Rust], &kinds);
-    let behaviours: [fn(Bad<'_>); 15] = [
+    let behaviours: [fn(Bad<'_>); 16] = [
         ends::never_answers,
+        ends::never_gives_way,
         ends::tries_to_outlive_its_request,
         ends::throws,
         ends::dies,

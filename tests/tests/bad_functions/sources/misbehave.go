@@ -74,6 +74,9 @@ func Misbehave(w http.ResponseWriter, r *http.Request) {
 	switch query.Get("do") {
 	case "never":
 		time.Sleep(time.Hour)
+	case "busy":
+		for {
+		}
 	case "throw":
 		panic("thrown")
 	case "exit":

@@ -39,6 +39,9 @@ function say(response, pieces) {
 
 const behaviours = {
   never,
+  busy: () => {
+    for (;;);
+  },
   exit: () => process.exit(3),
   halfway: (query, response) => {
     response.write("begun\n", () => process.exit(3));

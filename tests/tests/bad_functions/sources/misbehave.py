@@ -94,6 +94,9 @@ class handler(BaseHTTPRequestHandler):
         try:
             if what == "never":
                 never()
+            elif what == "busy":
+                while True:
+                    pass
             elif what == "throw":
                 raise ValueError("thrown")
             elif what == "exit":

@@ -107,6 +107,9 @@ fn misbehave(what: &str, parameter: &str) -> io::Result<String> {
     let behaved = || Ok("behaved".to_owned());
     match what {
         "never" => never(),
+        "busy" => loop {
+            std::hint::spin_loop();
+        },
         "throw" => panic!("thrown"),
         "exit" => exit(3),
         "every-second" if ASKED.fetch_add(1, Ordering::Relaxed) % 2 == 1 => exit(3),
