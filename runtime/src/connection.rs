@@ -355,7 +355,11 @@ impl Breakage {
     /// The meaning of an error.
     pub(crate) fn of(error: &WireError) -> Self {
         match error {
-            WireError::Head(_) | WireError::HeadTooLarge | WireError::Ambiguous(_) | WireError::Chunk => Self::Garbage,
+            WireError::Head(_)
+            | WireError::HeadTooLarge
+            | WireError::TooManyHeaders
+            | WireError::Ambiguous(_)
+            | WireError::Chunk => Self::Garbage,
             WireError::RequestBody(_) => Self::RequestBody,
             WireError::Io(error) => match error.kind() {
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Unread,

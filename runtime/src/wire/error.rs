@@ -3,16 +3,20 @@
 use std::io;
 
 use crate::body::BoxError;
+use crate::limits::{MAX_RESPONSE_HEAD_BYTES, MAX_RESPONSE_HEADERS};
 
 /// A response broke off, or is not HTTP/1.1 as this platform reads it.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// The head is not one of HTTP/1.1.
-    #[error("the head is not one of HTTP/1.1")]
-    Head(#[source] Option<httparse::Error>),
+    #[error("the head is not one of HTTP/1.1{}", .0.map(|error| format!(" ({error})")).unwrap_or_default())]
+    Head(Option<httparse::Error>),
     /// The head has more bytes than are read.
-    #[error("the head is too large")]
+    #[error("the head has more than {MAX_RESPONSE_HEAD_BYTES} bytes")]
     HeadTooLarge,
+    /// The head has more headers than are read.
+    #[error("the head has more than {MAX_RESPONSE_HEADERS} headers")]
+    TooManyHeaders,
     /// The head can be read in two ways.
     #[error("{0}")]
     Ambiguous(&'static str),

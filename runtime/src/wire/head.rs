@@ -105,6 +105,7 @@ fn tokenise<'h, 'b>(
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => Ok(Some(response)),
         Ok(httparse::Status::Complete(_)) => Err(WireError::Head(None)),
         Ok(httparse::Status::Partial) => Ok(None),
+        Err(httparse::Error::TooManyHeaders) => Err(WireError::TooManyHeaders),
         Err(error) => Err(WireError::Head(Some(error))),
     }
 }

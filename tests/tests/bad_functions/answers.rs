@@ -22,7 +22,11 @@ pub(crate) fn lies(bad: Bad<'_>) {
     }
     assert_small(bad.site.host.process(), before);
     let log = bad.site.host.ship(["logs", &bad.site.url, "--level", "error", "--json"]).run().success();
-    for why in ["it has more than one content-length", "the head is not one of HTTP/1.1"] {
+    for why in [
+        "it has more than one content-length",
+        "the head is not one of HTTP/1.1 (invalid response status)",
+        "the head has more than 100 headers",
+    ] {
         assert!(log.stdout().contains(why), "{:?} {why}: {}", bad.language, log.stdout());
     }
 }
