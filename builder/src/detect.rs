@@ -4,6 +4,7 @@ mod builds;
 mod functions;
 mod ignored;
 mod middleware;
+mod near_server;
 mod parts;
 mod python;
 mod route;
@@ -32,7 +33,7 @@ use crate::tree::TreeError;
 use route::FileNames;
 
 pub use functions::DetectedFunction;
-pub use warning::ProjectWarning;
+pub use warning::{NearServer, ProjectWarning, ServerLack};
 
 pub(crate) use functions::{GoSource, Reach};
 

@@ -41,7 +41,9 @@ mod tree;
 pub use artifact::ArtifactError;
 pub use build::{BuildError, build};
 pub use config::ConfigError;
-pub use detect::{DetectError, DetectedFunction, ProjectConfig, ProjectWarning, detect, detect_prebuilt};
+pub use detect::{
+    DetectError, DetectedFunction, NearServer, ProjectConfig, ProjectWarning, ServerLack, detect, detect_prebuilt,
+};
 pub use env_files::{BuildTarget, EnvFileError, EnvFileProblem, env_file_line};
 pub use environment::{Architecture, BuildEnvironment, BuildOptions, RunsOn, UnknownArchitecture, reaches_builds};
 pub use event::BuildEvent;

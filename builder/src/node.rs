@@ -30,4 +30,4 @@ pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};
 pub(crate) use launcher::{Calling, Helpers, launcher};
 pub(crate) use matcher::matched_routes;
 pub(crate) use place::relative;
-pub(crate) use server::{depends_on, find_server};
+pub(crate) use server::{depends_on, find_server, near_server};

@@ -26,7 +26,7 @@ pub use syntax::SyntaxError;
 pub use version::Version;
 
 pub(crate) use build::build;
-pub(crate) use entry_point::{SiteEntry, is_server, site_entry};
+pub(crate) use entry_point::{SiteEntry, is_server, near_server, site_entry};
 pub(crate) use inputs::{InputError as PythonInputError, PythonEntry, PythonInputs};
 pub(crate) use scan::{NearEntry, PythonFile, imports, is_python_source, mentions, scan};
 pub(crate) use scripts::programs as programs_for_scripts;

@@ -15,7 +15,8 @@ use ship_core::ProjectName;
 
 use self::help::Length;
 use self::overview::Topic;
-use crate::commands::{Command, deploy::DeployArgs};
+use crate::commands::Command;
+use crate::commands::deploy::{Asked, DeployArgs};
 use crate::error::CommandError;
 use crate::output::{self, Output};
 use crate::settings::environment::Environment;
@@ -96,7 +97,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
         Some(Command::Help { command }) if is_answered_by_command(&command, &global) => Command::Help { command },
         Some(Command::Help { command }) => return Err(help::in_full(&command, room)),
         Some(command) => command,
-        None => Command::Deploy(deploy),
+        None => Command::Deploy(DeployArgs { asked: Asked::ByFolder, ..deploy }),
     };
     Ok(Arguments { command, global })
 }
@@ -215,6 +216,12 @@ mod tests {
         assert!(said(&["ls", "-n", "abc"])["message"].as_str().unwrap().ends_with("expected a number, such as 50"));
     }
 
+    /// What Vercel calls another way is understood.
+    #[test]
+    fn names_of_another_tool() {
+        assert!(matches!(parsed(&["env", "add", "KEY"]).unwrap().command, Command::Env(_)));
+    }
+
     fn parsed(words: &[&str]) -> Result<Arguments, clap::Error> {
         parse(std::iter::once("ship").chain(words.iter().copied()).map(OsString::from))
     }
@@ -222,9 +229,10 @@ mod tests {
     /// `ship`, `ship PATH` and `ship deploy PATH` are one command.
     #[test]
     fn deploy_is_the_default() {
-        for words in [&["site", "--prod"][..], &["deploy", "site", "--prod"], &["--prod", "--json", "site"]] {
+        let by_folder = [&["site", "--prod"][..], &["--prod", "--json", "site"]].map(|words| (words, Asked::ByFolder));
+        for (words, asked) in by_folder.into_iter().chain([(&["deploy", "site", "--prod"][..], Asked::ByName)]) {
             let Command::Deploy(deploy) = parsed(words).unwrap().command else { panic!("{words:?} is no deploy") };
-            assert_eq!(deploy, DeployArgs { path: Some("site".into()), prod: true, ..DeployArgs::default() });
+            assert_eq!(deploy, DeployArgs { path: Some("site".into()), prod: true, asked, ..DeployArgs::default() });
         }
         assert!(matches!(parsed(&[]).unwrap().command, Command::Deploy(_)));
         assert!(matches!(parsed(&["--json", "ls"]).unwrap().command, Command::Ls(_)));

@@ -40,7 +40,15 @@ fn not_a_folder() {
     ----- stderr -----
     error: the folder `[ENV]/nowhere` does not exist
     hint: `ship init [ENV]/nowhere` makes a project there
-    hint: if a command was meant, `ship --help` shows them all
+    ");
+    // Behind `deploy` stands no command, however alike the words are.
+    assert!(environment.ship(["deploy", "promot"]).run().exits_with(1).stderr().contains("promot` does not exist"));
+    insta::assert_snapshot!(environment.ship(["promot"]).run().snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `promot` is neither a command nor a folder
+    hint: did you mean `ship promote`?
     ");
     insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"
     exit code: 1

@@ -144,6 +144,22 @@ fn failures_of_a_process() {
     assert_eq!(said, "  api/none.ts:2: no words");
 }
 
+/// What to do next is said in the page and to programs, too, not only in the terminal.
+#[test]
+fn next_steps_in_the_page() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/a.ts", "export const GET = () => new Response('fine');\n");
+    let (_running, url) = dev(&environment, &project);
+    project.edit("api/a.ts", "export", "import 'left-padd';\nexport");
+    let broken = http::get(&format!("{url}/api/a"));
+    let error: Value = serde_json::from_str(&broken.text()).expect("programs get JSON");
+    let message = error["error"]["message"].as_str().expect("an error has a message");
+    assert!(message.starts_with("api/a.ts:1:8: the package `left-padd` is not installed\n"), "{message}");
+    assert!(message.ends_with("\nhint: `npm install left-padd`"), "{message}");
+    project.edit("api/a.ts", "import 'left-padd';\n", "");
+    assert_eq!(http::get(&format!("{url}/api/a")).success().text(), "fine");
+}
+
 /// A project that is broken from the start is shown as broken, and served as soon as it is mended.
 #[test]
 fn broken_from_the_start() {

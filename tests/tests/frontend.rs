@@ -232,12 +232,14 @@ fn wrong_packages() {
         project.write("package-lock.json", lock);
         environment.ship(["build"]).within(project.folder()).run().exits_with(1).snapshot().to_owned()
     };
-    insta::assert_snapshot!(failure("{\n  \"name\": oops\n}", "{}"), @"
+    insta::assert_snapshot!(failure("{\n  \"name\": oops\n}", "{}"), @r#"
     exit code: 1
     ----- stdout -----
     ----- stderr -----
     error: package.json:2:11: expected value
-    ");
+     2 |   "name": oops
+       |           ^
+    "#);
     let package = r#"{"dependencies": {"left-pad": "^1.3.0"}, "scripts": {"build": "true"}}"#;
     insta::assert_snapshot!(failure(package, r#"{"packages": {"": {"dependencies": {"left-pad": "^1.2.0"}}}}"#), @"
     exit code: 1

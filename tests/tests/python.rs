@@ -480,6 +480,15 @@ fn unknown_package() {
     No solution found when resolving dependencies
       cause: Because ship-has-no-such-package was not found in the package registry ([INDEX]) and you require ship-has-no-such-package==1.0, we can conclude that your requirements are unsatisfiable.
     ");
+    project.write("requirements.txt", "# what we need\nitsdangerous = 2.2\n");
+    insta::assert_snapshot!(refused(&environment, &project), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: requirements.txt:2: this names no package: no such comparison operator "=", must be one of ~= == != <= >= < > ===
+      itsdangerous = 2.2
+                   ^^^^^
+    "#);
 }
 
 /// A project that asks for another Python than there is learns so before anything is built.

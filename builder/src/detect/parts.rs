@@ -5,7 +5,7 @@ use std::path::Path;
 use super::builds::Named;
 use super::functions::{self, Found};
 use super::site::{self, NamedFiles, SiteFolder};
-use super::{DetectError, IgnoreFile, ProjectWarning, server};
+use super::{DetectError, IgnoreFile, ProjectWarning, near_server, server};
 use crate::config::{ConfigText, Configuration, FunctionRules};
 use crate::frontend::{BuildSettings, Frontend, FrontendError};
 use crate::project::ProjectDir;
@@ -42,6 +42,9 @@ pub(super) fn found(
     let is_alone = may_have_server && found.functions.is_empty() && frontend.is_none();
     if is_alone && server::is_rust(base, framework.value()) {
         functions::add_rust_server(project, base, rules, &mut found)?;
+    }
+    if may_have_server && found.functions.is_empty() && frontend.is_none() {
+        warnings.extend(near_server::find(base));
     }
     let is_explained = warnings.iter().any(|warning| warning.file().is_some());
     if found.functions.is_empty() && !is_explained {

@@ -7,7 +7,7 @@ use ship_core::route::RouteTable;
 
 use super::functions::{DetectedFunction, Reach};
 use super::route::{self, FileNames};
-use super::{DetectError, TreeError};
+use super::{DetectError, NearServer, ServerLack, TreeError};
 use crate::config::{Allowance, FunctionRules, OwnLimits};
 use crate::{go, rust};
 
@@ -64,6 +64,20 @@ pub(super) fn find_go(base: &Path, rules: &mut FunctionRules<'_>) -> Result<Opti
     };
     let Some(file) = GO_PROGRAMS.iter().find(is_program) else { return Ok(None) };
     function(file, FunctionRuntime::Go, rules).map(Some)
+}
+
+/// A program in Go that serves, in a folder without `go.mod`.
+pub(super) fn near_go(base: &Path) -> Option<NearServer> {
+    if base.join("go.mod").is_file() {
+        return None;
+    }
+    GO_PROGRAMS.iter().find_map(|file| {
+        let text = std::fs::read_to_string(base.join(file)).ok()?;
+        let scan = go::scan(&text);
+        let line = text.lines().position(|line| line.contains("\"net/http\""))? + 1;
+        let is_program = scan.package == "main" && scan.main_place.is_some();
+        is_program.then(|| NearServer { file: (*file).to_owned(), line, lack: ServerLack::GoMod })
+    })
 }
 
 /// Where the program of a Rust project stands.

@@ -340,3 +340,39 @@ fn rust_servers() {
     project.write("ship.toml", "[build]\nframework = \"other\"\n");
     assert!(!is_server());
 }
+
+/// A server in a folder that does not say what it needs is served as a file, and that is said, with the next step.
+#[test]
+fn servers_of_no_project() {
+    let said = |files: &[(&str, &str)]| {
+        let project = TestProject::new(files.iter().copied());
+        let config = project.detect().unwrap();
+        config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let fast = "import os\nfrom fastapi import FastAPI\napp = FastAPI()\n";
+    assert_eq!(
+        said(&[("main.py", fast)]),
+        "main.py:2: this is not the server of the site, because nothing says what it depends on: expected a requirements.txt or a \
+         pyproject.toml that names `fastapi`"
+    );
+    assert_eq!(
+        said(&[("app.js", "const e = require('express');\ne().listen(80)"), ("package.json", "{}")]),
+        "app.js:1: this is not the server of the site, because no package.json depends on `express`: `npm install express` \
+         writes that"
+    );
+    assert_eq!(
+        said(&[("server.js", "http.createServer(f)\n.listen(80)")]),
+        "server.js:2: this is not the server of the site, because there is no package.json: `npm init --yes` makes one"
+    );
+    let go = "package main\nimport \"net/http\"\nfunc main() { http.ListenAndServe(\":80\", nil) }\n";
+    assert_eq!(
+        said(&[("main.go", go)]),
+        "main.go:2: this is not the server of the site, because there is no go.mod: `go mod init NAME` makes one"
+    );
+    // Scripts of a page, tools beside it, and what is a server.
+    let function = ("api/a.ts", "export const GET = () => new Response()");
+    let page = ("index.html", "<p>");
+    assert_eq!(said(&[page, ("app.js", "document.title = 'express'"), ("main.py", "import flask\nprint(1)\n")]), "");
+    assert_eq!(said(&[function, ("main.py", fast)]), "");
+    assert_eq!(said(&[("main.py", fast), ("requirements.txt", "fastapi")]), "");
+}

@@ -117,6 +117,32 @@ pub enum ProjectWarning {
         /// The file, relative to the project.
         file: String,
     },
+    /// A file is a server by all that it does, and its folder does not say what it needs.
+    NearServer(NearServer),
+}
+
+/// A server that nothing makes the server of the site.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NearServer {
+    /// The file, relative to the folder that `api/` would stand in.
+    pub file: String,
+    /// The line that tells it, counted from 1.
+    pub line: usize,
+    /// What is not there.
+    pub lack: ServerLack,
+}
+
+/// What keeps a server from being the one of the site.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServerLack {
+    /// No file names what a program in Python depends on, which is this framework at least.
+    Requirements(&'static str),
+    /// No `package.json` depends on this framework.
+    Dependency(&'static str),
+    /// There is no `package.json`.
+    PackageJson,
+    /// There is no `go.mod`.
+    GoMod,
 }
 
 impl ProjectWarning {
@@ -140,7 +166,8 @@ impl ProjectWarning {
             | Self::NearRustHandler { file, .. }
             | Self::NearExport { file, .. }
             | Self::NearEntry { file, .. }
-            | Self::NoHandler { file } => Some(file),
+            | Self::NoHandler { file }
+            | Self::NearServer(NearServer { file, .. }) => Some(file),
         }
     }
 }
@@ -221,6 +248,25 @@ impl fmt::Display for ProjectWarning {
                 let expected = EXPECTED.iter().find(|(ending, _)| file.ends_with(ending)).map_or("", |(_, text)| text);
                 write!(f, "`{file}` is not a function of the site, because it has no handler: expected {expected}")
             }
+            Self::NearServer(NearServer { file, line, lack }) => {
+                write!(f, "{file}:{line}: this is not the server of the site, because {lack}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ServerLack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requirements(framework) => write!(
+                f,
+                "nothing says what it depends on: expected a requirements.txt or a pyproject.toml that names `{framework}`"
+            ),
+            Self::Dependency(framework) => {
+                write!(f, "no package.json depends on `{framework}`: `npm install {framework}` writes that")
+            }
+            Self::PackageJson => f.write_str("there is no package.json: `npm init --yes` makes one"),
+            Self::GoMod => f.write_str("there is no go.mod: `go mod init NAME` makes one"),
         }
     }
 }

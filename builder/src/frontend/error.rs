@@ -14,12 +14,14 @@ use crate::tree::TreeError;
 #[derive(Debug, thiserror::Error)]
 pub enum FrontendError {
     /// A `package.json` is no JSON.
-    #[error("{place}: {reason}")]
+    #[error("{place}: {reason}\n{excerpt}")]
     PackageJson {
         /// The place, relative to the project.
         place: String,
         /// What the reader says.
         reason: String,
+        /// The line, with a mark.
+        excerpt: String,
     },
     /// A `package.json` cannot be read as text.
     #[error("{file}:{problem}")]

@@ -49,9 +49,10 @@ impl PackageJson {
         if text.trim_ascii().is_empty() {
             return Ok(None);
         }
-        serde_json::from_str(&text).map(Some).map_err(|error| FrontendError::PackageJson {
-            place: format!("{shown}:{}:{}", error.line(), error.column()),
-            reason: crate::json::reason(&error),
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            let (place, excerpt) = crate::json::place(&text, &error);
+            let reason = crate::json::reason(&error);
+            FrontendError::PackageJson { place: format!("{shown}:{place}"), reason, excerpt }
         })
     }
 

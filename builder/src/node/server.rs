@@ -7,6 +7,7 @@ use ship_core::FunctionRuntime;
 
 use super::external::read_package;
 use super::scan::scan;
+use crate::detect::{NearServer, ServerLack};
 
 /// Frameworks of servers, by the package that a project depends on and its entry imports.
 const FRAMEWORKS: [&str; 9] =
@@ -38,10 +39,7 @@ pub(crate) fn find_server(base: &Path, interpreter: InterpreterOf<'_>) -> Option
         return None;
     }
     let frameworks: Vec<&str> = FRAMEWORKS.into_iter().filter(|name| names(&package, name)).collect();
-    let files = FOLDERS.iter().flat_map(|folder| {
-        NAMES.iter().flat_map(move |name| ENDINGS.iter().map(move |ending| format!("{folder}{name}.{ending}")))
-    });
-    let mut files = files.filter(|file| base.join(file).is_file());
+    let mut files = entries(base);
     files.find(|file| {
         let text = read(&base.join(file));
         let name = file.rsplit('/').next().unwrap_or_default();
@@ -50,6 +48,30 @@ pub(crate) fn find_server(base: &Path, interpreter: InterpreterOf<'_>) -> Option
         is_plain_server
             || frameworks.iter().any(|framework| imports(&text, framework))
             || is_served(file, &text, interpreter)
+    })
+}
+
+/// The files in `base` that may be entries, in the order in which they are looked for.
+fn entries(base: &Path) -> impl Iterator<Item = String> {
+    let files = FOLDERS.iter().flat_map(|folder| {
+        NAMES.iter().flat_map(move |name| ENDINGS.iter().map(move |ending| format!("{folder}{name}.{ending}")))
+    });
+    files.filter(|file| base.join(file).is_file())
+}
+
+/// A server that stands where servers are begun, in a folder whose package does not depend on its framework, or that is none.
+pub(crate) fn near_server(base: &Path) -> Option<NearServer> {
+    let has_package = read_package(base).is_some();
+    entries(base).find_map(|file| {
+        let text = read(&base.join(&file));
+        let framework_of = |line: &str| FRAMEWORKS.into_iter().find(|framework| imports(line, framework));
+        let listens = |line: &str| !has_package && file.contains("server.") && line.contains(".listen(");
+        let lack = |line: &str| match framework_of(line) {
+            Some(framework) => Some(ServerLack::Dependency(framework)),
+            None => listens(line).then_some(ServerLack::PackageJson),
+        };
+        let (line, lack) = text.lines().enumerate().find_map(|(index, line)| Some((index + 1, lack(line)?)))?;
+        Some(NearServer { file, line, lack })
     })
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use toml::Table;
 
-use super::scan::scan;
+use super::scan::{imports, scan};
 use super::sources::is_python_project;
-use crate::detect::DetectError;
+use crate::detect::{DetectError, NearServer, ServerLack};
 
 /// Where applications are looked for, in this order, and under which names.
 const FOLDERS: [&str; 3] = ["", "src/", "app/"];
@@ -56,6 +56,22 @@ pub(crate) fn site_entry(
         }
     }
     django(base, read)
+}
+
+/// A framework's application that stands where such applications are begun, in a folder that does not say what it depends on.
+pub(crate) fn near_server(base: &Path) -> Option<NearServer> {
+    if is_python_project(base) {
+        return None;
+    }
+    let files = FOLDERS.iter().flat_map(|folder| NAMES.iter().map(move |name| format!("{folder}{name}.py")));
+    files.filter(|file| base.join(file).is_file()).find_map(|file| {
+        let text = std::fs::read_to_string(base.join(&file)).ok()?;
+        scan(&file, &text).variable?;
+        let framework_of = |line: &str| FRAMEWORKS.into_iter().find(|framework| imports(line, framework));
+        let (line, framework) =
+            text.lines().enumerate().find_map(|(index, line)| Some((index + 1, framework_of(line)?)))?;
+        Some(NearServer { file, line, lack: ServerLack::Requirements(framework) })
+    })
 }
 
 /// Whether `file`, the only function of a project, is the server of its whole site: a framework's application that stands

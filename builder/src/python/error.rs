@@ -83,6 +83,14 @@ pub enum PythonError {
         /// What uv says.
         message: String,
     },
+    /// A line that is to name a package cannot be read.
+    #[error("{place}: this names no package: {message}")]
+    Requirement {
+        /// Where it stands, file and line.
+        place: String,
+        /// What uv says, with the line.
+        message: String,
+    },
     /// Packages cannot be installed.
     #[error("what `{file}` asks for cannot be installed{}\n{message}", target(*arch))]
     Packages {
@@ -159,7 +167,7 @@ impl PythonError {
             Self::NoInterpreter { .. } | Self::NoUv { .. } | Self::UvUnreachable { .. } => Some("no_toolchain"),
             Self::Version { .. } => Some("python_version"),
             Self::LockOutOfDate { .. } => Some("lock_out_of_date"),
-            Self::Package { .. } | Self::Packages { .. } => Some("install_failed"),
+            Self::Package { .. } | Self::Packages { .. } | Self::Requirement { .. } => Some("install_failed"),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use super::error::PythonError;
 use super::interpreter::Interpreter;
 use super::pipfile;
 use super::poetry::PoetryLock;
-use super::requirements::place_of;
+use super::requirements::{place_of, unread};
 use super::uv::{Uv, UvError};
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::pypi::{self, Secrets};
@@ -146,6 +146,9 @@ impl Installer<'_> {
         let lines = said.lines().filter(|line| !NOISE.iter().any(|start| line.starts_with(start)));
         let message: Vec<&str> = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line)).collect();
         let message = message.join("\n").trim().to_owned();
+        if let Some((place, message)) = unread(&message, &needed.files) {
+            return PythonError::Requirement { place, message };
+        }
         let arch = self.other_platform().map(|_| self.arch);
         let place = place_of(&message, &needed.files);
         let index = self.secrets().hidden_in(&pypi::index(self.environment));

@@ -86,6 +86,19 @@ pub(super) fn place_of(message: &str, files: &[RequirementFile]) -> Option<(Stri
     })
 }
 
+/// The place of what uv could not read, file and line, and what it says of it. It names files from their own folder, and counts bytes.
+pub(super) fn unread(message: &str, files: &[RequirementFile]) -> Option<(String, String)> {
+    let (before, after) = message.rsplit_once("` at position ")?;
+    let (position, said) = after.split_once('\n')?;
+    let name = before.rsplit('`').next()?;
+    let file = files.iter().find(|file| Path::new(&file.shown).ends_with(name))?;
+    let line = file.text.get(..position.parse().ok()?)?.matches('\n').count() + 1;
+    // What follows a cause stands below it, and below nothing now.
+    let said = said.replace("\n         ", "\n  ");
+    let said = said.trim_start();
+    Some((format!("{}:{line}", file.shown), said.strip_prefix("cause: ").unwrap_or(said).to_owned()))
+}
+
 /// The names of packages that a line may begin with, quoted as in TOML and JSON or bare as in a requirement file.
 fn names(line: &str) -> impl Iterator<Item = &str> {
     let starts = std::iter::once(line.trim_start()).chain(line.split(['"', '\'']).skip(1));
@@ -123,6 +136,26 @@ mod tests {
         assert_eq!(place(message).as_deref(), Some("requirements.txt:3 No_Such.Package"));
         assert_eq!(place("there is no version of other==99").as_deref(), Some("pyproject.toml:5 other"));
         assert_eq!(place("flask-cors was not found"), None);
+    }
+
+    /// What cannot be read is named by its line, also in a file that another one refers to, and behind letters of several bytes.
+    #[test]
+    fn unread_lines() {
+        let file = |shown: &str, text: &str| RequirementFile { shown: shown.into(), text: text.into() };
+        let files =
+            [file("api/requirements.txt", "# ü\nflask\nrequests = 3.0\n"), file("api/other.txt", "-r x\ny==\n")];
+        let found = |message: &str| unread(message, &files).map(|(place, said)| format!("{place}: {said}"));
+        let message = "Couldn't parse requirement in `requirements.txt` at position 11\n  cause: no such comparison operator \"=\"\n\
+                       \u{20}        requests = 3.0\n                  ^^^^^";
+        assert_eq!(
+            found(message).as_deref(),
+            Some("api/requirements.txt:3: no such comparison operator \"=\"\n  requests = 3.0\n           ^^^^^")
+        );
+        let message = "Error parsing included file in `requirements.txt` at position 6\n  cause: Couldn't parse requirement in \
+                       `other.txt` at position 5\n  cause: Unexpected end";
+        assert_eq!(found(message).as_deref(), Some("api/other.txt:2: Unexpected end"));
+        assert_eq!(found("Couldn't parse requirement in `elsewhere.txt` at position 5\n  cause: no"), None);
+        assert_eq!(found("Couldn't parse requirement in `other.txt` at position 500\n  cause: no"), None);
     }
 
     /// Files that are referred to belong to it; a file without packages asks for nothing.

@@ -49,6 +49,19 @@ pub(crate) struct DeployArgs {
     /// The branch whose URL leads here (default: what CI or git says)
     #[arg(long, value_name = "NAME")]
     pub(crate) branch: Option<BranchName>,
+    /// How the command was asked for.
+    #[arg(skip)]
+    pub(crate) asked: Asked,
+}
+
+/// How `ship deploy` was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Asked {
+    /// By its name.
+    #[default]
+    ByName,
+    /// By nothing but a folder, so the word may have been meant as another command.
+    ByFolder,
 }
 
 impl DeployArgs {
@@ -144,8 +157,8 @@ impl From<Failure> for CommandError {
 async fn build_and_deliver(arguments: &DeployArgs, settings: &Settings, output: &Output) -> Result<Deployed, Failure> {
     let path = arguments.path.clone().unwrap_or_else(|| ".".into());
     let built = arguments.build(&path, settings, output).await;
-    let built =
-        built.map_err(|error| if settings.absolute(&path).exists() { error } else { mistyped(error, &path) })?;
+    let may_be_command = arguments.asked == Asked::ByFolder && !settings.absolute(&path).exists();
+    let built = built.map_err(|error| if may_be_command { mistyped(error, &path) } else { error })?;
     let built = match built {
         Outcome::Built(built) => built,
         Outcome::Ignored { command } => return Ok(Deployed::Ignored { command }),

@@ -25,6 +25,8 @@ pub(crate) struct EnvArgs {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum EnvCommand {
+    // `add` is what Vercel calls it.
+    #[command(alias = "add")]
     Set(set::SetArgs),
     Ls(ls::LsArgs),
     Rm(rm::RmArgs),

@@ -265,7 +265,7 @@ impl Rebuilder {
         let before = self.live();
         let pages = before.clone().filter(|live| only_functions_changed(changed, live.site.deployment.manifest()));
         let retired = if pages.is_some() { None } else { before };
-        let text = with_excerpts(&error.to_lines().join("\n"), &self.root);
+        let text = with_excerpts(&error.to_lines_with_hints().join("\n"), &self.root);
         let failure = Failure { report: Report::new("The site does not build", &text), pages };
         self.shown.send_modify(|shown| *shown = Shown { edits, view: View::Failed(failure) });
         self.retire(retired, None);

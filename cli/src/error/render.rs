@@ -74,6 +74,12 @@ impl CommandError {
         let causes = chain.map(|cause| format!("caused by: {cause}"));
         std::iter::once(message).chain(self.details.iter().cloned()).chain(causes).collect()
     }
+
+    /// The lines with which a person mends it: what to do next is the last of them.
+    pub(crate) fn to_lines_with_hints(&self) -> Vec<String> {
+        let hints = self.next_steps().into_iter().map(|hint| format!("hint: {hint}"));
+        self.to_lines().into_iter().chain(hints).collect()
+    }
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ impl Supervisor {
             .details(ended.last_lines.clone())
             .hint("it is started again when a file is edited");
         let title = format!("The server of {} has ended", server.name);
-        let text = with_excerpts(&error.to_lines().join("\n"), &server.folder);
+        let text = with_excerpts(&error.to_lines_with_hints().join("\n"), &server.folder);
         self.state.send_replace(FrameworkState::Ended(Report::new(title, &text)));
         self.console.failed(&error, &server.folder, &self.output);
     }
