@@ -1,7 +1,7 @@
 //! One instance: a process that runs a function, as everybody but its owner sees it.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use crate::error::{ExitStatus, Failure, FailureReason};
 use crate::limits::EXIT_STATUS_WAIT;
 use crate::linux::cell::Ending;
 use crate::linux::socket::SocketAddress;
+use crate::linux::stream::FunctionSocket;
 use crate::linux::warden::Warden;
 use crate::memory::MemoryGauge;
 use crate::output::Output;
@@ -50,6 +51,8 @@ pub(crate) struct Instance {
     pub(crate) output: Output,
     /// When it was known to be ready.
     ready: SetOnce<Instant>,
+    /// Where it is asked whether it is there, if it is.
+    question: OnceLock<Weak<FunctionSocket>>,
     /// Why the platform ended it, if it did.
     end: OnceLock<EndReason>,
     /// Set to ask it to stop.
@@ -69,6 +72,7 @@ impl Instance {
             memory: MemoryGauge::new(),
             output,
             ready: SetOnce::new(),
+            question: OnceLock::new(),
             end: OnceLock::new(),
             stop: SetOnce::new(),
             ending: SetOnce::new(),
@@ -89,6 +93,17 @@ impl Instance {
     /// comes late, and says the same.
     pub(crate) fn set_ready(&self, now: Instant) -> Option<Duration> {
         self.ready.set(now).is_ok().then(|| now - self.began)
+    }
+
+    /// Notes where it is asked whether it is there.
+    pub(crate) fn note_question(&self, socket: &Arc<FunctionSocket>) {
+        // It is asked once.
+        let _ = self.question.set(Arc::downgrade(socket));
+    }
+
+    /// Whether it was asked whether it is there, and has not read that.
+    pub(crate) fn leaves_question(&self) -> bool {
+        self.question.get().and_then(Weak::upgrade).is_some_and(|socket| !socket.is_read())
     }
 
     /// Stops it in order: SIGTERM, then SIGKILL after a grace.

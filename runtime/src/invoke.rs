@@ -5,8 +5,9 @@
 //! A request has two, one after the other. While its instance has not answered anything since its start, only the
 //! instance's `init_timeout_secs` runs, counted from the start of the process. From the moment when the instance is known
 //! to be ready, or from the handing over if it was ready before, the request has `timeout_secs` until the head of its
-//! response is there, and then the same time until each next piece of the body. A request that the instance has read shows as much as an answer
-//! that it is ready: a handler that never gives way is timed like any other. Each piece of the request's own body that
+//! response is there, and then the same time until each next piece of the body. An instance that has read the request, and not
+//! the platform's question whether it is there, is at work: a handler that never gives way is timed like any other. One that has read both and
+//! is silent still starts, as servers do that listen before they can answer. Each piece of the request's own body that
 //! the function takes sets the clock back, so a long upload is no timeout. If the clock runs out while the visitor is the
 //! one to send, the visitor's request fails and the function is left alone.
 //!
@@ -33,7 +34,7 @@ use crate::body::{Feed, FunctionBody};
 use crate::connection::{Breakage, SendError};
 use crate::course::Departure;
 use crate::error::InvokeError;
-use crate::limits::LOOK_WHETHER_READ;
+use crate::limits::LOOK_WHETHER_AT_WORK;
 use crate::pool::Lease;
 use crate::request::{FAILED, Outgoing, TRUNK, Upload, UploadPhase};
 use crate::runtime::Runtime;
@@ -235,18 +236,22 @@ async fn send(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<response::Pa
     let timeout = lease.request_timeout();
     let starting = lease.instance().ready_since().is_none().then(|| Arc::clone(lease.instance()));
     if let Some(instance) = starting {
+        let mut seen_at_work = false;
         loop {
             let Some(connection) = lease.connection() else { return Err(Stop::Send(SendError::Unsent)) };
             tokio::select! {
                 biased;
                 head = connection.ask(outgoing) => return Ok(head?),
                 _ = instance.became_ready() => break,
-                () = sleep(LOOK_WHETHER_READ) => {}
+                () = sleep(LOOK_WHETHER_AT_WORK) => {}
             }
-            if lease.has_been_read() {
+            // At two looks: the question may be on its way.
+            let is_at_work = connection.is_read() && instance.leaves_question();
+            if is_at_work && seen_at_work {
                 lease.note_ready();
                 break;
             }
+            seen_at_work = is_at_work;
         }
     }
     let Some(connection) = lease.connection() else { return Err(Stop::Send(SendError::Unsent)) };

@@ -13,8 +13,8 @@ pub(crate) const RETRY_AFTER_SECS: u32 = 1;
 /// are never asked; for the others it tells a slow start from a slow request.
 pub(crate) const PROBE_AFTER: Duration = Duration::from_millis(50);
 
-/// How often a request that an instance was started for is looked at: whether the function has read it, and so is there.
-pub(crate) const LOOK_WHETHER_READ: Duration = Duration::from_millis(20);
+/// How often an instance that was started for a request is looked at: whether it has read that, and is at work on it.
+pub(crate) const LOOK_WHETHER_AT_WORK: Duration = Duration::from_millis(20);
 
 /// How long an instance may take to exit after SIGTERM. It has no request at that time, so this is for its own cleaning up; Vercel gives
 /// half a second.

@@ -174,6 +174,7 @@ impl Pool {
     async fn probe(self: &Arc<Self>, number: InstanceNumber, instance: &Instance) {
         let Ok(socket) = instance.address.connect() else { return };
         let (mut connection, mut check) = (Connection::new(socket), Outgoing::check());
+        instance.note_question(connection.socket());
         tokio::select! {
             answer = connection.ask(&mut check) => {
                 if answer.is_ok() {

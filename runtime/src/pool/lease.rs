@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ship_core::{FunctionRuntime, LogLevel, RequestId};
+use ship_core::{LogLevel, RequestId};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -94,14 +94,6 @@ impl Lease {
     /// How many bytes of the response's body are still to come, if that is known.
     pub(crate) fn left(&self) -> Option<u64> {
         self.connection.as_ref().map_or(Some(0), Connection::left)
-    }
-
-    /// Whether the function is seen to have read a visitor's request. A program in Go that opens a port itself has somebody before it who reads,
-    /// and the platform's own question asks for an answer.
-    pub(crate) fn has_been_read(&self) -> bool {
-        self.id.is_some()
-            && self.pool.function_runtime() != FunctionRuntime::Go
-            && self.connection.as_ref().is_some_and(Connection::is_read)
     }
 
     /// The instance has answered, or has at least read the request.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
-use ship_core::{FunctionRuntime, RequestId};
+use ship_core::RequestId;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -159,11 +159,6 @@ impl Pool {
     /// The function.
     pub(crate) const fn spec(&self) -> &Arc<FunctionSpec> {
         &self.spec
-    }
-
-    /// What the function runs on.
-    pub(crate) fn function_runtime(&self) -> FunctionRuntime {
-        self.spec.function.runtime
     }
 
     /// How long a request may take until its response begins, and until each next piece.
