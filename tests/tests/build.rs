@@ -129,3 +129,22 @@ fn leaves_the_project_alone() {
         tree(project.folder()).into_iter().filter(|(path, _)| !path.starts_with(".ship")).collect();
     assert_eq!(after, before, "a build writes nothing but .ship");
 }
+
+/// A server that nothing makes the site's is a file of it. The build says so, and what would make it one does.
+#[test]
+fn a_server_of_no_project() {
+    let environment = TestEnv::new();
+    let server = "require('http').createServer((_, answer) => answer.end('served')).listen(process.env.PORT);\n";
+    let project = environment.project("site").file("server.js", server);
+    insta::assert_snapshot!(environment.ship(["build"]).within(project.folder()).run().snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    [ENV]/projects/site/.ship/output
+    ----- stderr -----
+    warning: server.js:1: this is not the server of the site, because there is no package.json: `npm init --yes` makes one
+    Built 1 file in [TIME]
+    ");
+    project.write("package.json", "{}");
+    let built = environment.ship(["build"]).within(project.folder()).run().success();
+    assert!(built.stderr().starts_with("Built 1 function in "), "{}", built.stderr());
+}
