@@ -113,6 +113,11 @@ fn new_projects() {
     #:schema .ship/ship.schema.json
     name = "kiosk"
     "#);
+    // One that cannot name a project, with nobody to ask.
+    let odd = environment.folder().join("日本");
+    fs::create_dir(&odd).expect("the folder is writable");
+    let made = environment.ship(["init", "--template", "go", "--json"]).within(&odd).run().success().json();
+    assert_eq!(made["project"], "my-site");
 }
 
 /// A folder with a project gets what it lacks, which is next to nothing, and once.

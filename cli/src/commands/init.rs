@@ -71,7 +71,10 @@ async fn make(
             let name = settings.project.clone().or(name).ok_or_else(|| place::nameless(&folder))?;
             (folder, name)
         }
-        Place::Vacant { folder, name } => (folder, questions::name(name, settings, output).await?),
+        Place::Vacant { folder, name } => {
+            let suggested = name.unwrap_or_else(questions::any_name);
+            (folder, questions::name(Some(suggested), settings, output).await?)
+        }
         Place::Below { folder } => {
             let name = match &settings.project {
                 Some(name) => name.clone(),

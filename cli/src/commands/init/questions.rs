@@ -27,6 +27,11 @@ pub(super) async fn template(settings: &Settings, output: &Output) -> Result<Tem
     }
 }
 
+/// A name for a project in a folder whose own cannot be one.
+pub(super) fn any_name() -> ProjectName {
+    ANY_NAME.parse().expect("it is a name")
+}
+
 /// The project's name: what is typed, or `suggested` with `--yes` and where nobody can be asked.
 pub(super) async fn name(
     suggested: Option<ProjectName>,
