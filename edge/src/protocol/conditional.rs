@@ -40,6 +40,10 @@ fn lists(list: &[u8], etag: &[u8], comparison: Comparison) -> bool {
         }
         let Some(length) = opaque[1..].iter().position(|byte| *byte == b'"') else { return false };
         let (tag, behind) = opaque.split_at(length + 2);
+        let behind = behind.trim_ascii_start();
+        if !(behind.is_empty() || behind.starts_with(b",")) {
+            return false;
+        }
         if tag == etag && !(is_weak && comparison == Comparison::Strong) {
             return true;
         }
@@ -72,8 +76,17 @@ mod tests {
         ] {
             assert!(unchanged(values), "{values:?}");
         }
-        for values in [&[][..], &[""], &["abc"], &["\"abc"], &["\"abcd\""], &["\"x\" garbage \"abc\""], &["w/\"abc\""]]
-        {
+        for values in [
+            &[][..],
+            &[""],
+            &["abc"],
+            &["\"abc"],
+            &["\"abcd\""],
+            &["\"x\" garbage \"abc\""],
+            &["\"abc\"x"],
+            &["\"abc\" \"x\""],
+            &["w/\"abc\""],
+        ] {
             assert!(!unchanged(values), "{values:?}");
         }
     }
