@@ -1,6 +1,6 @@
 //! Functions that take all there is: of the log, of descriptors, of `/tmp`, of memory, of the processors.
 
-use ship_tests::TestEnv;
+use ship_tests::{TestEnv, TestHost, http};
 
 use crate::site::{Bad, Kind, QUICK, Site, code, platform};
 
@@ -80,4 +80,26 @@ fn take_memory_and_processors() {
     let site = Site::deploy(&environment, &QUICK, &[Kind::Bad, Kind::Hasty]);
     site.each().for_each(takes_all_memory);
     site.each().for_each(spins);
+}
+
+/// A handler that keeps its only thread to itself from its first request on is at work and not slow to start: the clock is that of the request.
+#[test]
+fn works_from_the_first_request_on() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("busy")
+        .file("ship.toml", "[functions.\"api/*\"]\ntimeout_secs = 1\ninit_timeout_secs = 30\n")
+        .file("api/node.js", "export default () => { for (;;); };\n")
+        .file(
+            "api/asgi.py",
+            "async def app(scope, receive, send):\n    while scope[\"type\"] == \"http\":\n        pass\n",
+        );
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy", "--no-check"]).within(project.folder()).run().success().url();
+    for function in ["node", "asgi"] {
+        let answer = http::request("GET", &format!("{url}/api/{function}")).begin().answer();
+        assert_eq!(code(&answer), platform(504, "FUNCTION_INVOCATION_TIMEOUT"), "{function}");
+    }
+    let log = host.ship(["logs", &url]).run().success();
+    assert_eq!(log.stdout().matches("The function did not answer in 1 s.").count(), 2, "{}", log.stdout());
 }
