@@ -240,6 +240,55 @@ fn websocket() {
     assert_eq!(&close, b"\x88\x02\x03\xe8");
 }
 
+/// An application that has not answered yet hears that its visitor has left, and its place is free when it is done, whether it listened or not.
+#[test]
+fn visitors_who_leave() {
+    let source = r#"
+import asyncio, os
+
+told = []
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return
+    if scope["path"].endswith("/listens"):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        told.append("heard")
+        return
+    if scope["path"].endswith("/answers"):
+        while not told:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        told.append("answered")
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": f"{told} {os.getpid()}".encode()})
+"#;
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("ship.toml", "[functions.\"api/*\"]\nmax_instances = 1\nconcurrency = 2\ntimeout_secs = 600\n")
+        .file("api/[...asgi].py", source);
+    let host = TestHost::start(&environment);
+    let url = deploy(&host, &project);
+    let own = http::get(&format!("{url}/api/x")).success().text();
+    let visitors = ["answers", "listens"].map(|path| http::request("GET", &format!("{url}/api/{path}")).begin());
+    let in_flight = || {
+        let shown = host.ship(["inspect", &url, "--json"]).run().success().json();
+        shown["functions"][0]["instances"][0]["in_flight"].as_u64()
+    };
+    let began = Instant::now();
+    while in_flight() != Some(2) {
+        assert!(began.elapsed() < ship_tests::PATIENCE, "both are being answered");
+    }
+    drop(visitors);
+    while in_flight() != Some(0) {
+        assert!(began.elapsed() < ship_tests::PATIENCE, "both places are free again");
+    }
+    let told = http::get(&format!("{url}/api/x")).success().text();
+    assert_eq!(told, own.replace("[]", "['heard', 'answered']"));
+}
+
 /// An application that sends without end hears that its visitor has left, and others are answered by the same process.
 #[test]
 fn endless_senders() {

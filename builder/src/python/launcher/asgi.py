@@ -132,6 +132,7 @@ class Connection(asyncio.Protocol):
         self.exchange = None
         self.upgraded = None
         self.is_paused = False
+        self.has_ended = False
         self.can_write = asyncio.Event()
         self.can_write.set()
 
@@ -151,6 +152,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self):
         # Whoever stops sending may still read: the response is finished first.
+        self.has_ended = True
         if self.exchange is None and self.upgraded is None:
             return False
         if self.exchange is not None:
@@ -221,7 +223,7 @@ class Connection(asyncio.Protocol):
     def next(self, closes):
         """The exchange is over."""
         self.exchange = None
-        if closes or self.server.is_stopping and not self.buffer:
+        if closes or (self.has_ended or self.server.is_stopping) and not self.buffer:
             self.transport.close()
             return
         self.resume()
@@ -263,8 +265,9 @@ class Exchange:
         except Exception as error:
             report(error)
             self.fail()
-            return
-        if not self.is_complete and not self.is_gone:
+        if self.is_gone:
+            self.connection.transport.close()
+        elif not self.is_complete:
             print("the application returned without a whole response", file=sys.stderr)
             self.fail()
 
@@ -328,8 +331,9 @@ class Exchange:
         return True
 
     def no_more(self):
-        """Nothing arrives any more. Half a body means that whoever sent it is gone."""
-        if not self.has_whole_body:
+        """Nothing arrives any more. Whoever sent half a body is gone, and so is the visitor for whom the host asked: it ends what it sends
+        when nobody waits for the response any more, and waits until the application is done."""
+        if not self.has_whole_body or self.connection.server.is_of_host:
             self.disconnect()
 
     def disconnect(self):
