@@ -9,7 +9,7 @@ use ship_core::{FunctionRuntime, NetworkAccess};
 use crate::code_cache::CodeCaches;
 use crate::error::SpawnError;
 use crate::interpreter::{Command, Interpreters};
-use crate::limits::SPARES_PAUSE;
+use crate::limits::{GO_MEMORY_PERCENT, SPARES_PAUSE};
 use crate::linux::nursery::{
     Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
     LISTEN_FD, PRELUDES_ROOT, Recipe, TIME_ZONE,
@@ -263,6 +263,11 @@ fn environment(spec: &FunctionSpec, command: &Command) -> Result<BTreeMap<String
         }
     }
     let platform = platform.into_iter().map(|(name, value)| (name.to_owned(), value));
-    let usual = [("TZ".to_owned(), TIME_ZONE.to_owned())];
+    let mut usual = vec![("TZ".to_owned(), TIME_ZONE.to_owned())];
+    if spec.function.runtime == FunctionRuntime::Go {
+        // Go's collector lets the heap double, past a limit of which it is not told.
+        let mebibytes = u64::from(spec.function.limits.memory_mb) * GO_MEMORY_PERCENT / 100;
+        usual.push(("GOMEMLIMIT".to_owned(), format!("{mebibytes}MiB")));
+    }
     Ok(usual.into_iter().chain(spec.env.pairs().iter().cloned()).chain(platform).collect())
 }

@@ -13,6 +13,10 @@ pub(crate) const RETRY_AFTER_SECS: u32 = 1;
 /// are never asked; for the others it tells a slow start from a slow request.
 pub(crate) const PROBE_AFTER: Duration = Duration::from_millis(50);
 
+/// How much of a function's memory Go's collector is told of, in percent: what is left is for stacks of threads, files in `/tmp`, and what
+/// the kernel keeps for it.
+pub(crate) const GO_MEMORY_PERCENT: u64 = 90;
+
 /// How often an instance that was started for a request is looked at: whether it has read that, and is at work on it.
 pub(crate) const LOOK_WHETHER_AT_WORK: Duration = Duration::from_millis(20);
 

@@ -21,6 +21,51 @@ func main() {
 }
 "#;
 
+const HOARDER: &str = r#"package api
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+)
+
+var kept [][]byte
+
+func Hoard(w http.ResponseWriter, r *http.Request) {
+	for len(kept) < 60 {
+		kept = append(kept, filled())
+	}
+	for i := 0; i < 300; i++ {
+		garbage = filled()
+	}
+	fmt.Fprint(w, debug.SetMemoryLimit(-1)>>20)
+}
+
+var garbage []byte
+
+func filled() []byte {
+	memory := make([]byte, 1<<20)
+	for i := range memory {
+		memory[i] = 1
+	}
+	return memory
+}
+"#;
+
+/// Go's collector knows how much memory there is: what a function has let go of does not end it. Whoever says something else is believed.
+#[test]
+fn memory() {
+    let environment = TestEnv::new();
+    let settings = "[functions.\"api/*\"]\nmemory_mb = 128\n";
+    let project = environment.project("site").file("api/hoard.go", HOARDER).file("ship.toml", settings);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    assert_eq!(http::get(&format!("{url}/api/hoard")).success().text(), "115");
+    let _ = host.ship(["env", "set", "GOMEMLIMIT"]).within(project.folder()).reading("100MiB").run().success();
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    assert_eq!(http::get(&format!("{url}/api/hoard")).success().text(), "100");
+}
+
 /// A handler finds in `RemoteAddr` where a request is from, in the form in which libraries take it apart.
 #[test]
 fn who_asks() {
