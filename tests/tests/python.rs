@@ -240,6 +240,17 @@ fn websocket() {
     assert_eq!(&close, b"\x88\x02\x03\xe8");
 }
 
+/// What a file says with its end while it is loaded is told, as Python tells it.
+#[test]
+fn last_words() {
+    let environment = TestEnv::new();
+    let project =
+        environment.project("site").file("api/end.py", "import sys\n\nsys.exit('no DATABASE_URL')\n\napp = None\n");
+    let host = TestHost::start(&environment);
+    let refused = host.ship(["deploy"]).within(project.folder()).run().exits_with(1);
+    assert!(refused.stderr().contains("no DATABASE_URL\n"), "{}", refused.stderr());
+}
+
 /// An application that has not answered yet hears that its visitor has left, and its place is free when it is done, whether it listened or not.
 #[test]
 fn visitors_who_leave() {

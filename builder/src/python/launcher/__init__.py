@@ -168,6 +168,9 @@ def load(entry):
     try:
         return _load(spec)
     except SystemExit as error:
+        # As the interpreter does: a code in words is printed.
+        if error.code is not None and not isinstance(error.code, int):
+            print(error.code, file=sys.stderr)
         leave(error.code if isinstance(error.code, int) else 1)
     except BaseException as error:
         explain(error)
