@@ -67,6 +67,7 @@ async fn what_a_function_finds() {
     assert_eq!(
         lines("env"),
         [
+            "GOMEMLIMIT=460MiB".to_owned(),
             "GREETING=hello".to_owned(),
             "HOME=/tmp".to_owned(),
             "PATH=/usr/local/bin:/usr/bin:/bin".to_owned(),
