@@ -27,7 +27,7 @@ fn project(environment: &TestEnv) -> TestProject {
 /// What the function at `url` finds set, of the names that this is about.
 fn seen(environment: &TestEnv, url: &str) -> String {
     let all = http::get(&format!("{url}/api/environment")).success().text();
-    let of_system = ["PATH=", "HOME=", "TMPDIR=", "SHIP_LISTEN_FD="];
+    let of_system = ["PATH=", "HOME=", "TMPDIR=", "SHIP_LISTEN_FD=", "GOMEMLIMIT="];
     let mut lines: Vec<&str> =
         all.lines().filter(|line| !of_system.iter().any(|name| line.starts_with(name))).collect();
     lines.sort_unstable();
