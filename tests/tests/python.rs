@@ -240,6 +240,44 @@ fn websocket() {
     assert_eq!(&close, b"\x88\x02\x03\xe8");
 }
 
+/// A handler that asks Python to end has failed, like any other that raises; the process has others to answer.
+#[test]
+fn handlers_that_end() {
+    let asgi = r#"
+import os, sys
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return
+    if scope["query_string"]:
+        raise {"exit": SystemExit("enough"), "interrupt": KeyboardInterrupt()}[scope["query_string"].decode()]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+"#;
+    let wsgi = r#"
+import os
+
+def app(environ, start_response):
+    if environ["QUERY_STRING"]:
+        raise {"exit": SystemExit("enough"), "interrupt": KeyboardInterrupt()}[environ["QUERY_STRING"]]
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#;
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/asgi.py", asgi).file("api/wsgi.py", wsgi);
+    let host = TestHost::start(&environment);
+    let url = deploy(&host, &project);
+    for kind in ["asgi", "wsgi"] {
+        let own = http::get(&format!("{url}/api/{kind}")).success().text();
+        for what in ["exit", "interrupt"] {
+            let answer = http::get(&format!("{url}/api/{kind}?{what}"));
+            let told = (answer.status, answer.header("x-ship-error"));
+            assert_eq!(told, (500, Some("FUNCTION_INVOCATION_FAILED".to_owned())), "{kind} {what}");
+            assert_eq!(http::get(&format!("{url}/api/{kind}")).success().text(), own, "{kind} after {what}");
+        }
+    }
+}
+
 /// What a file says with its end while it is loaded is told, as Python tells it.
 #[test]
 fn last_words() {

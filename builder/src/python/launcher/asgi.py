@@ -262,7 +262,9 @@ class Exchange:
     async def run(self):
         try:
             await self.connection.server.application(self.scope(), self.receive, self.send)
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
             report(error)
             self.fail()
         if self.is_gone:

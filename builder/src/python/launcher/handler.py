@@ -22,7 +22,7 @@ class Application:
             connection.writer.end()
         except Gone:
             exchange.is_broken = True
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             exchange.fail(error)
 
 

@@ -19,7 +19,7 @@ class Application:
             response.send(result)
         except Gone:
             exchange.is_broken = True
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             exchange.fail(error)
         finally:
             if hasattr(result, "close"):
