@@ -248,10 +248,15 @@ impl fmt::Display for ProjectWarning {
                 let expected = EXPECTED.iter().find(|(ending, _)| file.ends_with(ending)).map_or("", |(_, text)| text);
                 write!(f, "`{file}` is not a function of the site, because it has no handler: expected {expected}")
             }
-            Self::NearServer(NearServer { file, line, lack }) => {
-                write!(f, "{file}:{line}: this is not the server of the site, because {lack}")
-            }
+            Self::NearServer(server) => server.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for NearServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, lack } = self;
+        write!(f, "{file}:{line}: this is not the server of the site, because {lack}")
     }
 }
 

@@ -314,7 +314,8 @@ func Echo(w http.ResponseWriter, r *http.Request) {
         }
     }
 
-    /// It answers checks by itself, hides them from the handler, streams, survives a panic and says so to the host, and on SIGTERM finishes the request in flight before it exits.
+    /// It answers checks by itself, hides them from the handler, streams, survives a panic and says so to the host, and on SIGTERM
+    /// finishes the request in flight before it exits.
     #[test]
     fn life_of_an_instance() {
         let mut instance = start();
