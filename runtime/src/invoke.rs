@@ -212,6 +212,7 @@ async fn ask(lease: &mut Lease, outgoing: &mut Outgoing) -> Result<response::Par
             Err(Stop::Clock(error)) => return Err(Miss::Failed(error)),
             // A kept connection that the function has closed meanwhile costs nothing: a new one is opened.
             Err(Stop::Send(SendError::Unsent)) if is_kept => drop(lease.take_connection()),
+            Err(Stop::Send(error)) if !is_kept && error.is_refusal(outgoing) => return Err(refused(lease).await),
             Err(Stop::Send(SendError::Unsent)) => return Err(undelivered(lease).await),
             Err(Stop::Send(SendError::Broken(error))) => return Err(explain(lease, error, outgoing).await),
         }
@@ -297,6 +298,27 @@ async fn explain(lease: &mut Lease, error: WireError, outgoing: &mut Outgoing) -
             Miss::Failed(no_answer(lease).await)
         }
     }
+}
+
+impl SendError {
+    /// Whether the function closed the connection and had read nothing of the request, or not all of its head.
+    fn is_refusal(&self, outgoing: &Outgoing) -> bool {
+        match self {
+            Self::Unsent => true,
+            Self::Broken(error) => Breakage::of(error) == Breakage::Unread && outgoing.upload.is_none(),
+        }
+    }
+}
+
+/// A new connection that the function has closed unread. One that answered before takes none any more, as Node does when it has
+/// opened all the files that it may: what it is asked next would fare no better, so it gets no more requests.
+async fn refused(lease: &mut Lease) -> Miss {
+    lease.take_connection();
+    let miss = undelivered(lease).await;
+    if lease.instance().ready_since().is_some() {
+        lease.note_unreachable();
+    }
+    miss
 }
 
 /// A request that certainly was not seen. An instance that had been ready has just ended, and another may answer; one that

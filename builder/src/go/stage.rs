@@ -27,6 +27,9 @@ const FOLDER_PREFIX: &str = "go-build-";
 /// The HTTP server around every handler.
 const LAUNCHER_TEMPLATE: &str = include_str!("templates/launcher.go.jinja");
 
+/// The socket on which it is asked.
+const LISTENER_TEMPLATE: &str = include_str!("templates/listener.go.jinja");
+
 /// What it answers in place of a handler that panicked.
 const ANSWER_TEMPLATE: &str = include_str!("templates/answer.go.jinja");
 
@@ -58,6 +61,7 @@ const LOOSE_PACKAGE: &str = "ship";
 pub(super) fn templates_digest() -> Digest {
     let mut hasher = DigestHasher::new();
     hasher.update_field(LAUNCHER_TEMPLATE.as_bytes());
+    hasher.update_field(LISTENER_TEMPLATE.as_bytes());
     hasher.update_field(ANSWER_TEMPLATE.as_bytes());
     hasher.update_field(TRUNK_TEMPLATE.as_bytes());
     hasher.update_field(MAIN_TEMPLATE.as_bytes());
@@ -99,7 +103,12 @@ impl Stage {
         let launcher: &[_] = if has_server {
             &[("launcher.go", BRIDGE_TEMPLATE)]
         } else {
-            &[("launcher.go", LAUNCHER_TEMPLATE), ("answer.go", ANSWER_TEMPLATE), ("trunk.go", TRUNK_TEMPLATE)]
+            &[
+                ("launcher.go", LAUNCHER_TEMPLATE),
+                ("listener.go", LISTENER_TEMPLATE),
+                ("answer.go", ANSWER_TEMPLATE),
+                ("trunk.go", TRUNK_TEMPLATE),
+            ]
         };
         for (name, template) in launcher {
             let file = stage.file(name, &render(template, context! {}))?;

@@ -10,11 +10,12 @@ use crate::artifact::{Content, Member};
 pub(super) const MOUNT: &str = "ship_launcher";
 
 /// Its modules.
-const MODULES: [(&str, &str); 9] = [
+const MODULES: [(&str, &str); 10] = [
     ("__init__.py", include_str!("launcher/__init__.py")),
     ("asgi.py", include_str!("launcher/asgi.py")),
     ("handler.py", include_str!("launcher/handler.py")),
     ("levels.py", include_str!("launcher/levels.py")),
+    ("listener.py", include_str!("launcher/listener.py")),
     ("messages.py", include_str!("launcher/messages.py")),
     ("report.py", include_str!("launcher/report.py")),
     ("threads.py", include_str!("launcher/threads.py")),

@@ -12,10 +12,14 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::FromRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{self, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use http::{Exchange, Request};
+
+/// Whether every new connection is closed at once, as Node does that has no descriptor for it.
+static REFUSES: AtomicBool = AtomicBool::new(false);
 
 fn main() -> io::Result<()> {
     if env::args().next().as_deref() == Some(ship_runtime::NURSERY_NAME) {
@@ -42,6 +46,9 @@ fn main() -> io::Result<()> {
     let listener = unsafe { UnixListener::from_raw_fd(3) };
     for (number, stream) in listener.incoming().enumerate() {
         let stream = stream?;
+        if REFUSES.load(Ordering::SeqCst) {
+            continue;
+        }
         // Where no more threads may be, whoever connects is not answered; those before go on.
         let _ = thread::Builder::new().spawn(move || serve(Exchange::new(number, stream)));
     }
@@ -94,6 +101,10 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/hoard" => exchange.text(&hoard()),
         "/look" => exchange.text(&look(request.query())),
         "/upgrade" => exchange.upgrade(),
+        "/refuse" => {
+            REFUSES.store(true, Ordering::SeqCst);
+            exchange.raw("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 7\r\n\r\nrefuses")
+        }
         path if path.starts_with("/hang") => hang(path, exchange),
         path if path.starts_with("/exit") => exit(path, exchange),
         path => exchange.break_rules(path),

@@ -75,6 +75,19 @@ async fn killed_while_idle() {
     }
 }
 
+/// An instance that closes every new connection unread is asked no more: each request is answered, by another.
+#[tokio::test]
+async fn refuses_connections() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|_| {});
+    for _ in 0..5 {
+        let pid = stage.get(&spec, "/pid").await.unwrap();
+        assert_eq!(stage.get(&spec, "/refuse").await.unwrap(), "refuses");
+        assert_ne!(stage.get(&spec, "/pid").await.unwrap(), pid);
+        stage.until_instances(1).await;
+    }
+}
+
 /// A request with a body that reached a function is not given to a second one.
 #[tokio::test]
 async fn never_twice() {

@@ -1,5 +1,7 @@
 //! Functions that take all there is: of the log, of descriptors, of `/tmp`, of memory, of the processors.
 
+use std::thread;
+
 use ship_tests::{TestEnv, TestHost, http};
 
 use crate::site::{Bad, Kind, QUICK, Site, code, platform};
@@ -14,12 +16,20 @@ pub(crate) fn floods(bad: Bad<'_>) {
     bad.is_served(Kind::Bad);
 }
 
-/// A function that opens every descriptor gets as many as it may have, and the next request is served without another.
+/// How many ask at once when there is no descriptor left.
+const VISITORS: usize = 4;
+
+/// A function that opens every descriptor gets as many as it may have, and those who ask next are served, also at once, each on
+/// a connection of their own.
 pub(crate) fn opens_every_descriptor(bad: Bad<'_>) {
     let opened = bad.ask_beside_the_neighbour(Kind::Bad, "descriptors").success().text();
     let opened: usize = opened.trim().parse().expect("a number");
     assert!((150..256).contains(&opened), "{:?} opened {opened}", bad.language);
-    bad.is_served(Kind::Bad);
+    thread::scope(|scope| {
+        for _ in 0..VISITORS {
+            scope.spawn(|| bad.is_served(Kind::Bad));
+        }
+    });
     // All others in the story begin anew.
     let _ = bad.ask(Kind::Bad, "exit");
 }

@@ -119,15 +119,23 @@ def server_of(application, is_of_host):
 
 def way_to_listen():
     """What gives the socket that was handed over, or one on the port in PORT."""
-    import socket
+    from .listener import Listener
 
     inherited = os.environ.pop("SHIP_LISTEN_FD", None)
     if inherited is not None:
-        return lambda: socket.socket(fileno=int(inherited))
+        return lambda: Listener(fileno=int(inherited))
     port = os.environ.get("PORT")
     if port is None:
         fail("neither SHIP_LISTEN_FD nor PORT is set")
-    return lambda: socket.create_server(("", int(port)), backlog=1024)
+    return lambda: listen_on(int(port))
+
+
+def listen_on(port):
+    import socket
+
+    from .listener import Listener
+
+    return Listener(fileno=socket.create_server(("", port), backlog=1024).detach())
 
 
 def prepare_paths(entry):

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import threading
+import time
 
 from . import leave
 from .messages import CONTINUE, FAILED, MAX_HEAD_BYTES, BadRequest, Framing, Request
@@ -14,6 +15,9 @@ MAX_CONNECTIONS = 256
 
 # The most bytes of a body nobody read that are read for the sake of the connection.
 MAX_DRAINED_BYTES = 256 * 1024
+
+# How long a connection waits that there is no descriptor for, in seconds.
+DESCRIPTOR_SECONDS = 0.01
 
 # How long a connection that is given up may go on sending, in seconds.
 LINGER_SECONDS = 5
@@ -57,7 +61,11 @@ class Server:
     def accept(self):
         try:
             connection, _ = self.listener.accept()
+        except BlockingIOError:
+            return
         except OSError:
+            # Looking again at once would take a whole processor until there is one.
+            time.sleep(DESCRIPTOR_SECONDS)
             return
         connection.setblocking(True)
         with self.changed:
