@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ::http::{HeaderMap, Request, Response};
 use bytes::{Buf as _, Bytes};
 use h3::client::{RequestStream, SendRequest};
-use h3::error::{Code, ConnectionError};
+use h3::error::{Code, ConnectionError, StreamError};
 use h3_quinn::{BidiStream, OpenStreams};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint, VarInt};
@@ -186,7 +186,7 @@ pub struct Asked {
 impl Asked {
     fn wait_for<T>(
         handle: &tokio::runtime::Handle,
-        event: impl Future<Output = Result<T, h3::error::StreamError>>,
+        event: impl Future<Output = Result<T, StreamError>>,
     ) -> io::Result<T> {
         let happened = handle.block_on(async { timeout(PATIENCE, event).await });
         happened.expect("it never happens").map_err(io::Error::other)
@@ -202,9 +202,15 @@ impl Asked {
         Self::wait_for(&self.handle, self.stream.send_trailers(trailers))
     }
 
-    /// Says that this was all.
+    /// Says that this was all. A host that has answered already may have stopped reading, without an error: its answer counts
+    /// (RFC 9114, section 4.1.1).
     pub fn finish(&mut self) -> io::Result<()> {
-        Self::wait_for(&self.handle, self.stream.finish())
+        Self::wait_for(&self.handle, async {
+            match self.stream.finish().await {
+                Err(StreamError::RemoteTerminate { code, .. }) if code == Code::H3_NO_ERROR => Ok(()),
+                finished => finished,
+            }
+        })
     }
 
     /// The head of the answer.
