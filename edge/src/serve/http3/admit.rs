@@ -49,7 +49,7 @@ pub async fn serve_http3<A: Answer>(
     let quinns = TaskTracker::new();
     let runtime = Arc::new(Tasks(quinns.clone()));
     socket.set_nonblocking(true)?;
-    let socket = Arc::new(SharedSocket::new(runtime.wrap_udp_socket(socket)?, &secrets, before)?);
+    let socket = Arc::new(SharedSocket::new(runtime.wrap_udp_socket(socket)?, &secrets, before, handover.clone())?);
     let config = settings::of_connections(&tls, &secrets)?;
     let abstract_socket = Arc::clone(&socket);
     let of_endpoint = settings::of_endpoint(&secrets);

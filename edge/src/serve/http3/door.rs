@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::{hkdf, hmac};
@@ -97,25 +98,38 @@ impl QuicDoor {
 
 /// How a process goes on to serve its connections once another one reads the socket. Clones are the same.
 #[derive(Clone, Default)]
-pub struct QuicHandover(Arc<Mutex<Option<OwnedFd>>>);
+pub struct QuicHandover(Arc<Handover>);
+
+#[derive(Default)]
+struct Handover {
+    line: Mutex<Option<OwnedFd>>,
+    is_begun: AtomicBool,
+}
 
 impl QuicHandover {
     /// A line to a successor: its end of it. What comes over it is read from the moment in which the listener is left.
     pub fn line(&self) -> io::Result<OwnedFd> {
         // Whole datagrams go over it, and each side sees when the other is gone.
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours);
+        self.0.is_begun.store(true, Ordering::SeqCst);
+        *self.0.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours);
         Ok(theirs)
     }
 
     /// There is no successor after all.
     pub fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.line.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.is_begun.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether another process may read the socket by now.
+    pub(super) fn is_begun(&self) -> bool {
+        self.0.is_begun.load(Ordering::Relaxed)
     }
 
     /// The line to the successor, if there is one.
     pub(super) fn take(&self) -> Option<io::Result<Line>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map(Line::new)
+        self.0.line.lock().unwrap_or_else(PoisonError::into_inner).take().map(Line::new)
     }
 }
 

@@ -12,6 +12,9 @@ use super::door::QuicSecrets;
 const ID_BYTES: usize = 8;
 const CHANCE_BYTES: usize = 4;
 
+/// The bit that tells packets with long heads, before a connection is there, from those in it (RFC 9000, section 17.2).
+const LONG_HEAD: u8 = 0x80;
+
 /// The ids of connections that a process makes, and those that it knows.
 #[derive(Clone)]
 pub(super) struct Ids {
@@ -65,11 +68,16 @@ impl ConnectionIdGenerator for Ids {
 pub(super) fn id_of(datagram: &[u8]) -> Option<&[u8]> {
     /// Of a packet with a long head: its kind, and the version.
     const BEFORE_LENGTH: usize = 5;
-    if datagram.first()? & 0x80 == 0 {
+    if datagram.first()? & LONG_HEAD == 0 {
         return datagram.get(1..=ID_BYTES);
     }
     let length = usize::from(*datagram.get(BEFORE_LENGTH)?);
     datagram.get(BEFORE_LENGTH + 1..)?.get(..length)
+}
+
+/// Whether a datagram has a long head: with those connections begin, and the ids in them may be their visitors' own choice.
+pub(super) fn begins(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| first & LONG_HEAD != 0)
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use futures_util::task::AtomicWaker;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 
-use super::door::QuicSecrets;
-use super::ids::{Ids, id_of};
+use super::door::{QuicHandover, QuicSecrets};
+use super::ids::{Ids, begins, id_of};
 use super::line::Line;
 
 /// The socket of several processes, as one of them sees it.
@@ -22,6 +22,7 @@ pub(super) struct SharedSocket {
     ids: Ids,
     before: Option<Line>,
     after: OnceLock<Line>,
+    handover: QuicHandover,
     reader: AtomicWaker,
 }
 
@@ -31,9 +32,11 @@ impl SharedSocket {
         socket: Arc<dyn AsyncUdpSocket>,
         secrets: &QuicSecrets,
         before: Option<OwnedFd>,
+        handover: QuicHandover,
     ) -> io::Result<Self> {
         let before = before.map(Line::new).transpose()?;
-        Ok(Self { socket, ids: Ids::of(secrets), before, after: OnceLock::new(), reader: AtomicWaker::new() })
+        let (ids, after, reader) = (Ids::of(secrets), OnceLock::new(), AtomicWaker::new());
+        Ok(Self { socket, ids, before, after, handover, reader })
     }
 
     /// Leaves the socket to a successor: what is this process's comes over the line, until the other side is gone.
@@ -60,23 +63,60 @@ impl SharedSocket {
         self.socket.poll_recv(context, buffers, metas)
     }
 
-    /// Leaves in a buffer what is this process's, and passes on what is another's.
-    fn keep_own(&self, before: &Line, buffer: &mut [u8], meta: &mut RecvMeta) {
+    /// What is to be done with a datagram.
+    fn whose(&self, datagram: &[u8], readers: Readers) -> Whose<'_> {
+        let Some(id) = id_of(datagram).filter(|id| !self.ids.is_own(id)) else { return Whose::Own };
+        let is_others = self.ids.is_others(id);
+        match self.before.as_ref().filter(|before| is_others && !before.is_gone()) {
+            Some(before) => Whose::Before(before),
+            None if readers == Readers::Two && !is_others && !begins(datagram) => Whose::After,
+            None => Whose::Own,
+        }
+    }
+
+    /// Who may read the socket: both processes do until this one has heard that the other does, and what the other's visitors say would be
+    /// answered by a reset.
+    fn readers(&self) -> Readers {
+        if self.handover.is_begun() && !self.after.get().is_some_and(Line::is_gone) {
+            Readers::Two
+        } else {
+            Readers::One
+        }
+    }
+
+    /// Leaves in a buffer what is this process's, passes on what is another's, and drops what will be said again to a successor.
+    fn keep_own(&self, readers: Readers, buffer: &mut [u8], meta: &mut RecvMeta) {
         let (stride, mut kept) = (meta.stride.max(1), 0);
         let whole = RecvMeta { len: meta.len, ..*meta };
         for from in (0..whole.len).step_by(stride) {
             let until = (from + stride).min(whole.len);
             let datagram = &buffer[from..until];
-            let is_others = id_of(datagram).is_some_and(|id| !self.ids.is_own(id) && self.ids.is_others(id));
-            if is_others && !before.is_gone() {
-                before.pass_on(&whole, datagram);
-            } else {
-                buffer.copy_within(from..until, kept);
-                kept += until - from;
+            match self.whose(datagram, readers) {
+                Whose::Own => {
+                    buffer.copy_within(from..until, kept);
+                    kept += until - from;
+                }
+                Whose::Before(before) => before.pass_on(&whole, datagram),
+                Whose::After => {}
             }
         }
         meta.len = kept;
     }
+}
+
+/// How many processes read a socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    One,
+    /// This one, and a successor that has begun or is about to.
+    Two,
+}
+
+/// To which process a datagram belongs.
+enum Whose<'s> {
+    Own,
+    Before(&'s Line),
+    After,
 }
 
 impl AsyncUdpSocket for SharedSocket {
@@ -95,9 +135,10 @@ impl AsyncUdpSocket for SharedSocket {
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let count = ready!(self.poll_arrivals(context, buffers, metas))?;
-        if let Some(before) = self.before.as_ref().filter(|before| !before.is_gone()) {
+        let readers = self.readers();
+        if readers == Readers::Two || self.before.as_ref().is_some_and(|before| !before.is_gone()) {
             for (buffer, meta) in buffers.iter_mut().zip(metas).take(count) {
-                self.keep_own(before, buffer, meta);
+                self.keep_own(readers, buffer, meta);
             }
         }
         Poll::Ready(Ok(count))
@@ -125,3 +166,6 @@ impl fmt::Debug for SharedSocket {
         f.debug_struct("SharedSocket").field("socket", &self.socket).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
