@@ -4,6 +4,7 @@
 //! answer without names.
 
 use std::any::TypeId;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,13 @@ use std::time::Duration;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::Shells;
 use ship_api::{Client, DeploymentReference};
-use ship_core::{DomainName, ProjectName};
+use ship_core::{DomainName, LogLevel, ProjectName, TokenId, VariableName};
 use tokio::runtime::Builder;
 
 use crate::args::{self, GlobalArgs};
 use crate::connection;
 use crate::output::Output;
+use crate::project;
 use crate::settings::environment::{SHIP_COMPLETE, Variable};
 use crate::settings::{Settings, Surroundings};
 
@@ -38,11 +40,13 @@ pub(crate) fn answer(words: &[OsString], surroundings: &Surroundings) -> bool {
     let global = global_arguments(&typed);
     let output = Output::new(&GlobalArgs { quiet: true, ..GlobalArgs::default() }, surroundings.environment());
     let asked = Asked { settings: Settings::resolve(&global, surroundings.clone()).ok().map(Arc::new) };
-    let mut definition = asked.attach(args::definition());
+    let mut definition = asked
+        .attach(args::definition())
+        .mut_subcommand("help", |help| help.mut_arg("command", |words| words.add(ArgValueCandidates::new(commands))));
     let mut answer = Vec::new();
     if shell.write_complete(&mut definition, typed, surroundings.folder(), &mut answer).is_ok() {
-        // Whoever asked may be gone.
-        let _ = output.text(&String::from_utf8_lossy(&answer));
+        // Whoever asked may be gone. Shells choose what stands between the words, and bash chooses a control character.
+        let _ = output.raw(&answer);
     }
     true
 }
@@ -89,6 +93,12 @@ impl Asked {
             argument.add(ArgValueCandidates::new(move || asked.projects()))
         } else if read_as == TypeId::of::<DomainName>() {
             argument.add(ArgValueCandidates::new(move || asked.domains()))
+        } else if read_as == TypeId::of::<VariableName>() {
+            argument.add(ArgValueCandidates::new(move || asked.variables()))
+        } else if read_as == TypeId::of::<TokenId>() {
+            argument.add(ArgValueCandidates::new(move || asked.tokens()))
+        } else if read_as == TypeId::of::<LogLevel>() {
+            argument.add(ArgValueCandidates::new(levels))
         } else {
             argument
         }
@@ -102,6 +112,18 @@ impl Asked {
     fn domains(&self) -> Vec<CompletionCandidate> {
         let list = self.ask(async |client, project| Some(client.domains(project).await.ok()?.domains));
         list.into_iter().flatten().map(|domain| candidate(domain.name.as_str(), domain.project.as_str())).collect()
+    }
+
+    fn variables(&self) -> Vec<CompletionCandidate> {
+        let project = self.settings.as_deref().and_then(|settings| project::name_here(settings).ok());
+        let list = self.ask(async |client, _| Some(client.variables(&project?).await.ok()?.variables));
+        let names: BTreeSet<VariableName> = list.into_iter().flatten().map(|variable| variable.name).collect();
+        names.iter().map(|name| CompletionCandidate::new(name.as_str())).collect()
+    }
+
+    fn tokens(&self) -> Vec<CompletionCandidate> {
+        let list = self.ask(async |client, _| Some(client.tokens().await.ok()?.tokens));
+        list.into_iter().flatten().map(|token| candidate(token.id.as_str(), &token.name.to_string())).collect()
     }
 
     /// The newest deployments, by the beginnings of their ids and by the names that lead to them.
@@ -128,6 +150,19 @@ impl Asked {
             tokio::time::timeout(PATIENCE, question(&client, settings.project.as_ref())).await.ok()?
         })
     }
+}
+
+fn levels() -> Vec<CompletionCandidate> {
+    [LogLevel::Info, LogLevel::Warning, LogLevel::Error, LogLevel::Fatal].map(|level| level.as_str().into()).into()
+}
+
+/// What there is help for at first: the commands.
+fn commands() -> Vec<CompletionCandidate> {
+    let definition = args::definition();
+    let shown = definition.get_subcommands().filter(|command| !command.is_hide_set());
+    shown
+        .map(|command| candidate(command.get_name(), &command.get_about().map(ToString::to_string).unwrap_or_default()))
+        .collect()
 }
 
 fn candidate(value: &str, told: &str) -> CompletionCandidate {

@@ -28,7 +28,7 @@ pub(crate) use self::table::Table;
 pub(crate) use self::text::{clock_time, count, duration, exact_time, plain, shell_word, short_time, size};
 use crate::args::GlobalArgs;
 use crate::error::CommandError;
-use crate::settings::environment::{Environment, NO_COLOR, TERM};
+use crate::settings::environment::{CI, Environment, NO_COLOR, TERM};
 
 /// What everything that a command says goes through.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub(crate) struct Output {
     talk_colors: ColorChoice,
     /// Bars that stand below the talk, on a terminal that can move its cursor.
     bars: Option<MultiProgress>,
+    /// Whether somebody is there to be asked: at a terminal that is no CI system's.
+    is_attended: bool,
     /// Whether whoever read the data is gone.
     is_left: Arc<AtomicBool>,
 }
@@ -80,11 +82,13 @@ impl Output {
             (false, true) => Talk::Verbose,
         };
         let talk_on_terminal = io::stderr().is_terminal();
+        let is_in_ci = environment.text(CI).is_some_and(|said| !matches!(said, "" | "0" | "false"));
         Self {
             form: if arguments.json { Form::Json } else { Form::Human },
             talk,
             data_colors: colors(io::stdout().is_terminal()),
             talk_colors: colors(talk_on_terminal),
+            is_attended: io::stdin().is_terminal() && talk_on_terminal && !is_in_ci,
             bars: (talk_on_terminal && can_move && talk > Talk::Quiet).then(MultiProgress::new),
             is_left: Arc::default(),
         }
@@ -94,7 +98,8 @@ impl Output {
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
         let (data_colors, talk_colors) = (ColorChoice::Never, ColorChoice::Never);
-        Self { form: Form::Human, talk: Talk::Normal, data_colors, talk_colors, bars: None, is_left: Arc::default() }
+        let (form, talk, is_left) = (Form::Human, Talk::Normal, Arc::default());
+        Self { form, talk, data_colors, talk_colors, bars: None, is_attended: false, is_left }
     }
 
     /// Whether data is JSON.
@@ -162,17 +167,21 @@ impl Output {
         self.write_data(format!("{text}{end}").as_bytes())
     }
 
+    /// Writes what a program reads, byte by byte: text for people loses control characters where there is no terminal.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CommandError> {
+        self.write_by(|| write_whole(io::stdout().lock(), bytes))
+    }
+
     /// Whether nobody reads the output any more.
     pub(crate) fn is_left(&self) -> bool {
         self.is_left.load(Ordering::Relaxed)
     }
 
     fn write_data(&self, bytes: &[u8]) -> Result<(), CommandError> {
-        let write = || {
-            let mut stdout = AutoStream::new(io::stdout().lock(), self.data_colors);
-            stdout.write_all(bytes)?;
-            stdout.flush()
-        };
+        self.write_by(|| write_whole(AutoStream::new(io::stdout().lock(), self.data_colors), bytes))
+    }
+
+    fn write_by(&self, write: impl FnOnce() -> io::Result<()>) -> Result<(), CommandError> {
         match self.beside_bars(write) {
             // Whoever read the output has seen enough, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -278,7 +287,7 @@ impl Output {
     }
 
     fn ask(&self, question: &str) -> Option<bool> {
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !self.is_attended {
             return None;
         }
         let mut stderr = AutoStream::new(io::stderr().lock(), self.talk_colors);
@@ -287,4 +296,9 @@ impl Output {
         io::stdin().lock().read_line(&mut answer).ok()?;
         Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
+}
+
+fn write_whole(mut stdout: impl Write, bytes: &[u8]) -> io::Result<()> {
+    stdout.write_all(bytes)?;
+    stdout.flush()
 }

@@ -37,6 +37,25 @@ fn what_can_be_typed() {
     assert_eq!(asked(&["ship", "--host", &control, "--token", "ship_wrong", "ls", "--project", "s"]), [""; 0]);
 }
 
+/// Bash itself takes the words apart, by its own script.
+#[test]
+fn in_bash() {
+    let environment = TestEnv::new();
+    let typed = |line: &str| {
+        let script = format!(
+            "program=$0; ship() {{ \"$program\" \"$@\"; }}; . <(ship completions bash); \
+             COMP_WORDS=({line} ''); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _clap_complete_ship ship '' \"${{COMP_WORDS[COMP_CWORD-1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let answer = environment.ship([""; 0]).started_by(["bash", "-c", &script]).run().success();
+        assert_eq!(answer.stderr(), "");
+        answer.stdout().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let templates = "go typescript python rust polyglot vite-react astro fastapi hono";
+    assert_eq!(typed("ship init --template").join(" "), templates);
+    assert!(["deploy", "dev"].iter().all(|command| typed("ship").contains(&(*command).to_owned())));
+}
+
 /// The scripts ask the program that is on the path, and every page of the manual is written.
 #[test]
 fn scripts_and_pages() {

@@ -120,6 +120,16 @@ fn new_projects() {
     assert_eq!(made["project"], "my-site");
 }
 
+/// A terminal of a CI system has nobody at it: nothing is asked there.
+#[test]
+fn in_ci() {
+    let environment = TestEnv::new();
+    let empty = environment.project("empty");
+    let made = environment.ship(["init"]).within(empty.folder()).with("CI", "true").start_on_terminal(80).finish();
+    assert_eq!(made.code(), Some(2));
+    assert!(made.snapshot().contains("no template was named, and nobody is here to choose one"), "{}", made.snapshot());
+}
+
 /// A folder with a project gets what it lacks, which is next to nothing, and once.
 #[test]
 fn projects_that_are_there() {

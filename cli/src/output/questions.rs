@@ -1,7 +1,7 @@
 //! Questions with more than yes and no, on a terminal.
 
 use std::error::Error;
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
@@ -56,7 +56,7 @@ impl Output {
         &self,
         ask: impl FnOnce(&dyn Theme, &Term) -> dialoguer::Result<T> + Send + 'static,
     ) -> Result<Option<T>, CommandError> {
-        if self.is_json() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if self.is_json() || !self.is_attended {
             return Ok(None);
         }
         let term = Term::stderr();
