@@ -51,7 +51,7 @@ pub(super) async fn of_host(seat: Seat, Query(RangeQuery { range }): Query<Range
     let history: HistoryView = seat.get(&format!("/v1/history?range={}", range.as_str())).await?;
     let mut charts = charts(&history, Missing::Gap);
     let storage = Line::new("stored", &history, Missing::Gap, |point| Some(point.storage_bytes as f64));
-    charts.push(Chart::new("Storage", Unit::Bytes, Told::Newest, &history, &[storage]));
+    charts.push(Chart::new("Storage", Unit::Bytes, of_gauges(history.range), &history, &[storage]));
     let values = context! { status => data(&status), charts => data(&charts), totals => totals(&history) };
     Ok(seat.page("host.html", context! { range => range.as_str(), path => "/host", ..values }))
 }
@@ -63,6 +63,15 @@ fn totals(history: &HistoryView) -> minijinja::Value {
         refused => sum(|point| point.refused),
         failed => sum(|point| point.failed),
         cold_starts => sum(|point| point.cold_starts),
+    }
+}
+
+/// What stands beside what goes up and down. The newest step of a day or a month has the most of minutes or hours, which is not what there is
+/// now.
+const fn of_gauges(range: HistoryRange) -> Told {
+    match range {
+        HistoryRange::Hour => Told::Newest,
+        HistoryRange::Day | HistoryRange::Month => Told::Most,
     }
 }
 
@@ -90,7 +99,31 @@ fn charts(history: &HistoryView, gauges: Missing) -> Vec<Chart> {
         Chart::new(format!("Errors per {each}"), Unit::Count, Told::Most, history, &errors),
         Chart::new("Response time", Unit::Micros, Told::Most, history, &durations),
         Chart::new(format!("Cold starts per {each}"), Unit::Count, Told::Most, history, &starts),
-        Chart::new("Instances", Unit::Count, Told::Newest, history, &[gauge("instances", |point| point.instances)]),
-        Chart::new("Memory", Unit::Bytes, Told::Newest, history, &[gauge("memory", |point| point.memory_bytes)]),
+        Chart::new(
+            "Instances",
+            Unit::Count,
+            of_gauges(history.range),
+            history,
+            &[gauge("instances", |point| point.instances)],
+        ),
+        Chart::new(
+            "Memory",
+            Unit::Bytes,
+            of_gauges(history.range),
+            history,
+            &[gauge("memory", |point| point.memory_bytes)],
+        ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only steps of seconds end with what there is now.
+    #[test]
+    fn now() {
+        let told = [HistoryRange::Hour, HistoryRange::Day, HistoryRange::Month].map(of_gauges);
+        assert_eq!(told, [Told::Newest, Told::Most, Told::Most]);
+    }
 }

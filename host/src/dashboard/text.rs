@@ -13,11 +13,20 @@ pub(super) fn add_filters(environment: &mut Environment<'static>) {
     environment.add_filter("day", |at: &str| at.parse().map_or_else(|_| at.to_owned(), day));
     environment.add_filter("short", |id: &str| id.chars().take(8).collect::<String>());
     environment.add_filter("urlencode", |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string());
-    environment.add_filter("cut", |text: &str, most: usize| harmless(text, most));
+    environment.add_filter("cut", cut);
     environment.add_filter("harmless", |text: &str| harmless(text, usize::MAX));
     environment.add_filter("micros", micros);
     environment.add_filter("count", count);
     environment.add_filter("some", some);
+}
+
+/// The beginning of a text of strangers, and whether there is more of it.
+fn cut(text: &str, most: usize) -> String {
+    let mut shown = harmless(text, most);
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// A number of bytes, in the unit that fits.

@@ -58,6 +58,39 @@ fn as_they_are_written() {
     desk.is_right("logs-wrong-filter");
 }
 
+/// A page behind others keeps no connection, of which a browser has six for a host, and goes on where it was when it is looked at again.
+#[test]
+fn behind_other_pages() {
+    let environment = environment();
+    let host = TestHost::start(&environment);
+    let say = deploy_talkative(&environment, &host);
+    let desk = Desk::of(&host, &host.token());
+    desk.go("/projects/garden/logs");
+    let _ = desk.browser.wait_for_text("#following", "appear as they are written");
+    let _ = http::get(&format!("{say}?word=before")).success();
+    let _ = desk.browser.wait_for_text("#log", "before");
+    let show = |is_hidden: bool| {
+        let script = format!(
+            "Object.defineProperty(document, 'hidden', {{ value: {is_hidden}, configurable: true }});
+             document.dispatchEvent(new Event('visibilitychange'));"
+        );
+        let _ = desk.browser.run(&script);
+    };
+    show(true);
+    // A browser counts what it has loaded when it has ended.
+    let _ = desk.browser.wait_for(
+        "const [done] = arguments;
+         const isOver = (one) => new URL(one.name).pathname === '/projects/garden/logs/live';
+         const look = () => (performance.getEntriesByType('resource').some(isOver) ? done() : setTimeout(look, 20));
+         look();",
+    );
+    let _ = http::get(&format!("{say}?word=meanwhile")).success();
+    assert!(!desk.browser.text("#log").contains("meanwhile"));
+    show(false);
+    let shown = desk.browser.wait_for_text("#log", "meanwhile");
+    assert_eq!(shown.matches("before").count(), 2, "the line and its request, once each: {shown}");
+}
+
 /// A host that is killed under an open page: the page says so, and goes on where it was when there is a host again.
 #[test]
 fn over_a_restart() {
