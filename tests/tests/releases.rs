@@ -100,6 +100,20 @@ fn newer() {
     assert_eq!(installed.names(), ["ship"]);
 }
 
+/// Who asks for the release that is there hears that it is, and not that none is newer.
+#[test]
+fn the_one_that_is_there() {
+    let environment = TestEnv::new();
+    let installed = Installed::new(&environment);
+    let releases = releases(&environment);
+    releases.publish("0.1.0", program("0.1.0").as_bytes());
+    releases.publish("9.9.9", program("9.9.9").as_bytes());
+    let command = installed.ship(&["upgrade", "--public-key", &releases.public_key(), "--version", "0.1.0"]);
+    let said = command.with("SHIP_RELEASES", releases.folder()).run().success();
+    assert_eq!(said.stderr(), "ship 0.1.0 is the one that is installed\n");
+    installed.is_untouched();
+}
+
 /// What is not newer is installed only by its own name, also from a folder that `SHIP_RELEASES` names.
 #[test]
 fn older() {

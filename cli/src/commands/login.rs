@@ -95,8 +95,10 @@ async fn by_code(url: &str, name: TokenName, output: &Output) -> Result<String, 
     let client = client(url, None)?;
     let begun = client.begin_login(name).await?;
     output.status(format_args!("The code of this login is {}", output.styles().good(begun.code)));
-    output
-        .status(format_args!("An admin of the host approves it: `ship tokens approve {} --role deployer`", begun.code));
+    output.status(format_args!(
+        "An admin of the host approves it: `ship tokens approve {} --role deployer`, or the dashboard's page *Approve*",
+        begun.code
+    ));
     let _waiting = output.progress("waiting for the approval");
     loop {
         if let Some(created) = client.wait_for_login(begun.secret.clone()).await?.created {

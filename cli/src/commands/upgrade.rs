@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: UpgradeArgs, settings: &Settings, output: &Ou
     let is_asked_for = arguments.version.is_some() && release.version != installed;
     let found = Found { is_newer: release.version > installed, available: release.version.clone(), installed };
     if arguments.check || !(found.is_newer || is_asked_for) {
-        output.status(found.said());
+        output.status(found.said(&wanted));
         return output.data(&found, |_| String::new());
     }
     install(&source, &release, found.installed, settings, output).await
@@ -95,12 +95,15 @@ async fn install(
 }
 
 impl Found {
-    fn said(&self) -> String {
+    fn said(&self, wanted: &Wanted) -> String {
         let Self { installed, available, is_newer } = self;
         if *is_newer {
             format!("ship {available} can be installed, this is {installed}: `ship upgrade`")
         } else if installed == available {
-            format!("ship {installed} is the newest release")
+            match wanted {
+                Wanted::Newest => format!("ship {installed} is the newest release"),
+                Wanted::Version(_) => format!("ship {installed} is the one that is installed"),
+            }
         } else {
             format!(
                 "this is ship {installed}, and the release is {available}: `ship upgrade --version {available}` goes back"

@@ -14,7 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ship_api::ErrorDetail;
-use ship_core::{Action, Digest};
+use ship_core::{Action, Digest, TokenId};
 
 use super::failure::Failure;
 use super::templates::{self, data};
@@ -63,6 +63,11 @@ impl Seat {
     /// What the API answers to a `GET`, as it comes.
     pub(super) async fn open(&self, path: &str) -> Result<Response, ErrorDetail> {
         self.dashboard.api.open(&self.actor, Method::GET, path, Body::empty()).await
+    }
+
+    /// Whether it was taken with this token.
+    pub(super) fn is_of(&self, token: &TokenId) -> bool {
+        self.actor.key.token.id == *token
     }
 
     /// A page of a template and what it says.

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::Method;
 use minijinja::context;
-use ship_api::{CreateTokenRequest, CreatedToken, ProjectList, RemovedToken, TokenList};
+use ship_api::{CreateTokenRequest, CreatedToken, ProjectList, RemovedToken, TokenList, TokenView};
 use ship_core::{Lifetime, ProjectName, Role, TokenId, TokenName};
 
 use super::address::Path;
@@ -47,7 +47,10 @@ pub(super) async fn create(Posted { seat, form }: Posted<NewToken>) -> Result<Re
 pub(super) async fn confirm_removal(seat: Seat, Path(id): Path<TokenId>) -> Result<Response, Failure> {
     let tokens: TokenList = seat.get("/v1/tokens").await?;
     let token = tokens.tokens.iter().find(|token| token.id == id);
-    Ok(seat.page("remove_token.html", context! { token => data(&token), id => id.to_string() }))
+    let is_admin = |token: &&TokenView| token.role == Role::Admin && token.project.is_none();
+    let is_last = token.filter(is_admin).is_some() && tokens.tokens.iter().filter(is_admin).count() == 1;
+    let is_own = seat.is_of(&id);
+    Ok(seat.page("remove_token.html", context! { token => data(&token), id => id.to_string(), is_own, is_last }))
 }
 
 /// Removes a token.

@@ -52,9 +52,15 @@ fn tokens() {
     assert!(!desk.browser.text("#content").contains(&made));
     desk.browser.click(&format!("a[href='/tokens/{}/remove']", who["token"]["id"].as_str().unwrap()));
     let _ = desk.browser.wait_for_text("h1", "Remove ci");
+    assert!(!desk.browser.text("#content").contains("token file"));
     desk.browser.click("button.danger");
     let _ = desk.browser.wait_for_text("h1", "Tokens");
     let _ = host.ship(["whoami"]).with("SHIP_TOKEN", &made).run().exits_with(3);
+    // The last that may do everything, and one's own: it is said before.
+    desk.browser.click("a[href$='/remove']");
+    let asked = desk.browser.wait_for_text("#content", "Remove owner?");
+    let said = ["You are logged in with it", "When the host starts again it makes one, in its token file."];
+    assert!(said.iter().all(|part| asked.contains(part)), "{asked}");
     desk.browser.click("nav a[href='/audit']");
     let audit = desk.browser.wait_for_text("table", "token.remove");
     assert!(audit.contains("token.create") && audit.contains("owner"), "{audit}");

@@ -29,8 +29,8 @@ pub(super) async fn domains(domains: &[DomainView], control: &str) -> Finding {
     let proofs = domains.iter().filter(|domain| domain.verified_at.is_none()).map(|domain| {
         let what = format!("{} is not served: nothing proves yet that it is of {}", domain.unicode, domain.project);
         let hint = format!(
-            "a TXT record `{}` with `{}`, then `ship domains verify {}`",
-            domain.record, domain.proof, domain.name
+            "a TXT record `{}` with `{}`, then `ship domains verify {} --project {}`",
+            domain.record, domain.proof, domain.name, domain.project
         );
         Problem::new(what, hint)
     });
