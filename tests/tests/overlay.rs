@@ -79,6 +79,22 @@ fn errors_come_and_go() {
     assert_eq!(browser.console(), [] as [ConsoleLine; 0]);
 }
 
+/// An error that was put aside is shown again when the next edit has it still.
+#[test]
+fn put_aside() {
+    let environment = TestEnv::new();
+    let project = project(&environment);
+    let (_running, url) = dev(&environment, &project);
+    let browser = Browser::start();
+    browser.open(&url);
+    project.edit("api/script.ts", "= {", "= = {");
+    browser.wait_for_text(OVERLAY, "api/script.ts:2:");
+    browser.press_escape();
+    browser.wait_for_text(UNCOVERED, "A page");
+    project.write("public/other.txt", "something else");
+    browser.wait_for_text(OVERLAY, "api/script.ts:2:");
+}
+
 /// A page that is asked for while the site does not build is the error, and then the page.
 #[test]
 fn broken_when_it_is_opened() {

@@ -44,7 +44,9 @@
   if (version === FRAMEWORK) script.remove();
 
   let overlay = null;
+  // What was put aside: a report, and after which edit.
   let dismissed = null;
+  let edits;
   let source;
 
   const element = (name, text, className) => {
@@ -98,13 +100,13 @@
   };
 
   const dismiss = () => {
-    dismissed = overlay?.dataset.report ?? null;
+    dismissed = overlay && { key: overlay.dataset.report, edits };
     hide();
   };
 
   const show = (report) => {
     const key = JSON.stringify(report);
-    if (key === dismissed || key === overlay?.dataset.report) return;
+    if (key === overlay?.dataset.report || (key === dismissed?.key && edits === dismissed.edits)) return;
     hide();
     dismissed = null;
     const host = element("div");
@@ -159,6 +161,7 @@
 
   const hear = ({ data }) => {
     const shown = JSON.parse(data);
+    edits = shown.edits;
     if (shown.failure) return show(shown.failure);
     dismissed = null;
     if (version === FRAMEWORK || shown.version === version) return hide();

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::faults::Fault;
 use super::framework::FrameworkState;
+use super::report::Report;
 use super::shown::{Shown, View};
 
 /// The path of the script.
@@ -61,15 +62,17 @@ pub(super) struct News {
 }
 
 impl News {
-    /// What an open page is told: the whole state, so it matters not what it has missed.
+    /// What an open page is told: the whole state, so it matters not what it has missed. A failure says of which edit it is: one that was put
+    /// aside is shown again after the next.
     fn message(&mut self) -> Option<Bytes> {
         let shown = self.shown.borrow_and_update();
         let (framework, fault) = (self.framework.borrow_and_update(), self.fault.borrow_and_update());
+        let failed = |report: &Report| json!({ "failure": report, "edits": shown.edits });
         let state = match (&shown.view, &*framework, &*fault) {
             (View::Nothing, ..) => return None,
-            (View::Failed(failure), ..) => json!({ "failure": failure.report }),
-            (View::Live(_), FrameworkState::Ended(report), _) => json!({ "failure": report }),
-            (View::Live(_), _, Some(fault)) => json!({ "failure": fault.report }),
+            (View::Failed(failure), ..) => failed(&failure.report),
+            (View::Live(_), FrameworkState::Ended(report), _) => failed(report),
+            (View::Live(_), _, Some(fault)) => failed(&fault.report),
             (View::Live(live), ..) => json!({ "version": live.version, "styles_since": live.styles_since }),
         };
         Some(format!("data: {state}\n\n").into())
@@ -124,7 +127,6 @@ fn with_type(mut response: Response<EdgeBody>, media_type: &'static str) -> Resp
 mod tests {
     use futures_util::StreamExt as _;
 
-    use super::super::report::Report;
     use super::super::shown::Failure;
     use super::*;
 
@@ -142,10 +144,10 @@ mod tests {
         let stop = CancellationToken::new();
         let mut messages = Box::pin(messages(news, stop.clone()));
         let mut next = async || messages.next().await.map(|frame| frame.unwrap().into_data().unwrap());
-        assert_eq!(next().await.unwrap(), "data: {\"failure\":{\"title\":\"No\",\"lines\":[\"one\"]}}\n\n");
+        assert_eq!(next().await.unwrap(), "data: {\"failure\":{\"title\":\"No\",\"lines\":[\"one\"]},\"edits\":1}\n\n");
         framework.send_replace(FrameworkState::Starting);
         shown.send_replace(failed("two"));
-        assert_eq!(next().await.unwrap(), "data: {\"failure\":{\"title\":\"No\",\"lines\":[\"two\"]}}\n\n");
+        assert_eq!(next().await.unwrap(), "data: {\"failure\":{\"title\":\"No\",\"lines\":[\"two\"]},\"edits\":1}\n\n");
         stop.cancel();
         assert_eq!(next().await, None);
     }
