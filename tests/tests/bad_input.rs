@@ -59,7 +59,7 @@ fn not_a_folder() {
     ");
 }
 
-/// A Go file that does not compile: the compiler's words, with the path and line that the user knows.
+/// A Go file that does not compile: the compiler's words, with the path and line that the user knows, and what stands there.
 #[test]
 fn go_does_not_compile() {
     let environment = TestEnv::new();
@@ -86,7 +86,9 @@ fn go_does_not_parse() {
     ----- stderr -----
     error: the Go compiler refuses the functions:
     api/broken.go:3:35: syntax error: unexpected { in parameter list; possibly missing comma or )
-    ");
+     20 | →fmt.Fprintf(w, "{\"now\":%d}\n", time.Never().UnixMilli())
+        | →                                      ^
+    "#);
 }
 
 /// A handler with a mistyped type is no handler, and its route would be gone: the compiler is asked, whatever else is there.
@@ -100,6 +102,8 @@ fn go_is_mistyped() {
     );
     insta::assert_snapshot!(refused(&environment, &project), @"
     exit code: 1
+     3 | func Broken(w http.ResponseWriter {
+       |                                   ^
     ----- stdout -----
     ----- stderr -----
     error: the Go compiler refuses the functions:
@@ -118,6 +122,8 @@ fn a_failed_build_changes_nothing() {
     project.edit("public/index.html", "Two buttons", "No buttons");
     let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().exits_with(1);
     assert!(http::get(&host.site_url("date-weather")).success().text().contains("Two buttons"));
+     5 | func Today(w http.ResponsWriter, r *http.Request) {}
+       |                   ^
     let list = host.ship(["ls", "--json"]).within(project.folder()).run().success().json();
     assert_eq!(list["deployments"].as_array().map(Vec::len), Some(1));
 }
