@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ship_tests::{TestEnv, TestHost, TestProject, http};
+use ship_tests::{GoToolchain, TestEnv, TestHost, TestProject, http};
 
 /// Deploys `project` and gives its URL.
 fn deployed(host: &TestHost<'_>, project: &TestProject) -> String {
@@ -437,6 +437,29 @@ fn what_goes_wrong_when_it_runs() {
         "{}",
         refused.stderr()
     );
+}
+
+/// A mistake in a function is found without the interpreter that would run it: nothing is fetched to hear of it.
+#[test]
+fn mistakes_before_the_interpreter() {
+    let environment = TestEnv::with_go(GoToolchain::FetchedByShip);
+    let project = environment.project("site").file("api/a.ts", "export const GET = () => new Response(;\n");
+    let build = || {
+        let nowhere = [("PATH", ""), ("npm_config_registry", "http://127.0.0.1:1")];
+        let build = environment.ship(["build"]).within(project.folder());
+        nowhere.iter().fold(build, |build, (name, value)| build.with(name, value)).run().exits_with(1)
+    };
+    insta::assert_snapshot!(build().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the functions cannot be bundled:
+    api/a.ts:1:39: Unexpected token
+     1 | export const GET = () => new Response(;
+       |                                       ^
+    ");
+    project.write("api/a.ts", "export const GET = () => new Response();\n");
+    assert!(build().stderr().contains("127.0.0.1:1"), "without a mistake it is asked for");
 }
 
 /// What a module throws while it is loaded is what is said of the function that does not start, with its place in the sources, wherever in the
