@@ -13,6 +13,7 @@ mod locate;
 mod matcher;
 mod message;
 mod place;
+mod own_config;
 mod plugin;
 mod record;
 mod scan;
@@ -24,6 +25,7 @@ pub use launcher::LauncherText;
 pub use matcher::{MatcherEntryError, MatcherError};
 pub use message::BundleError;
 pub use toolchain::{InterpreterError, pinned_interpreters};
+pub use own_config::OwnFlaw;
 
 pub(crate) use build::build;
 pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};

@@ -462,6 +462,28 @@ fn mistakes_before_the_interpreter() {
     assert!(build().stderr().contains("127.0.0.1:1"), "without a mistake it is asked for");
 }
 
+/// What a function says of itself in vain is told with its place and what was expected, and keeps nothing from being deployed.
+#[test]
+fn settings_in_vain() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/a.ts",
+        "export const config = {\n  maxDuration: '10',\n  memroy: 512,\n};\nexport const maxDuration = 10;\n\
+         export const GET = () => new Response('a');\n",
+    );
+    let built = environment.ship(["build"]).within(project.folder()).run().success();
+    insta::assert_snapshot!(built.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    [ENV]/projects/site/.ship/output
+    ----- stderr -----
+    warning: api/a.ts:2: `maxDuration` changes nothing, because it is `'10'`: expected a number of seconds from 1 to 3600, in digits
+    warning: api/a.ts:3: there is no setting `memroy`: did you mean `memory`?
+    warning: api/a.ts:5: `maxDuration` changes nothing here: expected `export const config = { maxDuration: … }`
+    Built 1 function in [TIME]
+    ");
+}
+
 /// What a module throws while it is loaded is what is said of the function that does not start, with its place in the sources, wherever in the
 /// module it is thrown. Something that is no error knows no place, and that is said, too.
 #[test]
