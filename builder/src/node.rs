@@ -1,5 +1,6 @@
 //! Functions in TypeScript and JavaScript: finding what answers, bundling all of them in one run, and packing each.
 
+mod alias;
 mod build;
 mod bundle;
 mod external;
@@ -12,8 +13,8 @@ mod layer;
 mod locate;
 mod matcher;
 mod message;
-mod place;
 mod own_config;
+mod place;
 mod plugin;
 mod record;
 mod scan;
@@ -24,8 +25,8 @@ mod toolchain;
 pub use launcher::LauncherText;
 pub use matcher::{MatcherEntryError, MatcherError};
 pub use message::BundleError;
-pub use toolchain::{InterpreterError, pinned_interpreters};
 pub use own_config::OwnFlaw;
+pub use toolchain::{InterpreterError, pinned_interpreters};
 
 pub(crate) use build::build;
 pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};

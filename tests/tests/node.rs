@@ -484,6 +484,34 @@ fn settings_in_vain() {
     ");
 }
 
+/// An import by a name that `paths` of tsconfig.json give leads nowhere: it is said where it was looked for, not that a package lacks.
+#[test]
+fn paths_that_lead_nowhere() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file(
+            "tsconfig.json",
+            r#"{ "compilerOptions": { "paths": { "@/*": ["./src/*"], "words": ["./lib/words"] } } }"#,
+        )
+        .file(
+            "api/a.ts",
+            "import { a } from '@/ferry';\nimport { b } from 'words';\nexport const GET = () => new Response(a + b);\n",
+        );
+    insta::assert_snapshot!(environment.ship(["build"]).within(project.folder()).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the functions cannot be bundled:
+    api/a.ts:1:19: `@/ferry` leads to no file: by tsconfig.json it is `src/ferry`
+     1 | import { a } from '@/ferry';
+       |                   ^
+    api/a.ts:2:19: `words` leads to no file: by tsconfig.json it is `lib/words`
+     2 | import { b } from 'words';
+       |                   ^
+    ");
+}
+
 /// What a module throws while it is loaded is what is said of the function that does not start, with its place in the sources, wherever in the
 /// module it is thrown. Something that is no error knows no place, and that is said, too.
 #[test]
