@@ -199,6 +199,19 @@ fn two_files_for_one_route() {
     ");
 }
 
+/// A path with half of a placeholder.
+#[test]
+fn half_a_placeholder() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/[id.ts", "export const GET = () => new Response();\n");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid_path_segment: `[id` in the path of `api/[id.ts` is no placeholder: expected `[name]` for one segment, `[...name]` or `[[...name]]` for several
+    ");
+}
+
 /// Two files whose paths differ only in case, and two whose names look the same.
 #[test]
 fn paths_that_clash() {
