@@ -23,7 +23,7 @@ use crate::included::IncludedFiles;
 use crate::tree::FileStat;
 
 /// What is part of every key: artifacts of another version of the bundler, or of this file, are others.
-const VERSION: &str = "node functions 4, rolldown 1.2.0";
+const VERSION: &str = "node functions 5, rolldown 1.2.0";
 
 /// The most files that a folder may hold which a function reads as a whole.
 const MAX_READ_FILES: usize = 2_000;
