@@ -50,6 +50,20 @@ fn not_a_folder() {
     error: `promot` is neither a command nor a folder
     hint: did you mean `ship promote`?
     ");
+    // What is only somewhat alike is a folder that is not there.
+    assert!(environment.ship(["nope"]).run().exits_with(1).stderr().contains("nope` does not exist"));
+    insta::assert_snapshot!(environment.ship(["init", "--name", "shop"]).run().snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: unexpected argument '--name' found
+
+      tip: '--project <NAME>' gives the project a name
+
+    Usage: ship init [OPTIONS] [DIR]
+
+    For more information, try '--help'.
+    ");
     insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"
     exit code: 1
     ----- stdout -----
@@ -65,13 +79,15 @@ fn go_does_not_compile() {
     let environment = TestEnv::new();
     let project = environment.example("date-weather");
     project.edit("api/date.go", "time.Now()", "time.Never()");
-    insta::assert_snapshot!(refused(&environment, &project), @"
+    insta::assert_snapshot!(refused(&environment, &project).replace('\t', "→"), @r#"
     exit code: 1
     ----- stdout -----
     ----- stderr -----
     error: the Go compiler refuses the functions:
     api/date.go:20:40: undefined: time.Never
-    ");
+     20 | →fmt.Fprintf(w, "{\"now\":%d}\n", time.Never().UnixMilli())
+        | →                                      ^
+    "#);
 }
 
 /// A Go file that is not even Go, also when it is the only one.
@@ -86,9 +102,9 @@ fn go_does_not_parse() {
     ----- stderr -----
     error: the Go compiler refuses the functions:
     api/broken.go:3:35: syntax error: unexpected { in parameter list; possibly missing comma or )
-     20 | →fmt.Fprintf(w, "{\"now\":%d}\n", time.Never().UnixMilli())
-        | →                                      ^
-    "#);
+     3 | func Broken(w http.ResponseWriter {
+       |                                   ^
+    ");
 }
 
 /// A handler with a mistyped type is no handler, and its route would be gone: the compiler is asked, whatever else is there.
@@ -102,12 +118,12 @@ fn go_is_mistyped() {
     );
     insta::assert_snapshot!(refused(&environment, &project), @"
     exit code: 1
-     3 | func Broken(w http.ResponseWriter {
-       |                                   ^
     ----- stdout -----
     ----- stderr -----
     error: the Go compiler refuses the functions:
     api/lunch/today.go:5:19: undefined: http.ResponsWriter
+     5 | func Today(w http.ResponsWriter, r *http.Request) {}
+       |                   ^
     ");
 }
 
@@ -122,8 +138,6 @@ fn a_failed_build_changes_nothing() {
     project.edit("public/index.html", "Two buttons", "No buttons");
     let _ = host.ship(["deploy", "--prod"]).within(project.folder()).run().exits_with(1);
     assert!(http::get(&host.site_url("date-weather")).success().text().contains("Two buttons"));
-     5 | func Today(w http.ResponsWriter, r *http.Request) {}
-       |                   ^
     let list = host.ship(["ls", "--json"]).within(project.folder()).run().success().json();
     assert_eq!(list["deployments"].as_array().map(Vec::len), Some(1));
 }
@@ -185,6 +199,19 @@ fn places_for_programs() {
     assert_eq!(places("deploy"), "[]");
 }
 
+/// A path with half of a placeholder.
+#[test]
+fn half_a_placeholder() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/[id.ts", "export const GET = () => new Response();\n");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid_path_segment: `[id` in the path of `api/[id.ts` is no placeholder: expected `[name]` for one segment, `[...name]` or `[[...name]]` for several
+    ");
+}
+
 /// Two files for one route.
 #[test]
 fn two_files_for_one_route() {
@@ -196,19 +223,6 @@ fn two_files_for_one_route() {
     ----- stdout -----
     ----- stderr -----
     error: conflicting_file_path: `api/date.go` and `api/date/index.go` both answer at `/api/date`: rename one of them
-    ");
-}
-
-/// A path with half of a placeholder.
-#[test]
-fn half_a_placeholder() {
-    let environment = TestEnv::new();
-    let project = environment.project("site").file("api/[id.ts", "export const GET = () => new Response();\n");
-    insta::assert_snapshot!(refused(&environment, &project), @"
-    exit code: 1
-    ----- stdout -----
-    ----- stderr -----
-    error: invalid_path_segment: `[id` in the path of `api/[id.ts` is no placeholder: expected `[name]` for one segment, `[...name]` or `[[...name]]` for several
     ");
 }
 
