@@ -153,17 +153,23 @@ fn expected(name: &str, value: &Expression<'_>) -> Option<String> {
         let (least, most) = (bounds.start(), bounds.end());
         whole(value, bounds).is_none().then(|| format!("a number{of} from {least} to {most}, in digits"))
     };
-    match (name, value) {
-        (MAX_DURATION, _) => number(&DURATION_SECS, " of seconds"),
-        (MEMORY, _) => number(&MEMORY_MB, " of MiB"),
-        (RUNTIME, Expression::StringLiteral(it)) if EDGE.contains(&&*it.value) || it.value.starts_with(NODE) => None,
-        (RUNTIME, _) => Some(format!("'{NODE}' or '{}'", EDGE[0])),
-        ("helpers", Expression::BooleanLiteral(_)) => None,
-        ("helpers", _) => Some("`true` or `false`".to_owned()),
-        ("api", Expression::ObjectExpression(_)) => None,
-        ("api", _) => Some("an object such as `{ bodyParser: false }`".to_owned()),
+    let unless = |is_right: bool, expected: String| (!is_right).then_some(expected);
+    match name {
+        MAX_DURATION => number(&DURATION_SECS, " of seconds"),
+        MEMORY => number(&MEMORY_MB, " of MiB"),
+        RUNTIME => unless(is_runtime(value), format!("'{NODE}' or '{}'", EDGE[0])),
+        "helpers" => unless(matches!(value, Expression::BooleanLiteral(_)), "`true` or `false`".to_owned()),
+        "api" => {
+            let is_right = matches!(value, Expression::ObjectExpression(_));
+            unless(is_right, "an object such as `{ bodyParser: false }`".to_owned())
+        }
         _ => None,
     }
+}
+
+fn is_runtime(value: &Expression<'_>) -> bool {
+    let Expression::StringLiteral(it) = value else { return false };
+    EDGE.contains(&&*it.value) || it.value.starts_with(NODE)
 }
 
 /// The setting that a name was probably meant to be, which it is not.
