@@ -351,6 +351,17 @@ pub enum DetectError {
         /// The placeholder's name.
         placeholder: String,
     },
+    /// A path has a bracket without the other one, or two without a name.
+    #[error(
+        "invalid_path_segment: `{segment}` in the path of `{file}` is no placeholder: expected `[name]` for one segment, `[...name]` or \
+         `[[...name]]` for several"
+    )]
+    LoneBracket {
+        /// The file.
+        file: String,
+        /// The segment.
+        segment: String,
+    },
     /// The path of a function's file cannot be a route.
     #[error("`{file}` cannot be a route")]
     RoutePath {
@@ -374,6 +385,7 @@ impl DetectError {
             Self::Prebuilt(error) => error.code(),
             Self::ConflictingFilePath { .. } => Some("conflicting_file_path"),
             Self::ConflictingPathSegment { .. } => Some("conflicting_path_segment"),
+            Self::LoneBracket { .. } => Some("invalid_path_segment"),
             Self::Config(error) => error.code(),
             _ => None,
         }

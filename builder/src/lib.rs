@@ -53,7 +53,9 @@ pub use frontend::{
 };
 pub use go::{CompileError, Exclusion, HandlerFlaw, ToolchainError};
 pub use interrupt::{Interrupt, Interrupted};
-pub use node::{BundleError, InterpreterError, LauncherText, MatcherEntryError, MatcherError, pinned_interpreters};
+pub use node::{
+    BundleError, InterpreterError, LauncherText, MatcherEntryError, MatcherError, OwnFlaw, pinned_interpreters,
+};
 pub use output::{BlobSource, BuildOutput, BuildTimings, BuiltFunction, WriteOutputError, write_output};
 pub use plan::{BuildPlan, PlanError, plan};
 pub use prebuilt::PrebuiltError;

@@ -1,5 +1,6 @@
 //! Functions in TypeScript and JavaScript: finding what answers, bundling all of them in one run, and packing each.
 
+mod alias;
 mod build;
 mod bundle;
 mod external;
@@ -12,6 +13,7 @@ mod layer;
 mod locate;
 mod matcher;
 mod message;
+mod own_config;
 mod place;
 mod plugin;
 mod record;
@@ -23,6 +25,7 @@ mod toolchain;
 pub use launcher::LauncherText;
 pub use matcher::{MatcherEntryError, MatcherError};
 pub use message::BundleError;
+pub use own_config::OwnFlaw;
 pub use toolchain::{InterpreterError, pinned_interpreters};
 
 pub(crate) use build::build;

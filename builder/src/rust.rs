@@ -8,6 +8,7 @@ mod manifest;
 mod message;
 mod mirror;
 mod scan;
+mod signature;
 mod snapshot;
 mod toolchain;
 

@@ -9,11 +9,13 @@ pub(crate) mod values;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser};
 use ship_core::ProjectName;
 
 use self::help::Length;
+pub(crate) use self::help::nearest_command;
 use self::overview::Topic;
 use crate::commands::Command;
 use crate::commands::deploy::{Asked, DeployArgs};
@@ -87,7 +89,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
     let room = output::terminal_width();
     let mut definition = definition_of(Length::Screen, room);
     let matches = definition.try_get_matches_from_mut(&words);
-    let matches = matches.map_err(|error| help::unless_for_nothing(error, &words, &mut definition))?;
+    let matches = matches.map_err(|error| help::unless_for_nothing(with_tip(error), &words, &mut definition))?;
     let CommandLine { command, deploy, global } = CommandLine::from_arg_matches(&matches)?;
     let command = match command {
         Some(_) if deploy != DeployArgs::default() => {
@@ -100,6 +102,16 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
         None => Command::Deploy(DeployArgs { asked: Asked::ByFolder, ..deploy }),
     };
     Ok(Arguments { command, global })
+}
+
+/// What is called another way elsewhere is named, where clap has nothing better to say than that an option may be a value, too.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let is_name = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word == "--name");
+    if error.kind() == ErrorKind::UnknownArgument && is_name {
+        let tip = StyledStr::from("'--project <NAME>' gives the project a name");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
 }
 
 /// Whether a question for help is one that no help of clap's answers: a topic, or all commands for a program.
@@ -214,6 +226,18 @@ mod tests {
         let project = said(&["ls", "--project", "My Shop"]);
         assert!(project["message"].as_str().unwrap().ends_with("; `my-shop` would do"), "{project}");
         assert!(said(&["ls", "-n", "abc"])["message"].as_str().unwrap().ends_with("expected a number, such as 50"));
+    }
+
+    /// Who names a project with an option that there is not is told the one that there is.
+    #[test]
+    fn name_of_a_project() {
+        for words in
+            [&["init", "--name", "shop"][..], &["init", "shop", "--name=bakery"], &["deploy", "--name", "shop"]]
+        {
+            let error = parsed(words).unwrap_err().render().to_string();
+            assert!(error.contains("tip: '--project <NAME>' gives the project a name"), "{words:?}: {error}");
+            assert!(!error.contains("as a value"), "{words:?}: {error}");
+        }
     }
 
     /// What Vercel calls another way is understood.

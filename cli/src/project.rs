@@ -102,14 +102,37 @@ pub(crate) fn name(
     }
 }
 
+/// How alike names have to be for one to be taken for the other (1 is equal, 0 has nothing in common).
+const SIMILAR_ENOUGH: f64 = 0.85;
+
+/// What somebody wants of a project that the host may not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    /// To look at it, or to work with it: one that is not there can be made.
+    There,
+    /// That it goes.
+    Gone,
+}
+
 /// What the host knows of a project.
-pub(crate) async fn on_host(client: &Client, name: &ProjectName) -> Result<ProjectView, CommandError> {
-    let projects = client.projects().await?.projects;
-    projects.into_iter().find(|project| project.name == *name).ok_or_else(|| {
-        CommandError::project(format!("the host has no project `{name}`"))
-            .code("NOT_FOUND")
-            .hint("`ship deploy` makes it, `ship ls` shows those there are")
-    })
+pub(crate) async fn on_host(client: &Client, name: &ProjectName, wanted: Wanted) -> Result<ProjectView, CommandError> {
+    let mut projects = client.projects().await?.projects;
+    match projects.iter().position(|project| project.name == *name) {
+        Some(at) => Ok(projects.swap_remove(at)),
+        None => Err(unknown(name, projects.iter().map(|project| &project.name), wanted)),
+    }
+}
+
+/// The host has another project, or none.
+fn unknown<'p>(name: &ProjectName, known: impl Iterator<Item = &'p ProjectName>, wanted: Wanted) -> CommandError {
+    let error = CommandError::project(format!("the host has no project `{name}`")).code("NOT_FOUND");
+    let likeness = |known: &ProjectName| strsim::jaro_winkler(known.as_str(), name.as_str());
+    let nearest = known.max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
+    match (nearest.filter(|nearest| likeness(nearest) > SIMILAR_ENOUGH), wanted) {
+        (Some(nearest), _) => error.hint(format!("did you mean `--project {nearest}`?")),
+        (None, Wanted::There) => error.hint("`ship deploy` makes it, `ship ls` shows those there are"),
+        (None, Wanted::Gone) => error.hint("`ship ls` shows those there are"),
+    }
 }
 
 /// A deployment, which has to be one of `project` if that is given.

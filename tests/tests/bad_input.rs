@@ -50,6 +50,20 @@ fn not_a_folder() {
     error: `promot` is neither a command nor a folder
     hint: did you mean `ship promote`?
     ");
+    // What is only somewhat alike is a folder that is not there.
+    assert!(environment.ship(["nope"]).run().exits_with(1).stderr().contains("nope` does not exist"));
+    insta::assert_snapshot!(environment.ship(["init", "--name", "shop"]).run().snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: unexpected argument '--name' found
+
+      tip: '--project <NAME>' gives the project a name
+
+    Usage: ship init [OPTIONS] [DIR]
+
+    For more information, try '--help'.
+    ");
     insta::assert_snapshot!(environment.ship(["deploy", "index.html"]).within(project.folder()).run().snapshot(), @"
     exit code: 1
     ----- stdout -----
@@ -59,19 +73,21 @@ fn not_a_folder() {
     ");
 }
 
-/// A Go file that does not compile: the compiler's words, with the path and line that the user knows.
+/// A Go file that does not compile: the compiler's words, with the path and line that the user knows, and what stands there.
 #[test]
 fn go_does_not_compile() {
     let environment = TestEnv::new();
     let project = environment.example("date-weather");
     project.edit("api/date.go", "time.Now()", "time.Never()");
-    insta::assert_snapshot!(refused(&environment, &project), @"
+    insta::assert_snapshot!(refused(&environment, &project).replace('\t', "→"), @r#"
     exit code: 1
     ----- stdout -----
     ----- stderr -----
     error: the Go compiler refuses the functions:
     api/date.go:20:40: undefined: time.Never
-    ");
+     20 | →fmt.Fprintf(w, "{\"now\":%d}\n", time.Never().UnixMilli())
+        | →                                      ^
+    "#);
 }
 
 /// A Go file that is not even Go, also when it is the only one.
@@ -86,6 +102,8 @@ fn go_does_not_parse() {
     ----- stderr -----
     error: the Go compiler refuses the functions:
     api/broken.go:3:35: syntax error: unexpected { in parameter list; possibly missing comma or )
+     3 | func Broken(w http.ResponseWriter {
+       |                                   ^
     ");
 }
 
@@ -104,6 +122,8 @@ fn go_is_mistyped() {
     ----- stderr -----
     error: the Go compiler refuses the functions:
     api/lunch/today.go:5:19: undefined: http.ResponsWriter
+     5 | func Today(w http.ResponsWriter, r *http.Request) {}
+       |                   ^
     ");
 }
 
@@ -177,6 +197,19 @@ fn places_for_programs() {
     assert_eq!(places("deploy"), r#"[{"file":"api/p.py","line":2,"column":null}]"#);
     project.remove("api/p.py");
     assert_eq!(places("deploy"), "[]");
+}
+
+/// A path with half of a placeholder.
+#[test]
+fn half_a_placeholder() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/[id.ts", "export const GET = () => new Response();\n");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid_path_segment: `[id` in the path of `api/[id.ts` is no placeholder: expected `[name]` for one segment, `[...name]` or `[[...name]]` for several
+    ");
 }
 
 /// Two files for one route.

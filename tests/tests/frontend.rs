@@ -240,6 +240,14 @@ fn wrong_packages() {
      2 |   "name": oops
        |           ^
     "#);
+    insta::assert_snapshot!(failure("[\"build\"]\n", "{}"), @r#"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: package.json:1:1: expected an object
+     1 | ["build"]
+       | ^
+    "#);
     let package = r#"{"dependencies": {"left-pad": "^1.3.0"}, "scripts": {"build": "true"}}"#;
     insta::assert_snapshot!(failure(package, r#"{"packages": {"": {"dependencies": {"left-pad": "^1.2.0"}}}}"#), @"
     exit code: 1

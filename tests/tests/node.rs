@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ship_tests::{TestEnv, TestHost, TestProject, http};
+use ship_tests::{GoToolchain, TestEnv, TestHost, TestProject, http};
 
 /// Deploys `project` and gives its URL.
 fn deployed(host: &TestHost<'_>, project: &TestProject) -> String {
@@ -439,6 +439,79 @@ fn what_goes_wrong_when_it_runs() {
     );
 }
 
+/// What a function says of itself in vain is told with its place and what was expected, and keeps nothing from being deployed.
+#[test]
+fn settings_in_vain() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file(
+        "api/a.ts",
+        "export const config = {\n  maxDuration: '10',\n  memroy: 512,\n};\nexport const maxDuration = 10;\n\
+         export const GET = () => new Response('a');\n",
+    );
+    let built = environment.ship(["build"]).within(project.folder()).run().success();
+    insta::assert_snapshot!(built.snapshot(), @"
+    exit code: 0
+    ----- stdout -----
+    [ENV]/projects/site/.ship/output
+    ----- stderr -----
+    warning: api/a.ts:2: `maxDuration` changes nothing, because it is `'10'`: expected a number of seconds from 1 to 3600, in digits
+    warning: api/a.ts:3: there is no setting `memroy`: did you mean `memory`?
+    warning: api/a.ts:5: `maxDuration` changes nothing here: expected `export const config = { maxDuration: … }`
+    Built 1 function in [TIME]
+    ");
+}
+
+/// An import by a name that `paths` of tsconfig.json give leads nowhere: it is said where it was looked for, not that a package lacks.
+#[test]
+fn paths_that_lead_nowhere() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file(
+            "tsconfig.json",
+            r#"{ "compilerOptions": { "paths": { "@/*": ["./src/*"], "words": ["./lib/words"] } } }"#,
+        )
+        .file(
+            "api/a.ts",
+            "import { a } from '@/ferry';\nimport { b } from 'words';\nexport const GET = () => new Response(a + b);\n",
+        );
+    insta::assert_snapshot!(environment.ship(["build"]).within(project.folder()).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the functions cannot be bundled:
+    api/a.ts:1:19: `@/ferry` leads to no file: by tsconfig.json it is `src/ferry`
+     1 | import { a } from '@/ferry';
+       |                   ^
+    api/a.ts:2:19: `words` leads to no file: by tsconfig.json it is `lib/words`
+     2 | import { b } from 'words';
+       |                   ^
+    ");
+}
+
+/// A mistake in a function is found without the interpreter that would run it: nothing is fetched to hear of it.
+#[test]
+fn mistakes_before_the_interpreter() {
+    let environment = TestEnv::with_go(GoToolchain::FetchedByShip);
+    let project = environment.project("site").file("api/a.ts", "export const GET = () => new Response(;\n");
+    let build = || {
+        let nowhere = [("PATH", ""), ("npm_config_registry", "http://127.0.0.1:1")];
+        let build = environment.ship(["build"]).within(project.folder());
+        nowhere.iter().fold(build, |build, (name, value)| build.with(name, value)).run().exits_with(1)
+    };
+    insta::assert_snapshot!(build().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the functions cannot be bundled:
+    api/a.ts:1:39: Unexpected token
+     1 | export const GET = () => new Response(;
+       |                                       ^
+    ");
+    project.write("api/a.ts", "export const GET = () => new Response();\n");
+    assert!(build().stderr().contains("127.0.0.1:1"), "without a mistake it is asked for");
+}
+
 /// What a module throws while it is loaded is what is said of the function that does not start, with its place in the sources, wherever in the
 /// module it is thrown. Something that is no error knows no place, and that is said, too.
 #[test]
@@ -461,6 +534,8 @@ fn thrown_while_it_is_loaded() {
     assert_eq!(said(&format!("import '../lib/down';\n{handler}")), "RangeError: from below\nat lib/down.ts:1:7");
     let located = format!("const from = import.meta.url; if (from) throw new Error('located');\n{handler}");
     assert_eq!(said(&located), "Error: located\nat api/a.ts:1:47");
+    let below = format!("if (1) {{\n  throw new Error('below');\n}}\n{handler}");
+    assert_eq!(said(&below), "Error: below\nat api/a.ts:2:9");
     let rejected = format!("await Promise.reject(new Error('rejected'));\n{handler}");
     assert_eq!(said(&rejected), "Error: rejected\nat api/a.ts:1:22");
     let nowhere = "what was thrown is no Error, so nothing says where: `throw new Error(…)` does";

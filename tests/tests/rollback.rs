@@ -293,6 +293,13 @@ fn unknown_deployments() {
     error: the host has no project `nobody`
     hint: `ship deploy` makes it, `ship ls` shows those there are
     ");
+    // What is to go need not be made first.
+    let hint = |name: &str| {
+        let refused = command(&["rm", "--project", name]).exits_with(1);
+        refused.stderr().lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(hint("nobody"), "hint: `ship ls` shows those there are");
+    assert_eq!(hint("sitee"), "hint: did you mean `--project site`?");
 }
 
 /// What production led to before, deployed again without `--prod`, is a preview: production stays.

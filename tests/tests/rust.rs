@@ -95,6 +95,29 @@ fn functions_in_rust() {
     );
 }
 
+/// A handler that takes or returns what is neither a request nor an answer is said at its place before anything is compiled, or fetched:
+/// cargo, which would look for a crate that is nowhere, is not asked.
+#[test]
+fn a_signature_that_cannot_be() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("ferry")
+        .file("Cargo.toml", format!("{MANIFEST}\n[dependencies.harbour]\npath = \"harbour\"\n"))
+        .file("api/hello.rs", "/// Greets.\npub async fn handler(name: &str) -> String {\n    name.to_owned()\n}\n");
+    insta::assert_snapshot!(environment.ship(["build"]).within(project.folder()).run().snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the Rust compiler refuses the functions:
+    api/hello.rs:2:28: `handler` takes `&str`: expected `async fn handler(request: Request) -> Result<Response, Error>`
+     2 | pub async fn handler(name: &str) -> String {
+       |                            ^^^^
+    api/hello.rs:2:37: `handler` returns `String`: expected `async fn handler(request: Request) -> Result<Response, Error>`
+     2 | pub async fn handler(name: &str) -> String {
+       |                                     ^^^^^^
+    ");
+}
+
 const SERVER: &str = r#"use axum::{Router, extract::Path, routing::get};
 
 #[tokio::main]

@@ -132,6 +132,8 @@ pub(super) fn find(
     for source in &node_sources {
         if source.scan.is_function {
             functions.push(javascript_function(source, rules)?);
+            let flaws = source.scan.flaws.iter().cloned();
+            warnings.extend(flaws.map(|flaw| ProjectWarning::OwnSetting { file: source.file.clone(), flaw }));
         } else {
             warnings.extend(node::near_export(source, &node_sources));
         }

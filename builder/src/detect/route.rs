@@ -8,6 +8,9 @@ use ship_core::route::{CaseRule, Pattern, Phase, Route, RouteTable};
 
 use super::{DetectError, DetectedFunction, Reach};
 
+/// The folder of functions.
+const API: &str = "api/";
+
 /// One segment of a function's path, from the most to the least specific.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Segment {
@@ -135,6 +138,7 @@ pub(super) fn push_function_routes(
         return Ok(());
     }
     let mut paths: Vec<FunctionPath<'_>> = functions.iter().map(FunctionPath::new).collect();
+    refuse_lone_brackets(&paths)?;
     refuse_repeated_placeholders(&paths)?;
     refuse_conflicts(&paths)?;
     paths.retain(FunctionPath::is_dynamic);
@@ -198,6 +202,37 @@ fn extensions(functions: &[DetectedFunction]) -> String {
 /// A pattern of this file, of literals that have nothing to escape.
 fn known_pattern(src: &str) -> Pattern {
     Pattern::anchored(src, CaseRule::Sensitive).expect("a pattern of this file compiles")
+}
+
+/// Refuses brackets without a pair or a name, as in `[id.ts` and `[].ts`: nobody means them as they are written.
+fn refuse_lone_brackets(paths: &[FunctionPath<'_>]) -> Result<(), DetectError> {
+    // What a framework makes is called as it likes.
+    for path in paths.iter().filter(|path| path.function.file.starts_with(API)) {
+        let is_lone = |segment: &&Segment| matches!(segment, Segment::Literal(text) if has_lone_bracket(text));
+        if let Some(segment) = path.segments.iter().find(is_lone) {
+            let (file, segment) = (path.function.file.clone(), segment.shape().to_owned());
+            return Err(DetectError::LoneBracket { file, segment });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text has a bracket without the other one, or a pair that only other brackets and dots stand in.
+fn has_lone_bracket(text: &str) -> bool {
+    let mut opened = Vec::new();
+    for (at, character) in text.char_indices() {
+        match character {
+            '[' => opened.push(at),
+            ']' => {
+                let Some(start) = opened.pop() else { return true };
+                if text[start + 1..at].trim_matches(['[', ']', '.']).is_empty() {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    !opened.is_empty()
 }
 
 fn refuse_repeated_placeholders(paths: &[FunctionPath<'_>]) -> Result<(), DetectError> {

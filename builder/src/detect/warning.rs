@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::UnusedKey;
 use crate::go::HandlerFlaw;
+use crate::node::OwnFlaw;
 use crate::python::EntryFlaw;
 use crate::rust::RustFlaw;
 
@@ -83,6 +84,13 @@ pub enum ProjectWarning {
         /// What it has, in words.
         found: String,
     },
+    /// A function in TypeScript or JavaScript says something of itself that nothing comes of.
+    OwnSetting {
+        /// The file, relative to the project.
+        file: String,
+        /// What it says, and where.
+        flaw: OwnFlaw,
+    },
     /// Something in a Python file nearly answers requests, and nothing in the file does.
     NearEntry {
         /// The file, relative to the project.
@@ -151,14 +159,15 @@ impl ProjectWarning {
         Self::KeyNotUsed { config, key, line, instead }
     }
 
-    /// The source file that it is about.
+    /// The source file that is no function, and why it is none is what it says.
     pub(super) fn file(&self) -> Option<&String> {
         match self {
             Self::BothConfigFiles
             | Self::KeyNotUsed { .. }
             | Self::RouteKeyIgnored { .. }
             | Self::SecretMissing { .. }
-            | Self::BuildOfNothing { .. } => None,
+            | Self::BuildOfNothing { .. }
+            | Self::OwnSetting { .. } => None,
             Self::LanguageNotBuilt { file }
             | Self::CapitalEnding { file }
             | Self::NearHandler { file, .. }
@@ -232,6 +241,7 @@ impl fmt::Display for ProjectWarning {
                 "{file}:{line}: this is not a function of the site, because {found}: expected a default export that is a function \
                  or has `fetch`, or exported functions named GET, POST, …"
             ),
+            Self::OwnSetting { file, flaw } => write!(f, "{file}:{}: {flaw}", flaw.line),
             Self::NearEntry { file, line, name, flaw } => write!(
                 f,
                 "{file}:{line}: `{name}` is not a function of the site, because {}: expected `app`, an ASGI or WSGI application, or \

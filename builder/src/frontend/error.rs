@@ -13,7 +13,7 @@ use crate::tree::TreeError;
 /// The frontend was not built.
 #[derive(Debug, thiserror::Error)]
 pub enum FrontendError {
-    /// A `package.json` is no JSON.
+    /// A `package.json` is no JSON, or no object.
     #[error("{place}: {reason}\n{excerpt}")]
     PackageJson {
         /// The place, relative to the project.

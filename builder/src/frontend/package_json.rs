@@ -39,7 +39,7 @@ fn lenient<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(fro
 }
 
 impl PackageJson {
-    /// Reads the one in `folder`, `None` if there is none. A file that is no JSON is an error with its place.
+    /// Reads the one in `folder`, `None` if there is none. A file that is no JSON, or no object, is an error with its place.
     pub(super) fn read(folder: &Path, project: &Path) -> Result<Option<Self>, FrontendError> {
         let path = folder.join(PACKAGE_JSON);
         let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
@@ -49,11 +49,14 @@ impl PackageJson {
         if text.trim_ascii().is_empty() {
             return Ok(None);
         }
-        serde_json::from_str(&text).map(Some).map_err(|error| {
+        let wrong = |error: serde_json::Error| {
             let (place, excerpt) = crate::json::place(&text, &error);
-            let reason = crate::json::reason(&error);
+            let reason = if error.is_data() { "expected an object".to_owned() } else { crate::json::reason(&error) };
             FrontendError::PackageJson { place: format!("{shown}:{place}"), reason, excerpt }
-        })
+        };
+        // A list would be read as the fields in their order.
+        let _: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).map_err(wrong)?;
+        serde_json::from_str(&text).map(Some).map_err(wrong)
     }
 
     /// Whether it depends on a package, to build or to run.

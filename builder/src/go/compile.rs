@@ -141,15 +141,14 @@ impl Compiler<'_> {
             return Ok(());
         }
         let places = Places { folder: &module.folder, project: &self.site.project, origins: &stage.origins };
-        let message = places.translate(&said);
         if said.contains(DISK_FULL) {
-            return Err(CompileError::DiskFull { message });
+            return Err(CompileError::DiskFull { message: places.translate(&said) });
         }
         // Go says nothing of a disk then, but that packages of its own library are not there.
         if let Some(cache) = settings::compiler_cache(self.environment).filter(|cache| is_full(cache)) {
             return Err(CompileError::DiskFull { message: format!("Go's cache is in `{}`", cache.display()) });
         }
-        Err(CompileError::Refused { message })
+        Err(CompileError::Refused { message: places.translate_with_excerpts(&said) })
     }
 
     /// `go build` with everything but the packages.

@@ -1,8 +1,9 @@
 //! The compiler's messages, with the paths that a person knows.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use crate::excerpt::excerpt;
 use crate::tree::normalised;
 
 /// The most lines that are passed on: who has more to mend mends these first.
@@ -57,6 +58,24 @@ impl Places<'_> {
         }
         lines.extend(advice);
         lines.join("\n")
+    }
+
+    /// The same, with what stands in the sources below each line that names a place in them.
+    pub(super) fn translate_with_excerpts(&self, output: &str) -> String {
+        let lines: Vec<String> = self.translate(output).lines().map(|line| self.with_excerpt(line)).collect();
+        lines.join("\n")
+    }
+
+    /// A message that begins with a place in a file of the project, with what stands there. Go counts the bytes of a line, people its
+    /// characters.
+    fn with_excerpt(&self, message: &str) -> String {
+        let place = message.split_once(": ").and_then(|(place, said)| Some((parsed(place)?, said)));
+        let Some(((file, line, column), said)) = place else { return message.to_owned() };
+        let text = std::fs::read_to_string(self.project.join(file)).unwrap_or_default();
+        let Some(written) = text.lines().nth(line - 1) else { return message.to_owned() };
+        // Where a line ends too early, Go means what is behind its last character.
+        let column = written.get(..column - 1).unwrap_or(written).chars().count();
+        format!("{file}:{line}:{}: {said}\n{}", column + 1, excerpt(written, line, column, 1))
     }
 
     /// What a person may do about it, where that is no change of the source.
@@ -123,6 +142,15 @@ impl Places<'_> {
     }
 }
 
+/// The file, the line and the column of `api/date.go:4:9`.
+fn parsed(place: &str) -> Option<(&str, usize, usize)> {
+    let (rest, column) = place.rsplit_once(':')?;
+    let (file, line) = rest.rsplit_once(':')?;
+    let (line, column) = (line.parse().ok()?, column.parse().ok()?);
+    let is_inside = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+    (is_inside && line > 0 && column > 0).then_some((file, line, column))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +170,31 @@ mod tests {
                         api/date.go:4:2: package nostd is not in std (/go/src/nostd)\n\
                         lib/a.go:1:1: expected 'package', found 'EOF'";
         assert_eq!(places.translate(output), expected);
+    }
+
+    /// The line that is meant stands below a message, with a mark below the character, also behind letters of several bytes; what Go
+    /// explains in further lines, and what is not there, stays as it is.
+    #[test]
+    fn excerpts() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("api")).unwrap();
+        std::fs::write(folder.path().join("api/date.go"), "package handler\n\tuse(\"ü\", now)\n\tx :=\n").unwrap();
+        let places = Places { folder: folder.path(), project: folder.path(), origins: &HashMap::new() };
+        let said = "api/date.go:2:12: undefined: now\n\thave (number)\napi/date.go:3:6: syntax error: unexpected newline\n\
+                    api/date.go:9:1: no\nlib/a.go:1:1: no\n/usr/lib/go/src/fmt/print.go:1:1: no\napi/date.go:1: no\n";
+        insta::assert_snapshot!(places.translate_with_excerpts(said).replace('\t', "→"), @r#"
+        api/date.go:2:11: undefined: now
+         2 | →use("ü", now)
+           | →         ^
+        →have (number)
+        api/date.go:3:6: syntax error: unexpected newline
+         3 | →x :=
+           | →    ^
+        api/date.go:9:1: no
+        lib/a.go:1:1: no
+        /usr/lib/go/src/fmt/print.go:1:1: no
+        api/date.go:1: no
+        "#);
     }
 
     /// A cache whose path begins as the project's does is recognised all the same.

@@ -23,7 +23,7 @@ use crate::included::IncludedFiles;
 use crate::tree::FileStat;
 
 /// What is part of every key: artifacts of another version of the bundler, or of this file, are others.
-const VERSION: &str = "node functions 4, rolldown 1.2.0";
+const VERSION: &str = "node functions 5, rolldown 1.2.0";
 
 /// The most files that a folder may hold which a function reads as a whole.
 const MAX_READ_FILES: usize = 2_000;
@@ -50,13 +50,15 @@ fn build_for(
     functions: Vec<&NodeFunction>,
     job: &BuildJob<'_>,
 ) -> Result<Artifacts, BuildError> {
-    // Functions run where they are built, unless somebody says otherwise; a host elsewhere has an interpreter of its own.
-    toolchain::ensure(Interpreter::of(runtime), job.environment, job.cache, &|event| job.tell(event))?;
     let build = NodeBuild { key: request_key(&functions, job), runtime, functions, job };
-    match build.cached() {
-        Some(artifacts) => Ok(artifacts),
-        None => build.bundled(),
-    }
+    let artifacts = match build.cached() {
+        Some(artifacts) => artifacts,
+        None => build.bundled()?,
+    };
+    // Functions run where they are built, unless somebody says otherwise; a host elsewhere has an interpreter of its own. Mistakes in
+    // them are found without it, and nobody waits for a download to hear of them.
+    toolchain::ensure(Interpreter::of(runtime), job.environment, job.cache, &|event| job.tell(event))?;
+    Ok(artifacts)
 }
 
 /// What a build is asked for, and where: the key of what is remembered of it.

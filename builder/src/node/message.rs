@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind};
 
+use super::alias;
 use super::jsx::first_element;
 use super::place::{package_folder, package_name, relative};
 use crate::excerpt::excerpt;
@@ -129,7 +130,11 @@ impl Reader<'_> {
         let text = match Self::missing_package(diagnostic) {
             Some(package) => format!("the package `{package}` is not installed"),
             None => match (diagnostic.kind(), diagnostic.exporter()) {
-                (EventKind::UnresolvedImport, Some(path)) => format!("`{path}` leads to no file"),
+                (EventKind::UnresolvedImport, Some(path)) => {
+                    let importer = diagnostic.id().map(|id| file_of(&id));
+                    let looked = importer.and_then(|importer| alias::looked_for(self.project, &importer, &path));
+                    format!("`{path}` leads to no file{}", looked.map(|it| format!(": {it}")).unwrap_or_default())
+                }
                 _ => diagnostic.to_message_with(&options),
             },
         };
@@ -160,9 +165,11 @@ impl Reader<'_> {
         if !matches!(diagnostic.kind(), EventKind::UnresolvedImport) {
             return None;
         }
-        let name = package_name(&diagnostic.exporter()?)?.to_owned();
-        // `@/lib/x` is a path of tsconfig.json that leads nowhere.
-        (!name.starts_with("@/") && !name.starts_with('~')).then_some(name)
+        let specifier = diagnostic.exporter()?;
+        let name = package_name(&specifier)?.to_owned();
+        // `@/lib/x` is a path of tsconfig.json that leads nowhere, and so is whatever else stands there.
+        let is_named = || diagnostic.id().is_some_and(|id| alias::is_named(&file_of(&id), &specifier));
+        (!alias::is_no_package(&name) && !is_named()).then_some(name)
     }
 }
 

@@ -290,7 +290,7 @@ impl Plugin for ShipPlugin {
         if locate::may_ask(&file_of(args.id), args.code) {
             edits.extend(self.located(args.id, source_type, args.code));
         }
-        if thrown::may_throw(args.code) {
+        if thrown::may_throw(&file_of(args.id), args.code) {
             edits.extend(thrown::edits(source_type, args.code));
         }
         Ok(Self::edited(args.id, args.code, edits))

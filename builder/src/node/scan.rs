@@ -13,7 +13,7 @@ use oxc::semantic::ScopeFlags;
 use oxc::span::{GetSpan, SourceType};
 use ship_core::FunctionRuntime;
 
-use super::launcher::Helpers;
+use super::own_config::{self, OwnConfig, OwnFlaw};
 
 /// The methods of HTTP that a module may export a function for, and the one that takes every method.
 pub(super) const WEB_EXPORTS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "fetch"];
@@ -24,15 +24,6 @@ const NEAR_NAMES: [&str; 10] =
 
 /// Packages whose `serve` makes a server of Node's kind that listens.
 const SERVING_PACKAGES: [&str; 3] = ["@hono/node-server", "h3", "srvx"];
-
-/// The longest a request may take, in seconds: what `ship.toml` accepts.
-const MAX_DURATION_SECS: u32 = 3_600;
-
-/// The least memory a function may ask for, in MiB: what `ship.toml` accepts.
-const MIN_MEMORY_MB: u32 = 32;
-
-/// The most memory a function may ask for, in MiB: what `ship.toml` accepts.
-const MAX_MEMORY_MB: u32 = 65_536;
 
 /// What a module of `api/` is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -49,6 +40,8 @@ pub(crate) struct NodeScan {
     pub(crate) near: Option<NearExport>,
     /// What its `config` says.
     pub(crate) config: OwnConfig,
+    /// What it says of itself and nothing comes of.
+    pub(crate) flaws: Vec<OwnFlaw>,
     /// The interpreter that it asks for: in its first line, or by calling what only that one has.
     pub(crate) interpreter: Option<FunctionRuntime>,
 }
@@ -60,19 +53,6 @@ pub(crate) struct NearExport {
     pub(crate) line: usize,
     /// What was found, in words.
     pub(crate) found: String,
-}
-
-/// What `export const config = {…}` says, as far as it is written in literals.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct OwnConfig {
-    /// `maxDuration`: how many seconds a request may take.
-    pub(crate) timeout_secs: Option<u32>,
-    /// `memory`, in MiB.
-    pub(crate) memory_mb: Option<u32>,
-    /// `runtime: 'edge'`: it is a web handler, whatever its parameters look like.
-    pub(crate) is_edge: bool,
-    /// `helpers: false`: the request stays as Node makes it. `api.bodyParser: false`: its body does.
-    pub(crate) helpers: Helpers,
 }
 
 /// Reads `text`, the content of `file`.
@@ -213,6 +193,10 @@ impl<'s, 'a> Exports<'s, 'a> {
                         && let Some(Expression::ObjectExpression(object)) = variable.init.as_ref().map(unwrapped)
                     {
                         self.found.config = OwnConfig::read(object);
+                        self.found.flaws.extend(own_config::flaws(object, self.text));
+                    }
+                    if let Some(value) = variable.init.as_ref().map(unwrapped) {
+                        self.found.flaws.extend(own_config::outside(&name, value, self.text));
                     }
                     let kind = self.named(&name, variable.init.as_ref());
                     self.take(kind, export.span.start);
@@ -465,55 +449,6 @@ pub(super) fn unwrapped<'s, 'a>(expression: &'s Expression<'a>) -> &'s Expressio
         Expression::ParenthesizedExpression(inner) => unwrapped(&inner.expression),
         other => other,
     }
-}
-
-impl OwnConfig {
-    fn read(object: &ObjectExpression<'_>) -> Self {
-        let mut config = Self::default();
-        for property in &object.properties {
-            let ObjectPropertyKind::ObjectProperty(property) = property else { continue };
-            let Some(key) = property.key.static_name() else { continue };
-            match (&*key, unwrapped(&property.value)) {
-                ("maxDuration", value) => config.timeout_secs = whole(value, 1..=MAX_DURATION_SECS),
-                ("memory", value) => config.memory_mb = whole(value, MIN_MEMORY_MB..=MAX_MEMORY_MB),
-                ("runtime", Expression::StringLiteral(runtime)) => {
-                    config.is_edge = matches!(&*runtime.value, "edge" | "experimental-edge");
-                }
-                ("helpers", Expression::BooleanLiteral(helpers)) => config.forbid(helpers.value, Helpers::None),
-                ("api", Expression::ObjectExpression(api)) => {
-                    config.forbid(!turns_body_parser_off(api), Helpers::NoBody);
-                }
-                _ => {}
-            }
-        }
-        config
-    }
-
-    /// Leaves `helpers` at most, where what was written is not `allowed`.
-    fn forbid(&mut self, allowed: bool, helpers: Helpers) {
-        if !allowed && self.helpers != Helpers::None {
-            self.helpers = helpers;
-        }
-    }
-}
-
-/// `bodyParser: false`, as Next.js has it.
-fn turns_body_parser_off(api: &ObjectExpression<'_>) -> bool {
-    api.properties.iter().any(|property| match property {
-        ObjectPropertyKind::ObjectProperty(property) => {
-            property.key.is_specific_static_name("bodyParser")
-                && matches!(unwrapped(&property.value), Expression::BooleanLiteral(value) if !value.value)
-        }
-        ObjectPropertyKind::SpreadProperty(_) => false,
-    })
-}
-
-/// A whole number within bounds; what is none sets nothing.
-fn whole(value: &Expression<'_>, bounds: std::ops::RangeInclusive<u32>) -> Option<u32> {
-    let Expression::NumericLiteral(number) = value else { return None };
-    // What is none is written differently.
-    let whole: u32 = number.value.to_string().parse().ok()?;
-    bounds.contains(&whole).then_some(whole)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use ship_core::{Digest, DigestHasher, FunctionName, FunctionRuntime};
 use super::compile::{Compiler, RustError};
 use super::linker::{Linker, is_native};
 use super::mirror::{Mirror, templates_digest};
+use super::signature;
 use super::snapshot::{RustInputs, Workspace};
 use super::toolchain::Toolchain;
 use crate::artifact::{ArtifactError, Member};
@@ -75,6 +76,9 @@ impl WorkspaceBuild<'_> {
 
     fn compile(&self, changed: &[&FunctionName]) -> Result<Artifacts, BuildError> {
         let BuildJob { site, options, environment, .. } = *self.job;
+        if let Some(message) = signature::flaws(self.workspace, site) {
+            return Err(RustError::Refused { message }.into());
+        }
         let cache = environment.cache_dir.join("rust");
         let mirror =
             Mirror::write(self.workspace, &cache).map_err(|source| RustError::Mirror { folder: cache, source })?;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use ship_core::FunctionName;
 
-use super::generated::HandlerPlace;
+use super::generated::{self, HandlerPlace};
 use super::linker::ReadyLinker;
 use super::manifest::{MANIFEST, Manifest};
 use super::message::{Places, compiler_folder, progress};
@@ -16,6 +16,7 @@ use super::toolchain::{Toolchain, cargo_home};
 use crate::detect::SiteFolder;
 use crate::environment::{Architecture, BuildEnvironment};
 use crate::event::BuildEvent;
+use crate::excerpt::excerpt;
 
 /// What cargo, and whatever it starts, says when the disk is full. Linkers write through memory, where that is a signal.
 const DISK_FULL: [&str; 2] = ["No space left on device", "[Bus error]"];
@@ -66,9 +67,10 @@ impl Compiler<'_> {
         let handlers: Vec<HandlerPlace> = workspace
             .handlers()
             .map(|(path, text, place)| {
-                let path = workspace.root.join(path);
-                let file = path.strip_prefix(&self.site.project).unwrap_or(&path).display().to_string();
-                HandlerPlace { file, lines: text.lines().count(), place }
+                let file = workspace.shown(&path, self.site);
+                let written = text.lines().nth(place.0 - 1).unwrap_or_default();
+                let excerpt = excerpt(written, place.0, place.1 - 1, generated::HANDLER.len());
+                HandlerPlace { file, lines: text.lines().count(), place, excerpt }
             })
             .collect();
         places.translate(said, &handlers)

@@ -1,17 +1,26 @@
 //! What the compiler says about the lines that ship puts behind a handler, said of the handler: nobody else has seen those lines.
 
+/// What a handler is called.
+pub(super) const HANDLER: &str = "handler";
+
 /// How a handler looks.
 const EXPECTED: &str = "expected `async fn handler(request: Request) -> Result<Response, Error>`";
 
+/// The trait of what a handler takes.
+pub(super) const TAKES: &str = "FromRequest";
+
+/// The trait of what it returns.
+pub(super) const RETURNS: &str = "Outcome";
+
 /// What the type of a handler gets wrong, by the trait that the type lacks, and what was expected in its place.
 const WRONG_TYPES: [(&str, &str, &str); 6] = [
-    ("FromRequest", "takes", EXPECTED),
+    (TAKES, "takes", EXPECTED),
     (
         "FromBody",
         "takes a request with a body of the type",
         "expected `Bytes`, `String`, `Vec<u8>`, `()` or `Incoming`",
     ),
-    ("Outcome", "returns", EXPECTED),
+    (RETURNS, "returns", EXPECTED),
     ("Answer", "returns a `Result` of", EXPECTED),
     ("IntoBody", "answers with a body of the type", "expected `String`, `&'static str`, `Vec<u8>`, `Bytes` or `()`"),
     ("Display", "returns an error of the type", "expected one that implements `Display`"),
@@ -26,6 +35,8 @@ pub(super) struct HandlerPlace {
     pub(super) lines: usize,
     /// The line and the column of the handler's name.
     pub(super) place: (usize, usize),
+    /// That line, as all messages show it.
+    pub(super) excerpt: String,
 }
 
 /// One error of the compiler, whose first line says what it is: as it is, or in other words where it is about generated lines.
@@ -38,7 +49,7 @@ pub(super) fn explained(block: Vec<String>, handlers: &[HandlerPlace]) -> Vec<St
     let place = format!("{}:{line}:{column}", handler.file);
     match block.first().and_then(|first| wrong_type(first)) {
         // An empty line stands between errors.
-        Some(words) => vec![format!("{place}: {words}"), String::new()],
+        Some(words) => vec![format!("{place}: {words}"), handler.excerpt.clone(), String::new()],
         None => about_handler(&block, &place),
     }
 }
@@ -50,8 +61,13 @@ fn wrong_type(first: &str) -> Option<String> {
         None => first.split_once(": `")?.1.trim_end_matches('`').split_once("` doesn't implement `")?,
     };
     let missing = missing.rsplit_once("::").map_or(missing, |(_, name)| name);
+    said_of_type(found, missing)
+}
+
+/// What is wrong with the type `found` of a handler, which lacks the trait `missing` of ship's.
+pub(super) fn said_of_type(found: &str, missing: &str) -> Option<String> {
     let (_, what, expected) = WRONG_TYPES.iter().find(|(name, ..)| missing == *name)?;
-    Some(format!("`handler` {what} `{found}`: {expected}"))
+    Some(format!("`{HANDLER}` {what} `{found}`: {expected}"))
 }
 
 /// An error of another kind, at the handler and without what it shows of lines that nobody wrote.
@@ -100,7 +116,8 @@ mod tests {
     #[test]
     fn wrong_types() {
         let said = |first: &str, line: usize| {
-            let handlers = [HandlerPlace { file: "api/x.rs".into(), lines: 2, place: (2, 14) }];
+            let excerpt = " 2 | pub async fn handler".to_owned();
+            let handlers = [HandlerPlace { file: "api/x.rs".into(), lines: 2, place: (2, 14), excerpt }];
             let note = ["note: required by a bound in `serve`", "  --> .ship-launcher/serve.rs:38:8"];
             let block = [first, &format!("  --> api/x.rs:{line}:5"), "   |", note[0], note[1], ""];
             explained(block.iter().map(ToString::to_string).collect(), &handlers).join("\n")
@@ -119,7 +136,7 @@ mod tests {
                 "returns an error of the type `Lost`: expected one that implements `Display`",
             ),
         ] {
-            assert_eq!(said(first, 4), format!("api/x.rs:2:14: `handler` {expected}\n"));
+            assert_eq!(said(first, 4), format!("api/x.rs:2:14: `handler` {expected}\n 2 | pub async fn handler\n"));
             assert!(said(first, 2).contains("api/x.rs:2:5"));
         }
     }

@@ -150,6 +150,12 @@ impl Workspace {
         })
     }
 
+    /// A file of it, whose path is relative to the root, as it is shown: relative to the project.
+    pub(super) fn shown(&self, path: &Path, site: &SiteFolder) -> String {
+        let path = self.root.join(path);
+        path.strip_prefix(&site.project).unwrap_or(&path).display().to_string()
+    }
+
     fn read(
         folder: &Path,
         packages: &BTreeMap<PathBuf, Vec<RustFunction>>,

@@ -7,8 +7,14 @@ use clap::{Arg, ArgAction, Command};
 
 use super::{GLOBAL, Room, examples};
 
-/// How alike a word has to be to a command to be taken for it.
-const SIMILAR_ENOUGH: f64 = 0.85;
+/// The shortest word that may be a slip of the pen, in characters: of shorter ones, half is another word.
+const SHORTEST_SLIP: usize = 3;
+
+/// The longest word in which one slip is all that is forgiven, in characters. In longer ones two are.
+const LONGEST_OF_ONE_SLIP: usize = 4;
+
+/// The shortest word that may be the beginning of a name, in characters.
+const SHORTEST_BEGINNING: usize = 2;
 
 /// How much a help says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,13 +72,59 @@ pub(super) fn unless_for_nothing(error: clap::Error, words: &[OsString], definit
 
 fn nothing(words: &[String], definition: &mut Command) -> clap::Error {
     let asked = words.join(" ");
-    let names = definition.get_subcommands().filter(|command| !command.is_hide_set()).map(Command::get_name);
-    let nearest = names.map(|name| (strsim::jaro_winkler(name, &asked), name));
-    let nearest =
-        nearest.filter(|(likeness, _)| *likeness > SIMILAR_ENOUGH).max_by(|left, right| left.0.total_cmp(&right.0));
+    let nearest = nearest_command(&asked, definition);
     let message = match nearest {
-        Some((_, name)) if words.len() == 1 => format!("there is no command `{asked}`: did you mean `{name}`?"),
+        Some(name) if words.len() == 1 => format!("there is no command `{asked}`: did you mean `{name}`?"),
         _ => format!("there is no command `{asked}`"),
     };
     definition.error(ErrorKind::InvalidSubcommand, message)
+}
+
+/// The command that a word was meant to be: one that it begins, or that is a slip or two away.
+pub(crate) fn nearest_command<'d>(word: &str, definition: &'d Command) -> Option<&'d str> {
+    let names = definition.get_subcommands().filter(|command| !command.is_hide_set()).map(Command::get_name);
+    let near = names.filter_map(|name| Some((distance(word, name)?, name)));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+/// How many slips lie between a word and a name that it may have been meant to be; a beginning is none.
+fn distance(word: &str, name: &str) -> Option<usize> {
+    let length = word.chars().count();
+    if length >= SHORTEST_BEGINNING && name.starts_with(word) {
+        return Some(0);
+    }
+    let forgiven = match length {
+        ..SHORTEST_SLIP => return None,
+        SHORTEST_SLIP..=LONGEST_OF_ONE_SLIP => 1,
+        _ => 2,
+    };
+    // Two letters in each other's place are one slip.
+    Some(strsim::osa_distance(word, name)).filter(|distance| *distance <= forgiven)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A word is taken for a command that is near, and for no other.
+    #[test]
+    fn nearest_commands() {
+        let definition = crate::args::definition();
+        let nearest = |word: &str| nearest_command(word, &definition);
+        for (word, name) in [
+            ("delpoy", "deploy"),
+            ("promot", "promote"),
+            ("lst", "ls"),
+            ("lgos", "logs"),
+            ("opn", "open"),
+            ("up", "upgrade"),
+            ("dashbord", "dashboard"),
+            ("rolback", "rollback"),
+        ] {
+            assert_eq!(nearest(word), Some(name), "{word}");
+        }
+        for word in ["nope", "nowhere", "x", "rn", "site", "app", "docs", "blog", "public", "server", "staus"] {
+            assert_eq!(nearest(word), None, "{word}");
+        }
+    }
 }

@@ -25,9 +25,6 @@ use crate::source::{self, Source};
 
 pub(crate) use self::document::FunctionLine;
 
-/// How like a command a word must be to be taken for it (1 is equal, 0 has nothing in common).
-const SIMILAR_ENOUGH: f64 = 0.8;
-
 /// Build a project, send what the host lacks, and publish it
 #[derive(Clone, PartialEq, Eq, Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -199,14 +196,9 @@ fn mistyped(error: CommandError, path: &Path) -> CommandError {
         return error;
     }
     let definition = crate::args::definition();
-    let names = definition.get_subcommands().map(clap::Command::get_name);
-    let nearest =
-        names.map(|name| (strsim::jaro_winkler(name, &word), name)).max_by(|left, right| left.0.total_cmp(&right.0));
-    match nearest {
-        Some((likeness, name)) if likeness > SIMILAR_ENOUGH => {
-            CommandError::usage(format!("`{word}` is neither a command nor a folder"))
-                .hint(format!("did you mean `ship {name}`?"))
-        }
+    match crate::args::nearest_command(&word, &definition) {
+        Some(name) => CommandError::usage(format!("`{word}` is neither a command nor a folder"))
+            .hint(format!("did you mean `ship {name}`?")),
         _ => error.hint("if a command was meant, `ship --help` shows them all"),
     }
 }

@@ -19,7 +19,7 @@ use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, Styles, duration, exact_time, plain};
-use crate::project;
+use crate::project::{self, Wanted};
 use crate::settings::Settings;
 
 /// Show request and function logs, oldest first; times are in UTC
@@ -116,7 +116,7 @@ async fn subject(
         arguments.function = wanted.map(|wanted| function::of_deployment(wanted, &detail, output));
         return Ok((detail.deployment.project, Some(detail.deployment.id)));
     }
-    let project = project::on_host(&host.client, &project::name_here(settings)?).await?.name;
+    let project = project::on_host(&host.client, &project::name_here(settings)?, Wanted::There).await?.name;
     if let Some(wanted) = arguments.function.take() {
         arguments.function = Some(function::of_project(wanted, &project, &host.client, output).await?);
     }

@@ -10,7 +10,7 @@ use crate::connection;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, Styles, Table, short_time};
-use crate::project;
+use crate::project::{self, Wanted};
 use crate::settings::Settings;
 
 /// List deployments, newest first
@@ -54,7 +54,7 @@ async fn newest(
         return Ok((list, 0));
     }
     let all = match project {
-        Some(name) => project::on_host(client, name).await?.deployments,
+        Some(name) => project::on_host(client, name, Wanted::There).await?.deployments,
         None => client.projects().await?.projects.iter().map(|project| project.deployments).sum(),
     };
     Ok((list, all.saturating_sub(listed as u64)))

@@ -10,7 +10,7 @@ use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::Output;
-use crate::project;
+use crate::project::{self, Wanted};
 use crate::settings::Settings;
 use crate::settings::environment::{BROWSER, DISPLAY, Environment, WAYLAND_DISPLAY};
 
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: OpenArgs, settings: &Settings, output: &Outpu
 
 async fn production_url(host: &Connection, settings: &Settings) -> Result<String, CommandError> {
     let name = project::name_here(settings)?;
-    Ok(project::on_host(&host.client, &name).await?.url)
+    Ok(project::on_host(&host.client, &name, Wanted::There).await?.url)
 }
 
 /// Where a URL was opened.

@@ -7,7 +7,7 @@ use crate::connection::{Connection, connect};
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::{Output, count, short_time};
-use crate::project;
+use crate::project::{self, Wanted};
 use crate::settings::{Confirmation, Settings};
 
 /// Remove a deployment, or with --project alone a whole project
@@ -81,7 +81,7 @@ async fn confirm(
     if settings.confirmation == Confirmation::Given {
         return Ok(());
     }
-    let known = project::on_host(&host.client, project).await?;
+    let known = project::on_host(&host.client, project, Wanted::Gone).await?;
     let number = count(known.deployments, "deployment");
     match output.confirm(format!("Remove the project {project} with {number}, for good?")).await {
         Some(true) => Ok(()),

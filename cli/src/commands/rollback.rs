@@ -7,7 +7,7 @@ use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::Output;
-use crate::project;
+use crate::project::{self, Wanted};
 use crate::settings::Settings;
 
 /// Move production back to the deployment before or a given one
@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: RollbackArgs, settings: &Settings, output: &O
         && detail.code == ErrorCode::NothingToRollBack
     {
         // The name may be that of no project, which has no production either.
-        project::on_host(&host.client, &project).await?;
+        project::on_host(&host.client, &project, Wanted::There).await?;
     }
     let moved = moved?;
     report(&moved, output)

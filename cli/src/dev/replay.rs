@@ -22,7 +22,7 @@ use crate::connection::connect;
 use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::Output;
-use crate::project::{self, Project};
+use crate::project::{self, Project, Wanted};
 use crate::settings::Settings;
 
 /// How much of an answer is shown, in bytes.
@@ -90,7 +90,7 @@ impl KeptRequest {
     ) -> Result<Self, CommandError> {
         let name = Project::open(path, settings)?.name;
         let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
-        let name = project::on_host(&host.client, &name).await?.name;
+        let name = project::on_host(&host.client, &name, Wanted::There).await?.name;
         let query = LogQuery { request: Some(*id), ..LogQuery::default() };
         let mut lines = host.client.logs(&name, &query).await?.lines;
         while let Some(line) = lines.try_next().await? {

@@ -161,6 +161,22 @@ fn literal_segments() {
     assert_eq!(answer(&["api/a.b+c/[x]"], "/api/a.b+c/7").unwrap().1.as_deref(), Some("x=7"));
 }
 
+/// Brackets without a pair or a name are refused: the path would be answered as it is written. What only has some inside stays a name.
+#[test]
+fn lone_brackets() {
+    let refusal = |name: &str| routes(&[name]).unwrap_err().to_string();
+    assert_eq!(
+        refusal("api/[id"),
+        "invalid_path_segment: `[id` in the path of `api/[id.go` is no placeholder: expected `[name]` for one segment, `[...name]` or \
+         `[[...name]]` for several"
+    );
+    for name in ["api/id]", "api/[]", "api/[...]", "api/[[...a]", "api/[a/index", "api/a[b", "api/]a["] {
+        assert!(refusal(name).starts_with("invalid_path_segment: "), "{name}");
+    }
+    assert_eq!(answer(&["api/user-[id]-x"], "/api/user-[id]-x").unwrap().0, "api/user-[id]-x");
+    assert_eq!(answer(&["api/[...a]/b"], "/api/x/y/b").unwrap().1.as_deref(), Some("a=x%2Fy"));
+}
+
 /// Two files at one route are refused with both names, and so are two names for one placeholder.
 #[test]
 fn conflicts() {

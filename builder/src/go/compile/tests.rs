@@ -61,7 +61,8 @@ fn only_what_changed() {
 fn mistakes() {
     let broken = "package handler\n\nimport \"net/http\"\n\nfunc Date(w http.ResponseWriter, r *http.Request) {\n\tw.Write(undefinedThing)\n}\n";
     let project = TestProject::new([("api/date.go", broken)]);
-    assert_eq!(refusal(&project), "api/date.go:6:10: undefined: undefinedThing");
+    let excerpt = " 6 | \tw.Write(undefinedThing)\n   | \t        ^";
+    assert_eq!(refusal(&project), format!("api/date.go:6:10: undefined: undefinedThing\n{excerpt}"));
 
     project.write("api/date.go", &broken.replace("undefinedThing)", "nil"));
     assert!(refusal(&project).starts_with("api/date.go:6:13: syntax error: "), "{}", refusal(&project));

@@ -1,6 +1,7 @@
 //! Which modules are functions, and what their exports say.
 
 use super::*;
+use crate::node::Helpers;
 
 fn is_function(text: &str) -> bool {
     scan("api/a.ts", text).is_function

@@ -8,7 +8,7 @@ use crate::embedded::StartPolicy;
 use crate::error::CommandError;
 use crate::output::Output;
 use crate::pictures::Site;
-use crate::project;
+use crate::project::{self, Wanted};
 use crate::settings::Settings;
 
 /// What is looked at.
@@ -29,7 +29,7 @@ impl Subject {
         let host = connect(settings, output, StartPolicy::IfOneRanBefore).await?;
         let reference = match reference {
             Some(reference) => reference,
-            None => project::on_host(&host.client, &project::name_here(settings)?).await?.url.parse()?,
+            None => project::on_host(&host.client, &project::name_here(settings)?, Wanted::There).await?.url.parse()?,
         };
         let detail = project::deployment_of(&host.client, &reference, settings.project.as_ref()).await?;
         Ok(Self::Deployed { host, detail: Box::new(detail) })
