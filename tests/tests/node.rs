@@ -783,3 +783,20 @@ fn own_limits() {
     let config: serde_json::Value = serde_json::from_str(&config).expect("it is JSON");
     assert_eq!((&config["maxDuration"], &config["memory"]), (&serde_json::json!(7), &serde_json::json!(128)));
 }
+
+/// What is missed to the end of a file is missed at the end of what is written there.
+#[test]
+fn a_bracket_that_is_never_closed() {
+    let environment = TestEnv::new();
+    let project = environment.project("site").file("api/t.ts", "export const GET = () => Response.json({ n: 2 }\n\n");
+    let built = environment.ship(["build"]).within(project.folder()).run();
+    insta::assert_snapshot!(built.snapshot(), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the functions cannot be bundled:
+    api/t.ts:1:48: Expected `)` but found `EOF`
+     1 | export const GET = () => Response.json({ n: 2 }
+       |                                                ^
+    ");
+}

@@ -142,7 +142,8 @@ impl Reader<'_> {
             return self.made_of_jsx(diagnostic, text);
         };
         let source = std::fs::read_to_string(self.project.join(&file)).unwrap_or_default();
-        format!("{file}:{line}:{}: {text}{}", column + 1, pointed_at(&source, line - 1, column))
+        let (line, column) = written_place(&source, line - 1, column);
+        format!("{file}:{}:{}: {text}{}", line + 1, column + 1, pointed_at(&source, line, column))
     }
 
     /// The message about an import that stands nowhere in a source, as far as JSX is what it was made of.
@@ -216,6 +217,15 @@ impl Manager {
         }
         let unknown: Vec<&str> = missing.iter().filter(|name| !is_asked_for(name)).map(String::as_str).collect();
         format!("{add} {}", unknown.join(" "))
+    }
+}
+
+/// A place in a source, counted from zero, or the end of what is written where it is behind that: a parser that misses something to the end
+/// finds nothing on the line behind the last.
+fn written_place(source: &str, line: usize, column: usize) -> (usize, usize) {
+    match source.lines().enumerate().filter(|(_, written)| !written.trim().is_empty()).last() {
+        Some((last, written)) if last < line => (last, written.trim_end().chars().count()),
+        _ => (line, column),
     }
 }
 
