@@ -48,7 +48,7 @@ pub(super) async fn confirm_removal(seat: Seat, Path(id): Path<TokenId>) -> Resu
     let tokens: TokenList = seat.get("/v1/tokens").await?;
     let token = tokens.tokens.iter().find(|token| token.id == id);
     let is_admin = |token: &&TokenView| token.role == Role::Admin && token.project.is_none();
-    let is_last = token.filter(is_admin).is_some() && tokens.tokens.iter().filter(is_admin).count() == 1;
+    let is_last = token.as_ref().is_some_and(is_admin) && tokens.tokens.iter().filter(is_admin).count() == 1;
     let is_own = seat.is_of(&id);
     Ok(seat.page("remove_token.html", context! { token => data(&token), id => id.to_string(), is_own, is_last }))
 }
