@@ -93,6 +93,7 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/leak" => leak(),
         "/connect" => exchange.text(&connect(request.query())),
         "/multiply" => exchange.text(&multiply()),
+        "/listen-again" => exchange.text(&listen_again()),
         "/reach-itself" => exchange.text(reach_itself()?),
         "/fill" => exchange.text(&fill()),
         "/sync" => exchange.text(&sync()),
@@ -183,6 +184,20 @@ fn reach_itself() -> io::Result<&'static str> {
     drop((client, server));
     fs::remove_file(path)?;
     Ok("itself")
+}
+
+/// Listens on a port and ends that, many times. How often somebody was there all the same who took a connection, and how often the port could
+/// not be had again.
+fn listen_again() -> String {
+    let (mut taken, mut refused) = (0, 0);
+    // None of those that the kernel gives to who connects: it could connect to itself.
+    for port in 20_000..20_200 {
+        let address = ("127.0.0.1", port);
+        drop(TcpListener::bind(address).expect("it is free"));
+        taken += usize::from(TcpStream::connect(address).is_ok());
+        refused += usize::from(TcpListener::bind(address).is_err());
+    }
+    format!("{taken} taken, {refused} refused")
 }
 
 /// Takes memory for ever.

@@ -201,6 +201,14 @@ async fn names_without_network() {
     stage.logs.until_said(said).await;
 }
 
+/// A port at which a function listens no more is free at once, and takes no connection: the host keeps nothing of it.
+#[tokio::test]
+async fn port_that_was_given_up() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|_| {});
+    assert_eq!(stage.get(&spec, "/listen-again").await.unwrap(), "0 taken, 0 refused");
+}
+
 /// The machine's own services are not reached, unless the operator or the function's owner names them; why not is in the log.
 #[tokio::test]
 async fn network() {
