@@ -95,7 +95,8 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/multiply" => exchange.text(&multiply()),
         "/listen-again" => exchange.text(&listen_again()),
         "/reach-itself" => exchange.text(reach_itself()?),
-        "/fill" => exchange.text(&fill()),
+        "/fill" => exchange.text(&fill(request.query())),
+        "/fill-with-files" => exchange.text(&fill_with_files()),
         "/sync" => exchange.text(&sync()),
         "/huge-pages" => exchange.text(&huge_pages()),
         "/news" => exchange.text(&news()),
@@ -273,10 +274,20 @@ fn hoard() -> String {
     format!("{watchers} watchers, {signals} signals")
 }
 
-/// Writes to `/tmp` until there is no room. How many MiB, and why no more.
-fn fill() -> String {
+/// Makes files in `/tmp` until there is no room. How many, and why no more.
+fn fill_with_files() -> String {
+    for count in 0.. {
+        if let Err(error) = fs::File::create(format!("/tmp/{count}")) {
+            return format!("{count} {}", error.kind());
+        }
+    }
+    unreachable!("there is an end to everything")
+}
+
+/// Writes to a folder until there is no room. How many MiB, and why no more.
+fn fill(folder: &str) -> String {
     let piece = vec![b'x'; 1024 * 1024];
-    let mut file = fs::File::create("/tmp/full").expect("it is writable");
+    let mut file = fs::File::create(format!("{folder}/full")).expect("it is writable");
     for count in 0.. {
         if let Err(error) = file.write_all(&piece) {
             return format!("{count} {}", error.kind());
