@@ -73,6 +73,9 @@ pub(crate) const LOG_LINE_OVERHEAD_BYTES: usize = 128;
 /// How many of the last lines are kept in memory to explain a failed start.
 pub(crate) const TAIL_LINES: usize = 20;
 
+/// How many of these are the first ones of the report of a crash, where that is longer than all of them.
+pub(crate) const TAIL_REPORT_LINES: usize = 14;
+
 /// How much of each of those lines is kept, in bytes.
 pub(crate) const TAIL_LINE_BYTES: usize = 2 * 1024;
 
