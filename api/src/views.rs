@@ -299,6 +299,9 @@ pub struct FunctionView {
     pub isolation: Option<String>,
     /// What it may use.
     pub limits: LimitsView,
+    /// Those of its limits that bound nothing on this host, by their names in `ship.toml`: without a sandbox, or without control groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits_not_held: Vec<String>,
     /// When other numbers of instances are kept than its limits say.
     #[serde(default)]
     pub warm: Vec<WarmView>,

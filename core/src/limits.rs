@@ -48,6 +48,17 @@ impl FunctionLimits {
     pub fn usable_tmp_mb(&self) -> u32 {
         self.tmp_mb.min(self.memory_mb / 2).max(1)
     }
+
+    /// How many files `/tmp` may hold. The kernel takes a kibibyte for one without content, and half as much more for a long name, so they
+    /// take a quarter of the memory, and a function that makes them without end hears of it before it is ended for it.
+    pub fn most_tmp_files(&self) -> u32 {
+        self.memory_mb.saturating_mul(256)
+    }
+
+    /// The size of `/dev/shm`, in MiB: what containers have, as far as that is no more than an eighth of the memory.
+    pub fn shm_mb(&self) -> u32 {
+        (self.memory_mb / 8).clamp(1, 64)
+    }
 }
 
 impl Default for FunctionLimits {
@@ -277,6 +288,18 @@ mod tests {
         });
         assert_eq!(written, further);
         assert_eq!(serde_json::from_value::<FunctionLimits>(written).unwrap(), limits);
+    }
+
+    /// What can be filled in memory is filled before the memory is used up: with the default, with the least, and with much of it.
+    #[test]
+    fn folders_in_memory() {
+        let folders = |memory_mb, tmp_mb| {
+            let limits = FunctionLimits { memory_mb, tmp_mb, ..FunctionLimits::default() };
+            (limits.usable_tmp_mb(), limits.most_tmp_files(), limits.shm_mb())
+        };
+        assert_eq!(folders(512, 512), (256, 131_072, 64));
+        assert_eq!(folders(32, 512), (16, 8_192, 4));
+        assert_eq!(folders(65_536, 5), (5, 16_777_216, 64));
     }
 
     /// Limits under which nothing could ever answer are refused, each by its name.

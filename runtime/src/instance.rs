@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::SetOnce;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::error::{ExitStatus, Failure, FailureReason};
-use crate::limits::EXIT_STATUS_WAIT;
+use crate::limits::{EXIT_STATUS_WAIT, WITNESSES_WAIT};
 use crate::linux::cell::Ending;
 use crate::linux::socket::SocketAddress;
 use crate::linux::stream::FunctionSocket;
@@ -51,6 +53,8 @@ pub(crate) struct Instance {
     pub(crate) output: Output,
     /// When it was known to be ready.
     ready: SetOnce<Instant>,
+    /// The requests that it was given before it was known to be ready, until they have seen what became of them.
+    witnesses: TaskTracker,
     /// Where it is asked whether it is there, if it is.
     question: OnceLock<Weak<FunctionSocket>>,
     /// Why the platform ended it, if it did.
@@ -72,6 +76,7 @@ impl Instance {
             memory: MemoryGauge::new(),
             output,
             ready: SetOnce::new(),
+            witnesses: TaskTracker::new(),
             question: OnceLock::new(),
             end: OnceLock::new(),
             stop: SetOnce::new(),
@@ -93,6 +98,26 @@ impl Instance {
     /// comes late, and says the same.
     pub(crate) fn set_ready(&self, now: Instant) -> Option<Duration> {
         self.ready.set(now).is_ok().then(|| now - self.began)
+    }
+
+    /// Held by a request until it has seen whether the instance reads it. None is needed of an instance that is ready.
+    pub(crate) fn witness(&self) -> Option<TaskTrackerToken> {
+        self.ready_since().is_none().then(|| self.witnesses.token())
+    }
+
+    /// Whether it was ready before its process ended, which is over. The first request that it read may have ended it: only that request
+    /// sees so, at about the same time.
+    pub(crate) async fn was_ready(&self) -> bool {
+        self.witnesses.close();
+        let known = async {
+            tokio::select! {
+                () = self.witnesses.wait() => {}
+                _ = self.became_ready() => {}
+            }
+        };
+        // Whoever does not get to look is not waited for: what is told of the end is for people.
+        let _ = timeout(WITNESSES_WAIT, known).await;
+        self.ready_since().is_some()
     }
 
     /// Notes where it is asked whether it is there.
@@ -161,7 +186,7 @@ impl Instance {
             return None;
         }
         let unknown = Ending::Exited(ExitStatus::Unknown);
-        let ending = tokio::time::timeout(EXIT_STATUS_WAIT, self.ended()).await.unwrap_or(&unknown);
+        let ending = timeout(EXIT_STATUS_WAIT, self.ended()).await.unwrap_or(&unknown);
         Some(self.failure_with(ending))
     }
 

@@ -332,9 +332,8 @@ async fn undelivered(lease: &mut Lease) -> Miss {
 }
 
 /// What is said about an instance that gave no answer: that its process ended, or that it is there and keeps silent.
-///
-/// The lease is borrowed mutably only because its connection cannot be shared between threads.
 async fn no_answer(lease: &mut Lease) -> InvokeError {
+    lease.note_no_answer();
     match lease.instance().failure().await {
         Some(failure) => Arc::new(failure).into(),
         None => InvokeError::NoResponse,

@@ -12,7 +12,7 @@ use crate::interpreter::{Command, Interpreters};
 use crate::limits::{GO_MEMORY_PERCENT, SPARES_PAUSE};
 use crate::linux::nursery::{
     Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
-    LISTEN_FD, PRELUDES_ROOT, Recipe, TIME_ZONE,
+    LISTEN_FD, PRELUDES_ROOT, Recipe, Room, TIME_ZONE,
 };
 use crate::pool::Surroundings;
 use crate::prelude;
@@ -206,9 +206,9 @@ fn assignment(
         zygote: false,
     };
     let limits = &spec.function.limits;
-    let tmp_mb = limits.usable_tmp_mb();
     let (max_files, max_processes) = (limits.max_files.into(), limits.max_processes.into());
-    Ok((Assignment { root: spec.root.clone(), layers, max_files, max_processes, tmp_mb, cache }, document))
+    let room = Room::of(limits);
+    Ok((Assignment { root: spec.root.clone(), layers, max_files, max_processes, room, cache }, document))
 }
 
 /// What the function's launcher launches, if it is one that prepared processes have.

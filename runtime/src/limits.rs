@@ -32,6 +32,10 @@ pub(crate) const WORK_GRACE: Duration = Duration::from_secs(32);
 /// writing its memory to disk may take long; the visitor should not.
 pub(crate) const EXIT_STATUS_WAIT: Duration = Duration::from_secs(1);
 
+/// How long what is told of a process that ended waits for its first requests to see whether it had read them. It is less than what they
+/// wait for its status.
+pub(crate) const WITNESSES_WAIT: Duration = Duration::from_millis(500);
+
 /// The pause after the second start in a row that failed; it doubles with each further one. The first failure is tried
 /// again at once, since whatever it was may be over.
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(100);
@@ -68,6 +72,9 @@ pub(crate) const LOG_LINE_OVERHEAD_BYTES: usize = 128;
 
 /// How many of the last lines are kept in memory to explain a failed start.
 pub(crate) const TAIL_LINES: usize = 20;
+
+/// How many of these are the first ones of the report of a crash, where that is longer than all of them.
+pub(crate) const TAIL_REPORT_LINES: usize = 14;
 
 /// How much of each of those lines is kept, in bytes.
 pub(crate) const TAIL_LINE_BYTES: usize = 2 * 1024;

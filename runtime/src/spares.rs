@@ -153,7 +153,10 @@ impl Spares {
             if self.least_isolation == Isolation::Sandbox {
                 return Err(SpawnError::NoSandbox(error.into()));
             }
-            tracing::warn!(%error, "functions cannot have a sandbox here");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "functions have no sandbox here; `ship doctor` says more"
+            );
             self.make(&alone(Isolation::Process)).await.map(|_| Isolation::Process)
         };
         self.isolation.get_or_try_init(probe).await.copied()

@@ -159,7 +159,7 @@ impl Child {
         let requests = self.instance.output.current_requests();
         self.instance.output.finish();
         self.journal.ended(self.instance.end_reason(), &ending);
-        self.remark_end(&ending, requests);
+        self.remark_end(&ending, requests).await;
         self.instance.set_ending(ending);
     }
 
@@ -207,11 +207,14 @@ impl Child {
     }
 
     /// Tells the log of an end that nobody asked for.
-    fn remark_end(&self, ending: &Ending, requests: Vec<RequestId>) {
+    async fn remark_end(&self, ending: &Ending, requests: Vec<RequestId>) {
         if self.instance.end_reason().is_some() {
             return;
         }
         let message = match ending {
+            Ending::Exited(status) if !self.instance.was_ready().await => {
+                format!("The function's process ended with {status} while it was starting.")
+            }
             Ending::Exited(status) => match requests.len() {
                 0 => format!("The function's process ended with {status}."),
                 1 => format!("The function's process ended with {status} while it was answering a request."),

@@ -211,6 +211,28 @@ fn the_doctor() {
     assert!(shown.stdout().contains("go        not here; for functions in Go\n"), "{}", shown.stdout());
 }
 
+/// A host says when it starts that its functions have no sandbox, or that none can be started, and nothing where they have all that there is.
+#[test]
+fn what_functions_are_kept_from() {
+    let said = |options: &[&str], script: &str| {
+        let environment = TestEnv::new();
+        let wrapper = ["unshare", "--map-root-user", "sh", "-c", script];
+        let mut host = TestHost::start_by_with(&environment, &wrapper, options);
+        // It has found out by the time it answers this.
+        let _ = host.ship(["host", "status"]).run().success();
+        host.ask_to_end();
+        host.ended().stderr().to_owned()
+    };
+    let forbidden = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+    let none = said(&[], forbidden);
+    assert!(none.contains("no function can be started here; `ship doctor` says more"), "{none}");
+    assert!(none.contains("`ship host --isolation process` does"), "{none}");
+    let less = said(&["--isolation", "process"], forbidden);
+    assert!(less.contains("functions have no sandbox here; `ship doctor` says more"), "{less}");
+    let all = said(&[], "exec \"$0\" \"$@\"");
+    assert!(!all.contains("ship doctor"), "{all}");
+}
+
 /// The process that makes functions' processes may end: what runs goes on, and what is asked for next starts.
 #[test]
 fn without_the_nursery() {

@@ -188,6 +188,39 @@ async def app(scope, receive, send):
     assert!(is_done(&host));
 }
 
+/// A body without a length, for which `/tmp` has no room, is too large; the next one that fits is answered.
+#[test]
+fn body_without_a_length() {
+    let source = r#"
+from http.server import BaseHTTPRequestHandler
+
+class handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        length = len(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"%d" % length)
+"#;
+    let environment = TestEnv::new();
+    let settings = "[functions.\"**\"]\ntmp_mb = 1\n";
+    let project = environment.project("site").file("api/count.py", source).file("ship.toml", settings);
+    let host = TestHost::start(&environment);
+    let url = deploy(&host, &project);
+    let authority = url.strip_prefix("http://").expect("it is a URL");
+    let answer = |length: usize| {
+        let head = format!(
+            "POST /api/count HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n\
+             {length:x}\r\n"
+        );
+        let request = [head.as_bytes(), &vec![b'x'; length], b"\r\n0\r\n\r\n"].concat();
+        String::from_utf8_lossy(&http::exchange_raw(authority, &request)).into_owned()
+    };
+    let refused = answer(3 << 20);
+    assert!(refused.starts_with("HTTP/1.1 413 ") && !refused.contains("x-ship-error"), "{refused}");
+    let taken = answer(1000);
+    assert!(taken.starts_with("HTTP/1.1 200 ") && taken.contains("1000"), "{taken}");
+}
+
 /// A response that breaks off in the middle does not look whole, and the next request is answered.
 #[test]
 fn broken_streams() {

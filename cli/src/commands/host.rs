@@ -96,7 +96,7 @@ struct RunArgs {
     /// Answer /metrics to everybody, not only to who has a token
     #[arg(long)]
     open_metrics: bool,
-    /// How much of the disk one project's log may take, in MiB
+    /// How much of the disk one project's log may take, in MiB; at least 4
     #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(4..=1024 * 1024), hide_short_help = true)]
     log_mb: u64,
     /// How many deployments of each branch stay (default: all)

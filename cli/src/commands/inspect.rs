@@ -4,6 +4,7 @@ mod build_log;
 mod picture;
 mod subject;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -171,7 +172,18 @@ fn limits(functions: &[FunctionView], styles: Styles) -> String {
             isolation.as_deref().unwrap_or("-").to_owned(),
         ]);
     }
-    table.render(styles)
+    table.render(styles) + &not_held(functions)
+}
+
+/// A line with the limits that bound nothing on the host, if there are any.
+fn not_held(functions: &[FunctionView]) -> String {
+    let names: BTreeSet<&str> =
+        functions.iter().flat_map(|function| &function.limits_not_held).map(String::as_str).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    format!("On this host these bound nothing: {} (`ship doctor` says why)\n", names.join(", "))
 }
 
 /// How many instances of each function there are, and when.

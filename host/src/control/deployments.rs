@@ -8,8 +8,8 @@ use ship_api::{
     DeploymentDetail, DeploymentList, DeploymentReference, ErrorBody, ErrorCode, ErrorDetail, FunctionView,
     PublishOptions, PublishRequest, PublishedView, RemovedView, StaticView,
 };
-use ship_core::{DeploymentId, HostLabel, Manifest, ProjectName, ProjectScope};
-use ship_runtime::Isolation;
+use ship_core::{DeploymentId, FunctionLimits, HostLabel, Manifest, NetworkAccess, ProjectName, ProjectScope};
+use ship_runtime::{ControlGroupVersion, Isolation};
 use ship_store::{DeploymentQuery, DeploymentRecord, Store};
 
 use super::extract::{Body, Path, Query};
@@ -174,6 +174,7 @@ fn functions(
     isolation: Option<Isolation>,
 ) -> Vec<FunctionView> {
     let running = control.runtime.instances();
+    let groups = control.runtime.control_groups();
     let view = |function: &ship_core::Function| FunctionView {
         name: function.name.clone(),
         route: function.name.route(),
@@ -182,6 +183,7 @@ fn functions(
         size_bytes: function.size_bytes,
         isolation: isolation.map(|isolation| isolation.as_str().to_owned()),
         limits: function.limits.into(),
+        limits_not_held: not_held(&function.limits, isolation, groups),
         warm: function.warm.iter().map(Into::into).collect(),
         instances: running
             .iter()
@@ -191,6 +193,20 @@ fn functions(
             .collect(),
     };
     manifest.functions().iter().map(view).collect()
+}
+
+/// The limits of a function that bound nothing here, by their names.
+fn not_held(limits: &FunctionLimits, isolation: Option<Isolation>, groups: Option<ControlGroupVersion>) -> Vec<String> {
+    let has_no_sandbox = isolation == Some(Isolation::Process);
+    let has_no_quota = matches!(groups, None | Some(ControlGroupVersion::TwoWithoutCpu));
+    let all = [
+        ("cpu", limits.cpu_thousandths.is_some() && has_no_quota),
+        // In a sandbox they are counted for its user.
+        ("max_processes", has_no_sandbox && groups.is_none()),
+        ("network", has_no_sandbox && limits.network != NetworkAccess::All),
+        ("tmp_mb", has_no_sandbox),
+    ];
+    all.into_iter().filter(|(_, is_not_held)| *is_not_held).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Removes a deployment. What production leads to is not removed.

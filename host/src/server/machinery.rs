@@ -62,8 +62,9 @@ impl Machinery {
     }
 }
 
-/// Finds out what functions are kept from: at once where less than a sandbox will not do. What is known of the functions that there are
-/// is prepared while the host starts, so that whoever wakes the first of them need not wait for it.
+/// Finds out what functions are kept from: at once where less than a sandbox will not do. Elsewhere the host's own log tells where they have no
+/// sandbox, or cannot be started at all. What is known of the functions that there are is prepared while the host starts, so that whoever
+/// wakes the first of them need not wait for it.
 pub(super) async fn try_isolation(
     options: &HostOptions,
     store: &Store,
@@ -75,6 +76,10 @@ pub(super) async fn try_isolation(
     }
     let (store, runtime) = (store.clone(), runtime.clone());
     tasks.spawn(async move {
+        if let Err(error) = runtime.isolation().await {
+            let error = &error as &dyn std::error::Error;
+            return tracing::error!(error, "no function can be started here; `ship doctor` says more");
+        }
         let (runtimes, folder) = blocking(move || {
             let functions = store.functions();
             (functions.runtimes(), functions.folder().to_owned())

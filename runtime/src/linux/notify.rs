@@ -231,6 +231,13 @@ impl SocketCall {
         Ok(Self { id: notice.id, thread, number, address: bytes, socket, is_closed_on_execution: true })
     }
 
+    /// Lets go of a socket that was just named or made to listen before its process goes on: as long as the host has it, its port is taken
+    /// and takes connections, also when the function has closed it. Closing such a socket waits for nothing, and it cannot be connected
+    /// meanwhile, which takes the host.
+    pub(crate) fn let_go(self) {
+        drop(self.socket.into_inner());
+    }
+
     /// Where the kernel tells of the thread that called.
     pub(crate) fn thread(&self) -> BorrowedFd<'_> {
         self.thread.as_fd()

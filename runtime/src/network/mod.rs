@@ -228,19 +228,21 @@ impl Desk {
         let call = self.questions.read(notice)?;
         match notice.wish {
             Wish::Connect => self.begin_to_connect(call),
-            Wish::Bind => self.bind(&call),
-            Wish::Listen { backlog } => self.listen(&call, backlog),
+            Wish::Bind => self.bind(call),
+            Wish::Listen { backlog } => self.listen(call, backlog),
         }
     }
 
     /// Names a socket. One of the host's network gets no name: it would be a port of the machine.
-    fn bind(&self, call: &SocketCall) -> io::Result<Begun> {
+    fn bind(&self, call: SocketCall) -> io::Result<Begun> {
         let socket = call.socket.as_fd();
         if is_internet(socket)? {
             if dial::is_of_host(socket)? {
                 return Err(os_error(libc::EINVAL));
             }
-            return dial::bind(socket, &call.address).map(|()| Begun::Done);
+            dial::bind(socket, &call.address)?;
+            call.let_go();
+            return Ok(Begun::Done);
         }
         // As long as there is none that another thread could put in the place of this one, the kernel may do it: it does best.
         if !self.has_given.load(Ordering::Relaxed) {
@@ -256,13 +258,17 @@ impl Desk {
     }
 
     /// Has a socket take connections. One of the host's network takes none: they would come from the machine's network.
-    fn listen(&self, call: &SocketCall, backlog: i32) -> io::Result<Begun> {
+    fn listen(&self, call: SocketCall, backlog: i32) -> io::Result<Begun> {
         let socket = call.socket.as_fd();
         if is_internet(socket)? {
             if dial::is_of_host(socket)? {
                 return Err(os_error(libc::EINVAL));
             }
-        } else if !self.has_given.load(Ordering::Relaxed) {
+            rustix::net::listen(socket, backlog)?;
+            call.let_go();
+            return Ok(Begun::Done);
+        }
+        if !self.has_given.load(Ordering::Relaxed) {
             // As with a name. Who connects to a local socket is told who has made it listen.
             return Ok(Begun::GoesOn);
         }

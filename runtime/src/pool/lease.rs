@@ -7,6 +7,7 @@ use std::time::Duration;
 use ship_core::{LogLevel, RequestId};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Pool;
 use super::roster::InstanceNumber;
@@ -26,10 +27,12 @@ pub(crate) struct Lease {
     id: Option<RequestId>,
     connection: Option<Connection>,
     trunk: Option<Trunk>,
+    /// Until it is known whether an instance that starts has read the request.
+    witness: Option<TaskTrackerToken>,
 }
 
 impl Lease {
-    pub(super) const fn new(
+    pub(super) fn new(
         pool: Arc<Pool>,
         number: InstanceNumber,
         instance: Arc<Instance>,
@@ -37,7 +40,8 @@ impl Lease {
         connection: Option<Connection>,
         trunk: Option<Trunk>,
     ) -> Self {
-        Self { pool, number, instance, id, connection, trunk }
+        let witness = instance.witness();
+        Self { pool, number, instance, id, connection, trunk, witness }
     }
 
     /// The instance.
@@ -103,6 +107,11 @@ impl Lease {
         }
     }
 
+    /// The request has got no answer, and whether it was read is noted if it was.
+    pub(crate) fn note_no_answer(&mut self) {
+        self.witness = None;
+    }
+
     /// What the function has answered is not HTTP: its log says why.
     pub(crate) fn remark_garbage(&self, error: &WireError) {
         let message = format!("The function's answer is not valid HTTP: {error}.");
@@ -155,7 +164,10 @@ impl Drop for Lease {
         if let (true, Ok(runtime)) = (is_left, Handle::try_current())
             && let Some(connection) = connection.take()
         {
-            let rest = Self::new(Arc::clone(&self.pool), self.number, Arc::clone(&self.instance), self.id, None, None);
+            let mut rest =
+                Self::new(Arc::clone(&self.pool), self.number, Arc::clone(&self.instance), self.id, None, None);
+            // It waits for the end of the instance, and what is told of that does not wait for it.
+            rest.witness = None;
             self.pool.tasks().spawn_on(rest.outlive(connection), &runtime);
             return;
         }

@@ -93,8 +93,10 @@ fn answer(request: &Request, exchange: &mut Exchange) -> io::Result<()> {
         "/leak" => leak(),
         "/connect" => exchange.text(&connect(request.query())),
         "/multiply" => exchange.text(&multiply()),
+        "/listen-again" => exchange.text(&listen_again()),
         "/reach-itself" => exchange.text(reach_itself()?),
-        "/fill" => exchange.text(&fill()),
+        "/fill" => exchange.text(&fill(request.query())),
+        "/fill-with-files" => exchange.text(&fill_with_files()),
         "/sync" => exchange.text(&sync()),
         "/huge-pages" => exchange.text(&huge_pages()),
         "/news" => exchange.text(&news()),
@@ -185,6 +187,20 @@ fn reach_itself() -> io::Result<&'static str> {
     Ok("itself")
 }
 
+/// Listens on a port and ends that, many times. How often somebody was there all the same who took a connection, and how often the port could
+/// not be had again.
+fn listen_again() -> String {
+    let (mut taken, mut refused) = (0, 0);
+    // None of those that the kernel gives to who connects: it could connect to itself.
+    for port in 20_000..20_200 {
+        let address = ("127.0.0.1", port);
+        drop(TcpListener::bind(address).expect("it is free"));
+        taken += usize::from(TcpStream::connect(address).is_ok());
+        refused += usize::from(TcpListener::bind(address).is_err());
+    }
+    format!("{taken} taken, {refused} refused")
+}
+
 /// Takes memory for ever.
 fn leak() -> ! {
     let mut held = Vec::new();
@@ -258,10 +274,20 @@ fn hoard() -> String {
     format!("{watchers} watchers, {signals} signals")
 }
 
-/// Writes to `/tmp` until there is no room. How many MiB, and why no more.
-fn fill() -> String {
+/// Makes files in `/tmp` until there is no room. How many, and why no more.
+fn fill_with_files() -> String {
+    for count in 0.. {
+        if let Err(error) = fs::File::create(format!("/tmp/{count}")) {
+            return format!("{count} {}", error.kind());
+        }
+    }
+    unreachable!("there is an end to everything")
+}
+
+/// Writes to a folder until there is no room. How many MiB, and why no more.
+fn fill(folder: &str) -> String {
     let piece = vec![b'x'; 1024 * 1024];
-    let mut file = fs::File::create("/tmp/full").expect("it is writable");
+    let mut file = fs::File::create(format!("{folder}/full")).expect("it is writable");
     for count in 0.. {
         if let Err(error) = file.write_all(&piece) {
             return format!("{count} {}", error.kind());

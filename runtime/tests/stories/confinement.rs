@@ -77,14 +77,24 @@ fn children_of(pid: u32) -> Vec<u32> {
 async fn temporary_files() {
     let stage = Stage::new();
     let spec = stage.function_with(|limits| limits.tmp_mb = 5);
-    assert_eq!(stage.get(&spec, "/fill").await.unwrap(), "5 no storage space");
+    assert_eq!(stage.get(&spec, "/fill?/tmp").await.unwrap(), "5 no storage space");
     assert_eq!(stage.get(&spec, "/look?/tmp").await.unwrap(), "full");
     stage.get(&spec, "/exit").await.unwrap_err();
     assert_eq!(stage.get(&spec, "/look?/tmp").await.unwrap(), "");
     let small = stage.function();
     let mut small = ship_runtime::FunctionSpec { deployment: ship_core::DeploymentId::of_bytes(b"small"), ..small };
     small.function.limits.memory_mb = 64;
-    assert_eq!(stage.get(&Arc::new(small), "/fill").await.unwrap(), "32 no storage space");
+    assert_eq!(stage.get(&Arc::new(small), "/fill?/tmp").await.unwrap(), "32 no storage space");
+}
+
+/// Files without content are memory, too, and have an end before the memory has, as shared memory has one.
+#[tokio::test]
+async fn empty_files() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|limits| limits.memory_mb = 64);
+    // The folder itself is one.
+    assert_eq!(stage.get(&spec, "/fill-with-files").await.unwrap(), "16383 no storage space");
+    assert_eq!(stage.get(&spec, "/fill?/dev/shm").await.unwrap(), "8 no storage space");
 }
 
 /// What the kernel counts for a user has an end in each cell, and what all cells take of it is none of the host's.
@@ -199,6 +209,14 @@ async fn names_without_network() {
     assert_eq!(answer, "uncategorized error / a name");
     let said = "[The function may not ask for the name db.example: its network is `none`.]";
     stage.logs.until_said(said).await;
+}
+
+/// A port at which a function listens no more is free at once, and takes no connection: the host keeps nothing of it.
+#[tokio::test]
+async fn port_that_was_given_up() {
+    let stage = Stage::new();
+    let spec = stage.function_with(|_| {});
+    assert_eq!(stage.get(&spec, "/listen-again").await.unwrap(), "0 taken, 0 refused");
 }
 
 /// The machine's own services are not reached, unless the operator or the function's owner names them; why not is in the log.

@@ -48,7 +48,9 @@ async fn crash_on_the_first_request() {
         assert_eq!(exit_status(&stage.get(&spec, "/exit").await.unwrap_err()), ExitStatus::Code(3));
     }
     assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
-    assert_eq!(stage.logs.messages().iter().filter(|message| *message == "booted").count(), 6);
+    let said = |what: &str| stage.logs.messages().iter().filter(|message| *message == what).count();
+    assert_eq!(said("booted"), 6);
+    assert_eq!(said("[The function's process ended with exit code 3 while it was answering a request.]"), 5);
 }
 
 /// A function that exits after every answer still answers every request.
@@ -154,6 +156,9 @@ async fn crash_loop() {
     let starts = || stage.logs.messages().iter().filter(|message| message.starts_with("cannot")).count();
     // The first failure is tried again at once, the second is not.
     assert_eq!(starts(), 2);
+    // The request that waits for it is no request that it was answering.
+    let ends: Vec<_> = stage.logs.messages().into_iter().filter(|message| message.contains("ended")).collect();
+    assert_eq!(ends, ["[The function's process ended with exit code 9 while it was starting.]"; 2]);
     // Whoever checks it may have mended it, so it is tried.
     let error = stage.runtime.check(&broken).await.unwrap_err();
     assert_eq!(error.output(), ["cannot read the configuration"]);

@@ -134,6 +134,8 @@ fn pry_without_a_sandbox() {
     let site = Site::deploy_without_sandbox(&environment, &data, &QUICK, &[Kind::Bad]);
     let shown = site.host.ship(["inspect", &site.url]).run().success();
     assert!(shown.stdout().contains("public   process"), "{}", shown.stdout());
+    let names = shown.stdout().lines().find_map(|line| line.strip_prefix("On this host these bound nothing: "));
+    assert!(names.is_some_and(|names| names.ends_with("network, tmp_mb (`ship doctor` says why)")), "{names:?}");
     for bad in site.each() {
         bad.is_served(Kind::Bad);
         let read = |path: &Path| bad.ask(Kind::Bad, &format!("read&path={}", path.display()));

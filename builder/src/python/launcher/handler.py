@@ -1,6 +1,8 @@
 """Serving a class derived from `http.server.BaseHTTPRequestHandler`."""
 
+import errno
 import io
+import sys
 
 from .messages import MAX_HEAD_BYTES
 from .threads import BUFFER_BYTES, Gone
@@ -22,6 +24,9 @@ class Application:
             connection.writer.end()
         except Gone:
             exchange.is_broken = True
+        except NoRoom:
+            print("a request's body that came without a length is larger than /tmp has room for", file=sys.stderr)
+            exchange.refuse(b"413 Content Too Large", b"The request's body is too large.\n")
         except BaseException as error:
             exchange.fail(error)
 
@@ -76,6 +81,10 @@ class Connection:
     setsockopt = shutdown = close = settimeout
 
 
+class NoRoom(Exception):
+    """There is no room for a body that has to be read to its end."""
+
+
 def whole(body):
     """A body that is read to its end, and its length."""
     import tempfile
@@ -83,10 +92,24 @@ def whole(body):
     file = tempfile.SpooledTemporaryFile(MAX_BODY_BYTES_IN_MEMORY)
     buffer = bytearray(BUFFER_BYTES)
     while count := body.readinto(memoryview(buffer)):
-        file.write(buffer[:count])
+        try:
+            file.write(buffer[:count])
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            close_full(file)
+            raise NoRoom from error
     length = file.tell()
     file.seek(0)
     return file, length
+
+
+def close_full(file):
+    """Closes a file that could not be written to its end; what it holds back cannot be written then, either."""
+    try:
+        file.close()
+    except OSError:
+        pass
 
 
 class Joined(io.RawIOBase):

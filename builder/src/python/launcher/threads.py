@@ -197,6 +197,12 @@ class Exchange:
         else:
             self.is_broken = True
 
+    def refuse(self, status, body):
+        """Answers a request in place of its application, which has not seen it."""
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+        self.begin(status, headers)
+        self.write(body)
+
     def finish(self):
         """Ends the response. Says whether the connection can take another request."""
         if self.is_broken or self.framing is None:

@@ -55,14 +55,14 @@ async fn keep_until_none(data: &Path) -> io::Result<i32> {
     let mut code = UNSEEN_CODE;
     loop {
         // What has ended before this process could hear of it is collected first.
-        let children = collect(&mut code);
+        let children = collect(data, &mut code);
         if children == Children::None {
             return Ok(code);
         }
         if !ship_store::is_in_use(data) {
             // The last is about to end; what else there is was left behind by something.
             let _ = tokio::time::timeout(LAST_STEPS, child.recv()).await;
-            let _ = collect(&mut code);
+            let _ = collect(data, &mut code);
             return Ok(code);
         }
         tokio::select! {
@@ -81,11 +81,16 @@ enum Children {
     None,
 }
 
-/// Collects who has ended, and notes how the last of them did.
-fn collect(code: &mut i32) -> Children {
+/// Collects who has ended, and notes how the newest host did. What a host has started comes here, too, when that is gone: it ends well
+/// whatever became of the host.
+fn collect(data: &Path, code: &mut i32) -> Children {
     loop {
         match wait(WaitOptions::NOHANG) {
-            Ok(Some((_, status))) => *code = code_of(status).unwrap_or(*code),
+            Ok(Some((process, status))) => {
+                if newest(data) == Some(process) {
+                    *code = code_of(status).unwrap_or(*code);
+                }
+            }
             Ok(None) => return Children::Some,
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return Children::None,
@@ -95,9 +100,13 @@ fn collect(code: &mut i32) -> Children {
 
 /// Passes a signal on to the host that has the data directory. Whether there is one.
 pub(super) fn pass_on_to_newest(data: &Path, signal: Signal) -> bool {
-    let newest = ship_store::lock_holder(data).filter(|pid| *pid != std::process::id());
-    let newest = newest.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-    newest.is_some_and(|pid| kill_process(pid, signal).is_ok())
+    newest(data).is_some_and(|pid| kill_process(pid, signal).is_ok())
+}
+
+/// The host that has the data directory, or had it last.
+fn newest(data: &Path) -> Option<Pid> {
+    let newest = ship_store::lock_holder(data).filter(|pid| *pid != std::process::id())?;
+    Pid::from_raw(i32::try_from(newest).ok()?)
 }
 
 fn pass_on(data: &Path, signal: Signal) {

@@ -32,7 +32,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 pub use order::Isolation;
 pub(crate) use order::{
-    Assignment, Boot, CellNetwork, CodeCache, Command, Document, Doorkeeper, Order, Recipe, Report,
+    Assignment, Boot, CellNetwork, CodeCache, Command, Document, Doorkeeper, Order, Recipe, Report, Room,
 };
 pub(crate) use world::{CACHE_ROOT, FRESH_CACHE_ROOT, FUNCTION_ROOT, PRELUDES_ROOT};
 

@@ -5,6 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use ship_core::FunctionLimits;
+
+/// How many files `/dev/shm` holds at the most: what is there is shared memory, of which a program has a few pieces.
+const MOST_SHM_FILES: u32 = 4096;
 
 /// How much of the machine a cell is kept from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -99,10 +103,38 @@ pub(crate) struct Assignment {
     pub(crate) max_files: u64,
     /// The most processes and threads that there may be of it.
     pub(crate) max_processes: u64,
-    /// The size of its `/tmp`, in MiB.
-    pub(crate) tmp_mb: u32,
+    /// What its folders in memory hold.
+    pub(crate) room: Room,
     /// Its cache of code, if it has one or is to make one.
     pub(crate) cache: Option<CodeCache>,
+}
+
+/// What the folders of a cell that are in memory hold at the most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Room {
+    /// The size of `/tmp`, in MiB.
+    pub(crate) tmp_mb: u32,
+    /// The files in it, and in `/dev/shm`.
+    pub(crate) files: u32,
+    /// The size of `/dev/shm`, in MiB.
+    pub(crate) shm_mb: u32,
+}
+
+impl Room {
+    /// What a function has under its limits.
+    pub(crate) fn of(limits: &FunctionLimits) -> Self {
+        Self { tmp_mb: limits.usable_tmp_mb(), files: limits.most_tmp_files(), shm_mb: limits.shm_mb() }
+    }
+
+    /// How `/tmp` is mounted.
+    pub(super) fn of_tmp(self) -> String {
+        format!("size={}m,nr_inodes={}", self.tmp_mb, self.files)
+    }
+
+    /// How `/dev/shm` is mounted.
+    pub(super) fn of_shm(self) -> String {
+        format!("size={}m,nr_inodes={}", self.shm_mb, self.files.min(MOST_SHM_FILES))
+    }
 }
 
 /// A folder with compiled code.

@@ -15,15 +15,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use ship_core::FunctionLimits;
 
-use super::order::{Assignment, CellNetwork, CodeCache, Recipe};
+use super::order::{Assignment, CellNetwork, CodeCache, Recipe, Room};
 use super::{Naming, Trouble};
 
 /// Where a function's folder is seen. Lambda has it there, and so have others that run its artifacts.
 pub(crate) const FUNCTION_ROOT: &str = "/var/task";
-
-/// The size of `/tmp`, in MiB, where nothing else is asked for.
-const USUAL_TMP_MB: u32 = 256;
 
 /// Where layers are seen: links in a function's folder lead to its neighbours.
 const LAYERS_ROOT: &str = "/var";
@@ -146,12 +144,9 @@ impl World {
             Self::bind_cache(cache, place)?;
         }
         protect(CWD, Path::new(LAYERS_ROOT), ATTR_RDONLY, Depth::This).while_trying("protect the function's folder")?;
-        if assignment.tmp_mb != USUAL_TMP_MB {
-            let size = CString::new(format!("size={}m", assignment.tmp_mb))
-                .map_err(io::Error::from)
-                .while_trying("size /tmp")?;
-            let flags = MountFlags::NOSUID | MountFlags::NODEV;
-            rustix::mount::mount_remount("/tmp", flags, size.as_c_str()).while_trying("size /tmp")?;
+        if assignment.room != usual_room() {
+            resize_memory(Path::new("/tmp"), &assignment.room.of_tmp())?;
+            resize_memory(Path::new("/dev/shm"), &assignment.room.of_shm())?;
         }
         // An empty folder that nobody can look into.
         rustix::mount::mount_bind(EMPTY, Path::new("/").join(COVERED)).while_trying("cover the host's folders")
@@ -288,9 +283,8 @@ fn furnish(network: CellNetwork) -> Result<(), Trouble> {
         symlink(target, link).while_trying("make a link")?;
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    let size = format!("mode=1777,size={USUAL_TMP_MB}m,nr_inodes=200000");
-    mount_memory(Path::new("tmp"), &size, flags)?;
-    mount_memory(Path::new("dev/shm"), "mode=1777,size=64m,nr_inodes=4096", flags)?;
+    mount_memory(Path::new("tmp"), &format!("mode=1777,{}", usual_room().of_tmp()), flags)?;
+    mount_memory(Path::new("dev/shm"), &format!("mode=1777,{}", usual_room().of_shm()), flags)?;
     mount_memory(Path::new("var"), "mode=755,size=256k,nr_inodes=256", flags)?;
     symlink("/tmp", "var/tmp").while_trying("link a folder")?;
     fs::create_dir("var/task").while_trying("make a place for a function")
@@ -316,6 +310,18 @@ fn mount_processes() {
 fn mount_memory(place: &Path, options: &str, flags: MountFlags) -> Result<(), Trouble> {
     let options = CString::new(options).map_err(io::Error::from).while_trying("mount memory")?;
     rustix::mount::mount("tmpfs", place, "tmpfs", flags, options.as_c_str()).while_trying("mount memory")
+}
+
+/// What the folders in memory hold where nothing else is asked for.
+fn usual_room() -> Room {
+    Room::of(&FunctionLimits::default())
+}
+
+/// Has a folder in memory hold more or less.
+fn resize_memory(place: &Path, options: &str) -> Result<(), Trouble> {
+    let options = CString::new(options).map_err(io::Error::from).while_trying("size a folder in memory")?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount_remount(place, flags, options.as_c_str()).while_trying("size a folder in memory")
 }
 
 /// How far a protection reaches.
