@@ -55,9 +55,10 @@ impl FunctionLimits {
         self.memory_mb.saturating_mul(256)
     }
 
-    /// The size of `/dev/shm`, in MiB: what containers have, as far as that is no more than an eighth of the memory.
+    /// The size of `/dev/shm`, in MiB: an eighth of the memory, which is what containers have where a function has the usual 512 MiB. With a
+    /// full `/tmp` beside it, some memory is left.
     pub fn shm_mb(&self) -> u32 {
-        (self.memory_mb / 8).clamp(1, 64)
+        (self.memory_mb / 8).max(1)
     }
 }
 
@@ -299,7 +300,7 @@ mod tests {
         };
         assert_eq!(folders(512, 512), (256, 131_072, 64));
         assert_eq!(folders(32, 512), (16, 8_192, 4));
-        assert_eq!(folders(65_536, 5), (5, 16_777_216, 64));
+        assert_eq!(folders(65_536, 5), (5, 16_777_216, 8_192));
     }
 
     /// Limits under which nothing could ever answer are refused, each by its name.

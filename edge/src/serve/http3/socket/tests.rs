@@ -1,3 +1,5 @@
+//! Whose datagrams are whose, at a real socket.
+
 use std::future::poll_fn;
 use std::net::UdpSocket;
 
