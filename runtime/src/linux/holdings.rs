@@ -4,35 +4,77 @@
 //! still resident. A host that was flooded once would look flooded for ever. And what a start alone needed of the program stays in
 //! memory for as long as the process runs.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::program;
 
 /// How much more than after the last time must be resident before anything is given back again. To look through the heap takes a
-/// millisecond for each 100 MB or so, in which whoever wants memory of the same arena waits; a program's pages come back at a
-/// microsecond for each sixteen.
+/// millisecond for each 100 MB or so, in which whoever wants memory of the same arena waits; to bring a program's pages back takes
+/// whoever comes next half a millisecond.
 const WORTH_IT: u64 = 8 * 1024 * 1024;
+
+/// How much of the program comes back where somebody has come.
+const IN_USE: u64 = 1024 * 1024;
+
+/// How much of the time between two looks a process at rest computes at the most: one part of so many. An idle host takes a tenth of it, and one
+/// that starts three functions a second all of it.
+const REST_SHARE: u32 = 500;
 
 /// What this process holds, and what was resident of it when it last gave some back.
 #[derive(Debug)]
 pub struct Holdings {
     allocated: Holding,
     program: Holding,
+    rest: Mutex<Rest>,
 }
 
 impl Default for Holdings {
     fn default() -> Self {
-        Self { allocated: Holding::of("RssAnon:", trim), program: Holding::of("RssFile:", program::let_go) }
+        Self {
+            allocated: Holding::of("RssAnon:", trim),
+            program: Holding::of("RssFile:", program::let_go),
+            rest: Mutex::new(Rest::begin()),
+        }
     }
 }
 
 impl Holdings {
-    /// Gives back free memory, and pages of the program, if the process has grown since it last did. To be called now and then, by
-    /// one thread.
+    /// Gives back free memory if the process has grown since it last did, and pages of the program if it is at rest besides. To be called now
+    /// and then, by one thread.
     pub fn give_back(&self) {
         self.allocated.give_back();
-        self.program.give_back();
+        if self.rest.lock().unwrap_or_else(PoisonError::into_inner).is_kept() {
+            self.program.settle();
+            self.program.give_back();
+        }
     }
+}
+
+/// Whether a process has done next to nothing since it was last looked at.
+#[derive(Debug)]
+struct Rest {
+    looked_at: Instant,
+    computed: Duration,
+}
+
+impl Rest {
+    fn begin() -> Self {
+        Self { looked_at: Instant::now(), computed: computed() }
+    }
+
+    fn is_kept(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::begin());
+        let (computed, passed) = (self.computed.saturating_sub(before.computed), self.looked_at - before.looked_at);
+        computed * REST_SHARE <= passed
+    }
+}
+
+/// How long this process has computed.
+fn computed() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.try_into().unwrap_or_default()
 }
 
 /// One kind of memory.
@@ -42,11 +84,13 @@ struct Holding {
     line: &'static str,
     release: fn(),
     released_to: AtomicU64,
+    /// Whether nothing of what was given back last was needed since.
+    is_untouched: AtomicBool,
 }
 
 impl Holding {
     fn of(line: &'static str, release: fn()) -> Self {
-        Self { line, release, released_to: AtomicU64::new(0) }
+        Self { line, release, released_to: AtomicU64::new(0), is_untouched: AtomicBool::new(false) }
     }
 
     fn give_back(&self) {
@@ -58,6 +102,16 @@ impl Holding {
         }
         (self.release)();
         self.released_to.store(self.resident_bytes().unwrap_or(resident), Relaxed);
+        self.is_untouched.store(true, Relaxed);
+    }
+
+    /// Counts what came back first as what is always needed: whoever comes after a rest is not to wait for it each time.
+    fn settle(&self) {
+        let Some(resident) = self.resident_bytes() else { return };
+        let is_back = resident >= self.released_to.load(Relaxed).saturating_add(IN_USE);
+        if is_back && self.is_untouched.swap(false, Relaxed) {
+            self.released_to.store(resident, Relaxed);
+        }
     }
 
     /// How much of it is in memory (`proc_pid_status(5)`).
@@ -101,6 +155,33 @@ mod tests {
         assert!(freed > before + (48 << 20), "the allocator gives it back by itself: {before} {freed}");
         assert!(after < before + (24 << 20), "{before} {freed} {after}");
         drop(last);
+    }
+
+    /// What came back first is needed: only what comes on top of it counts as held for nothing.
+    #[test]
+    fn what_comes_back_is_kept() {
+        let holding = Holding::of("RssAnon:", || ());
+        holding.give_back();
+        let released_to = || holding.released_to.load(Relaxed);
+        assert!(released_to() > 2 * IN_USE);
+        // As if next to nothing had been left.
+        holding.released_to.store(0, Relaxed);
+        holding.settle();
+        let settled = released_to();
+        assert!(settled > 2 * IN_USE);
+        holding.released_to.store(0, Relaxed);
+        holding.settle();
+        assert_eq!(released_to(), 0, "only the first time");
+    }
+
+    /// A process that computes is not at rest; one that has hardly computed for long is.
+    #[test]
+    fn rest() {
+        let mut rest = Rest::begin();
+        while computed() < rest.computed + Duration::from_millis(5) {}
+        assert!(!rest.is_kept());
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(100)).unwrap();
+        assert!(Rest { looked_at: long_ago, computed: computed() }.is_kept());
     }
 
     /// What was run once and is not run again does not stay; what is run comes back.
