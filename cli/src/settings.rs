@@ -227,7 +227,7 @@ impl Settings {
         // What ship fetched itself comes first: it was fetched because what is on the path is too old, or nothing is.
         let fetched = ship_builder::pinned_interpreters(&self.home.toolchains());
         let LauncherText { before, module, after } = LauncherText::of(FunctionRuntime::Node);
-        let launcher = KnownLauncher { before: before.to_owned(), after: format!(";\n{module}{after}"), module };
+        let launcher = KnownLauncher::new(before.to_owned(), format!(";\n{module}{after}"), module);
         let (name, modules) = ship_builder::python_launcher();
         Interpreters::new(fetched.into_iter().chain(std::env::split_paths(path)).chain(usual))
             .with_launcher(launcher)

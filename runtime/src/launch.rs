@@ -11,8 +11,8 @@ use crate::error::SpawnError;
 use crate::interpreter::{Command, Interpreters};
 use crate::limits::{GO_MEMORY_PERCENT, SPARES_PAUSE};
 use crate::linux::nursery::{
-    Assignment, Boot, CACHE_ROOT, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT, Isolation,
-    LISTEN_FD, PRELUDES_ROOT, Recipe, Room, TIME_ZONE,
+    Assignment, Boot, CACHE_ROOT, CONNECTION_FD, CellNetwork, CodeCache, Document, FRESH_CACHE_ROOT, FUNCTION_ROOT,
+    FirstConnection, Isolation, LISTEN_FD, PRELUDES_ROOT, Recipe, Room, TIME_ZONE,
 };
 use crate::pool::Surroundings;
 use crate::prelude;
@@ -155,9 +155,12 @@ impl Needs<'_> {
         let boot = prelude.map(|prelude| {
             let seen = Path::new(PRELUDES_ROOT).join(prelude.folder).join(prelude.program);
             let flags = prelude.flags.iter().map(|&flag| flag.to_owned());
+            let connection =
+                (prelude.first_connection == FirstConnection::Inherited).then(|| CONNECTION_FD.to_string());
             Boot {
                 program: command.program.clone(),
-                arguments: flags.chain([seen.to_string_lossy().into_owned()]).collect(),
+                arguments: flags.chain([seen.to_string_lossy().into_owned()]).chain(connection).collect(),
+                first_connection: prelude.first_connection,
             }
         });
         Ok(Recipe {
@@ -215,8 +218,9 @@ fn assignment(
 fn launched(spec: &FunctionSpec, interpreters: &Interpreters) -> Option<serde_json::Value> {
     let runtime = spec.function.runtime;
     match runtime {
-        // Whoever runs it finds out what is wrong with it.
-        FunctionRuntime::Node => interpreters.launcher()?.read(&spec.root.join(runtime.entry())).ok()?,
+        FunctionRuntime::Node => {
+            interpreters.launcher()?.starts(spec.function.digest, &spec.root.join(runtime.entry()))
+        }
         FunctionRuntime::Python => interpreters.python_launcher()?.starts(spec).then_some(true.into()),
         _ => None,
     }

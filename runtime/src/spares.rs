@@ -52,8 +52,22 @@ pub(crate) struct Spare {
     pub(crate) cell: Cell,
     /// Its network, if it is its own.
     pub(crate) connections: Option<Arc<CellConnections>>,
+    /// Has its place filled again, if it was on a shelf.
+    pub(crate) refill: Option<Refill>,
     /// Ends what is done for its network while it waits.
     _waiting: DropGuard,
+}
+
+/// Has a shelf filled again when it is dropped: whoever took from it has done what is urgent by then.
+pub(crate) struct Refill {
+    spares: Arc<Spares>,
+    recipe: Recipe,
+}
+
+impl Drop for Refill {
+    fn drop(&mut self) {
+        self.spares.fill(&self.recipe);
+    }
 }
 
 /// Prepared processes of one kind.
@@ -192,8 +206,8 @@ impl Spares {
     /// A process of a kind, if one waits. There will be one the next time.
     pub(crate) fn take_ready(self: &Arc<Self>, recipe: &Recipe) -> Option<Spare> {
         let taken = self.shelves().entry(recipe.clone()).or_insert_with(|| Shelf::of(recipe)).take();
-        self.fill(recipe);
-        taken
+        let refill = Refill { spares: Arc::clone(self), recipe: recipe.clone() };
+        taken.map(|spare| Spare { refill: Some(refill), ..spare })
     }
 
     /// A process of a kind: one that waits, or else the next that is ready, for which one more is made.
@@ -264,7 +278,7 @@ impl Spares {
                 }
             });
         }
-        Ok(Spare { cell, connections, _waiting: stop.drop_guard() })
+        Ok(Spare { cell, connections, refill: None, _waiting: stop.drop_guard() })
     }
 
     /// A listening socket for a process, and the way to it.

@@ -57,7 +57,9 @@ impl Nursery {
         groups: Option<CellGroups>,
     ) -> Result<Unready, SpawnError> {
         let (isolation, has_program) = (recipe.isolation, recipe.boot.is_some());
-        let (listener, address) = listener;
+        let (listener, mut address) = listener;
+        let connection = recipe.inherits_connection().then(|| address.connect_ahead()).transpose();
+        let connection = connection.map_err(during("make a connection ahead"))?;
         let (control, cell_control) = message::pair().map_err(during("make a pair of sockets"))?;
         rustix::io::ioctl_fionbio(&control, true).map_err(|errno| during("make a pair of sockets")(errno.into()))?;
         let (stdout, cell_stdout) = output_pipe()?;
@@ -65,7 +67,8 @@ impl Nursery {
         let doors = groups.as_ref().map_or_else(|| Ok(Vec::new()), CellGroups::doors);
         let doors = doors.map_err(during("enter a control group"))?;
         let ends = [&cell_control, &listener, &cell_stdout, &cell_stderr];
-        let descriptors: Vec<BorrowedFd<'_>> = ends.into_iter().chain(&doors).map(AsFd::as_fd).collect();
+        let descriptors: Vec<BorrowedFd<'_>> =
+            ends.into_iter().chain(&connection).chain(&doors).map(AsFd::as_fd).collect();
         self.say(recipe, &descriptors).map_err(during("ask for a process"))?;
         let control = watch(control).map_err(during("watch a process"))?;
         Ok(Unready { isolation, has_program, control, address, stdout, stderr, groups })
@@ -186,6 +189,10 @@ impl Cell {
             groups.limit(limits).map_err(during("limit what a function uses"))?;
         }
         let handing = during("hand a function over");
+        if document.launch.is_none() {
+            // A launcher that is not the prelude's own knows of no such connection.
+            self.address.forget_connection();
+        }
         let with_line = |program| document.line().map(|line| (program, line));
         let told = self.program.take().map(with_line).transpose().map_err(&handing)?;
         let told = told.filter(|(program, line)| line.len() <= program.room);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use ship_core::Digest;
@@ -18,20 +18,49 @@ use crate::spec::FunctionSpec;
 /// The longest text of what is launched, in bytes: a path and some flags.
 const MOST_LAUNCHED_BYTES: usize = 64 * 1024;
 
+/// Of how many functions it is known what their launchers launch. Those of a host that has more are read again.
+const MOST_SEEN: usize = 4096;
+
 /// The text of every launcher that a builder writes, but for what is launched.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct KnownLauncher {
     /// What stands before what is launched, which is JSON.
-    pub before: String,
+    before: String,
     /// What stands behind it: the module, and what launches.
-    pub after: String,
+    after: String,
     /// The module by itself. Its `launch` takes what is launched and the URL of the artifact.
-    pub module: String,
+    pub(super) module: String,
+    /// What artifacts launch with it, by their digests; nothing, if they have another.
+    seen: Arc<Mutex<HashMap<Digest, Option<Value>>>>,
 }
 
 impl KnownLauncher {
+    /// A launcher whose text is `before`, JSON that says what is launched, and `after`; and its module by itself.
+    pub fn new(before: String, after: String, module: String) -> Self {
+        Self { before, after, module, seen: Arc::default() }
+    }
+
+    /// What the launcher of an artifact, which is in this file, launches, if it is this one.
+    pub(crate) fn starts(&self, artifact: Digest, file: &Path) -> Option<Value> {
+        if let Some(known) = self.seen().get(&artifact) {
+            return known.clone();
+        }
+        // Whoever runs what cannot be read finds out what is wrong with it.
+        let launched = self.read(file).ok()?;
+        let mut seen = self.seen();
+        if seen.len() >= MOST_SEEN {
+            seen.clear();
+        }
+        seen.insert(artifact, launched.clone());
+        launched
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<Digest, Option<Value>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What the launcher in a file launches, if it is this one.
-    pub(crate) fn read(&self, file: &Path) -> io::Result<Option<Value>> {
+    fn read(&self, file: &Path) -> io::Result<Option<Value>> {
         let metadata = file.symlink_metadata()?;
         let most = self.before.len() + self.after.len() + MOST_LAUNCHED_BYTES;
         // An artifact may hold something else under this name.
@@ -99,7 +128,7 @@ mod tests {
     /// What is launched is found in a launcher that is known, and in no other.
     #[test]
     fn known_or_not() {
-        let known = KnownLauncher { before: "const a = ".into(), after: ";\nrun(a);\n".into(), module: String::new() };
+        let known = KnownLauncher::new("const a = ".into(), ";\nrun(a);\n".into(), String::new());
         let launched = known.launched("const a = {\"entry\": \"./b\"};\nrun(a);\n").unwrap();
         assert_eq!(launched["entry"], "./b");
         for other in [
@@ -111,6 +140,19 @@ mod tests {
         ] {
             assert_eq!(known.launched(other), None, "{other}");
         }
+    }
+
+    /// What an artifact launches is read once.
+    #[test]
+    fn read_once() {
+        let root = tempfile::tempdir().unwrap();
+        let known = KnownLauncher::new("const a = ".into(), ";\nrun(a);\n".into(), String::new());
+        let (artifact, launcher) = (Digest::of(b"artifact"), root.path().join("launcher.mjs"));
+        assert_eq!(known.starts(artifact, &launcher), None, "it is not there");
+        fs::write(&launcher, "const a = 1;\nrun(a);\n").unwrap();
+        assert_eq!(known.starts(artifact, &launcher), Some(1.into()));
+        fs::remove_file(&launcher).unwrap();
+        assert_eq!(known.starts(artifact, &launcher), Some(1.into()));
     }
 
     /// A package is known by all of its modules, and by nothing else beside them.

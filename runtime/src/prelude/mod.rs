@@ -13,6 +13,7 @@
 //! | 1, 2 | pipes that the host reads |
 //! | 3 | the Unix socket of the instance, which listens already; a zygote accepts its host there, and nobody else |
 //! | 4 | the reading end of a pipe, where the assignment arrives |
+//! | 6 | Node: a connection on which the host will send the first request, if the assignment says what is launched |
 //!
 //! **Assignment.** A prelude that has nothing left to do blocks in one `read` of descriptor 4, without a timer and without using the
 //! processor. It reads a line with one JSON document, does what needs nothing else, and reads an empty line: from then on the
@@ -61,6 +62,7 @@ use ship_core::FunctionRuntime;
 pub use launcher::{KnownLauncher, KnownPackage};
 
 use crate::interpreter::Interpreters;
+use crate::linux::nursery::FirstConnection;
 
 /// What a process runs while it waits for its function.
 #[derive(Debug)]
@@ -73,6 +75,8 @@ pub(crate) struct Prelude<'a> {
     pub(crate) files: Vec<(String, &'a str)>,
     /// What the interpreter is started with in front of the program.
     pub(crate) flags: &'static [&'static str],
+    /// How it comes to the connection with its first request. The descriptor of one that it inherits is its only argument.
+    pub(crate) first_connection: FirstConnection,
 }
 
 impl Prelude<'_> {
@@ -104,14 +108,26 @@ fn node(launcher: &KnownLauncher) -> Prelude<'_> {
         ("rehearsal/plain.mjs".to_owned(), include_str!("node/plain.mjs")),
         ("rehearsal/web.mjs".to_owned(), include_str!("node/web.mjs")),
     ];
-    Prelude { folder: "node", program: "prelude.mjs", files, flags: &["--enable-source-maps", "--expose-internals"] }
+    Prelude {
+        folder: "node",
+        program: "prelude.mjs",
+        files,
+        flags: &["--enable-source-maps", "--expose-internals"],
+        first_connection: FirstConnection::Inherited,
+    }
 }
 
 /// The prelude of Python, 3.9 or later, with the flags that a fresh start has.
 fn python(launcher: &KnownPackage) -> Prelude<'_> {
     let mut files = vec![("prelude.py".to_owned(), include_str!("python/prelude.py"))];
     files.extend(launcher.modules.iter().map(|&(name, text)| (format!("{}/{name}", launcher.name), text)));
-    Prelude { folder: "python", program: "prelude.py", files, flags: &["-I", "-u", "-B"] }
+    Prelude {
+        folder: "python",
+        program: "prelude.py",
+        files,
+        flags: &["-I", "-u", "-B"],
+        first_connection: FirstConnection::Accepted,
+    }
 }
 
 /// Names, or their beginnings where a `*` follows, that the C library or OpenSSL reads when a process starts.

@@ -1,6 +1,7 @@
 //! Functions in Node.
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 use ship_tests::{TestEnv, TestProject};
@@ -85,6 +86,11 @@ export const GET = async () =>
   Response.json([await seenWith({}), await seenWith({ env: { A: "b" } }), await seenWith({ execArgv: [] }), threads.Worker.name === "Worker"]);
 "#;
 
+const LATE: &str = r#"
+const rest = (c) => new Promise((resolve) => process.once("SIGTERM", () => setTimeout(resolve, 100))).then(() => c.enqueue("ended")).then(() => c.close());
+export const GET = () => new Response(new ReadableStream({ start(c) { c.enqueue("begun "); return rest(c); } }));
+"#;
+
 fn project(environment: &TestEnv) -> TestProject {
     let drain = "export const GET = (_: Request, { waitUntil }: any) => { waitUntil(new Promise((r) => setTimeout(r, 50)).then(() => console.log('waited')));\n\
                  return new Response(new ReadableStream({ async start(c) { c.enqueue('begun '); await new Promise((r) => process.once('SIGUSR2', r)); c.enqueue('ended'); c.close(); } })); };";
@@ -97,6 +103,7 @@ fn project(environment: &TestEnv) -> TestProject {
         .file("api/broken.ts", "import { two } from '../lib/two';\ntwo();\nexport const GET = () => new Response('');\nthrow new Error('at the start');\n")
         .file("api/unsettled.ts", "await new Promise(() => {});\nexport const GET = () => new Response('');\n")
         .file("api/drain.ts", drain)
+        .file("api/late.ts", LATE)
         .file("node_modules/outside/package.json", r#"{"name":"outside","version":"1.0.0","gypfile":true}"#)
         .file("node_modules/outside/index.js", OUTSIDE)
         .file("package.json", r#"{"dependencies":{"outside":"1"}}"#)
@@ -196,6 +203,19 @@ fn workers() {
     assert_eq!((seen, outcome.code), (json!([plain, plain, bare, true]), Some(0)));
 }
 
+/// A connection on which an answer has begun.
+fn begun(instance: &Instance) -> UnixStream {
+    let mut stream = instance.connect();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"begun \r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    stream
+}
+
 /// SIGTERM lets what has begun end, and work behind it too.
 #[test]
 fn drains() {
@@ -204,14 +224,7 @@ fn drains() {
     let drain = functions.place("drain");
     assert_eq!(drain.make_cache().code, Some(0));
     let (body, outcome) = same_in_every_way(&drain, |instance| {
-        let mut stream = instance.connect();
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-        let mut body = Vec::new();
-        while !body.ends_with(b"begun \r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            body.push(byte[0]);
-        }
+        let mut stream = begun(&instance);
         instance.terminate();
         let pid = instance.pid().to_string();
         assert!(std::process::Command::new("kill").args(["-USR2", &pid]).status().unwrap().success());
@@ -223,6 +236,23 @@ fn drains() {
     // The host reads the word that there is such work, and gives it time.
     let said = "\0ship: work goes on\n";
     assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (Some(0), "waited\n", said));
+}
+
+/// It also does where there is no such work, on whichever connection it was asked.
+#[test]
+fn answers_before_it_ends() {
+    let environment = TestEnv::new();
+    let functions = Functions::of(&environment, &project(&environment));
+    let late = functions.place("late");
+    assert_eq!(late.make_cache().code, Some(0));
+    let (rest, outcome) = same_in_every_way(&late, |instance| {
+        let mut stream = begun(&instance);
+        instance.terminate();
+        let mut rest = String::new();
+        let _ = stream.read_to_string(&mut rest);
+        (rest, instance.ended())
+    });
+    assert_eq!((rest.as_str(), outcome.code, outcome.stderr.as_str()), ("5\r\nended\r\n0\r\n\r\n", Some(0), ""));
 }
 
 /// A pipe that ends says nothing, also where the function was named and is never shown; a cache that is damaged, or of another program, is passed over.

@@ -1,5 +1,6 @@
 //! Functions as a host lays them out, and their processes, fresh and prepared, with the descriptors that they expect.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -24,11 +25,16 @@ const PRELUDES: [(&str, &str); 4] = [
 const BEFORE: &str = "const launched = ";
 const AFTER: &str = "\nawait launch(launched, new URL(\".\", import.meta.url).href);\n";
 
-/// Puts the listener that arrives as the standard input on its descriptor, the pipe with a name on 4 if there is one, and executes the rest.
+/// Puts the listener that arrives as the standard input on its descriptor, the pipe with a name on 4 and a connection to an address on 6 if
+/// there are any, and executes the rest.
 const PLACE: &str = r#"
-import os, signal, sys
-pipe, *command = sys.argv[1:]
+import os, signal, socket, sys
+pipe, address, *command = sys.argv[1:]
 os.dup2(0, 3)
+if address:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(address)
+    os.dup2(connection.fileno(), 6)
 if pipe:
     os.dup2(os.open(pipe, os.O_RDONLY), 4)
     os.set_inheritable(4, True)
@@ -171,7 +177,7 @@ impl Function {
         let variables = variables.map(|(name, value)| format!("{name}={}", value.as_str().unwrap()));
         let command: Vec<String> =
             ["env".to_owned(), "-i".to_owned()].into_iter().chain(variables).chain(arguments).collect();
-        Instance::start("", &command, &self.root)
+        Instance::start("", Meeting::Accepted, &command, &self.root)
     }
 
     /// Starts a process that forks the instances when it is asked to.
@@ -193,7 +199,12 @@ impl Function {
         }
         let prelude = self.preludes.join(if self.is_node { "node/prelude.mjs" } else { "python/prelude.py" });
         command.push(prelude.to_str().unwrap().to_owned());
-        let instance = Instance::start(pipe.to_str().unwrap(), &command, Path::new("/"));
+        let mut first = Meeting::Accepted;
+        if self.is_node {
+            command.push("6".to_owned());
+            first = Meeting::Inherited;
+        }
+        let instance = Instance::start(pipe.to_str().unwrap(), first, &command, Path::new("/"));
         let pipe = fs::File::options().write(true).open(pipe).unwrap();
         Prepared { instance, pipe }
     }
@@ -213,6 +224,10 @@ impl Prepared {
         for piece in [first, second, b"\n", b"\n"] {
             self.pipe.write_all(piece).unwrap();
         }
+        if assignment.get("launch").is_none() {
+            // A launcher that the prelude does not know accepts all connections.
+            self.instance.first.take();
+        }
         self.instance
     }
 
@@ -229,10 +244,19 @@ impl Prepared {
     }
 }
 
+/// How a process comes to its first connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meeting {
+    Accepted,
+    Inherited,
+}
+
 /// A process that runs a function, or waits to.
 pub(crate) struct Instance {
     process: Child,
     socket: PathBuf,
+    /// The first connection, if it has that from its start.
+    first: Cell<Option<UnixStream>>,
     printed: [JoinHandle<String>; 2],
     _folder: tempfile::TempDir,
 }
@@ -246,12 +270,15 @@ pub(crate) struct Outcome {
 }
 
 impl Instance {
-    fn start(pipe: &str, command: &[String], folder: &Path) -> Self {
+    fn start(pipe: &str, first: Meeting, command: &[String], folder: &Path) -> Self {
         let folder_of_socket = tempfile::tempdir().unwrap();
         let socket = folder_of_socket.path().join("s");
         let listener = UnixListener::bind(&socket).unwrap();
+        let door = (first == Meeting::Inherited).then(|| folder_of_socket.path().join("first"));
+        let way = door.as_ref().map_or("", |door| door.to_str().unwrap());
+        let door = door.as_ref().map(|door| UnixListener::bind(door).unwrap());
         let mut process = Command::new("python3")
-            .args(["-I", "-S", "-c", PLACE, pipe])
+            .args(["-I", "-S", "-c", PLACE, pipe, way])
             .args(command)
             .current_dir(folder)
             .stdin(OwnedFd::from(listener))
@@ -260,7 +287,8 @@ impl Instance {
             .spawn()
             .unwrap();
         let printed = [read(process.stdout.take().unwrap()), read(process.stderr.take().unwrap())];
-        Self { process, socket, printed, _folder: folder_of_socket }
+        let first = Cell::new(door.map(|door| door.accept().unwrap().0));
+        Self { process, socket, first, printed, _folder: folder_of_socket }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -268,7 +296,7 @@ impl Instance {
     }
 
     pub(crate) fn connect(&self) -> UnixStream {
-        UnixStream::connect(&self.socket).unwrap()
+        self.first.take().unwrap_or_else(|| UnixStream::connect(&self.socket).unwrap())
     }
 
     /// The answer to a request, without the date; empty if the process ends instead.

@@ -23,7 +23,7 @@ use super::filter::Filter;
 use super::init::Ends;
 use super::order::{CellNetwork, Document, Isolation, Order, Recipe, Report};
 use super::waiter::{self, Waiter};
-use super::{Naming, TIME_ZONE, Trouble};
+use super::{CONNECTION_FD, Naming, TIME_ZONE, Trouble};
 use crate::linux::{message, signals};
 
 /// Where a program that was started ahead reads which function it is.
@@ -32,8 +32,8 @@ pub(super) const DOCUMENT_FD: RawFd = 4;
 /// Where a process that cannot become its function says so.
 const WORDS_FD: RawFd = 5;
 
-/// Where the program lies that waits, if it is the waiter.
-const WAITER_FD: RawFd = 6;
+/// Where the program lies that waits, if it is the waiter, which inherits no connection.
+const WAITER_FD: RawFd = CONNECTION_FD;
 
 /// How many signals may wait for a function. The kernel counts them for an account, and the cells of a host that is not root are all of its account.
 const MAX_SIGNALS: u64 = 1024;
@@ -126,7 +126,8 @@ fn settle(Waiting { ends, document, words, waiter }: Waiting<'_>) -> io::Result<
     // First all of them out of the way, so that none is overwritten before it was copied. The listener comes fourth, at
     // `LISTEN_FD`.
     let ours = [&null, &ends.stdout, &ends.stderr, &ends.listener, &document, &words].map(AsFd::as_fd);
-    let ours = ours.into_iter().chain(waiter.map(AsFd::as_fd));
+    let last = waiter.map(AsFd::as_fd).or_else(|| ends.connection.as_ref().map(AsFd::as_fd));
+    let ours = ours.into_iter().chain(last);
     let sources: Vec<OwnedFd> = ours.map(high).collect::<Result<_, _>>()?;
     for (target, source) in (0..).zip(&sources) {
         // SAFETY: the number is overwritten by what is meant to stand there, and nobody here goes on using what stood there.

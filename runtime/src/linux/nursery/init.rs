@@ -22,6 +22,8 @@ pub(super) struct Ends {
     pub(super) listener: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+    /// Its first connection, if it does not accept that one like others.
+    pub(super) connection: Option<OwnedFd>,
 }
 
 /// How much sooner than others the processes of a cell are ended when the machine has no memory left, of 1,000.

@@ -32,12 +32,16 @@ use std::os::fd::{AsFd, OwnedFd};
 
 pub use order::Isolation;
 pub(crate) use order::{
-    Assignment, Boot, CellNetwork, CodeCache, Command, Document, Doorkeeper, Order, Recipe, Report, Room,
+    Assignment, Boot, CellNetwork, CodeCache, Command, Document, Doorkeeper, FirstConnection, Order, Recipe, Report,
+    Room,
 };
 pub(crate) use world::{CACHE_ROOT, FRESH_CACHE_ROOT, FUNCTION_ROOT, PRELUDES_ROOT};
 
 /// The descriptor on which a function finds its listening socket. `SHIP_LISTEN_FD` tells it so.
 pub(crate) const LISTEN_FD: i32 = 3;
+
+/// The descriptor on which a program that was started ahead finds its first connection, if it is to inherit that.
+pub(crate) const CONNECTION_FD: i32 = 6;
 
 /// The time zone of functions whose owner asks for none: the same on every machine, as on other platforms for functions.
 pub(crate) const TIME_ZONE: &str = "UTC";
@@ -102,8 +106,9 @@ impl Nursery {
     fn take(&self, order: &Order, descriptors: Vec<OwnedFd>) -> Option<()> {
         let mut descriptors = descriptors.into_iter();
         let control = descriptors.next()?;
-        let ends =
-            init::Ends { listener: descriptors.next()?, stdout: descriptors.next()?, stderr: descriptors.next()? };
+        let (listener, stdout, stderr) = (descriptors.next()?, descriptors.next()?, descriptors.next()?);
+        let connection = if order.recipe.inherits_connection() { Some(descriptors.next()?) } else { None };
+        let ends = init::Ends { listener, stdout, stderr, connection };
         let groups: Vec<OwnedFd> = descriptors.collect();
         if let Err(trouble) = birth::give_birth(self, order, &control, ends, groups) {
             let _ = message::send(control.as_fd(), &Report::from(trouble), &[]);

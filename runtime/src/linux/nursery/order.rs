@@ -56,15 +56,32 @@ pub(crate) struct Recipe {
     pub(crate) boot: Option<Boot>,
 }
 
+impl Recipe {
+    /// Whether what runs in the cell has its first connection from its start.
+    pub(crate) fn inherits_connection(&self) -> bool {
+        self.boot.as_ref().is_some_and(|boot| boot.first_connection == FirstConnection::Inherited)
+    }
+}
+
 /// A program that is started before its function is known, and that reads which one it is from descriptor 4.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Boot {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
+    pub(crate) first_connection: FirstConnection,
+}
+
+/// How a program that was started ahead comes to the connection with its first request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub(crate) enum FirstConnection {
+    /// It accepts it, like all others.
+    Accepted,
+    /// It has it from its start, as [`CONNECTION_FD`](super::CONNECTION_FD): to listen and to accept takes an interpreter longer than an answer.
+    Inherited,
 }
 
 /// What the host asks of the nursery: a cell. With it come the cell's end of its control socket, its listening socket, its
-/// output and its errors, and after them files that take its process id: the control groups that it is to be in.
+/// output and its errors, its first connection if it inherits that, and after them files that take its process id: the control groups that it is to be in.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) recipe: Recipe,

@@ -1,7 +1,7 @@
 // Does all of Node's start that does not depend on the function, waits, and becomes `node launcher.mjs` of the function that it
 // is told. The protocol is in mod.rs, in the folder above.
 
-import { closeSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import * as modules from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -19,12 +19,13 @@ const LINE_BYTES = 64 * 1024;
 const REHEARSALS = 2;
 // One for each kind of handler.
 const REHEARSED = ["web", "plain"];
-const VISITS = 3;
+const VISITS = 2;
 
 // That of the process: looking at `process.env` takes longer.
 let environment = {};
 
 async function main() {
+  const connection = inheritedConnection();
   // What V8 learns from a function's first calls, it would begin to keep with the eighth.
   v8.setFlagsFromString("--no-lazy-feedback-allocation");
   // The first local time looks for the time zone.
@@ -32,33 +33,46 @@ async function main() {
   // Whatever socket is closed is compared with it, which would open it.
   const stderr = Object.getOwnPropertyDescriptor(process, "stderr");
   Object.defineProperty(process, "stderr", { configurable: true, value: { write() {} } });
+  const timers = innerTimers();
   const loader = fasterLoader();
   for (const name of REHEARSED) {
     let cache;
     for (let count = 0; count < REHEARSALS; count++) cache = await rehearse(loader, `./rehearsal/${name}.mjs?${count}`, cache);
   }
-  v8.setFlagsFromString("--lazy-feedback-allocation");
   environment = { ...process.env };
+  for (let count = 0; count < REHEARSALS; count++) rehearseHearing();
+  v8.setFlagsFromString("--lazy-feedback-allocation");
+  await timers?.bringForward();
+  launcher.makeServer();
   // What was closed is gone some turns later.
   for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
   Object.defineProperty(process, "stderr", stderr);
   emptyNursery();
-  const hear = hearing();
+  const hear = hearing((piece) => readSync(ASSIGNMENT_FD, piece));
   const assignment = JSON.parse(hear());
   setEnvironment(assignment.env);
   hear();
   closeSync(ASSIGNMENT_FD);
-  await become(assignment, loader);
+  await become(assignment, loader, { connection });
+}
+
+// The connection of the first request, if this process has it from its start. It is not read before somebody serves it.
+function inheritedConnection() {
+  const descriptor = process.argv[2];
+  if (descriptor === undefined) return undefined;
+  const options = { readable: true, writable: true, allowHalfOpen: true, manualStart: true };
+  // Whoever looks at what is open finds what a fresh start has.
+  return new net.Socket({ fd: Number(descriptor), ...options }).unref();
 }
 
 // Gives one line of what this process is told after the other, and ends it where there is none.
-function hearing() {
+function hearing(read) {
   const piece = Buffer.allocUnsafe(LINE_BYTES);
   let heard = Buffer.alloc(0);
   return () => {
     let end;
     while ((end = heard.indexOf("\n")) < 0) {
-      const count = readSync(ASSIGNMENT_FD, piece);
+      const count = read(piece);
       if (count === 0) process.exit(0);
       heard = Buffer.concat([heard, piece.subarray(0, count)]);
     }
@@ -82,15 +96,19 @@ function setEnvironment(env) {
   for (const [name, value] of Object.entries(env)) if (environment[name] !== value) process.env[name] = value;
 }
 
-async function become({ root, launch, code_cache: cache, make_code_cache: isMaking = false }, loader, address) {
+async function become({ root, launch, code_cache: cache, make_code_cache: isMaking = false }, loader, { address, connection }) {
   process.chdir(root);
   process.argv.splice(1, process.argv.length, `${root}/launcher.mjs`);
   process.execArgv = plainFlags();
   const url = pathToFileURL(`${root}/`).href;
   const save = cache === undefined ? undefined : useCache(loader, cache, isMaking);
   loader?.readAtOnce(url);
-  if (launch === undefined) await import(`${url}launcher.mjs`);
-  else await launcher.launch(launch, url, { load: loader?.load, address, hidden: [import.meta.url] });
+  if (launch === undefined) {
+    await import(`${url}launcher.mjs`);
+    connection?.destroy();
+  } else {
+    await launcher.launch(launch, url, { load: loader?.load, address, connection, hidden: [import.meta.url] });
+  }
   if (isMaking && address === undefined) {
     save?.();
     process.exit(0);
@@ -109,15 +127,42 @@ async function rehearse(loader, entry, cache) {
   const isMaking = cache === undefined;
   environment = { ...process.env };
   setEnvironment(env);
-  await become({ root, launch, code_cache: cache ?? "", make_code_cache: isMaking }, loader, { path: address });
-  for (let count = 0; count < VISITS; count++) await visit(address);
+  const [connection, visitor] = await connected(address);
+  launcher.makeServer();
+  const assignment = { root, launch, code_cache: cache ?? "", make_code_cache: isMaking };
+  await become(assignment, loader, { address: { path: address }, connection });
+  await visit(visitor);
+  for (let count = 0; count < VISITS; count++) await visit(net.connect(address));
   const made = isMaking ? loader?.savedForRehearsals() : cache;
   await launcher.takeBack();
   loader?.takeBack();
   return made;
 }
 
-function visit(address) {
+// Is told who it is, as if it were.
+function rehearseHearing() {
+  const env = { ...environment, SHIP_LISTEN_FD: "3" };
+  const said = Buffer.from(`${JSON.stringify({ env })}\n\n`);
+  const pieces = [said.subarray(0, -1), said.subarray(-1)];
+  const hear = hearing((piece) => pieces.shift().copy(piece));
+  const assignment = JSON.parse(hear());
+  setEnvironment(assignment.env);
+  hear();
+  closeSync(openSync("/dev/null"));
+  for (const name of Object.keys(env)) if (!(name in environment)) delete process.env[name];
+}
+
+// Both ends of a connection, and nobody listens.
+async function connected(address) {
+  const listener = net.createServer({ allowHalfOpen: true });
+  await new Promise((resolve) => listener.listen(address, resolve));
+  const visitor = net.connect(address);
+  const connection = await new Promise((resolve) => listener.once("connection", resolve));
+  listener.close();
+  return [connection, visitor];
+}
+
+function visit(visitor) {
   const lines = [
     "GET /?a=b HTTP/1.1",
     "host: x",
@@ -127,7 +172,6 @@ function visit(address) {
     "connection: close",
   ];
   return new Promise((resolve) => {
-    const visitor = net.connect(address);
     visitor.on("error", resolve).on("close", resolve).resume();
     visitor.write(`${lines.join("\r\n")}\r\n\r\n`);
   });
@@ -184,6 +228,30 @@ function closeInsideOfWorkers() {
   };
 }
 
+// What Node has set itself for later while there were rehearsals would be done while the first visitor waits: the date of answers, for one,
+// is forgotten within a second.
+function innerTimers() {
+  try {
+    const { timerListMap: lists } = inside("timers");
+    const { peek } = inside("linkedlist");
+    return { bringForward: () => bringForward(lists, peek) };
+  } catch {
+    return undefined;
+  }
+}
+
+async function bringForward(lists, peek) {
+  const set = [];
+  for (const list of Object.values(lists)) {
+    for (let timer = peek(list); timer; timer = peek(list)) {
+      set.push(timer._onTimeout);
+      clearTimeout(timer);
+    }
+  }
+  for (const run of set) setTimeout(run, 1);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 class Loader {
   // What was compiled earlier, by URL.
   cached = new Map();
@@ -196,9 +264,10 @@ class Loader {
     this.symbols = inside("test/binding").internalBinding("symbols");
     this.esm = inside("modules/esm/loader").getOrInitializeCascadedLoader();
     this.plainLoad = this.esm.load;
+    this.plainResolve = this.esm.resolve;
     this.translators = inside("modules/esm/translators").translators;
     this.translate = this.translators.get("module");
-    const parts = [this.translate, this.plainLoad, this.registerModule, this.compileSourceTextModule, this.initializeESM, zlib.crc32];
+    const parts = [this.translate, this.plainLoad, this.plainResolve, this.registerModule, this.compileSourceTextModule, this.initializeESM, zlib.crc32];
     if (!parts.every((part) => typeof part === "function")) throw new Error("this is another Node");
   }
 
@@ -213,13 +282,21 @@ class Loader {
   // Has modules compiled and loaded as always.
   takeBack() {
     this.esm.load = this.plainLoad;
+    this.esm.resolve = this.plainResolve;
     this.translators.set("module", this.translate);
     this.cached.clear();
     this.sources = undefined;
     this.initializeESM();
   }
 
-  load = (module) => this.esm.import(module, module, { __proto__: null });
+  // A module by its URL. It is a file below what is read at once, so nothing is looked for.
+  load = (module) => {
+    const { plainResolve } = this;
+    this.esm.resolve = function (wanted, ...rest) {
+      return wanted === module ? { __proto__: null, format: "module", url: module } : plainResolve.call(this, wanted, ...rest);
+    };
+    return this.esm.import(module, module, { __proto__: null });
+  };
 
   // Files below `url` are read at once, not by other threads.
   readAtOnce(url) {
