@@ -18,7 +18,7 @@ use super::projects;
 use super::seat::Seat;
 use super::templates::data;
 
-/// How many deployments stand on a page: some 20 KB.
+/// How many deployments stand on a page: some 20 kB.
 const ON_A_PAGE: usize = 25;
 
 /// Which of them.

@@ -31,7 +31,7 @@ fn shown() {
     desk.go("/projects/garden");
     desk.browser.click("tbody th a");
     let functions = desk.browser.wait_for_text("[data-live=functions]", "api/say");
-    for shown in ["/api/say", "node", "KB", "sandbox", "MiB", "ready"] {
+    for shown in ["/api/say", "node", "kB", "sandbox", "MiB", "ready"] {
         assert!(functions.contains(shown) || shown == "sandbox" && functions.contains("process"), "{functions}");
     }
     desk.is_right("deployment-functions");
