@@ -67,7 +67,7 @@ impl Output {
         ask: impl FnOnce(&dyn Theme, &Term) -> dialoguer::Result<T> + Send + 'static,
     ) -> Result<Option<T>, CommandError> {
         let term = Term::stderr();
-        let _cursor = CursorBack(term.clone());
+        let _cursor = self.can_ask().then(|| CursorBack(term.clone()));
         let is_colored = self.talk_colors != ColorChoice::Never;
         self.answered(move || {
             let colorful = ColorfulTheme::default();
@@ -83,12 +83,17 @@ impl Output {
         self.answered(move || Ok(ask(&mut io::stdin().lock(), &mut io::stderr())?)).await
     }
 
+    /// Whether there is somebody to answer.
+    fn can_ask(&self) -> bool {
+        !self.is_json() && self.is_attended
+    }
+
     /// What somebody answers, if there is somebody.
     async fn answered<T: Send + 'static>(
         &self,
         ask: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
     ) -> Result<Option<T>, CommandError> {
-        if self.is_json() || !self.is_attended {
+        if !self.can_ask() {
             return Ok(None);
         }
         // On a thread of its own: whoever is asked may as well press Ctrl-C.

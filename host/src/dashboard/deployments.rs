@@ -80,6 +80,7 @@ pub(super) async fn show(seat: Seat, Path((name, id)): Path<(ProjectName, Deploy
             detail => data(&detail),
             changes => data(&changes),
             routes,
+            route_count => detail.routes.len(),
             build => data(&build.log.as_ref().map(BuildLines::of)),
         },
     ))
