@@ -193,7 +193,7 @@ pub enum BuildError {
     #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several {
         /// Each of them, in the order of the languages.
-        errors: Vec<BuildError>,
+        errors: Vec<Self>,
     },
     /// A function does not compile, or there is nothing to compile it with.
     #[error(transparent)]

@@ -17,7 +17,7 @@ pub(crate) struct LanguageInputs {
 
 impl LanguageInputs {
     /// Builds the functions of every language, one language after the other: each uses all processors by itself. A mistake in one hides
-    /// none in another, and what only runs functions is fetched when there is none.
+    /// none in another, and what functions only run with is fetched once they are known to be right.
     pub(crate) fn build(&self, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
         let mut collected = Collected::new(&job.environment.interrupt);
         collected.add(|| go::build(&self.go, job));

@@ -65,7 +65,7 @@ impl CommandError {
     }
 
     /// Several things are wrong with a project: one below the other, with the code of the first.
-    fn several(errors: Vec<Self>) -> Self {
+    fn several(errors: &[Self]) -> Self {
         let text: Vec<String> = errors.iter().flat_map(Self::to_lines).collect();
         let mut all = Self::project(text.join("\n"));
         all.code = errors.iter().find_map(|error| error.code.clone());

@@ -22,7 +22,7 @@ impl<'i> Collected<'i> {
             return;
         }
         match build() {
-            Ok(built) => self.artifacts.extend(built),
+            Ok(artifacts) => self.artifacts.extend(artifacts),
             Err(error) => self.errors.push(error),
         }
     }

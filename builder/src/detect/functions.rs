@@ -140,7 +140,7 @@ pub(super) fn find(
             warnings.extend(node::near_export(source, &node_sources));
         }
     }
-    let mut found = Found { functions, sources, node_sources, rust_sources, helpers, ..Found::default() };
+    let mut found = Found { functions, sources, rust_sources, node_sources, helpers, ..Found::default() };
     let in_python = super::python::find(project, base, &python, &mut found, rules, warnings);
     put_off_mistakes(in_python, &mut found)?;
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
