@@ -39,8 +39,8 @@ pub use views::{
     DamagedFunctionView, DeploymentDetail, DeploymentList, DeploymentView, Differences, DomainList, DomainRequest,
     DomainView, ExchangeRequest, FsckView, FunctionView, GcRequest, GcView, HeapView, HistoryPoint, HistoryRange,
     HistoryView, HostStatus, InstanceView, LeftoversView, LimitsView, ListedView, LoginView, MissingBlobs,
-    MissingBlobsRequest, OthersView, PackageFileView, PackageView, ProjectList, ProjectView, PromoteRequest,
-    PublishOptions, PublishRequest, PublishedView, RemovedDeploymentView, RemovedToken, RemovedTrust, RemovedView,
-    Republish, RollbackRequest, SessionLink, StaticView, TokenList, TokenView, TouchedView, TrustList, TrustView,
-    UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView, WhoAmI,
+    MissingBlobsRequest, OthersView, PackageFileView, PackageView, ParseHistoryRangeError, ProjectList, ProjectView,
+    PromoteRequest, PublishOptions, PublishRequest, PublishedView, RemovedDeploymentView, RemovedToken, RemovedTrust,
+    RemovedView, Republish, RollbackRequest, SessionLink, StaticView, TokenList, TokenView, TouchedView, TrustList,
+    TrustView, UpgradeRequest, UpgradedView, UploadReport, WaitLoginRequest, WaitedLogin, WarmView, WhoAmI,
 };

@@ -30,7 +30,7 @@ pub use self::care::{
 pub use self::changes::{ChangeCounts, ChangesView, Differences};
 pub use self::composition::{CompositionView, OthersView, PackageFileView, PackageView};
 pub use self::domains::{DomainList, DomainRequest, DomainView};
-pub use self::history::{HistoryPoint, HistoryRange, HistoryView};
+pub use self::history::{HistoryPoint, HistoryRange, HistoryView, ParseHistoryRangeError};
 pub use self::trust::{AddTrustRequest, ExchangeRequest, RemovedTrust, TrustList, TrustView};
 pub use self::upgrade::{UpgradeRequest, UpgradedView};
 pub use self::upload::{BegunBlob, ChunkList, ChunksOf, MissingBlobs, MissingBlobsRequest, UploadReport};

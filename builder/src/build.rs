@@ -1,5 +1,7 @@
 //! From a plan to a build output: what the caches know is taken from them, the rest is compiled and digested.
 
+mod collected;
+
 use std::collections::HashMap;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -21,6 +23,8 @@ use crate::prebuilt::{self, Prebuilt};
 use crate::python::PythonError;
 use crate::rust::RustError;
 use crate::tree::TreeError;
+
+pub(crate) use collected::Collected;
 
 /// Builds what was planned. Blocks until it is done; `events` is called on this thread.
 pub fn build(
@@ -185,6 +189,12 @@ impl BuiltArtifact {
 /// A build did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// Several of these: what is wrong with functions in one language hides nothing of another.
+    #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several {
+        /// Each of them, in the order of the languages.
+        errors: Vec<Self>,
+    },
     /// A function does not compile, or there is nothing to compile it with.
     #[error(transparent)]
     Compile(#[from] CompileError),

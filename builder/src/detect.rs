@@ -53,6 +53,8 @@ pub struct ProjectConfig {
     pub(crate) sources: Vec<GoSource>,
     pub(crate) rust_sources: Vec<RustSource>,
     pub(crate) python: Vec<PythonEntry>,
+    /// What is wrong with files in Python, to be said with what is wrong with functions in other languages.
+    pub(crate) python_mistakes: Vec<SyntaxError>,
     pub(crate) node_sources: Vec<NodeSource>,
     pub(crate) routes: RouteTable,
     pub(crate) cors: Vec<CorsRule>,
@@ -100,7 +102,9 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         Some(_) => Some(server::expected(&found.functions, routes.clone(), &mut rules, file_names(&file))?),
         None => None,
     };
-    rules.refuse_unused()?;
+    if found.python_mistakes.is_empty() {
+        rules.refuse_unused()?;
+    }
     if file.builds.is_empty() {
         route::push_function_routes(&mut routes, &found.functions, file_names(&file))?;
     }
@@ -114,6 +118,7 @@ pub fn detect(project: &ProjectDir) -> Result<ProjectConfig, DetectError> {
         sources: found.sources,
         rust_sources: found.rust_sources,
         python: found.python,
+        python_mistakes: found.python_mistakes,
         node_sources: found.node_sources,
         warnings,
         routes,
@@ -159,6 +164,7 @@ pub fn detect_prebuilt(project: &ProjectDir) -> Result<ProjectConfig, DetectErro
         sources: Vec::new(),
         node_sources: Vec::new(),
         python: Vec::new(),
+        python_mistakes: Vec::new(),
         rust_sources: Vec::new(),
         warnings: Vec::new(),
         routes: RouteTable::new(),
@@ -314,13 +320,7 @@ pub enum DetectError {
         /// Where, and what to do.
         problem: TextError,
     },
-    /// Files in Python break its grammar.
-    #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    PythonSyntax {
-        /// The first mistake of each file.
-        errors: Vec<SyntaxError>,
-    },
-    /// What a project says of its Python application cannot be read.
+    /// Files in Python break its grammar, or what a project says of its application cannot be read.
     #[error(transparent)]
     Python(#[from] PythonError),
     /// The project names an application that is not there.
@@ -378,7 +378,6 @@ impl DetectError {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Tree(TreeError::SymlinkLeavesProject { .. }) => Some("symlink_leaves_project"),
-            Self::PythonSyntax { .. } => Some("syntax_error"),
             Self::PythonEntry { .. } => Some("PYTHON_ENTRYPOINT_NOT_FOUND"),
             Self::Python(error) => error.code(),
             Self::Frontend(error) => error.code(),

@@ -28,7 +28,7 @@ pub use message::BundleError;
 pub use own_config::OwnFlaw;
 pub use toolchain::{InterpreterError, pinned_interpreters};
 
-pub(crate) use build::build;
+pub(crate) use build::{build, ensure_interpreters};
 pub(crate) use inputs::{NodeInputs, NodeSource, is_source, near_export};
 pub(crate) use launcher::{Calling, Helpers, launcher};
 pub(crate) use matcher::matched_routes;

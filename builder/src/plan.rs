@@ -81,7 +81,7 @@ pub fn plan(project: &ProjectDir, prepared: PreparedProject, options: &BuildOpti
     );
     let (files, go) = (files?, go.map_err(|error| unreadable(project, error))?);
     let python = PythonInputs::read(&config.python, &config.functions, &config.site, &config.ignore);
-    let python = python.map_err(python_error)?;
+    let python = python.map_err(python_error)?.with_mistakes(std::mem::take(&mut config.python_mistakes));
     // What the compiler says of Go files without a handler may be why there is nothing, so it comes first.
     let is_without_output = prebuilt.as_ref().is_none_or(|prebuilt| prebuilt.functions.is_empty());
     let is_answered = has_dev_server || !is_without_output;

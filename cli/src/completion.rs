@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::Shells;
-use ship_api::{Client, DeploymentReference};
-use ship_core::{DomainName, LogLevel, ProjectName, TokenId, VariableName};
+use futures_util::TryStreamExt as _;
+use ship_api::{Client, DeploymentReference, LogLine, LogQuery};
+use ship_core::{DomainName, LogLevel, LogSource, ProjectName, RequestId, TokenId, VariableName};
 use tokio::runtime::Builder;
 
 use crate::args::{self, GlobalArgs};
@@ -30,6 +31,9 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 /// How many deployments are offered: the newest.
 const DEPLOYMENTS: usize = 50;
+
+/// How many requests are offered: the newest.
+const REQUESTS: usize = 50;
 
 /// Answers a shell, if it is one that asks. `words` are those of this process: `ship -- ship ls --pro`.
 pub(crate) fn answer(words: &[OsString], surroundings: &Surroundings) -> bool {
@@ -97,6 +101,8 @@ impl Asked {
             argument.add(ArgValueCandidates::new(move || asked.variables()))
         } else if read_as == TypeId::of::<TokenId>() {
             argument.add(ArgValueCandidates::new(move || asked.tokens()))
+        } else if read_as == TypeId::of::<RequestId>() {
+            argument.add(ArgValueCandidates::new(move || asked.requests()))
         } else if read_as == TypeId::of::<LogLevel>() {
             argument.add(ArgValueCandidates::new(levels))
         } else {
@@ -115,7 +121,7 @@ impl Asked {
     }
 
     fn variables(&self) -> Vec<CompletionCandidate> {
-        let project = self.settings.as_deref().and_then(|settings| project::name_here(settings).ok());
+        let project = self.project_here();
         let list = self.ask(async |client, _| Some(client.variables(&project?).await.ok()?.variables));
         let names: BTreeSet<VariableName> = list.into_iter().flatten().map(|variable| variable.name).collect();
         names.iter().map(|name| CompletionCandidate::new(name.as_str())).collect()
@@ -126,10 +132,34 @@ impl Asked {
         list.into_iter().flatten().map(|token| candidate(token.id.as_str(), &token.name.to_string())).collect()
     }
 
-    /// The newest deployments, by the beginnings of their ids and by the names that lead to them.
+    /// The newest requests of the project, and how each was answered.
+    fn requests(&self) -> Vec<CompletionCandidate> {
+        let project = self.project_here();
+        let records = self.ask(async |client, _| {
+            let query = LogQuery { statuses: "100-599".parse().ok()?, limit: Some(REQUESTS), ..LogQuery::default() };
+            client.logs(&project?, &query).await.ok()?.lines.try_collect::<Vec<_>>().await.ok()
+        });
+        let request = |line: LogLine| match line.record.source {
+            LogSource::Request { method, path, status, .. } => {
+                Some(candidate(line.record.requests.first()?.as_str(), &format!("{method} {path} {status}")))
+            }
+            _ => None,
+        };
+        records.into_iter().flatten().rev().filter_map(request).collect()
+    }
+
+    /// The newest deployments, by the beginnings of their ids and by the names that lead to them: those of the project that is meant, or
+    /// of all where none is.
     fn deployments(&self) -> Vec<CompletionCandidate> {
-        let list =
-            self.ask(async |client, project| Some(client.deployments(project, DEPLOYMENTS).await.ok()?.deployments));
+        let here = self.project_here();
+        let list = self.ask(async |client, named| {
+            let of = async |project| Some(client.deployments(project, DEPLOYMENTS).await.ok()?.deployments);
+            match of(here.as_ref()).await {
+                // A folder may be no project of this host, or none at all.
+                listed if listed.as_ref().is_none_or(Vec::is_empty) && named.is_none() => of(None).await,
+                listed => listed,
+            }
+        });
         let mut candidates = Vec::new();
         for listed in list.into_iter().flatten() {
             let deployment = &listed.deployment;
@@ -139,6 +169,11 @@ impl Asked {
             candidates.extend(listed.aliases.iter().filter_map(|url| Some(candidate(name_in(url)?, &told))));
         }
         candidates
+    }
+
+    /// The project that is named, or else that of the folder.
+    fn project_here(&self) -> Option<ProjectName> {
+        project::name_here(self.settings.as_deref()?).ok()
     }
 
     /// Asks the host that runs, if it answers soon.

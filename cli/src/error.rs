@@ -64,6 +64,19 @@ impl CommandError {
         Self::new(ErrorKind::Project, error)
     }
 
+    /// Several things are wrong with a project: one below the other, with the code of the first.
+    fn several(errors: &[Self]) -> Self {
+        let text: Vec<String> = errors.iter().flat_map(Self::to_lines).collect();
+        let mut all = Self::project(text.join("\n"));
+        all.code = errors.iter().find_map(|error| error.code.clone());
+        for hint in errors.iter().flat_map(Self::next_steps) {
+            if !all.hints.contains(&hint) {
+                all.hints.push(hint);
+            }
+        }
+        all
+    }
+
     /// The command line is wrong.
     pub(crate) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Usage, error)

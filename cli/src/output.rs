@@ -37,6 +37,8 @@ pub(crate) struct Output {
     talk: Talk,
     data_colors: ColorChoice,
     talk_colors: ColorChoice,
+    /// Whether a terminal takes more than text: one that calls itself dumb shows every control sequence.
+    can_move: bool,
     /// Bars that stand below the talk, on a terminal that can move its cursor.
     bars: Option<MultiProgress>,
     /// Whether somebody is there to be asked: at a terminal that is no CI system's.
@@ -89,6 +91,7 @@ impl Output {
             data_colors: colors(io::stdout().is_terminal()),
             talk_colors: colors(talk_on_terminal),
             is_attended: io::stdin().is_terminal() && talk_on_terminal && !is_in_ci,
+            can_move,
             bars: (talk_on_terminal && can_move && talk > Talk::Quiet).then(MultiProgress::new),
             is_left: Arc::default(),
         }
@@ -99,7 +102,7 @@ impl Output {
     pub(crate) fn for_tests() -> Self {
         let (data_colors, talk_colors) = (ColorChoice::Never, ColorChoice::Never);
         let (form, talk, is_left) = (Form::Human, Talk::Normal, Arc::default());
-        Self { form, talk, data_colors, talk_colors, bars: None, is_attended: false, is_left }
+        Self { form, talk, data_colors, talk_colors, can_move: false, bars: None, is_attended: false, is_left }
     }
 
     /// Whether data is JSON.
@@ -110,7 +113,7 @@ impl Output {
     /// Empties the terminal that is talked to, with what has scrolled out of it.
     pub(crate) fn clear(&self) {
         self.beside_bars(|| {
-            if io::stderr().is_terminal() {
+            if self.can_move && io::stderr().is_terminal() {
                 // There is nobody left to tell that it failed.
                 let _ = write!(io::stderr(), "\u{1b}[2J\u{1b}[3J\u{1b}[H");
             }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-/// How many places of one text are told. Whoever mends the first few looks again.
-const MAX_PLACES: usize = 20;
+/// How many places of one text are told: those of several languages, each of which may name twenty. Whoever mends them looks again.
+const MAX_PLACES: usize = 80;
 
 /// A place in a file of the project.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

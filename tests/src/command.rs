@@ -78,7 +78,7 @@ impl<'e> ShipCommand<'e> {
             "exec script -qfec \"stty cols {columns}; sh -c 'echo \\$\\$ > ship.pid; exec $*'; code=\\$?; stty -a; exit \\$code\" /dev/null"
         );
         self.wrapper = ["setsid", "sh", "-c", &line, "sh"].map(Into::into).to_vec();
-        self.variables.push(("TERM".into(), "xterm".into()));
+        self.variables.insert(0, ("TERM".into(), "xterm".into()));
         self.typing = true;
         self.spawn()
     }

@@ -171,6 +171,51 @@ fn other_encodings() {
     }
 }
 
+/// Functions in four languages are wrong, each in its way: all of it is said at once, with the places for programs, and before the pages
+/// are built, which would be for nothing.
+#[test]
+fn mistakes_in_every_language() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("site")
+        .file("package.json", "{\"scripts\": {\"build\": \"echo built > built && exit 1\"}}")
+        .file("ship.toml", "[functions.\"api/c\"]\nmemory_mb = 200\n")
+        .file(
+            "api/a.go",
+            "package handler\n\nimport \"net/http\"\n\nfunc Handler(w http.ResponseWriter, r *http.Request) { x }\n",
+        )
+        .file("api/b.ts", "export const GET = () => 1 +;\n")
+        .file("api/c.py", "def app(environ, start:\n    pass\n")
+        .file("api/d.rs", "pub async fn handler(request: Request) -> u8 {\n    1\n}\n");
+    insta::assert_snapshot!(refused(&environment, &project), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the Go compiler refuses the functions:
+    api/a.go:5:56: undefined: x
+     5 | func Handler(w http.ResponseWriter, r *http.Request) { x }
+       |                                                        ^
+    the functions cannot be bundled:
+    api/b.ts:1:29: Unexpected token
+     1 | export const GET = () => 1 +;
+       |                             ^
+    api/c.py:2:5: expected an expression
+     2 |     pass
+       |     ^
+    the Rust compiler refuses the functions:
+    api/d.rs:1:43: `handler` returns `u8`: expected `async fn handler(request: Request) -> Result<Response, Error>`
+     1 | pub async fn handler(request: Request) -> u8 {
+       |                                           ^^
+    ");
+    assert!(!project.path("built").exists(), "no page was built");
+    let refused = environment.ship(["build", "--json"]).within(project.folder()).run().exits_with(1).json();
+    assert_eq!(refused["error"]["code"], "compile_failed");
+    let places = refused["error"]["places"].as_array().expect("it is a list").iter();
+    let places: Vec<String> =
+        places.map(|place| format!("{}:{}:{}", place["file"], place["line"], place["column"])).collect();
+    assert_eq!(places, [r#""api/a.go":5:56"#, r#""api/b.ts":1:29"#, r#""api/c.py":2:5"#, r#""api/d.rs":1:43"#]);
+}
+
 /// Programs are told the places that an error names: those of a build, of a configuration, and of a function that does not start.
 #[test]
 fn places_for_programs() {

@@ -1,6 +1,6 @@
 //! What shells are told while somebody types: quickly, silently, and what the host that runs has.
 
-use ship_tests::{TestEnv, TestHost};
+use ship_tests::{TestEnv, TestHost, http};
 
 /// Projects, deployments and names are completed from the host, options and templates without one; and no shell starts a host.
 #[test]
@@ -32,6 +32,21 @@ fn what_can_be_typed() {
     let mut names = vec![id, "shop-git-main.localhost".into(), "shop.localhost".into()];
     names.sort();
     assert_eq!(asked(&["ship", "--host", &control, "promote", ""]), names);
+    // Of a project's folder, or of one that is named, its own; elsewhere those of all.
+    let stall = environment.project("stall").on_branch("main").file("index.html", "<!doctype html>");
+    let _ = host.ship(["deploy", "--prod"]).within(stall.folder()).run().success();
+    let site = http::get(&host.site_url("stall")).success();
+    let request = site.header("x-ship-id").expect("each answer has one");
+    let inside = |words: &[&str]| {
+        let folder = stall.folder().display().to_string();
+        asked(&[&["ship", "--host", &control, "--cwd", &folder], words].concat())
+    };
+    assert!(inside(&["open", ""]).iter().all(|name| !name.starts_with("shop")));
+    assert!(inside(&["open", ""]).contains(&"stall.localhost".to_owned()));
+    assert_eq!(inside(&["--project", "shop", "promote", ""]), names);
+    let all = asked(&["ship", "--host", &control, "promote", ""]);
+    assert!(["shop.localhost", "stall.localhost"].iter().all(|name| all.contains(&(*name).to_owned())), "{all:?}");
+    assert_eq!(inside(&["dev", "--replay", ""]), [request]);
     // A host that does not answer, and a token that is wrong.
     assert_eq!(asked(&["ship", "--host", "http://127.0.0.1:1", "ls", "--project", "s"]), [""; 0]);
     assert_eq!(asked(&["ship", "--host", &control, "--token", "ship_wrong", "ls", "--project", "s"]), [""; 0]);

@@ -50,6 +50,24 @@ fn keys() {
     assert_eq!(fs::read_to_string(project.path("opened")).expect("the browser ran"), format!("opened {url}\n"));
 }
 
+/// A terminal that takes text alone gets no control sequence, whatever is pressed and said.
+#[test]
+fn text_alone() {
+    let environment = TestEnv::new();
+    let project = project(&environment);
+    let command = environment.ship(["dev", "--listen", "127.0.0.1:0"]).within(project.folder());
+    let mut running = command.with("TERM", "dumb").start_on_terminal(80);
+    let url = url(&mut running);
+    running.type_keys("c?");
+    let _ = running.stdout().wait_for(|line| line.contains("open the site"));
+    project.edit("api/a.ts", "new URL", "new URLs");
+    assert_eq!(http::get(&format!("{url}/api/a")).status, 500);
+    let _ = running.stdout().wait_for(|line| line.contains("GET /api/a"));
+    running.type_keys("q");
+    let ended = running.finish();
+    assert!(!ended.stdout().contains('\u{1b}'), "{:?}", ended.stdout());
+}
+
 /// Where there is neither a desktop nor a browser, the key for it says so.
 #[test]
 fn nowhere_to_open() {
@@ -141,10 +159,19 @@ fn https() {
         assert_eq!(*known.get_or_insert(pem.clone()), pem, "it is made once");
         let trusted = TestAuthority::known_by(&pem);
         assert!(http::get_secure(&url, &trusted).success().text().contains("a page"));
-        let by_name = url.replace("127.0.0.1", "localhost");
-        assert_eq!(http::get_secure(&format!("{by_name}/api/a?y"), &trusted).success().text(), "?y");
+        for name in ["localhost", "shop.localhost", "a.shop.localhost"] {
+            let by_name = url.replace("127.0.0.1", name);
+            assert_eq!(http::get_secure(&format!("{by_name}/api/a?y"), &trusted).success().text(), "?y", "{name}");
+        }
         let _ = running.terminate();
     }
+    // One of an earlier version, which could vouch for any site.
+    let boundless = TestAuthority::new();
+    fs::write(authority.join("ca.pem"), boundless.pem()).expect("it can be written");
+    let mut running = environment.ship(["dev", "--https", "--listen", "127.0.0.1:0"]).within(project.folder()).start();
+    let said = running.stderr().wait_for(|line| line.starts_with("Made"));
+    assert!(said.contains("this machine alone, in the place of one that could for any site"), "{said}");
+    let _ = running.terminate();
     let mode = |path: &str| fs::metadata(authority.join(path)).expect("it is there").permissions().mode() & 0o777;
     assert_eq!([mode("ca-key.pem"), mode("ca.pem"), mode("")], [0o600, 0o600, 0o700]);
 }

@@ -120,6 +120,20 @@ fn new_projects() {
     assert_eq!(made["project"], "my-site");
 }
 
+/// A terminal that takes text alone gets text alone, and its questions are answered by lines.
+#[test]
+fn on_a_dumb_terminal() {
+    let environment = TestEnv::new();
+    let empty = environment.project("empty");
+    let mut made = environment.ship(["init"]).within(empty.folder()).with("TERM", "dumb").start_on_terminal(80);
+    let _ = made.stdout().wait_for(|line| line.starts_with("  9  hono"));
+    made.type_keys("2\nno name\nkiosk\n");
+    let made = made.finish();
+    assert_eq!(made.code(), Some(0), "{}", made.stdout());
+    assert!(made.stdout().contains("Made kiosk of the template typescript"), "{}", made.stdout());
+    assert!(!made.stdout().contains('\u{1b}'), "{:?}", made.stdout());
+}
+
 /// A terminal of a CI system has nobody at it: nothing is asked there.
 #[test]
 fn in_ci() {

@@ -79,6 +79,34 @@ fn errors_come_and_go() {
     assert_eq!(browser.console(), [] as [ConsoleLine; 0]);
 }
 
+/// Functions that are wrong in several languages: the page shows each, and what is left when one is mended.
+#[test]
+fn errors_side_by_side() {
+    let environment = TestEnv::new();
+    let project = project(&environment);
+    let (_running, url) = dev(&environment, &project);
+    let browser = Browser::start();
+    browser.open(&url);
+    project.edit("api/gopher.go", "WriteHeader(204)", "WriteHeader(teapot)");
+    browser.wait_for_text(OVERLAY, "api/gopher.go:6:16");
+    project.edit("api/script.ts", "= {", "= = {");
+    browser.wait_for_text(OVERLAY, "api/script.ts:2:");
+    project.edit("api/snake.py", "class handler", "clas handler");
+    let shown = browser.wait_for_text(OVERLAY, "api/snake.py:4:");
+    for place in ["api/gopher.go:6:16", "api/script.ts:2:"] {
+        assert!(shown.contains(place), "{place}: {shown}");
+    }
+    take_pictures(&browser, "overlay-several");
+    for (file, bad, good) in [
+        ("api/snake.py", "clas handler", "class handler"),
+        ("api/gopher.go", "WriteHeader(teapot)", "WriteHeader(204)"),
+        ("api/script.ts", "= = {", "= {"),
+    ] {
+        project.edit(file, bad, good);
+    }
+    browser.wait_for_text(UNCOVERED, "A page");
+}
+
 /// An error that was put aside is shown again when the next edit has it still.
 #[test]
 fn put_aside() {

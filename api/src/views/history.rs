@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// How far back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum HistoryRange {
     /// The last hour.
     #[default]
@@ -30,6 +30,22 @@ impl HistoryRange {
     }
 }
 
+/// A word is no range.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{found}` is no range: expected `hour`, `day` or `month`")]
+pub struct ParseHistoryRangeError {
+    /// The word.
+    found: String,
+}
+
+impl TryFrom<String> for HistoryRange {
+    type Error = ParseHistoryRangeError;
+
+    fn try_from(found: String) -> Result<Self, ParseHistoryRangeError> {
+        Self::ALL.into_iter().find(|range| range.as_str() == found).ok_or(ParseHistoryRangeError { found })
+    }
+}
+
 /// What was counted over time.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct HistoryView {
@@ -44,7 +60,7 @@ pub struct HistoryView {
     /// Now, by the host's clock.
     #[schema(value_type = String, format = DateTime)]
     pub to: Timestamp,
-    /// The points, oldest first. Where the host did not run, or nobody asked a project for anything, there is none.
+    /// The points, oldest first. Where the host did not run there is none.
     pub points: Vec<HistoryPoint>,
 }
 

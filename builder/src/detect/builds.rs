@@ -15,7 +15,7 @@ use crate::config::{Allowance, BuildItem, Builder, ConfigError, ConfigText, Conf
 use crate::go;
 use crate::node::Helpers;
 use crate::project::ProjectDir;
-use crate::python::{self, PythonEntry};
+use crate::python::{self, PythonEntry, PythonError};
 use crate::tree::{self, Selection, TreeError};
 
 /// The folder that a script leaves, unless another is named.
@@ -191,7 +191,7 @@ impl Reading<'_, '_> {
             _ => {
                 let scan = python::scan(file, &read_text(project, base, file)?);
                 if !scan.errors.is_empty() {
-                    return Err(DetectError::PythonSyntax { errors: scan.errors });
+                    return Err(PythonError::Syntax { errors: scan.errors }.into());
                 }
                 let Some(variable) = scan.variable else { return Ok(false) };
                 let entry =

@@ -11,7 +11,7 @@ use crate::go::{self, GoFile, Handler, HandlerFlaw, NearHandler};
 use crate::included::Inclusion;
 use crate::node::{self, NodeSource};
 use crate::project::ProjectDir;
-use crate::python::{self, PythonEntry};
+use crate::python::{self, PythonEntry, PythonError, SyntaxError};
 use crate::rust::{self, NearRustHandler, RustSource};
 use crate::tree::{self, Selection, TreeError};
 
@@ -73,6 +73,8 @@ pub(super) struct Found {
     pub(super) rust_sources: Vec<RustSource>,
     /// The functions in Python, with what of their files answers requests.
     pub(super) python: Vec<PythonEntry>,
+    /// What is wrong with files in Python, where there are functions in other languages, too.
+    pub(super) python_mistakes: Vec<SyntaxError>,
     pub(super) node_sources: Vec<NodeSource>,
     /// The source files, of which those without a handler are helpers. Go's are its compiler's to judge.
     pub(super) helpers: Vec<String>,
@@ -138,10 +140,22 @@ pub(super) fn find(
             warnings.extend(node::near_export(source, &node_sources));
         }
     }
-    let mut found = Found { functions, sources, node_sources, rust_sources, python: Vec::new(), helpers };
-    super::python::find(project, base, &python, &mut found, rules, warnings)?;
+    let mut found = Found { functions, sources, rust_sources, node_sources, helpers, ..Found::default() };
+    let in_python = super::python::find(project, base, &python, &mut found, rules, warnings);
+    put_off_mistakes(in_python, &mut found)?;
     found.functions.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     Ok(found)
+}
+
+/// Keeps what is wrong with files in Python until functions in other languages are compiled, so that no mistake hides another.
+fn put_off_mistakes(in_python: Result<(), DetectError>, found: &mut Found) -> Result<(), DetectError> {
+    match in_python {
+        Err(DetectError::Python(PythonError::Syntax { errors })) if !found.functions.is_empty() => {
+            found.python_mistakes = errors;
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// What is said of a file that is not in a language that is built, as far as its ending tells.

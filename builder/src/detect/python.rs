@@ -9,7 +9,7 @@ use super::functions::{Found, function, read_text};
 use super::{DetectError, ProjectWarning, Reach, server};
 use crate::config::FunctionRules;
 use crate::project::ProjectDir;
-use crate::python::{self, NearEntry, PythonEntry, PythonFile, SiteEntry};
+use crate::python::{self, NearEntry, PythonEntry, PythonError, PythonFile, SiteEntry};
 
 /// A Python file below `api/`.
 struct PythonSource {
@@ -54,7 +54,7 @@ pub(super) fn find(
     let sources = files.par_iter().map(read).collect::<Result<Vec<_>, DetectError>>()?;
     let errors: Vec<_> = sources.iter().flat_map(|source| source.scan.errors.iter().cloned()).collect();
     if !errors.is_empty() {
-        return Err(DetectError::PythonSyntax { errors });
+        return Err(PythonError::Syntax { errors }.into());
     }
     let has_others = !found.functions.is_empty();
     for source in sources.iter().filter(|source| source.scan.variable.is_some()) {

@@ -64,6 +64,10 @@ pub fn prepare(
     events: &dyn Fn(BuildEvent),
 ) -> Result<PreparedProject, FrontendError> {
     let started = Instant::now();
+    if !config.python_mistakes.is_empty() && config.frontend.take().is_some() {
+        // There will be no deployment, and nobody waits for pages to hear why.
+        config.site.kind = SiteFolderKind::Nothing;
+    }
     let Some(frontend) = config.frontend.take() else {
         install_for_functions(project, &config, environment, context, events)?;
         let left = config.prebuilt.clone().map_or(Left::Files, Left::BuildOutput);

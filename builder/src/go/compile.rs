@@ -37,6 +37,14 @@ pub(crate) struct Compiled<'i> {
     pub(crate) program: PathBuf,
 }
 
+impl Stage {
+    /// The programs of `functions`, once these are compiled.
+    fn programs<'i>(&self, functions: &[&'i FunctionInputs]) -> Vec<Compiled<'i>> {
+        let program = |inputs: &FunctionInputs| self.output_folder().join(inputs.program_name());
+        functions.iter().map(|&inputs| Compiled { inputs, program: program(inputs) }).collect()
+    }
+}
+
 impl FunctionInputs {
     /// What `go build` calls the program.
     fn program_name(&self) -> &str {
@@ -90,6 +98,7 @@ impl Compiler<'_> {
             });
         }
         let mut results = Vec::with_capacity(functions.len());
+        let mut refusals = Vec::new();
         for (index, module) in inputs.modules.iter().enumerate() {
             let functions: Vec<_> =
                 functions.iter().filter(|function| function.package.module == index).copied().collect();
@@ -98,12 +107,15 @@ impl Compiler<'_> {
                 continue;
             }
             let stage = self.stage(module, (&functions, &loose))?;
-            self.run(&go, &stage, module, (&functions, &loose))?;
-            let compiled: Vec<Compiled<'_>> = functions
-                .iter()
-                .map(|inputs| Compiled { inputs, program: stage.output_folder().join(inputs.program_name()) })
-                .collect();
-            results.extend(done(&compiled)?);
+            match self.run(&go, &stage, module, (&functions, &loose)) {
+                Ok(()) => results.extend(done(&stage.programs(&functions))?),
+                // The functions of another module have mistakes of their own.
+                Err(CompileError::Refused { message }) => refusals.push(message),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !refusals.is_empty() {
+            return Err(CompileError::Refused { message: refusals.join("\n") }.into());
         }
         if !functions.is_empty() {
             events(BuildEvent::Compiled { functions: functions.len() });

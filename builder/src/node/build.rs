@@ -15,9 +15,9 @@ use super::layer::{self, MOUNT};
 use super::place::{BUNDLE_FOLDER, in_artifact};
 use super::plugin::OutsidePackage;
 use super::record::{Record, State};
-use super::toolchain::{self, Interpreter};
+use super::toolchain::{self, Interpreter, InterpreterError};
 use crate::artifact::{ArtifactError, CachedArtifact, Content, Member, digest_file};
-use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
+use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer, Collected};
 use crate::event::BuildEvent;
 use crate::included::IncludedFiles;
 use crate::tree::FileStat;
@@ -28,21 +28,32 @@ const VERSION: &str = "node functions 5, rolldown 1.2.0";
 /// The most files that a folder may hold which a function reads as a whole.
 const MAX_READ_FILES: usize = 2_000;
 
+/// What runs functions in these languages.
+const RUNTIMES: [FunctionRuntime; 3] = [FunctionRuntime::Node, FunctionRuntime::Bun, FunctionRuntime::Deno];
+
 /// Builds the functions of `inputs`.
 pub(crate) fn build(inputs: &NodeInputs, job: &BuildJob<'_>) -> Result<Artifacts, BuildError> {
     if inputs.functions.is_empty() {
         return Ok(Artifacts::new());
     }
     // Each interpreter has packages of its own for what it runs, so there is a run of the bundler for each.
-    let mut artifacts = Artifacts::new();
-    for runtime in [FunctionRuntime::Node, FunctionRuntime::Bun, FunctionRuntime::Deno] {
-        let functions: Vec<&NodeFunction> =
-            inputs.functions.iter().filter(|function| function.runtime == runtime).collect();
+    let mut collected = Collected::new(&job.environment.interrupt);
+    for runtime in RUNTIMES {
+        let functions: Vec<&NodeFunction> = inputs.run_by(runtime).collect();
         if !functions.is_empty() {
-            artifacts.extend(build_for(runtime, functions, job)?);
+            collected.add(|| build_for(runtime, functions, job));
         }
     }
-    Ok(artifacts)
+    collected.finish()
+}
+
+/// Sees that what runs the functions of `inputs` is there. Functions run where they are built, unless somebody says otherwise; a host
+/// elsewhere has an interpreter of its own. Mistakes are found without it, and nobody waits for a download to hear of them.
+pub(crate) fn ensure_interpreters(inputs: &NodeInputs, job: &BuildJob<'_>) -> Result<(), InterpreterError> {
+    for runtime in RUNTIMES.into_iter().filter(|runtime| inputs.run_by(*runtime).next().is_some()) {
+        toolchain::ensure(Interpreter::of(runtime), job.environment, job.cache, &|event| job.tell(event))?;
+    }
+    Ok(())
 }
 
 fn build_for(
@@ -51,14 +62,10 @@ fn build_for(
     job: &BuildJob<'_>,
 ) -> Result<Artifacts, BuildError> {
     let build = NodeBuild { key: request_key(&functions, job), runtime, functions, job };
-    let artifacts = match build.cached() {
-        Some(artifacts) => artifacts,
-        None => build.bundled()?,
-    };
-    // Functions run where they are built, unless somebody says otherwise; a host elsewhere has an interpreter of its own. Mistakes in
-    // them are found without it, and nobody waits for a download to hear of them.
-    toolchain::ensure(Interpreter::of(runtime), job.environment, job.cache, &|event| job.tell(event))?;
-    Ok(artifacts)
+    match build.cached() {
+        Some(artifacts) => Ok(artifacts),
+        None => build.bundled(),
+    }
 }
 
 /// What a build is asked for, and where: the key of what is remembered of it.

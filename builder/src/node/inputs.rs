@@ -110,6 +110,11 @@ pub(super) struct NodeFunction {
 }
 
 impl NodeInputs {
+    /// Those that `runtime` runs.
+    pub(super) fn run_by(&self, runtime: FunctionRuntime) -> impl Iterator<Item = &NodeFunction> {
+        self.functions.iter().filter(move |function| function.runtime == runtime)
+    }
+
     /// What `functions` are made of.
     pub(crate) fn new(functions: &[DetectedFunction], sources: Vec<NodeSource>) -> Self {
         let mut found: Vec<NodeFunction> = sources

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use toml::Table;
 
+use super::error::PythonError;
 use super::scan::{imports, scan};
 use super::sources::is_python_project;
 use crate::detect::{DetectError, NearServer, ServerLack};
@@ -48,7 +49,7 @@ pub(crate) fn site_entry(
             }
             let found = scan(&file, &read(&file)?);
             if !found.errors.is_empty() {
-                return Err(DetectError::PythonSyntax { errors: found.errors });
+                return Err(PythonError::Syntax { errors: found.errors }.into());
             }
             if let Some(variable) = found.variable {
                 return Ok(Some(SiteEntry { file, variable }));

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::syntax::SyntaxError;
 use super::version::Version;
 use crate::environment::Architecture;
 use crate::pypi::FetchError;
@@ -10,6 +11,12 @@ use crate::pypi::FetchError;
 /// Functions in Python cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
+    /// Files break Python's grammar.
+    #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Syntax {
+        /// The first mistake of each file.
+        errors: Vec<SyntaxError>,
+    },
     /// A file that says what a project needs cannot be read.
     #[error("`{}` cannot be read", path.display())]
     Unreadable {
@@ -164,6 +171,7 @@ impl PythonError {
     /// The stable code of the problem, where it has one.
     pub fn code(&self) -> Option<&'static str> {
         match self {
+            Self::Syntax { .. } => Some("syntax_error"),
             Self::NoInterpreter { .. } | Self::NoUv { .. } | Self::UvUnreachable { .. } => Some("no_toolchain"),
             Self::Version { .. } => Some("python_version"),
             Self::LockOutOfDate { .. } => Some("lock_out_of_date"),

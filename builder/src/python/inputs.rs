@@ -7,6 +7,7 @@ use ship_core::FunctionName;
 use super::dependencies::Needs;
 use super::error::PythonError;
 use super::sources;
+use super::syntax::SyntaxError;
 use crate::assets::FoundFiles;
 use crate::detect::{DetectedFunction, IgnoreFile, SiteFolder};
 use crate::included::Inclusion;
@@ -31,6 +32,8 @@ pub(crate) struct PythonInputs {
     pub(super) inclusions: BTreeMap<FunctionName, Inclusion>,
     /// What they share: the files of the project, and what it needs.
     pub(super) project: Option<ProjectInputs>,
+    /// What is wrong with files of the project.
+    mistakes: Vec<SyntaxError>,
 }
 
 /// What the functions of a project share.
@@ -54,11 +57,29 @@ impl PythonInputs {
         let sources = sources::find(site, ignore, entries.iter().map(|entry| entry.file.as_str()))?;
         let project = Some(ProjectInputs { sources, needs: Needs::read(site)? });
         let inclusion = |function: &DetectedFunction| (function.name.clone(), function.inclusion.clone());
-        Ok(Self { entries: entries.to_vec(), inclusions: functions.iter().map(inclusion).collect(), project })
+        Ok(Self {
+            entries: entries.to_vec(),
+            inclusions: functions.iter().map(inclusion).collect(),
+            project,
+            mistakes: Vec::new(),
+        })
     }
 }
 
 impl PythonInputs {
+    /// The same of files that break the grammar.
+    pub(crate) fn with_mistakes(self, mistakes: Vec<SyntaxError>) -> Self {
+        Self { mistakes, ..self }
+    }
+
+    /// Refuses files that break the grammar, if there are any.
+    pub(crate) fn check(&self) -> Result<(), PythonError> {
+        match self.mistakes.as_slice() {
+            [] => Ok(()),
+            errors => Err(PythonError::Syntax { errors: errors.to_vec() }),
+        }
+    }
+
     /// The functions that say the same of the files they want.
     pub(super) fn entries_with(&self, inclusion: &Inclusion) -> Vec<&PythonEntry> {
         self.entries.iter().filter(|entry| self.inclusions[&entry.name] == *inclusion).collect()

@@ -10,7 +10,7 @@ use super::signature;
 use super::snapshot::{RustInputs, Workspace};
 use super::toolchain::Toolchain;
 use crate::artifact::{ArtifactError, Member};
-use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact};
+use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, Collected};
 use crate::event::BuildEvent;
 
 /// Changes when the same inputs would give another program for a reason that is in none of them.
@@ -23,13 +23,23 @@ pub(crate) fn build(inputs: &RustInputs, job: &BuildJob<'_>) -> Result<Artifacts
     }
     let toolchain = Toolchain::find(job.environment)?;
     let linker = Linker::choose(job.options, job.environment);
-    match build_with(linker, &toolchain, inputs, job) {
+    let built = build_with(linker, &toolchain, inputs, job);
+    match built.as_ref().err().and_then(without_linker) {
         // Most programs run on other machines of today all the same, and a host starts them before it shows them.
-        Err(BuildError::Rust(error @ RustError::LinkerUnreachable { .. })) if is_native(job.options.arch) => {
-            job.tell(BuildEvent::LinkerAbsent { reason: error.to_string() });
+        Some(reason) if is_native(job.options.arch) => {
+            job.tell(BuildEvent::LinkerAbsent { reason });
             build_with(Linker::Own, &toolchain, inputs, job)
         }
-        other => other,
+        _ => built,
+    }
+}
+
+/// Why there is no linker for the systems of hosts, if that kept any of the functions from being built.
+fn without_linker(error: &BuildError) -> Option<String> {
+    match error {
+        BuildError::Rust(error @ RustError::LinkerUnreachable { .. }) => Some(error.to_string()),
+        BuildError::Several { errors } => errors.iter().find_map(without_linker),
+        _ => None,
     }
 }
 
@@ -39,13 +49,12 @@ fn build_with(
     inputs: &RustInputs,
     job: &BuildJob<'_>,
 ) -> Result<Artifacts, BuildError> {
-    let mut artifacts = Artifacts::new();
+    let mut collected = Collected::new(&job.environment.interrupt);
     let identity = toolchain.identity(linker, job.environment);
     for workspace in &inputs.workspaces {
-        let build = WorkspaceBuild { workspace, job, toolchain, linker, identity };
-        artifacts.extend(build.run()?);
+        collected.add(|| WorkspaceBuild { workspace, job, toolchain, linker, identity }.run());
     }
-    Ok(artifacts)
+    collected.finish()
 }
 
 struct WorkspaceBuild<'b> {

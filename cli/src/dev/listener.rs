@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{DevAnswer, is_this_machine};
-use super::local_certificate::{AuthorityAge, Certified, LocalAuthority};
+use super::local_certificate::{AuthorityAge, Certified, LocalAuthority, may_vouch_for};
 use super::replay::Destination;
 use crate::error::CommandError;
 use crate::output::{Output, shell_word};
@@ -114,12 +114,26 @@ impl DevListener {
 /// What serves TLS at `address`, and how it comes to be trusted.
 fn certified(settings: &Settings, address: SocketAddr, output: &Output) -> Result<Certified, CommandError> {
     let authority = LocalAuthority::in_folder(settings.home.local_authority());
-    if authority.make()? == AuthorityAge::New {
-        let file = authority.certificate_file();
-        output.status(format_args!("Made a certificate authority for this machine: {}", file.display()));
+    let file = authority.certificate_file();
+    let made = match authority.make()? {
+        AuthorityAge::Old => None,
+        AuthorityAge::New => Some("Made a certificate authority for this machine"),
+        AuthorityAge::Replaced => Some(
+            "Made a certificate authority that can vouch for this machine alone, in the place of one that could for any site",
+        ),
+    };
+    if let Some(made) = made {
+        output.status(format_args!("{made}: {}", file.display()));
         output.hint(format_args!("browsers warn until they trust it: {}", how_to_trust(&file, Path::new("/"))));
     }
-    Ok(authority.certify(address.ip())?)
+    let ip = address.ip();
+    if !ip.is_unspecified() && !may_vouch_for(ip) {
+        output.warning(format_args!(
+            "the certificate is for localhost alone: the authority vouches for no address outside of this machine and private \
+             networks, which {ip} is"
+        ));
+    }
+    Ok(authority.certify(ip)?)
 }
 
 /// What to type so that `file` is trusted, by the folder that this kind of system reads. Browsers on Linux have lists of their own.

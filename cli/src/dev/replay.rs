@@ -11,6 +11,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde::Serialize;
 use ship_api::LogQuery;
 use ship_core::{LogSource, RequestId};
@@ -119,7 +120,9 @@ impl KeptRequest {
                 None => self.ask(*address, stream).await,
                 Some(trust) => {
                     let connector = TlsConnector::from(Arc::clone(trust));
-                    self.ask(*address, connector.connect(address.ip().into(), stream).await?).await
+                    // Its certificate is for this name whatever address it listens at.
+                    let name = ServerName::try_from("localhost").expect("it is a name");
+                    self.ask(*address, connector.connect(name, stream).await?).await
                 }
             }
         };

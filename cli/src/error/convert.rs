@@ -198,6 +198,7 @@ impl From<PlanError> for CommandError {
 impl From<BuildError> for CommandError {
     fn from(error: BuildError) -> Self {
         match error {
+            BuildError::Several { errors } => Self::several(&errors.into_iter().map(Self::from).collect::<Vec<_>>()),
             BuildError::Compile(CompileError::Refused { .. }) | BuildError::Rust(RustError::Refused { .. }) => {
                 Self::project(error).code("compile_failed")
             }

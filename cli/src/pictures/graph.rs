@@ -33,9 +33,9 @@ const BOX: u32 = 46;
 const LINE: u32 = 17;
 const GAP: u32 = 8;
 
-/// How many characters fit into a box of a route, and into one of a function.
+/// How many characters fit into a box of a route, and into one of a function. All of them are as wide as each other, in whatever font.
 const ROUTE_CHARACTERS: usize = 60;
-const LINE_CHARACTERS: usize = 76;
+const LINE_CHARACTERS: usize = 68;
 const FUNCTION_CHARACTERS: usize = 34;
 
 /// The picture as its template has it.

@@ -4,7 +4,7 @@ use axum::Json;
 use jiff::Timestamp;
 use ship_api::{ErrorBody, HistoryPoint, HistoryRange, HistoryView};
 use ship_core::ProjectName;
-use ship_store::{HistoryOf, Resolution, Sample, TimedSample};
+use ship_store::{HistoryOf, Resolution, Sample, StateError, TimedSample};
 
 use super::extract::{Path, Query};
 use super::{ApiError, State};
@@ -40,7 +40,7 @@ pub(super) async fn of_host(
     Ok(Json(view(&query, &samples, now)))
 }
 
-/// What was counted over time, of one project. What is stored is the host's alone, so of that nothing is said.
+/// What was counted over time, of one project: nothing where the host ran and nobody asked for it. What is stored is the host's alone, so of that nothing is said.
 #[utoipa::path(get, path = "/v1/projects/{project}/history", params(("project" = String, Path), HistoryQuery),
     responses((status = 200, body = HistoryView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 404, body = ErrorBody)))]
@@ -51,8 +51,21 @@ pub(super) async fn of_project(
 ) -> Result<Json<HistoryView>, ApiError> {
     control.recorder.catch_up().await;
     let (store, resolution, now) = (control.store.clone(), resolution(query.range), Timestamp::now().as_second());
-    let samples = blocking(move || store.history().read(HistoryOf::Project(&project), resolution, now)).await?;
+    let read = move || {
+        let of_project = store.history().read(HistoryOf::Project(&project), resolution, now)?;
+        Ok::<_, StateError>(beside_nothing(of_project, &store.history().read(HistoryOf::Host, resolution, now)?))
+    };
+    let samples = blocking(read).await?;
     Ok(Json(view(&query, &samples, now)))
+}
+
+/// The samples of a project, with one of nothing for each time of the host's own: it ran then, and nobody asked for the project, of which
+/// it writes nothing down then.
+fn beside_nothing(of_project: Vec<TimedSample>, of_host: &[TimedSample]) -> Vec<TimedSample> {
+    let mut all = of_project;
+    all.extend(of_host.iter().map(|(at, _)| (*at, Sample::default())));
+    all.sort_by_key(|(at, _)| *at);
+    all
 }
 
 const fn resolution(range: HistoryRange) -> Resolution {
@@ -99,4 +112,21 @@ fn point(begins: i64, sample: &Sample) -> HistoryPoint {
 
 fn second(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a project there is a point for each time at which the host ran, whether somebody asked for it or not, and none for others.
+    #[test]
+    fn of_a_project() {
+        let asked = Sample { refused: 3, instances: 1, ..Sample::default() };
+        let of_host = [1_000_000, 1_000_010, 1_000_030].map(|at| (at, Sample { refused: 5, ..Sample::default() }));
+        let samples = beside_nothing(vec![(1_000_010, asked)], &of_host);
+        let query = HistoryQuery { range: HistoryRange::Hour, points: Some(360) };
+        let points = view(&query, &samples, 1_000_040).points;
+        let told: Vec<_> = points.iter().map(|point| (point.at.as_second(), point.refused, point.instances)).collect();
+        assert_eq!(told, [(1_000_000, 0, 0), (1_000_010, 3, 1), (1_000_030, 0, 0)]);
+    }
 }

@@ -12,7 +12,7 @@ use ship_api::{HistoryPoint, HistoryRange, HistoryView, HostStatus};
 use ship_core::ProjectName;
 
 use self::chart::{Chart, Told, Unit};
-use self::line::{Line, Missing};
+use self::line::Line;
 pub(super) use self::sizes::{SHOWN, Sizes};
 use super::address::{Path, Query};
 use super::failure::Failure;
@@ -36,8 +36,7 @@ pub(super) async fn of_project(
 ) -> Result<Response, Failure> {
     let project = projects::one(&seat, &name).await?;
     let history: HistoryView = seat.get(&format!("/v1/projects/{name}/history?range={}", range.as_str())).await?;
-    // Of a project that nobody asked there is nothing: it had no instances then.
-    let charts = charts(&history, Missing::Zero);
+    let charts = charts(&history);
     let values = context! { project => data(&project), charts => data(&charts), totals => totals(&history) };
     Ok(seat.page(
         "charts.html",
@@ -49,8 +48,8 @@ pub(super) async fn of_project(
 pub(super) async fn of_host(seat: Seat, Query(RangeQuery { range }): Query<RangeQuery>) -> Result<Response, Failure> {
     let status: HostStatus = seat.get("/v1/status").await?;
     let history: HistoryView = seat.get(&format!("/v1/history?range={}", range.as_str())).await?;
-    let mut charts = charts(&history, Missing::Gap);
-    let storage = Line::new("stored", &history, Missing::Gap, |point| Some(point.storage_bytes as f64));
+    let mut charts = charts(&history);
+    let storage = Line::new("stored", &history, |point| Some(point.storage_bytes as f64));
     charts.push(Chart::new("Storage", Unit::Bytes, of_gauges(history.range), &history, &[storage]));
     let values = context! { status => data(&status), charts => data(&charts), totals => totals(&history) };
     Ok(seat.page("host.html", context! { range => range.as_str(), path => "/host", ..values }))
@@ -75,16 +74,12 @@ const fn of_gauges(range: HistoryRange) -> Told {
     }
 }
 
-fn charts(history: &HistoryView, gauges: Missing) -> Vec<Chart> {
+fn charts(history: &HistoryView) -> Vec<Chart> {
     // What is counted is shown as it was counted: a rate for each minute would be more than all that there was of a short rush.
     let each = text::span(history.step_secs);
-    let count = |name, of: fn(&HistoryPoint) -> u64| {
-        Line::new(name, history, Missing::Zero, move |point| Some(of(point) as f64))
-    };
-    let gauge =
-        |name, of: fn(&HistoryPoint) -> u64| Line::new(name, history, gauges, move |point| Some(of(point) as f64));
+    let count = |name, of: fn(&HistoryPoint) -> u64| Line::new(name, history, move |point| Some(of(point) as f64));
     let duration = |name, of: fn(&HistoryPoint) -> Option<u64>| {
-        Line::new(name, history, Missing::Gap, move |point| of(point).map(|micros| micros as f64))
+        Line::new(name, history, move |point| of(point).map(|micros| micros as f64))
     };
     let requests = [count("requests", |point| point.requests)];
     let errors = [count("5xx", |point| point.failed), count("4xx", |point| point.refused)];
@@ -104,14 +99,14 @@ fn charts(history: &HistoryView, gauges: Missing) -> Vec<Chart> {
             Unit::Count,
             of_gauges(history.range),
             history,
-            &[gauge("instances", |point| point.instances)],
+            &[count("instances", |point| point.instances)],
         ),
         Chart::new(
             "Memory",
             Unit::Bytes,
             of_gauges(history.range),
             history,
-            &[gauge("memory", |point| point.memory_bytes)],
+            &[count("memory", |point| point.memory_bytes)],
         ),
     ]
 }

@@ -18,7 +18,7 @@ use super::projects;
 use super::seat::Seat;
 use super::templates::data;
 
-/// How many deployments stand on a page: some 20 KB.
+/// How many deployments stand on a page: some 20 kB.
 const ON_A_PAGE: usize = 25;
 
 /// Which of them.
@@ -80,6 +80,7 @@ pub(super) async fn show(seat: Seat, Path((name, id)): Path<(ProjectName, Deploy
             detail => data(&detail),
             changes => data(&changes),
             routes,
+            route_count => detail.routes.len(),
             build => data(&build.log.as_ref().map(BuildLines::of)),
         },
     ))

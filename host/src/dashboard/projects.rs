@@ -15,7 +15,7 @@ use super::forms::Posted;
 use super::seat::Seat;
 use super::templates::data;
 
-/// How many projects stand on a page: some 40 KB.
+/// How many projects stand on a page: some 40 kB.
 const ON_A_PAGE: usize = 100;
 
 /// Which projects are looked for.

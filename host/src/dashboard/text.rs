@@ -32,7 +32,7 @@ fn cut(text: &str, most: usize) -> String {
 /// A number of bytes, in the unit that fits.
 pub(super) fn bytes(number: f64) -> String {
     let mut number = number;
-    for unit in ["B", "KB", "MB", "GB"] {
+    for unit in ["B", "kB", "MB", "GB"] {
         if number < 1_000.0 {
             return if unit == "B" || number >= 100.0 {
                 format!("{number:.0} {unit}")
@@ -156,7 +156,7 @@ mod tests {
     /// Values as people read them.
     #[test]
     fn values() {
-        assert_eq!([0.0, 999.0, 1_234.0, 123_456.0, 5e9].map(bytes), ["0 B", "999 B", "1.2 KB", "123 KB", "5.0 GB"]);
+        assert_eq!([0.0, 999.0, 1_234.0, 123_456.0, 5e9].map(bytes), ["0 B", "999 B", "1.2 kB", "123 kB", "5.0 GB"]);
         assert_eq!([12.0, 1_234.0, 56_789.0, 2_500_000.0].map(micros), ["12 µs", "1.2 ms", "57 ms", "2.5 s"]);
         assert_eq!([10, 60, 1_200, 3_600].map(span), ["10 seconds", "minute", "20 minutes", "hour"]);
         assert_eq!([1, 1_234, 1_000_000].map(count), ["1", "1\u{202f}234", "1\u{202f}000\u{202f}000"]);

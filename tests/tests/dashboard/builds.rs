@@ -34,9 +34,9 @@ fn on_their_pages() {
     desk.is_right("build");
     desk.go("/projects/garden");
     let figure = desk.browser.wait_for_text(".sizes", "newest");
-    assert!(figure.contains("1.6 KB"), "{figure}");
+    assert!(figure.contains("1.6 kB"), "{figure}");
     let bars = desk.browser.run("return [...document.querySelectorAll('.sizes title')].map((one) => one.textContent)");
-    assert_eq!(bars, serde_json::json!([format!("{}: 8 B", &first[..8]), format!("{}: 1.6 KB", &second[..8])]));
+    assert_eq!(bars, serde_json::json!([format!("{}: 8 B", &first[..8]), format!("{}: 1.6 kB", &second[..8])]));
     let rows = desk.browser.text("tbody");
     assert!(rows.contains("Ada <b>Lovelace</b>") && rows.contains("Roses <i>at last</i>"), "{rows}");
     desk.is_right("sizes");

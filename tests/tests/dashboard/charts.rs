@@ -62,7 +62,17 @@ fn with_data() {
     host.start_again();
     desk.go("/host?range=month");
     let _ = desk.browser.wait_for_text(".facts:not(:has(.wide))", "17");
+    // Nobody knows what there was before the host was started.
+    for page in ["/host?range=month", "/projects/garden/metrics?range=month"] {
+        desk.go(page);
+        let drawn = "return [...document.querySelectorAll('.drawn')].map((line) => line.getAttribute('d'))";
+        let drawn = desk.browser.run(drawn);
+        let lines: Vec<&str> = drawn.as_array().expect("a list").iter().filter_map(serde_json::Value::as_str).collect();
+        assert!(lines.iter().any(|line| !line.is_empty()), "{page} draws nothing");
+        assert!(!lines.iter().any(|line| line.starts_with("M0 ")), "{page}: {lines:?}");
+    }
+    desk.go("/host?range=month");
     let (storage, lines) = figure(&desk, "Storage");
-    assert!(lines == 1 && storage.contains("KB"), "{storage}");
+    assert!(lines == 1 && storage.contains("kB"), "{storage}");
     desk.is_right("host");
 }

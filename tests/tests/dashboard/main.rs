@@ -5,6 +5,7 @@ mod charts;
 mod device_code;
 mod hostile_log_lines;
 mod layout;
+mod live;
 mod live_logs;
 mod login;
 mod promote_and_rollback;

@@ -31,8 +31,15 @@ fn shown() {
     desk.go("/projects/garden");
     desk.browser.click("tbody th a");
     let functions = desk.browser.wait_for_text("[data-live=functions]", "api/say");
-    for shown in ["/api/say", "node", "KB", "sandbox", "MiB", "ready"] {
+    for shown in ["/api/say", "node", "kB", "sandbox", "MiB", "ready"] {
         assert!(functions.contains(shown) || shown == "sandbox" && functions.contains("process"), "{functions}");
     }
+    // As many as `ship inspect --graph` says: where phases begin is no route.
+    let id = desk.path().rsplit('/').next().unwrap_or_default().to_owned();
+    let detail = host.control("GET", &format!("/v1/deployments/{id}")).send().success().json();
+    let routes = detail["routes"].as_array().expect("it is a list");
+    let count = routes.iter().filter(|route| route.get("handle").is_none()).count();
+    assert!(count < routes.len());
+    assert_eq!(desk.browser.text("[aria-labelledby=routes] summary"), format!("{count} in order"));
     desk.is_right("deployment-functions");
 }

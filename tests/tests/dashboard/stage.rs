@@ -103,6 +103,7 @@ impl Desk {
     /// is taken on a desk and on a phone, by day and by night.
     #[track_caller]
     pub(crate) fn is_right(&self, name: &str) {
+        self.fits(name);
         for (size, width, height) in [("desk", 1280, 900), ("phone", 390, 844)] {
             self.browser.resize(width, height);
             for (light, scheme) in [("light", ColorScheme::Light), ("dark", ColorScheme::Dark)] {
@@ -121,6 +122,20 @@ impl Desk {
         self.browser.resize(1280, 900);
         self.browser.prefer(ColorScheme::Light);
         assert_eq!(self.browser.console(), [] as [ConsoleLine; 0], "{name}");
+    }
+
+    /// Between a desk and the narrowest phone, tables and tabs are shown to their ends.
+    #[track_caller]
+    fn fits(&self, name: &str) {
+        for (device, width) in [("small-phone", 320), ("tablet", 768), ("laptop", 1024)] {
+            self.browser.resize(width, 900);
+            let cut = "const wider = (one) => one.scrollWidth > one.clientWidth;
+                return [...document.querySelectorAll(':root, .scroll, .tabs')].filter(wider).map((one) => one.outerHTML.slice(0, 120));";
+            let path = pictures().join(format!("{name}-{device}.png"));
+            std::fs::create_dir_all(pictures()).expect("the folder can be made");
+            std::fs::write(path, self.browser.screenshot()).expect("the picture can be written");
+            assert_eq!(self.browser.run(cut), json!([]), "{name} at {width} pixels");
+        }
     }
 
     /// What a finger misses on a phone: what is cut off at the side of a table, and what can be pressed and is less than 24 pixels high.

@@ -17,7 +17,7 @@ fn pages() {
         ("/projects/blue/deployments/zzzz/promote", 404, "`zzzz` is not a deployment id"),
         ("/projects/Blue/logs", 404, "`Blue`"),
         ("/tokens/!/remove", 404, "this is not the id of a token"),
-        ("/host?range=never", 400, "never"),
+        ("/host?range=never", 400, "range: `never` is no range: expected `hour`, `day` or `month`"),
         ("/projects/blue?older_than=zzzz", 400, "`zzzz` is not a deployment id"),
         ("/projects/blue/logs?status=zzz", 400, "status: `zzz` names no status"),
     ] {

@@ -81,7 +81,14 @@ fn modules_of_a_bundle() {
 #[test]
 fn page() {
     let environment = TestEnv::new();
-    let project = calendar(&environment);
+    let name = "a_package_of_one_long_word";
+    let project = calendar(&environment)
+        .file(&format!("node_modules/{name}/package.json"), format!(r#"{{"name":"{name}","type":"module"}}"#))
+        .file(&format!("node_modules/{name}/index.js"), format!("export const long = '{}';\n", "x".repeat(900)))
+        .file(
+            "api/date.ts",
+            format!("import {{ long }} from '{name}';\nexport const GET = () => new Response(long);\n"),
+        );
     let host = TestHost::start(&environment);
     let _ = host.ship(["deploy"]).within(project.folder()).run().success();
     let _ = host.ship(["inspect", "--bundle", "api/date", "-o", "date.html"]).within(project.folder()).run().success();
@@ -91,6 +98,9 @@ fn page() {
         browser.resize(width, height);
         let wider = browser.run("return document.documentElement.scrollWidth - window.innerWidth");
         assert!(wider.as_i64() <= Some(0), "the page is {wider} pixels wider than its window");
+        let broken = "return [...document.querySelectorAll('.map .name')].filter((name) => name.offsetHeight > 24)
+            .map((name) => name.innerText)";
+        assert_eq!(browser.run(broken), serde_json::json!([]), "names that are broken over lines, at {width} pixels");
     }
     let script = format!(
         "{}; return axe.run().then((found) => found.violations.map((one) => one.id + ': ' + one.nodes[0].failureSummary));",

@@ -3,7 +3,7 @@
 use std::fs;
 
 use regex::Regex;
-use ship_tests::{TestEnv, TestHost, TestProject};
+use ship_tests::{Browser, TestEnv, TestHost, TestProject};
 
 const HANDLER: &str = "export function GET() { return new Response('1') }\n";
 
@@ -88,6 +88,29 @@ fn routes_and_functions() {
     assert_eq!(without_title(&deployed), without_title(&svg));
     let document = host.ship(["inspect", &url, "--graph", "--json"]).run().success().json();
     assert_eq!(document["svg"].as_str(), Some(deployed.as_str()));
+}
+
+/// What is too long for its box is cut, and stands in it whichever letters it has.
+#[test]
+fn long_destinations() {
+    let environment = TestEnv::new();
+    let wide = "WWWWWWWWWM".repeat(20);
+    let config = format!(
+        "[[rewrites]]\nsource = \"/{wide}\"\ndestination = \"https://example.com/{wide}\"\n\
+         has = [{{ type = \"header\", key = \"x-{wide}\", value = \"{wide}\" }}]\n"
+    );
+    let project = environment.project("shop").file("public/index.html", "a shop").file("ship.toml", config);
+    let project = project.file(&format!("api/{}.js", &wide[..150]), HANDLER);
+    let _ = environment.ship(["build"]).within(project.folder()).run().success();
+    let drawn = environment.ship(["inspect", "--prebuilt", "--graph", "-o", "shop.svg"]).within(project.folder());
+    let _ = drawn.run().success();
+    let browser = Browser::start();
+    browser.open(&format!("file://{}", project.path("shop.svg").display()));
+    let outside = "const end = (one) => one.getBBox().x + one.getBBox().width;
+        const boxes = [...document.querySelectorAll('g:has(.box)')];
+        return boxes.flatMap((box) => [...box.querySelectorAll('text')].filter((text) => end(text) > end(box.querySelector('.box'))))
+            .map((text) => text.textContent)";
+    assert_eq!(browser.run(outside), serde_json::json!([]));
 }
 
 /// On a terminal nobody wants to read it.

@@ -19,7 +19,7 @@ pub(super) async fn template(settings: &Settings, output: &Output) -> Result<Tem
     }
     let lines: Vec<String> =
         templates.iter().map(|template| format!("{:<10}  {}", template.name(), template.about())).collect();
-    match output.choose("Template (arrow keys, Enter)", lines.clone()).await? {
+    match output.choose("Template", lines.clone()).await? {
         Some(chosen) => Ok(templates[chosen]),
         None => Err(CommandError::usage("no template was named, and nobody is here to choose one")
             .details(lines)

@@ -30,10 +30,40 @@ function tick() {
   }
 }
 
-// Whoever has marked a text, or is in a region with the keyboard, is not disturbed.
-function isInUse(region) {
+// Whoever has marked a text is not disturbed.
+function isMarked(region) {
   const selection = document.getSelection();
-  return region.contains(document.activeElement) || (!selection.isCollapsed && region.contains(selection.anchorNode));
+  return !selection.isCollapsed && region.contains(selection.anchorNode);
+}
+
+// What a region says, but for the times, which go on by themselves: who listens to a page need not hear of them.
+function said(region) {
+  const copy = region.cloneNode(true);
+  for (const time of copy.querySelectorAll("time[title]")) time.textContent = "";
+  return copy.innerHTML;
+}
+
+// Puts the keyboard back where it was in a region, once that is another: at the same link, or at the region if that link is gone.
+// Nothing if there is no other place like it, as in a field that somebody types in.
+function wayBack(region) {
+  const focused = document.activeElement;
+  if (focused === region || !region.contains(focused)) return () => {};
+  if (!focused.matches("a[href]")) return undefined;
+  const links = `a[href="${CSS.escape(focused.getAttribute("href"))}"]`;
+  const place = [...region.querySelectorAll(links)].indexOf(focused);
+  return () => {
+    const same = region.querySelectorAll(links)[place];
+    if (!same) region.tabIndex = -1;
+    (same ?? region).focus({ preventScroll: true });
+  };
+}
+
+function renew(region, fresh) {
+  if (isMarked(region) || said(region) === said(fresh)) return;
+  const goBack = wayBack(region);
+  if (!goBack) return;
+  region.replaceChildren(...fresh.childNodes);
+  goBack();
 }
 
 async function refresh() {
@@ -44,7 +74,7 @@ async function refresh() {
   ahead = Date.now() - Date.parse(page.documentElement.dataset.now);
   for (const region of document.querySelectorAll("[data-live]")) {
     const fresh = page.querySelector(`[data-live="${region.dataset.live}"]`);
-    if (fresh && fresh.innerHTML !== region.innerHTML && !isInUse(region)) region.replaceChildren(...fresh.childNodes);
+    if (fresh) renew(region, fresh);
   }
   tick();
 }

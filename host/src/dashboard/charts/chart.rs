@@ -134,6 +134,6 @@ mod tests {
     fn tops() {
         let tops = [0.0, 3.0, 41.0, 100.0, 730.0].map(|most| Unit::Count.write(round_up(most, Unit::Count)));
         assert_eq!(tops, ["2", "4", "50", "100", "800"]);
-        assert_eq!(Unit::Bytes.write(round_up(0.0, Unit::Bytes)), "1.0 KB");
+        assert_eq!(Unit::Bytes.write(round_up(0.0, Unit::Bytes)), "1.0 kB");
     }
 }

@@ -6,36 +6,18 @@ use ship_api::{HistoryPoint, HistoryView};
 
 use super::chart::{HEIGHT, WIDTH};
 
-/// What it means that there is no point.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Missing {
-    /// There was nothing.
-    Zero,
-    /// Nobody knows.
-    Gap,
-}
-
-/// The values of one line, a place for each step of the time that is shown.
+/// The values of one line, a place for each step of the time that is shown. Where there is no point, or nothing was measured, nobody knows.
 pub(super) struct Line {
     pub(super) name: &'static str,
     pub(super) values: Vec<Option<f64>>,
 }
 
 impl Line {
-    pub(super) fn new(
-        name: &'static str,
-        history: &HistoryView,
-        missing: Missing,
-        value: impl Fn(&HistoryPoint) -> Option<f64>,
-    ) -> Self {
+    pub(super) fn new(name: &'static str, history: &HistoryView, value: impl Fn(&HistoryPoint) -> Option<f64>) -> Self {
         let step = history.step_secs.max(1);
         let from = history.from.as_second();
         let places = usize::try_from((history.to.as_second() - from) / step + 1).unwrap_or(1);
-        let nothing = match missing {
-            Missing::Zero => Some(0.0),
-            Missing::Gap => None,
-        };
-        let mut values = vec![nothing; places];
+        let mut values = vec![None; places];
         for point in &history.points {
             let place = usize::try_from((point.at.as_second() - from) / step).unwrap_or(usize::MAX);
             if let Some(slot) = values.get_mut(place) {
@@ -99,13 +81,13 @@ mod tests {
         HistoryView { range: HistoryRange::Hour, step_secs: 10, from: at(0), to: at(40), points }
     }
 
-    /// A line goes through its values, and is broken or at nothing where there are none.
+    /// A line goes through its values, and is broken where there are none: also before the host was ever started.
     #[test]
     fn lines() {
-        let history = history(&[(0, 1), (10, 2), (40, 4)]);
-        let drawn =
-            |missing| Line::new("a", &history, missing, |point| Some(point.requests as f64)).drawn(HEIGHT / 4.0);
-        assert_eq!(drawn(Missing::Zero), ("M0 90.0L160 60.0L320 120.0L480 120.0L640 0.0".into(), String::new()));
-        assert_eq!(drawn(Missing::Gap), ("M0 90.0L160 60.0".into(), "M640 0.0h.01".into()));
+        let drawn = |points: &[(i64, u64)]| {
+            Line::new("a", &history(points), |point| Some(point.requests as f64)).drawn(HEIGHT / 4.0)
+        };
+        assert_eq!(drawn(&[(0, 1), (10, 2), (40, 4)]), ("M0 90.0L160 60.0".into(), "M640 0.0h.01".into()));
+        assert_eq!(drawn(&[(20, 0), (30, 0), (40, 4)]), ("M320 120.0L480 120.0L640 0.0".into(), String::new()));
     }
 }

@@ -76,8 +76,8 @@ mod tests {
         let sizes = Sizes::of(&[listed('c', 0), listed('b', 4_000), listed('a', 1_000)]).unwrap();
         let bars: Vec<_> = sizes.bars.iter().map(|bar| (bar.x, bar.y, bar.height, bar.is_production)).collect();
         assert_eq!(bars, [(3, 75.0, 25.0, false), (33, 0.0, 100.0, true), (63, 99.0, 1.0, false)]);
-        assert_eq!(sizes.summary, "The sizes of the last 3 deployments: the newest has 0 B, the largest 4.0 KB");
-        assert_eq!(sizes.bars[0].title, "aaaaaaaa: 1.0 KB");
+        assert_eq!(sizes.summary, "The sizes of the last 3 deployments: the newest has 0 B, the largest 4.0 kB");
+        assert_eq!(sizes.bars[0].title, "aaaaaaaa: 1.0 kB");
         assert_eq!(Sizes::of(&[listed('a', 1)]), None);
     }
 }

@@ -4,7 +4,7 @@ use ship_api::BuildLogView;
 
 use crate::dashboard::text::harmless;
 
-/// How much of it is shown, in characters: with all else that stands on its page, less than 50 KB.
+/// How much of it is shown, in characters: with all else that stands on its page, less than 50 kB.
 const CHARACTERS: usize = 12_000;
 
 /// How much of a line is shown, in characters.

@@ -4,7 +4,7 @@ use ship_core::{LogRecord, LogSource, LogStream, RequestId};
 
 use crate::dashboard::text::harmless;
 
-/// How many characters of a message are shown among others: sixty rows of that stay below 50 KB.
+/// How many characters of a message are shown among others: sixty rows of that stay below 50 kB.
 const LINE_CHARACTERS: usize = 400;
 
 /// How many are shown of a request's own lines.
