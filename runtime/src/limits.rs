@@ -92,6 +92,10 @@ pub(crate) const READS_PER_TURN: usize = 16;
 /// the lines that follow.
 pub(crate) const LINGERING_REQUESTS: usize = 64;
 
+/// How long what goes on after a response is named in what is printed: far more than such work takes, and less than for ever where it
+/// never ends.
+pub(crate) const WORK_NAMED: Duration = Duration::from_mins(5);
+
 /// How much is read from a function at a time, in bytes, and kept for each connection between two responses: most responses
 /// are smaller.
 pub(crate) const INBOX_BYTES: usize = 8 * 1024;
