@@ -762,3 +762,19 @@ async def app(scope, receive, send):
         assert_eq!(http::get(&format!("{url}/api/heads")).success().text(), "well");
     }
 }
+
+/// A program in the project is one where its functions run, and one that was made one since is another deployment.
+#[test]
+fn programs_of_the_project() {
+    let environment = TestEnv::new();
+    let source = "import os, subprocess\n\n\ndef app(environ, start_response):\n    start_response(\"200 OK\", [])\n    \
+                  if os.access(\"tools/greet\", os.X_OK):\n        return [subprocess.check_output([\"tools/greet\"])]\n    return [b\"no program\"]\n";
+    let greet = "#!/bin/sh\necho hello\n";
+    let project = environment.project("site").file("api/run.py", source).file("tools/greet", greet);
+    let host = TestHost::start(&environment);
+    let deployed = || host.ship(["deploy"]).within(project.folder()).run().success().url();
+    assert_eq!(http::get(&format!("{}/api/run", deployed())).success().text(), "no program");
+    let tool = project.folder().join("tools/greet");
+    std::fs::set_permissions(tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    assert_eq!(http::get(&format!("{}/api/run", deployed())).success().text(), "hello\n");
+}
