@@ -208,7 +208,7 @@ impl CellGroups {
     fn set_limits(&self, limits: &FunctionLimits) -> io::Result<()> {
         let memory = (u64::from(limits.memory_mb) * 1024 * 1024).to_string();
         let processes = limits.max_processes.to_string();
-        let quota = limits.cpu_thousandths.and_then(|thousandths| Quota::of(thousandths, self.groups.processors));
+        let quota = limits.cpu_thousandths.map(|thousandths| Quota::of(thousandths, self.groups.processors));
         match self.groups.version {
             ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => {
                 self.set("memory.max", &memory)?;
