@@ -66,7 +66,7 @@ async fn processes_of_all() {
 /// The folder of a process's group in the tree of a controller.
 fn group_of(pid: u32, controller: &str) -> PathBuf {
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
-    let is_meant = |line: &&str| line.splitn(3, ':').nth(1).unwrap().split(',').any(|name| name == controller);
+    let is_meant = |line: &&str| line.split(':').nth(1).unwrap().split(',').any(|name| name == controller);
     let line = groups.lines().find(is_meant).unwrap_or_else(|| groups.lines().last().unwrap());
     let mounted = if line.starts_with("0::") { "/sys/fs/cgroup" } else { &format!("/sys/fs/cgroup/{controller}") };
     format!("{mounted}{}", line.splitn(3, ':').nth(2).unwrap()).into()
