@@ -2,8 +2,9 @@
 
 mod cache;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use ship_core::{Digest, DigestHasher};
@@ -105,6 +106,11 @@ impl Member {
 }
 
 impl Mode {
+    /// That of a file of the project. Only what the owner may do is kept: the rest depends on who checked the project out.
+    pub(crate) fn of(file: &Metadata) -> Self {
+        if file.permissions().mode() & 0o100 != 0 { Self::Executable } else { Self::Data }
+    }
+
     const fn bits(self) -> u32 {
         match self {
             Self::Data => 0o644,

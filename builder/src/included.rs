@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
@@ -89,9 +88,7 @@ impl IncludedFiles {
             let location = site.base.join(file.path.as_str());
             let unreadable = |source| TreeError::Unreadable { path: shown_below(&site.project, &location), source };
             let mut opened = File::open(&location).map_err(unreadable)?;
-            let permissions = opened.metadata().map_err(unreadable)?.permissions();
-            // Only what the owner may do is kept: the rest depends on who checked the project out.
-            let mode = if permissions.mode() & 0o100 != 0 { Mode::Executable } else { Mode::Data };
+            let mode = Mode::of(&opened.metadata().map_err(unreadable)?);
             let (digest, _) = digest_file(&mut opened).map_err(unreadable)?;
             Ok(IncludedFile { name: file.path.as_str().to_owned(), location, mode, digest, stat: file.stat })
         };

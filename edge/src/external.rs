@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::inbound_body::InboundBody;
 use crate::passage;
 use crate::protocol::headers;
+use crate::serve::Errand;
 use crate::visitor::Visitor;
 use crate::visitor_body::VisitorBody;
 use client::ExternalClient;
@@ -60,6 +61,7 @@ impl ExternalServer {
     pub(crate) async fn pass(&self, request: ExternalRequest<'_>) -> Result<Response<EdgeBody>, Failure> {
         passage::check_size(&request.parts.headers, self.max_body_bytes)?;
         passage::check_circles(&request.parts.headers)?;
+        Errand::begins(&request.parts.extensions);
         let target = target(request.url).ok_or(PlatformError::ExternalTargetError)?;
         let parts = prepare(request.parts, target, request.visitor)?;
         let (body, verdict) = InboundBody::new(request.body, self.max_body_bytes);

@@ -49,8 +49,8 @@ pub use live_deployment::{FunctionSpecError, LiveDeployment, LoadError};
 pub use meters::{EdgeCounts, FunctionCounts, ProjectCounts, RequestKind};
 pub use protocol::authority::{host_label, host_name, request_authority};
 pub use serve::{
-    Answer, Closing, ConnectionLimits, Crew, QuicDoor, QuicHandover, QuicSecrets, ShareRules, Shares, serve,
-    serve_http3, serve_tls,
+    Answer, Closing, ConnectionLimits, Crew, EndOfSending, QuicDoor, QuicHandover, QuicSecrets, ShareRules, Shares,
+    serve, serve_http3, serve_tls,
 };
 pub use server_timing::ServerTiming;
 pub use site_environment::SiteEnvironment;

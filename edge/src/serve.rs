@@ -10,6 +10,7 @@ mod complete_head;
 mod connection;
 mod crew;
 mod drive;
+mod errand;
 mod fast_stream;
 pub(crate) mod frame_guard;
 pub(crate) mod head_guard;
@@ -46,6 +47,7 @@ use crate::visitor::{Scheme, Visitor};
 use crate::visitor_body::VisitorBody;
 pub use closing::Closing;
 pub use crew::Crew;
+pub(crate) use errand::Errand;
 pub(crate) use http2::Http2Body;
 pub(crate) use http3::{Http3Body, Http3BodyError};
 pub use http3::{QuicDoor, QuicHandover, QuicSecrets, serve_http3};
@@ -56,8 +58,20 @@ use state::ConnectionState;
 use stream::VisitorStream;
 use streams::StreamPlaces;
 
+/// What it means that a visitor in HTTP/1.1 sends nothing more while a request is being answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndOfSending {
+    /// The visitor has left, and the request is given up.
+    Departure,
+    /// The visitor may still read, and gets what is answered here. Where somebody else has to be asked, it is a departure.
+    PerhapsOnlyThat,
+}
+
 /// What answers the requests of a listener.
 pub trait Answer: Send + Sync + 'static {
+    /// What it means that a visitor in HTTP/1.1 sends nothing more.
+    const END_OF_SENDING: EndOfSending = EndOfSending::Departure;
+
     /// Answers one request of a visitor. One of HTTP/2 looks like one of HTTP/1.1.
     fn answer(
         &self,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderValue, Request, Response, Version};
 use ship_core::{HostLabel, PlatformError};
 use ship_edge::{
-    Announcement, Answer, Edge, EdgeBody, PlainRequest, Prompt, Scheme, Visitor, VisitorBody, host_label, host_name,
-    request_authority,
+    Announcement, Answer, Edge, EdgeBody, EndOfSending, PlainRequest, Prompt, Scheme, Visitor, VisitorBody, host_label,
+    host_name, request_authority,
 };
 
 use crate::cookies;
@@ -96,6 +96,8 @@ impl Sites {
 }
 
 impl Answer for Sites {
+    const END_OF_SENDING: EndOfSending = EndOfSending::PerhapsOnlyThat;
+
     async fn answer(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         let version = request.version();
         let mut response = self.named(request, visitor).await;

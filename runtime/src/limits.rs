@@ -6,8 +6,11 @@ use std::time::Duration;
 /// on a sleeping function must pass; a waiting request is its head and a few pointers, some kilobytes.
 pub(crate) const QUEUE_BEYOND_CAPACITY: usize = 1024;
 
-/// What a visitor who was turned away is told to wait, in seconds: most bursts are over by then.
-pub(crate) const RETRY_AFTER_SECS: u32 = 1;
+/// What a visitor who was turned away is told to wait at the least, in seconds: most bursts are over by then.
+pub(crate) const RETRY_AFTER_LEAST_SECS: u32 = 1;
+
+/// The same at the most: who waits for one answer a minute may have another instance, or another deployment, by then.
+pub(crate) const RETRY_AFTER_MOST_SECS: u32 = 60;
 
 /// When an instance that has not answered is asked whether it is there. Most have answered their first request by then and
 /// are never asked; for the others it tells a slow start from a slow request.
@@ -88,6 +91,10 @@ pub(crate) const READS_PER_TURN: usize = 16;
 /// How many requests that are over may wait for their last output to be read. Beyond it the oldest are no longer named in
 /// the lines that follow.
 pub(crate) const LINGERING_REQUESTS: usize = 64;
+
+/// How long what goes on after a response is named in what is printed: far more than such work takes, and less than for ever where it
+/// never ends.
+pub(crate) const WORK_NAMED: Duration = Duration::from_mins(5);
 
 /// How much is read from a function at a time, in bytes, and kept for each connection between two responses: most responses
 /// are smaller.

@@ -19,7 +19,7 @@ use crate::code_cache::{CodeCaches, CodeSweep, SweptCode, is_compiled};
 use crate::error::{InvokeError, RuntimeError, SpawnError, StartError};
 use crate::invoke;
 use crate::launch;
-use crate::limits::RETRY_AFTER_SECS;
+use crate::limits::RETRY_AFTER_LEAST_SECS;
 use crate::linux::cell::Nursery;
 use crate::linux::cgroup::ControlGroupVersion;
 use crate::linux::folder::RunFolder;
@@ -327,7 +327,7 @@ impl Runtime {
     pub(crate) async fn lease(&self, spec: &Arc<FunctionSpec>, id: Option<RequestId>) -> Result<Lease, InvokeError> {
         loop {
             let Some(pool) = self.pool(spec) else {
-                return Err(InvokeError::Throttled { retry_after_secs: RETRY_AFTER_SECS });
+                return Err(InvokeError::Throttled { retry_after_secs: RETRY_AFTER_LEAST_SECS });
             };
             match pool.acquire(id).await {
                 Ok(lease) => return Ok(lease),

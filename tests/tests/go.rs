@@ -108,6 +108,26 @@ fn a_server_of_its_own() {
     }
 }
 
+/// A program that does not listen on the port in `PORT` has as long for that as its `init_timeout_secs`, and the deploy is told what it waits for.
+#[test]
+fn a_server_that_does_not_listen() {
+    let environment = TestEnv::new();
+    let project = environment
+        .project("inn")
+        .file("go.mod", "module example.com/inn\n\ngo 1.16\n")
+        .file("ship.toml", "[functions.\"**\"]\ninit_timeout_secs = 3\n")
+        .file("main.go", "package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(time.Hour) }\n");
+    let host = TestHost::start(&environment);
+    let refused = host.ship(["deploy"]).within(project.folder()).run().exits_with(1);
+    let said = "the program does not listen yet on the port in PORT, ";
+    assert!(
+        refused.stderr().contains("was not ready in 3 s, which is its `init_timeout_secs`\n"),
+        "{}",
+        refused.stderr()
+    );
+    assert_eq!(refused.stderr().matches(said).count(), 1, "{}", refused.stderr());
+}
+
 const FILES: &str = r#"package handler
 
 import (

@@ -53,6 +53,30 @@ fn one_id_from_answer_to_log() {
     assert!(matches!(ended.code(), Some(0 | 130 | 143) | None), "{}", ended.snapshot());
 }
 
+/// What work behind a response prints belongs to the request that began it, and what is printed when it is over to nobody.
+#[test]
+fn work_behind_the_response() {
+    let environment = TestEnv::new();
+    let project = environment.project("later").file(
+        "api/later.js",
+        "const later = (wait, line) => new Promise((done) => setTimeout(() => { console.log(line); done(); }, wait));\n\
+         export function GET(request, { waitUntil }) {\n\
+         \twaitUntil(later(50, 'the work').then(() => { later(50, 'nobody waits'); }));\n\
+         \treturn new Response('at once');\n\
+         }\n",
+    );
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let mut following = host.ship(["logs", "-f", "--json"]).within(project.folder()).start();
+    let id =
+        http::get(&format!("{url}/api/later")).success().header("x-ship-id").expect("every response carries an id");
+    for (message, requests) in [("the work", serde_json::json!([id])), ("nobody waits", serde_json::Value::Null)] {
+        let line = following.stdout().wait_for(|line| line.contains(r#""source":"function""#));
+        let line: serde_json::Value = serde_json::from_str(&line).expect("each line is one JSON document");
+        assert_eq!((&line["message"], &line["requests"]), (&message.into(), &requests));
+    }
+}
+
 /// Without `-f`, the newest lines are shown, for a person or for a program.
 #[test]
 fn newest_lines() {

@@ -762,3 +762,41 @@ async def app(scope, receive, send):
         assert_eq!(http::get(&format!("{url}/api/heads")).success().text(), "well");
     }
 }
+
+/// A program in the project is one where its functions run, and one that was made one since is another deployment.
+#[test]
+fn programs_of_the_project() {
+    let environment = TestEnv::new();
+    let source = "import os, subprocess\n\n\ndef app(environ, start_response):\n    start_response(\"200 OK\", [])\n    \
+                  if os.access(\"tools/greet\", os.X_OK):\n        return [subprocess.check_output([\"tools/greet\"])]\n    return [b\"no program\"]\n";
+    let greet = "#!/bin/sh\necho hello\n";
+    let project = environment.project("site").file("api/run.py", source).file("tools/greet", greet);
+    let host = TestHost::start(&environment);
+    let deployed = || host.ship(["deploy"]).within(project.folder()).run().success().url();
+    assert_eq!(http::get(&format!("{}/api/run", deployed())).success().text(), "no program");
+    let tool = project.folder().join("tools/greet");
+    std::fs::set_permissions(tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    assert_eq!(http::get(&format!("{}/api/run", deployed())).success().text(), "hello\n");
+}
+
+/// A function that puts another program in its own place is replaced when it is asked next, and nobody waits for that program.
+#[test]
+fn another_program_in_its_place() {
+    let environment = TestEnv::new();
+    let source = "import os\n\n\ndef app(environ, start_response):\n    if environ[\"QUERY_STRING\"] == \"away\":\n        \
+                  os.execv(\"/bin/sleep\", [\"sleep\", \"3600\"])\n    start_response(\"200 OK\", [])\n    return [b\"here\"]\n";
+    let project = environment
+        .project("site")
+        .file("ship.toml", "[functions.\"api/*\"]\ntimeout_secs = 5\n")
+        .file("api/away.py", source);
+    let host = TestHost::start(&environment);
+    let url = host.ship(["deploy"]).within(project.folder()).run().success().url();
+    let shown = host.ship(["inspect", &url, "--json"]).run().success().json();
+    let pid = shown["functions"][0]["instances"][0]["pid"].as_u64().and_then(|pid| pid.try_into().ok());
+    let process = ship_tests::Process::with_id(pid.expect("it runs"));
+    let answer = http::get(&format!("{url}/api/away?away"));
+    let code = answer.header("x-ship-error");
+    assert_eq!((answer.status, code.as_deref()), (502, Some("NO_RESPONSE_FROM_FUNCTION")));
+    assert_eq!(http::get(&format!("{url}/api/away")).success().text(), "here");
+    assert!(process.ends_within(std::time::Duration::from_secs(5)), "{}", process.command_line());
+}

@@ -118,8 +118,10 @@ fn past_the_limit() {
     let (refused, served): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 503);
     assert_eq!((refused.len(), served.len()), (5, 1_025));
     for answer in &refused {
-        let headers = ["x-ship-error", "retry-after"].map(|name| answer.header(name));
-        assert_eq!(headers, [Some("FUNCTION_THROTTLED".to_owned()), Some("1".to_owned())]);
+        assert_eq!(answer.header("x-ship-error").as_deref(), Some("FUNCTION_THROTTLED"));
+        // A thousand wait, and the first has not been answered yet.
+        let seconds: u32 = answer.header("retry-after").expect("there is one").parse().expect("it is a number");
+        assert!((1..=60).contains(&seconds), "{seconds}");
     }
     // That is what the function answers where there is no gate.
     assert!(served.iter().all(|answer| answer.status == 502 && answer.header("x-ship-error").is_none()), "{served:?}");

@@ -12,7 +12,7 @@ use super::install::Installer;
 use super::interpreter::Interpreter;
 use super::uv::Uv;
 use super::{launcher, packages};
-use crate::artifact::{CachedArtifact, Content, Member, unpacked_bytes};
+use crate::artifact::{CachedArtifact, Content, Member, Mode, unpacked_bytes};
 use crate::assets::{self, FoundFiles};
 use crate::build::{Artifacts, BuildError, BuildJob, BuiltArtifact, BuiltLayer};
 use crate::detect::SiteFolder;
@@ -125,10 +125,16 @@ impl Workshop<'_> {
             hasher.update_field(asset.path.as_str().as_bytes());
             hasher.update_field(asset.digest.as_bytes());
         }
+        for file in files.iter().filter(|file| self.mode_of(file) == Mode::Executable) {
+            hasher.update_field(b"executable");
+            hasher.update_field(file.path.as_str().as_bytes());
+        }
         let key = included.key(key("project", &[hasher.finish().as_bytes()]));
         let members = || {
-            let own =
-                |file: &TreeFile| Member::data(file.path.as_str(), Content::File(site.base.join(file.path.as_str())));
+            let own = |file: &TreeFile| {
+                let content = Content::File(site.base.join(file.path.as_str()));
+                Member { name: file.path.as_str().to_owned(), content, mode: self.mode_of(file) }
+            };
             let mut members = included.beside(files.iter().map(own).collect());
             for member in &mut members {
                 member.name = format!("{PROJECT_MOUNT}/{}", member.name);
@@ -143,6 +149,11 @@ impl Workshop<'_> {
             files.iter().all(is_same) && included.are_unchanged()
         };
         Ok(SharedLayer::new(PROJECT_MOUNT, self.kept_if(&key, members, is_unchanged)?))
+    }
+
+    /// What may be done with a file of the project. One that is gone by now is missed when it is read.
+    fn mode_of(&self, file: &TreeFile) -> Mode {
+        std::fs::metadata(self.job.site.base.join(file.path.as_str())).map_or(Mode::Data, |found| Mode::of(&found))
     }
 
     /// What the project depends on, installed now if this was not installed before.

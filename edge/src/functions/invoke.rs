@@ -25,6 +25,7 @@ use crate::meters::Meters;
 use crate::passage;
 use crate::protocol::headers;
 use crate::request_log::Visit;
+use crate::serve::Errand;
 use crate::visitor::Visitor;
 use crate::visitor_body::VisitorBody;
 
@@ -94,6 +95,7 @@ impl FunctionServer {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
+        Errand::begins(request.extensions());
         let given = Continuation::call(request.extensions());
         let asked = given.as_ref().map_or_else(Instant::now, |given| given.asked);
         visit.findings.asks(function);

@@ -17,7 +17,7 @@ use super::head_guard::ends_guarding;
 use super::shares::Pass;
 use super::state::{ConnectionState, HeadTimer};
 use super::stream::{Socket, VisitorStream};
-use super::{Answer, ConnectionLimits};
+use super::{Answer, ConnectionLimits, EndOfSending, Errand};
 use crate::body::EdgeBody;
 use crate::fast_path::Handover;
 use crate::visitor::Visitor;
@@ -37,6 +37,9 @@ pub(super) async fn run<S: Socket, A: Answer>(
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (answer, state) = (Arc::clone(&answer), Arc::clone(&own));
         handover.give(request.extensions_mut());
+        if A::END_OF_SENDING == EndOfSending::PerhapsOnlyThat {
+            request.extensions_mut().insert(Errand::of(Arc::clone(&state)));
+        }
         async move {
             let is_last = ends_guarding(&request);
             let mut response = answer.answer(request.map(VisitorBody::from), visitor).await;

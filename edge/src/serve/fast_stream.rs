@@ -5,13 +5,13 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Answer;
 use super::stream::{Socket, VisitorStream};
+use super::{Answer, EndOfSending};
 use crate::assets::Content;
 use crate::fast_path::{Afterwards, Called, Handover, PlainCall, PlainRequest, Prompt, ReadyAnswer};
 use crate::request_log::RequestLog;
@@ -42,6 +42,8 @@ pub(super) struct FastStream<S, A> {
     /// Where a request is left that only hyper can go on with.
     handover: Handover,
     turn: Turn,
+    /// The visitor sends nothing more, which hyper is to hear when this was answered: it would give the request up.
+    unheard_end: Option<Waker>,
 }
 
 /// Who reads and writes.
@@ -75,7 +77,7 @@ struct Owed {
 impl<S: Socket, A: Answer> FastStream<S, A> {
     pub(super) fn new(stream: VisitorStream<S>, answer: Arc<A>, visitor: Visitor, handover: Handover) -> Self {
         let (owed, calling, kept, turn) = (None, None, Vec::new(), Turn::Either);
-        Self { stream, answer, visitor, owed, calling, kept, handover, turn }
+        Self { stream, answer, visitor, owed, calling, kept, handover, turn, unheard_end: None }
     }
 
     /// Whether the next bytes of the visitor begin a request, and the answer to it can be written now.
@@ -152,6 +154,18 @@ impl<S: Socket, A: Answer> FastStream<S, A> {
         self.kept.drain(..taken);
         if self.kept.is_empty() {
             self.kept = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What hyper is to read while a request is being answered.
+    fn poll_beside_answer(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let is_end = buffer.filled().len() == before && buffer.remaining() > 0;
+        if is_end && A::END_OF_SENDING == EndOfSending::PerhapsOnlyThat && self.stream.may_only_read() {
+            self.unheard_end = Some(context.waker().clone());
+            return Poll::Pending;
         }
         Poll::Ready(Ok(()))
     }
@@ -256,7 +270,7 @@ impl<S: Socket, A: Answer> AsyncRead for FastStream<S, A> {
                 return Poll::Ready(Ok(()));
             }
             if !self.may_answer() && self.kept.is_empty() {
-                return Pin::new(&mut self.stream).poll_read(context, buffer);
+                return self.poll_beside_answer(context, buffer);
             }
             ready!(self.poll_next(context, buffer))?;
             let arrived = &mut buffer.filled_mut()[before..];
@@ -304,6 +318,9 @@ impl<S: Socket, A: Answer> AsyncWrite for FastStream<S, A> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         if self.turn == Turn::HyperWrites {
             self.turn = Turn::Either;
+        }
+        if let Some(connection) = self.unheard_end.take() {
+            connection.wake();
         }
         Poll::Ready(Ok(()))
     }

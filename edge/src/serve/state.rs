@@ -34,6 +34,7 @@ pub(super) struct ConnectionState {
     leaving_since: AtomicU32,
     streams: AtomicU32,
     is_calling: AtomicBool,
+    asks_others: AtomicBool,
     read_in_turn: AtomicUsize,
     earnings: Earnings,
     order: AtomicU8,
@@ -71,6 +72,7 @@ impl ConnectionState {
             leaving_since: never(),
             streams: AtomicU32::new(0),
             is_calling: AtomicBool::new(false),
+            asks_others: AtomicBool::new(false),
             read_in_turn: AtomicUsize::new(0),
             earnings: Earnings::default(),
             order: AtomicU8::new(Order::Serve as u8),
@@ -160,6 +162,18 @@ impl ConnectionState {
     pub(super) fn request_begins(&self) {
         self.waiting_since.store(0, Relaxed);
         self.head_since.store(0, Relaxed);
+        self.asks_others.store(false, Relaxed);
+    }
+
+    /// Notes that somebody else is asked for the visitor. If that one has stopped sending, the connection looks again what that means.
+    pub(super) fn asks_others(&self) {
+        self.asks_others.store(true, Relaxed);
+        self.waker.wake();
+    }
+
+    /// Whether a request is being answered for which nobody else was asked.
+    pub(super) fn answers_alone(&self) -> bool {
+        !self.waits_for_request() && !self.asks_others.load(Relaxed)
     }
 
     /// Notes that a request was answered while hyper waited for one: the wait begins anew.

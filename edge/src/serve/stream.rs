@@ -111,6 +111,11 @@ impl<S: Socket> VisitorStream<S> {
         is_at_head && self.refusal.is_none() && self.state.waits_for_request() && !self.state.is_leaving()
     }
 
+    /// Whether the visitor, who sends nothing more, has asked for all they wanted and may be waiting for an answer that is made here.
+    pub(super) fn may_only_read(&self) -> bool {
+        matches!(&self.guard, Guard::Heads(heads) if heads.is_at_head()) && self.state.answers_alone()
+    }
+
     /// Reads what has arrived, as it is. Whoever takes it for a request has it [admitted](Self::admit).
     pub(super) fn poll_arrival(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_read(context, buffer)

@@ -8,6 +8,7 @@ mod errors;
 mod external;
 mod fast_path;
 mod functions;
+mod half_closed;
 mod hostile;
 mod http2;
 mod routes;

@@ -15,8 +15,8 @@ use ship_core::{
     ProjectName,
 };
 use ship_edge::{
-    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, Indexing, LiveDeployment, PlainRequest, Prompt,
-    ServerTiming, Site, Visitor, VisitorBody, host_label, request_authority,
+    Answer, ConnectionLimits, Crew, Edge, EdgeBody, EdgeOptions, EndOfSending, Indexing, LiveDeployment, PlainRequest,
+    Prompt, ServerTiming, Site, Visitor, VisitorBody, host_label, request_authority,
 };
 use ship_runtime::{CompiledCode, Interpreters, Isolation, LogSink, Reach, Runtime, RuntimeOptions};
 use ship_store::{Durability, Store};
@@ -198,6 +198,8 @@ struct Host {
 }
 
 impl Answer for Host {
+    const END_OF_SENDING: EndOfSending = EndOfSending::PerhapsOnlyThat;
+
     async fn answer(&self, request: Request<VisitorBody>, visitor: Visitor) -> Response<EdgeBody> {
         let Some(authority) = request_authority(request.uri(), request.headers()) else {
             return self.edge.platform_error(PlatformError::MalformedRequest, &request);

@@ -29,6 +29,11 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
+    /// Says that nothing more is sent, and reads on.
+    pub(crate) async fn end_sending(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// All that arrives until the host closes the connection.
     pub(crate) async fn rest(mut self) -> Received {
         let mut bytes = Vec::new();

@@ -3,6 +3,8 @@
 //! Version 2 where its controllers are there, version 1 where they are bound to that, and nothing where the host may not make
 //! groups: then the limits on processes and descriptors hold, which need none, and `ship doctor` says so.
 
+mod quota;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -11,7 +13,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
+use quota::Quota;
 use rustix::process::{Pid, Signal};
 use ship_core::FunctionLimits;
 
@@ -23,9 +27,6 @@ const PREFIX: &str = "ship-";
 
 /// The group that a host moves to where its own has to be free of processes.
 const ROOM: &str = "ship-host";
-
-/// The period of which a quota of processor time is a part, in microseconds: the kernel's own default.
-const CPU_PERIOD_MICROS: u64 = 100_000;
 
 /// How the machine has its control groups.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct ControlGroups {
     version: ControlGroupVersion,
     /// The folders in which functions' groups are made, one for each tree.
     bases: Vec<PathBuf>,
+    /// How many processors there are.
+    processors: u64,
     next: AtomicU64,
     /// Groups that could not be removed yet.
     remaining: Mutex<Vec<PathBuf>>,
@@ -76,7 +79,8 @@ impl ControlGroups {
                 let _ = fs::write(file, most.to_string());
             }
         }
-        Some(Arc::new(Self { version, bases, next: AtomicU64::new(0), remaining: Mutex::default() }))
+        let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+        Some(Arc::new(Self { version, bases, processors, next: AtomicU64::new(0), remaining: Mutex::default() }))
     }
 
     /// Which version it is.
@@ -120,6 +124,8 @@ impl ControlGroups {
         }
         // Most functions keep the usual limits, which then take no time of their starts.
         groups.set_limits(&FunctionLimits::default())?;
+        // A host that has less itself gives no more.
+        let _ = groups.set_quota(Quota::most(self.processors));
         let memory = match self.version {
             ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => "memory.current",
             ControlGroupVersion::One => "memory.usage_in_bytes",
@@ -202,7 +208,7 @@ impl CellGroups {
     fn set_limits(&self, limits: &FunctionLimits) -> io::Result<()> {
         let memory = (u64::from(limits.memory_mb) * 1024 * 1024).to_string();
         let processes = limits.max_processes.to_string();
-        let quota = limits.cpu_thousandths.map(|thousandths| u64::from(thousandths) * CPU_PERIOD_MICROS / 1000);
+        let quota = limits.cpu_thousandths.map(|thousandths| Quota::of(thousandths, self.groups.processors));
         match self.groups.version {
             ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => {
                 self.set("memory.max", &memory)?;
@@ -210,7 +216,6 @@ impl CellGroups {
                 self.set_if_there("memory.swap.max", "0")?;
                 self.set_if_there("memory.oom.group", "1")?;
                 self.set("pids.max", &processes)?;
-                quota.map_or(Ok(()), |quota| self.set_if_there("cpu.max", &format!("{quota} {CPU_PERIOD_MICROS}")))
             }
             ControlGroupVersion::One => {
                 // The first may never be above the second, so whichever way they go, one of them goes ahead.
@@ -220,12 +225,19 @@ impl CellGroups {
                 // What waits in sockets is counted for itself here.
                 self.set_if_there("memory.kmem.tcp.limit_in_bytes", &memory)?;
                 self.set("pids.max", &processes)?;
-                quota.map_or(Ok(()), |quota| {
-                    self.set("cpu.cfs_period_us", &CPU_PERIOD_MICROS.to_string())?;
-                    self.set("cpu.cfs_quota_us", &quota.to_string())
-                })
             }
         }
+        quota.map_or(Ok(()), |quota| self.set_quota(quota))
+    }
+
+    fn set_quota(&self, Quota { micros, period_micros }: Quota) -> io::Result<()> {
+        if self.groups.version != ControlGroupVersion::One {
+            return self.set_if_there("cpu.max", &format!("{micros} {period_micros}"));
+        }
+        // Where groups are in others the share may never be above theirs, which holds at each step if the quota goes first, and then the period.
+        self.set("cpu.cfs_quota_us", "-1")?;
+        self.set("cpu.cfs_period_us", &period_micros.to_string())?;
+        self.set("cpu.cfs_quota_us", &micros.to_string())
     }
 
     /// Whether a process of the cell was ended because there was no memory left for it.

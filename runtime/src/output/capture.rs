@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::level::level_of;
 use super::lines::{Line, LineSplitter};
+use super::mark::Mark;
 use super::mask::CutLine;
 use super::pipes::{Piece, Pipe, Pipes};
 use super::rate::{LogRate, Verdict};
@@ -15,10 +16,6 @@ use super::tail::Tail;
 use crate::journal::Journal;
 use crate::limits::{READ_BYTES, READS_PER_TURN};
 use crate::stop::Work;
-
-/// What a launcher writes at the end of a line, perhaps one that the function has begun, when it was asked to stop and work goes on after
-/// the responses. Nothing else of what is printed begins with a null.
-const WORK_GOES_ON: &[u8] = b"\0ship: work goes on";
 
 /// Whether a turn of reading came to the end of what there was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +35,8 @@ pub(super) struct Capture {
     buffer: Box<[u8]>,
     /// When something was last read, if that left something to be given out.
     pending_since: Option<Instant>,
+    /// Whether some work has said that it is over.
+    is_work_over: bool,
 }
 
 /// One stream, as far as it was read.
@@ -87,24 +86,34 @@ impl Capture {
         Self {
             stdout: Printed::new(LogStream::Stdout),
             stderr: Printed::new(LogStream::Stderr),
-            sink: LineSink { journal, tail: Tail::default(), rate: LogRate::new(Instant::now()), work: Work::Unsaid },
+            sink: LineSink::new(journal),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             pending_since: None,
+            is_work_over: false,
         }
     }
 
     /// Reads what there is, with at most `most_reads` of each stream.
     pub(super) fn read(&mut self, pipes: &Pipes, requests: &Mutex<ActiveRequests>, most_reads: usize) -> Turn {
-        let lingering = lock(requests).lingering();
-        let stdout = self.read_stream(LogStream::Stdout, &pipes.stdout, requests, most_reads);
-        let stderr = self.read_stream(LogStream::Stderr, &pipes.stderr, requests, most_reads);
+        let mut lingering = lock(requests).lingering();
+        let mut turn = self.read_both(pipes, requests, most_reads);
+        if std::mem::take(&mut self.is_work_over) && turn == Turn::Drained {
+            // What it printed on the other stream before that is there by now.
+            lingering = lock(requests).lingering();
+            turn = self.read_both(pipes, requests, most_reads);
+        }
         let is_pending = [&self.stdout, &self.stderr].iter().any(|printed| printed.lines.is_unfinished());
         self.pending_since = (is_pending || self.sink.rate.has_dropped()).then(Instant::now);
-        if (stdout, stderr) == (Turn::Drained, Turn::Drained) {
+        if turn == Turn::Drained {
             lock(requests).settle(lingering);
-            return Turn::Drained;
         }
-        Turn::More
+        turn
+    }
+
+    fn read_both(&mut self, pipes: &Pipes, requests: &Mutex<ActiveRequests>, most_reads: usize) -> Turn {
+        let stdout = self.read_stream(LogStream::Stdout, &pipes.stdout, requests, most_reads);
+        let stderr = self.read_stream(LogStream::Stderr, &pipes.stderr, requests, most_reads);
+        if (stdout, stderr) == (Turn::Drained, Turn::Drained) { Turn::Drained } else { Turn::More }
     }
 
     /// Reads what a process left that is gone, and gives out what is unfinished. The pipes may be held open by a process
@@ -112,7 +121,7 @@ impl Capture {
     pub(super) fn finish(&mut self, pipes: &Pipes, requests: &Mutex<ActiveRequests>) {
         self.read_stream(LogStream::Stdout, &pipes.stdout, requests, READS_PER_TURN);
         self.read_stream(LogStream::Stderr, &pipes.stderr, requests, READS_PER_TURN);
-        self.give_out(lock(requests).current());
+        self.give_out(lock(requests).current(Instant::now()));
     }
 
     /// When something was last read, if that left an unfinished line or drops that nothing was said of.
@@ -142,18 +151,22 @@ impl Capture {
         &mut self,
         stream: LogStream,
         pipe: &Pipe,
-        requests: &Mutex<ActiveRequests>,
+        instance: &Mutex<ActiveRequests>,
         most_reads: usize,
     ) -> Turn {
-        let Self { stdout, stderr, sink, buffer, .. } = self;
+        let Self { stdout, stderr, sink, buffer, is_work_over, .. } = self;
         let printed = match stream {
             LogStream::Stdout => stdout,
             LogStream::Stderr => stderr,
         };
         for _ in 0..most_reads {
             let Piece::Bytes(length) = pipe.read(buffer) else { return Turn::Drained };
-            let requests = lock(requests).current();
+            let requests = lock(instance).current(Instant::now());
             printed.push(&buffer[..length], &requests, sink);
+            for mark in sink.marks.drain(..) {
+                *is_work_over |= matches!(mark, Mark::IsOver(_));
+                lock(instance).note(mark, Instant::now());
+            }
         }
         Turn::More
     }
@@ -170,12 +183,22 @@ struct LineSink {
     tail: Tail,
     rate: LogRate,
     work: Work,
+    /// What launchers have said of single pieces of work, which nobody has noted yet.
+    marks: Vec<Mark>,
 }
 
 impl LineSink {
+    fn new(journal: Journal) -> Self {
+        let rate = LogRate::new(Instant::now());
+        Self { journal, tail: Tail::default(), rate, work: Work::Unsaid, marks: Vec::new() }
+    }
+
     fn take(&mut self, stream: LogStream, mut line: Line<'_>, requests: &[RequestId]) {
-        if let Some(before) = line.bytes.strip_suffix(WORK_GOES_ON) {
-            self.work = Work::GoesOn;
+        if let Some((before, mark)) = Mark::at_end(line.bytes) {
+            match mark {
+                Mark::GoesOn => self.work = Work::GoesOn,
+                Mark::Begins(_) | Mark::IsOver(_) => self.marks.push(mark),
+            }
             if before.is_empty() {
                 return;
             }

@@ -5,12 +5,15 @@
 //! that ends reads what is unread first, while it still counts. If somebody else is just reading, or there is more than one
 //! turn's worth, the request lingers until all was read that was there at its end.
 //!
+//! Work that a launcher says to go on after a response is part of the request: what is printed until it is over belongs to that, too.
+//!
 //! A line without an end is given out when nothing more came for a while, or at the end of the only request that can have begun it.
 
 mod capture;
 mod forms;
 mod level;
 mod lines;
+mod mark;
 mod mask;
 mod pipes;
 mod rate;
@@ -28,7 +31,7 @@ use pipes::Pipes;
 use requests::{ActiveRequests, Unread};
 use ship_core::RequestId;
 use tokio::sync::Notify;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::journal::Journal;
 use crate::limits::{LINE_PAUSE, READS_PER_TURN};
@@ -100,7 +103,7 @@ impl Output {
 
     /// The requests that are being answered.
     pub(crate) fn current_requests(&self) -> Vec<RequestId> {
-        self.requests().current()
+        self.requests().current(Instant::now())
     }
 
     /// Waits until there is something to read. Never returns once both streams have ended.

@@ -33,7 +33,7 @@ use crate::instance::{EndReason, Instance};
 use crate::interpreter::Interpreters;
 use crate::journal::Journal;
 use crate::life::InstanceState;
-use crate::limits::RETRY_AFTER_SECS;
+use crate::limits::RETRY_AFTER_LEAST_SECS;
 use crate::meters::Meters;
 use crate::request::Outgoing;
 use crate::spares::Spares;
@@ -73,6 +73,13 @@ struct Books {
     roster: Roster<Member, Waiter>,
     /// Why the last start failed.
     last_failure: Option<Arc<Failure>>,
+}
+
+impl Books {
+    /// What a request is answered for which there are too many others.
+    fn too_many(&mut self, now: Instant) -> InvokeError {
+        InvokeError::Throttled { retry_after_secs: self.roster.retry_after_secs(now) }
+    }
 }
 
 /// What the books hold of an instance.
@@ -182,7 +189,8 @@ impl Pool {
         match tokio::time::timeout(patience, place).await {
             Ok(Ok(outcome)) => outcome.map_err(AcquireError::Refused),
             // The sender is dropped with the books of a pool that was abandoned.
-            Ok(Err(_)) | Err(_) => Err(AcquireError::Refused(throttled())),
+            Ok(Err(_)) => Err(AcquireError::Refused(throttled())),
+            Err(_) => Err(AcquireError::Refused(self.books().too_many(Instant::now()))),
         }
     }
 
@@ -200,12 +208,12 @@ impl Pool {
             }
             Admission::Wait => {
                 let (sender, place) = oneshot::channel();
-                books.roster.enqueue(Waiter { applicant, place: sender });
+                books.roster.enqueue(Waiter { applicant, place: sender }, now);
                 drop(books);
                 self.tell(Event::Due);
                 Ok(Place::Queued(place))
             }
-            Admission::QueueFull => Err(AcquireError::Refused(throttled())),
+            Admission::QueueFull => Err(AcquireError::Refused(books.too_many(now))),
             Admission::Failing => {
                 let failure = books.last_failure.clone();
                 Err(AcquireError::Refused(failure.map_or_else(throttled, InvokeError::from)))
@@ -431,6 +439,6 @@ enum Place {
     Queued(oneshot::Receiver<Result<Lease, InvokeError>>),
 }
 
-fn throttled() -> InvokeError {
-    InvokeError::Throttled { retry_after_secs: RETRY_AFTER_SECS }
+const fn throttled() -> InvokeError {
+    InvokeError::Throttled { retry_after_secs: RETRY_AFTER_LEAST_SECS }
 }

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod book_tests;
 mod demand;
+mod pace;
 mod slot;
 mod verdict;
 
@@ -18,9 +19,10 @@ use tokio::time::Instant;
 pub(crate) use slot::{InstanceNumber, Slot};
 pub(crate) use verdict::{Admission, Conclusion, Overtime, Released};
 
+use self::pace::Pace;
 use super::backoff::Backoff;
 use crate::life::{InstanceState, LifeEvent};
-use crate::limits::{IDLE_LEAST, PROBE_AFTER, QUEUE_BEYOND_CAPACITY};
+use crate::limits::{IDLE_LEAST, PROBE_AFTER, QUEUE_BEYOND_CAPACITY, RETRY_AFTER_LEAST_SECS, RETRY_AFTER_MOST_SECS};
 
 /// Whether the function takes new requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Roster<M, W> {
     /// In the order of their starts.
     slots: Vec<Slot<M>>,
     queue: VecDeque<W>,
+    /// How fast that gets shorter at its front.
+    pace: Pace,
     /// Starts that are being carried out.
     reserved: u32,
     /// How many instances are kept although no request waits.
@@ -65,6 +69,7 @@ impl<M, W> Roster<M, W> {
             limits,
             slots: Vec::new(),
             queue: VecDeque::new(),
+            pace: Pace::default(),
             reserved: 0,
             kept: 0,
             is_woken: false,
@@ -104,8 +109,20 @@ impl<M, W> Roster<M, W> {
     }
 
     /// Puts a request into the queue, after [`Admission::Wait`].
-    pub(crate) fn enqueue(&mut self, waiter: W) {
+    pub(crate) fn enqueue(&mut self, waiter: W, now: Instant) {
+        if self.queue.is_empty() {
+            self.pace.begins(now);
+        }
         self.queue.push_back(waiter);
+    }
+
+    /// What a visitor who is turned away is told to wait, in seconds: until those who wait now have had their turn, as fast as they have got it
+    /// so far.
+    pub(crate) fn retry_after_secs(&mut self, now: Instant) -> u32 {
+        let places = u64::from(self.limits.concurrency) * u64::from(self.live());
+        let time = self.pace.time_for(self.queue.len(), places, now);
+        let seconds = u32::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        seconds.clamp(RETRY_AFTER_LEAST_SECS, RETRY_AFTER_MOST_SECS)
     }
 
     /// The oldest instance with room, those that have answered first. The younger ones so fall idle and are stopped.
@@ -168,6 +185,9 @@ impl<M, W> Roster<M, W> {
     /// A request of an instance is over. Gives the instance if it may keep the request's connection.
     pub(crate) fn release(&mut self, number: InstanceNumber, now: Instant) -> Released<'_, M> {
         let is_closing = self.door != Door::Open;
+        if !self.queue.is_empty() {
+            self.pace.advances();
+        }
         let Some(slot) = self.slot_mut(number) else { return Released::Nothing };
         slot.take_back(now);
         if slot.in_flight == 0 && (is_closing || !slot.is_open()) {

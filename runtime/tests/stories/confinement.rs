@@ -1,5 +1,6 @@
 //! What a function cannot use up, see or keep.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,14 +57,38 @@ async fn processes() {
 async fn processes_of_all() {
     let stage = Stage::new();
     assert_eq!(stage.get(&stage.function_with(|_| {}), "/ok").await.unwrap(), "ok");
-    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", stage.instance().pid)).unwrap();
-    let line = groups.lines().find(|line| line.contains(":pids:") || line.starts_with("0::")).unwrap();
-    let mounted = if line.starts_with("0::") { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/pids" };
-    let group = format!("{mounted}{}", line.splitn(3, ':').nth(2).unwrap());
-    let all = std::path::Path::new(&group).parent().unwrap().join("pids.max");
+    let all = group_of(stage.instance().pid, "pids").parent().unwrap().join("pids.max");
     let all: u64 = std::fs::read_to_string(all).unwrap().trim().parse().expect("it is limited");
     let machine: u64 = std::fs::read_to_string("/proc/sys/kernel/pid_max").unwrap().trim().parse().unwrap();
     assert!(all <= machine / 4 * 3, "{all}");
+}
+
+/// The folder of a process's group in the tree of a controller.
+fn group_of(pid: u32, controller: &str) -> PathBuf {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let is_meant = |line: &&str| line.split(':').nth(1).unwrap().split(',').any(|name| name == controller);
+    let line = groups.lines().find(is_meant).unwrap_or_else(|| groups.lines().last().unwrap());
+    let mounted = if line.starts_with("0::") { "/sys/fs/cgroup" } else { &format!("/sys/fs/cgroup/{controller}") };
+    format!("{mounted}{}", line.splitn(3, ':').nth(2).unwrap()).into()
+}
+
+/// An instance leaves others a twentieth of the processors, whether it says nothing or that it may have more than there are; one that may have
+/// less has that.
+#[tokio::test]
+async fn processors() {
+    let most = std::thread::available_parallelism().unwrap().get() * 95_000;
+    for (cpu_thousandths, quota) in [(None, most), (Some(256_000), most), (Some(500), 50_000)] {
+        let stage = Stage::new();
+        let spec = stage.function_with(|limits| limits.cpu_thousandths = cpu_thousandths);
+        assert_eq!(stage.get(&spec, "/ok").await.unwrap(), "ok");
+        let group = group_of(stage.instance().pid, "cpu");
+        let read = |file: &str| std::fs::read_to_string(group.join(file)).unwrap();
+        let said = match std::fs::read_to_string(group.join("cpu.max")) {
+            Ok(both) => both,
+            Err(_) => format!("{} {}", read("cpu.cfs_quota_us").trim(), read("cpu.cfs_period_us")),
+        };
+        assert_eq!(said.trim(), format!("{quota} 100000"), "{cpu_thousandths:?}");
+    }
 }
 
 fn children_of(pid: u32) -> Vec<u32> {

@@ -75,7 +75,7 @@ async fn full_queue() {
     }
     let error = stage.get(&spec, "/ok").await.unwrap_err();
     assert_eq!(error.platform_error(), PlatformError::FunctionThrottled);
-    assert!(matches!(error, InvokeError::Throttled { retry_after_secs: 1 }), "{error:?}");
+    assert!(matches!(error, InvokeError::Throttled { retry_after_secs: 1..=60 }), "{error:?}");
     waiting.drain(..1000);
     drop(body);
     let answers = futures_util::future::join_all(waiting).await;

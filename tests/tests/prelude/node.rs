@@ -233,8 +233,8 @@ fn drains() {
         (rest, instance.ended())
     });
     assert_eq!(body, "5\r\nended\r\n0\r\n\r\n");
-    // The host reads the word that there is such work, and gives it time.
-    let said = "\0ship: work goes on\n";
+    // The host reads the word that there is such work, and gives it time; and when it begins and is over, for the log.
+    let said = "\0ship: work 1 begins\n\0ship: work goes on\n\0ship: work 1 is over\n";
     assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (Some(0), "waited\n", said));
 }
 

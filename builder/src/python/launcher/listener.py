@@ -13,6 +13,8 @@ class Listener(socket.socket):
 
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
+        # A program that takes the function's place would hold it, and never answer.
+        self.set_inheritable(False)
         self.spares = []
 
     def accept(self):

@@ -26,7 +26,7 @@ fn request(books: &mut Books, now: Instant) -> Fate {
     match books.admit(now) {
         Admission::Serve(slot) => Fate::Served(slot.number),
         Admission::Wait => {
-            books.enqueue(0);
+            books.enqueue(0, now);
             Fate::Waiting
         }
         Admission::QueueFull | Admission::Failing | Admission::Closed => Fate::Refused,
@@ -48,6 +48,39 @@ fn serve_waiting(books: &mut Books) -> Vec<InstanceNumber> {
 
 fn in_flight(books: &Books) -> Vec<u32> {
     books.slots().iter().map(|slot| slot.in_flight).collect()
+}
+
+/// Who is turned away is told how long those take who wait, at the pace of those before them, within bounds.
+#[test]
+fn when_to_ask_again() {
+    let mut now = Instant::now();
+    let mut books = books(|limits| (limits.concurrency, limits.max_instances) = (1, 2));
+    for _ in 0..2 + 40 {
+        request(&mut books, now);
+    }
+    start_wanted(&mut books, now);
+    let numbers = serve_waiting(&mut books);
+    // Nobody has had a turn, and nobody has waited.
+    assert_eq!(books.retry_after_secs(now), 1);
+    // A turn takes a second at the least, for two at a time.
+    now += Duration::from_secs(1);
+    assert_eq!(books.retry_after_secs(now), 20);
+    // Now it is known to be a second.
+    for rounds in (0..20_u32).rev() {
+        for number in &numbers {
+            books.release(*number, now);
+        }
+        serve_waiting(&mut books);
+        assert_eq!(books.queue_depth(), 2 * rounds as usize);
+        assert!((rounds..=rounds + 1).contains(&books.retry_after_secs(now)), "{rounds}");
+        now += Duration::from_secs(1);
+    }
+    // The next throng knows nothing of this one, and one that nobody answers is told to stay away for a minute.
+    for _ in 0..40 {
+        request(&mut books, now);
+    }
+    assert_eq!(books.retry_after_secs(now), 1);
+    assert_eq!(books.retry_after_secs(now + Duration::from_mins(10)), 60);
 }
 
 /// As many instances are started as the waiting requests fill, and never more than there may be.
@@ -85,8 +118,8 @@ fn one_ahead() {
 fn given_up_while_waiting() {
     let now = Instant::now();
     let mut books = books(|limits| limits.concurrency = 1);
-    books.enqueue(1);
-    books.enqueue(2);
+    books.enqueue(1, now);
+    books.enqueue(2, now);
     start_wanted(&mut books, now);
     let (waiter, slot) = books.assign(|waiter| *waiter == 1).unwrap();
     assert_eq!((waiter, slot.in_flight), (2, 1));
