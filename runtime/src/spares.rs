@@ -52,14 +52,20 @@ pub(crate) struct Spare {
     pub(crate) cell: Cell,
     /// Its network, if it is its own.
     pub(crate) connections: Option<Arc<CellConnections>>,
-    /// Has its place filled again, if it was on a shelf.
-    pub(crate) refill: Option<Refill>,
-    /// Ends what is done for its network while it waits.
-    _waiting: DropGuard,
+    /// What is to be done once it has its function: not before, because that wakes threads, which take the processors that it is to run on.
+    pub(crate) afterwards: Afterwards,
 }
 
-/// Has a shelf filled again when it is dropped: whoever took from it has done what is urgent by then.
-pub(crate) struct Refill {
+/// Ends what was done for a process while it waited, and has its place filled again, when this is dropped.
+pub(crate) struct Afterwards {
+    /// What is done for its network.
+    _waiting: DropGuard,
+    /// Its place, if it was on a shelf.
+    refill: Option<Refill>,
+}
+
+/// Has a shelf filled again when it is dropped.
+struct Refill {
     spares: Arc<Spares>,
     recipe: Recipe,
 }
@@ -207,7 +213,10 @@ impl Spares {
     pub(crate) fn take_ready(self: &Arc<Self>, recipe: &Recipe) -> Option<Spare> {
         let taken = self.shelves().entry(recipe.clone()).or_insert_with(|| Shelf::of(recipe)).take();
         let refill = Refill { spares: Arc::clone(self), recipe: recipe.clone() };
-        taken.map(|spare| Spare { refill: Some(refill), ..spare })
+        taken.map(|mut spare| {
+            spare.afterwards.refill = Some(refill);
+            spare
+        })
     }
 
     /// A process of a kind: one that waits, or else the next that is ready, for which one more is made.
@@ -278,7 +287,8 @@ impl Spares {
                 }
             });
         }
-        Ok(Spare { cell, connections, refill: None, _waiting: stop.drop_guard() })
+        let afterwards = Afterwards { _waiting: stop.drop_guard(), refill: None };
+        Ok(Spare { cell, connections, afterwards })
     }
 
     /// A listening socket for a process, and the way to it.

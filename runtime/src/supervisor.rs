@@ -45,12 +45,11 @@ pub(crate) async fn start(
 ) -> Result<Child, SpawnError> {
     let launch = Launch::of(spec, surroundings, Purpose::Serve).await?;
     let Launch { program, recipe, assignment, document, missing_cache } = launch;
-    let Spare { mut cell, connections, refill, .. } = spare_for(surroundings, recipe).await?;
+    let Spare { mut cell, connections, afterwards } = spare_for(surroundings, recipe).await?;
     if let Some(connections) = &connections {
         connections.belong_to(spec.function.limits.network, surroundings.reach.policy(), journal.clone());
     }
     cell.run(assignment, document, &spec.function.limits)?;
-    drop(refill);
     look_again(surroundings, spec.function.runtime);
     let Cell { warden, address, stdout, stderr, .. } = cell;
     let output = watch_output(stdout, stderr, &journal, &surroundings.background)?;
@@ -68,6 +67,7 @@ pub(crate) async fn start(
             }
         });
     }
+    drop(afterwards);
     Ok(Child { instance, journal, connections, memory_mb: spec.function.limits.memory_mb })
 }
 

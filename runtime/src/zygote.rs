@@ -99,12 +99,12 @@ impl Zygote {
             Some(spare) => spare,
             None => spares.make(&recipe).await?,
         };
-        let Spare { mut cell, connections, refill, .. } = spare;
+        let Spare { mut cell, connections, afterwards } = spare;
         if let Some(connections) = &connections {
             connections.belong_to(spec.function.limits.network, surroundings.reach.policy(), journal.clone());
         }
         cell.run(assignment, document, &spec.function.limits)?;
-        drop(refill);
+        drop(afterwards);
         let Cell { warden, address, stdout, stderr, .. } = cell;
         let socket =
             address.dial().and_then(ZygoteSocket::new).map(Arc::new).map_err(during("connect to a process"))?;
