@@ -319,7 +319,7 @@ pub struct LimitsView {
     pub init_timeout_secs: u32,
     /// Memory of an instance, in MiB.
     pub memory_mb: u32,
-    /// Processors of an instance; none is no quota.
+    /// Processors of an instance; none is 95 hundredths of all.
     #[schema(example = 0.5)]
     pub cpu: Option<f64>,
     /// The largest body of a request, in MiB; none is no bound.

@@ -23,8 +23,8 @@ pub struct FunctionLimits {
     pub max_instances: u32,
     /// How long an instance without a request is kept.
     pub idle_secs: u32,
-    /// Processor time of one instance, in thousandths of a processor: 500 is half of one. `None` is no quota: an instance takes
-    /// what others leave, and a machine of one's own has nobody to sell the rest to.
+    /// Processor time of one instance, in thousandths of a processor: 500 is half of one. Without it an instance takes what others
+    /// leave, up to 95 hundredths of all processors: a machine of one's own has nobody to sell the rest to.
     pub cpu_thousandths: Option<u32>,
     /// The largest body of a request, in MiB. `None` is no bound: bodies stream, so a large one costs no memory.
     pub max_body_mb: Option<u32>,
