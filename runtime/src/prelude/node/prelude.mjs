@@ -12,8 +12,11 @@ import zlib from "node:zlib";
 import * as launcher from "./launcher.mjs";
 
 const ASSIGNMENT_FD = 4;
-// What a pipe holds.
-const LINE_BYTES = 64 * 1024;
+const LINE_FEED = 10;
+// What a pipe holds, and the empty line.
+const LINE_BYTES = 64 * 1024 + 1;
+// Sources that are kept beside what was compiled of them, together. Longer ones take longer to find there than to read.
+const KEPT_SOURCE_CHARACTERS = 16 * 1024;
 // The first of them compiles what the others find compiled. More would make V8 optimize in the background while the first visitor
 // waits.
 const REHEARSALS = 2;
@@ -43,12 +46,14 @@ async function main() {
   for (let count = 0; count < REHEARSALS; count++) rehearseHearing();
   v8.setFlagsFromString("--lazy-feedback-allocation");
   await timers?.bringForward();
-  launcher.makeServer();
   // What was closed is gone some turns later.
   for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
   Object.defineProperty(process, "stderr", stderr);
+  process.execArgv = plainFlags();
+  launcher.makeServer();
+  loader?.stand();
   emptyNursery();
-  const hear = hearing((piece) => readSync(ASSIGNMENT_FD, piece));
+  const hear = hearing((heard, end) => readSync(ASSIGNMENT_FD, heard, end, heard.length - end, null));
   const assignment = JSON.parse(hear());
   setEnvironment(assignment.env);
   hear();
@@ -67,17 +72,17 @@ function inheritedConnection() {
 
 // Gives one line of what this process is told after the other, and ends it where there is none.
 function hearing(read) {
-  const piece = Buffer.allocUnsafe(LINE_BYTES);
-  let heard = Buffer.alloc(0);
+  const heard = Buffer.allocUnsafe(LINE_BYTES);
+  let [begin, end] = [0, 0];
   return () => {
-    let end;
-    while ((end = heard.indexOf("\n")) < 0) {
-      const count = read(piece);
+    let over;
+    while ((over = heard.subarray(0, end).indexOf(LINE_FEED, begin)) < 0) {
+      const count = read(heard, end);
       if (count === 0) process.exit(0);
-      heard = Buffer.concat([heard, piece.subarray(0, count)]);
+      end += count;
     }
-    const line = heard.toString("utf8", 0, end);
-    heard = heard.subarray(end + 1);
+    const line = heard.toString("utf8", begin, over);
+    begin = over + 1;
     return line;
   };
 }
@@ -99,8 +104,8 @@ function setEnvironment(env) {
 async function become({ root, launch, code_cache: cache, make_code_cache: isMaking = false }, loader, { address, connection }) {
   process.chdir(root);
   process.argv.splice(1, process.argv.length, `${root}/launcher.mjs`);
-  process.execArgv = plainFlags();
   const url = pathToFileURL(`${root}/`).href;
+  if (cache === undefined || isMaking) loader?.stepAside();
   const save = cache === undefined ? undefined : useCache(loader, cache, isMaking);
   loader?.readAtOnce(url);
   if (launch === undefined) {
@@ -144,7 +149,7 @@ function rehearseHearing() {
   const env = { ...environment, SHIP_LISTEN_FD: "3" };
   const said = Buffer.from(`${JSON.stringify({ env })}\n\n`);
   const pieces = [said.subarray(0, -1), said.subarray(-1)];
-  const hear = hearing((piece) => pieces.shift().copy(piece));
+  const hear = hearing((heard, end) => pieces.shift().copy(heard, end));
   const assignment = JSON.parse(hear());
   setEnvironment(assignment.env);
   hear();
@@ -253,8 +258,10 @@ async function bringForward(lists, peek) {
 }
 
 class Loader {
-  // What was compiled earlier, by URL.
+  // What was compiled earlier, by URL, and what of.
   cached = new Map();
+  texts = new Map();
+  isStanding = false;
   // The sources of what was compiled now, if they are wanted.
   sources;
 
@@ -271,12 +278,27 @@ class Loader {
     if (!parts.every((part) => typeof part === "function")) throw new Error("this is another Node");
   }
 
-  // Has modules compiled here.
+  // Has modules compiled here, and finds those that were compiled earlier.
+  stand() {
+    if (this.isStanding) return;
+    this.standBetween();
+    this.importFromCached();
+    this.isStanding = true;
+  }
+
   standBetween() {
     const own = this;
     this.translators.set("module", function (url, source, ...rest) {
       return own.compiled(url, source) ?? own.compiling(url, source, (text) => own.translate.call(this, url, text, ...rest));
     });
+  }
+
+  // Has modules compiled as always.
+  stepAside() {
+    if (!this.isStanding) return;
+    this.translators.set("module", this.translate);
+    this.initializeESM();
+    this.isStanding = false;
   }
 
   // Has modules compiled and loaded as always.
@@ -285,7 +307,9 @@ class Loader {
     this.esm.resolve = this.plainResolve;
     this.translators.set("module", this.translate);
     this.cached.clear();
+    this.texts.clear();
     this.sources = undefined;
+    this.isStanding = false;
     this.initializeESM();
   }
 
@@ -303,7 +327,7 @@ class Loader {
     const own = this;
     this.esm.load = async function (wanted, context) {
       if (context?.format !== "module" || !wanted.startsWith(url)) return own.plainLoad.call(this, wanted, context);
-      return { __proto__: null, format: "module", responseURL: wanted, source: readFileSync(new URL(wanted)) };
+      return { __proto__: null, format: "module", responseURL: wanted, source: own.texts.get(wanted) ?? readFileSync(new URL(wanted)) };
     };
   }
 
@@ -358,8 +382,9 @@ class Loader {
     // V8 looks at the first bytes alone, and trusts the others.
     if (zlib.crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0)) return;
     let at = 8 + bytes.readUInt32LE(4);
-    for (const [url, size] of JSON.parse(bytes.toString("utf8", 8, at))) {
+    for (const [url, size, text] of JSON.parse(bytes.toString("utf8", 8, at))) {
       this.cached.set(url, bytes.subarray(at, at + size));
+      if (text !== undefined) this.texts.set(url, text);
       at += size;
     }
   }
@@ -380,7 +405,10 @@ class Loader {
 
   saved() {
     const parts = this.compiledNow();
-    const index = Buffer.from(JSON.stringify(parts.map(([url, data]) => [url, data.length])));
+    let characters = 0;
+    for (const text of this.sources.values()) characters += text.length;
+    const kept = (url) => (characters > KEPT_SOURCE_CHARACTERS ? undefined : this.sources.get(url));
+    const index = Buffer.from(JSON.stringify(parts.map(([url, data]) => [url, data.length, kept(url)].filter(isThere))));
     const size = Buffer.alloc(4);
     size.writeUInt32LE(index.length);
     const content = Buffer.concat([size, index, ...parts.map(([, data]) => data)]);
@@ -388,6 +416,10 @@ class Loader {
     sum.writeUInt32LE(zlib.crc32(content));
     return Buffer.concat([sum, content]);
   }
+}
+
+function isThere(value) {
+  return value !== undefined;
 }
 
 // Uses what was compiled earlier, which is in the folder `cache`, or `cache` itself. Gives what writes it, if it is being made.
@@ -404,8 +436,7 @@ function useCache(loader, cache, isMaking) {
   }
   try {
     loader.open(typeof cache === "string" ? readFileSync(file) : cache);
-    loader.standBetween();
-    loader.importFromCached();
+    loader.stand();
   } catch {
     loader.cached.clear();
   }
