@@ -2,6 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
+/// How long what was killed may take to be gone. Processes that nobody collects, as in a container without an init, never are.
+const LAST_MOMENTS: Duration = Duration::from_secs(1);
+
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Ends the programs that builds run for the project's owner, with all that these have started. Clones are one and the same.
 #[derive(Clone, Default, Debug)]
@@ -22,11 +32,19 @@ struct State {
 pub struct Interrupted;
 
 impl Interrupt {
-    /// Ends what runs, and everything that would be started from now on.
+    /// Ends what runs, and everything that would be started from now on. Waits a moment until it is gone: who has interrupted a build and
+    /// types the next command finds nothing of it.
     pub fn raise(&self) {
-        let mut state = self.state();
-        state.is_raised = true;
-        state.groups.iter().copied().for_each(kill);
+        let groups = {
+            let mut state = self.state();
+            state.is_raised = true;
+            state.groups.clone()
+        };
+        groups.iter().copied().for_each(kill);
+        let begun = Instant::now();
+        while groups.iter().copied().any(is_there) && begun.elapsed() < LAST_MOMENTS {
+            thread::sleep(LOOK);
+        }
     }
 
     /// Whether the build is no longer wanted.
@@ -71,9 +89,18 @@ impl Drop for GroupGuard<'_> {
 
 /// Kills a process group. One that is gone is fine.
 fn kill(group: u32) {
-    if let Some(group) = i32::try_from(group).ok().and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    if let Some(group) = process_group(group) {
+        let _ = kill_process_group(group, Signal::KILL);
     }
+}
+
+/// Whether a process of a group is there.
+fn is_there(group: u32) -> bool {
+    process_group(group).is_some_and(|group| test_kill_process_group(group).is_ok())
+}
+
+fn process_group(id: u32) -> Option<Pid> {
+    i32::try_from(id).ok().and_then(Pid::from_raw)
 }
 
 #[cfg(test)]
@@ -83,7 +110,8 @@ mod tests {
 
     use super::*;
 
-    /// A raised interrupt ends what runs and what is started later, and leaves alone what has ended by itself.
+    /// A raised interrupt ends what runs and what is started later, and leaves alone what has ended by itself. When it was raised, nothing is
+    /// left.
     #[test]
     fn ends_groups() {
         let start = || Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
@@ -91,8 +119,11 @@ mod tests {
         let mut running = start();
         let _group = interrupt.watch(running.id());
         drop(interrupt.watch(1));
+        let group = running.id();
+        let waiting = thread::spawn(move || running.wait().unwrap().signal());
         interrupt.raise();
-        assert_eq!(running.wait().unwrap().signal(), Some(9));
+        assert!(!is_there(group));
+        assert_eq!(waiting.join().unwrap(), Some(9));
         let mut late = start();
         let _late_group = interrupt.watch(late.id());
         assert_eq!(late.wait().unwrap().signal(), Some(9));
