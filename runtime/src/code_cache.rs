@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -82,13 +81,12 @@ impl CodeCaches {
         if !is_compiled(function) {
             return None;
         }
-        let interpreter = command.program.metadata().ok()?;
         let mut hasher = DigestHasher::new();
         hasher.update_field(project.as_str().as_bytes());
         hasher.update_field(function.folder().as_bytes());
         hasher.update_field(command.program.as_os_str().as_encoded_bytes());
-        hasher.update_field(&interpreter.size().to_le_bytes());
-        hasher.update_field(&interpreter.mtime().to_le_bytes());
+        hasher.update_field(&command.stamp.size.to_le_bytes());
+        hasher.update_field(&command.stamp.modified.to_le_bytes());
         Some(hasher.finish().to_hex())
     }
 
@@ -115,10 +113,7 @@ impl CodeCaches {
     /// The cache of this name, if there is one. It may be gone when it is looked into.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
         let path = self.folder.join(name);
-        let cache = fs::File::open(&path).ok()?;
-        // Its folder says when it was last used.
-        let _ = cache.set_modified(SystemTime::now());
-        Some(path)
+        path.is_dir().then_some(path)
     }
 
     /// Waits for a turn to make a cache; `None` if that was tried before.
@@ -133,6 +128,11 @@ impl CodeCaches {
     fn tried(&self) -> MutexGuard<'_, HashSet<String>> {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Notes that a cache is used now: its folder says when it last was. One that is gone is none any more.
+pub(crate) fn note_use(cache: &Path) {
+    let _ = fs::File::open(cache).and_then(|folder| folder.set_modified(SystemTime::now()));
 }
 
 /// Whether there is something to keep of what a function's interpreter makes of it.
@@ -270,7 +270,9 @@ mod tests {
         caches.most_bytes = 20;
         for name in ["first", "second", "third"] {
             keep(&caches, name, |left| fs::write(left.join("a"), "12345678").unwrap()).await.unwrap();
-            caches.find("first");
+            if let Some(first) = caches.find("first") {
+                note_use(&first);
+            }
         }
         assert_eq!(names(&caches), ["first", "third"]);
         assert!(caches.begin("second").await.is_some());

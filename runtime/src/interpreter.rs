@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Program, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,12 +74,38 @@ pub(crate) struct Command {
     pub(crate) visible: Vec<PathBuf>,
     /// Folders with interpreters of other versions, which it may go on as.
     pub(crate) alternatives: Vec<PathBuf>,
+    /// What tells an interpreter from one that is put in its place.
+    pub(crate) stamp: Stamp,
+}
+
+/// What tells a program from another one at the same path.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Stamp {
+    /// In bytes.
+    pub(crate) size: u64,
+    /// When it was written, in seconds since 1970.
+    pub(crate) modified: i64,
+}
+
+impl Stamp {
+    /// That of an executable; `None` if there is none.
+    fn of_executable(path: &Path) -> Option<Self> {
+        let file = path.metadata().ok()?;
+        let is_executable = file.is_file() && file.permissions().mode() & 0o111 != 0;
+        is_executable.then(|| Self { size: file.size(), modified: file.mtime() })
+    }
 }
 
 impl Command {
     /// That of an artifact which is a program itself.
     pub(crate) fn native() -> Self {
-        Self { program: "./bootstrap".into(), arguments: &[], visible: Vec::new(), alternatives: Vec::new() }
+        Self {
+            program: "./bootstrap".into(),
+            arguments: &[],
+            visible: Vec::new(),
+            alternatives: Vec::new(),
+            stamp: Stamp::default(),
+        }
     }
 }
 
@@ -132,7 +158,10 @@ impl Interpreters {
     /// What the last look has found, if that is still there: a look goes through all folders for some names.
     pub(crate) fn found(&self, runtime: FunctionRuntime) -> Option<Command> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&runtime).cloned();
-        found.filter(|command| is_executable(&command.program) && command.visible.iter().all(|path| path.exists()))
+        let command = found?;
+        let stamp = Stamp::of_executable(&command.program)?;
+        let mut others = command.visible.iter().filter(|path| **path != command.program);
+        others.all(|path| path.exists()).then_some(Command { stamp, ..command })
     }
 
     /// How an artifact of `runtime` is started. The first time, this may start the interpreter to ask it where it is; who comes
@@ -184,17 +213,17 @@ impl Interpreters {
         arguments: &'static [&'static str],
     ) -> Result<Command, SpawnError> {
         let found = names.iter().find_map(|name| self.find(name));
-        match found.and_then(|path| self.installed(&path, says)) {
-            Some(Installed { program, visible }) => {
-                Ok(Command { program, arguments, visible, alternatives: Vec::new() })
-            }
-            None => Err(SpawnError::NoInterpreter { name: names[0] }),
-        }
+        let stamped = found.and_then(|path| {
+            let installed = self.installed(&path, says)?;
+            Some((Stamp::of_executable(&installed.program)?, installed))
+        });
+        let (stamp, Installed { program, visible }) = stamped.ok_or(SpawnError::NoInterpreter { name: names[0] })?;
+        Ok(Command { program, arguments, visible, alternatives: Vec::new(), stamp })
     }
 
     /// The first executable of a name.
     fn find(&self, name: &str) -> Option<PathBuf> {
-        self.folders.iter().map(|folder| folder.join(name)).find(|path| is_executable(path))
+        self.folders.iter().map(|folder| folder.join(name)).find(|path| Stamp::of_executable(path).is_some())
     }
 
     /// What stands behind a path.
@@ -220,10 +249,6 @@ impl Installed {
         let visible = std::iter::once(program.clone()).chain(library).collect();
         Some(Self { program, visible })
     }
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether it is a text for another program: version managers put such in the place of interpreters.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ship_core::{FunctionRuntime, NetworkAccess};
 
-use crate::code_cache::CodeCaches;
+use crate::code_cache::{CodeCaches, note_use};
 use crate::error::SpawnError;
 use crate::interpreter::{Command, Interpreters};
 use crate::limits::{GO_MEMORY_PERCENT, SPARES_PAUSE};
@@ -42,8 +42,18 @@ pub(crate) struct Launch {
     pub(crate) assignment: Assignment,
     /// What its program is told.
     pub(crate) document: Document,
-    /// The name of the function's cache of code, if it could have one and has none.
-    pub(crate) missing_cache: Option<String>,
+    /// What there is of its code.
+    pub(crate) kept: KeptCode,
+}
+
+/// What a host has kept of a function's compiled code.
+pub(crate) enum KeptCode {
+    /// Nothing, and it is not to.
+    Not,
+    /// Nothing yet. A cache of it has this name.
+    Missing(String),
+    /// A cache, which is here.
+    Found(PathBuf),
 }
 
 impl Launch {
@@ -71,14 +81,18 @@ impl Launch {
             && isolation == Isolation::Sandbox
             && surroundings.compiled_code == CompiledCode::Kept;
         let name = if is_kept { CodeCaches::name(&spec.project, &spec.function, &command) } else { None };
-        let made = name.as_deref().and_then(|name| surroundings.caches.find(name));
-        let missing_cache = if made.is_some() { None } else { name };
+        let kept = name.map_or(KeptCode::Not, |name| {
+            surroundings.caches.find(&name).map_or(KeptCode::Missing(name), KeptCode::Found)
+        });
         let cache = if purpose == Purpose::MakeCache {
             // Whatever the function does outside when it is loaded, it has done already.
             recipe.network = CellNetwork::Own;
             Some(CodeCache::ToMake)
         } else {
-            made.map(CodeCache::Made)
+            match &kept {
+                KeptCode::Found(made) => Some(CodeCache::Made(made.clone())),
+                KeptCode::Not | KeptCode::Missing(_) => None,
+            }
         };
         let (mut assignment, mut document) = assignment(spec, surroundings, isolation, command, cache)?;
         if purpose == Purpose::Fork {
@@ -87,7 +101,7 @@ impl Launch {
             let forks = u64::from(spec.function.limits.max_instances) + 2;
             assignment.max_processes = assignment.max_processes.saturating_mul(forks);
         }
-        Ok(Self { program, recipe, assignment, document, missing_cache })
+        Ok(Self { program, recipe, assignment, document, kept })
     }
 }
 
@@ -97,7 +111,7 @@ async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Res
         return Ok(Command::native());
     }
     let interpreters = surroundings.interpreters.clone();
-    // The next start finds what was installed since, see `look_again`. This one has a visitor who waits.
+    // The next start finds what was installed since, see `catch_up`. This one has a visitor who waits.
     if let Some(command) = interpreters.found(runtime) {
         return Ok(command);
     }
@@ -105,15 +119,22 @@ async fn installed(surroundings: &Surroundings, runtime: FunctionRuntime) -> Res
     tokio::task::spawn_blocking(move || interpreters.look(runtime)).await.map_err(stopped)?
 }
 
-/// Looks once more, in a while, for what runs functions of a kind: it may have been installed, or be gone.
-pub(crate) fn look_again(surroundings: &Surroundings, runtime: FunctionRuntime) {
+/// Does in a while what no visitor is to wait for: looks once more for what runs functions of a kind, which may have been installed, or be
+/// gone, and notes which cache was used.
+pub(crate) fn catch_up(surroundings: &Surroundings, runtime: FunctionRuntime, used: Option<PathBuf>) {
     if matches!(runtime, FunctionRuntime::Go | FunctionRuntime::Rust) {
         return;
     }
     let interpreters = surroundings.interpreters.clone();
     surroundings.background.spawn(async move {
         tokio::time::sleep(SPARES_PAUSE).await;
-        tokio::task::spawn_blocking(move || drop(interpreters.look(runtime))).await
+        let catch_up = move || {
+            let _ = interpreters.look(runtime);
+            if let Some(cache) = used {
+                note_use(&cache);
+            }
+        };
+        tokio::task::spawn_blocking(catch_up).await
     });
 }
 

@@ -12,7 +12,7 @@ use crate::background::Background;
 use crate::error::{ExitStatus, SpawnError};
 use crate::instance::Instance;
 use crate::journal::Journal;
-use crate::launch::{Launch, Purpose, look_again};
+use crate::launch::{KeptCode, Launch, Purpose, catch_up};
 use crate::limits::CACHE_PAUSE;
 use crate::linux::cell::{Cell, Ending};
 use crate::linux::nursery::Recipe;
@@ -44,17 +44,22 @@ pub(crate) async fn start(
     journal: Journal,
 ) -> Result<Child, SpawnError> {
     let launch = Launch::of(spec, surroundings, Purpose::Serve).await?;
-    let Launch { program, recipe, assignment, document, missing_cache } = launch;
+    let Launch { program, recipe, assignment, document, kept } = launch;
     let Spare { mut cell, connections, afterwards } = spare_for(surroundings, recipe).await?;
     if let Some(connections) = &connections {
         connections.belong_to(spec.function.limits.network, surroundings.reach.policy(), journal.clone());
     }
     cell.run(assignment, document, &spec.function.limits)?;
-    look_again(surroundings, spec.function.runtime);
+    let (used, missing) = match kept {
+        KeptCode::Found(cache) => (Some(cache), None),
+        KeptCode::Missing(name) => (None, Some(name)),
+        KeptCode::Not => (None, None),
+    };
+    catch_up(surroundings, spec.function.runtime, used);
     let Cell { warden, address, stdout, stderr, .. } = cell;
     let output = watch_output(stdout, stderr, &journal, &surroundings.background)?;
     let instance = Arc::new(Instance::new(Warden::Cell(warden), program, address, output));
-    if let Some(name) = missing_cache {
+    if let Some(name) = missing {
         let (spec, surroundings, instance) = (Arc::clone(spec), Arc::clone(surroundings), Arc::clone(&instance));
         surroundings.background.clone().spawn(async move {
             tokio::select! {
