@@ -158,6 +158,7 @@ impl Child {
             ending = self.run_until_end() => ending,
             never = serve(self.connections.as_deref()) => never,
             never = self.watch_memory() => never,
+            never = self.remark_storms() => never,
         };
         // What is left of it is ended by the cell's first process.
         self.instance.warden.gone().await;
@@ -177,6 +178,21 @@ impl Child {
 
     async fn watch_memory(&self) -> ! {
         self.instance.warden.watch_memory(u64::from(self.memory_mb) * 1024 * 1024).await;
+        std::future::pending().await
+    }
+
+    /// Tells the log when the function is slowed down for what it does to others.
+    async fn remark_storms(&self) -> ! {
+        if let Some(mut slowed) = self.instance.warden.slowed() {
+            while slowed.changed().await.is_ok() {
+                let seconds = slowed.borrow_and_update().as_secs();
+                let message = format!(
+                    "The function begins processes without pause, which holds up everybody else on the machine. It has next to \
+                     nothing of the processors for the next {seconds} seconds."
+                );
+                self.journal.remark(LogLevel::Error, self.instance.output.current_requests(), message);
+            }
+        }
         std::future::pending().await
     }
 

@@ -6,10 +6,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Gid, Pid, Signal, Uid, WaitOptions};
 use ship_core::FunctionLimits;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::watch::Receiver;
 
 use super::cgroup::CellGroups;
 use super::dial;
@@ -181,12 +183,14 @@ impl Cell {
     /// function's folder.
     pub(crate) fn run(
         &mut self,
-        assignment: Assignment,
+        mut assignment: Assignment,
         document: Document,
         limits: &FunctionLimits,
     ) -> Result<(), SpawnError> {
         if let Some(groups) = &self.warden.groups {
             groups.limit(limits).map_err(during("limit what a function uses"))?;
+            // What is refused by the group is counted. The other limit is for where there is none.
+            assignment.max_processes = assignment.max_processes.saturating_mul(2);
         }
         let handing = during("hand a function over");
         if document.launch.is_none() {
@@ -253,6 +257,9 @@ impl CellWarden {
 
     /// Ends every process of the cell.
     pub(crate) fn kill(&self) {
+        if let Some(groups) = &self.groups {
+            groups.let_off();
+        }
         // The first process ends all others when it hears that the host is gone; in a sandbox the kernel does, at its end.
         let _ = rustix::net::shutdown(self.control.get_ref(), rustix::net::Shutdown::Both);
         if self.isolation == Isolation::Sandbox {
@@ -263,6 +270,11 @@ impl CellWarden {
     /// Whether a process of it was ended because there was no memory left for it.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
         self.is_over.load(Ordering::Relaxed) || self.groups.as_ref().is_some_and(CellGroups::ran_out_of_memory)
+    }
+
+    /// How long it is slow for beginning processes without pause, each time that it becomes so.
+    pub(crate) fn slowed(&self) -> Option<Receiver<Duration>> {
+        self.groups.as_ref().map(CellGroups::slowed)
     }
 
     /// Ends it when it uses more than so many bytes of memory. This is for where no control group does, which sees it sooner.

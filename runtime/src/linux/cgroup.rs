@@ -4,6 +4,7 @@
 //! groups: then the limits on processes and descriptors hold, which need none, and `ship doctor` says so.
 
 mod quota;
+mod storm;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -14,10 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use quota::Quota;
 use rustix::process::{Pid, Signal};
 use ship_core::FunctionLimits;
+use storm::{RunningCell, RunningCells};
+use tokio::sync::watch;
 
 /// What is limited.
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
@@ -61,6 +65,8 @@ pub(crate) struct ControlGroups {
     next: AtomicU64,
     /// Groups that could not be removed yet.
     remaining: Mutex<Vec<PathBuf>>,
+    /// Those in which functions run.
+    running: Arc<RunningCells>,
 }
 
 impl ControlGroups {
@@ -80,7 +86,8 @@ impl ControlGroups {
             }
         }
         let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-        Some(Arc::new(Self { version, bases, processors, next: AtomicU64::new(0), remaining: Mutex::default() }))
+        let (next, remaining, running) = (AtomicU64::new(0), Mutex::default(), Arc::default());
+        Some(Arc::new(Self { version, bases, processors, next, remaining, running }))
     }
 
     /// Which version it is.
@@ -104,8 +111,8 @@ impl ControlGroups {
         all.set_limits(&FunctionLimits { memory_mb, max_processes, cpu_thousandths: None, ..*limits })?;
         if self.version != ControlGroupVersion::One {
             // One dies for its own memory; that of all is no reason to end all.
-            all.set_if_there("memory.oom.group", "0")?;
-            for base in &all.folders {
+            all.folders.set_if_there("memory.oom.group", "0")?;
+            for base in &all.folders.paths {
                 let has = fs::read_to_string(base.join("cgroup.controllers"))?;
                 let wanted = has.split_whitespace().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ");
                 fs::write(base.join("cgroup.subtree_control"), wanted)?;
@@ -117,20 +124,23 @@ impl ControlGroups {
     fn make_below(self: &Arc<Self>, bases: &[PathBuf], family: Option<Arc<GroupFamily>>) -> io::Result<CellGroups> {
         self.sweep();
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
-        let folders: Vec<PathBuf> = bases.iter().map(|base| base.join(&name)).collect();
-        let mut groups = CellGroups { groups: Arc::clone(self), folders, memory: None, _family: family };
-        for folder in &groups.folders {
+        let paths: Vec<PathBuf> = bases.iter().map(|base| base.join(&name)).collect();
+        let folders = Arc::new(Folders { version: self.version, paths });
+        let (slowed, running) = (watch::Sender::default(), Mutex::default());
+        let mut groups =
+            CellGroups { groups: Arc::clone(self), folders, memory: None, running, slowed, _family: family };
+        for folder in &groups.folders.paths {
             fs::create_dir(folder)?;
         }
         // Most functions keep the usual limits, which then take no time of their starts.
         groups.set_limits(&FunctionLimits::default())?;
         // A host that has less itself gives no more.
-        let _ = groups.set_quota(Quota::most(self.processors));
+        let _ = groups.folders.set_quota(Quota::most(self.processors));
         let memory = match self.version {
             ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => "memory.current",
             ControlGroupVersion::One => "memory.usage_in_bytes",
         };
-        groups.memory = groups.find(memory).and_then(|path| File::open(path).ok());
+        groups.memory = groups.folders.find(memory).and_then(|path| File::open(path).ok());
         Ok(groups)
     }
 
@@ -143,6 +153,7 @@ impl ControlGroups {
 
 impl Drop for ControlGroups {
     fn drop(&mut self) {
+        self.running.end();
         self.sweep();
         for base in &self.bases {
             // One with processes that are still ending is removed by the next host.
@@ -155,9 +166,13 @@ impl Drop for ControlGroups {
 #[derive(Debug)]
 pub(crate) struct CellGroups {
     groups: Arc<ControlGroups>,
-    folders: Vec<PathBuf>,
+    folders: Arc<Folders>,
     /// Says how much memory is in use. It is open because it is read while a visitor waits.
     memory: Option<File>,
+    /// What it is called among those in which functions run, once one does.
+    running: Mutex<Option<(u64, Arc<RunningCell>)>>,
+    /// How long it is slow for beginning processes without pause, each time that it becomes so.
+    slowed: watch::Sender<Duration>,
     /// What they are in, which goes after them.
     _family: Option<Arc<GroupFamily>>,
 }
@@ -169,7 +184,7 @@ pub(crate) struct GroupFamily(CellGroups);
 impl GroupFamily {
     /// Groups within these, for a process that is about to be made.
     pub(crate) fn make(self: &Arc<Self>) -> io::Result<CellGroups> {
-        self.0.groups.make_below(&self.0.folders, Some(Arc::clone(self)))
+        self.0.groups.make_below(&self.0.folders.paths, Some(Arc::clone(self)))
     }
 }
 
@@ -178,66 +193,85 @@ impl CellGroups {
     pub(crate) fn doors(&self) -> io::Result<Vec<OwnedFd>> {
         let open =
             |folder: &PathBuf| OpenOptions::new().write(true).open(folder.join("cgroup.procs")).map(OwnedFd::from);
-        self.folders.iter().map(open).collect()
+        self.folders.paths.iter().map(open).collect()
     }
 
     /// Puts a process that runs already into the groups.
     pub(crate) fn enclose(&self, process: u32) -> io::Result<()> {
-        self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), process.to_string()))
+        self.folders.paths.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), process.to_string()))
     }
 
     /// Ends every process in the groups.
     pub(crate) fn end_processes(&self) {
-        if self.find("cgroup.kill").is_some_and(|path| fs::write(path, "1").is_ok()) {
+        self.let_off();
+        if self.folders.find("cgroup.kill").is_some_and(|path| fs::write(path, "1").is_ok()) {
             return;
         }
         // What is forked while others are ended would not be in the list.
-        let _ = self.set("pids.max", "0");
-        let list = self.find("cgroup.procs").and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let _ = self.folders.set("pids.max", "0");
+        let list = self.folders.find("cgroup.procs").and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         for process in list.lines().filter_map(|id| Pid::from_raw(id.parse().ok()?)) {
             let _ = rustix::process::kill_process(process, Signal::KILL);
         }
     }
 
-    /// Sets what a function may use.
+    /// Sets what a function may use that is about to run, and sees to it that it begins no storm of processes.
     pub(crate) fn limit(&self, limits: &FunctionLimits) -> io::Result<()> {
+        self.look_after(limits);
         let what_counts = |limits: &FunctionLimits| (limits.memory_mb, limits.max_processes, limits.cpu_thousandths);
         if what_counts(limits) == what_counts(&FunctionLimits::default()) { Ok(()) } else { self.set_limits(limits) }
+    }
+
+    fn look_after(&self, limits: &FunctionLimits) {
+        if self.groups.version == ControlGroupVersion::TwoWithoutCpu {
+            return;
+        }
+        let processors = self.groups.processors;
+        let usual = limits.cpu_thousandths.map_or_else(|| Quota::most(processors), |said| Quota::of(said, processors));
+        let slow = Quota::in_a_storm(processors);
+        let slow = if slow.micros < usual.micros { slow } else { usual };
+        let cell = Arc::new(RunningCell::new(Arc::clone(&self.folders), usual, slow, self.slowed.clone()));
+        let number = self.groups.running.add(Arc::clone(&cell));
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, cell));
+    }
+
+    /// Looks after it no more: what runs in it is to end, and soon.
+    pub(crate) fn let_off(&self) {
+        if let Some((number, cell)) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.groups.running.remove(number);
+            cell.let_off();
+        }
+    }
+
+    /// How long it is slow for beginning processes without pause, each time that it becomes so.
+    pub(crate) fn slowed(&self) -> watch::Receiver<Duration> {
+        self.slowed.subscribe()
     }
 
     fn set_limits(&self, limits: &FunctionLimits) -> io::Result<()> {
         let memory = (u64::from(limits.memory_mb) * 1024 * 1024).to_string();
         let processes = limits.max_processes.to_string();
         let quota = limits.cpu_thousandths.map(|thousandths| Quota::of(thousandths, self.groups.processors));
+        let folders = &self.folders;
         match self.groups.version {
             ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => {
-                self.set("memory.max", &memory)?;
+                folders.set("memory.max", &memory)?;
                 // Memory that is written to a disk is no less memory, and ends all at once when it is used up.
-                self.set_if_there("memory.swap.max", "0")?;
-                self.set_if_there("memory.oom.group", "1")?;
-                self.set("pids.max", &processes)?;
+                folders.set_if_there("memory.swap.max", "0")?;
+                folders.set_if_there("memory.oom.group", "1")?;
+                folders.set("pids.max", &processes)?;
             }
             ControlGroupVersion::One => {
                 // The first may never be above the second, so whichever way they go, one of them goes ahead.
-                let is_lower = self.set("memory.limit_in_bytes", &memory);
-                self.set_if_there("memory.memsw.limit_in_bytes", &memory)?;
-                is_lower.or_else(|_| self.set("memory.limit_in_bytes", &memory))?;
+                let is_lower = folders.set("memory.limit_in_bytes", &memory);
+                folders.set_if_there("memory.memsw.limit_in_bytes", &memory)?;
+                is_lower.or_else(|_| folders.set("memory.limit_in_bytes", &memory))?;
                 // What waits in sockets is counted for itself here.
-                self.set_if_there("memory.kmem.tcp.limit_in_bytes", &memory)?;
-                self.set("pids.max", &processes)?;
+                folders.set_if_there("memory.kmem.tcp.limit_in_bytes", &memory)?;
+                folders.set("pids.max", &processes)?;
             }
         }
-        quota.map_or(Ok(()), |quota| self.set_quota(quota))
-    }
-
-    fn set_quota(&self, Quota { micros, period_micros }: Quota) -> io::Result<()> {
-        if self.groups.version != ControlGroupVersion::One {
-            return self.set_if_there("cpu.max", &format!("{micros} {period_micros}"));
-        }
-        // Where groups are in others the share may never be above theirs, which holds at each step if the quota goes first, and then the period.
-        self.set("cpu.cfs_quota_us", "-1")?;
-        self.set("cpu.cfs_period_us", &period_micros.to_string())?;
-        self.set("cpu.cfs_quota_us", &micros.to_string())
+        quota.map_or(Ok(()), |quota| folders.set_quota(quota))
     }
 
     /// Whether a process of the cell was ended because there was no memory left for it.
@@ -246,7 +280,7 @@ impl CellGroups {
             ControlGroupVersion::Two | ControlGroupVersion::TwoWithoutCpu => "memory.events",
             ControlGroupVersion::One => "memory.oom_control",
         };
-        let text = self.find(file).and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let text = self.folders.find(file).and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         text.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count != "0"))
     }
 
@@ -255,6 +289,39 @@ impl CellGroups {
         let mut text = [0; 24];
         let length = self.memory.as_ref()?.read_at(&mut text, 0).ok()?;
         std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
+    }
+}
+
+impl Drop for CellGroups {
+    fn drop(&mut self) {
+        self.let_off();
+        let mut remaining = self.groups.remaining.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in &self.folders.paths {
+            // While its processes are ending, a group stays.
+            if fs::remove_dir(folder).is_err() {
+                remaining.push(folder.clone());
+            }
+        }
+    }
+}
+
+/// Where the groups of one cell are.
+#[derive(Debug)]
+struct Folders {
+    version: ControlGroupVersion,
+    /// One in each tree.
+    paths: Vec<PathBuf>,
+}
+
+impl Folders {
+    fn set_quota(&self, Quota { micros, period_micros }: Quota) -> io::Result<()> {
+        if self.version != ControlGroupVersion::One {
+            return self.set_if_there("cpu.max", &format!("{micros} {period_micros}"));
+        }
+        // Where groups are in others the share may never be above theirs, which holds at each step if the quota goes first, and then the period.
+        self.set("cpu.cfs_quota_us", "-1")?;
+        self.set("cpu.cfs_period_us", &period_micros.to_string())?;
+        self.set("cpu.cfs_quota_us", &micros.to_string())
     }
 
     fn set(&self, file: &str, value: &str) -> io::Result<()> {
@@ -266,20 +333,9 @@ impl CellGroups {
         self.find(file).map_or(Ok(()), |path| fs::write(path, value))
     }
 
+    /// A file that is in one of them.
     fn find(&self, file: &str) -> Option<PathBuf> {
-        self.folders.iter().map(|folder| folder.join(file)).find(|path| path.exists())
-    }
-}
-
-impl Drop for CellGroups {
-    fn drop(&mut self) {
-        let mut remaining = self.groups.remaining.lock().unwrap_or_else(PoisonError::into_inner);
-        for folder in self.folders.drain(..) {
-            // While its processes are ending, a group stays.
-            if fs::remove_dir(&folder).is_err() {
-                remaining.push(folder);
-            }
-        }
+        self.paths.iter().map(|folder| folder.join(file)).find(|path| path.exists())
     }
 }
 

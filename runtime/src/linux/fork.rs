@@ -9,6 +9,7 @@ use std::io::{self, IoSlice, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::process::{Pid, Signal};
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use ship_core::FunctionLimits;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::SetOnce;
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::DropGuard;
 
 use super::cell::{CellWarden, Ending, process_of};
@@ -217,6 +219,11 @@ impl ForkWarden {
     /// Whether a process of it was ended because there was no memory left for it.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
         self.groups.ran_out_of_memory()
+    }
+
+    /// How long it is slow for beginning processes without pause, each time that it becomes so.
+    pub(crate) fn slowed(&self) -> Receiver<Duration> {
+        self.groups.slowed()
     }
 
     /// The memory that counts against its limit, in bytes. What it shares with its zygote is not in it.

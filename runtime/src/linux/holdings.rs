@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::process::computed;
 use super::program;
 
 /// How much more than after the last time must be resident before anything is given back again. To look through the heap takes a
@@ -69,12 +70,6 @@ impl Rest {
         let (computed, passed) = (self.computed.saturating_sub(before.computed), self.looked_at - before.looked_at);
         computed * REST_SHARE <= passed
     }
-}
-
-/// How long this process has computed.
-fn computed() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.try_into().unwrap_or_default()
 }
 
 /// One kind of memory.

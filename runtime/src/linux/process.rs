@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
@@ -36,6 +37,12 @@ impl ProcessStat {
         let start_ticks = fields.nth(12)?.parse().ok()?;
         Some(Self { start_ticks, exiting: matches!(state, "Z" | "X") || flags & PF_EXITING != 0 })
     }
+}
+
+/// How long this process has computed.
+pub(super) fn computed() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.try_into().unwrap_or_default()
 }
 
 /// The process that has started a process, if both are there.

@@ -1,5 +1,9 @@
 //! What holds the processes of an instance, whichever way it came to be.
 
+use std::time::Duration;
+
+use tokio::sync::watch::Receiver;
+
 use super::cell::{CellWarden, Ending};
 use super::fork::ForkWarden;
 
@@ -34,6 +38,14 @@ impl Warden {
         match self {
             Self::Cell(cell) => cell.kill(),
             Self::Fork(fork) => fork.kill(),
+        }
+    }
+
+    /// How long it is slow for beginning processes without pause, each time that it becomes so. `None` where nobody sees to that.
+    pub(crate) fn slowed(&self) -> Option<Receiver<Duration>> {
+        match self {
+            Self::Cell(cell) => cell.slowed(),
+            Self::Fork(fork) => Some(fork.slowed()),
         }
     }
 

@@ -4,10 +4,14 @@ use std::time::{Duration, Instant};
 
 use ship_tests::{PATIENCE, TestEnv, http};
 
-use crate::site::{Bad, Kind, QUICK, Site, assert_gone, code, platform};
+use crate::site::{Bad, Kind, Language, QUICK, Site, assert_gone, code, platform};
 
 /// What `max_processes` of the functions is.
 const MOST: usize = 64;
+
+/// What the log says of a function that is slowed down for the first time.
+const SLOWED: &str = "The function begins processes without pause, which holds up everybody else on the machine. It has next to nothing of the \
+                      processors for the next 5 seconds.";
 
 /// The second that a function is given to end, and much more for a machine that is busy: far less than work after a response is given.
 const GRACE: Duration = Duration::from_secs(10);
@@ -83,6 +87,28 @@ fn fork_without_end() {
     let environment = TestEnv::new();
     let site = Site::deploy(&environment, &QUICK, &[Kind::Hasty]);
     site.each().for_each(forks_without_end);
+}
+
+/// A function that begins processes without pause, which end at once or which it may not have, is slowed down before its neighbours notice,
+/// and its log says so. Its end is as quick as any other's.
+pub(crate) fn storms(bad: Bad<'_>) {
+    bad.is_served(Kind::Hasty);
+    let processes = bad.processes(Kind::Hasty);
+    let answer = bad.ask_beside_the_neighbour(Kind::Hasty, "storm");
+    assert_eq!(code(&answer), platform(504, "FUNCTION_INVOCATION_TIMEOUT"), "{:?}", bad.language);
+    assert_gone(&processes);
+    let function = format!("api/hasty/{}", bad.language.name());
+    let logged =
+        bad.site.host.ship(["logs", &bad.site.url, "--function", &function, "--level", "error"]).run().success();
+    assert!(logged.stdout().contains(SLOWED), "{}", logged.stdout());
+    bad.is_served(Kind::Hasty);
+}
+
+#[test]
+fn begin_processes_without_pause() {
+    let environment = TestEnv::new();
+    let site = Site::deploy(&environment, &[Language::Go, Language::Python], &[Kind::Hasty]);
+    site.each().for_each(storms);
 }
 
 #[test]

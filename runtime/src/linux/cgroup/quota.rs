@@ -9,6 +9,13 @@ const PERIOD_MICROS: u64 = 100_000;
 /// a quota is counted otherwise, so this much less is a turn for everybody else in each period.
 const MOST_PERCENT: u64 = 95;
 
+/// How much of all processors an instance has that begins processes without pause, in thousandths: a fork bomb's neighbours have the usual 99th
+/// percentile at a fortieth, twice of it at a twentieth, and six times of it at a tenth.
+const STORM_THOUSANDTHS: u64 = 25;
+
+/// The least that the kernel takes for a quota, in microseconds.
+const LEAST_MICROS: u64 = 1000;
+
 /// So much processor time in each period, in microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Quota {
@@ -20,6 +27,12 @@ impl Quota {
     /// What any instance has at the most.
     pub(super) const fn most(processors: u64) -> Self {
         Self { micros: processors * PERIOD_MICROS * MOST_PERCENT / 100, period_micros: PERIOD_MICROS }
+    }
+
+    /// What one has that begins processes without pause.
+    pub(super) fn in_a_storm(processors: u64) -> Self {
+        let micros = (processors * PERIOD_MICROS * STORM_THOUSANDTHS / 1000).max(LEAST_MICROS);
+        Self { micros, period_micros: PERIOD_MICROS }
     }
 
     /// What an instance has that may use so much.
@@ -41,5 +54,6 @@ mod tests {
         assert_eq!([1, 2, 64].map(Quota::most), [95_000, 190_000, 6_080_000].map(quota));
         let of = |thousandths| Quota::of(thousandths, 2);
         assert_eq!([50, 1_500, 2_000, 256_000].map(of), [5_000, 150_000, 190_000, 190_000].map(quota));
+        assert_eq!([1, 2, 64].map(Quota::in_a_storm), [2_500, 5_000, 160_000].map(quota));
     }
 }

@@ -102,6 +102,19 @@ func Misbehave(w http.ResponseWriter, r *http.Request) {
 	case "fork":
 		run("while :; do sleep 1000 & done")
 		time.Sleep(time.Hour)
+	case "storm":
+		signal.Ignore(syscall.SIGCHLD)
+		for range 4 {
+			go func() {
+				for {
+					child, _, _ := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+					if child == 0 {
+						syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
+					}
+				}
+			}()
+		}
+		time.Sleep(time.Hour)
 	case "ignore":
 		signal.Ignore(syscall.SIGTERM)
 		run("trap '' TERM; (sleep 1000 &)")

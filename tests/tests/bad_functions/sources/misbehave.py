@@ -41,6 +41,14 @@ def fork_twice():
         os._exit(0)
 
 
+def storm():
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            pass
+
+
 def spin():
     for _ in range(os.cpu_count()):
         if os.fork() == 0:
@@ -121,6 +129,8 @@ class handler(BaseHTTPRequestHandler):
             elif what == "fork":
                 run("while :; do sleep 1000 & done")
                 never()
+            elif what == "storm":
+                storm()
             elif what == "ignore":
                 signal_is_ignored()
                 run("trap '' TERM; (sleep 1000 &)")
